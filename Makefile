@@ -1,0 +1,37 @@
+# One environment, made once and again whenever the pinned versions move.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint format bench chaos clean
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/syncd demo
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# An independent SCIM server to test against; its tests skip, with the reason, where there is no Node.js.
+SCIMMY := tests/interop/scimmy
+$(SCIMMY)/node_modules/.package-lock.json: $(SCIMMY)/package-lock.json
+	@if command -v npm >/dev/null; then cd $(SCIMMY) && npm ci --silent --no-audit --no-fund --ignore-scripts; fi
+
+test: lint $(SCIMMY)/node_modules/.package-lock.json
+	$(BIN)/pytest -n 2 --dist worksteal
+
+format: $(STAMP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

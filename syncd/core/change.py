@@ -1,0 +1,184 @@
+"""A change: one intended write, as a value with before and after.
+
+The id is a digest of kind, object, before and after, so that the same wish has the same id in the next plan.
+Removals are a type of their own that cannot be built without evidence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from syncd.core.evidence import Evidence, Witnessed
+
+Json = str | int | float | bool | None
+
+
+class ChangeKind(StrEnum):
+    """Declared in the order in which they are applied (RFC-independent: a membership needs both its ends)."""
+
+    ADOPT_USER = "adopt_user"
+    CREATE_USER = "create_user"
+    REACTIVATE_USER = "reactivate_user"
+    UPDATE_USER = "update_user"
+    CREATE_GROUP = "create_group"
+    LINK_GROUP = "link_group"
+    RENAME_GROUP = "rename_group"
+    ADD_MEMBER = "add_member"
+    REMOVE_MEMBER = "remove_member"
+    DEACTIVATE_USER = "deactivate_user"
+    UNLINK_GROUP = "unlink_group"
+    DELETE_GROUP = "delete_group"
+
+
+RANK: Mapping[ChangeKind, int] = {kind: rank for rank, kind in enumerate(ChangeKind)}
+REMOVALS = frozenset(
+    {
+        ChangeKind.DEACTIVATE_USER,
+        ChangeKind.REMOVE_MEMBER,
+        ChangeKind.UNLINK_GROUP,
+        ChangeKind.DELETE_GROUP,
+    }
+)
+MEMBERSHIPS = frozenset({ChangeKind.ADD_MEMBER, ChangeKind.REMOVE_MEMBER})
+GROUP_KINDS = frozenset(
+    {
+        ChangeKind.CREATE_GROUP,
+        ChangeKind.LINK_GROUP,
+        ChangeKind.RENAME_GROUP,
+        ChangeKind.UNLINK_GROUP,
+        ChangeKind.DELETE_GROUP,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One intended write.
+
+    `okta_id` is the user's id for users and memberships, the group's for groups; memberships also carry
+    `group_id` (Okta id of the group). `name` is userName or displayName; for memberships `group` and `user`
+    hold both. `before` and `after` hold only what differs; None stands for "not set".
+    `scim_id` is the user's or group's id at the target, None while it has none.
+    """
+
+    kind: ChangeKind
+    okta_id: str
+    scim_id: str | None
+    name: str
+    before: Mapping[str, Json]
+    after: Mapping[str, Json]
+    reason: str
+    group_id: str | None = None
+    group: str | None = None
+    user: str | None = None
+    note: str = ""
+    """What else a person should know before this is applied (on Harness: deactivation removes the user)."""
+
+    def __post_init__(self) -> None:
+        if self.kind in REMOVALS and not isinstance(self, Removal):
+            raise TypeError(f"{self.kind} is a removal and needs evidence")
+        if (self.kind in MEMBERSHIPS) != (self.group_id is not None):
+            raise TypeError(f"{self.kind}: group_id belongs to memberships, and only to them")
+
+    @cached_property
+    def id(self) -> str:
+        """16 hexadecimal digits over kind, object, before and after."""
+        text = json.dumps(
+            [self.kind, self.okta_id, self.group_id, dict(self.before), dict(self.after)],
+            sort_keys=True,
+            separators=(",", ":"),
+        )
+        return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+    @property
+    def object_key(self) -> str:
+        """Under what key failures of this object are remembered."""
+        if self.kind in MEMBERSHIPS:
+            return f"member:{self.group_id}:{self.okta_id}"
+        return f"{'group' if self.kind in GROUP_KINDS else 'user'}:{self.okta_id}"
+
+    @property
+    def order(self) -> tuple[int, str, str, str]:
+        """Sort key: the order of application, then names, so that two plans of one world are equal."""
+        return (RANK[self.kind], self.group or "", self.name, self.id)
+
+
+@dataclass(frozen=True)
+class Removal(Change):
+    """A change that takes something away; it cannot exist without a second witness."""
+
+    evidence: Evidence | Witnessed = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.kind not in REMOVALS:
+            raise TypeError(f"{self.kind} is not a removal")
+        if not isinstance(self.evidence, Evidence | Witnessed):
+            raise TypeError(f"{self.kind} of {self.name} has no evidence")
+        super().__post_init__()
+
+
+def change_document(change: Change) -> dict[str, Any]:
+    """The change as the plan document shows it (contract: JSON documents, plan)."""
+    document: dict[str, Any] = {
+        "id": change.id,
+        "kind": change.kind.value,
+        "okta_id": change.okta_id,
+        "scim_id": change.scim_id,
+        "name": change.name,
+        "before": dict(change.before),
+        "after": dict(change.after),
+        "reason": change.reason,
+    }
+    if change.group_id is not None:
+        document |= {"group": change.group, "user": change.user, "group_id": change.group_id}
+    if isinstance(change, Removal):
+        document["evidence"] = str(change.evidence)
+    if change.note:
+        document["note"] = change.note
+    return document
+
+
+def change_from_document(document: Mapping[str, Any]) -> Change:
+    """The inverse of `change_document`. Raises KeyError, ValueError or TypeError on a malformed document."""
+    kind = ChangeKind(document["kind"])
+    membership = kind in MEMBERSHIPS
+    fields: dict[str, Any] = {
+        "kind": kind,
+        "okta_id": _text(document["okta_id"]),
+        "scim_id": None if document["scim_id"] is None else _text(document["scim_id"]),
+        "name": _text(document["name"]),
+        "before": _values(document["before"]),
+        "after": _values(document["after"]),
+        "reason": _text(document["reason"]),
+        "group_id": _text(document["group_id"]) if membership else document.get("group_id"),
+        "group": _text(document["group"]) if membership else None,
+        "user": _text(document["user"]) if membership else None,
+        "note": _text(document.get("note", "")),
+    }
+    if kind in REMOVALS:
+        fields["evidence"] = Witnessed(_text(document["evidence"]))
+    change: Change = Removal(**fields) if kind in REMOVALS else Change(**fields)
+    if change.id != document["id"]:
+        raise ValueError(f"the change {document['id']} was edited")
+    return change
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"text is needed, not {value!r:.40}")
+    return value
+
+
+def _values(value: object) -> dict[str, Json]:
+    if not isinstance(value, dict):
+        raise TypeError(f"an object is needed, not {value!r:.40}")
+    for part in value.values():
+        if not (part is None or isinstance(part, str | int | float | bool)):
+            raise TypeError(f"a plain value is needed, not {part!r:.40}")
+    return value

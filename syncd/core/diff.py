@@ -1,0 +1,337 @@
+"""What one object needs, decided from wish and memory alone.
+
+users      wished by Okta         last pushed          the decision
+           ----------------------------------------------------------------------------------------
+           active                 never                look for a match: adopt, create or conflict
+           active                 active, the same     nothing
+           active                 active, different    update_user (in place: never delete and create)
+           active                 inactive             reactivate_user, with what differs
+           inactive               active               deactivate_user: Okta says so itself
+           inactive               never or inactive    nothing
+           frozen                 any                  left exactly as it is, reported
+           gone, with a witness   active               deactivate_user, once the grace period is over
+           gone, no witness       any                  left exactly as it is, reported
+           any                    released             left exactly as it is
+
+groups     pushed                 never                look for a match: link, create or refusal
+           pushed                 yes                  rename_group if the rule follows renames
+           frozen                 any                  left exactly as it is, reported
+           gone                   yes                  unlink_group or delete_group, by on_removal
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from syncd.core.change import Change, ChangeKind, Json, Removal
+from syncd.core.evidence import Evidence, SaidByOkta
+from syncd.core.flavors import deactivation_note, group_name_problem
+from syncd.core.match import MatchedUser
+from syncd.model import (
+    Attributes,
+    GroupCase,
+    GroupState,
+    KnownUser,
+    PushedUser,
+    Standing,
+    UserCase,
+    WantedUser,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An object that is left alone, and why. `kind` is a short word for machines."""
+
+    kind: str
+    okta_id: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsMatch:
+    """The object is not linked yet: whether it exists at the target decides between adopt, link and create."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`changes` to plan and `skipped` to report. `still`: the memberships are left alone too in this cycle."""
+
+    changes: Sequence[Change] = ()
+    skipped: Sequence[Skipped] = ()
+    still: bool = False
+    left: bool = False
+    """The departure is confirmed: the store shall remember when it was first seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings that deciding needs, and the time of this cycle."""
+
+    flavor: str
+    now: datetime
+    create_users: bool = True
+    update_users: bool = True
+    deactivate_users: bool = True
+    grace: timedelta = timedelta(0)
+    protected_users: Collection[str] = ()
+    protected_groups: Collection[str] = ()
+
+    def protects_user(self, okta_id: str, *names: str | None) -> bool:
+        return okta_id in self.protected_users or any(name in self.protected_users for name in names if name)
+
+
+NOTHING = Decision()
+
+
+def decide_user(case: UserCase, policy: Policy, evidence: Evidence | None) -> Decision | NeedsMatch:
+    """`evidence` is the second witness of a departure, None when there is none (or nothing departed)."""
+    known, wanted = case.known, case.wanted
+    name = _name_of(case)
+    if known is not None and known.released:
+        reason = "released: managed again after leaving the app and coming back"
+        return Decision(skipped=[Skipped("released", case.okta_id, name, reason)], still=True)
+    if wanted is None or wanted.standing is Standing.ABSENT:
+        return _decide_departure(case.okta_id, known, policy, evidence)
+    if wanted.standing is Standing.FROZEN:
+        return Decision(skipped=[Skipped("frozen", case.okta_id, name, wanted.reason)], still=True)
+    pushed = known.pushed if known else None
+    if wanted.standing is Standing.INACTIVE:
+        if pushed is None or not pushed.active:
+            return NOTHING
+        return _deactivation(
+            case.okta_id, pushed, wanted.user_name, wanted.reason, policy, SaidByOkta(wanted.reason)
+        )
+    if pushed is None:
+        return NeedsMatch()
+    return _decide_linked(wanted, pushed, policy)
+
+
+def _decide_linked(wanted: WantedUser, pushed: PushedUser, policy: Policy) -> Decision:
+    before, after = differing(pushed.attributes, wanted.attributes)
+    if not pushed.active:
+        update = (before, after) if policy.update_users else ({}, {})
+        change = Change(
+            ChangeKind.REACTIVATE_USER,
+            wanted.okta_id,
+            pushed.scim_id,
+            wanted.user_name,
+            {"active": False, **update[0]},
+            {"active": True, **update[1]},
+            wanted.reason,
+        )
+        return Decision([change])
+    if not after:
+        return NOTHING
+    if not policy.update_users:
+        reason = f"{_changed(after)}, but update_users is off"
+        return Decision(skipped=[Skipped("update_off", wanted.okta_id, wanted.user_name, reason)])
+    return Decision(
+        [
+            Change(
+                ChangeKind.UPDATE_USER,
+                wanted.okta_id,
+                pushed.scim_id,
+                wanted.user_name,
+                before,
+                after,
+                _changed(after),
+            )
+        ]
+    )
+
+
+def _decide_departure(
+    okta_id: str, known: KnownUser | None, policy: Policy, evidence: Evidence | None
+) -> Decision:
+    if known is None:
+        return NOTHING
+    name = known.wanted.user_name or okta_id
+    if evidence is None:
+        reason = "missing from Okta's list, but a second look did not confirm that the assignment is gone"
+        return Decision(skipped=[Skipped("unconfirmed", okta_id, name, reason)], still=True)
+    if known.pushed is None or not known.pushed.active:
+        return Decision(left=True)
+    left_at = known.left_at or policy.now
+    ends = left_at + policy.grace
+    if policy.grace and not _deprovisioned(known, evidence) and policy.now < ends:
+        reason = f"left the app; deactivated after the grace period, at {ends:%Y-%m-%d %H:%M} UTC"
+        return Decision(skipped=[Skipped("grace", okta_id, name, reason)], still=True, left=True)
+    decision = _deactivation(okta_id, known.pushed, name, "left the app", policy, evidence)
+    return Decision(decision.changes, decision.skipped, decision.still, left=True)
+
+
+def _deprovisioned(known: KnownUser, evidence: Evidence) -> bool:
+    return known.wanted.deprovisioned or (
+        isinstance(evidence, SaidByOkta) and "DEPROVISIONED" in evidence.statement
+    )
+
+
+def _deactivation(
+    okta_id: str, pushed: PushedUser, name: str, reason: str, policy: Policy, evidence: Evidence
+) -> Decision:
+    name = name or str(pushed.attributes.get("userName", okta_id))
+    if policy.protects_user(okta_id, name, str(pushed.attributes.get("userName", ""))):
+        skipped = Skipped("protected", okta_id, name, f"{reason}, but the user is protected")
+        return Decision(skipped=[skipped], still=True)
+    if not policy.deactivate_users:
+        return Decision(
+            skipped=[Skipped("deactivate_off", okta_id, name, f"{reason}, but deactivate_users is off")]
+        )
+    change = Removal(
+        ChangeKind.DEACTIVATE_USER,
+        okta_id,
+        pushed.scim_id,
+        name,
+        {"active": True},
+        {"active": False},
+        reason,
+        note=deactivation_note(policy.flavor),
+        evidence=evidence,
+    )
+    return Decision([change])
+
+
+def create_user(wanted: WantedUser, policy: Policy) -> Decision:
+    """For an ACTIVE wish that no object at the target matches."""
+    if not policy.create_users:
+        reason = f"{wanted.reason}, but create_users is off"
+        return Decision(skipped=[Skipped("create_off", wanted.okta_id, wanted.user_name, reason)], still=True)
+    change = Change(
+        ChangeKind.CREATE_USER,
+        wanted.okta_id,
+        None,
+        wanted.user_name,
+        {},
+        {**wanted.attributes, "externalId": wanted.okta_id, "active": True},
+        wanted.reason,
+    )
+    return Decision([change])
+
+
+def adopt_user(wanted: WantedUser, match: MatchedUser, policy: Policy) -> Decision:
+    """Takes an existing account under management; `before` and `after` are what a write must mend (maybe nothing)."""
+    remote = match.remote
+    before, after = differing(remote.attributes, wanted.attributes)
+    if not policy.update_users:
+        before, after = {}, {}
+    if remote.external_id != wanted.okta_id:
+        before["externalId"], after["externalId"] = remote.external_id, wanted.okta_id
+    if remote.active is False:
+        before["active"], after["active"] = False, True
+    change = Change(
+        ChangeKind.ADOPT_USER,
+        wanted.okta_id,
+        remote.scim_id,
+        wanted.user_name,
+        before,
+        after,
+        f"{wanted.reason}; the account exists at the target (same {match.how})",
+    )
+    return Decision([change])
+
+
+def adopts_inactive(change: Change) -> bool:
+    """Adopting an inactive account would wake it up: a person decides."""
+    return change.kind is ChangeKind.ADOPT_USER and change.before.get("active") is False
+
+
+def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> Decision | NeedsMatch:
+    """`evidence` is the witness that the rule, the mapping or the Okta group is gone."""
+    known, wanted = case.known, case.wanted
+    if known is not None and known.released:
+        name = known.wanted.name
+        return Decision(
+            skipped=[Skipped("released", case.okta_id, name, "released: not managed until linked again")],
+            still=True,
+        )
+    pushed = known.pushed if known else None
+    if wanted is None or wanted.state is GroupState.GONE:
+        if known is None or pushed is None:
+            return Decision(still=True, left=True)
+        name, on_removal = pushed.name, (wanted or known.wanted).on_removal
+        reason = wanted.reason if wanted else "no rule names this group any more"
+        if evidence is None:
+            return Decision(
+                skipped=[
+                    Skipped("unconfirmed", case.okta_id, name, f"{reason}; a second look did not confirm it")
+                ],
+                still=True,
+            )
+        if on_removal == "delete" and name in policy.protected_groups:
+            on_removal, reason = "keep", f"{reason}; protected, so it is kept at the target"
+        kind = ChangeKind.DELETE_GROUP if on_removal == "delete" else ChangeKind.UNLINK_GROUP
+        removal = Removal(
+            kind,
+            case.okta_id,
+            pushed.scim_id,
+            name,
+            {"linked": True},
+            {"linked": False},
+            reason,
+            evidence=evidence,
+        )
+        return Decision([removal], still=True)
+    if wanted.state is GroupState.FROZEN:
+        return Decision(
+            skipped=[Skipped("frozen", case.okta_id, wanted.name or wanted.okta_id, wanted.reason)],
+            still=True,
+        )
+    if pushed is None:
+        return NeedsMatch()
+    if not wanted.rename or wanted.target_name == pushed.name:
+        return NOTHING
+    problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
+    if problem is None and pushed.name in policy.protected_groups:
+        problem = f'"{pushed.name}" is protected and is never renamed'
+    if problem:
+        return Decision(skipped=[Skipped("refused_name", case.okta_id, wanted.name, problem)])
+    change = Change(
+        ChangeKind.RENAME_GROUP,
+        case.okta_id,
+        pushed.scim_id,
+        wanted.target_name,
+        {"displayName": pushed.name},
+        {"displayName": wanted.target_name},
+        "renamed in Okta",
+    )
+    return Decision([change])
+
+
+def differing(have: Attributes, want: Attributes) -> tuple[dict[str, Json], dict[str, Json]]:
+    """What differs, removals included: a dropped attribute is None in `after`."""
+    names = [name for name in sorted({*have, *want}) if not _same(have.get(name), want.get(name))]
+    return {name: have.get(name) for name in names}, {name: want.get(name) for name in names}
+
+
+def _same(one: Json, other: Json) -> bool:
+    """JSON's equality: true is not 1."""
+    return one == other and isinstance(one, bool) == isinstance(other, bool)
+
+
+_WORDS: Mapping[str, str] = {
+    "userName": "userName",
+    "name.givenName": "first name",
+    "name.familyName": "last name",
+    "displayName": "display name",
+}
+
+
+def _changed(after: Mapping[str, Json]) -> str:
+    words = []
+    for path, value in after.items():
+        word = "e-mail" if path.startswith("emails") else _WORDS.get(path, path)
+        words.append(f"{word} removed" if value is None else f"{word} changed")
+    if "e-mail changed" in words and "userName changed" in words:
+        words.remove("userName changed")
+    return ", ".join(dict.fromkeys(words))
+
+
+def _name_of(case: UserCase) -> str:
+    for wish in (case.wanted, case.known.wanted if case.known else None):
+        if wish is not None and wish.user_name:
+            return wish.user_name
+    return case.okta_id

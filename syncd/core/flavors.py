@@ -1,0 +1,43 @@
+"""What each kind of target allows: names, reserved groups, what deactivation means.
+
+Split: "Group name length should be less than 25 characters"; "`Administrators` is a reserved keyword ... It must have
+at least one member" (Split help, SCIM for Okta). Harness: identifiers derive from names, deactivation removes the user,
+`_fme_admins` replaces `Administrators` (Harness help, Provision users with Okta SCIM; Split to Harness migration).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+SPLIT_NAME_LIMIT = 25
+RESERVED = "Administrators"
+
+
+def group_name_problem(flavor: str, name: str, protected: Collection[str]) -> str | None:
+    """Why a group may not be created under (or renamed to) this name; None when it may."""
+    if not name.strip():
+        return "the group name is empty"
+    if flavor == "harness" and name == RESERVED:
+        return "Administrators is not pushed to Harness: push a group named _fme_admins instead"
+    if flavor == "split" and name == RESERVED:
+        return 'Administrators is reserved by Split and cannot be created: use action = "link"'
+    if name in protected:
+        return f'"{name}" is protected (safety.protected_groups): it is never created or renamed; use action = "link"'
+    if flavor == "split" and len(name) >= SPLIT_NAME_LIMIT:
+        return (
+            f"the name has {len(name)} characters; Split allows fewer than {SPLIT_NAME_LIMIT}: "
+            'shorten it in Okta, or link it to a group with a short name (action = "link", target = "...")'
+        )
+    return None
+
+
+def group_name_key(flavor: str, name: str) -> str:
+    """Two groups with one key are one group at the target."""
+    return re.sub(r"[.\- ]", "_", name) if flavor == "harness" else name
+
+
+def deactivation_note(flavor: str) -> str:
+    if flavor == "harness":
+        return "Harness removes a deactivated user: their access and personal settings are deleted"
+    return ""

@@ -1,0 +1,179 @@
+"""From an Okta assignment to the SCIM user that is wanted: templates, standing, digest.
+
+Which states count as active follows Okta's API reference (application user `status`, user `status`) and Okta's own
+SCIM client: a suspended user is not deprovisioned, an unknown word changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from syncd.model import AppUser, BadRecord, Scalar, Standing, WantedUser
+
+_FIELD = re.compile(r"\{([^{}]*)\}")
+_REFERENCE = re.compile(r"[A-Za-z_][\w.-]*\Z")
+
+ASSIGNED = frozenset({"ACTIVE", "PROVISIONED", "STAGED", "APPROVED", "PENDING", "IMPLICIT"})
+NOT_ASSIGNED = frozenset(
+    {"IMPORTED", "MATCHED", "UNASSIGNED", "INACTIVE", "SUSPENDED", "REVOKED", "DEPROVISIONED"}
+)
+LIVING = frozenset({"ACTIVE", "RECOVERY", "PASSWORD_EXPIRED", "LOCKED_OUT", "PROVISIONED"})
+NOT_YET = frozenset({"STAGED", "ACTIVATING"})
+
+
+class Unmappable(ValueError):  # noqa: N818  (a finding about a value, not a failure of ours)
+    """The record cannot be mapped; the message says which attribute and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """One right-hand side of `[attributes]`: an attribute name, or text with `{attribute}` in it.
+
+    A plain name (`email`, `user.department`) keeps the type of the value; `user.` reads the Okta user's profile
+    instead of the app profile. In a template missing attributes are empty, and an all-empty result is not set.
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        names = self.references
+        if not names:
+            raise ValueError(f"{self.text!r} names no attribute")
+        for name in names:
+            if not _REFERENCE.match(name):
+                raise ValueError(f"{name!r} in {self.text!r} is no attribute name")
+        if re.search(r"[{}]", _FIELD.sub("", self.text)):
+            raise ValueError(f"{self.text!r} has a brace without a partner")
+
+    @property
+    def references(self) -> Sequence[str]:
+        return _FIELD.findall(self.text) if "{" in self.text or "}" in self.text else [self.text]
+
+    def value(self, record: AppUser) -> Scalar | None:
+        """The mapped value, None when not set. Raises Unmappable for lists and objects."""
+        if "{" not in self.text:
+            return _lookup(record, self.text)
+        values = [_lookup(record, name) for name in self.references]
+        if all(value is None for value in values):
+            return None
+        parts = ["" if value is None else str(value) for value in values]
+        filled = iter(parts)
+        return " ".join(_FIELD.sub(lambda _: next(filled), self.text).split()) or None
+
+
+def _lookup(record: AppUser, name: str) -> Scalar | None:
+    profile: Mapping[str, object] = record.profile
+    if name.startswith("user."):
+        profile, name = record.user_profile, name.removeprefix("user.")
+    value = profile.get(name)
+    if value is None or value == "":
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Unmappable(f"the attribute {name} is no finite number")
+    if isinstance(value, str | bool | int | float):
+        return value
+    raise Unmappable(f"the attribute {name} is a list or an object")
+
+
+@dataclass(frozen=True, slots=True)
+class MappingPolicy:
+    """How assignments of one connection are read. `exact_names`: letter case tells two people apart (Split)."""
+
+    attributes: Sequence[tuple[str, Template]]
+    keep_suspended: bool
+    exact_names: bool
+
+    @staticmethod
+    def of(attributes: Mapping[str, str], *, suspended_users: str, flavor: str) -> MappingPolicy:
+        return MappingPolicy(
+            attributes=tuple((path, Template(text)) for path, text in sorted(attributes.items())),
+            keep_suspended=suspended_users == "keep",
+            exact_names=flavor == "split",
+        )
+
+    def name_key(self, user_name: str) -> str:
+        return user_name if self.exact_names else user_name.casefold()
+
+
+def standing_of(status: str, user_status: str | None, *, keep_suspended: bool) -> tuple[Standing, str]:
+    """The decision table; the second value says why, and is empty for a living assignment.
+
+    | user status               | app user status              | standing                     |
+    | DEPROVISIONED             | any                          | inactive                     |
+    | SUSPENDED                 | assigned or SUSPENDED        | active, or inactive by policy |
+    | STAGED, ACTIVATING        | any                          | frozen (not yet activated)   |
+    | living, or not embedded   | assigned                     | active                       |
+    | living, or not embedded   | not assigned                 | inactive                     |
+    | any other word in either  |                              | frozen                       |
+    """
+    if user_status == "DEPROVISIONED":
+        return Standing.INACTIVE, "the Okta user is DEPROVISIONED"
+    if status not in ASSIGNED and status not in NOT_ASSIGNED:
+        return Standing.FROZEN, f"the assignment has the unknown status {status}"
+    if user_status == "SUSPENDED" and (status in ASSIGNED or status == "SUSPENDED"):
+        if keep_suspended:
+            return Standing.ACTIVE, ""
+        return Standing.INACTIVE, "the Okta user is SUSPENDED"
+    if user_status in NOT_YET:
+        return Standing.FROZEN, f"the Okta user is {user_status}: not activated yet"
+    if user_status is not None and user_status not in LIVING and user_status != "SUSPENDED":
+        return Standing.FROZEN, f"the Okta user has the unknown status {user_status}"
+    if status in NOT_ASSIGNED:
+        return Standing.INACTIVE, f"the assignment is {status}"
+    return Standing.ACTIVE, ""
+
+
+def wanted_user(record: AppUser, policy: MappingPolicy) -> WantedUser:
+    """What Okta wants of this user; FROZEN when the record cannot be mapped."""
+    standing, reason = standing_of(record.status, record.user_status, keep_suspended=policy.keep_suspended)
+    attributes: dict[str, Scalar] = {}
+    try:
+        for path, template in policy.attributes:
+            value = template.value(record)
+            if value is not None:
+                attributes[path] = value
+    except Unmappable as problem:
+        if standing is Standing.ACTIVE:  # who leaves needs no attributes for it
+            standing, reason = Standing.FROZEN, str(problem)
+    user_name = str(attributes.get("userName", ""))
+    if not user_name and standing is Standing.ACTIVE:
+        standing, reason = Standing.FROZEN, "the attribute mapped to userName is empty"
+    if not reason:
+        reason = f"assigned through group {record.via_group[1]}" if record.via_group else "assigned directly"
+    return _stamped(
+        WantedUser(
+            okta_id=record.okta_id,
+            standing=standing,
+            user_name=user_name,
+            attributes=attributes,
+            reason=reason,
+            digest=b"",
+            deprovisioned=record.user_status == "DEPROVISIONED",
+            name_key=policy.name_key(user_name),
+        )
+    )
+
+
+def frozen_user(record: BadRecord) -> WantedUser | None:
+    """A record that could not be read freezes its user; None when it does not even say whose it is."""
+    if record.okta_id is None:
+        return None
+    return _stamped(WantedUser(record.okta_id, Standing.FROZEN, "", {}, record.problem, b""))
+
+
+def _stamped(user: WantedUser) -> WantedUser:
+    text = repr(
+        (
+            user.standing.value,
+            user.name_key,
+            list(user.attributes.items()),
+            user.reason,
+            user.deprovisioned,
+        )
+    )
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return replace(user, digest=digest)

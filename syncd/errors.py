@@ -1,0 +1,106 @@
+"""Errors say what the caller should do, not only what happened.
+
+SyncdError                 exit 1   the root: a message, a hint, an exit code
+├── TemporaryError         exit 1   try again later; may say when
+│   └── IncompleteRead     exit 1   a list did not arrive whole: nothing may be concluded from absence
+├── PermanentError         exit 1   trying the same again is useless
+│   ├── NotFound           exit 1   the object is not there
+│   ├── AlreadyExists      exit 1   somebody else holds the name
+│   └── AccessDenied       exit 1   the token is wrong, revoked, or too narrow
+├── RefusedError           exit 3   a safety rule says no
+│   └── StaleError         exit 3   the world is no longer what the plan saw
+├── UsageError             exit 64  the command line makes no sense
+└── ConfigurationError     exit 78  a setting must change first
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class SyncdError(Exception):
+    """The root. `message` says what happened and to what, `hint` the likely cause and the next step."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class TemporaryError(SyncdError):
+    """A retry may help. `retry_after` is in seconds, None when the other side did not say."""
+
+    def __init__(
+        self, message: str, *, hint: str = "", status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class IncompleteRead(TemporaryError):  # noqa: N818  (the field's word for it, and it reads as one)
+    """A list did not arrive whole; `what` names the list and `page` the page (1-based) that failed."""
+
+    def __init__(
+        self, what: str, page: int, cause: str, *, hint: str = "", status: int | None = None
+    ) -> None:
+        super().__init__(f"incomplete read of {what}: page {page}: {cause}", hint=hint, status=status)
+        self.what = what
+        self.page = page
+        self.cause = cause
+
+
+class PermanentError(SyncdError):
+    """Trying the same again is useless; `status` is the HTTP status, None when there was none."""
+
+    def __init__(self, message: str, *, hint: str = "", status: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class NotFound(PermanentError):  # noqa: N818  (HTTP's own words)
+    """The object (or the whole service behind the URL) is not there."""
+
+
+class AlreadyExists(PermanentError):  # noqa: N818  (HTTP's own words)
+    """The target refuses a create because the name is taken and no object that is ours was found."""
+
+
+class AccessDenied(PermanentError):  # noqa: N818  (HTTP's own words)
+    """401 or 403: `side` is "okta" or "split"."""
+
+    def __init__(self, message: str, *, side: str, hint: str = "", status: int | None = None) -> None:
+        super().__init__(message, hint=hint, status=status)
+        self.side = side
+
+
+class RefusedError(SyncdError):
+    """A safety rule refuses; nothing was written."""
+
+    exit_code = 3
+
+
+class StaleError(RefusedError):
+    """The world moved since the plan was made; nothing was written."""
+
+
+class UsageError(SyncdError):
+    """The command line makes no sense."""
+
+    exit_code = 64
+
+
+class ConfigurationError(SyncdError):
+    """A setting, a secret reference or a file named in the settings must be mended first.
+
+    `problems` holds every finding, one sentence each, when there are several.
+    """
+
+    exit_code = 78
+
+    def __init__(self, message: str, *, hint: str = "", problems: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = tuple(problems)

@@ -1,0 +1,255 @@
+"""The values that every floor speaks. Frozen, no behaviour beyond what they are.
+
+Identity is Okta's: `okta_id` is an Okta user id (00u...) or group id (00g...); `scim_id` is the id that the
+target gave. Times are aware UTC datetimes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+Scalar = str | int | float | bool
+Attributes = Mapping[str, Scalar]
+"""SCIM attribute path as configured ("name.givenName", "emails[work].value") to value. Absent means not set."""
+
+
+class Standing(StrEnum):
+    """What Okta says about one assignment (Okta API: application user status, user status)."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    FROZEN = "frozen"
+    """What Okta says cannot be trusted or understood: the object is left exactly as it is."""
+    ABSENT = "absent"
+    """Not in a complete list; only a confirmed absence is ever stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedUser:
+    """One assignment as Okta has it, already mapped. `reason` is for people ("assigned through group Eng")."""
+
+    okta_id: str
+    standing: Standing
+    user_name: str
+    attributes: Attributes
+    reason: str
+    digest: bytes
+    """16 bytes over everything above: equal digests mean nothing changed."""
+    deprovisioned: bool = False
+    """The Okta user itself is DEPROVISIONED: no grace period applies."""
+    name_key: str = ""
+    """The form of userName under which two users are the same person at this target (case folded or exact)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushedUser:
+    """What was last written to (or adopted from) the target."""
+
+    scim_id: str
+    attributes: Attributes
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUser:
+    """One row of the store: the last wish and the last write."""
+
+    okta_id: str
+    wanted: WantedUser
+    pushed: PushedUser | None
+    released: bool = False
+    left_at: datetime | None = None
+    """When a confirmed departure was first seen; None while assigned."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserCase:
+    """One user to decide: what the store knows and what Okta says now.
+
+    `wanted` None means: not in a complete list (nominated for removal).
+    """
+
+    okta_id: str
+    known: KnownUser | None
+    wanted: WantedUser | None
+
+
+class GroupState(StrEnum):
+    PUSHED = "pushed"
+    """In scope: exists at the target with these members."""
+    FROZEN = "frozen"
+    """In scope but nothing may change now (mapping INACTIVE or ERROR, list incomplete, conflict)."""
+    GONE = "gone"
+    """Its rule, its mapping or the Okta group itself is gone: `on_removal` decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class WantedGroup:
+    """One push group as rules and Okta have it."""
+
+    okta_id: str
+    state: GroupState
+    name: str
+    """displayName in Okta."""
+    target_name: str
+    """displayName wanted at the target."""
+    action: str
+    """"create", "link", or "either" (an Okta mapping: link when the name exists, else create)."""
+    rename: bool
+    on_removal: str
+    """"keep" or "delete"."""
+    rule: str
+    """The rule's label for people, e.g. 'name = "Engineering"'."""
+    reason: str
+    stamp: str | None = None
+    """Okta's lastMembershipUpdated as sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushedGroup:
+    scim_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownGroup:
+    okta_id: str
+    wanted: WantedGroup
+    pushed: PushedGroup | None
+    released: bool = False
+    members_stamp: str | None = None
+    """lastMembershipUpdated at the last complete member read that may be trusted; None: read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCase:
+    """One group to decide. `wanted` None: known, and no rule or mapping names it any more in a complete read."""
+
+    okta_id: str
+    known: KnownGroup | None
+    wanted: WantedGroup | None
+
+
+@dataclass(frozen=True, slots=True)
+class MemberCase:
+    """One membership where wish and target differ.
+
+    `wanted` is True for an addition, False for a removal. `listed` tells whether Okta's member list has the
+    user: a removal of a listed member comes from the user's own standing (left the app), not from the group.
+    `standing` is the user's effective standing, ABSENT also when nominated; `user_name` the effective (else the
+    pushed) userName; `user_scim_id` the id at the target, None while there is none.
+    """
+
+    group_id: str
+    user_id: str
+    wanted: bool
+    listed: bool
+    standing: Standing
+    user_name: str
+    user_scim_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteUser:
+    """A user as the target shows it. `attributes` holds the mapped paths that it shows; `active` None: hidden."""
+
+    scim_id: str
+    external_id: str | None
+    user_name: str
+    active: bool | None
+    attributes: Attributes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteGroup:
+    """A group as the target shows it. `members` (SCIM ids) is None when the answer does not show members."""
+
+    scim_id: str
+    external_id: str | None
+    name: str
+    members: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The Okta app (GET /api/v1/apps/{id})."""
+
+    app_id: str
+    label: str
+    status: str
+    features: frozenset[str]
+
+    @property
+    def pushes_itself(self) -> bool:
+        """Okta's own provisioning is on: two writers (features PUSH_* or GROUP_PUSH)."""
+        return any(feature.startswith("PUSH_") or feature == "GROUP_PUSH" for feature in self.features)
+
+
+@dataclass(frozen=True, slots=True)
+class AppUser:
+    """One record of GET /api/v1/apps/{id}/users?expand=user, unmapped.
+
+    `user_status` is None when Okta did not embed the user. `via_group` is the id and name of the assigning
+    group, None when assigned directly.
+    """
+
+    okta_id: str
+    status: str
+    user_status: str | None
+    user_name: str
+    profile: Mapping[str, object]
+    user_profile: Mapping[str, object]
+    via_group: tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record of a list that could not be understood; it costs only itself. `okta_id` None: not even an id."""
+
+    okta_id: str | None
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class OktaGroup:
+    """GET /api/v1/groups/{id}."""
+
+    okta_id: str
+    name: str
+    description: str
+    type: str
+    stamp: str | None
+    """lastMembershipUpdated as sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushMapping:
+    """GET /api/v1/apps/{id}/group-push/mappings. `target_name` is the name of the linked app group, if known."""
+
+    mapping_id: str
+    source_group_id: str
+    target_group_id: str | None
+    target_name: str | None
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A by-id answer that proves absence: a 404 whose summary names the object itself and not its container."""
+
+    resource: str
+    """e.g. "app user 00u1" or "group 00g1"."""
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadProof:
+    """A list that arrived complete."""
+
+    what: str
+    pages: int
+    records: int
+    at: datetime

@@ -1,0 +1,51 @@
+"""The ports of the engine: Source (Okta), Target (Split), Store and Stage (memory), Observer (people).
+
+They speak values of `model` and `core`; no HTTP, no SQL, no rows. Adapters live on the floor above.
+"""
+
+from syncd.ports.observer import Observer
+from syncd.ports.source import Listing, MemberPage, Page, Source
+from syncd.ports.stage import Stage
+from syncd.ports.store import (
+    Effect,
+    Failure,
+    GroupForgotten,
+    GroupPushed,
+    Intent,
+    MemberPushed,
+    Population,
+    RecentRemovals,
+    RunRecord,
+    Settled,
+    Store,
+    UserForgotten,
+    UserPushed,
+)
+from syncd.ports.target import Applied, MemberOutcome, RemoteListing, Target, TargetProbe
+
+__all__ = [
+    "Applied",
+    "Effect",
+    "Failure",
+    "GroupForgotten",
+    "GroupPushed",
+    "Intent",
+    "Listing",
+    "MemberOutcome",
+    "MemberPage",
+    "MemberPushed",
+    "Observer",
+    "Page",
+    "Population",
+    "RecentRemovals",
+    "RemoteListing",
+    "RunRecord",
+    "Settled",
+    "Source",
+    "Stage",
+    "Store",
+    "Target",
+    "TargetProbe",
+    "UserForgotten",
+    "UserPushed",
+]

@@ -1,0 +1,104 @@
+"""Okta as the engine sees it: read only, complete or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from syncd.model import Absent, Application, AppUser, BadRecord, OktaGroup, PushMapping, ReadProof
+
+T_co = TypeVar("T_co", covariant=True)  # pages are only read
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T_co]):
+    """One page of a list, in arrival order, with the records that could not be understood."""
+
+    records: Sequence[T_co]
+    bad: Sequence[BadRecord] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPage:
+    """One page of one group's member list. `proof` is set on the page that completed that group's list.
+
+    `failed` holds the cause when this group's list could not be read whole (then no proof ever comes).
+    """
+
+    group_id: str
+    user_ids: Sequence[str]
+    proof: ReadProof | None = None
+    failed: Exception | None = None
+
+
+class Listing(Protocol[T_co]):
+    """An iterable of pages, read once. After the loop ended by itself `proof` tells that it was complete.
+
+    Iteration raises IncompleteRead when any page did not arrive as status 200 and a list, or the chain of
+    `next` links left the origin, repeated itself or outgrew the cap. Pages already yielded stay valid as
+    positive evidence.
+    """
+
+    @property
+    def proof(self) -> ReadProof: ...
+    def __iter__(self) -> Iterator[Page[T_co]]: ...
+
+
+class Source(Protocol):
+    """Okta, read only. Every method raises TemporaryError or IncompleteRead when retries did not help,
+    AccessDenied on 401 and 403, PermanentError on answers that a retry cannot mend.
+    """
+
+    def application(self) -> Application:
+        """GET /api/v1/apps/{appId}. Raises NotFound when Okta does not know the app."""
+        ...
+
+    def app_users(self) -> Listing[AppUser]:
+        """GET /api/v1/apps/{appId}/users?expand=user&limit=500, the next page fetched while this one is used."""
+        ...
+
+    def app_user(self, okta_id: str) -> AppUser | BadRecord | Absent:
+        """By id, with expand=user. Absent only for a 404 whose summary does not name the AppInstance."""
+        ...
+
+    def user_status(self, okta_id: str) -> str | Absent:
+        """GET /api/v1/users/{id}: the Okta user's own status, to tell a leaver from a DEPROVISIONED user."""
+        ...
+
+    def user_id_of(self, login: str) -> str | Absent:
+        """GET /api/v1/users/{login}: the id for a login or e-mail given by a person."""
+        ...
+
+    def groups_of(self, okta_id: str) -> frozenset[str]:
+        """GET /api/v1/users/{id}/groups: ids of all groups of one user; complete or raises; NotFound: no such user."""
+        ...
+
+    def app_groups(self) -> Listing[str]:
+        """GET /api/v1/apps/{appId}/groups?limit=200: the ids of the groups assigned to the app."""
+        ...
+
+    def groups(self) -> Listing[OktaGroup]:
+        """GET /api/v1/groups?limit=200: every group of the org."""
+        ...
+
+    def group(self, okta_id: str) -> OktaGroup | Absent:
+        """GET /api/v1/groups/{id}."""
+        ...
+
+    def mappings(self) -> Listing[PushMapping]:
+        """GET /api/v1/apps/{appId}/group-push/mappings?limit=1000, target names resolved by GET /groups/{id}."""
+        ...
+
+    def members(self, group_ids: Sequence[str]) -> Iterator[MemberPage]:
+        """GET /api/v1/groups/{id}/users for several groups, bounded in parallel, pages interleaved.
+
+        Never raises for one group's failure: that group's last MemberPage carries `failed`.
+        """
+        ...
+
+    def requests(self) -> Mapping[str, int]:
+        """Requests so far by "METHOD status" ("GET 200", "GET timeout")."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,142 @@
+"""The private staging area of one cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from syncd.core.change import Change, ChangeKind
+from syncd.model import GroupCase, KnownUser, MemberCase, RemoteUser, UserCase, WantedGroup, WantedUser
+
+
+class Stage(Protocol):
+    """The private staging area of one cycle. Nothing in it touches the store until `Store.absorb`.
+
+    The *effective* wish of a user is its staged record, else (list incomplete or not read) its stored one, else
+    none. The effective member list of a group is the staged one when it was staged complete, else the stored one.
+    """
+
+    def put_users(self, users: Sequence[WantedUser]) -> None:
+        """Stages one page; a later record of the same user replaces the earlier one. Records whose digest equals
+        the stored wish are remembered only as seen.
+        """
+        ...
+
+    def users_read_whole(self) -> None:
+        """From now on a known user that is not staged counts as nominated for removal."""
+        ...
+
+    def put_absent(self, okta_ids: Sequence[str]) -> None:
+        """These users were asked for by id and are not assigned (targeted and delta cycles): they count like users
+        missing from a list read whole.
+        """
+        ...
+
+    def put_user_groups(self, user_id: str, group_ids: Iterable[str]) -> None:
+        """The user's own complete group list, asked by id: for this user it overrides the member lists of all
+        known and staged groups, and `Store.absorb` writes these pairs into the stored lists.
+        """
+        ...
+
+    def put_groups(self, groups: Sequence[WantedGroup]) -> None: ...
+    def groups_read_whole(self) -> None: ...
+
+    def put_members(self, group_id: str, user_ids: Sequence[str]) -> None: ...
+    def members_read_whole(self, group_id: str, stamp: str | None) -> None:
+        """The staged list of this group is complete; `stamp` is stored as members_stamp (None: read again).
+
+        A second complete read may be staged on top: the list is then the union of both, so that only what both
+        reads lack counts as gone.
+        """
+        ...
+
+    def limit_to(self, *, users: Iterable[str] | None, groups: Iterable[str] | None) -> None:
+        """Narrow every question below to these Okta ids (targeted and delta cycles). With only users given,
+        memberships of these users in all groups count; with groups, the groups and their memberships.
+        """
+        ...
+
+    def departures(self) -> Iterator[KnownUser]:
+        """Known users that are gone from Okta: not staged although the list was read whole (or put_absent), or stored
+        as ABSENT and not staged again. Only those that still matter: linked and active at the target, or with a
+        stored wish that is not ABSENT yet. Each needs a witness in this cycle.
+        """
+        ...
+
+    def user_cases(self) -> Iterator[UserCase]:
+        """Every user that may need a decision, sorted by okta_id: changed or new wishes, wishes not yet fulfilled
+        (stored wanted differs from pushed), nominated and stored-absent users that are still linked and active.
+        Users that are unchanged and fulfilled do not appear. At most a page at a time is held in memory.
+        """
+        ...
+
+    def rivals(self, name_key: str, okta_id: str) -> Sequence[str]:
+        """Okta ids of other users whose effective wish (ACTIVE) has the same name_key."""
+        ...
+
+    def hold_still(self, okta_ids: Sequence[str]) -> None:
+        """Memberships of these users are left alone in this cycle: frozen, unconfirmed, in grace, in conflict,
+        released.
+        """
+        ...
+
+    def will_link_user(self, okta_id: str, scim_id: str) -> None:
+        """A match found while planning: counts as this user's SCIM id in `remote_member` questions below."""
+        ...
+
+    def group_cases(self) -> Iterator[GroupCase]:
+        """Every known or staged group, sorted by okta_id (groups are few: thousands)."""
+        ...
+
+    def hold_group_still(self, group_id: str) -> None: ...
+
+    def put_remote_members(self, group_id: str, scim_ids: Iterable[str]) -> None:
+        """The members that the target shows for a group about to be linked; from now on they count as that
+        group's pushed memberships (those that belong to managed or just matched users).
+        """
+        ...
+
+    def remote_strangers(self, group_id: str) -> int:
+        """How many of the members given by `put_remote_members` belong to nobody we manage."""
+        ...
+
+    def member_cases(self) -> Iterator[MemberCase]:
+        """Memberships where wish and target differ, sorted by group and user: wanted is (in the effective list and
+        the user's effective standing is ACTIVE), pushed is what the store or `put_remote_members` says. Users and
+        groups held still, groups that are not PUSHED, and users with effective standing FROZEN do not appear.
+        """
+        ...
+
+    def wanted_count(self, group_id: str) -> int:
+        """How many memberships of this group are wanted: in the effective list, effective standing ACTIVE (users held
+        still count as they are pushed now).
+        """
+        ...
+
+    def pushed_count(self, group_id: str) -> int:
+        """How many members the target has of this group: the pushed memberships, or all that `put_remote_members`
+        gave, strangers included.
+        """
+        ...
+
+    def put_remote_users(self, users: Sequence[RemoteUser]) -> None: ...
+    def remote_candidates(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
+        """From the listing given by `put_remote_users`: same externalId, same userName, or same folded userName."""
+        ...
+
+    def add_change(self, change: Change) -> None:
+        """Adds a planned change to the spool on disk."""
+        ...
+
+    def hold_changes(self, change_ids: Iterable[str], hold_id: str) -> None:
+        """Moves planned changes from "to apply" to a hold."""
+        ...
+
+    def changes(
+        self, *, hold_id: str | None = None, kinds: Iterable[ChangeKind] | None = None
+    ) -> Iterator[Change]:
+        """The planned changes in order of application; with `hold_id` those of one hold. Streamed."""
+        ...
+
+    def change_counts(self, *, held: bool = False) -> Mapping[ChangeKind, int]: ...
+    def close(self) -> None: ...

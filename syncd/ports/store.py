@@ -1,0 +1,205 @@
+"""What one connection remembers, in values and named acts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from syncd.core.change import Change, ChangeKind
+from syncd.model import KnownGroup, KnownUser, PushedGroup, PushedUser
+from syncd.ports.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A journalled intention without an outcome: the process ended in between."""
+
+    sequence: int
+    run_id: str
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class UserPushed:
+    """Effect: the target now holds this user like this."""
+
+    okta_id: str
+    pushed: PushedUser
+
+
+@dataclass(frozen=True, slots=True)
+class UserForgotten:
+    """Effect: the target no longer has this user; the id and the pushed memberships are forgotten."""
+
+    okta_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPushed:
+    okta_id: str
+    pushed: PushedGroup
+    members: Sequence[str] | None = None
+    """Okta ids of managed users that are members at the target; replaces the pushed memberships when given."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupForgotten:
+    """Effect: the group is deleted or no longer managed; its pushed memberships are forgotten."""
+
+    okta_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPushed:
+    group_id: str
+    user_id: str
+    present: bool
+
+
+Effect = UserPushed | UserForgotten | GroupPushed | GroupForgotten | MemberPushed
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The outcome of one intent. `error` None: applied, with its effects; else failed (kept for retry)."""
+
+    sequence: int
+    change: Change
+    effects: Sequence[Effect] = ()
+    status: int | None = None
+    note: str = ""
+    error: str | None = None
+    deferred: bool = False
+    """True: not tried or not failed by itself (waits for its user, the run was stopped): no failure is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed wish that waits. `change_id` is the wish that failed: a newer wish replaces it."""
+
+    object_key: str
+    change_id: str
+    kind: ChangeKind
+    name: str
+    message: str
+    attempts: int
+    first_failed: datetime
+    next_attempt: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    run_id: str
+    kind: str
+    started: datetime
+    finished: datetime | None
+    status: str | None
+    summary: Mapping[str, Mapping[str, int]]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecentRemovals:
+    """Removals applied in the window, for the limits."""
+
+    deactivations: int
+    group_deletions: int
+    member_removals: int
+    by_group: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """What the connection manages now (pushed, not merely wanted)."""
+
+    users: int
+    active_users: int
+    groups: int
+    memberships: int
+    by_group: Mapping[str, int]
+
+
+class Store(Protocol):
+    """What one connection remembers: one file, one writer."""
+
+    # meta
+    def revision(self) -> int:
+        """Grows with every change of managed state."""
+        ...
+
+    def recall(self, key: str) -> str | None: ...
+    def remember(self, key: str, value: str | None) -> None:
+        """Small facts: scope fingerprint, learned capabilities, time of the last complete read, cursors."""
+        ...
+
+    # single writer
+    def lock(self, owner: str, *, expires_in: timedelta) -> None:
+        """Takes the writer's lock or raises RefusedError naming the owner. A dead owner's lock is taken over."""
+        ...
+
+    def renew_lock(self) -> None: ...
+    def unlock(self) -> None: ...
+
+    # runs and journal
+    def begin_run(self, kind: str) -> str: ...
+    def finish_run(
+        self, run_id: str, *, status: str, summary: Mapping[str, Mapping[str, int]], error: str | None
+    ) -> None: ...
+    def runs(self, *, limit: int = 10) -> Sequence[RunRecord]: ...
+    def intend(self, run_id: str, changes: Sequence[Change]) -> Sequence[int]:
+        """Journals the intents in one durable transaction; returns their sequence numbers."""
+        ...
+
+    def settle(self, outcomes: Sequence[Settled]) -> None:
+        """Journals the outcomes and their effects on users, groups, memberships and failures, all in one durable
+        transaction. A failed outcome adds or lengthens a Failure (1 m, 5 m, 30 m, 2 h, 6 h, 24 h); an applied one
+        deletes it.
+        """
+        ...
+
+    def open_intents(self) -> Sequence[Intent]: ...
+
+    # state
+    def stage(self) -> Stage: ...
+    def absorb(self, stage: Stage, *, confirmed_absent: Mapping[str, datetime]) -> None:
+        """Writes the staged wishes (users, groups, complete member lists) into the store in one transaction.
+        Users nominated for removal become ABSENT only if named in `confirmed_absent` (okta id to the time they
+        left); the others keep their last wish. A user that is wanted again loses `left_at`.
+        """
+        ...
+
+    def user(self, okta_id: str) -> KnownUser | None: ...
+    def user_by_scim_id(self, scim_id: str) -> KnownUser | None: ...
+    def find_users(self, text: str) -> Sequence[KnownUser]:
+        """By Okta id, SCIM id, or userName (wanted or pushed; exact first, else case folded)."""
+        ...
+
+    def group(self, okta_id: str) -> KnownGroup | None: ...
+    def group_by_scim_id(self, scim_id: str) -> KnownGroup | None: ...
+    def find_groups(self, text: str) -> Sequence[KnownGroup]: ...
+    def groups(self) -> Sequence[KnownGroup]: ...
+    def pushed_members(self, group_id: str) -> Sequence[str]:
+        """Okta ids of the users that were pushed into this group."""
+        ...
+
+    def groups_with(self, user_id: str) -> Sequence[str]:
+        """Okta ids of the groups into which this user was pushed."""
+        ...
+
+    def release_user(self, okta_id: str) -> None:
+        """Stops managing: the SCIM id and pushed memberships are forgotten, the object is not matched again until
+        it left Okta's list and came back.
+        """
+        ...
+
+    def release_group(self, okta_id: str) -> None: ...
+    def population(self) -> Population: ...
+    def removals_since(self, since: datetime) -> RecentRemovals: ...
+    def failures(self) -> Sequence[Failure]: ...
+    def retry_now(self, object_key: str | None) -> int:
+        """Makes one failure (or all) due at once; returns how many."""
+        ...
+
+    def close(self) -> None: ...

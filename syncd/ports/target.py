@@ -1,0 +1,131 @@
+"""Split as the engine sees it: the SCIM conversation (RFC 7644), already made trustworthy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from syncd.core.change import Json
+from syncd.model import Attributes, RemoteGroup, RemoteUser
+
+T_co = TypeVar("T_co", covariant=True)  # pages are only read
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A write that is known to have taken effect. `scim_id` is the object's id now (None: it is gone for good,
+    e.g. Harness removes on deactivation). `note` is for the audit trail ("answer lost, found by search").
+    """
+
+    scim_id: str | None
+    status: int | None = None
+    note: str = ""
+    verified: bool = True
+    """False: the server cannot show what was written (e.g. it never lists members)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemberOutcome:
+    """What became of a batch of member changes of one group: user SCIM ids by result."""
+
+    added: frozenset[str]
+    removed: frozenset[str]
+    failed: Mapping[str, Exception] = field(default_factory=dict)
+    status: int | None = None
+    note: str = ""
+    verified: bool = True
+
+
+class RemoteListing(Protocol[T_co]):
+    """Pages of a target listing. `complete` is True only after the loop and only if it provably saw everything."""
+
+    @property
+    def complete(self) -> bool: ...
+    def __iter__(self) -> Iterator[Sequence[T_co]]: ...
+
+
+class Target(Protocol):
+    """The SCIM conversation with Split. Every method is safe to call from several threads.
+
+    Raises: TemporaryError (retries used up; for writes: the outcome may be unknown, see `Unanswered`),
+    AccessDenied (401; 403), NotFound (404 on the object), AlreadyExists (409 and nothing of ours found),
+    RefusedError (the flavor's own rule), PermanentError (400, 409, 413, 501 ...).
+    """
+
+    def find_users(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
+        """Candidates for one user: by externalId, then by userName; every hit verified by comparing values."""
+        ...
+
+    def find_groups(self, *, okta_id: str, name: str) -> Sequence[RemoteGroup]:
+        """Candidates for one group: by externalId and by displayName; verified."""
+        ...
+
+    def list_users(self) -> RemoteListing[RemoteUser]: ...
+
+    def list_groups(self) -> RemoteListing[RemoteGroup]:
+        """Groups without members (excludedAttributes=members): lists may truncate them."""
+        ...
+
+    def user(self, scim_id: str) -> RemoteUser:
+        """GET by id. Raises NotFound."""
+        ...
+
+    def group(self, scim_id: str) -> RemoteGroup:
+        """GET by id, with members. Raises NotFound."""
+        ...
+
+    def create_user(self, okta_id: str, attributes: Attributes) -> Applied:
+        """POST /Users with externalId and active=true. After a 409 or an answer that cannot be trusted it
+        searches; only an object whose externalId is ours is taken for the result of this POST.
+        """
+        ...
+
+    def update_user(self, scim_id: str, before: Mapping[str, Json], after: Mapping[str, Json]) -> Applied:
+        """Changes exactly the attributes in `after` (None: removes it; `active` and `externalId` allowed)."""
+        ...
+
+    def deactivate_user(self, scim_id: str) -> Applied: ...
+
+    def create_group(self, okta_id: str, name: str) -> Applied: ...
+
+    def rename_group(self, scim_id: str, name: str) -> Applied: ...
+
+    def delete_group(self, scim_id: str) -> Applied:
+        """404 means done."""
+        ...
+
+    def change_members(self, scim_id: str, *, add: Sequence[str], remove: Sequence[str]) -> MemberOutcome:
+        """Member deltas in requests of at most `member_batch`; read back when an answer cannot be trusted."""
+        ...
+
+    def probe(self) -> TargetProbe:
+        """What `check` asks: GET /Users?startIndex=1&count=2, GET /Groups?startIndex=1&count=100 (the requests
+        of the "Test connector configuration" button) and the ServiceProviderConfig.
+        """
+        ...
+
+    def requests(self) -> Mapping[str, int]:
+        """Requests so far by "METHOD status" ("PATCH 200", "POST timeout")."""
+        ...
+
+    def learned(self) -> Mapping[str, str]:
+        """Capabilities found out so far, to be remembered across runs (e.g. {"update_method": "put"})."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TargetProbe:
+    """What the target says of itself. A field is None when it did not say."""
+
+    users_listed: bool
+    groups_listed: bool
+    patch: bool | None
+    filter: bool | None
+    etag: bool | None
+    date: datetime | None
+    """The Date header of the answer, for the clock difference."""
+    detail: str = ""
