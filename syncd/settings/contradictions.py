@@ -1,0 +1,179 @@
+"""What two settings say against each other. Each value alone may be fine.
+
+Works on the parsed TOML, not on the models, so that contradictions are reported together with wrong values; it
+therefore meets values of every type and passes over those it cannot compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pydantic_core import PydanticCustomError
+
+from syncd.settings.attributes import canonical
+from syncd.settings.problem import Finding
+from syncd.settings.values import read_duration
+
+Raw = Mapping[str, object]
+
+
+def contradictions(raw: Raw) -> list[Finding]:
+    """Every contradiction in one parsed settings file."""
+    return [
+        *_authentication(table(raw, "okta")),
+        *_attributes(raw),
+        *_schedule(table(raw, "schedule")),
+        *_provisioning(table(raw, "provisioning")),
+        *_push_groups(raw),
+    ]
+
+
+def table(raw: Raw, name: str) -> Raw:
+    """The table of that name, {} when it is absent or not a table."""
+    found = raw.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def flavor_of(raw: Raw) -> object:
+    return table(raw, "split").get("flavor", "split")
+
+
+def _authentication(okta: Raw) -> Iterator[Finding]:
+    auth = okta.get("auth", "ssws")
+    if auth == "ssws":
+        if "token" not in okta and okta:
+            yield Finding(
+                ("okta", "token"), 'is missing: auth = "ssws" signs in with an API token', missing=True
+            )
+        for key in ("client_id", "private_key", "key_id"):
+            if key in okta:
+                yield Finding(
+                    ("okta", key), 'belongs to auth = "private_key"; set that, or take this out', _AUTH_KEY
+                )
+        if okta.get("dpop") is True:
+            yield Finding(("okta", "dpop"), "binds OAuth tokens, and an API token is none", _AUTH_KEY)
+    elif auth == "private_key":
+        for key, what in (
+            ("client_id", "the service app's client id"),
+            ("private_key", "the key it signs with"),
+        ):
+            if key not in okta:
+                message = f'is missing: auth = "private_key" needs {what}'
+                yield Finding(("okta", key), message, missing=True)
+        if "token" in okta:
+            yield Finding(("okta", "token"), 'is not used with auth = "private_key"; take the line out')
+
+
+_AUTH_KEY = 'auth = "private_key"'
+
+
+def _attributes(raw: Raw) -> Iterator[Finding]:
+    if "attributes" not in raw:
+        return
+    attributes = table(raw, "attributes")
+    seen: dict[str, str] = {}
+    for path, value in attributes.items():
+        folded = canonical(path).lower()
+        if folded in seen:
+            yield Finding(
+                ("attributes", path),
+                f'is the same SCIM attribute as "{seen[folded]}" (RFC 7643 section 2.1: letter case does not count); '
+                "keep one line",
+            )
+        seen.setdefault(folded, path)
+        if path == "name" and not isinstance(value, dict):
+            yield Finding(
+                ("attributes", path),
+                "has parts in SCIM; map them one by one",
+                '"name.givenName" = "givenName"',
+            )
+    if "username" not in seen and isinstance(raw["attributes"], dict):
+        yield Finding(("attributes", "userName"), "is missing: no user can be made without it", missing=True)
+
+
+def _seconds(value: object) -> float | None:
+    try:
+        return read_duration(value).total_seconds()
+    except PydanticCustomError:
+        return None
+
+
+def _schedule(schedule: Raw) -> Iterator[Finding]:
+    delta, full = _seconds(schedule.get("delta", "30s")), _seconds(schedule.get("full", "6h"))
+    if delta is not None and full is not None and delta > full:
+        key = "delta" if "delta" in schedule else "full"
+        yield Finding(
+            ("schedule", key),
+            "makes delta longer than full, but a full cycle contains a delta",
+            'delta = "30s"' if key == "delta" else 'full = "6h"',
+        )
+
+
+def _provisioning(provisioning: Raw) -> Iterator[Finding]:
+    if provisioning.get("suspended_users") == "deactivate" and provisioning.get("deactivate_users") is False:
+        yield Finding(
+            ("provisioning", "suspended_users"),
+            'is "deactivate", but deactivate_users = false forbids it',
+            'suspended_users = "keep"',
+        )
+
+
+def _push_groups(raw: Raw) -> Iterator[Finding]:
+    rules = raw.get("push_groups")
+    if not isinstance(rules, list):
+        return
+    sources: dict[tuple[str, str], int] = {}
+    targets: dict[str, int] = {}
+    for number, rule in enumerate(rules):
+        if not isinstance(rule, dict):
+            continue
+        source = rule.get("source")
+        kind, value = (
+            next(iter(source.items())) if isinstance(source, dict) and len(source) == 1 else ("", "")
+        )
+        yield from _one_rule(raw, number, rule, kind)
+        if kind and (known := sources.setdefault((kind, repr(value)), number)) != number:
+            yield Finding(
+                ("push_groups", number, "source"),
+                f"is the same as of push_groups[{known}]; keep one of the rules",
+            )
+        target = rule.get("target")
+        if isinstance(target, str) and (known := targets.setdefault(target, number)) != number:
+            yield Finding(
+                ("push_groups", number, "target"),
+                f"is also the target of push_groups[{known}]; one group cannot follow two Okta groups",
+            )
+
+
+def _one_rule(raw: Raw, number: int, rule: Raw, kind: str) -> Iterator[Finding]:
+    at = ("push_groups", number)
+    if rule.get("rename") is True and flavor_of(raw) == "split":
+        yield Finding(
+            (*at, "rename"),
+            'cannot be used with flavor = "split": Split asks to keep its groups\' names (uncheck "Rename app groups")',
+            "rename = false",
+        )
+    if kind == "okta_mappings":
+        if table(raw, "okta").get("coexist") is not True:
+            yield Finding(
+                (*at, "source"),
+                "uses the push mappings of Okta's own Group Push, which then writes too; allow that under [okta]",
+                "coexist = true",
+            )
+        for key in ("action", "target"):
+            if key in rule:
+                yield Finding(
+                    (*at, key), "is decided by Okta's mapping when source is okta_mappings; take it out"
+                )
+        return
+    if "target" not in rule:
+        return
+    if rule.get("action") != "link":
+        yield Finding(
+            (*at, "target"), 'names an existing group, which only action = "link" does', 'action = "link"'
+        )
+    if kind not in ("", "id", "name"):
+        yield Finding(
+            (*at, "target"),
+            f"is one group, but {kind} can find many; use source = {{ name = ... }} or leave target out",
+        )
