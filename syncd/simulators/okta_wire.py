@@ -1,0 +1,201 @@
+"""How Okta says things over HTTP: knobs, error bodies, pages with their Link headers, query parameters."""
+
+import base64
+import binascii
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from itertools import count
+from typing import Any, Literal, Self
+from urllib.parse import quote, unquote, urlencode
+
+from syncd.simulators.exchange import Call, Reply
+from syncd.simulators.filters import FilterError, Predicate, compile_filter
+from syncd.simulators.ids import OrderedIds
+
+_SUMMARIES = {
+    "E0000001": "Api validation failed",
+    "E0000003": "The request body was not well-formed.",
+    "E0000004": "Authentication failed",
+    "E0000006": "You do not have permission to perform the requested action",
+    "E0000007": "Not found: Resource not found",
+    "E0000008": "The requested path was not found",
+    "E0000009": "Internal Server Error",
+    "E0000010": "Service is in read only mode",
+    "E0000011": "Invalid token provided",
+    "E0000022": "The endpoint does not support the provided HTTP method",
+    "E0000031": "Invalid search criteria.",
+    "E0000047": "API call exceeded rate limit due to too many requests.",
+    "E0000053": "Invalid SCIM filter.",
+}
+_BY_STATUS = {
+    400: "E0000001", 401: "E0000011", 403: "E0000006", 404: "E0000007", 405: "E0000022", 429: "E0000047",
+    500: "E0000009", 502: "E0000009", 503: "E0000010", 504: "E0000009",
+}  # fmt: skip
+_error_numbers = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class OktaKnobs:
+    """How the simulated org behaves where Okta may behave in more ways than one.
+
+    `link_style`: self and next as two Link headers, as one joined line, or next before self.
+    `extra_empty_page`: the last full page still has a next, which is empty. `gzip`: compress for clients
+    that accept it. `latency_seconds` before every answer. `clock_offset_seconds` shifts Date and
+    X-Rate-Limit-Reset against this machine's clock. `log_delay_seconds`: events reach the log that much
+    later. `log_duplicates`: every event is delivered twice. `token_seconds`: life of an access token.
+    `dpop_nonce_on_api`: API calls need a DPoP nonce too. `concurrency`: more requests at once answer 429
+    with zeros (0: no limit). `limits`: requests per window by bucket (okta_limits.BUCKETS; `*` for the
+    rest), counted in windows of `window_seconds`. `ssws_scopes`: what the API token may read (None: all).
+    """
+
+    link_style: Literal["separate", "joined", "next_first"] = "separate"
+    extra_empty_page: bool = False
+    gzip: bool = True
+    latency_seconds: float = 0.0
+    clock_offset_seconds: float = 0.0
+    log_delay_seconds: float = 0.0
+    log_duplicates: bool = False
+    token_seconds: int = 3600
+    dpop_nonce_on_api: bool = False
+    concurrency: int = 0
+    limits: Mapping[str, int] | None = None
+    window_seconds: float = 60.0
+    ssws_scopes: tuple[str, ...] | None = None
+
+    def changed(self, **changes: Any) -> Self:
+        """These knobs with some turned. Raises ValueError for a knob that does not exist."""
+        unknown = set(changes) - {field.name for field in fields(self)}
+        if unknown:
+            raise ValueError(f"unknown knobs {sorted(unknown)}")
+        return replace(self, **changes)
+
+
+class OktaError(Exception):
+    """An answer that is an error, raised from wherever it is found out."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str | None = None,
+        summary: str | None = None,
+        *,
+        causes: tuple[str, ...] = (),
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(status, code, summary)
+        self.status = status
+        self.code = code
+        self.summary = summary
+        self.causes = causes
+        self.headers = headers
+
+    def reply(self) -> Reply:
+        """The error as Okta's error object (Okta API error codes page)."""
+        code = self.code or _BY_STATUS.get(self.status, "E0000009")
+        body = {
+            "errorCode": code,
+            "errorSummary": self.summary or _SUMMARIES.get(code, "Error"),
+            "errorLink": code,
+            "errorId": f"oaeSim{next(_error_numbers):014d}",
+            "errorCauses": [{"errorSummary": cause} for cause in self.causes],
+        }
+        return Reply(self.status, body, self.headers)
+
+
+def not_found(identity: str, kind: str) -> OktaError:
+    """404 as Okta words it; `kind` is AppInstance, AppUser, User, UserGroup..."""
+    return OktaError(404, "E0000007", f"Not found: Resource not found: {identity} ({kind})")
+
+
+def invalid(field: str, cause: str) -> OktaError:
+    """400 for a parameter."""
+    return OktaError(400, "E0000001", f"Api validation failed: {field}", causes=(f"{field}: {cause}",))
+
+
+def limit_of(call: Call, default: int, least: int, most: int) -> int:
+    """The `limit` parameter. Raises OktaError 400 outside least..most."""
+    text = call.query.get("limit")
+    if text is None:
+        return default
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise invalid("limit", f"The limit must be between {least} and {most}.")
+    return int(text)
+
+
+def filter_of(text: str, **rules: Any) -> Predicate:
+    """A filter parameter as a predicate. Raises OktaError 400 E0000031."""
+    try:
+        return compile_filter(text, **rules)
+    except FilterError as error:
+        raise OktaError(400, "E0000031", f"Invalid search criteria. {error}") from error
+
+
+def cursor_for(position: str) -> str:
+    """An `after` value: opaque, and with characters that only survive correct percent-encoding."""
+    return base64.b64encode(f"?>{position}~".encode()).decode()
+
+
+def position_of(cursor: str) -> str:
+    """The position in an `after` value. Raises OktaError 400 for one we did not make."""
+    try:
+        text = base64.b64decode(cursor, validate=True).decode()
+    except (binascii.Error, ValueError):
+        text = ""
+    if not text.startswith("?>") or not text.endswith("~"):
+        raise invalid("after", "The cursor is invalid.")
+    return text[2:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list: the ids on it, and the last one if there is a next page."""
+
+    ids: tuple[str, ...]
+    after: str | None
+
+    def reply(self, records: list[Any], call: Call, knobs: OktaKnobs) -> Reply:
+        """The page's records with the links it needs."""
+        following = None if self.after is None else next_url(call, cursor_for(self.after))
+        return linked(Reply(payload=records), call, following, knobs)
+
+
+def page(
+    ids: OrderedIds, call: Call, limit: int, knobs: OktaKnobs, wanted: Callable[[str], bool] | None = None
+) -> Page:
+    """The page a call asks for. Cursors name the last id seen, so entries that come or go between pages
+    neither shift nor repeat others.
+    """
+    cursor = call.query.get("after")
+    found: list[str] = []
+    source: Iterator[str] = ids.after(None if cursor is None else position_of(cursor))
+    for identity in source:
+        if wanted is not None and not wanted(identity):
+            continue
+        if len(found) == limit:
+            return Page(tuple(found), found[-1])
+        found.append(identity)
+    full = bool(found) and knobs.extra_empty_page
+    return Page(tuple(found), found[-1] if full else None)
+
+
+def linked(reply: Reply, call: Call, following: str | None, knobs: OktaKnobs) -> Reply:
+    """The reply with its `self` link and, when there is a next page, the `next` link `following`."""
+    links = [f'<{call.origin}{call.path}>; rel="self"']
+    if following is not None:
+        links.append(f'<{following}>; rel="next"')
+    if knobs.link_style == "joined":
+        return reply.with_headers(("Link", ", ".join(links)))
+    if knobs.link_style == "next_first":
+        links.reverse()
+    return reply.with_headers(*(("link", link) for link in links))
+
+
+def next_url(call: Call, cursor: str, *, without: frozenset[str] = frozenset()) -> str:
+    """The URL of this list from a cursor on, all other parameters kept but those in `without`."""
+    path, _, query = call.path.partition("?")
+    kept = [
+        (unquote(name), unquote(value.replace("+", " ")))
+        for name, _, value in (part.partition("=") for part in query.split("&") if part)
+        if unquote(name) != "after" and unquote(name) not in without
+    ]
+    return f"{call.origin}{path}?{urlencode([('after', cursor), *kept], quote_via=quote)}"

@@ -1,0 +1,134 @@
+"""One simulator alone in the foreground: `syncd simulate okta|split`."""
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from syncd.simulators.okta import OktaSimulator
+from syncd.simulators.split import SplitSimulator
+from syncd.simulators.world import OktaWorld, SplitWorld, WorldError, default_split, generate_okta
+
+KINDS = ("okta", "split")
+
+
+def run(
+    kind: str,
+    port: int = 0,
+    fixture: str | None = None,
+    *,
+    token: str | None = None,
+    users: int = 250,
+    groups: int = 12,
+    seed: int = 1,
+    flavor: str = "split",
+) -> None:
+    """Serves one simulated product until SIGINT or SIGTERM, after printing how to talk to it.
+
+    `kind` is `okta` or `split`; `port` 0 takes a free one; `fixture` is the path of a JSON document
+    (docs/simulators.md). Without one, Okta is a generated org of `users` and `groups` from `seed`, and
+    Split an organisation of the `flavor` with one administrator and one group. Raises ValueError for an
+    unknown kind or a fixture that is none, OSError if it cannot be read or the port is taken.
+    """
+    simulator = build(kind, port, fixture, token=token, users=users, groups=groups, seed=seed, flavor=flavor)
+    stop = threading.Event()
+    previous = {
+        number: signal.signal(number, lambda _number, _frame: stop.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        with simulator:
+            sys.stdout.write(describe(simulator))
+            sys.stdout.flush()
+            stop.wait()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def build(
+    kind: str,
+    port: int = 0,
+    fixture: str | None = None,
+    *,
+    token: str | None = None,
+    users: int = 250,
+    groups: int = 12,
+    seed: int = 1,
+    flavor: str = "split",
+) -> OktaSimulator | SplitSimulator:
+    """The simulator that `run` serves, not yet started. Raises as `run` does."""
+    document = None if fixture is None else _document(fixture)
+    chosen: dict[str, Any] = {} if token is None else {"token": token}
+    if kind == "okta":
+        okta = generate_okta(users=users, groups=groups, seed=seed) if document is None else None
+        return OktaSimulator(okta or OktaWorld.from_fixture(document or {}), port=port, **chosen)
+    if kind == "split":
+        split = default_split(flavor=flavor) if document is None else SplitWorld.from_fixture(document)
+        return SplitSimulator(split, port=port, **chosen)
+    raise ValueError(f"unknown simulator {kind!r}: okta or split")
+
+
+def describe(simulator: OktaSimulator | SplitSimulator) -> str:
+    """What a person needs to know to use a running simulator."""
+    if isinstance(simulator, OktaSimulator):
+        world = simulator.world
+        lines = [
+            f"Okta simulator: {len(world.users)} users, {len(world.groups)} groups, {len(world.app_users)} assigned",
+            f"  org_url  {simulator.url}",
+            f"  app_id   {world.app.id}",
+            f"  token    {simulator.token}",
+        ]
+        act = '{"act": "update_profile", "user": "<login or id>", "lastName": "Newname"}'
+    else:
+        org = simulator.world
+        lines = [
+            f"Split simulator ({org.flavor}): {len(org.users)} users, {len(org.groups)} groups",
+            f"  base_url {simulator.base_url}",
+            f"  token    {simulator.token}",
+        ]
+        act = '{"act": "set_active", "user": "<userName or id>", "active": false}'
+    control = f"{simulator.url}/_control"
+    lines += [
+        "Change it while it runs (no token needed; all of it in docs/simulators.md):",
+        f"  curl {control}/state",
+        f"  curl {control}/requests",
+        f"  curl -d '{act}' {control}/act",
+        f"""  curl -d '{{"action": "status", "status": 503, "count": 2}}' {control}/faults""",
+        f"  curl -X DELETE {control}/faults",
+        "Stop with Ctrl-C.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _document(path: str) -> dict[str, Any]:
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WorldError(f"{path} is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise WorldError(f"{path} is not a JSON object")
+    return document
+
+
+def main() -> None:
+    """`python -m syncd.simulators.server okta|split --port N [--fixture F]`."""
+    parser = argparse.ArgumentParser(
+        description="Serve a simulated Okta org or Split organisation on loopback."
+    )
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--fixture")
+    parser.add_argument("--token")
+    parser.add_argument("--users", type=int, default=250)
+    parser.add_argument("--groups", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--flavor", choices=("split", "harness", "scim"), default="split")
+    run(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

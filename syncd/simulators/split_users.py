@@ -1,0 +1,118 @@
+"""`/Users`: what Split does with users, and what its flavors and knobs make of it."""
+
+from typing import Any
+
+from syncd.simulators.exchange import Reply
+from syncd.simulators.scim_patch import patch_attributes
+from syncd.simulators.scim_wire import ScimError, Service, deleted, operations_of, patched
+from syncd.simulators.split_find import Index, found
+from syncd.simulators.split_rules import keep_an_administrator
+from syncd.simulators.split_world import Json, ScimUser
+
+_NOT_STORED = frozenset({"id", "schemas", "meta", "groups", "active", "password"})
+
+
+def users(service: Service) -> Reply:
+    """GET and POST /Users."""
+    if service.call.method == "POST":
+        return _create(service)
+    if service.call.method != "GET":
+        raise ScimError(405, "Users are listed or created here")
+    world = service.world
+    exact = service.knobs.case_sensitive
+    indexes: dict[str, Index] = {
+        "username": lambda text: world.by_name.find(text, exact=exact),
+        "externalid": world.by_external.find,
+        "id": lambda text: [text] if text in world.users else [],
+    }
+    chosen = found(
+        service, list(world.users), indexes, lambda identity: service.user_json(world.users[identity])
+    )
+    return service.many(chosen, lambda identity: service.user_json(world.users[identity]))
+
+
+def user(service: Service, identity: str) -> Reply:
+    """GET, PUT, PATCH and DELETE /Users/{id}."""
+    entity = service.world.users.get(identity)
+    if entity is None:
+        raise ScimError(404, f"User {identity} not found")
+    method, knobs = service.call.method, service.knobs
+    if method == "GET":
+        return service.one(service.user_json(entity))
+    service.check_version(entity.version)
+    if method == "PUT" and knobs.put:
+        return _put(service, entity)
+    if method == "PATCH" and knobs.patch_users:
+        return _patch(service, entity)
+    if method == "DELETE" and knobs.delete_status != 405:
+        keep_an_administrator(service.world, leaving=entity.id)
+        service.world.drop_user(entity, keep_memberships=knobs.deleted_stay_members)
+        return deleted(knobs)
+    raise ScimError(405, f"{method} is not supported on users")
+
+
+def _create(service: Service) -> Reply:
+    attributes, active = _split_body(service, service.body())
+    _check_unique(service, attributes["userName"], None)
+    created = service.world.insert_user(attributes, active=active is not False, managed=True)
+    return service.one(service.user_json(created), status=201)
+
+
+def _put(service: Service, entity: ScimUser) -> Reply:
+    attributes, active = _split_body(service, service.body())
+    if active is None:
+        active = True if service.knobs.put_without_active_enables else entity.active
+        if service.knobs.put_without_active_drops:
+            active = False
+    return service.one(_store(service, entity, attributes, active=active))
+
+
+def _patch(service: Service, entity: ScimUser) -> Reply:
+    operations = operations_of(service.body())
+    before: Json = {**entity.attributes, "active": entity.active}
+    after = patch_attributes(before, operations, pathless=not service.knobs.pathless_ignored)
+    attributes, active = _split_body(service, after)
+    record = _store(service, entity, attributes, active=entity.active if active is None else active)
+    reply = patched(service, record)
+    wait = service.knobs.operation_seconds * len(operations)
+    return Reply(reply.status, reply.payload, reply.headers, reply.content_type, delay=wait)
+
+
+def _store(service: Service, entity: ScimUser, attributes: Json, *, active: bool) -> Json:
+    """Stores the update and returns the record to show. On Harness a deactivated user is removed."""
+    world = service.world
+    if attributes["userName"] != entity.user_name:
+        _check_unique(service, attributes["userName"], entity.id)
+    if entity.active and not active:
+        keep_an_administrator(world, leaving=entity.id)
+    entity.managed = True
+    world.replace_user(entity, attributes, active=active)
+    record = service.user_json(entity)
+    if world.flavor == "harness" and not active:
+        world.drop_user(entity)
+    return record
+
+
+def _split_body(service: Service, body: Json) -> tuple[Json, bool | None]:
+    """The attributes to store, and `active` if it was sent. Raises ScimError 400 invalidValue."""
+    attributes: dict[str, Any] = {k: v for k, v in body.items() if k not in _NOT_STORED and v is not None}
+    name = attributes.get("userName")
+    if not isinstance(name, str) or not name.strip():
+        raise ScimError(400, "userName is required", "invalidValue")
+    active = body.get("active")
+    if active is not None and not isinstance(active, bool):
+        raise ScimError(400, "active is not a boolean", "invalidValue")
+    for attribute, kind in (("name", dict), ("emails", list), ("externalId", str), ("displayName", str)):
+        if attribute in attributes and not isinstance(attributes[attribute], kind):
+            raise ScimError(400, f"{attribute} has the wrong type", "invalidValue")
+    if not service.knobs.keep_user_external_id:
+        attributes.pop("externalId", None)
+    return attributes, active
+
+
+def _check_unique(service: Service, name: str, own: str | None) -> None:
+    exact = service.knobs.case_sensitive
+    others = [identity for identity in service.world.by_name.find(name, exact=exact) if identity != own]
+    if others and service.knobs.duplicates == "refuse":
+        kind = "uniqueness" if service.knobs.conflict_scim_type else None
+        raise ScimError(service.knobs.conflict_status, f"User {name} already exists", kind)

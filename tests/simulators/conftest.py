@@ -1,0 +1,103 @@
+"""Both simulators, running, with small worlds that the tests can name people in."""
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from syncd.simulators.okta import OktaSimulator
+from syncd.simulators.split import SplitSimulator
+from syncd.simulators.world import OktaWorld, SplitWorld, default_split
+
+PEOPLE = ("ada", "ben", "cleo", "dan", "eve")
+
+
+@pytest.fixture
+def okta_world() -> OktaWorld:
+    """Ada and Ben assigned directly, Cleo and Ada by Engineering, Dan and Eve not at all."""
+    return OktaWorld.from_fixture(
+        {
+            "app": {"id": "0oa1gjh63g214q0Hq0g4"},
+            "users": [
+                {"email": f"{name}@example.com", "firstName": name.title(), "lastName": "Test"}
+                for name in PEOPLE
+            ],
+            "groups": [
+                {"name": "Engineering", "members": ["ada@example.com", "cleo@example.com"], "assigned": True},
+                {"name": "Sales", "members": ["dan@example.com"]},
+            ],
+            "assignments": [{"user": "ada@example.com"}, {"user": "ben@example.com"}],
+        }
+    )
+
+
+@pytest.fixture
+def okta(okta_world: OktaWorld) -> Iterator[OktaSimulator]:
+    with OktaSimulator(okta_world) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def split() -> Iterator[SplitSimulator]:
+    with SplitSimulator(default_split()) as simulator:
+        yield simulator
+
+
+class Client:
+    """A plain HTTP client of one simulator."""
+
+    def __init__(self, base: str, authorization: str, content_type: str = "application/scim+json") -> None:
+        self.base = base
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.headers.update({"Authorization": authorization, "Content-Type": content_type})
+
+    def send(self, method: str, path: str, **options: object) -> requests.Response:
+        url = path if path.startswith("http") else self.base + path
+        return self.session.request(method, url, timeout=10, allow_redirects=False, **options)  # type: ignore[arg-type]
+
+    def get(self, path: str, **query: object) -> requests.Response:
+        return self.send("GET", path, params=query)
+
+    def post(self, path: str, body: object) -> requests.Response:
+        return self.send("POST", path, json=body)
+
+    def put(self, path: str, body: object) -> requests.Response:
+        return self.send("PUT", path, json=body)
+
+    def patch(self, path: str, *operations: object) -> requests.Response:
+        schema = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+        return self.send("PATCH", path, json={"schemas": [schema], "Operations": list(operations)})
+
+    def delete(self, path: str) -> requests.Response:
+        return self.send("DELETE", path)
+
+    def pages(self, path: str) -> list[list[dict[str, object]]]:
+        """Every page of an Okta list, by its next links."""
+        found: list[list[dict[str, object]]] = []
+        url: str | None = path
+        while url is not None:
+            answer = self.get(url)
+            assert answer.status_code == 200, answer.text
+            found.append(answer.json())
+            url = answer.links.get("next", {}).get("url")
+        return found
+
+
+@pytest.fixture
+def reader(okta: OktaSimulator) -> Iterator[Client]:
+    client = Client(okta.url, f"SSWS {okta.token}")
+    yield client
+    client.session.close()
+
+
+@pytest.fixture
+def scim(split: SplitSimulator) -> Iterator[Client]:
+    client = Client(split.base_url, f"Bearer {split.token}")
+    yield client
+    client.session.close()
+
+
+@pytest.fixture
+def split_world(split: SplitSimulator) -> SplitWorld:
+    return split.world
