@@ -1,0 +1,196 @@
+"""Lists that arrive whole or not at all: the chain of `next` links, and pages read ahead."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+from syncd.errors import AccessDenied, IncompleteRead, NotFound, SyncdError
+from syncd.model import BadRecord, ReadProof
+from syncd.ports import Page
+from syncd.source import loop_thread
+from syncd.source.answers import Answer
+from syncd.source.okta_records import checked
+from syncd.source.pace import Clock
+
+T = TypeVar("T")
+
+_API = "/api/v1/"
+
+
+@dataclass(frozen=True, slots=True)
+class ListingLimits:
+    """Far beyond any real list: a chain of links that never ends must end somewhere."""
+
+    pages: int = 50_000
+    seconds: float = 6 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class RawPage:
+    """One page as JSON values. `next_url` None: the last page (the System Log, polled, always has one)."""
+
+    number: int
+    records: list[object]
+    escapes: bool
+    next_url: str | None
+    date: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How to read one list. `get` fetches one page; `missing` turns a 404 into the error that it means."""
+
+    what: str
+    first_url: str
+    origin: str
+    get: Callable[[str], Awaitable[Answer]]
+    missing: Callable[[Answer], SyncdError | None]
+    clock: Clock
+    limits: ListingLimits = ListingLimits()
+
+    async def pages(self) -> AsyncIterator[RawPage]:
+        """The pages in order. Raises IncompleteRead naming the list and the page; AccessDenied and NotFound as
+        they are.
+        """
+        url: str | None = self.first_url
+        seen: set[str] = set()
+        bodies: set[int] = set()
+        deadline = self.clock.monotonic() + self.limits.seconds
+        number = 0
+        while url is not None:
+            number += 1
+            self._check(url, number, seen, deadline)
+            answer = await self._fetch(url, number)
+            if not isinstance(answer.body, list):
+                raise IncompleteRead(self.what, number, "not a list")
+            # A server that serves one page twice may have skipped another.
+            if answer.body and answer.fingerprint in bodies:
+                raise IncompleteRead(self.what, number, "it repeats the records of an earlier page")
+            bodies.add(answer.fingerprint)
+            url = answer.next_url
+            yield RawPage(number, answer.body, answer.escapes, url, answer.date)
+
+    def _check(self, url: str, number: int, seen: set[str], deadline: float) -> None:
+        """What must hold before the token is sent to `url`."""
+        parts = urlsplit(url)
+        if number > 1 and not same_origin(url, self.origin):
+            raise IncompleteRead(self.what, number, "its next link leads to another origin")
+        if (
+            not parts.path.startswith(_API)
+            or ".." in parts.path
+            or not url.isascii()
+            or not url.isprintable()
+        ):
+            raise IncompleteRead(self.what, number, "its next link leaves the API")
+        # The cursor is compared as well: a chain that goes in a circle may vary the rest of its URL.
+        cursors = parse_qs(parts.query).get("after", [])
+        marks = {url.partition("#")[0], *(f"after={cursor}" for cursor in cursors)}
+        if marks & seen:
+            raise IncompleteRead(self.what, number, "its next link repeats an earlier page")
+        seen |= marks
+        if number > self.limits.pages:
+            raise IncompleteRead(self.what, number, f"more than {self.limits.pages} pages")
+        if self.clock.monotonic() > deadline:
+            raise IncompleteRead(self.what, number, f"not finished after {self.limits.seconds:.0f} seconds")
+
+    async def _fetch(self, url: str, number: int) -> Answer:
+        try:
+            answer = await self.get(url)
+        except (AccessDenied, NotFound, IncompleteRead):
+            raise
+        except SyncdError as error:
+            status = getattr(error, "status", None)
+            raise IncompleteRead(self.what, number, error.message, hint=error.hint, status=status) from error
+        if answer.status == 404:
+            meaning = self.missing(answer)
+            if meaning is not None:
+                raise meaning
+            raise IncompleteRead(self.what, number, "HTTP 404", status=404)
+        return answer
+
+
+def same_origin(url: str, origin: str) -> bool:
+    """Scheme, host and port agree (RFC 6454), and no user information hides in the URL."""
+    try:
+        left, right = urlsplit(url), urlsplit(origin)
+        ports = [part.port or {"http": 80, "https": 443}.get(part.scheme) for part in (left, right)]
+    except ValueError:
+        return False
+    return (
+        left.scheme == right.scheme
+        and left.hostname == right.hostname
+        and ports[0] == ports[1]
+        and "@" not in left.netloc
+    )
+
+
+def utc_now(clock: Clock) -> datetime:
+    return datetime.fromtimestamp(clock.wall(), UTC)
+
+
+class PagedListing(Generic[T]):
+    """`ports.Listing` over a walk: while one page is used, the next one is on its way."""
+
+    def __init__(
+        self,
+        what: str,
+        pages: AsyncIterator[RawPage],
+        convert: Callable[[object], T | BadRecord],
+        clock: Clock,
+    ) -> None:
+        self._what = what
+        self._pages = pages
+        self._convert = convert
+        self._clock = clock
+        self._begun = False
+        self._proof: ReadProof | None = None
+
+    @property
+    def proof(self) -> ReadProof:
+        """Raises IncompleteRead until the list was read to its end."""
+        if self._proof is None:
+            raise IncompleteRead(self._what, 0, "it was not read to its end")
+        return self._proof
+
+    def _submit(self) -> Future[tuple[RawPage, Page[T]] | None]:
+        async def following() -> tuple[RawPage, Page[T]] | None:
+            raw = await anext(self._pages, None)
+            # Converted where it was parsed, while it is still in the cache.
+            return None if raw is None else (raw, self._page(raw))
+
+        return loop_thread.submit(following())
+
+    def __iter__(self) -> Iterator[Page[T]]:
+        if self._begun:
+            raise RuntimeError(f"the listing of {self._what} is read once")
+        self._begun = True
+        pages = records = 0
+        at: datetime | None = None
+        coming = self._submit()
+        try:
+            while (arrived := loop_thread.result(coming)) is not None:
+                coming = self._submit()
+                raw, page = arrived
+                pages += 1
+                records += len(raw.records)
+                at = at or raw.date or utc_now(self._clock)
+                yield page
+        finally:
+            coming.cancel()
+        self._proof = ReadProof(self._what, pages, records, at or utc_now(self._clock))
+
+    def _page(self, raw: RawPage) -> Page[T]:
+        good: list[T] = []
+        bad: list[BadRecord] = []
+        for record in raw.records:
+            value = checked(record, self._convert) if raw.escapes else self._convert(record)
+            if isinstance(value, BadRecord):
+                bad.append(value)
+            else:
+                good.append(value)
+        return Page(good, bad)

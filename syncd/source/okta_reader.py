@@ -1,0 +1,300 @@
+"""Okta as the engine sees it (`ports.Source`), over the SDK's request executor. Read only.
+
+Every list is complete or raises; every by-id read tells a proven absence from an answer that proves nothing.
+Importing this module imports neither the SDK nor aiohttp; building an `OktaReader` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+from urllib.parse import quote
+
+from syncd.errors import IncompleteRead, PermanentError, SyncdError, TemporaryError
+from syncd.model import Absent, Application, AppUser, BadRecord, OktaGroup, PushMapping, ReadProof
+from syncd.ports import Listing, MemberPage
+from syncd.source import loop_thread, okta_records
+from syncd.source.absence import absent, app_error, object_error, unexplained
+from syncd.source.answers import Answer
+from syncd.source.conversation import Conversation
+from syncd.source.credentials import Credentials, PrivateKey
+from syncd.source.fan_out import FanOut
+from syncd.source.listing import ListingLimits, PagedListing, RawPage, Walk, utc_now
+from syncd.source.okta_client import OktaClient
+from syncd.source.pace import Clock, RateGovernor, RateLimit, RetryPolicy
+from syncd.source.target_names import with_target_names
+
+T = TypeVar("T")
+
+
+class OktaReader:
+    """One session with one Okta app. Thread-safe; to be closed.
+
+    `rate_limit_share` (0 to 1) of every rate-limit bucket may be used, `timeout` is seconds for one exchange,
+    `parallel` bounds the requests under way at once. `on_wait(seconds, reason)` is told of every wait, from the
+    reader's own thread. Raises ConfigurationError for credentials or a CA file that cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        org_url: str,
+        app_id: str,
+        credentials: Credentials,
+        rate_limit_share: float,
+        timeout: float,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
+        parallel: int = 8,
+        retry: RetryPolicy | None = None,
+        on_wait: Callable[[float, str], None] | None = None,
+        clock: Clock | None = None,
+        limits: ListingLimits | None = None,
+    ) -> None:
+        self._origin = org_url.rstrip("/")
+        self._app_id = app_id
+        self._app_path = f"/api/v1/apps/{_segment(app_id)}"
+        self._parallel = parallel
+        self._clock = clock or Clock()
+        self._limits = limits or ListingLimits()
+        self._client = OktaClient(org_url=self._origin, credentials=credentials, timeout=timeout)
+        self._governor = RateGovernor(
+            share=rate_limit_share, parallel=parallel, clock=self._clock, on_wait=on_wait
+        )
+        self._talk = Conversation(
+            self._client,
+            self._governor,
+            retry=retry or RetryPolicy(),
+            clock=self._clock,
+            oauth=isinstance(credentials, PrivateKey),
+        )
+        self._closed = False
+        loop_thread.run(self._client.open(ca_file=ca_file, proxy=proxy, connections=parallel + 1))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections. May be called twice."""
+        if not self._closed:
+            self._closed = True
+            loop_thread.run(self._client.close())
+
+    # the app and single objects
+
+    def application(self) -> Application:
+        answer = self._object(self._app_path)
+        if answer.status == 404:
+            raise self._app_error(answer) or unexplained(f"app {self._app_id}")
+        app = self._understood(
+            okta_records.checked(answer.body, okta_records.application), f"the app {self._app_id}"
+        )
+        if app.app_id != self._app_id:
+            raise TemporaryError(f"Okta answered with another app than {self._app_id}")
+        return app
+
+    def app_user(self, okta_id: str) -> AppUser | BadRecord | Absent:
+        answer = self._object(f"{self._app_path}/users/{_segment(okta_id)}?expand=user")
+        if answer.status == 404:
+            error = self._app_error(answer)
+            if error is not None:
+                raise error
+            return absent(answer, f"app user {okta_id}")
+        user = okta_records.checked(answer.body, okta_records.app_user)
+        if isinstance(user, AppUser) and user.okta_id != okta_id:
+            return BadRecord(okta_id, "the answer is about another user")
+        return user if isinstance(user, AppUser) else BadRecord(okta_id, user.problem)
+
+    def user_status(self, okta_id: str) -> str | Absent:
+        return self._user(okta_id, f"user {okta_id}", "status", must_be=okta_id)
+
+    def user_id_of(self, login: str) -> str | Absent:
+        # "me" would be the owner of the token.
+        if login.strip() in ("", ".", "..", "me"):
+            return Absent(f"user {login}", "not a login")
+        return self._user(login, f"user {login}", "id")
+
+    def _user(self, key: str, what: str, field: str, must_be: str | None = None) -> str | Absent:
+        answer = self._object(f"/api/v1/users/{_segment(key)}")
+        if answer.status == 404:
+            return absent(answer, what)
+        record = answer.body if isinstance(answer.body, dict) else {}
+        okta_id = self._understood(okta_records.record_id(record), what)
+        if must_be is not None and okta_id != must_be:
+            raise TemporaryError(f"Okta answered with another object than {what}")
+        value = record.get(field)
+        if not isinstance(value, str) or not value:
+            raise TemporaryError(f"Okta's answer about {what} has no {field}")
+        return value
+
+    def group(self, okta_id: str) -> OktaGroup | Absent:
+        answer = self._object(f"/api/v1/groups/{_segment(okta_id)}")
+        if answer.status == 404:
+            return absent(answer, f"group {okta_id}")
+        found = self._understood(okta_records.checked(answer.body, okta_records.group), f"group {okta_id}")
+        if found.okta_id != okta_id:
+            raise TemporaryError(f"Okta answered with another group than {okta_id}")
+        return found
+
+    # lists
+
+    def app_users(self) -> Listing[AppUser]:
+        return self._listing(
+            "app users", f"{self._app_path}/users?limit=500&expand=user", okta_records.app_user
+        )
+
+    def app_groups(self) -> Listing[str]:
+        return self._listing("app groups", f"{self._app_path}/groups?limit=200", okta_records.record_id)
+
+    def groups(self) -> Listing[OktaGroup]:
+        return self._listing("groups", "/api/v1/groups?limit=200", okta_records.group)
+
+    def mappings(self) -> Listing[PushMapping]:
+        what = "push mappings"
+        walk = self._walk(what, f"{self._app_path}/group-push/mappings?limit=1000", self._app_error)
+        names: dict[str, str | None] = {}
+        pages = with_target_names(walk.pages(), names, self._get_object, what)
+
+        def convert(record: object) -> PushMapping | BadRecord:
+            mapping = okta_records.push_mapping(record)
+            if isinstance(mapping, BadRecord) or mapping.target_group_id is None:
+                return mapping
+            return replace(mapping, target_name=names.get(mapping.target_group_id))
+
+        return PagedListing(what, pages, convert, self._clock)
+
+    def groups_of(self, okta_id: str) -> frozenset[str]:
+        what = f"groups of user {okta_id}"
+        walk = self._walk(
+            what,
+            f"/api/v1/users/{_segment(okta_id)}/groups?limit=200",
+            partial(object_error, what=f"user {okta_id}"),
+        )
+        found: set[str] = set()
+
+        async def read() -> None:
+            async for page in walk.pages():
+                ids, bad = _ids(page)
+                if bad:
+                    raise IncompleteRead(what, page.number, f"a group record: {bad[0].problem}")
+                found.update(ids)
+
+        loop_thread.run(read())
+        return frozenset(found)
+
+    def members(self, group_ids: Sequence[str]) -> Iterator[MemberPage]:
+        return iter(FanOut(group_ids, self._member_pages, parallel=self._parallel))
+
+    async def _member_pages(self, group_id: str) -> AsyncIterator[MemberPage]:
+        """The pages of one group; the last one carries the proof or the failure."""
+        what = f"members of group {group_id}"
+        records = 0
+        at = None
+        try:
+            walk = self._walk(
+                what,
+                f"/api/v1/groups/{_segment(group_id)}/users?limit=200",
+                partial(object_error, what=f"group {group_id}"),
+            )
+            async for page in walk.pages():
+                ids, bad = _ids(page)
+                if bad:
+                    # An unreadable member may be anybody: the list proves nobody's absence.
+                    raise IncompleteRead(what, page.number, f"a member record: {bad[0].problem}")
+                records += len(ids)
+                at = at or page.date or utc_now(self._clock)
+                if page.next_url is not None:
+                    yield MemberPage(group_id, ids)
+                else:
+                    yield MemberPage(group_id, ids, ReadProof(what, page.number, records, at))
+        except SyncdError as error:
+            yield MemberPage(group_id, (), failed=error)
+
+    def read_log_once(self) -> None:
+        """GET /api/v1/logs?limit=1: may the System Log be read? Raises AccessDenied when not."""
+        answer = loop_thread.run(self._get_list(f"{self._origin}/api/v1/logs?limit=1"))
+        if answer.status == 404:
+            raise unexplained("the System Log")
+
+    # about the conversation
+
+    def requests(self) -> Mapping[str, int]:
+        """Requests so far by "METHOD status" ("GET 200", "GET timeout", "POST 200" for the token)."""
+        return self._client.counts()
+
+    def limits(self) -> Mapping[str, RateLimit]:
+        """The rate-limit buckets as the last answers showed them."""
+        return self._governor.limits()
+
+    def waited_seconds(self) -> float:
+        """Seconds spent waiting for limits and between tries."""
+        return self._governor.waited_seconds()
+
+    def clock_offset(self) -> timedelta | None:
+        """The server's clock minus ours (Date has whole seconds); None before the first answer."""
+        return self._talk.clock_offset
+
+    def granted_scopes(self) -> frozenset[str] | None:
+        """Scopes of the access token; None with an API token or before the first request."""
+        return self._client.granted_scopes()
+
+    # how it is done
+
+    def _object(self, path: str) -> Answer:
+        return loop_thread.run(self._get_object(path))
+
+    async def _get_object(self, path: str) -> Answer:
+        return await self._talk.get(self._origin + path, "object")
+
+    async def _get_list(self, url: str) -> Answer:
+        return await self._talk.get(url, "list")
+
+    def _walk(self, what: str, path: str, missing: Callable[[Answer], SyncdError | None]) -> Walk:
+        return Walk(
+            what=what,
+            first_url=self._origin + path,
+            origin=self._origin,
+            get=self._get_list,
+            missing=missing,
+            clock=self._clock,
+            limits=self._limits,
+        )
+
+    def _listing(self, what: str, path: str, convert: Callable[[object], T | BadRecord]) -> Listing[T]:
+        return PagedListing(what, self._walk(what, path, self._app_error).pages(), convert, self._clock)
+
+    def _app_error(self, answer: Answer) -> SyncdError | None:
+        return app_error(answer, self._app_id)
+
+    def _understood(self, value: T | BadRecord, what: str) -> T:
+        if isinstance(value, BadRecord):
+            raise TemporaryError(f"Okta's answer about {what} cannot be understood: {value.problem}")
+        return value
+
+
+def _segment(value: str) -> str:
+    """One path segment. Raises PermanentError for what cannot be one."""
+    if value in ("", ".", "..") or not value.isprintable():
+        raise PermanentError(f"{value!r} cannot be an id in Okta")
+    return quote(value, safe="")
+
+
+def _ids(page: RawPage) -> tuple[list[str], list[BadRecord]]:
+    values = [okta_records.record_id(record) for record in page.records]
+    return (
+        [value for value in values if isinstance(value, str)],
+        [value for value in values if isinstance(value, BadRecord)],
+    )

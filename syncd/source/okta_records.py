@@ -1,0 +1,194 @@
+"""Okta's JSON to values. A record that cannot be understood costs only itself.
+
+Shapes are those of the Okta API reference (Application Users, Groups, Group Push Mappings, Applications). Unknown
+status words are no fault here: they pass through as they are, and the core freezes what it does not know.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TypeVar
+from urllib.parse import unquote
+
+from syncd.model import Application, AppUser, BadRecord, OktaGroup, PushMapping
+
+T = TypeVar("T")
+
+_ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~:@+=!$-]{1,100}")
+
+
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+class _Odd(Exception):  # noqa: N818  (never leaves this module)
+    """What is wrong with a record, without its values."""
+
+
+def is_id(value: object) -> bool:
+    """An id that can stand in a path, a log and a file without harm."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def _kind(value: object) -> str:
+    names = {type(None): "null", dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
+    return names.get(type(value), "a number")
+
+
+def _object(record: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = record.get(name)
+    if not isinstance(value, dict):
+        raise _Odd(f"{name} is {_kind(value)}, not an object")
+    return value
+
+
+def _optional_object(record: Mapping[str, object], name: str) -> Mapping[str, object]:
+    return {} if record.get(name) is None else _object(record, name)
+
+
+def _text(record: Mapping[str, object], name: str) -> str:
+    value = record.get(name)
+    if not isinstance(value, str) or not value:
+        raise _Odd(f"{name} is {'empty' if value == '' else _kind(value)}, not a text")
+    return value
+
+
+def _optional_text(record: Mapping[str, object], name: str) -> str | None:
+    value = record.get(name)
+    if value is not None and not isinstance(value, str):
+        raise _Odd(f"{name} is {_kind(value)}, not a text")
+    return value
+
+
+def _id(record: Mapping[str, object], name: str) -> str:
+    value = record.get(name)
+    if not isinstance(value, str) or not is_id(value):
+        raise _Odd(f"{name} is missing or not an Okta id")
+    return value
+
+
+def _read(record: object, build: Callable[[Mapping[str, object], str], T]) -> T | BadRecord:
+    if not isinstance(record, dict):
+        return BadRecord(None, f"it is {_kind(record)}, not an object")
+    okta_id = record.get("id")
+    if not isinstance(okta_id, str) or _ID.fullmatch(okta_id) is None:
+        return BadRecord(None, "id is missing or not an Okta id")
+    try:
+        return build(record, okta_id)
+    except _Odd as problem:
+        return BadRecord(okta_id, str(problem))
+
+
+def checked(record: object, read: Callable[[object], T | BadRecord]) -> T | BadRecord:
+    """`read(record)`, unless a text in it holds half a surrogate pair: JSON can say that, UTF-8 and SQLite cannot."""
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        okta_id = record.get("id") if isinstance(record, dict) else None
+        known = okta_id if isinstance(okta_id, str) and is_id(okta_id) else None
+        return BadRecord(known, "it holds half a surrogate pair, which no text may")
+    return read(record)
+
+
+def app_user(record: object) -> AppUser | BadRecord:
+    """A record of GET /api/v1/apps/{id}/users?expand=user."""
+    return _read(record, _app_user)
+
+
+def _app_user(record: Mapping[str, object], okta_id: str) -> AppUser:
+    # Runs for every user of every full read: the usual shape is checked in place, the helpers find the words.
+    status = record.get("status")
+    profile = record.get("profile")
+    credentials = record.get("credentials")
+    embedded = record.get("_embedded")
+    user_name: object = credentials.get("userName") if isinstance(credentials, dict) else None
+    if not isinstance(status, str) or not status:
+        status = _text(record, "status")
+    if not isinstance(profile, dict):
+        profile = _object(record, "profile")
+    if not isinstance(user_name, str):
+        user_name = _optional_text(_optional_object(record, "credentials"), "userName") or ""
+    if embedded is None:
+        user_status, user_profile = None, _NOTHING
+    else:
+        user_status, user_profile = _embedded_user(_object(record, "_embedded").get("user"), okta_id)
+    via_group = None if record.get("scope") == "USER" else _via_group(record.get("_links"))
+    return AppUser(okta_id, status, user_status, user_name, profile, user_profile, via_group)
+
+
+def _embedded_user(user: object, okta_id: str) -> tuple[str | None, Mapping[str, object]]:
+    if user is None:
+        return None, _NOTHING
+    if not isinstance(user, dict):
+        raise _Odd(f"_embedded.user is {_kind(user)}, not an object")
+    if user.get("id") != okta_id:
+        raise _Odd("_embedded.user is another user")
+    status, profile = user.get("status"), user.get("profile")
+    if not isinstance(status, str) or not status:
+        status = _text(user, "status")
+    return status, profile if isinstance(profile, dict) else _optional_object(user, "profile")
+
+
+def _via_group(links: object) -> tuple[str, str] | None:
+    """Only for people to read: oddities here are no reason to distrust the record."""
+    link = links.get("group") if isinstance(links, dict) else None
+    if not isinstance(link, dict):
+        return None
+    href, name = link.get("href"), link.get("name")
+    group_id = unquote(href.rstrip("/").rpartition("/")[2]) if isinstance(href, str) else ""
+    return (group_id if is_id(group_id) else "", name if isinstance(name, str) else "")
+
+
+def group(record: object) -> OktaGroup | BadRecord:
+    """A record of GET /api/v1/groups."""
+    return _read(record, _group)
+
+
+def _group(record: Mapping[str, object], okta_id: str) -> OktaGroup:
+    profile = _object(record, "profile")
+    return OktaGroup(
+        okta_id=okta_id,
+        name=_text(profile, "name"),
+        description=_optional_text(profile, "description") or "",
+        type=_optional_text(record, "type") or "",
+        stamp=_optional_text(record, "lastMembershipUpdated") or None,
+    )
+
+
+def push_mapping(record: object) -> PushMapping | BadRecord:
+    """A record of GET /api/v1/apps/{id}/group-push/mappings, without the target's name."""
+    return _read(record, _push_mapping)
+
+
+def _push_mapping(record: Mapping[str, object], okta_id: str) -> PushMapping:
+    return PushMapping(
+        mapping_id=okta_id,
+        source_group_id=_id(record, "sourceGroupId"),
+        target_group_id=None if record.get("targetGroupId") is None else _id(record, "targetGroupId"),
+        target_name=None,
+        status=_text(record, "status"),
+    )
+
+
+def application(record: object) -> Application | BadRecord:
+    """GET /api/v1/apps/{id}."""
+    return _read(record, _application)
+
+
+def _application(record: Mapping[str, object], okta_id: str) -> Application:
+    features = record.get("features")
+    if features is not None and not isinstance(features, list):
+        raise _Odd(f"features is {_kind(features)}, not a list")
+    return Application(
+        app_id=okta_id,
+        label=_optional_text(record, "label") or _optional_text(record, "name") or "",
+        status=_text(record, "status"),
+        features=frozenset(feature for feature in features or [] if isinstance(feature, str)),
+    )
+
+
+def record_id(record: object) -> str | BadRecord:
+    """Only the id of a record (app groups, members)."""
+    return _read(record, lambda _record, okta_id: okta_id)

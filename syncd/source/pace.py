@@ -1,0 +1,262 @@
+"""How long to wait: retries after faults, and the share of each rate-limit bucket that is ours.
+
+Numbers come from the live headers only (Okta "Rate limits": X-Rate-Limit-Limit, -Remaining, -Reset in epoch
+seconds of the server's clock). The table of paths below only says which requests share a bucket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+LONGEST_PAUSE = 120.0
+"""Seconds. Okta's windows are a minute: a reset further away than this is asked again, not believed."""
+_MARGIN = 1.0
+"""Seconds after a reset: Date and Reset have whole seconds."""
+_RECOVERY = 50
+"""Good answers in a row before a lowered parallelism grows by one again."""
+
+_BUCKETS = (
+    (re.compile(r"/api/v1/apps/[^/]+"), "/api/v1/apps/{id}"),
+    (re.compile(r"/api/v1/apps(/.*)?"), "/api/v1/apps"),
+    (re.compile(r"/api/v1/groups"), "/api/v1/groups"),
+    (re.compile(r"/api/v1/groups/[^/]+"), "/api/v1/groups/{id}"),
+    (re.compile(r"/api/v1/users"), "/api/v1/users"),
+    (re.compile(r"/api/v1/users/[^/]+"), "/api/v1/users/{id}"),
+    (re.compile(r"/api/v1/logs"), "/api/v1/logs"),
+)
+
+
+def bucket_of(path: str) -> str:
+    """The rate-limit bucket of a path: the exact endpoint, else the longest prefix (Okta "Rate limits")."""
+    return next((name for pattern, name in _BUCKETS if pattern.fullmatch(path)), "/api/v1")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """`attempts` tries in all; delays in seconds, doubled from `first` up to `ceiling`, full jitter.
+
+    `deadline` bounds the seconds lost to failed tries of one request. `limit_waits` bounds how often one
+    request may be told 429 with a time to come back; such a wait is no failed try.
+    """
+
+    attempts: int = 5
+    first: float = 0.5
+    ceiling: float = 30.0
+    deadline: float = 300.0
+    limit_waits: int = 6
+
+    def delay(self, failures: int) -> float:
+        """Seconds before the next try after so many failures (1-based)."""
+        # Jitter keeps clients apart; nothing secret depends on it.
+        return random.uniform(0, min(self.ceiling, self.first * 2.0 ** (failures - 1)))  # noqa: S311
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Time as the reader knows it, replaceable in tests."""
+
+    monotonic: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """One bucket as the last answer showed it."""
+
+    limit: int
+    remaining: int
+    reset: datetime
+
+
+def parse_date(value: str | None) -> datetime | None:
+    """An HTTP date (RFC 9110 section 5.6.7) as aware UTC; None when absent or malformed."""
+    try:
+        moment = parsedate_to_datetime(value or "")
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _number(headers: Mapping[str, str], name: str) -> int | None:
+    value = headers.get(name, "").split(",")[0].strip()
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 16 else None
+
+
+def _moment(epoch: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(epoch, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitHeaders:
+    """The rate-limit headers of one answer. `lasts` is seconds until the reset by the server's own clock."""
+
+    limit: int | None
+    remaining: int | None
+    reset: int | None
+    lasts: float | None
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str], wall: float) -> LimitHeaders:
+        limit = _number(headers, "X-Rate-Limit-Limit")
+        remaining = _number(headers, "X-Rate-Limit-Remaining")
+        reset = _number(headers, "X-Rate-Limit-Reset")
+        date = parse_date(headers.get("Date"))
+        now = date.timestamp() if date else wall
+        return cls(limit, remaining, reset, None if reset is None else reset - now)
+
+    @property
+    def concurrency(self) -> bool:
+        """Okta's sign for "too many at once": limit and remaining both 0."""
+        return self.limit == 0 and self.remaining == 0
+
+
+@dataclass(slots=True)
+class _Bucket:
+    in_flight: int = 0
+    answered: bool = False
+    limit: int | None = None
+    remaining: int = 0
+    reset: int = 0
+    ends: float = 0.0
+    """Monotonic time at which the window is over."""
+    paused_until: float = 0.0
+
+
+class RateGovernor:
+    """Admits requests so that `1 - share` of every bucket stays unused. Lives in the event loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        share: float,
+        parallel: int,
+        clock: Clock,
+        on_wait: Callable[[float, str], None] | None = None,
+    ) -> None:
+        self._share = share
+        self._parallel = self._ceiling = max(1, parallel)
+        self._clock = clock
+        self._on_wait = on_wait
+        self._buckets: dict[str, _Bucket] = {}
+        self._in_flight = 0
+        self._good = 0
+        self._waiters: list[asyncio.Future[None]] = []
+        self._waited = 0.0
+        self._waited_until = 0.0
+
+    @asynccontextmanager
+    async def slot(self, bucket: str) -> AsyncIterator[None]:
+        """Holds one place for one request, for as long as the body runs."""
+        state = self._buckets.setdefault(bucket, _Bucket())
+        while (wait := self._blocked(state)) != 0:
+            if wait is None:
+                await self._change()
+            else:
+                await self.pause(wait, f"rate limit of {bucket}")
+        state.in_flight += 1
+        self._in_flight += 1
+        try:
+            yield
+        finally:
+            state.in_flight -= 1
+            self._in_flight -= 1
+            self._wake()
+
+    def _blocked(self, state: _Bucket) -> float | None:
+        """0: go. Positive: seconds to wait. None: wait until a request of ours ends."""
+        now = self._clock.monotonic()
+        if state.paused_until > now:
+            return state.paused_until - now
+        if self._in_flight >= self._ceiling:
+            return None
+        if not state.answered or (state.limit is not None and now >= state.ends):
+            # Nothing is known about this window: one request goes ahead and brings the numbers.
+            return None if state.in_flight else 0
+        if state.limit is None:
+            return 0
+        # At least one request for each window, or nothing would ever be read. The epsilon is for 0.29 * 100.
+        floor = state.limit - max(1, int(state.limit * self._share + 1e-9))
+        if state.remaining <= floor:
+            return state.ends - now
+        return None if state.remaining - state.in_flight <= floor else 0
+
+    async def _change(self) -> None:
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def pause(self, seconds: float, reason: str) -> None:
+        """Sleeps; waits that overlap count once."""
+        now = self._clock.monotonic()
+        fresh = now + seconds - max(now, self._waited_until)
+        if fresh > 0:
+            self._waited += fresh
+            self._waited_until = now + seconds
+            if self._on_wait is not None:
+                self._on_wait(seconds, reason)
+        await self._clock.sleep(seconds)
+
+    def learn(self, bucket: str, headers: Mapping[str, str], *, refused: bool = False) -> None:
+        """Takes over the numbers of an answer. Those of a refusal (429) only if they say until when."""
+        seen = LimitHeaders.of(headers, self._clock.wall())
+        state = self._buckets.setdefault(bucket, _Bucket())
+        state.answered = True
+        telling = not refused or (seen.lasts is not None and seen.lasts > 0)
+        if seen.limit and seen.remaining is not None and telling:
+            now = self._clock.monotonic()
+            reset = seen.reset or 0
+            if reset == state.reset and now < state.ends:
+                # Answers overtake each other: within one window the smaller number is the later one.
+                state.limit, state.remaining = seen.limit, min(state.remaining, seen.remaining)
+            elif reset > state.reset or now >= state.ends:
+                lasts = min(max(seen.lasts if seen.lasts is not None else 60.0, 0.0), LONGEST_PAUSE)
+                state.limit, state.remaining, state.reset = seen.limit, seen.remaining, reset
+                state.ends = now + lasts + _MARGIN + random.uniform(0, 0.25)  # noqa: S311  (jitter)
+        self._good += not refused
+        if self._good >= _RECOVERY and self._ceiling < self._parallel:
+            self._ceiling, self._good = self._ceiling + 1, 0
+        self._wake()
+
+    def hold(self, bucket: str, seconds: float) -> None:
+        """Stops everybody who uses this bucket for a while (429)."""
+        state = self._buckets.setdefault(bucket, _Bucket())
+        state.paused_until = max(state.paused_until, self._clock.monotonic() + min(seconds, LONGEST_PAUSE))
+
+    def crowded(self) -> None:
+        """Okta sees too many of our requests at once: half as many from now on."""
+        self._ceiling, self._good = max(1, self._ceiling // 2), 0
+
+    @property
+    def ceiling(self) -> int:
+        """How many requests may be under way at once now."""
+        return self._ceiling
+
+    def waited_seconds(self) -> float:
+        """Seconds spent waiting so far."""
+        return self._waited
+
+    def limits(self) -> Mapping[str, RateLimit]:
+        """The buckets whose numbers are known."""
+        return {
+            name: RateLimit(state.limit, state.remaining, _moment(state.reset))
+            for name, state in list(self._buckets.items())
+            if state.limit is not None
+        }

@@ -1,0 +1,121 @@
+"""What all conversations with one target share: the connection, the settings, and what was found out so far."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from syncd.errors import NotFound, PermanentError, TemporaryError
+from syncd.model import RemoteGroup, RemoteUser
+from syncd.target.answers import ScimAnswer, error_for
+from syncd.target.flavors import is_reserved
+from syncd.target.scim_http import ScimHttp
+from syncd.target.scim_wire import group_from, user_from
+
+Flavor = Literal["split", "harness", "scim"]
+UpdateMethod = Literal["auto", "patch", "put"]
+USERS = "Users"
+GROUPS = "Groups"
+_STRIPES = 256
+
+
+class Learned:
+    """Capabilities found out by watching answers, as plain text so that they survive the run."""
+
+    def __init__(self, known: Mapping[str, str]) -> None:
+        self._known = dict(known)
+        self._lock = threading.Lock()
+
+    def __getitem__(self, key: str) -> str:
+        """Empty text when nothing is known."""
+        return self._known.get(key, "")
+
+    def set(self, key: str, value: str) -> None:
+        if self._known.get(key) != value:
+            with self._lock:
+                self._known[key] = value
+
+    def drop(self, key: str) -> None:
+        if key in self._known:
+            with self._lock:
+                self._known.pop(key, None)
+
+    def all(self) -> Mapping[str, str]:
+        with self._lock:
+            return dict(self._known)
+
+
+class Locks:
+    """One lock for each name, out of a fixed number: two names may share one, which only makes them wait."""
+
+    def __init__(self) -> None:
+        self._locks = tuple(threading.Lock() for _ in range(_STRIPES))
+
+    def __getitem__(self, name: str) -> threading.Lock:
+        return self._locks[hash(name) % _STRIPES]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """`paths` are the mapped attribute paths; `settle` the seconds to wait between looks after an unclear answer."""
+
+    http: ScimHttp
+    flavor: Flavor
+    method: UpdateMethod
+    member_batch: int
+    paths: Sequence[str]
+    settle: Sequence[float]
+    learned: Learned
+    user_locks: Locks = field(default_factory=Locks)
+    group_locks: Locks = field(default_factory=Locks)
+    reserved: dict[str, str] = field(default_factory=dict)
+    """SCIM id to name of the reserved groups seen so far."""
+
+    def user_of(self, resource: object) -> RemoteUser | None:
+        """A user as shown; None when it cannot be read."""
+        user = user_from(resource, self.paths)
+        if user is not None and user.external_id is not None:
+            self.learned.drop("hidden:externalId")
+        return user
+
+    def group_of(self, resource: object) -> RemoteGroup | None:
+        """A group as shown; None when it cannot be read."""
+        group = group_from(resource)
+        if group is not None and group.external_id is not None:
+            self.learned.drop("hidden:group.externalId")
+        if group is not None and group.members:
+            self.learned.set("members_shown", "yes")
+            self.learned.drop("hidden:members")
+        if group is not None and is_reserved(self.flavor, group.name):
+            self.reserved[group.scim_id] = group.name
+        return group
+
+    def fetch(self, kind: str, scim_id: str) -> ScimAnswer:
+        """GET by id. Raises NotFound also for an answer that shows another object."""
+        answer = self.http.send("GET", [kind, scim_id])
+        what = f"read {kind[:-1].lower()} {scim_id}"
+        if not answer.ok:
+            raise error_for(answer, what)
+        shown = user_from(answer.body, ()) if kind == USERS else group_from(answer.body)
+        if shown is None or shown.scim_id != scim_id:
+            raise NotFound(f"{what}: Split answers with something else", status=answer.status)
+        return answer
+
+    def version(self, found: ScimAnswer) -> str | None:
+        """A strong entity tag for If-Match, if the server says that it honours them (RFC 7643 section 5)."""
+        meta = found.resource.get("meta")
+        version = meta.get("version") if isinstance(meta, dict) else None
+        if not isinstance(version, str) or not (version.startswith('"') and version.isascii()):
+            return None
+        if not self.learned["etag"]:
+            self.learned.set("etag", "yes" if self._announces_etag() else "no")
+        return version if self.learned["etag"] == "yes" and version.isprintable() else None
+
+    def _announces_etag(self) -> bool:
+        try:
+            config = self.http.send("GET", ["ServiceProviderConfig"]).resource.get("etag")
+        except (TemporaryError, PermanentError):
+            return False  # discovery is optional
+        return isinstance(config, dict) and config.get("supported") is True

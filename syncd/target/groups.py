@@ -1,0 +1,132 @@
+"""Renaming and deleting groups; neither ever touches members."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from syncd.errors import PermanentError, RefusedError, SyncdError, TemporaryError
+from syncd.ports.target import Applied
+from syncd.target.answers import FORM_REFUSED, ScimAnswer, error_for
+from syncd.target.conversation import GROUPS, Conversation
+from syncd.target.flavors import refuse_name
+from syncd.target.scim_wire import group_replacement, identifier, members_of, parse_path, patch, read
+
+_FORMS = ("pathless", "path", "put")
+_OPERATIONS: Mapping[str, Mapping[str, str]] = {"pathless": {}, "path": {"path": "displayName"}}
+
+
+def patch_is_known_missing(talk: Conversation) -> bool:
+    """PUT for every group: by configuration, or because the server was seen to have no PATCH on groups."""
+    return talk.method == "put" or (talk.method == "auto" and talk.learned["group_update"] == "put")
+
+
+class Groups:
+    """One request per group at a time."""
+
+    def __init__(self, talk: Conversation) -> None:
+        self._talk = talk
+        self._learned = talk.learned
+
+    def rename(self, scim_id: str, name: str) -> Applied:
+        """See `ports.Target.rename_group`. Raises PermanentError when the server takes the name but keeps the old."""
+        refuse_name(self._talk.flavor, name, "rename a group to")
+        self._refuse_reserved(scim_id, "renamed")
+        with self._talk.group_locks[scim_id]:
+            return self._rename(scim_id, name)
+
+    def _rename(self, scim_id: str, name: str) -> Applied:
+        refused: SyncdError | None = None
+        forms: Sequence[str] = _FORMS if self._talk.method == "auto" else _FORMS[:-1]
+        if patch_is_known_missing(self._talk):
+            forms = _FORMS[-1:]
+        elif (known := self._learned["group_rename"]) in forms:
+            forms = forms[forms.index(known) :]
+        status: int | None = None
+        for form in forms:
+            try:
+                answer = self._send(form, scim_id, name)
+            except TemporaryError as failure:
+                if failure.status != 500 or self._learned["group_rename"] == form:
+                    raise
+                refused = refused or failure
+                continue
+            status = answer.status
+            if answer.ok:
+                if self._is_named(form, scim_id, name, answer):
+                    self._learned.set("group_rename", form)
+                    return Applied(scim_id, status)
+                continue
+            error = error_for(answer, f"rename group {scim_id}")
+            if status == 405 and form != "put" and self._talk.method == "auto":
+                self._learned.set("group_update", "put")
+            elif status not in FORM_REFUSED:
+                raise error
+            refused = refused or error
+        if refused is not None:
+            raise refused
+        raise PermanentError(
+            f"rename group {scim_id}: the server accepts the name but keeps the old one", status=status
+        )
+
+    def _send(self, form: str, scim_id: str, name: str) -> ScimAnswer:
+        if form == "put":
+            return replace_group(self._talk, scim_id, name=name)
+        operation: dict[str, Any] = {"op": "replace", **_OPERATIONS[form]}
+        operation["value"] = name if form == "path" else {"displayName": name}
+        return self._talk.http.send("PATCH", [GROUPS, scim_id], body=patch(operation))
+
+    def _is_named(self, form: str, scim_id: str, name: str, answer: ScimAnswer) -> bool:
+        """By the answer; by reading the group when it does not show the name and the form is not known to work."""
+        shown = read(answer.resource, parse_path("displayName"))
+        if shown == name and identifier(answer.resource) in (scim_id, None):
+            return True
+        if shown is None and self._learned["group_rename"] == form:
+            return True
+        return read(self._talk.fetch(GROUPS, scim_id).resource, parse_path("displayName")) == name
+
+    def delete(self, scim_id: str) -> Applied:
+        """See `ports.Target.delete_group`: 404 means done."""
+        self._refuse_reserved(scim_id, "deleted")
+        with self._talk.group_locks[scim_id]:
+            answer = self._talk.http.send("DELETE", [GROUPS, scim_id])
+        if answer.ok:
+            return Applied(None, answer.status)
+        if answer.status in (404, 410):
+            return Applied(None, answer.status, "the group was already gone")
+        raise error_for(answer, f"delete group {scim_id}")
+
+    def _refuse_reserved(self, scim_id: str, done: str) -> None:
+        name = self._talk.reserved.get(scim_id)
+        if name is not None:
+            raise RefusedError(f'"{name}" is reserved by the target and is never {done}')
+
+
+def replace_group(
+    talk: Conversation,
+    scim_id: str,
+    *,
+    name: str | None = None,
+    add: Collection[str] = (),
+    remove: Collection[str] = (),
+) -> ScimAnswer:
+    """GET, change the name or the members, PUT; after a 412 once more (RFC 7644 section 3.14).
+
+    Raises NotFound, and PermanentError at a server that never shows members: a PUT could lose them.
+    """
+    for last in (False, True):
+        found = talk.fetch(GROUPS, scim_id)
+        shown = members_of(found.resource)
+        if shown is None and talk.learned["hidden:members"]:
+            raise PermanentError(
+                f"change group {scim_id}: the server never shows members, so a PUT could lose them",
+                hint='with update_method = "auto" or "patch" members are changed without a PUT where possible',
+            )
+        members = ((shown or frozenset()) | set(add)) - set(remove) if add or remove else shown
+        body = group_replacement(found.resource, name=name, members=members)
+        version = talk.version(found)
+        sent = {"If-Match": version} if version else None
+        answer = talk.http.send("PUT", [GROUPS, scim_id], body=body, headers=sent)
+        if answer.status != 412 or last:
+            break
+    return answer

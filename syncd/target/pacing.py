@@ -1,0 +1,138 @@
+"""How fast the target is talked to: requests at once, requests a second, and pauses that all threads keep.
+
+A 429 concerns the token, not the thread that happened to get it: one closed gate stops everybody.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from syncd.errors import TemporaryError
+
+LONGEST_PAUSE = 3600.0
+"""Seconds. A server that asks for more is asked again after this long."""
+_MARGIN = 0.05
+_SECONDS = re.compile(r"\d{1,10}(\.\d{1,6})?")
+_ASKED = ("Retry-After", "x-retry-after", "X-RateLimit-Reset-Seconds-Org", "X-RateLimit-Reset-Seconds-IP")
+
+OnWait = Callable[[float, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """`attempts` tries in all; delays in seconds, doubled from `first` up to `ceiling`, full jitter.
+
+    `deadline` bounds the seconds that one request may spend waiting. `limit_waits` bounds how often one request
+    may be told 429 with a time to come back; such a wait is no failed try.
+    """
+
+    attempts: int = 5
+    first: float = 0.5
+    ceiling: float = 30.0
+    deadline: float = 300.0
+    limit_waits: int = 10
+
+    def delay(self, failures: int) -> float:
+        """Seconds before the next try after so many failures (1-based)."""
+        # Jitter keeps clients apart; nothing secret depends on it.
+        return random.uniform(0, min(self.ceiling, self.first * 2.0 ** min(failures - 1, 60)))  # noqa: S311
+
+
+def http_date(value: str | None) -> datetime | None:
+    """An HTTP date (RFC 9110 section 5.6.7) as aware UTC; None when absent or malformed."""
+    try:
+        moment = parsedate_to_datetime(value or "")
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def asked_wait(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds the server asks to wait, by whichever header asks for most; None when it does not say.
+
+    Retry-After in seconds or as a date (RFC 9110 section 10.2.3; a date is judged by the server's own Date),
+    x-retry-after, and Split's X-RateLimit-Reset-Seconds-Org and -IP ("wait for the larger").
+    """
+    found = []
+    for name in _ASKED:
+        value = headers.get(name, "").split(";")[0].strip()
+        if _SECONDS.fullmatch(value):
+            found.append(float(value))
+        elif (moment := http_date(value)) is not None:
+            found.append((moment - (http_date(headers.get("Date")) or now)).total_seconds())
+    return min(max(0.0, *found), LONGEST_PAUSE) if found else None
+
+
+class Pacer:
+    """Bounds requests at once (`concurrency`) and starts per second (`rate`, 0 for no bound) over all threads."""
+
+    def __init__(self, *, concurrency: int, rate: float, on_wait: OnWait | None = None) -> None:
+        self._places = threading.BoundedSemaphore(max(1, concurrency))
+        self._interval = 1.0 / rate if rate > 0 else 0.0
+        self._next_start = 0.0
+        self._closed_until = 0.0
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._on_wait = on_wait
+
+    @contextmanager
+    def place(self, patience: float) -> Iterator[None]:
+        """Holds one place while a request is under way. Raises TemporaryError if the gate stays closed for longer
+        than `patience` seconds, or after `stop`.
+        """
+        with self._places:
+            while (wait := self._closed_until - time.monotonic()) > 0 and not self._stopped.is_set():
+                if wait > patience:
+                    raise TemporaryError(
+                        f"Split asked for a pause of another {wait:.0f} s", retry_after=wait, status=429
+                    )
+                self.sleep(wait)
+            if self._interval:
+                self._take_turn()
+            if self._stopped.is_set():
+                raise TemporaryError("stopped while waiting to talk to Split")
+            yield
+
+    def _take_turn(self) -> None:
+        # Evenly spaced starts instead of a full bucket: a burst of a whole second's worth is what limits punish.
+        with self._lock:
+            now = time.monotonic()
+            start = max(now, self._next_start)
+            self._next_start = start + self._interval
+        if start > now:
+            self.sleep(start - now)
+
+    def close_gate(self, seconds: float, why: str) -> None:
+        """No request starts for so long, by any thread. Waits that overlap are reported once."""
+        with self._lock:
+            now = time.monotonic()
+            until = now + seconds + _MARGIN
+            fresh = until - max(now, self._closed_until)
+            self._closed_until = max(self._closed_until, until)
+        if fresh > _MARGIN:
+            self.waiting(fresh, why)
+
+    def waiting(self, seconds: float, why: str) -> None:
+        """Tells whoever listens that time is spent waiting."""
+        if self._on_wait is not None:
+            self._on_wait(seconds, why)
+
+    def sleep(self, seconds: float) -> None:
+        """Ends early when stopped."""
+        self._stopped.wait(seconds)
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopped.is_set()
+
+    def stop(self) -> None:
+        """Wakes every sleeper; requests that have not started never start."""
+        self._stopped.set()

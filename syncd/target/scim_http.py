@@ -1,0 +1,387 @@
+"""The only place that talks HTTP to Split: one `send`, with everything a hostile or tired server needs.
+
+The token goes to the configured origin and nowhere else: no redirect is followed, no environment proxy, netrc or
+cookie is used, and what the server says is redacted before anybody can print it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import quote
+
+import requests
+import requests.adapters
+import tenacity
+import urllib3.exceptions
+
+from syncd.errors import ConfigurationError, PermanentError, SyncdError, TemporaryError
+from syncd.redact import Redactor, clip, strip_controls
+from syncd.target.answers import (
+    LIKELY_WEB_PAGE,
+    ScimAnswer,
+    Unanswered,
+    error_for,
+    is_temporary,
+    is_web_page,
+    problem,
+)
+from syncd.target.network_failures import certificate_words, links, root_words
+from syncd.target.pacing import OnWait, Pacer, RetryPolicy, asked_wait
+
+BODY_CAP = 32 * 1024 * 1024
+_ERROR_BODY_CAP = 64 * 1024
+_CHUNK = 64 * 1024
+SCIM_JSON = "application/scim+json"
+PLAIN_JSON = "application/json"
+_ACCEPT = {SCIM_JSON: f"{SCIM_JSON}, {PLAIN_JSON};q=0.9", PLAIN_JSON: PLAIN_JSON}
+
+
+class _Again(Exception):  # noqa: N818  (control flow between one try and the next)
+    """A try failed in a way that may be repeated. `pause`: seconds the server asked for (the gate is closed)."""
+
+    def __init__(self, error: SyncdError, *, pause: float | None = None, limited: bool = False) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.pause = pause
+        self.limited = limited
+
+
+class _BrokenBodyError(Exception):
+    """The body is too large, too slow or cut off; the text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    method: str
+    url: str
+    what: str
+    data: bytes | None
+    headers: Mapping[str, str]
+
+    @property
+    def repeatable(self) -> bool:
+        """Everything that syncd sends but POST has the same effect when it is sent twice."""
+        return self.method != "POST"
+
+
+class _Tries:
+    """How often one call was tried, for tenacity's wait, before_sleep and stop (called in this order but stop first
+    of the last two).
+    """
+
+    def __init__(self, policy: RetryPolicy, pacer: Pacer) -> None:
+        self._policy = policy
+        self._pacer = pacer
+        self._failures = 0
+        self._limited = 0
+        self._waited = 0.0
+
+    def wait(self, state: tenacity.RetryCallState) -> float:
+        again = _failure(state)
+        if again.pause is not None:
+            self._limited += 1
+            self._waited += again.pause
+            return 0.0  # the closed gate does the waiting, for every thread
+        self._failures += 1
+        seconds = self._policy.delay(self._failures)
+        self._waited += seconds
+        if again.limited:
+            self._pacer.close_gate(seconds, "429 without a time to come back")
+            return 0.0
+        return seconds
+
+    def stop(self, _state: tenacity.RetryCallState) -> bool:
+        return (
+            self._failures >= self._policy.attempts
+            or self._limited > self._policy.limit_waits
+            or self._waited > self._policy.deadline
+            or self._pacer.stopped
+        )
+
+    def announce(self, state: tenacity.RetryCallState) -> None:
+        if state.upcoming_sleep > 0:
+            self._pacer.waiting(state.upcoming_sleep, _failure(state).error.message)
+
+
+def _failure(state: tenacity.RetryCallState) -> _Again:
+    failure = state.outcome.exception() if state.outcome is not None else None
+    if not isinstance(failure, _Again):
+        raise TypeError("only _Again is retried") from failure
+    return failure
+
+
+class ScimHttp:
+    """`send` is safe to call from several threads. Times are in seconds; `rate` is requests a second, 0: no bound."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        read_token: Callable[[], str],
+        concurrency: int,
+        rate: float,
+        timeout: float,
+        ca_file: str | None = None,
+        proxy: str | None = None,
+        retry: RetryPolicy | None = None,
+        on_wait: OnWait | None = None,
+        media_type: str | None = None,
+    ) -> None:
+        """`media_type` is what an earlier run found to be accepted, None when nothing is known.
+
+        Raises ConfigurationError for a token that cannot stand in an HTTP header.
+        """
+        token = read_token().strip()
+        if not token or not token.isascii() or not token.isprintable():
+            raise ConfigurationError(
+                "the Split token is empty or has characters that no HTTP header may have",
+                hint="copy the token again, without line breaks",
+            )
+        self._base = base_url.rstrip("/")
+        self._redact = Redactor([token, *([proxy] if proxy else [])])
+        self._policy = retry or RetryPolicy()
+        self.pacer = Pacer(concurrency=concurrency, rate=rate, on_wait=on_wait)
+        self._timeout = timeout
+        self._verify: bool | str = ca_file or True
+        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self.media_type = PLAIN_JSON if media_type == PLAIN_JSON else SCIM_JSON
+        self._media_proven = media_type is not None
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers.clear()
+        self._session.headers.update(
+            {"Authorization": f"Bearer {token}", "User-Agent": "syncd", "Accept-Encoding": "gzip, deflate"}
+        )
+        adapter = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=max(1, concurrency))
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def __repr__(self) -> str:
+        return f"ScimHttp({self._base!r})"
+
+    def send(
+        self,
+        method: str,
+        segments: Sequence[str],
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> ScimAnswer:
+        """One request to base URL + percent-encoded `segments`, repeated where that can help and do no harm.
+
+        Returns any answer that settles the matter, 2xx and 4xx alike. Raises AccessDenied (401, 403),
+        PermanentError (redirect, web page, oversized answer, TLS), TemporaryError (retries used up) and, for
+        writes, Unanswered when the outcome is unknown.
+        """
+        data = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        used = self.media_type
+        answer = self._deliver(self._call(method, segments, query, data, headers, used))
+        refused = answer.status in (406, 415) or (
+            # Body parsers that ignore application/scim+json see an empty body and answer 400.
+            answer.status == 400 and data is not None and not self._media_proven
+        )
+        if refused:
+            other = PLAIN_JSON if used == SCIM_JSON else SCIM_JSON
+            second = self._deliver(self._call(method, segments, query, data, headers, other))
+            if second.ok:
+                self.media_type = other
+                answer = second
+            elif answer.status in (406, 415):
+                answer = second
+        if answer.ok and data is not None:
+            self._media_proven = True
+        return answer
+
+    def _call(
+        self,
+        method: str,
+        segments: Sequence[str],
+        query: Mapping[str, str] | None,
+        data: bytes | None,
+        headers: Mapping[str, str] | None,
+        media_type: str,
+    ) -> _Call:
+        for segment in segments:
+            if segment in ("", ".", ".."):
+                raise PermanentError(
+                    f"the id {segment!r} cannot stand in a URL: the request would go elsewhere"
+                )
+        path = "/".join(quote(segment, safe="", errors="replace") for segment in segments)
+        found = "&".join(
+            f"{quote(name, safe='')}={quote(value, safe='', errors='replace')}"
+            for name, value in (query or {}).items()
+        )
+        url = f"{self._base}/{path}" + (f"?{found}" if found else "")
+        sent = {"Accept": _ACCEPT[media_type], **(headers or {})}
+        if data is not None:
+            sent["Content-Type"] = media_type
+        return _Call(method, url, f"{method} /{path}", data, sent)
+
+    def _deliver(self, call: _Call) -> ScimAnswer:
+        tries = _Tries(self._policy, self.pacer)
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_Again),
+            wait=tries.wait,
+            stop=tries.stop,
+            before_sleep=tries.announce,
+            sleep=self.pacer.sleep,
+            reraise=True,
+        )
+        try:
+            return retrying(self._try, call)
+        except _Again as again:
+            raise again.error from again.__cause__
+
+    def _try(self, call: _Call) -> ScimAnswer:
+        with self.pacer.place(self._policy.deadline):
+            try:
+                response = self._session.send(
+                    self._session.prepare_request(
+                        requests.Request(call.method, call.url, headers=dict(call.headers), data=call.data)
+                    ),
+                    stream=True,
+                    timeout=(min(self._timeout, 15.0), self._timeout),
+                    verify=self._verify,
+                    proxies=self._proxies,
+                    allow_redirects=False,
+                )
+            except requests.exceptions.RequestException as failure:
+                raise self._lost(call, failure) from failure
+            try:
+                raw = self._read(response)
+            except (_BrokenBodyError, urllib3.exceptions.HTTPError, OSError) as failure:
+                response.close()
+                raise self._cut_off(call, response.status_code, failure) from failure
+        self._count(f"{call.method} {response.status_code}")
+        return self._judge(call, self._answer(response, raw))
+
+    def _read(self, response: requests.Response) -> bytes:
+        """The decoded body. urllib3 checks Content-Length; time and size are bounded here."""
+        ends = time.monotonic() + self._timeout
+        chunks, size = [], 0
+        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > BODY_CAP:
+                raise _BrokenBodyError(f"the answer is larger than {BODY_CAP >> 20} MiB")
+            if time.monotonic() > ends:
+                raise _BrokenBodyError(f"the answer did not arrive within {self._timeout:.0f} s")
+        return b"".join(chunks)
+
+    def _answer(self, response: requests.Response, raw: bytes) -> ScimAnswer:
+        text, body = "", None
+        if not 200 <= response.status_code < 300:
+            text = self._redact.text(raw[:_ERROR_BODY_CAP].decode("utf-8", "replace"))
+            raw = text.encode()
+        try:
+            body = json.loads(raw) if raw.strip() else None
+        except (ValueError, RecursionError):
+            text = text or self._redact.text(raw[:_ERROR_BODY_CAP].decode("utf-8", "replace"))
+        return ScimAnswer(response.status_code, response.headers, body, text)
+
+    def _judge(self, call: _Call, answer: ScimAnswer) -> ScimAnswer:
+        status = answer.status
+        if is_temporary(status):
+            raise self._not_now(call, answer)
+        if answer.ok:
+            if is_web_page(answer):
+                raise PermanentError(
+                    f"{call.what}: the base URL answers a web page, not SCIM",
+                    hint=LIKELY_WEB_PAGE,
+                    status=status,
+                )
+            if call.method == "GET" and answer.body is None:
+                error = TemporaryError(
+                    f"{call.what}: Split answers {status} without readable JSON", status=status
+                )
+                raise _Again(error)
+        elif status in (401, 403) or status < 400:
+            raise error_for(answer, call.what)
+        return answer
+
+    def _not_now(self, call: _Call, answer: ScimAnswer) -> Exception:
+        """408, 425, 429 and most 5xx: what to raise, after closing the gate if the server named a time."""
+        status = answer.status
+        pause = asked_wait(answer.headers, datetime.now(UTC)) if status in (429, 503) else None
+        if pause is not None:
+            self.pacer.close_gate(pause, f"Split answers {status} and asks for a pause")
+        message = f"{call.what}: Split answers {status} {problem(answer)}"
+        if call.method == "GET" or status == 429:
+            return _Again(
+                TemporaryError(message, status=status, retry_after=pause), pause=pause, limited=status == 429
+            )
+        error = Unanswered(message, status=status, retry_after=pause, running=status in (408, 504))
+        return _Again(error, pause=pause) if call.repeatable else error
+
+    def _lost(self, call: _Call, failure: requests.exceptions.RequestException) -> Exception:
+        """No answer at all: refused, reset, timed out."""
+        chain = links(failure)
+        if (distrust := certificate_words(chain)) is not None:
+            self._count(f"{call.method} tls")
+            said = strip_controls(clip(self._redact.text(distrust), 200))
+            hint = "set [split] ca_file to the certificate authority of this server"
+            return PermanentError(f"{call.what}: the certificate of Split is not trusted: {said}", hint=hint)
+        if isinstance(failure, requests.exceptions.Timeout):
+            unsent = isinstance(failure, requests.exceptions.ConnectTimeout)
+            word, said = "timeout", f"no answer within {self._timeout:.0f} s"
+        elif isinstance(failure, requests.exceptions.ConnectionError):
+            # ProxyError is raised only when the proxy could not be reached, before anything was sent.
+            unsent = isinstance(failure, requests.exceptions.ProxyError) or any(
+                isinstance(link, urllib3.exceptions.NewConnectionError) for link in chain
+            )
+            word, said = ("refused", "cannot connect") if unsent else ("reset", "the connection broke")
+        else:
+            self._count(f"{call.method} invalid")
+            return PermanentError(f"{call.what}: the request cannot be sent ({type(failure).__name__})")
+        self._count(f"{call.method} {word}")
+        cause = strip_controls(clip(self._redact.text(root_words(chain)), 200))
+        message = f"{call.what}: {said} ({cause})"
+        if unsent or call.method == "GET":
+            return _Again(TemporaryError(message))
+        error = Unanswered(message, running=word == "timeout")
+        return _Again(error) if call.repeatable else error
+
+    def _cut_off(self, call: _Call, status: int, failure: Exception) -> Exception:
+        """The head of the answer came, its body did not come whole."""
+        self._count(f"{call.method} {status}")
+        said = str(failure) if isinstance(failure, _BrokenBodyError) else "the answer was cut off"
+        message = f"{call.what}: Split answers {status}, but {said}"
+        if status in (401, 403):
+            return error_for(ScimAnswer(status, {}, None, ""), call.what)
+        if call.method == "GET":
+            if isinstance(failure, _BrokenBodyError) and "larger" in said:
+                return PermanentError(message, status=status)
+            return _Again(TemporaryError(message, status=status))
+        error = Unanswered(message, status=status)
+        return _Again(error) if call.repeatable else error
+
+    def _count(self, key: str) -> None:
+        with self._lock:
+            self._counts[key] += 1
+
+    @property
+    def proven_media_type(self) -> str | None:
+        """The content type with which a write was accepted, None before the first."""
+        return self.media_type if self._media_proven else None
+
+    def requests(self) -> Mapping[str, int]:
+        """Requests so far by "METHOD status"; without an answer the second word is timeout, refused or reset."""
+        with self._lock:
+            return dict(self._counts)
+
+    def close(self) -> None:
+        """Ends waits early; requests under way run to their end."""
+        self.pacer.stop()
+        self._session.close()

@@ -1,0 +1,324 @@
+"""SCIM JSON and back: attribute paths, payloads, tolerant reading (RFC 7643 sections 3 and 4, RFC 7644 section 3).
+
+What leaves: no nulls, nothing empty, no extension URN without its attributes, whole sub-objects. What arrives: ids
+as numbers, booleans as text, missing lists, other letter case of names. Pure: values in, values out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from syncd.core.change import Json
+from syncd.model import Attributes, RemoteGroup, RemoteUser, Scalar
+
+USER = "urn:ietf:params:scim:schemas:core:2.0:User"
+GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+PATCH_OP = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+_LIST_ITEM = re.compile(r"([^\[\].]+)\[([^\[\]]+)\](?:\.(.+))?")
+_FALSE_TRUE = {"false": False, "true": True, "0": False, "1": True}
+_NEVER_SENT = ("meta", "groups", "password")
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """`urn:...:User:manager.value` is (schema, "manager", None, "value"), `emails[work].value` (None, "emails",
+    "work", "value").
+    """
+
+    schema: str | None
+    name: str
+    kind: str | None
+    sub: str | None
+
+    @property
+    def family(self) -> str:
+        """What is sent and judged as one: a core attribute, or a whole extension."""
+        return self.schema or self.name
+
+    @property
+    def patch(self) -> str:
+        """The path of a PATCH operation (RFC 7644 section 3.5.2)."""
+        start = f"{self.schema}:{self.name}" if self.schema else self.name
+        chosen = f"{start}[type eq {json.dumps(self.kind)}]" if self.kind else start
+        return f"{chosen}.{self.sub}" if self.sub else chosen
+
+
+@lru_cache(maxsize=1024)
+def parse_path(text: str) -> Path:
+    """A path as it stands in the settings."""
+    schema = None
+    if text.lower().startswith("urn:"):
+        schema, _, text = text.rpartition(":")
+        if schema.lower() == USER.lower():
+            schema = None
+    if found := _LIST_ITEM.fullmatch(text):
+        return Path(schema, found[1], found[2], found[3] or "value")
+    name, _, sub = text.partition(".")
+    if schema is not None and schema.lower() == ENTERPRISE.lower() and name == "manager" and not sub:
+        sub = "value"  # the enterprise manager is complex (RFC 7643 section 4.3)
+    return Path(schema, name, None, sub or None)
+
+
+def sendable(value: Json) -> bool:
+    """Nulls and empty text are never sent; they mean "not set"."""
+    return value is not None and value != ""
+
+
+def assign(resource: dict[str, Any], path: Path, value: Scalar) -> None:
+    """Sets one value in a resource, making the objects around it; what else is there stays."""
+    holder = resource
+    if path.schema:
+        holder = _child(resource, path.schema)
+    if path.kind is not None:
+        _entry(holder, path)[path.sub or "value"] = value
+    elif path.sub is not None:
+        _child(holder, path.name)[path.sub] = value
+    else:
+        holder[_spelled(holder, path.name)] = value
+
+
+def clear(resource: dict[str, Any], path: Path) -> None:
+    """Takes one value out of a resource, and the list entry or object around it when nothing else is in it."""
+    holder: Any = resource
+    if path.schema:
+        holder = resource.get(_spelled(resource, path.schema))
+    if not isinstance(holder, dict):
+        return
+    name = _spelled(holder, path.name)
+    if path.kind is not None:
+        entries = [dict(entry) for entry in _entries(holder, path.name)]
+        for entry in entries:
+            if _is_kind(entry, path.kind):
+                entry.pop(path.sub or "value", None)
+        holder[name] = [entry for entry in entries if set(entry) - {"type", "primary"}]
+    elif path.sub is not None and isinstance(holder.get(name), dict):
+        holder[name] = {key: value for key, value in holder[name].items() if key != path.sub}
+    else:
+        holder.pop(name, None)
+
+
+def read(resource: Mapping[str, Any], path: Path) -> Scalar | None:
+    """The value that a resource shows at a path; None when it shows none."""
+    holder: Any = resource
+    if path.schema:
+        holder = resource.get(_spelled(resource, path.schema))
+    if not isinstance(holder, dict):
+        return None
+    found: Any = holder.get(_spelled(holder, path.name))
+    if path.kind is not None:
+        entries = _entries(holder, path.name)
+        found = next((entry for entry in entries if _is_kind(entry, path.kind)), None)
+        if found is None:
+            # Some servers drop `type`: then the primary entry, or the first, is the one that was sent.
+            untyped = [entry for entry in entries if not entry.get("type")]
+            found = next((entry for entry in untyped if entry.get("primary")), next(iter(untyped), None))
+    if path.sub is not None:
+        found = found.get(_spelled(found, path.sub)) if isinstance(found, dict) else None
+    if path.name == "active" and path.schema is None:
+        return as_bool(found)
+    return found if isinstance(found, str | int | float | bool) and found != "" else None
+
+
+def as_bool(value: object) -> bool | None:
+    """`active` as servers write it: true, "True", "false", 1."""
+    if isinstance(value, bool):
+        return value
+    return _FALSE_TRUE.get(str(value).lower()) if isinstance(value, str | int) else None
+
+
+def same(shown: Scalar | None, asked: Json) -> bool:
+    """Whether a shown value is the asked one: servers turn numbers and booleans into text and trim."""
+    if shown is None or asked is None:
+        return shown is None and not sendable(asked)
+    if isinstance(asked, bool) or isinstance(shown, bool):
+        return as_bool(shown) == as_bool(asked)
+    return str(shown).strip() == str(asked).strip()
+
+
+def _spelled(holder: Mapping[str, Any], name: str) -> str:
+    """The key as the other side spells it: SCIM attribute names and URNs ignore case (RFC 7643 section 2.1)."""
+    if name in holder:
+        return name
+    return next((key for key in holder if key.lower() == name.lower()), name)
+
+
+def _child(holder: dict[str, Any], name: str) -> dict[str, Any]:
+    key = _spelled(holder, name)
+    child = holder.get(key)
+    holder[key] = dict(child) if isinstance(child, dict) else {}
+    made: dict[str, Any] = holder[key]
+    return made
+
+
+def _entries(holder: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
+    entries = holder.get(_spelled(holder, name))
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _is_kind(entry: Mapping[str, Any], kind: str) -> bool:
+    return str(entry.get("type", "")).lower() == kind.lower()
+
+
+def _entry(holder: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The list entry of a path, made (and primary, if it is the first e-mail) when it is not there."""
+    entries = [dict(entry) for entry in _entries(holder, path.name)]
+    holder[_spelled(holder, path.name)] = entries
+    for entry in entries:
+        if _is_kind(entry, path.kind or ""):
+            return entry
+    made: dict[str, Any] = {"type": path.kind}
+    if path.name == "emails" and not any(entry.get("primary") for entry in entries):
+        made["primary"] = True
+    entries.append(made)
+    return made
+
+
+def without_empty(value: Any) -> Any:
+    """The same JSON without nulls, empty text, empty objects and empty lists, at any depth."""
+    if isinstance(value, Mapping):
+        kept = {key: without_empty(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item not in (None, "", {}, [])}
+    if isinstance(value, list):
+        return [kept for item in value if (kept := without_empty(item)) not in (None, "", {}, [])]
+    return value
+
+
+def set_values(values: Mapping[str, Json]) -> dict[str, Any]:
+    """The JSON object that holds these values: the body of a path-less replace, or part of a resource."""
+    made: dict[str, Any] = {}
+    for text, value in values.items():
+        if value is not None and sendable(value):
+            assign(made, parse_path(text), value)
+    return made
+
+
+def user_body(attributes: Attributes, external_id: str) -> dict[str, Any]:
+    """The body of POST /Users: active, with externalId (RFC 7643 section 3.1: the client's own identifier)."""
+    values = set_values({**attributes, "externalId": external_id, "active": True})
+    return {"schemas": _schemas(USER, values), **values}
+
+
+def group_body(name: str, external_id: str) -> dict[str, Any]:
+    """The body of POST /Groups; members follow separately."""
+    return {"schemas": [GROUP], "displayName": name, "externalId": external_id}
+
+
+def _schemas(core: str, resource: Iterable[str]) -> list[str]:
+    """The core schema and every extension that has attributes in the resource."""
+    return [
+        core,
+        *(key for key in resource if key.lower().startswith("urn:") and key.lower() != core.lower()),
+    ]
+
+
+def replacement(shown: Mapping[str, Any], changes: Mapping[str, Json], *, active: bool) -> dict[str, Any]:
+    """The body of PUT /Users/{id}: what GET showed, with only these values changed, and always `active`."""
+    body: dict[str, Any] = without_empty({k: v for k, v in shown.items() if k.lower() not in _NEVER_SENT})
+    body[_spelled(body, "active")] = active
+    for text, value in changes.items():
+        if value is not None and sendable(value):
+            assign(body, parse_path(text), value)
+        else:
+            clear(body, parse_path(text))
+    kept: dict[str, Any] = without_empty({k: v for k, v in body.items() if k != "schemas"})
+    return {"schemas": _schemas(USER, kept), **kept}
+
+
+def group_replacement(
+    shown: Mapping[str, Any], *, name: str | None = None, members: Iterable[str] | None = None
+) -> dict[str, Any]:
+    """The body of PUT /Groups/{id}: what GET showed, with another name or another set of members."""
+    body: dict[str, Any] = without_empty({k: v for k, v in shown.items() if k.lower() not in _NEVER_SENT})
+    if name is not None:
+        body[_spelled(body, "displayName")] = name
+    if members is not None:
+        key = _spelled(body, "members")
+        known = {_text(entry, "value"): entry for entry in _entries(body, key)}
+        body[key] = [known.get(member, {"value": member}) for member in sorted(members)]
+    body.pop("schemas", None)
+    return {"schemas": _schemas(GROUP, body), **body}
+
+
+def patch(*operations: Mapping[str, Any]) -> dict[str, Any]:
+    return {"schemas": [PATCH_OP], "Operations": list(operations)}
+
+
+def equals(attribute: str, value: str) -> str:
+    """A filter (RFC 7644 section 3.4.2.2); the literal is a JSON string, so quotes in a name stay inside it."""
+    return f"{attribute} eq {json.dumps(value, ensure_ascii=False)}"
+
+
+def identifier(resource: Mapping[str, Any]) -> str | None:
+    """The `id`: text, or a number made text; None when absent or empty."""
+    return _text(resource, "id")
+
+
+def _text(resource: Mapping[str, Any], name: str) -> str | None:
+    found = resource.get(_spelled(resource, name))
+    return (
+        str(found) if isinstance(found, str | int) and not isinstance(found, bool) and found != "" else None
+    )
+
+
+def user_from(resource: object, paths: Iterable[str]) -> RemoteUser | None:
+    """A user as shown, with the values of `paths`; None when it is no object with an id."""
+    if not isinstance(resource, dict) or (scim_id := identifier(resource)) is None:
+        return None
+    shown = {text: value for text in paths if (value := read(resource, parse_path(text))) is not None}
+    return RemoteUser(
+        scim_id=scim_id,
+        external_id=_text(resource, "externalId"),
+        user_name=_text(resource, "userName") or "",
+        active=as_bool(resource.get(_spelled(resource, "active"))),
+        attributes=shown,
+    )
+
+
+def group_from(resource: object) -> RemoteGroup | None:
+    """A group as shown; None when it is no object with an id."""
+    if not isinstance(resource, dict) or (scim_id := identifier(resource)) is None:
+        return None
+    return RemoteGroup(
+        scim_id=scim_id,
+        external_id=_text(resource, "externalId"),
+        name=_text(resource, "displayName") or "",
+        members=members_of(resource),
+    )
+
+
+def members_of(resource: Mapping[str, Any]) -> frozenset[str] | None:
+    """SCIM ids of the members; None when the resource does not show any list (absent or null)."""
+    found = resource.get(_spelled(resource, "members"))
+    if not isinstance(found, list):
+        return None
+    ids = (_text(entry, "value") if isinstance(entry, dict) else entry for entry in found)
+    return frozenset(str(member) for member in ids if member)
+
+
+def resources(body: object) -> Sequence[Any] | None:
+    """The records of a list answer: `Resources`, absent when there is none; None when this is no list answer."""
+    if isinstance(body, list):
+        return body
+    if not isinstance(body, dict):
+        return None
+    found = body.get(_spelled(body, "Resources"))
+    if isinstance(found, list):
+        return found
+    if found is None and (total(body) is not None or "schemas" in body) and identifier(body) is None:
+        return []
+    return None
+
+
+def total(body: object) -> int | None:
+    """`totalResults`, also when written as text; None when absent."""
+    found = body.get(_spelled(body, "totalResults")) if isinstance(body, dict) else None
+    if isinstance(found, bool) or not isinstance(found, str | int):
+        return None
+    text = str(found)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None

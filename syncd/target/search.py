@@ -1,0 +1,143 @@
+"""Finding one object. A hit is a hint until its values were compared; an empty answer is no proof of absence.
+
+A third of the servers answer a filter that they do not support with everything, others treat `eq` as a pattern, do
+not index externalId, or miss a name because of its case or a plus sign.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from syncd.errors import IncompleteRead, NotFound
+from syncd.model import RemoteGroup, RemoteUser
+from syncd.target.conversation import GROUPS, USERS, Conversation
+from syncd.target.listing import Walk
+from syncd.target.scim_wire import equals
+
+T = TypeVar("T", RemoteUser, RemoteGroup)
+_REFUSALS = (400, 405, 422, 500, 501)
+_PLAIN = re.compile(r"[A-Za-z0-9@._-]+")
+_SEARCH_PAGES = 2_000
+_FEW = 5
+"""More strangers than a filter that works loosely would show: this one is ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind(Generic[T]):
+    name: str
+    parse: Callable[[object], T | None]
+    query: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found(Generic[T]):
+    """`hits` passed the comparison. `answered`: the filter was understood, so no hit is at least a hint."""
+
+    hits: Sequence[T]
+    answered: bool = True
+
+
+def _key(kind: str, attribute: str) -> str:
+    return f"filter:{kind.lower()}.{attribute}"
+
+
+class Search:
+    """Looks for users and groups. Raises IncompleteRead when the target cannot show whether the object exists."""
+
+    def __init__(self, talk: Conversation) -> None:
+        self._talk = talk
+        self._users: _Kind[RemoteUser] = _Kind(USERS, talk.user_of, {})
+        self._groups: _Kind[RemoteGroup] = _Kind(GROUPS, talk.group_of, {"excludedAttributes": "members"})
+
+    def users(self, okta_id: str, user_name: str, *, deep: bool = False) -> Sequence[RemoteUser]:
+        """Users whose externalId is ours, else whose userName is the same, letter case aside.
+
+        `deep`: the server says that there is one; after the filters its e-mails and its whole list are searched.
+        """
+        folded = user_name.casefold()
+
+        def ours(user: RemoteUser) -> bool:
+            return user.external_id == okta_id
+
+        def either(user: RemoteUser) -> bool:
+            return ours(user) or user.user_name.casefold() == folded
+
+        found = self._filtered(self._users, "externalId", okta_id, either)
+        if any(ours(user) for user in found.hits):
+            return [user for user in found.hits if ours(user)]
+        for name in dict.fromkeys([user_name, user_name.lower()]):
+            named = self._filtered(self._users, "userName", name, either)
+            if not named.answered:
+                return self._everything(self._users, either)
+            if named.hits:
+                return named.hits
+        if not deep:
+            return []
+        mailed = self._filtered(self._users, "emails.value", user_name, either)
+        return mailed.hits or self._everything(self._users, either)
+
+    def groups(self, okta_id: str, name: str, *, deep: bool = False) -> Sequence[RemoteGroup]:
+        """Groups whose externalId is ours or whose displayName is exactly this: none, one or many."""
+
+        def either(group: RemoteGroup) -> bool:
+            return group.external_id == okta_id or group.name == name
+
+        found = self._filtered(self._groups, "externalId", okta_id, either)
+        named = self._filtered(self._groups, "displayName", name, either)
+        hits = [*found.hits, *named.hits]
+        if not named.answered or (deep and not hits):
+            return self._everything(self._groups, either)
+        return list({group.scim_id: group for group in hits}.values())
+
+    def _filtered(self, kind: _Kind[T], attribute: str, value: str, wanted: Callable[[T], bool]) -> _Found[T]:
+        """One filtered search, to the end of its pages unless every record on the first is a hit."""
+        learned, key = self._talk.learned, _key(kind.name, attribute)
+        if learned[key] in ("refused", "ignored"):
+            return _Found((), answered=False)
+        walk = Walk(
+            self._talk,
+            kind.name,
+            kind.parse,
+            {"filter": equals(attribute, value), **kind.query},
+            page_cap=_SEARCH_PAGES,
+        )
+        hits: list[T] = []
+        strangers = 0
+        try:
+            for page in walk:
+                matching = [record for record in page if wanted(record)]
+                hits += matching
+                strangers += len(page) - len(matching)
+                if not strangers and walk.announced <= len(hits):
+                    return _Found(hits)
+                if strangers > _FEW:
+                    learned.set(key, "ignored")
+                    return _Found((), answered=False)
+        except NotFound:
+            return _Found(())  # some servers answer a filter without a hit with 404
+        except IncompleteRead as failure:
+            if failure.page > 1 or failure.status not in _REFUSALS:
+                raise
+            if failure.status != 500 and _PLAIN.fullmatch(value):
+                # A refusal of an odd value says nothing about the filter; a 500 may pass.
+                learned.set(key, "refused")
+            return _Found((), answered=False)
+        # Strangers and no hit: the filter is a pattern or ignored, and what it would have found may be hidden.
+        return _Found(hits, answered=bool(hits) or not strangers)
+
+    def _everything(self, kind: _Kind[T], wanted: Callable[[T], bool]) -> Sequence[T]:
+        """The whole list, compared. Raises IncompleteRead if nothing was found in a list that may be cut short."""
+        walk = Walk(self._talk, kind.name, kind.parse, kind.query, page_cap=_SEARCH_PAGES)
+        hits = [record for page in walk for record in page if wanted(record)]
+        if not hits and not walk.complete:
+            name = f"Split {kind.name.lower()}"
+            raise IncompleteRead(
+                name,
+                1,
+                "the server neither filters nor shows its whole list, so absence cannot be told",
+                hint="nothing is created while that is so; ask the vendor for filters on userName",
+            )
+        return hits
