@@ -1,0 +1,246 @@
+"""What an outcome does to users, groups, memberships and failures. Runs inside the caller's transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+from syncd.core.change import Change, ChangeKind
+from syncd.ports.store import (
+    Effect,
+    Failure,
+    GroupForgotten,
+    GroupPushed,
+    MemberPushed,
+    Settled,
+    UserForgotten,
+    UserPushed,
+)
+from syncd.redact import Redactor
+from syncd.store.rows import at_moment, canonical, moment, pushed_name, searchable
+
+LADDER = (
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=6),
+    timedelta(hours=24),
+)
+"""How long a failed wish waits after its first, second, ... failure; the last one repeats."""
+
+_ENDS = frozenset({ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP})
+
+
+def apply_effects(conn: sqlite3.Connection, settled: Settled) -> None:
+    for effect in settled.effects:
+        _apply(conn, effect)
+        if isinstance(effect, GroupForgotten) and settled.change.kind in _ENDS and settled.error is None:
+            drop_group(conn, effect.okta_id)
+
+
+def effect_document(effect: Effect) -> dict[str, Any]:
+    """What the journal's outcome row says about an effect; attribute values stand in the change already."""
+    match effect:
+        case UserPushed(okta_id, pushed):
+            return {"user": okta_id, "scim_id": pushed.scim_id, "active": pushed.active}
+        case UserForgotten(okta_id):
+            return {"user": okta_id, "scim_id": None}
+        case GroupPushed(okta_id, pushed_group, members):
+            document: dict[str, Any] = {"group": okta_id, "scim_id": pushed_group.scim_id}
+            if members is not None:
+                document["members"] = len(members)
+            return document
+        case GroupForgotten(okta_id):
+            return {"group": okta_id, "scim_id": None}
+        case MemberPushed(group_id, user_id, present):
+            return {"group": group_id, "user": user_id, "present": present}
+        case _:
+            assert_never(effect)
+
+
+def _apply(conn: sqlite3.Connection, effect: Effect) -> None:
+    match effect:
+        case UserPushed():
+            _push_user(conn, effect)
+        case UserForgotten(okta_id):
+            forget_user(conn, okta_id)
+        case GroupPushed():
+            _push_group(conn, effect)
+        case GroupForgotten(okta_id):
+            forget_group(conn, okta_id)
+        case MemberPushed(group_id, user_id, present):
+            _push_members(conn, group_id, [user_id] if present else [])
+            if not present:
+                _pull_member(conn, group_id, user_id)
+        case _:
+            assert_never(effect)
+
+
+def _push_user(conn: sqlite3.Connection, effect: UserPushed) -> None:
+    pushed, okta_id = effect.pushed, effect.okta_id
+    found = dict(
+        conn.execute(
+            "SELECT okta_id, scim_id FROM users WHERE okta_id = ? OR scim_id = ?", (okta_id, pushed.scim_id)
+        ).fetchall()
+    )
+    if okta_id not in found:
+        conn.execute(
+            "INSERT INTO users (okta_id, standing, wish, attributes, name_key, folded_name, digest, revision)"
+            " VALUES (?, 'frozen', ?, '{}', '', '', X'', 0)",
+            (okta_id, canonical(["", "", "no assignment of this user was read yet", False])),
+        )
+    for other, scim_id in found.items():
+        # One remote account has one owner: the target gave this id to a new account, so the old one is gone.
+        if scim_id is not None and (other == okta_id) != (scim_id == pushed.scim_id):
+            forget_user(conn, other)
+    conn.execute(
+        "UPDATE users SET scim_id = ?, pushed_attributes = ?, pushed_active = ?, pushed_folded_name = ?"
+        " WHERE okta_id = ?",
+        (
+            pushed.scim_id,
+            canonical(dict(pushed.attributes)),
+            int(pushed.active),
+            pushed_name(pushed.attributes),
+            okta_id,
+        ),
+    )
+
+
+def forget_user(conn: sqlite3.Connection, okta_id: str) -> None:
+    conn.execute(
+        "UPDATE users SET scim_id = NULL, pushed_attributes = NULL, pushed_active = NULL,"
+        " pushed_folded_name = NULL WHERE okta_id = ?",
+        (okta_id,),
+    )
+    conn.execute("DELETE FROM members WHERE user_id = ? AND listed = 0", (okta_id,))
+    conn.execute("UPDATE members SET pushed = 0 WHERE user_id = ? AND pushed = 1", (okta_id,))
+
+
+def _push_group(conn: sqlite3.Connection, effect: GroupPushed) -> None:
+    scim_id, name = effect.pushed.scim_id, effect.pushed.name
+    conn.execute(
+        "INSERT OR IGNORE INTO groups (okta_id, state, wish, revision) VALUES (?, 'frozen', ?, 0)",
+        (effect.okta_id, canonical([name, name, "either", False, "keep", "", "no rule was read yet", None])),
+    )
+    for (other,) in conn.execute(
+        "SELECT okta_id FROM groups WHERE scim_id = ? AND okta_id <> ?", (scim_id, effect.okta_id)
+    ).fetchall():
+        forget_group(conn, other)
+    (before,) = conn.execute("SELECT scim_id FROM groups WHERE okta_id = ?", (effect.okta_id,)).fetchone()
+    if effect.members is not None or (before is not None and before != scim_id):
+        forget_group(conn, effect.okta_id)
+    conn.execute(
+        "UPDATE groups SET scim_id = ?, pushed_name = ? WHERE okta_id = ?",
+        (scim_id, canonical(name), effect.okta_id),
+    )
+    _push_members(conn, effect.okta_id, effect.members or ())
+
+
+def forget_group(conn: sqlite3.Connection, okta_id: str) -> None:
+    conn.execute("UPDATE groups SET scim_id = NULL, pushed_name = NULL WHERE okta_id = ?", (okta_id,))
+    conn.execute("DELETE FROM members WHERE group_id = ? AND listed = 0", (okta_id,))
+    conn.execute("UPDATE members SET pushed = 0 WHERE group_id = ? AND pushed = 1", (okta_id,))
+
+
+def drop_group(conn: sqlite3.Connection, okta_id: str) -> None:
+    """The group is unlinked for good: should a rule name it again, it is a new one."""
+    conn.execute("DELETE FROM groups WHERE okta_id = ?", (okta_id,))
+    conn.execute("DELETE FROM members WHERE group_id = ?", (okta_id,))
+
+
+def release(conn: sqlite3.Connection, kind: str, okta_id: str) -> None:
+    """Forgets a user's or group's SCIM id and pushed memberships, and marks it as not ours."""
+    if kind == "user":
+        forget_user(conn, okta_id)
+    else:
+        forget_group(conn, okta_id)
+    table = "users" if kind == "user" else "groups"
+    conn.execute(f"UPDATE {table} SET released = 1 WHERE okta_id = ?", (okta_id,))  # noqa: S608  (constants)
+    clear_failure(conn, f"{kind}:{okta_id}")
+
+
+def _push_members(conn: sqlite3.Connection, group_id: str, user_ids: Sequence[str]) -> None:
+    conn.executemany(
+        "INSERT INTO members (group_id, user_id, listed, pushed) VALUES (?, ?, 0, 1)"
+        " ON CONFLICT (group_id, user_id) DO UPDATE SET pushed = 1",
+        [(group_id, user_id) for user_id in user_ids],
+    )
+
+
+def _pull_member(conn: sqlite3.Connection, group_id: str, user_id: str) -> None:
+    where = "WHERE group_id = ? AND user_id = ?"
+    conn.execute(f"DELETE FROM members {where} AND listed = 0", (group_id, user_id))  # noqa: S608  (constants)
+    conn.execute(f"UPDATE members SET pushed = 0 {where}", (group_id, user_id))  # noqa: S608  (constants)
+
+
+def record_failure(
+    conn: sqlite3.Connection, change: Change, message: str, now: datetime, redactor: Redactor
+) -> None:
+    """Adds a failure, or lengthens that of the same wish; another wish for the object starts afresh."""
+    row = conn.execute(
+        "SELECT attempts, first_failed FROM failures WHERE object_key = ? AND change_id = ?",
+        (change.object_key, change.id),
+    ).fetchone()
+    attempts, first = (row[0] + 1, row[1]) if row else (1, moment(now))
+    wait = LADDER[min(attempts, len(LADDER)) - 1]
+    conn.execute(
+        "INSERT OR REPLACE INTO failures (object_key, change_id, kind, okta_id, group_id, name, message,"
+        " attempts, first_failed, next_attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            change.object_key,
+            change.id,
+            change.kind.value,
+            change.okta_id,
+            change.group_id,
+            searchable(change.name),
+            searchable(redactor.text(message)),
+            attempts,
+            first,
+            moment(now + wait),
+        ),
+    )
+
+
+def clear_failure(conn: sqlite3.Connection, object_key: str) -> None:
+    conn.execute("DELETE FROM failures WHERE object_key = ?", (object_key,))
+
+
+def drop_outlived_failures(conn: sqlite3.Connection) -> None:
+    """Failures of wishes that nobody has any more (Okta took the change back, the user left the group)."""
+    conn.execute(
+        "DELETE FROM failures WHERE object_key LIKE 'user:%' AND EXISTS"
+        " (SELECT 1 FROM users u WHERE u.okta_id = failures.okta_id AND u.unsettled = 0)"
+    )
+    conn.execute(
+        "DELETE FROM failures WHERE object_key LIKE 'member:%' AND NOT EXISTS"
+        " (SELECT 1 FROM members m LEFT JOIN users u ON u.okta_id = m.user_id"
+        "  WHERE m.group_id = failures.group_id AND m.user_id = failures.okta_id"
+        "  AND m.pushed <> (m.listed AND coalesce(u.standing = 'active', 0)))"
+    )
+    conn.execute(
+        "DELETE FROM failures WHERE object_key LIKE 'group:%' AND NOT EXISTS"
+        " (SELECT 1 FROM groups g WHERE g.okta_id = failures.okta_id)"
+    )
+
+
+def failures(conn: sqlite3.Connection) -> list[Failure]:
+    rows = conn.execute(
+        "SELECT object_key, change_id, kind, name, message, attempts, first_failed, next_attempt"
+        " FROM failures ORDER BY object_key"
+    ).fetchall()
+    return [
+        Failure(
+            object_key=key,
+            change_id=change_id,
+            kind=ChangeKind(kind),
+            name=name,
+            message=message,
+            attempts=attempts,
+            first_failed=at_moment(first),
+            next_attempt=at_moment(next_attempt),
+        )
+        for key, change_id, kind, name, message, attempts, first, next_attempt in rows
+    ]

@@ -1,0 +1,82 @@
+"""What SQLite says, in sentences for people: what happened to which file, the likely cause, the next step."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from syncd.errors import ConfigurationError, PermanentError, SyncdError, TemporaryError
+
+REBUILD = (
+    "move the file (with its -wal and -shm) out of the way, or restore a backup;"
+    " a new store finds everything again by externalId and userName without writing anything to the target"
+)
+
+
+def not_a_store(path: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} is not a store of syncd",
+        hint="the file is no SQLite database or was made by another program:"
+        " move it away, or choose another state directory or connection name",
+    )
+
+
+def damaged(path: Path, detail: str) -> PermanentError:
+    return PermanentError(f"the store {path} is damaged: {detail}", hint=REBUILD)
+
+
+def not_writable(path: Path, cause: OSError | sqlite3.Error) -> ConfigurationError:
+    detail = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return ConfigurationError(
+        f"the store {path} cannot be written: {detail}",
+        hint="give the user that runs syncd write access to the file and its directory,"
+        " or set `state` to a directory that it may write",
+    )
+
+
+def not_readable(path: Path, cause: OSError | sqlite3.Error) -> ConfigurationError:
+    detail = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return ConfigurationError(
+        f"the store {path} cannot be read: {detail}",
+        hint="run syncd as the user that owns the file, or give this user read access to it and its directory",
+    )
+
+
+def explain(path: Path, error: sqlite3.Error) -> SyncdError:
+    """The error that says the same as SQLite's, with a way out."""
+    text = str(error).lower()
+    if "not a database" in text:
+        return not_a_store(path)
+    if "malformed" in text or "corrupt" in text:
+        return damaged(path, str(error))
+    if "full" in text:
+        return PermanentError(
+            f"the disk is full: the store {path} cannot record what is about to be written",
+            hint="make room on that disk and run again; nothing is written to the target before it is recorded",
+        )
+    if "locked" in text or "busy" in text:
+        return TemporaryError(
+            f"another process keeps the store {path} locked",
+            hint="wait for the other syncd (or sqlite3 shell) to finish",
+        )
+    if "readonly" in text or "read-only" in text or "unable to open" in text:
+        return not_writable(path, error)
+    if "disk i/o error" in text:
+        return PermanentError(
+            f"reading or writing the store {path} failed: {error}",
+            hint="check the disk and the mount; network file systems do not work for SQLite in WAL mode",
+        )
+    return PermanentError(f"the store {path} failed: {error}", hint=REBUILD)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turns `sqlite3.Error` into `SyncdError`; programming errors pass through as they are."""
+    try:
+        yield
+    except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
+        raise
+    except sqlite3.Error as error:
+        raise explain(path, error) from error

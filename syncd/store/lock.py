@@ -1,0 +1,131 @@
+"""The writer's lock: one row in the store with owner, process and expiry.
+
+A lock is dead when it expired, or when its process on this host is gone (another boot, no such pid, or a pid that
+was born at another time). Each taking has a token of its own: who lost the lock notices before the next write.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from syncd.errors import RefusedError
+from syncd.store.rows import moment
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock: `born` is the start time of the process in clock ticks since boot."""
+
+    owner: str
+    host: str
+    boot: str
+    pid: int
+    born: str
+    since: str
+    expires: str
+    token: str
+
+
+def this_process(owner: str, now: datetime, expires_in: timedelta) -> Holder:
+    return Holder(
+        owner=owner,
+        host=platform.node(),
+        boot=_boot_id(),
+        pid=os.getpid(),
+        born=_born(os.getpid()),
+        since=moment(now),
+        expires=moment(now + expires_in),
+        token=secrets.token_hex(8),
+    )
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _born(pid: int) -> str:
+    """Field 22 of /proc/PID/stat (proc(5)); "" for a zombie and where there is no such file."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    fields = text.rpartition(")")[2].split()
+    return "" if fields[0] in "ZX" else fields[19]
+
+
+def is_dead(holder: Holder, now: datetime) -> bool:
+    if holder.expires <= moment(now):
+        return True
+    if holder.host != platform.node():
+        return False
+    if holder.boot != _boot_id():
+        return True
+    try:
+        os.kill(holder.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return holder.born != _born(holder.pid)
+
+
+def current(conn: sqlite3.Connection) -> Holder | None:
+    row = conn.execute(
+        "SELECT owner, host, boot, pid, born, since, expires, token FROM writer WHERE id = 1"
+    ).fetchone()
+    return None if row is None else Holder(*row)
+
+
+def take(conn: sqlite3.Connection, mine: Holder, now: datetime) -> None:
+    """Inside BEGIN IMMEDIATE. Raises RefusedError naming the living owner."""
+    other = current(conn)
+    if other is not None and other.token != mine.token and not is_dead(other, now):
+        raise RefusedError(
+            f"{other.owner} (process {other.pid} on {other.host}) has been writing with this store"
+            f" since {other.since[:19]}Z",
+            hint="wait until it is done, or stop it; a lock whose process is gone is taken over by itself,"
+            f" and this one expires at {other.expires[:19]}Z",
+        )
+    conn.execute(
+        "INSERT OR REPLACE INTO writer (id, token, owner, host, boot, pid, born, since, expires)"
+        " VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            mine.token,
+            mine.owner,
+            mine.host,
+            mine.boot,
+            mine.pid,
+            mine.born,
+            mine.since,
+            mine.expires,
+        ),
+    )
+
+
+def require(conn: sqlite3.Connection, mine: Holder) -> None:
+    """Raises RefusedError when somebody else took the lock over (it had expired)."""
+    other = current(conn)
+    if other is None or other.token != mine.token:
+        by = f"{other.owner} (process {other.pid} on {other.host})" if other else "another process"
+        raise RefusedError(
+            f"the writer's lock expired and {by} took it over; nothing more is written",
+            hint="this process was stopped or stalled for longer than the lock lasts: run it again",
+        )
+
+
+def renew(conn: sqlite3.Connection, mine: Holder, expires: datetime) -> None:
+    require(conn, mine)
+    conn.execute("UPDATE writer SET expires = ? WHERE id = 1", (moment(expires),))
+
+
+def release(conn: sqlite3.Connection, mine: Holder) -> None:
+    conn.execute("DELETE FROM writer WHERE id = 1 AND token = ?", (mine.token,))

@@ -1,0 +1,242 @@
+"""Opens a store: for writing (creates, migrates, checks) or for reading (touches nothing)."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from syncd.errors import ConfigurationError, SyncdError
+from syncd.store import schema, state
+from syncd.store.faults import damaged, explained, not_a_store, not_readable, not_writable
+from syncd.store.private import Scratch, make_directory, make_file, sweep
+from syncd.store.sqlite import SqliteStore
+
+_CHECKED_BYTES = 64 * 1024 * 1024
+"""Up to this size every page is checked on opening; a larger store only shows damage where it is read."""
+_WAIT_SECONDS = 10.0
+
+
+def open_store(path: Path, *, connection: str, clock: Callable[[], datetime]) -> SqliteStore:
+    """Opens or creates the store of one connection for writing.
+
+    `connection` is what the store belongs to, in words. Raises ConfigurationError (not a store, made by a newer
+    syncd, another connection's, not writable), PermanentError (damaged, disk full), TemporaryError (locked).
+    """
+    try:
+        make_directory(path.parent)
+        make_file(path)
+    except OSError as error:
+        raise not_writable(path, error) from error
+    sweep(path.parent)
+    with explained(path):
+        conn = _connect(path, "rw")
+        try:
+            _prepare_writing(path, conn, connection)
+        except BaseException:
+            conn.close()
+            raise
+    return SqliteStore(conn, path, clock, scratch_home=path.parent)
+
+
+def open_for_reading(path: Path, *, connection: str, clock: Callable[[], datetime]) -> SqliteStore:
+    """Opens the store without writing to it; an empty one in a private place when there is none yet.
+
+    A store of an older version, or one in a directory that cannot be written, is read from a private copy.
+    Raises what `open_store` raises, except for not being writable.
+    """
+    scratch = Scratch()
+    try:
+        if not _exists(path):
+            return _empty(path, scratch, connection, clock)
+        try:
+            with explained(path):
+                conn = _connect_for_reading(path)
+        except SyncdError:
+            return _copied(path, scratch, connection, clock)
+        try:
+            with explained(path):
+                if _is_pending(path, conn):
+                    conn = _migrated_copy(conn, scratch)
+                    return _reader(conn, scratch.path / "store.db", path, scratch, connection, clock)
+        except BaseException:
+            conn.close()
+            raise
+        return _reader(conn, path, path, scratch, connection, clock)
+    except BaseException:
+        scratch.close()
+        raise
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise not_readable(path, error) from error
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    conn = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=_WAIT_SECONDS,
+    )
+    for pragma in (
+        "foreign_keys = ON",
+        "recursive_triggers = ON",
+        "cache_size = -16384",
+        "temp_store = FILE",
+    ):
+        conn.execute(f"PRAGMA {pragma}")
+    return conn
+
+
+def _prepare_writing(path: Path, conn: sqlite3.Connection, connection: str) -> None:
+    pages = conn.execute("PRAGMA page_count").fetchone()[0]
+    if pages:
+        _refuse_foreign(path, conn)
+        _refuse_damaged(path, conn)
+    if conn.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+        raise not_writable(path, sqlite3.OperationalError("write-ahead logging is not possible there"))
+    for pragma in ("synchronous = FULL", "journal_size_limit = 67108864"):
+        conn.execute(f"PRAGMA {pragma}")
+    # A write that changes nothing shows now whether the file takes writes at all.
+    conn.execute("BEGIN IMMEDIATE")
+    conn.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+    conn.execute("COMMIT")
+    database = Database(conn)
+    if schema.pending_migrations(database):
+        schema.migrate(database)
+    owner = state.get_meta(conn, "identity")
+    if owner is None:
+        conn.execute("BEGIN IMMEDIATE")
+        state.set_meta(conn, "identity", connection)
+        conn.execute("COMMIT")
+    else:
+        _refuse_other_owner(path, owner, connection)
+
+
+def _refuse_foreign(path: Path, conn: sqlite3.Connection) -> None:
+    tables = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    ours = conn.execute("PRAGMA application_id").fetchone()[0] == schema.APPLICATION_ID
+    if tables and not ours:
+        raise not_a_store(path)
+    unknown = schema.unknown_migrations(Database(conn)) if tables else []
+    if unknown:
+        raise ConfigurationError(
+            f"the store {path} was made by a newer syncd (it knows the schema step {unknown[-1]})",
+            hint="run that newer version, or give this one another state directory",
+        )
+
+
+def _refuse_damaged(path: Path, conn: sqlite3.Connection) -> None:
+    if path.stat().st_size > _CHECKED_BYTES:
+        return
+    found = conn.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise damaged(path, str(found).splitlines()[0])
+
+
+def _refuse_other_owner(path: Path, owner: str, connection: str) -> None:
+    if owner != connection:
+        raise ConfigurationError(
+            f"the store {path} belongs to {owner}, not to {connection}",
+            hint="two connections cannot share a store: give this one another name or state directory;"
+            " if the app or the target really moved, move the old store away first",
+        )
+
+
+# reading
+
+
+def _connect_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection that is not allowed to write.
+
+    Without a write-ahead log beside the file, opening it read-write (and never writing) leaves no -wal and -shm
+    behind; with one, opening it read-only leaves them as they are.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    conn = _connect(path, "ro" if log.exists() else "rw")
+    try:
+        conn.execute("PRAGMA query_only = ON")
+        conn.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
+def _is_pending(path: Path, conn: sqlite3.Connection) -> bool:
+    _refuse_foreign(path, conn)
+    _refuse_damaged(path, conn)
+    return bool(schema.pending_migrations(Database(conn, recursive_triggers=False)))
+
+
+def _migrated_copy(conn: sqlite3.Connection, scratch: Scratch) -> sqlite3.Connection:
+    place = scratch.path / "store.db"
+    make_file(place)
+    copy = _connect(place, "rw")
+    conn.backup(copy)
+    conn.close()
+    schema.migrate(Database(copy))
+    return copy
+
+
+def _copied(path: Path, scratch: Scratch, connection: str, clock: Callable[[], datetime]) -> SqliteStore:
+    """The file and its log in a private place: SQLite needs a writable directory even to read in WAL mode."""
+    place = scratch.path / "store.db"
+    try:
+        for suffix in ("", "-wal"):
+            original = path.with_name(path.name + suffix)
+            if original.exists():
+                shutil.copyfile(original, place.with_name(place.name + suffix))
+    except OSError as error:
+        raise not_readable(path, error) from error
+    with explained(path):
+        conn = _connect(place, "rw")
+        try:
+            if _is_pending(path, conn):
+                schema.migrate(Database(conn))
+        except BaseException:
+            conn.close()
+            raise
+    return _reader(conn, place, path, scratch, connection, clock)
+
+
+def _empty(path: Path, scratch: Scratch, connection: str, clock: Callable[[], datetime]) -> SqliteStore:
+    place = scratch.path / "store.db"
+    make_file(place)
+    with explained(place):
+        conn = _connect(place, "rw")
+        conn.execute("PRAGMA journal_mode = WAL")
+        schema.migrate(Database(conn))
+    return _reader(conn, place, path, scratch, connection, clock)
+
+
+def _reader(
+    conn: sqlite3.Connection,
+    place: Path,
+    path: Path,
+    scratch: Scratch,
+    connection: str,
+    clock: Callable[[], datetime],
+) -> SqliteStore:
+    """`place` is what is read, `path` what it stands for."""
+    with explained(path):
+        owner = state.get_meta(conn, "identity")
+        conn.execute("PRAGMA query_only = ON")
+    if owner is not None:
+        try:
+            _refuse_other_owner(path, owner, connection)
+        except ConfigurationError:
+            conn.close()
+            raise
+    return SqliteStore(conn, path, clock, place=place, scratch=scratch)

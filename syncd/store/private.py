@@ -1,0 +1,104 @@
+"""Private places on disk: 0700 directories, 0600 files, and scratch space that never outlives its process."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+import time
+import weakref
+from pathlib import Path
+
+_SCRATCH = ".syncd-scratch-"
+_GRACE_SECONDS = 60.0
+
+
+def make_directory(directory: Path) -> None:
+    """Creates the directory 0700 whatever the umask, and tightens one that holds only our own files.
+
+    A directory that the operator shares with other things keeps its mode: the files in it are 0600 anyway.
+    Raises OSError.
+    """
+    missing = [place for place in (directory, *directory.parents) if not place.exists()]
+    for place in reversed(missing):
+        place.mkdir(mode=0o700, exist_ok=True)
+    if missing:
+        directory.chmod(0o700)
+        return
+    found = directory.stat()
+    if found.st_mode & 0o077 and found.st_uid == os.geteuid() and all(_ours(p) for p in directory.iterdir()):
+        directory.chmod(0o700)
+
+
+def _ours(path: Path) -> bool:
+    name = path.name
+    return name in (".gitignore", ".gitkeep") or name.startswith(("README", _SCRATCH)) or ".db" in name
+
+
+def make_file(path: Path) -> None:
+    """Creates the file empty and 0600, or tightens the one that is there. Raises OSError.
+
+    A file that exists is never opened here: closing any descriptor of it would drop the POSIX locks that SQLite
+    holds on it in this process.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        found = path.stat()
+        if stat.S_ISREG(found.st_mode) and found.st_mode & 0o177 and found.st_uid == os.geteuid():
+            path.chmod(0o600)
+        return
+    try:
+        os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
+
+
+class Scratch:
+    """A private directory that is removed at `close`, at exit, and by the next process after a kill.
+
+    Its owner keeps a lock on the directory; whoever finds one without a living lock removes it.
+    """
+
+    def __init__(self, parent: Path | None = None) -> None:
+        """`parent` None: the system's temporary directory. Raises OSError."""
+        home = parent or Path(tempfile.gettempdir())
+        sweep(home)
+        self.path = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=home))
+        self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._end = weakref.finalize(self, _remove, self.path, self._descriptor, os.getpid())
+
+    def close(self) -> None:
+        self._end()
+
+
+def _remove(path: Path, descriptor: int, owner: int) -> None:
+    if os.getpid() == owner:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(descriptor)
+
+
+def sweep(home: Path) -> None:
+    """Removes scratch directories of ours whose owner is dead."""
+    with contextlib.suppress(OSError):
+        for place in home.glob(f"{_SCRATCH}*"):
+            with contextlib.suppress(OSError):
+                _sweep_one(place)
+
+
+def _sweep_one(place: Path) -> None:
+    found = place.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        return
+    if time.time() - found.st_ctime < _GRACE_SECONDS:
+        return  # perhaps just made and not locked yet
+    descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(place, ignore_errors=True)
+    finally:
+        os.close(descriptor)

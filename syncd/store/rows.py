@@ -1,0 +1,179 @@
+"""Between values and rows: times, JSON, hostile text, users, groups and changes.
+
+Text from Okta or the target may hold lone surrogates, which SQLite cannot store: whatever must come back
+unchanged travels as ASCII JSON, and columns that are only searched hold `searchable` text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from syncd.core.change import Change, change_document, change_from_document
+from syncd.model import (
+    GroupState,
+    KnownGroup,
+    KnownUser,
+    PushedGroup,
+    PushedUser,
+    RemoteUser,
+    Standing,
+    WantedGroup,
+    WantedUser,
+)
+
+Row = tuple[Any, ...]
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+USER_WISH_COLUMNS = ("standing", "wish", "attributes", "name_key", "folded_name", "digest")
+KNOWN_USER_COLUMNS = (
+    "okta_id",
+    "standing",
+    "wish",
+    "attributes",
+    "digest",
+    "scim_id",
+    "pushed_attributes",
+    "pushed_active",
+    "released",
+    "left_at",
+)
+KNOWN_GROUP_COLUMNS = ("okta_id", "state", "wish", "scim_id", "pushed_name", "released", "members_stamp")
+
+
+def columns(names: Sequence[str], alias: str) -> str:
+    """`alias.a, alias.b` for a SELECT."""
+    return ", ".join(f"{alias}.{name}" for name in names)
+
+
+def canonical(value: Any) -> str:
+    """ASCII JSON with sorted keys and no spaces: equal values give equal text."""
+    return _encode(value)
+
+
+def searchable(text: str) -> str:
+    """The text itself, or with lone surrogates spelled out."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def moment(at: datetime) -> str:
+    """UTC ISO-8601 with microseconds and Z. Raises ValueError for a naive time."""
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def at_moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _maybe_moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def wish_row(user: WantedUser) -> Row:
+    """okta_id and then `USER_WISH_COLUMNS`."""
+    return (
+        user.okta_id,
+        user.standing.value,
+        canonical([user.user_name, user.name_key, user.reason, user.deprovisioned]),
+        canonical(dict(user.attributes)),
+        searchable(user.name_key),
+        searchable(user.user_name.casefold()),
+        user.digest,
+    )
+
+
+def wanted_user(okta_id: str, standing: str, wish: str, attributes: str, digest: bytes) -> WantedUser:
+    user_name, name_key, reason, deprovisioned = json.loads(wish)
+    return WantedUser(
+        okta_id=okta_id,
+        standing=Standing(standing),
+        user_name=user_name,
+        attributes=json.loads(attributes),
+        reason=reason,
+        digest=bytes(digest),
+        deprovisioned=deprovisioned,
+        name_key=name_key,
+    )
+
+
+def known_user(row: Row) -> KnownUser:
+    """From `KNOWN_USER_COLUMNS`."""
+    okta_id, standing, wish, attributes, digest, scim_id, pushed, active, released, left_at = row
+    return KnownUser(
+        okta_id=okta_id,
+        wanted=wanted_user(okta_id, standing, wish, attributes, digest),
+        pushed=None if scim_id is None else PushedUser(scim_id, json.loads(pushed), bool(active)),
+        released=bool(released),
+        left_at=_maybe_moment(left_at),
+    )
+
+
+def pushed_name(attributes: Mapping[str, Any]) -> str:
+    """The userName that the target has, folded for searches."""
+    return searchable(str(attributes.get("userName", "")).casefold())
+
+
+def group_wish(group: WantedGroup) -> str:
+    return canonical(
+        [
+            group.name,
+            group.target_name,
+            group.action,
+            group.rename,
+            group.on_removal,
+            group.rule,
+            group.reason,
+            group.stamp,
+        ]
+    )
+
+
+def wanted_group(okta_id: str, state: str, wish: str) -> WantedGroup:
+    name, target_name, action, rename, on_removal, rule, reason, stamp = json.loads(wish)
+    return WantedGroup(
+        okta_id=okta_id,
+        state=GroupState(state),
+        name=name,
+        target_name=target_name,
+        action=action,
+        rename=rename,
+        on_removal=on_removal,
+        rule=rule,
+        reason=reason,
+        stamp=stamp,
+    )
+
+
+def known_group(row: Row) -> KnownGroup:
+    """From `KNOWN_GROUP_COLUMNS`; `pushed_name` is JSON text."""
+    okta_id, state, wish, scim_id, name, released, stamp = row
+    return KnownGroup(
+        okta_id=okta_id,
+        wanted=wanted_group(okta_id, state, wish),
+        pushed=None if scim_id is None else PushedGroup(scim_id, json.loads(name)),
+        released=bool(released),
+        members_stamp=stamp,
+    )
+
+
+def remote_user_document(user: RemoteUser) -> str:
+    return canonical([user.external_id, user.user_name, user.active, dict(user.attributes)])
+
+
+def remote_user(scim_id: str, document: str) -> RemoteUser:
+    external_id, user_name, active, attributes = json.loads(document)
+    return RemoteUser(scim_id, external_id, user_name, active, attributes)
+
+
+def change_text(change: Change) -> str:
+    return canonical(change_document(change))
+
+
+def change_of(text: str) -> Change:
+    """Raises ValueError when the document was edited."""
+    return change_from_document(json.loads(text))

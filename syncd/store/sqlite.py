@@ -1,0 +1,317 @@
+"""The store of one connection on SQLite: implements `ports.Store`."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from syncd.core.change import Change
+from syncd.model import KnownGroup, KnownUser
+from syncd.ports.stage import Stage
+from syncd.ports.store import Failure, Intent, Population, RecentRemovals, RunRecord, Settled
+from syncd.redact import Redactor
+from syncd.store import effects, journal, lock, state
+from syncd.store.absorb import absorb_stage
+from syncd.store.faults import explained, not_writable
+from syncd.store.private import Scratch, make_file
+from syncd.store.rows import moment
+from syncd.store.stage import SqliteStage
+
+
+class SqliteStore:
+    """Opened by `opening`. Safe to share between threads: one of them is inside at a time."""
+
+    def __init__(
+        self,
+        conn: sqlite3.Connection,
+        path: Path,
+        clock: Callable[[], datetime],
+        *,
+        place: Path | None = None,
+        scratch: Scratch | None = None,
+        scratch_home: Path | None = None,
+    ) -> None:
+        """`place` is the file that is read when it is a copy of `path`."""
+        self.path = path
+        self._place = place or path
+        self._conn = conn
+        self._clock = clock
+        self._scratch, self._scratch_home = scratch, scratch_home
+        self._stages: weakref.WeakSet[SqliteStage] = weakref.WeakSet()
+        self._stage_number = 0
+        self._lock = threading.RLock()
+        self._held: lock.Holder | None = None
+        self._lasts = timedelta()
+        self._redactor = Redactor()
+        self._closed = False
+
+    # plumbing
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, explained(self.path):
+            yield self._conn
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One durable transaction; nothing of it stays when the block fails."""
+        with self._lock, explained(self.path):
+            self._conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._conn
+                self._conn.execute("COMMIT")
+            except BaseException:
+                if self._conn.in_transaction:
+                    self._conn.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _writing_wishes(self) -> Iterator[sqlite3.Connection]:
+        """As `_writing`, refused when this process lost its lock."""
+        with self._writing() as conn:
+            if self._held is not None:
+                lock.require(conn, self._held)
+            yield conn
+
+    # meta
+
+    def revision(self) -> int:
+        with self._reading() as conn:
+            return state.revision(conn)
+
+    def recall(self, key: str) -> str | None:
+        with self._reading() as conn:
+            return state.recall(conn, key)
+
+    def remember(self, key: str, value: str | None) -> None:
+        with self._lock:
+            if self.recall(key) != value:
+                with self._writing() as conn:
+                    state.remember(conn, key, value)
+
+    # single writer
+
+    def lock(self, owner: str, *, expires_in: timedelta) -> None:
+        with self._writing() as conn:
+            now = self._clock()
+            mine = self._held or lock.this_process(owner, now, expires_in)
+            lock.take(conn, mine, now)
+            lock.renew(conn, mine, now + expires_in)
+            self._held, self._lasts = mine, expires_in
+
+    def renew_lock(self) -> None:
+        """Raises RefusedError when somebody else took it over, and ValueError when it was never taken."""
+        if self._held is None:
+            raise ValueError("there is no lock to renew")
+        with self._writing() as conn:
+            lock.renew(conn, self._held, self._clock() + self._lasts)
+
+    def unlock(self) -> None:
+        if self._held is not None:
+            with self._writing() as conn:
+                lock.release(conn, self._held)
+            self._held = None
+
+    # runs and journal
+
+    def begin_run(self, kind: str) -> str:
+        now = self._clock()
+        run_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        with self._writing_wishes() as conn:
+            state.begin_run(conn, run_id, kind, now)
+        return run_id
+
+    def finish_run(
+        self, run_id: str, *, status: str, summary: Mapping[str, Mapping[str, int]], error: str | None
+    ) -> None:
+        said = None if error is None else self._redactor.text(error)
+        with self._writing() as conn:
+            state.finish_run(conn, run_id, self._clock(), status=status, summary=summary, error=said)
+
+    def runs(self, *, limit: int = 10) -> Sequence[RunRecord]:
+        with self._reading() as conn:
+            return state.runs(conn, limit)
+
+    def intend(self, run_id: str, changes: Sequence[Change]) -> Sequence[int]:
+        if not changes:
+            return []
+        with self._writing_wishes() as conn:
+            return journal.append_intents(conn, run_id, changes, self._clock())
+
+    def settle(self, outcomes: Sequence[Settled]) -> None:
+        """What was written is recorded even after the lock was lost. Raises ValueError for an intent not open."""
+        if not outcomes:
+            return
+        now = self._clock()
+        with self._writing() as conn:
+            documents = [[effects.effect_document(effect) for effect in each.effects] for each in outcomes]
+            journal.append_outcomes(conn, list(zip(outcomes, documents, strict=True)), now, self._redactor)
+            for outcome in outcomes:
+                effects.apply_effects(conn, outcome)
+                if outcome.deferred:
+                    continue
+                if outcome.error is None:
+                    effects.clear_failure(conn, outcome.change.object_key)
+                else:
+                    effects.record_failure(conn, outcome.change, outcome.error, now, self._redactor)
+            if any(outcome.effects for outcome in outcomes):
+                state.advance(conn)
+
+    def open_intents(self) -> Sequence[Intent]:
+        with self._reading() as conn:
+            return journal.open_intents(conn)
+
+    def note(self, body: Mapping[str, Any], *, run_id: str | None = None) -> int:
+        """Adds a free row to the journal (a decision of a person); returns its sequence number."""
+        with self._writing() as conn:
+            return journal.append_note(conn, dict(body), self._clock(), run_id=run_id)
+
+    def journal_entries(self, *, after: int = 0, run_id: str | None = None) -> Iterator[journal.JournalEntry]:
+        """The audit trail in order, a page in memory at a time."""
+        while True:
+            with self._reading() as conn:
+                page = journal.entries(conn, after=after, run_id=run_id)
+            yield from page
+            if len(page) < journal.PAGE:
+                return
+            after = page[-1].sequence
+
+    def verify_journal(self) -> journal.ChainReport:
+        with self._reading() as conn:
+            return journal.verify_chain(conn)
+
+    # state
+
+    def stage(self) -> Stage:
+        with self._lock:
+            if self._scratch is None:
+                try:
+                    self._scratch = Scratch(self._scratch_home)
+                except OSError as error:
+                    raise not_writable(self.path, error) from error
+            self._stage_number += 1
+            file = self._scratch.path / f"stage-{self._stage_number}.db"
+            make_file(file)
+            stage = SqliteStage(file, f"{self._place.absolute().as_uri()}?mode=ro", self.path)
+            self._stages.add(stage)
+            return stage
+
+    def absorb(self, stage: Stage, *, confirmed_absent: Mapping[str, datetime]) -> None:
+        """Raises TypeError for a stage of another kind of store."""
+        if not isinstance(stage, SqliteStage):
+            raise TypeError("a stage belongs to the store that made it")
+        with self._lock, explained(self.path):
+            self._conn.execute("ATTACH ? AS stage", (f"{stage.path.absolute().as_uri()}?mode=ro",))
+            try:
+                with self._writing_wishes() as conn:
+                    before = conn.total_changes
+                    absorb_stage(
+                        conn,
+                        base=stage.base,
+                        revision=state.revision(conn) + 1,
+                        unclaimed_groups=stage.groups_whole and not stage.limited,
+                        confirmed_absent=confirmed_absent,
+                    )
+                    if conn.total_changes != before:
+                        state.advance(conn)
+                    effects.drop_outlived_failures(conn)
+            finally:
+                self._conn.execute("DETACH stage")
+
+    def user(self, okta_id: str) -> KnownUser | None:
+        with self._reading() as conn:
+            return state.user(conn, okta_id)
+
+    def user_by_scim_id(self, scim_id: str) -> KnownUser | None:
+        with self._reading() as conn:
+            return state.user_by_scim_id(conn, scim_id)
+
+    def find_users(self, text: str) -> Sequence[KnownUser]:
+        with self._reading() as conn:
+            return state.find_users(conn, text)
+
+    def group(self, okta_id: str) -> KnownGroup | None:
+        with self._reading() as conn:
+            return state.group(conn, okta_id)
+
+    def group_by_scim_id(self, scim_id: str) -> KnownGroup | None:
+        with self._reading() as conn:
+            return state.group_by_scim_id(conn, scim_id)
+
+    def find_groups(self, text: str) -> Sequence[KnownGroup]:
+        with self._reading() as conn:
+            return state.find_groups(conn, text)
+
+    def groups(self) -> Sequence[KnownGroup]:
+        with self._reading() as conn:
+            return state.groups(conn)
+
+    def pushed_members(self, group_id: str) -> Sequence[str]:
+        with self._reading() as conn:
+            return state.pushed_members(conn, group_id)
+
+    def groups_with(self, user_id: str) -> Sequence[str]:
+        with self._reading() as conn:
+            return state.groups_with(conn, user_id)
+
+    def release_user(self, okta_id: str) -> None:
+        self._release("user", okta_id)
+
+    def release_group(self, okta_id: str) -> None:
+        self._release("group", okta_id)
+
+    def _release(self, kind: str, okta_id: str) -> None:
+        with self._writing_wishes() as conn:
+            effects.release(conn, kind, okta_id)
+            journal.append_note(conn, {"release": kind, "okta_id": okta_id}, self._clock())
+            state.advance(conn)
+
+    def population(self) -> Population:
+        with self._reading() as conn:
+            return state.population(conn)
+
+    def removals_since(self, since: datetime) -> RecentRemovals:
+        with self._reading() as conn:
+            return journal.removals_since(conn, since)
+
+    def failures(self) -> Sequence[Failure]:
+        with self._reading() as conn:
+            return effects.failures(conn)
+
+    def retry_now(self, object_key: str | None) -> int:
+        with self._writing() as conn:
+            return conn.execute(
+                "UPDATE failures SET next_attempt = ?1 WHERE ?2 IS NULL OR object_key = ?2",
+                (moment(self._clock()), object_key),
+            ).rowcount
+
+    def close(self) -> None:
+        """Gives the lock back, removes what is private, closes the file. May be called twice."""
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                self.unlock()
+            finally:
+                self._closed = True
+                for stage in list(self._stages):
+                    stage.close()
+                self._conn.close()
+                if self._scratch is not None:
+                    self._scratch.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

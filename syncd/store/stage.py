@@ -1,0 +1,369 @@
+"""The staging area of one cycle: a private SQLite file beside a read-only view of the store.
+
+Answers that may be long are first written down as ids (a queue table) and then handed out a page at a time, so
+that no cursor stays open while the caller goes on staging, and no population lives in Python's memory.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from syncd.core.change import Change, ChangeKind
+from syncd.model import (
+    GroupCase,
+    KnownUser,
+    MemberCase,
+    RemoteUser,
+    UserCase,
+    WantedGroup,
+    WantedUser,
+)
+from syncd.store.rows import (
+    KNOWN_GROUP_COLUMNS,
+    KNOWN_USER_COLUMNS,
+    Row,
+    columns,
+    group_wish,
+    known_group,
+    known_user,
+    searchable,
+    wanted_group,
+    wanted_user,
+    wish_row,
+)
+from syncd.store.stage_file import StageFile
+from syncd.store.stage_members import Limits, MemberQuestions
+from syncd.store.stage_spool import ChangeSpool, RemoteUsers
+
+_KNOWN_USER = columns(KNOWN_USER_COLUMNS, "k")
+_KNOWN_GROUP = columns(KNOWN_GROUP_COLUMNS, "k")
+_STAGED_USER = columns(("standing", "wish", "attributes", "digest"), "s")
+
+_CANDIDATES = """
+SELECT okta_id FROM fresh_users
+UNION
+SELECT okta_id FROM store.users WHERE unsettled = 1
+UNION
+SELECT okta_id FROM main.nominated
+ORDER BY 1
+"""
+_CANDIDATES_FEW = """
+SELECT l.okta_id FROM main.limit_users l
+LEFT JOIN store.users k ON k.okta_id = l.okta_id
+LEFT JOIN main.users s ON s.okta_id = l.okta_id
+LEFT JOIN main.nominated n ON n.okta_id = l.okta_id
+WHERE (s.okta_id IS NOT NULL AND (k.okta_id IS NULL OR k.revision <= s.base))
+    OR k.unsettled = 1 OR n.okta_id IS NOT NULL
+ORDER BY 1
+"""
+_DEPARTURES = """
+SELECT okta_id FROM main.nominated
+UNION
+SELECT k.okta_id FROM store.users k WHERE k.unsettled = 1 AND k.standing = 'absent'
+    AND NOT EXISTS (SELECT 1 FROM main.seen e WHERE e.okta_id = k.okta_id)
+ORDER BY 1
+"""
+_DEPARTURES_FEW = """
+SELECT k.okta_id FROM main.limit_users l CROSS JOIN store.users k ON k.okta_id = l.okta_id
+LEFT JOIN main.nominated n ON n.okta_id = l.okta_id
+WHERE n.okta_id IS NOT NULL OR (k.unsettled = 1 AND k.standing = 'absent'
+    AND NOT EXISTS (SELECT 1 FROM main.seen e WHERE e.okta_id = k.okta_id))
+ORDER BY 1
+"""
+
+
+class SqliteStage:
+    """Implements `ports.Stage`. Safe to share between threads; every call is short."""
+
+    def __init__(self, path: Path, store_uri: str, store_path: Path) -> None:
+        """`path` must exist, empty and private. Raises SyncdError."""
+        self._file = StageFile(path, store_uri, store_path)
+        self._members = MemberQuestions(self._file)
+        self._spool = ChangeSpool(self._file)
+        self._remote = RemoteUsers(self._file)
+        self._bodies = self._absent = self._limited = False
+        self._nominated_at: int | None = None
+        self.users_whole = self.groups_whole = False
+        self.base = self._file.revision()
+        """The store's revision when this stage began."""
+
+    @property
+    def path(self) -> Path:
+        return self._file.path
+
+    @property
+    def limited(self) -> bool:
+        """Whether the questions are narrowed to some users and groups."""
+        return self._limited
+
+    def _nominate(self) -> None:
+        """Brings `nominated` up to date: known, in a list read whole, not staged, not changed meanwhile."""
+        with self._file.short() as conn:
+            now = self._file.revision()
+            if self._nominated_at == now:
+                return
+            conn.execute("DELETE FROM main.nominated")
+            if self.users_whole:
+                source = (
+                    "main.limit_users l CROSS JOIN store.users k ON k.okta_id = l.okta_id"
+                    if self._limited
+                    else "store.users k INDEXED BY users_wish"
+                )
+                conn.execute(
+                    f"INSERT INTO main.nominated SELECT k.okta_id FROM {source}"  # noqa: S608  (constants)
+                    " WHERE k.standing <> 'absent' AND k.revision <= ?"
+                    " AND NOT EXISTS (SELECT 1 FROM main.seen s WHERE s.okta_id = k.okta_id)",
+                    (self.base,),
+                )
+            conn.execute(
+                "INSERT OR IGNORE INTO main.nominated"
+                " SELECT a.okta_id FROM main.absent a CROSS JOIN store.users k ON k.okta_id = a.okta_id"
+                " WHERE k.standing <> 'absent' AND k.revision <= a.base"
+            )
+            self._nominated_at = now
+
+    # what Okta says
+
+    def put_users(self, users: Sequence[WantedUser]) -> None:
+        latest = {user.okta_id: user for user in users}
+        ids = json.dumps(list(latest))
+        with self._file.short() as conn:
+            known = dict(
+                conn.execute(
+                    "SELECT k.okta_id, k.digest FROM json_each(?) j"
+                    " CROSS JOIN store.users k INDEXED BY users_wish ON k.okta_id = j.value",
+                    (ids,),
+                ).fetchall()
+            )
+            changed = [wish_row(user) for user in latest.values() if known.get(user.okta_id) != user.digest]
+            conn.execute("INSERT OR IGNORE INTO main.seen SELECT value FROM json_each(?)", (ids,))
+            if self._absent:
+                conn.execute(
+                    "DELETE FROM main.absent WHERE okta_id IN (SELECT value FROM json_each(?))", (ids,)
+                )
+            if self._bodies:
+                conn.execute(
+                    "DELETE FROM main.users WHERE okta_id IN (SELECT value FROM json_each(?))", (ids,)
+                )
+            if changed:
+                self._bodies = True
+                base = self._file.revision()
+                conn.executemany(
+                    "INSERT OR REPLACE INTO main.users (okta_id, standing, wish, attributes, name_key,"
+                    " folded_name, digest, base) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    [(*row, base) for row in changed],
+                )
+            self._nominated_at = None
+
+    def users_read_whole(self) -> None:
+        self.users_whole, self._nominated_at = True, None
+
+    def put_absent(self, okta_ids: Sequence[str]) -> None:
+        """The last word counts: a user staged before is no longer, and one staged afterwards is again."""
+        ids = json.dumps(list(okta_ids))
+        with self._file.short() as conn:
+            self._absent, self._nominated_at = True, None
+            for table in ("seen", "users"):
+                conn.execute(
+                    f"DELETE FROM main.{table} WHERE okta_id IN (SELECT value FROM json_each(?))",  # noqa: S608
+                    (ids,),
+                )
+            conn.execute(
+                "INSERT OR REPLACE INTO main.absent SELECT value, ? FROM json_each(?)",
+                (self._file.revision(), ids),
+            )
+
+    def put_user_groups(self, user_id: str, group_ids: Iterable[str]) -> None:
+        with self._file.short() as conn:
+            conn.execute("INSERT OR IGNORE INTO main.user_lists VALUES (?)", (user_id,))
+            conn.execute("DELETE FROM main.user_groups WHERE user_id = ?", (user_id,))
+            conn.execute(
+                "INSERT OR IGNORE INTO main.user_groups (user_id, group_id) SELECT ?, value FROM json_each(?)",
+                (user_id, json.dumps(list(group_ids))),
+            )
+
+    def put_groups(self, groups: Sequence[WantedGroup]) -> None:
+        with self._file.short() as conn:
+            base = self._file.revision()
+            conn.executemany(
+                "INSERT OR REPLACE INTO main.groups (okta_id, state, wish, base) VALUES (?, ?, ?, ?)",
+                [(group.okta_id, group.state.value, group_wish(group), base) for group in groups],
+            )
+
+    def groups_read_whole(self) -> None:
+        self.groups_whole = True
+
+    def put_members(self, group_id: str, user_ids: Sequence[str]) -> None:
+        with self._file.short() as conn:
+            self._begin_list(conn, group_id)
+            conn.execute(
+                "INSERT OR IGNORE INTO main.listed SELECT ?, value FROM json_each(?)",
+                (group_id, json.dumps(list(user_ids))),
+            )
+
+    def members_read_whole(self, group_id: str, stamp: str | None) -> None:
+        with self._file.short() as conn:
+            self._begin_list(conn, group_id)
+            conn.execute(
+                "UPDATE main.lists SET complete = 1, stamp = ? WHERE group_id = ?", (stamp, group_id)
+            )
+
+    def _begin_list(self, conn: sqlite3.Connection, group_id: str) -> None:
+        conn.execute(
+            "INSERT OR IGNORE INTO main.lists (group_id, base) VALUES (?, ?)",
+            (group_id, self._file.revision()),
+        )
+
+    def limit_to(self, *, users: Iterable[str] | None, groups: Iterable[str] | None) -> None:
+        """Replaces an earlier limit; both None lifts it. A side that is None while the other is given is empty."""
+        with self._file.short() as conn:
+            for table, ids in (("limit_users", users), ("limit_groups", groups)):
+                conn.execute(f"DELETE FROM main.{table}")  # noqa: S608  (constants)
+                conn.execute(
+                    f"INSERT OR IGNORE INTO main.{table} SELECT value FROM json_each(?)",  # noqa: S608  (constants)
+                    (json.dumps(list(ids or ())),),
+                )
+            self._limited = users is not None or groups is not None
+            self._nominated_at = None
+
+    # users
+
+    def departures(self) -> Iterator[KnownUser]:
+        self._nominate()
+        pages = self._file.pages(
+            _DEPARTURES_FEW if self._limited else _DEPARTURES,
+            (),
+            f"SELECT q.n, {_KNOWN_USER} FROM {{queue}} q JOIN store.users k ON k.okta_id = q.a",  # noqa: S608
+        )
+        for page in pages:
+            yield from (known_user(row[1:]) for row in page)
+
+    def user_cases(self) -> Iterator[UserCase]:
+        self._nominate()
+        pages = self._file.pages(
+            _CANDIDATES_FEW if self._limited else _CANDIDATES,
+            (),
+            f"SELECT q.n, q.a, k.revision, s.base, n.okta_id IS NOT NULL, e.okta_id IS NOT NULL,"  # noqa: S608
+            f" {_STAGED_USER}, {_KNOWN_USER}"
+            " FROM {queue} q LEFT JOIN store.users k ON k.okta_id = q.a"
+            " LEFT JOIN main.users s ON s.okta_id = q.a LEFT JOIN main.nominated n ON n.okta_id = q.a"
+            " LEFT JOIN main.seen e ON e.okta_id = q.a",
+        )
+        for page in pages:
+            for row in page:
+                yield self._user_case(row)
+
+    def _user_case(self, row: Row) -> UserCase:
+        _, okta_id, revision, base, nominated, seen, *rest = row
+        known = None if revision is None else known_user(tuple(rest[4:]))
+        wanted = None if known is None else known.wanted
+        if base is not None and (revision is None or revision <= base):
+            wanted = wanted_user(okta_id, *rest[:4])
+        elif nominated or (self.users_whole and not seen and rest[5] == "absent"):
+            wanted = None
+        return UserCase(okta_id, known, wanted)
+
+    def rivals(self, name_key: str, okta_id: str) -> Sequence[str]:
+        self._nominate()
+        with self._file.short() as conn:
+            rows = conn.execute(
+                "SELECT okta_id FROM fresh_users WHERE name_key = ?1 AND standing = 'active' AND okta_id <> ?2"
+                " UNION SELECT k.okta_id FROM store.users k"
+                " WHERE k.name_key = ?1 AND k.standing = 'active' AND k.okta_id <> ?2"
+                " AND NOT EXISTS (SELECT 1 FROM main.users s WHERE s.okta_id = k.okta_id AND s.base >= k.revision)"
+                " AND NOT EXISTS (SELECT 1 FROM main.nominated n WHERE n.okta_id = k.okta_id) ORDER BY 1",
+                (searchable(name_key), okta_id),
+            ).fetchall()
+        return [rival for (rival,) in rows]
+
+    def hold_still(self, okta_ids: Sequence[str]) -> None:
+        with self._file.short() as conn:
+            conn.execute(
+                "INSERT OR IGNORE INTO main.still_users SELECT value FROM json_each(?)",
+                (json.dumps(list(okta_ids)),),
+            )
+
+    def will_link_user(self, okta_id: str, scim_id: str) -> None:
+        with self._file.short() as conn:
+            conn.execute(
+                "INSERT OR REPLACE INTO main.links (scim_id, okta_id) VALUES (?, ?)", (scim_id, okta_id)
+            )
+
+    # groups and memberships
+
+    def group_cases(self) -> Iterator[GroupCase]:
+        narrow = "WHERE okta_id IN (SELECT okta_id FROM main.limit_groups)" if self._limited else ""
+        pages = self._file.pages(
+            f"SELECT okta_id FROM store.groups {narrow}"  # noqa: S608  (constants)
+            f" UNION SELECT okta_id FROM fresh_groups {narrow} ORDER BY 1",
+            (),
+            f"SELECT q.n, q.a, k.revision, s.base, s.state, s.wish, {_KNOWN_GROUP} FROM {{queue}} q"  # noqa: S608
+            " LEFT JOIN store.groups k ON k.okta_id = q.a LEFT JOIN main.groups s ON s.okta_id = q.a",
+        )
+        for page in pages:
+            for row in page:
+                yield self._group_case(row)
+
+    def _group_case(self, row: Row) -> GroupCase:
+        _, okta_id, revision, base, state, wish, *rest = row
+        known = None if revision is None else known_group(tuple(rest))
+        wanted = None if known is None else known.wanted
+        if base is not None and (revision is None or revision <= base):
+            wanted = wanted_group(okta_id, state, wish)
+        elif self.groups_whole and base is None and revision <= self.base:
+            wanted = None
+        return GroupCase(okta_id, known, wanted)
+
+    def hold_group_still(self, group_id: str) -> None:
+        with self._file.short() as conn:
+            conn.execute("INSERT OR IGNORE INTO main.still_groups VALUES (?)", (group_id,))
+
+    def put_remote_members(self, group_id: str, scim_ids: Iterable[str]) -> None:
+        self._members.put_remote(group_id, scim_ids)
+
+    def remote_strangers(self, group_id: str) -> int:
+        return self._members.strangers(group_id)
+
+    def member_cases(self) -> Iterator[MemberCase]:
+        self._nominate()
+        yield from self._members.cases(self._limits)
+
+    @property
+    def _limits(self) -> Limits:
+        return Limits(limited=self._limited, groups_whole=self.groups_whole, base=self.base)
+
+    def wanted_count(self, group_id: str) -> int:
+        self._nominate()
+        return self._members.wanted_count(group_id, self._limits)
+
+    def pushed_count(self, group_id: str) -> int:
+        return self._members.pushed_count(group_id)
+
+    # the target's listing and the spool of planned changes
+
+    def put_remote_users(self, users: Sequence[RemoteUser]) -> None:
+        self._remote.put(users)
+
+    def remote_candidates(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
+        return self._remote.candidates(okta_id, user_name)
+
+    def add_change(self, change: Change) -> None:
+        self._spool.add(change)
+
+    def hold_changes(self, change_ids: Iterable[str], hold_id: str) -> None:
+        self._spool.hold(change_ids, hold_id)
+
+    def changes(
+        self, *, hold_id: str | None = None, kinds: Iterable[ChangeKind] | None = None
+    ) -> Iterator[Change]:
+        return self._spool.changes(hold_id, kinds)
+
+    def change_counts(self, *, held: bool = False) -> Mapping[ChangeKind, int]:
+        return self._spool.counts(held=held)
+
+    def close(self) -> None:
+        """Removes the staging file. May be called twice."""
+        self._file.close()

@@ -1,0 +1,108 @@
+"""The staging file: a private SQLite file with the store attached read-only beside it."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from syncd.store.faults import explained
+from syncd.store.rows import Row
+from syncd.store.stage_tables import TABLES, VIEWS
+
+PAGE = 500
+
+
+class StageFile:
+    """One connection, short transactions, and answers by the page. Safe to share between threads."""
+
+    def __init__(self, path: Path, store_uri: str, store_path: Path) -> None:
+        """`path` must exist, empty and private. Raises SyncdError."""
+        self.path = path
+        self._store_path = store_path
+        self._lock = threading.RLock()
+        self._numbers = itertools.count(1)
+        self._closed = False
+        with explained(store_path):
+            self._conn = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
+            )
+            for pragma in (
+                "journal_mode = MEMORY",
+                "synchronous = OFF",
+                "temp_store = FILE",
+                "cache_size = -32768",
+                "busy_timeout = 10000",
+            ):
+                self._conn.execute(f"PRAGMA {pragma}")
+            self._conn.executescript(TABLES)
+            self._conn.execute("ATTACH ? AS store", (store_uri,))
+            self._conn.execute("PRAGMA store.cache_size = -16384")
+            self._conn.executescript(VIEWS)
+
+    @contextmanager
+    def short(self) -> Iterator[sqlite3.Connection]:
+        """One short transaction. Raises SyncdError for what SQLite says."""
+        with self._lock, explained(self._store_path):
+            self._conn.execute("BEGIN")
+            try:
+                yield self._conn
+            except BaseException:
+                self._conn.execute("ROLLBACK")
+                raise
+            self._conn.execute("COMMIT")
+
+    def revision(self) -> int:
+        """The store's, now."""
+        with self._lock:
+            row = self._conn.execute("SELECT value FROM store.meta WHERE key = 'revision'").fetchone()
+        return int(row[0])
+
+    def pages(
+        self,
+        select: str,
+        given: Sequence[Any],
+        handed_out: str,
+        *,
+        prepare: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> Iterator[list[Row]]:
+        """Writes the rows of `select` (at most four columns a, b, c, d) into a queue, then hands out pages.
+
+        `handed_out` is a SELECT over the queue `{queue} q`; its first column must be q.n. The ids are fixed by
+        the first page, their rows are read when their page is. `prepare` runs in the queue's transaction.
+        """
+        queue = f"main.queue_{next(self._numbers)}"
+        query = f"{handed_out.replace('{queue}', queue)} WHERE q.n > ? ORDER BY q.n LIMIT {PAGE}"
+        last = 0
+        try:
+            with self.short() as conn:
+                if prepare is not None:
+                    prepare(conn)
+                width = len(conn.execute(f"SELECT * FROM ({select}) LIMIT 0", given).description)  # noqa: S608
+                conn.execute(f"CREATE TABLE {queue} (n INTEGER NOT NULL PRIMARY KEY, a, b, c, d)")
+                names = ", ".join("abcd"[:width])
+                conn.execute(f"INSERT INTO {queue} ({names}) {select}", given)
+            while True:
+                with self.short() as conn:
+                    rows = conn.execute(query, (last,)).fetchall()
+                if rows:
+                    yield rows
+                if len(rows) < PAGE:
+                    return
+                last = rows[-1][0]
+        finally:
+            with self._lock:
+                if not self._closed:
+                    self._conn.execute(f"DROP TABLE IF EXISTS {queue}")
+
+    def close(self) -> None:
+        """Removes the file. May be called twice."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._conn.close()
+                self.path.unlink(missing_ok=True)

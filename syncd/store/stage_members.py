@@ -1,0 +1,138 @@
+"""Memberships in the staging area: which pairs of group and user differ between wish and target."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from syncd.model import MemberCase, Standing
+from syncd.store.rows import Row
+from syncd.store.stage_file import StageFile
+from syncd.store.stage_tables import (
+    CANDIDATES_FULL,
+    CANDIDATES_OF_GROUPS,
+    CANDIDATES_OF_USERS,
+    MEMBER_CASES,
+    MEMBER_TABLES,
+    WANTED_COUNT,
+)
+
+_PAGE = """
+SELECT q.n, q.a, q.b, q.c, q.d, u.revision, s.base, s.wish, u.wish, u.pushed_attributes, u.scim_id,
+    (SELECT l.scim_id FROM main.links l WHERE l.okta_id = q.b)
+FROM {queue} q LEFT JOIN store.users u ON u.okta_id = q.b LEFT JOIN main.users s ON s.okta_id = q.b
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far the stage's questions reach; `base` is the store's revision when the stage began."""
+
+    limited: bool
+    groups_whole: bool
+    base: int
+
+
+class MemberQuestions:
+    """Which memberships differ, how large a group is on either side, who in it is a stranger."""
+
+    def __init__(self, file: StageFile) -> None:
+        self._file = file
+        with file.short() as conn:
+            for table in MEMBER_TABLES:
+                conn.execute(f"CREATE TEMP TABLE {table} WITHOUT ROWID")
+
+    def put_remote(self, group_id: str, scim_ids: Iterable[str]) -> None:
+        """Replaces what was given for this group before."""
+        given = json.dumps(list(scim_ids))
+        with self._file.short() as conn:
+            conn.execute("INSERT OR IGNORE INTO main.remote_lists VALUES (?)", (group_id,))
+            conn.execute("DELETE FROM main.remote_members WHERE group_id = ?", (group_id,))
+            conn.execute(
+                "INSERT OR IGNORE INTO main.remote_members SELECT ?, value FROM json_each(?)",
+                (group_id, given),
+            )
+
+    def strangers(self, group_id: str) -> int:
+        """Remote members that belong to nobody known or just matched."""
+        with self._file.short() as conn:
+            (count,) = conn.execute(
+                "SELECT count(*) FROM main.remote_members r WHERE group_id = ?"
+                " AND NOT EXISTS (SELECT 1 FROM main.links l WHERE l.scim_id = r.scim_id)"
+                " AND NOT EXISTS (SELECT 1 FROM store.users k WHERE k.scim_id = r.scim_id)",
+                (group_id,),
+            ).fetchone()
+        return int(count)
+
+    def wanted_count(self, group_id: str, limits: Limits) -> int:
+        with self._file.short() as conn:
+            self._scratch(conn, limits)
+            _collect(conn, CANDIDATES_OF_GROUPS.format(groups="(SELECT ? AS okta_id)"), (group_id,))
+            (count,) = conn.execute(WANTED_COUNT).fetchone()
+        return int(count)
+
+    def pushed_count(self, group_id: str) -> int:
+        """What `put_remote` gave, strangers included, else the pushed memberships."""
+        with self._file.short() as conn:
+            remote = conn.execute(
+                "SELECT 1 FROM main.remote_lists WHERE group_id = ?", (group_id,)
+            ).fetchone()
+            table = "main.remote_members WHERE" if remote else "store.members WHERE pushed AND"
+            (count,) = conn.execute(
+                f"SELECT count(*) FROM {table} group_id = ?",  # noqa: S608  (constants)
+                (group_id,),
+            ).fetchone()
+        return int(count)
+
+    def cases(self, limits: Limits) -> Iterator[MemberCase]:
+        pages = self._file.pages(MEMBER_CASES, (), _PAGE, prepare=lambda conn: self._fill(conn, limits))
+        for page in pages:
+            for row in page:
+                yield _case(row)
+
+    def _fill(self, conn: sqlite3.Connection, limits: Limits) -> None:
+        self._scratch(conn, limits)
+        if limits.limited:
+            _collect(conn, CANDIDATES_OF_USERS)
+            _collect(conn, CANDIDATES_OF_GROUPS.format(groups="main.limit_groups"))
+        else:
+            _collect(conn, CANDIDATES_FULL)
+
+    def _scratch(self, conn: sqlite3.Connection, limits: Limits) -> None:
+        for table in ("candidate", "remote_pairs", "fresh_list_ids", "gone_groups"):
+            conn.execute(f"DELETE FROM temp.{table}")  # noqa: S608  (constants)
+        conn.execute("INSERT INTO temp.fresh_list_ids SELECT group_id FROM fresh_lists")
+        conn.execute("INSERT OR IGNORE INTO temp.remote_pairs SELECT group_id, user_id FROM remote_known")
+        if limits.groups_whole:
+            narrow = "AND k.okta_id IN (SELECT okta_id FROM main.limit_groups)" if limits.limited else ""
+            conn.execute(
+                "INSERT INTO temp.gone_groups SELECT k.okta_id FROM store.groups k"  # noqa: S608
+                f" WHERE k.revision <= ? {narrow}"
+                " AND NOT EXISTS (SELECT 1 FROM main.groups s WHERE s.okta_id = k.okta_id)",
+                (limits.base,),
+            )
+
+
+def _collect(conn: sqlite3.Connection, selects: str, given: Sequence[str] = ()) -> None:
+    for select in selects.split(";"):
+        conn.execute(f"INSERT OR IGNORE INTO temp.candidate {select}", given)
+
+
+def _case(row: Row) -> MemberCase:
+    _, group_id, user_id, listed, standing, revision, base, staged, stored, pushed, scim_id, linked = row
+    fresh = base is not None and (revision is None or revision <= base)
+    wished = json.loads(staged if fresh else stored)[0] if fresh or stored else ""
+    held = json.loads(pushed).get("userName") if pushed else ""
+    # Nobody wishes for who is absent: what the target calls them comes first.
+    name = (held or wished) if standing == "absent" else (wished or held)
+    return MemberCase(
+        group_id=group_id,
+        user_id=user_id,
+        wanted=bool(listed) and standing == "active",
+        listed=bool(listed),
+        standing=Standing(standing),
+        user_name=str(name or ""),
+        user_scim_id=scim_id or linked,
+    )

@@ -1,0 +1,109 @@
+"""The spool of planned changes, and the target's listing to match against: both too long for memory."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from syncd.core.change import RANK, Change, ChangeKind
+from syncd.model import RemoteUser
+from syncd.store.rows import Row, change_of, change_text, remote_user, remote_user_document, searchable
+from syncd.store.stage_file import StageFile
+
+_BUFFER = 500
+
+
+class ChangeSpool:
+    """Planned changes on disk, in order of application."""
+
+    def __init__(self, file: StageFile) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._buffer: list[Row] = []
+
+    def add(self, change: Change) -> None:
+        rank, in_group, name, change_id = change.order
+        row = (
+            change_id,
+            rank,
+            searchable(in_group),
+            searchable(name),
+            change.kind.value,
+            change_text(change),
+        )
+        with self._lock:
+            self._buffer.append(row)
+            full = len(self._buffer) >= _BUFFER
+        if full:
+            self._flush()
+
+    def _flush(self) -> None:
+        with self._lock:
+            rows, self._buffer = self._buffer, []
+        if rows:
+            with self._file.short() as conn:
+                conn.executemany(
+                    "INSERT OR REPLACE INTO main.spool (id, rank, in_group, name, kind, document)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    rows,
+                )
+
+    def hold(self, change_ids: Iterable[str], hold_id: str) -> None:
+        self._flush()
+        given = [(hold_id, change_id) for change_id in change_ids]
+        with self._file.short() as conn:
+            conn.executemany("UPDATE main.spool SET hold_id = ? WHERE id = ?", given)
+
+    def changes(self, hold_id: str | None, kinds: Iterable[ChangeKind] | None) -> Iterator[Change]:
+        self._flush()
+        ranks = json.dumps(sorted(RANK[kind] for kind in (ChangeKind if kinds is None else kinds)))
+        pages = self._file.pages(
+            "SELECT id FROM main.spool WHERE hold_id IS ? AND rank IN (SELECT value FROM json_each(?))"
+            " ORDER BY rank, in_group, name, id",
+            (hold_id, ranks),
+            "SELECT q.n, s.document FROM {queue} q JOIN main.spool s ON s.id = q.a",
+        )
+        for page in pages:
+            yield from (change_of(document) for _, document in page)
+
+    def counts(self, *, held: bool) -> Mapping[ChangeKind, int]:
+        self._flush()
+        with self._file.short() as conn:
+            rows = conn.execute(
+                "SELECT kind, count(*) FROM main.spool WHERE (hold_id IS NOT NULL) = ? GROUP BY rank", (held,)
+            ).fetchall()
+        return {ChangeKind(kind): count for kind, count in rows}
+
+
+class RemoteUsers:
+    """The complete listing of the target's users."""
+
+    def __init__(self, file: StageFile) -> None:
+        self._file = file
+
+    def put(self, users: Sequence[RemoteUser]) -> None:
+        rows = [
+            (
+                user.scim_id,
+                None if user.external_id is None else searchable(user.external_id),
+                searchable(user.user_name.casefold()),
+                remote_user_document(user),
+            )
+            for user in users
+        ]
+        with self._file.short() as conn:
+            conn.executemany(
+                "INSERT OR REPLACE INTO main.remote_users (scim_id, external_id, folded_name, document)"
+                " VALUES (?, ?, ?, ?)",
+                rows,
+            )
+
+    def candidates(self, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
+        with self._file.short() as conn:
+            rows = conn.execute(
+                "SELECT scim_id, document FROM main.remote_users WHERE external_id = ?"
+                " UNION SELECT scim_id, document FROM main.remote_users WHERE folded_name = ? ORDER BY 1",
+                (okta_id, searchable(user_name.casefold())),
+            ).fetchall()
+        return [remote_user(scim_id, document) for scim_id, document in rows]

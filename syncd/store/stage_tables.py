@@ -1,0 +1,211 @@
+"""The tables of a staging file and the views that lay them over the store.
+
+A staging file is private to one cycle and never outlives it: it needs no durability. The store is attached to the
+stage's connection read-only as `store`; TEMP views may see both.
+"""
+
+from __future__ import annotations
+
+TABLES = """
+CREATE TABLE seen (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE users (
+    okta_id TEXT NOT NULL PRIMARY KEY,
+    standing TEXT NOT NULL,
+    wish TEXT NOT NULL,
+    attributes TEXT NOT NULL,
+    name_key TEXT NOT NULL,
+    folded_name TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    base INTEGER NOT NULL
+);
+CREATE TABLE groups (
+    okta_id TEXT NOT NULL PRIMARY KEY,
+    state TEXT NOT NULL,
+    wish TEXT NOT NULL,
+    base INTEGER NOT NULL
+);
+CREATE TABLE lists (
+    group_id TEXT NOT NULL PRIMARY KEY,
+    base INTEGER NOT NULL,
+    complete INTEGER NOT NULL DEFAULT 0,
+    stamp TEXT
+);
+CREATE TABLE listed (
+    group_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    PRIMARY KEY (group_id, user_id)
+) WITHOUT ROWID;
+CREATE TABLE absent (okta_id TEXT NOT NULL PRIMARY KEY, base INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE user_lists (user_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE user_groups (
+    group_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    PRIMARY KEY (user_id, group_id)
+) WITHOUT ROWID;
+CREATE TABLE nominated (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE limit_users (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE limit_groups (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE still_users (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE still_groups (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE links (scim_id TEXT NOT NULL PRIMARY KEY, okta_id TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE remote_lists (group_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE remote_members (
+    group_id TEXT NOT NULL,
+    scim_id TEXT NOT NULL,
+    PRIMARY KEY (group_id, scim_id)
+) WITHOUT ROWID;
+CREATE TABLE remote_users (
+    scim_id TEXT NOT NULL PRIMARY KEY,
+    external_id TEXT,
+    folded_name TEXT NOT NULL,
+    document TEXT NOT NULL
+);
+CREATE TABLE spool (
+    id TEXT NOT NULL PRIMARY KEY,
+    rank INTEGER NOT NULL,
+    in_group TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    hold_id TEXT,
+    document TEXT NOT NULL
+);
+CREATE INDEX users_name_key ON users (name_key);
+CREATE INDEX users_not_active ON users (okta_id) WHERE standing <> 'active';
+CREATE INDEX links_okta_id ON links (okta_id);
+CREATE INDEX remote_users_external_id ON remote_users (external_id);
+CREATE INDEX remote_users_folded_name ON remote_users (folded_name);
+"""
+
+VIEWS = """
+-- Staged wishes that are younger than the stored ones: what a delta stored meanwhile wins.
+CREATE TEMP VIEW fresh_users AS
+SELECT s.* FROM main.users s LEFT JOIN store.users k ON k.okta_id = s.okta_id
+WHERE k.okta_id IS NULL OR k.revision <= s.base;
+
+CREATE TEMP VIEW fresh_groups AS
+SELECT s.* FROM main.groups s LEFT JOIN store.groups k ON k.okta_id = s.okta_id
+WHERE k.okta_id IS NULL OR k.revision <= s.base;
+
+-- Staged member lists that are complete and younger than the stored ones.
+CREATE TEMP VIEW fresh_lists AS
+SELECT l.* FROM main.lists l LEFT JOIN store.groups k ON k.okta_id = l.group_id
+WHERE l.complete AND coalesce(k.list_revision, 0) <= l.base;
+
+-- The members that the target shows, as far as we know who they are.
+CREATE TEMP VIEW remote_known AS
+SELECT r.group_id, coalesce(l.okta_id, k.okta_id) AS user_id
+FROM main.remote_members r
+LEFT JOIN main.links l ON 0
+LEFT JOIN store.users k ON k.scim_id = r.scim_id
+WHERE l.okta_id IS NOT NULL OR k.okta_id IS NOT NULL;
+"""
+
+MEMBER_TABLES = (
+    "candidate (group_id TEXT, user_id TEXT, PRIMARY KEY (group_id, user_id))",
+    "remote_pairs (group_id TEXT, user_id TEXT, PRIMARY KEY (group_id, user_id))",
+    "fresh_list_ids (group_id TEXT PRIMARY KEY)",
+    "gone_groups (okta_id TEXT PRIMARY KEY)",
+)
+"""Scratch of one answer; TEMP, so that the store sees none of it."""
+
+# CROSS JOIN keeps the small table outside: SQLite knows no sizes here.
+# Pairs that may differ. All other pairs are listed and pushed, and their user is active: nothing to do.
+CANDIDATES_FULL = """
+-- Listed and not pushed, or pushed and not listed.
+SELECT m.group_id, m.user_id FROM store.members m WHERE m.listed <> m.pushed;
+-- Pushed, and the user's standing is not active.
+SELECT m.group_id, m.user_id FROM store.users u CROSS JOIN store.members m ON m.user_id = u.okta_id
+WHERE u.standing <> 'active' AND m.pushed;
+SELECT m.group_id, m.user_id FROM main.users u CROSS JOIN store.members m ON m.user_id = u.okta_id
+WHERE u.standing <> 'active' AND m.pushed;
+SELECT m.group_id, m.user_id FROM main.nominated u CROSS JOIN store.members m ON m.user_id = u.okta_id
+WHERE m.pushed;
+-- New in a staged list, or gone from it.
+SELECT s.group_id, s.user_id FROM main.lists l CROSS JOIN main.listed s ON s.group_id = l.group_id
+LEFT JOIN store.members m ON m.group_id = s.group_id AND m.user_id = s.user_id
+WHERE coalesce(m.pushed, 0) = 0;
+SELECT m.group_id, m.user_id FROM main.lists l CROSS JOIN store.members m ON m.group_id = l.group_id
+WHERE m.pushed AND NOT EXISTS
+    (SELECT 1 FROM main.listed s WHERE s.group_id = m.group_id AND s.user_id = m.user_id);
+-- Users whose own group lists were read.
+SELECT s.group_id, s.user_id FROM main.user_groups s;
+SELECT m.group_id, m.user_id FROM main.user_lists u CROSS JOIN store.members m ON m.user_id = u.user_id;
+-- Groups about to be linked: every pair of either side.
+SELECT r.group_id, r.user_id FROM remote_known r;
+SELECT m.group_id, m.user_id FROM main.remote_lists l CROSS JOIN store.members m ON m.group_id = l.group_id;
+SELECT s.group_id, s.user_id FROM main.remote_lists l CROSS JOIN main.listed s ON s.group_id = l.group_id
+"""
+
+CANDIDATES_OF_USERS = """
+SELECT m.group_id, m.user_id FROM main.limit_users u CROSS JOIN store.members m ON m.user_id = u.okta_id;
+SELECT s.group_id, s.user_id FROM main.limit_users u CROSS JOIN main.user_groups s ON s.user_id = u.okta_id;
+SELECT s.group_id, s.user_id FROM main.limit_users u CROSS JOIN main.lists l
+CROSS JOIN main.listed s ON s.group_id = l.group_id AND s.user_id = u.okta_id;
+SELECT r.group_id, r.user_id FROM remote_known r CROSS JOIN main.limit_users u ON r.user_id = u.okta_id
+"""
+
+CANDIDATES_OF_GROUPS = """
+SELECT m.group_id, m.user_id FROM {groups} g CROSS JOIN store.members m ON m.group_id = g.okta_id;
+SELECT s.group_id, s.user_id FROM {groups} g CROSS JOIN main.listed s ON s.group_id = g.okta_id;
+SELECT s.group_id, s.user_id FROM {groups} g CROSS JOIN main.user_groups s ON s.group_id = g.okta_id;
+SELECT r.group_id, r.user_id FROM {groups} g CROSS JOIN remote_known r ON r.group_id = g.okta_id
+"""
+
+# What is true of each candidate. A group without any member list, stored or staged, has unknown members.
+_PAIRS = """
+WITH pair AS (
+    SELECT c.group_id, c.user_id,
+        CASE
+            WHEN ul.user_id IS NOT NULL THEN ug.user_id IS NOT NULL
+            WHEN f.group_id IS NOT NULL THEN s.user_id IS NOT NULL
+            ELSE coalesce(m.listed, 0)
+        END AS listed,
+        CASE
+            WHEN r.group_id IS NOT NULL THEN k.user_id IS NOT NULL
+            ELSE coalesce(m.pushed, 0)
+        END AS pushed,
+        ul.user_id IS NOT NULL OR f.group_id IS NOT NULL OR g.list_revision IS NOT NULL AS has_list,
+        coalesce(fg.state, g.state) AS state,
+        coalesce(fu.standing, CASE WHEN n.okta_id IS NOT NULL THEN 'absent' END, u.standing, 'absent')
+            AS standing,
+        hu.okta_id IS NOT NULL OR coalesce(u.released, 0) AS still,
+        hg.okta_id IS NOT NULL OR gg.okta_id IS NOT NULL OR coalesce(g.released, 0) AS group_still
+    FROM temp.candidate c
+    LEFT JOIN temp.fresh_list_ids f ON f.group_id = c.group_id
+    LEFT JOIN main.listed s ON s.group_id = c.group_id AND s.user_id = c.user_id
+    LEFT JOIN main.user_lists ul ON ul.user_id = c.user_id
+    LEFT JOIN main.user_groups ug ON ug.group_id = c.group_id AND ug.user_id = c.user_id
+    LEFT JOIN store.members m ON m.group_id = c.group_id AND m.user_id = c.user_id
+    LEFT JOIN main.remote_lists r ON r.group_id = c.group_id
+    LEFT JOIN temp.remote_pairs k ON k.group_id = c.group_id AND k.user_id = c.user_id
+    LEFT JOIN store.groups g ON g.okta_id = c.group_id
+    LEFT JOIN main.groups fg ON fg.okta_id = c.group_id AND fg.base >= coalesce(g.revision, 0)
+    LEFT JOIN store.users u ON u.okta_id = c.user_id
+    LEFT JOIN main.users fu ON fu.okta_id = c.user_id AND fu.base >= coalesce(u.revision, 0)
+    LEFT JOIN main.nominated n ON n.okta_id = c.user_id
+    LEFT JOIN main.still_users hu ON hu.okta_id = c.user_id
+    LEFT JOIN main.still_groups hg ON hg.okta_id = c.group_id
+    LEFT JOIN temp.gone_groups gg ON gg.okta_id = c.group_id
+)
+"""
+
+MEMBER_CASES = (
+    _PAIRS
+    + """
+SELECT group_id AS a, user_id AS b, listed AS c, standing AS d
+FROM pair
+WHERE NOT still AND NOT group_still AND state = 'pushed' AND standing <> 'frozen' AND (listed OR has_list)
+    AND (listed AND standing = 'active') <> pushed
+ORDER BY group_id, user_id
+"""
+)
+
+WANTED_COUNT = (
+    _PAIRS
+    + """
+SELECT coalesce(sum(CASE
+    WHEN still OR standing = 'frozen' OR NOT (listed OR has_list) THEN pushed
+    ELSE listed AND standing = 'active'
+END), 0) FROM pair
+"""
+)

@@ -1,0 +1,199 @@
+"""Questions about what is remembered: users, groups, memberships, runs, population."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from syncd.model import KnownGroup, KnownUser
+from syncd.ports.store import Population, RunRecord
+from syncd.store.rows import (
+    KNOWN_GROUP_COLUMNS,
+    KNOWN_USER_COLUMNS,
+    at_moment,
+    canonical,
+    columns,
+    known_group,
+    known_user,
+    moment,
+    searchable,
+)
+
+_USERS = f"SELECT {columns(KNOWN_USER_COLUMNS, 'u')} FROM users u"  # noqa: S608  (constants)
+_GROUPS = f"SELECT {columns(KNOWN_GROUP_COLUMNS, 'g')} FROM groups g"  # noqa: S608  (constants)
+
+
+def get_meta(conn: sqlite3.Connection, key: str) -> str | None:
+    row = conn.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def set_meta(conn: sqlite3.Connection, key: str, value: str) -> None:
+    conn.execute(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (key, value),
+    )
+
+
+def revision(conn: sqlite3.Connection) -> int:
+    return int(get_meta(conn, "revision") or 0)
+
+
+def advance(conn: sqlite3.Connection) -> int:
+    """The next revision; inside the transaction that changes something."""
+    following = revision(conn) + 1
+    set_meta(conn, "revision", str(following))
+    return following
+
+
+def recall(conn: sqlite3.Connection, key: str) -> str | None:
+    row = conn.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
+    return None if row is None else str(json.loads(row[0]))
+
+
+def remember(conn: sqlite3.Connection, key: str, value: str | None) -> None:
+    if value is None:
+        conn.execute("DELETE FROM facts WHERE key = ?", (key,))
+        return
+    conn.execute(
+        "INSERT INTO facts (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (key, canonical(value)),
+    )
+
+
+def user(conn: sqlite3.Connection, okta_id: str) -> KnownUser | None:
+    row = conn.execute(f"{_USERS} WHERE okta_id = ?", (okta_id,)).fetchone()
+    return None if row is None else known_user(row)
+
+
+def user_by_scim_id(conn: sqlite3.Connection, scim_id: str) -> KnownUser | None:
+    row = conn.execute(f"{_USERS} WHERE scim_id = ?", (scim_id,)).fetchone()
+    return None if row is None else known_user(row)
+
+
+def find_users(conn: sqlite3.Connection, text: str) -> list[KnownUser]:
+    """Exact hits (id, SCIM id, userName wanted or pushed) first and alone, else those that differ in case."""
+    folded = searchable(text.casefold())
+    rows = conn.execute(
+        f"{_USERS} WHERE okta_id = ?1 OR scim_id = ?1 OR folded_name = ?2 OR pushed_folded_name = ?2"
+        " ORDER BY okta_id",
+        (searchable(text), folded),
+    ).fetchall()
+    found = [known_user(row) for row in rows]
+    exact = [known for known in found if text in _user_names(known)]
+    return exact or found
+
+
+def _user_names(known: KnownUser) -> Sequence[object]:
+    names: list[object] = [known.okta_id, known.wanted.user_name]
+    if known.pushed is not None:
+        names += [known.pushed.scim_id, known.pushed.attributes.get("userName")]
+    return names
+
+
+def group(conn: sqlite3.Connection, okta_id: str) -> KnownGroup | None:
+    row = conn.execute(f"{_GROUPS} WHERE okta_id = ?", (okta_id,)).fetchone()
+    return None if row is None else known_group(row)
+
+
+def group_by_scim_id(conn: sqlite3.Connection, scim_id: str) -> KnownGroup | None:
+    row = conn.execute(f"{_GROUPS} WHERE scim_id = ?", (scim_id,)).fetchone()
+    return None if row is None else known_group(row)
+
+
+def groups(conn: sqlite3.Connection) -> list[KnownGroup]:
+    return [known_group(row) for row in conn.execute(f"{_GROUPS} ORDER BY okta_id").fetchall()]
+
+
+def find_groups(conn: sqlite3.Connection, text: str) -> list[KnownGroup]:
+    """By Okta id, SCIM id, or name (in Okta, wanted or pushed at the target): exact first, else case folded."""
+    everyone = [(known, _group_names(known)) for known in groups(conn)]
+    exact = [known for known, names in everyone if text in names]
+    folded = text.casefold()
+    return exact or [known for known, names in everyone if folded in {name.casefold() for name in names}]
+
+
+def _group_names(known: KnownGroup) -> set[str]:
+    names = {known.okta_id, known.wanted.name, known.wanted.target_name}
+    if known.pushed is not None:
+        names |= {known.pushed.scim_id, known.pushed.name}
+    return names
+
+
+def pushed_members(conn: sqlite3.Connection, group_id: str) -> list[str]:
+    rows = conn.execute(
+        "SELECT user_id FROM members WHERE group_id = ? AND pushed = 1 ORDER BY user_id", (group_id,)
+    )
+    return [user_id for (user_id,) in rows.fetchall()]
+
+
+def groups_with(conn: sqlite3.Connection, user_id: str) -> list[str]:
+    rows = conn.execute(
+        "SELECT group_id FROM members WHERE user_id = ? AND pushed = 1 ORDER BY group_id", (user_id,)
+    )
+    return [group_id for (group_id,) in rows.fetchall()]
+
+
+def population(conn: sqlite3.Connection) -> Population:
+    (users, active) = conn.execute(
+        "SELECT count(*), coalesce(sum(pushed_active), 0) FROM users WHERE scim_id IS NOT NULL"
+    ).fetchone()
+    (linked,) = conn.execute("SELECT count(*) FROM groups WHERE scim_id IS NOT NULL").fetchone()
+    by_group = dict(
+        conn.execute("SELECT group_id, sum(pushed) FROM members GROUP BY group_id HAVING sum(pushed) > 0")
+    )
+    return Population(
+        users=users,
+        active_users=active,
+        groups=linked,
+        memberships=sum(by_group.values()),
+        by_group=by_group,
+    )
+
+
+def begin_run(conn: sqlite3.Connection, run_id: str, kind: str, now: datetime) -> None:
+    conn.execute("INSERT INTO runs (run_id, kind, started) VALUES (?, ?, ?)", (run_id, kind, moment(now)))
+
+
+def finish_run(
+    conn: sqlite3.Connection,
+    run_id: str,
+    now: datetime,
+    *,
+    status: str,
+    summary: Mapping[str, Mapping[str, int]],
+    error: str | None,
+) -> None:
+    conn.execute(
+        "UPDATE runs SET finished = ?, status = ?, summary = ?, error = ? WHERE run_id = ?",
+        (
+            moment(now),
+            status,
+            canonical({part: dict(counts) for part, counts in summary.items()}),
+            None if error is None else canonical(error),
+            run_id,
+        ),
+    )
+
+
+def runs(conn: sqlite3.Connection, limit: int) -> list[RunRecord]:
+    """The youngest first."""
+    rows = conn.execute(
+        "SELECT run_id, kind, started, finished, status, summary, error FROM runs"
+        " ORDER BY started DESC, rowid DESC LIMIT ?",
+        (limit,),
+    ).fetchall()
+    return [
+        RunRecord(
+            run_id=run_id,
+            kind=kind,
+            started=at_moment(started),
+            finished=None if finished is None else at_moment(finished),
+            status=status,
+            summary=json.loads(summary),
+            error=None if error is None else json.loads(error),
+        )
+        for run_id, kind, started, finished, status, summary, error in rows
+    ]

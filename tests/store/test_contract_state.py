@@ -1,0 +1,340 @@
+"""The contract of `ports.Store`: what was wanted and what was pushed is remembered, apart."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from syncd.core.change import ChangeKind
+from syncd.model import GroupState, PushedGroup, PushedUser, Standing
+from syncd.ports import (
+    GroupForgotten,
+    GroupPushed,
+    MemberPushed,
+    Population,
+    Settled,
+    Store,
+    UserForgotten,
+    UserPushed,
+)
+from tests.store.making import (
+    NOON,
+    Place,
+    absorb,
+    apply,
+    change,
+    group,
+    push_group,
+    push_member,
+    push_user,
+    wanted,
+)
+
+ANN, BOB = wanted("00u-ann", attributes={"name.givenName": "Ann", "level": 3, "vip": True}), wanted("00u-bob")
+
+
+def test_a_new_store_remembers_nobody(store: Store) -> None:
+    assert store.revision() == 0
+    assert store.groups() == []
+    assert store.user("00u-ann") is None
+    assert store.population() == Population(0, 0, 0, 0, {})
+
+
+def test_a_wish_comes_back_as_it_was_given(store: Store) -> None:
+    absorb(store, users=[ANN])
+    known = store.user(ANN.okta_id)
+    assert known is not None
+    assert known.wanted == ANN
+    assert known.pushed is None
+
+
+def test_hostile_text_comes_back_unchanged(store: Store) -> None:
+    name = 'x\ud800"; DROP TABLE users; --\x00\N{KELVIN SIGN}'
+    evil = wanted("00u-evil", name=name, attributes={"title": "\udfff"}, reason="assigned through \ud834")
+    absorb(store, users=[evil], groups=[group("g\N{SNOWMAN}")])
+    push_user(store, evil)
+    known = store.user("00u-evil")
+    assert known is not None
+    assert known.wanted == evil
+    assert known.pushed is not None
+    assert known.pushed.attributes == evil.attributes
+    assert [found.okta_id for found in store.find_users(name)] == ["00u-evil"]
+
+
+def test_what_was_pushed_is_kept_apart_from_what_is_wanted(store: Store) -> None:
+    absorb(store, users=[ANN])
+    pushed = PushedUser("scim-1", {"userName": "old@example.com"}, active=False)
+    apply(store, change(ChangeKind.ADOPT_USER, ANN.okta_id), [UserPushed(ANN.okta_id, pushed)])
+    known = store.user(ANN.okta_id)
+    assert known is not None
+    assert (known.wanted, known.pushed) == (ANN, pushed)
+    assert store.user_by_scim_id("scim-1") == known
+
+
+def test_a_user_pushed_before_any_wish_is_frozen_until_one_is_read(store: Store) -> None:
+    push_user(store, ANN)
+    known = store.user(ANN.okta_id)
+    assert known is not None
+    assert known.wanted.standing is Standing.FROZEN
+    absorb(store, users=[ANN])
+    again = store.user(ANN.okta_id)
+    assert again is not None
+    assert again.wanted == ANN
+
+
+def test_a_scim_id_given_to_somebody_else_leaves_its_old_owner(store: Store) -> None:
+    absorb(store, users=[ANN, BOB], groups=[group("g1")], lists={"g1": [ANN.okta_id]})
+    push_user(store, ANN)
+    push_group(store, "g1", [ANN.okta_id])
+    taken = PushedUser(f"scim-{ANN.okta_id}", BOB.attributes, active=True)
+    apply(store, change(ChangeKind.CREATE_USER, BOB.okta_id), [UserPushed(BOB.okta_id, taken)])
+    ann, bob = store.user(ANN.okta_id), store.user(BOB.okta_id)
+    assert ann is not None
+    assert bob is not None
+    assert ann.pushed is None
+    assert bob.pushed == taken
+    assert store.pushed_members("g1") == []
+
+
+def test_a_user_created_anew_has_none_of_the_old_memberships(store: Store) -> None:
+    absorb(store, users=[ANN], groups=[group("g1")], lists={"g1": [ANN.okta_id]})
+    push_user(store, ANN)
+    push_group(store, "g1", [ANN.okta_id])
+    again = PushedUser("scim-new", ANN.attributes, active=True)
+    apply(store, change(ChangeKind.CREATE_USER, ANN.okta_id), [UserPushed(ANN.okta_id, again)])
+    assert store.groups_with(ANN.okta_id) == []
+
+
+def test_forgetting_a_user_forgets_id_and_memberships_but_not_the_wish(store: Store) -> None:
+    absorb(store, users=[ANN], groups=[group("g1")], lists={"g1": [ANN.okta_id]})
+    push_user(store, ANN)
+    push_group(store, "g1", [ANN.okta_id])
+    apply(store, change(ChangeKind.DEACTIVATE_USER, ANN.okta_id), [UserForgotten(ANN.okta_id)])
+    known = store.user(ANN.okta_id)
+    assert known is not None
+    assert (known.wanted, known.pushed) == (ANN, None)
+    assert store.pushed_members("g1") == []
+
+
+def test_memberships_are_remembered_from_both_ends(store: Store) -> None:
+    absorb(store, users=[ANN, BOB], groups=[group("g1"), group("g2")])
+    push_group(store, "g1")
+    for user_id in (BOB.okta_id, ANN.okta_id):
+        push_member(store, "g1", user_id)
+    push_member(store, "g2", ANN.okta_id)
+    push_member(store, "g1", BOB.okta_id, present=False)
+    assert store.pushed_members("g1") == [ANN.okta_id]
+    assert store.groups_with(ANN.okta_id) == ["g1", "g2"]
+    assert store.groups_with(BOB.okta_id) == []
+
+
+def test_members_given_with_a_group_replace_the_old_ones(store: Store) -> None:
+    absorb(store, users=[ANN, BOB], groups=[group("g1")])
+    push_group(store, "g1", [ANN.okta_id])
+    push_group(store, "g1", [BOB.okta_id])
+    assert store.pushed_members("g1") == [BOB.okta_id]
+
+
+def test_a_renamed_group_keeps_its_members(store: Store) -> None:
+    absorb(store, groups=[group("g1")])
+    push_group(store, "g1", [ANN.okta_id])
+    renamed = PushedGroup("scim-g1", "New name")
+    apply(store, change(ChangeKind.RENAME_GROUP, "g1"), [GroupPushed("g1", renamed)])
+    known = store.group("g1")
+    assert known is not None
+    assert known.pushed == renamed
+    assert store.pushed_members("g1") == [ANN.okta_id]
+    assert store.group_by_scim_id("scim-g1") == known
+
+
+@pytest.mark.parametrize("kind", [ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP])
+def test_an_unlinked_group_is_not_remembered_at_all(store: Store, kind: ChangeKind) -> None:
+    absorb(store, users=[ANN], groups=[group("g1")], lists={"g1": [ANN.okta_id]})
+    push_group(store, "g1", [ANN.okta_id])
+    apply(store, change(kind, "g1"), [GroupForgotten("g1")])
+    assert store.group("g1") is None
+    assert store.population().memberships == 0
+
+
+def test_a_group_that_vanished_at_the_target_is_still_wanted(store: Store) -> None:
+    absorb(store, groups=[group("g1")])
+    push_group(store, "g1", [ANN.okta_id])
+    apply(store, change(ChangeKind.RENAME_GROUP, "g1"), [GroupForgotten("g1")])
+    known = store.group("g1")
+    assert known is not None
+    assert known.pushed is None
+    assert known.wanted.state is GroupState.PUSHED
+    assert store.pushed_members("g1") == []
+
+
+def test_people_and_groups_are_found_by_any_of_their_names_exact_first(store: Store) -> None:
+    lower, upper = wanted("00u1", name="ann@example.com"), wanted("00u2", name="Ann@example.com")
+    absorb(store, users=[lower, upper], groups=[group("g1")])
+    old = PushedUser("scim-9", {"userName": "ann.old@example.com"}, active=True)
+    apply(store, change(ChangeKind.ADOPT_USER, "00u1"), [UserPushed("00u1", old)])
+    push_group(store, "g1")
+
+    def people(text: str) -> list[str]:
+        return [known.okta_id for known in store.find_users(text)]
+
+    assert people("ann@example.com") == ["00u1"]
+    assert people("ANN@example.com") == ["00u1", "00u2"]
+    assert people("ann.OLD@example.com") == people("scim-9") == people("00u1") == ["00u1"]
+    assert people("nobody") == []
+    for text in ("g1", "scim-g1", "Group g1", "gROUP g1"):
+        assert [known.okta_id for known in store.find_groups(text)] == ["g1"]
+
+
+def test_population_counts_what_is_pushed_not_what_is_wanted(store: Store) -> None:
+    absorb(store, users=[ANN, BOB, wanted("00u-cy")], groups=[group("g1"), group("g2")])
+    push_user(store, ANN)
+    push_user(store, BOB, active=False)
+    push_group(store, "g1", [ANN.okta_id, BOB.okta_id])
+    assert store.population() == Population(
+        users=2, active_users=1, groups=1, memberships=2, by_group={"g1": 2}
+    )
+
+
+def test_a_released_user_is_forgotten_and_marked_until_they_left_and_came_back(store: Store) -> None:
+    absorb(store, users=[ANN], groups=[group("g1")], lists={"g1": [ANN.okta_id]})
+    push_user(store, ANN)
+    push_group(store, "g1", [ANN.okta_id])
+    store.release_user(ANN.okta_id)
+    known = store.user(ANN.okta_id)
+    assert known is not None
+    assert (known.released, known.pushed) == (True, None)
+    assert store.pushed_members("g1") == []
+    absorb(store, users=[ANN])
+    still = store.user(ANN.okta_id)
+    assert still is not None
+    assert still.released
+    absorb(store, users=[], gone={ANN.okta_id: NOON})
+    absorb(store, users=[ANN])
+    back = store.user(ANN.okta_id)
+    assert back is not None
+    assert (back.released, back.wanted) == (False, ANN)
+
+
+def test_a_released_group_is_forgotten_and_marked(store: Store) -> None:
+    absorb(store, groups=[group("g1")])
+    push_group(store, "g1", [ANN.okta_id])
+    store.release_group("g1")
+    absorb(store, groups=[])
+    known = store.group("g1")
+    assert known is not None
+    assert (known.released, known.pushed) == (True, None)
+    assert store.pushed_members("g1") == []
+
+
+def test_only_a_confirmed_absence_is_stored_and_the_first_departure_counts(store: Store) -> None:
+    absorb(store, users=[ANN, BOB])
+    later = NOON + timedelta(hours=1)
+    absorb(store, users=[], gone={ANN.okta_id: NOON})
+    absorb(store, users=[], gone={ANN.okta_id: later})
+    ann, bob = store.user(ANN.okta_id), store.user(BOB.okta_id)
+    assert ann is not None
+    assert bob is not None
+    assert (ann.wanted.standing, ann.left_at) == (Standing.ABSENT, NOON)
+    assert (bob.wanted, bob.left_at) == (BOB, None)
+
+
+def test_a_user_that_is_wanted_again_loses_the_departure(store: Store) -> None:
+    absorb(store, users=[ANN])
+    absorb(store, users=[], gone={ANN.okta_id: NOON})
+    absorb(store, users=[ANN])
+    known = store.user(ANN.okta_id)
+    assert known is not None
+    assert (known.wanted, known.left_at) == (ANN, None)
+
+
+def test_a_second_read_that_finds_the_user_overrides_the_absence(store: Store) -> None:
+    absorb(store, users=[ANN])
+    absorb(store, users=[ANN], gone={ANN.okta_id: NOON})
+    known = store.user(ANN.okta_id)
+    assert known is not None
+    assert known.wanted == ANN
+
+
+def test_the_stamp_of_a_member_list_is_stored_only_with_a_complete_list(store: Store) -> None:
+    absorb(store, groups=[group("g1", stamp="2026-01-01T00:00:00.000Z")])
+    stage = store.stage()
+    stage.put_members("g1", [ANN.okta_id])
+    store.absorb(stage, confirmed_absent={})
+    unread = store.group("g1")
+    assert unread is not None
+    assert unread.members_stamp is None
+    stage.members_read_whole("g1", "2026-01-01T00:00:00.000Z")
+    store.absorb(stage, confirmed_absent={})
+    read = store.group("g1")
+    assert read is not None
+    assert read.members_stamp == "2026-01-01T00:00:00.000Z"
+    assert read.wanted.stamp == "2026-01-01T00:00:00.000Z"
+
+
+def test_the_revision_grows_with_every_change_and_stands_still_without(store: Store) -> None:
+    seen = [store.revision()]
+
+    def changed() -> bool:
+        seen.append(store.revision())
+        return seen[-1] > seen[-2]
+
+    absorb(store, users=[ANN], groups=[group("g1")], lists={"g1": [ANN.okta_id]})
+    assert changed()
+    absorb(store, users=[ANN], groups=[group("g1")], lists={"g1": [ANN.okta_id]})
+    assert not changed()
+    push_user(store, ANN)
+    assert changed()
+    apply(store, change(ChangeKind.ADD_MEMBER, ANN.okta_id, group_id="g1"), error="503")
+    assert not changed()
+    store.remember("cursor", "next")
+    assert not changed()
+    store.release_user(ANN.okta_id)
+    assert changed()
+
+
+def test_facts_are_remembered_and_forgotten(store: Store) -> None:
+    store.remember("learned.update_method", "put")
+    store.remember("cursor", "https://example/?after=\ud800")
+    assert store.recall("learned.update_method") == "put"
+    assert store.recall("cursor") == "https://example/?after=\ud800"
+    store.remember("cursor", None)
+    assert store.recall("cursor") is None
+
+
+def test_everything_is_there_after_closing_and_opening_again(place: Place) -> None:
+    with place.open() as first:
+        absorb(first, users=[ANN], groups=[group("g1")], lists={"g1": [ANN.okta_id]})
+        push_user(first, ANN)
+        push_group(first, "g1", [ANN.okta_id])
+        before = (first.user(ANN.okta_id), first.groups(), first.population(), first.revision(), first.runs())
+    with place.open() as second:
+        after = (
+            second.user(ANN.okta_id),
+            second.groups(),
+            second.population(),
+            second.revision(),
+            second.runs(),
+        )
+    assert after == before
+
+
+def test_effects_of_a_failed_change_that_were_observed_still_count(store: Store) -> None:
+    absorb(store, users=[ANN])
+    push_user(store, ANN)
+    run_id = store.begin_run("full")
+    update = change(ChangeKind.UPDATE_USER, ANN.okta_id, title="x")
+    (sequence,) = store.intend(run_id, [update])
+    store.settle([Settled(sequence, update, [UserForgotten(ANN.okta_id)], 404, error="gone at the target")])
+    known = store.user(ANN.okta_id)
+    assert known is not None
+    assert known.pushed is None
+
+
+def test_a_membership_of_an_unknown_pair_can_be_taken_back(store: Store) -> None:
+    apply(
+        store,
+        change(ChangeKind.REMOVE_MEMBER, "00u-x", group_id="g-x"),
+        [MemberPushed("g-x", "00u-x", present=False)],
+    )
+    assert store.pushed_members("g-x") == []
