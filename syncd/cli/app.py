@@ -1,0 +1,169 @@
+"""The `syncd` command: which commands there are, and what every outcome becomes in words and exit codes."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from syncd import __version__
+from syncd.cli import exits
+from syncd.cli.console import Console, put
+from syncd.cli.options import Globals, LazyGroup
+from syncd.errors import SyncdError
+from syncd.redact import clip
+from syncd.report import jsondoc
+
+COMMANDS = {
+    "init": ("syncd.cli.init", "Write a commented starter configuration."),
+    "check": ("syncd.cli.check", "Test the connection on both sides; changes nothing."),
+    "plan": ("syncd.cli.plan", "Show what would change and why; changes nothing."),
+    "apply": ("syncd.cli.apply", "Apply a saved plan exactly, or plan, ask and apply."),
+    "sync": ("syncd.cli.sync", "Plan, check the limits, apply: once."),
+    "status": ("syncd.cli.status", "Show runs, held changes and failing objects."),
+    "release": ("syncd.cli.release", "Stop managing a user or group; leave it at the target."),
+    "simulate": ("syncd.cli.simulate", "Serve a simulated Okta org or Split organisation."),
+    "demo": ("syncd.cli.demo", "Tell the whole story against both simulators."),
+    "completion": ("syncd.cli.completion", "Print the completion script for bash, zsh or fish."),
+}
+
+_HELP = """Provision the people and groups of an Okta app into Split (Harness FME) by SCIM.
+
+A new connection: syncd init, edit config.toml, syncd check, syncd plan, syncd sync.
+"""
+_EPILOG = """\b
+Exit codes: 0 done or nothing to do, 1 failed, 2 changes found (only with
+--detailed-exitcode), 3 refused or held by a safety check, 4 partly applied,
+64 usage, 78 configuration.
+
+\b
+Completion: add to ~/.bashrc (or ~/.zshrc)   eval "$(syncd completion bash)"
+for fish   syncd completion fish > ~/.config/fish/completions/syncd.fish
+"""
+
+
+class _Root(LazyGroup):
+    """Called as a program, it is `run`: whoever invokes the command gets its exit codes, not click's."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: FBT001, FBT002  (click's signature)
+        **extra: Any,
+    ) -> Any:
+        if standalone_mode:
+            sys.exit(run(sys.argv[1:] if args is None else args))
+        return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+
+
+cli = _Root(
+    name="syncd",
+    lazy=COMMANDS,
+    help=_HELP,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+click.version_option(__version__, prog_name="syncd", message="%(prog)s %(version)s")(cli)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line; returns the exit code. Never raises for what a command raises."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name must not fail where the locale is narrow
+    said = Globals()
+    try:
+        with _terminable():
+            code: Any = cli.main(list(arguments), prog_name="syncd", standalone_mode=False, obj=said)
+    except (click.Abort, KeyboardInterrupt):
+        return _interrupted(said, arguments)
+    except click.UsageError as error:
+        return _usage(said, error, arguments)
+    except click.ClickException as error:
+        return _failed(said, SyncdError(error.format_message()), arguments)
+    except SyncdError as error:
+        return _failed(said, error, arguments)
+    except BrokenPipeError:
+        return exits.FAILED
+    except Exception as error:  # noqa: BLE001  (the last one who can turn it into a sentence)
+        return _unexpected(said, error, arguments)
+    return code if isinstance(code, int) else exits.DONE
+
+
+class _terminable:  # noqa: N801  (reads as what it does)
+    """Until a command knows better, SIGTERM ends it like Ctrl-C does: with a sentence and everything closed."""
+
+    def __enter__(self) -> None:
+        self._before: Any = None
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGTERM, _raise_interrupt)
+
+    def __exit__(self, *exc: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
+
+
+def _raise_interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    own = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    return "--json" in own
+
+
+def _failed(said: Globals, error: SyncdError, arguments: Sequence[str]) -> int:
+    from syncd.cli.session import Session  # noqa: PLC0415  (only when something went wrong)
+
+    as_json = _wants_json(arguments)
+    with Session(said, as_json=as_json) as session:
+        session.fail(error)
+        if said.verbose > 1:
+            put(sys.stderr, said.redactor.text(traceback.format_exc()))
+    if as_json:
+        _document(said, error.message, error.hint, error.exit_code)
+    return error.exit_code
+
+
+def _usage(said: Globals, error: click.UsageError, arguments: Sequence[str]) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        put(sys.stderr, error.format_message() + "\n")
+        return exits.USAGE
+    where = error.ctx.command_path if error.ctx else "syncd"
+    hint = f"See: {where} --help"
+    usage = SyncdError(error.format_message(), hint=hint)
+    Console(said.redactor, no_color=said.no_color).fail(usage)
+    if _wants_json(arguments):
+        _document(said, usage.message, hint, exits.USAGE)
+    return exits.USAGE
+
+
+def _interrupted(said: Globals, arguments: Sequence[str]) -> int:
+    text = "stopped before it was done; nothing is lost, the next run settles what was under way"
+    Console(said.redactor, no_color=said.no_color).fail(SyncdError(text))
+    if _wants_json(arguments):
+        _document(said, text, "", exits.INTERRUPTED)
+    return exits.INTERRUPTED
+
+
+def _unexpected(said: Globals, error: Exception, arguments: Sequence[str]) -> int:
+    name = type(error).__name__
+    problem = SyncdError(
+        f"something unexpected went wrong: {name}: {clip(said.redactor.text(str(error)), 300)}",
+        hint="This is a fault of syncd. Run it again with -vv and report the traceback."
+        if said.verbose < 2
+        else "This is a fault of syncd. Report the traceback.",
+    )
+    return _failed(said, problem, arguments)
+
+
+def _document(said: Globals, message: str, hint: str, code: int) -> None:
+    document = jsondoc.error_document(said.redactor.text(message), said.redactor.text(hint), code)
+    put(sys.stdout, jsondoc.dumps(document))

@@ -1,0 +1,131 @@
+"""`syncd apply`: a saved plan exactly, or plan, show, ask, apply."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli import planfile
+from syncd.cli.choices import allow_option, json_option, selected, selection_options
+from syncd.cli.interrupts import Stop
+from syncd.cli.options import Command, globals_of
+from syncd.cli.planning import shown_lines
+from syncd.cli.session import Session
+from syncd.cli.sync import run_answer
+from syncd.errors import RefusedError
+
+if TYPE_CHECKING:
+    from syncd.core.plan import SavedPlan
+    from syncd.engine.job import Job
+    from syncd.engine.selection import Selection
+    from syncd.settings import ConnectionSettings
+
+
+@click.command(name="apply", cls=Command)
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--yes", is_flag=True, help="Without FILE: do not ask before applying.")
+@selection_options
+@allow_option
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    file: Path | None,
+    users: tuple[str, ...],
+    groups: tuple[str, ...],
+    allow: Mapping[str, int],
+    *,
+    yes: bool,
+    full: bool,
+    as_json: bool,
+) -> int:
+    """Apply a saved plan exactly, or plan, ask and apply.
+
+    With FILE (from `syncd plan -o FILE`) every object of the plan is read again on both sides; when one of them moved
+    or the scope settings changed, the plan is refused as stale (exit 3) before the first write. Without FILE it plans,
+    shows the plan, asks and applies.
+    """
+    selection = selected(users, groups, full=full)
+    if file is not None and (users or groups or full or allow):
+        raise click.UsageError(
+            "a saved plan is applied as it is: --user, --group, --full and --allow belong to plan"
+        )
+    if file is None and not yes and not _can_ask():
+        raise click.UsageError(
+            "there is no terminal to ask on: give --yes, or a plan saved with `syncd plan -o FILE`"
+        )
+    with Session(globals_of(ctx), as_json=as_json) as session, Stop(session.note) as stop:
+        session.listen()
+        if file is not None:
+            return _saved(session, stop, planfile.read(file))
+        return _fresh(session, stop, selection, allow, yes=yes)
+
+
+def _can_ask() -> bool:
+    try:
+        return sys.stdin.isatty() and sys.stderr.isatty()
+    except (AttributeError, ValueError):
+        return False
+
+
+def _saved(session: Session, stop: Stop, text: str) -> int:
+    from syncd.core.plan import read_plan  # noqa: PLC0415
+
+    saved = read_plan(text)
+    del text
+    settings = _named(session, saved)
+
+    from syncd.engine.run import apply_saved  # noqa: PLC0415  (the engine)
+
+    with ExitStack() as stack:
+        job = _open(stack, session, stop, settings)
+        result = apply_saved(job, saved)
+    return session.one(run_answer(session, result, stop))
+
+
+def _named(session: Session, saved: SavedPlan) -> ConnectionSettings:
+    """The settings of the connection that the plan was made for. Raises RefusedError when there are none."""
+    from syncd.settings import configuration_error  # noqa: PLC0415  (pydantic)
+
+    loaded = session.load()
+    for settings in loaded.connections:
+        if settings.name == saved.connection:
+            return settings
+    if loaded.problems:
+        raise configuration_error(loaded.problems)
+    names = ", ".join(one.name for one in loaded.connections)
+    raise RefusedError(
+        f"the plan was made for the connection {saved.connection}, and the settings are those of {names}",
+        hint="name its settings file with --config",
+    )
+
+
+def _fresh(session: Session, stop: Stop, selection: Selection, allow: Mapping[str, int], *, yes: bool) -> int:
+    settings = session.only_connection("apply")
+
+    from syncd.engine.run import apply_planned, plan_to_apply  # noqa: PLC0415  (the engine)
+
+    with ExitStack() as stack:
+        job = _open(stack, session, stop, settings)
+        planned = stack.enter_context(plan_to_apply(job, selection, allow))
+        if not yes or not session.as_json:
+            session.show(shown_lines(planned))
+        if not yes and any(planned.header.summary.values()) and not session.confirm("Apply this plan?"):
+            raise RefusedError("the plan was not approved", hint="Nothing was written at either side.")
+        result = apply_planned(job, planned)
+    return session.one(run_answer(session, result, stop))
+
+
+def _open(stack: ExitStack, session: Session, stop: Stop, settings: ConnectionSettings) -> Job:
+    from syncd.wiring import open_job  # noqa: PLC0415
+
+    observer = stack.enter_context(session.watcher(settings))
+    stop.during(observer)
+    return stack.enter_context(
+        open_job(settings, writing=True, observer=observer, redactor=session.redactor, cancelled=stop.asked)
+    )

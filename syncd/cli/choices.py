@@ -1,0 +1,68 @@
+"""Options that several commands share: what to look at, which limits to raise, how to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from syncd.core.safety import LIMIT_NAMES
+from syncd.engine.selection import Selection
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on stdout, everything else on stderr."
+)
+detailed_option = click.option(
+    "--detailed-exitcode", "detailed", is_flag=True, help="Exit 2 when there is something to change."
+)
+
+
+def selection_options(command: F) -> F:
+    """--user, --group and --full: given to the command as `users`, `groups` and `full`."""
+    command = click.option(
+        "--full", is_flag=True, help="Also re-read every member list, moved or not (the whole app only)."
+    )(command)
+    command = click.option(
+        "--group", "groups", multiple=True, metavar="NAME", help="Only this group (name or id). Repeatable."
+    )(command)
+    return click.option(
+        "--user", "users", multiple=True, metavar="EMAIL", help="Only this user (e-mail or id). Repeatable."
+    )(command)
+
+
+def selected(users: tuple[str, ...], groups: tuple[str, ...], *, full: bool) -> Selection:
+    """Raises click.UsageError for an empty name."""
+    if any(not text.strip() for text in (*users, *groups)):
+        raise click.UsageError("--user and --group need a name")
+    return Selection(users, groups, full)
+
+
+def _limits(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> Mapping[str, int]:
+    """Reads NAME=N. Raises click.UsageError, naming the limits there are."""
+    del ctx, param
+    allow: dict[str, int] = {}
+    for value in values:
+        name, sign, number = value.partition("=")
+        name = name.strip()
+        if name not in LIMIT_NAMES:
+            raise click.UsageError(
+                f"--allow {value}: there is no limit of this name; there are {', '.join(LIMIT_NAMES)}"
+            )
+        if not sign or not (number.isascii() and number.isdigit()) or len(number) > 9:
+            raise click.UsageError(
+                f"--allow {value}: write --allow {name}=N with a whole number N, 0 or more"
+            )
+        allow[name] = int(number)
+    return allow
+
+
+allow_option = click.option(
+    "--allow",
+    multiple=True,
+    metavar="NAME=N",
+    callback=_limits,
+    help=f"Raise one limit for this run: {', '.join(LIMIT_NAMES)}. Repeatable.",
+)

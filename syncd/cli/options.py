@@ -1,0 +1,124 @@
+"""Options that every command understands, before or after its name, and the command classes that know them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from syncd.redact import Redactor
+
+
+@dataclass(slots=True)
+class Globals:
+    """What was said before and after the command, together."""
+
+    configs: list[Path] = field(default_factory=list)
+    verbose: int = 0
+    quiet: bool = False
+    log_format: str = "text"
+    no_color: bool = False
+    redactor: Redactor = field(default_factory=Redactor)
+    """Learns the secrets when they are read; everything printed afterwards passes it."""
+
+
+def globals_of(ctx: click.Context) -> Globals:
+    return ctx.find_root().ensure_object(Globals)
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    said = globals_of(ctx)
+    if param.name == "config":
+        said.configs.extend(value)
+    elif param.name == "verbose":
+        said.verbose += value
+    elif param.name == "quiet":
+        said.quiet = said.quiet or value
+    elif param.name == "log_format" and value is not None:
+        said.log_format = value
+    elif param.name == "no_color":
+        said.no_color = said.no_color or value
+
+
+def global_options() -> list[click.Option]:
+    """Fresh options; each keeps what it gets in the root context's `Globals`."""
+
+    def option(*names: str, **rest: Any) -> click.Option:
+        return click.Option(names, expose_value=False, callback=_keep, **rest)
+
+    return [
+        option(
+            "-c",
+            "--config",
+            metavar="PATH",
+            multiple=True,
+            type=click.Path(path_type=Path),
+            help="Settings file, or a directory of *.toml files. Repeatable. "
+            "Default: $SYNCD_CONFIG, ./config.toml, /etc/syncd/config.toml.",
+        ),
+        option("-v", "--verbose", count=True, help="Say more on stderr; -vv also shows tracebacks."),
+        option("-q", "--quiet", is_flag=True, help="Only errors on stderr, no progress."),
+        option("--log-format", type=click.Choice(["text", "json"]), help="Form of what goes to stderr."),
+        option("--no-color", is_flag=True, help="No colour; also with NO_COLOR set or without a terminal."),
+    ]
+
+
+def _split_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    """The command's own options, then those that every command has."""
+    own: list[tuple[str, str]] = []
+    everywhere: list[tuple[str, str]] = []
+    for param in command.get_params(ctx):
+        if not isinstance(param, click.Option):
+            continue
+        record = param.get_help_record(ctx)
+        if record is not None:
+            (everywhere if not param.expose_value and param.callback is _keep else own).append(record)
+    for title, records in (("Options", own), ("Global options (before or after the command)", everywhere)):
+        if records:
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+class Command(click.Command):
+    """A command that also takes the global options."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(global_options())
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _split_options(self, ctx, formatter)
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for.
+
+    `lazy` maps a name to (module, one line of help): the list of commands is shown without importing any.
+    """
+
+    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy = dict(lazy)
+        self.params.extend(global_options())
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(self.lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in self.lazy:
+            return None
+        command = importlib.import_module(self.lazy[cmd_name][0]).command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{cmd_name} is no command")
+        return command
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _split_options(self, ctx, formatter)
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self.lazy.items()])

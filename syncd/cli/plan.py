@@ -1,0 +1,103 @@
+"""`syncd plan`: a full cycle up to the first write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli import exits
+from syncd.cli.choices import detailed_option, json_option, selected, selection_options
+from syncd.cli.options import Command, globals_of
+from syncd.cli.planfile import PlanFile
+from syncd.cli.planning import plan_document_of, shown_lines
+from syncd.cli.session import Answer, Session
+from syncd.report import jsondoc
+
+if TYPE_CHECKING:
+    from syncd.engine.run import Planned
+    from syncd.engine.selection import Selection
+    from syncd.settings import ConnectionSettings
+
+
+@click.command(name="plan", cls=Command)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Save the plan for `syncd apply FILE`.",
+)
+@selection_options
+@detailed_option
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    output: Path | None,
+    users: tuple[str, ...],
+    groups: tuple[str, ...],
+    *,
+    full: bool,
+    detailed: bool,
+    as_json: bool,
+) -> int:
+    """Show what would change and why; changes nothing.
+
+    Reads Okta, compares with the store, matches what is new at the target. Nothing is written at either side or in
+    the store. Exit 3 when a safety check holds changes.
+    """
+    selection = selected(users, groups, full=full)
+    with Session(globals_of(ctx), as_json=as_json) as session:
+        return run_plan(session, selection, {}, output=output, detailed=detailed)
+
+
+def run_plan(
+    session: Session,
+    selection: Selection,
+    allow: Mapping[str, int],
+    *,
+    output: Path | None = None,
+    detailed: bool = False,
+) -> int:
+    """`plan`, and `sync --dry-run`. Raises SyncdError for a plan file that cannot be written."""
+    file = None if output is None else PlanFile(output)
+    if file is not None:
+        session.only_connection("plan -o")
+
+    def work(settings: ConnectionSettings) -> Answer:
+        from syncd.engine.run import plan  # noqa: PLC0415  (the engine)
+        from syncd.wiring import open_job  # noqa: PLC0415
+
+        with (
+            session.watcher(settings) as observer,
+            open_job(settings, writing=False, observer=observer, redactor=session.redactor) as job,
+            plan(job, selection, allow) as planned,
+        ):
+            observer.close()
+            code = planned.exit_code
+            if detailed and planned.has_changes:
+                code = exits.worst([code, exits.CHANGES])
+            for problem in planned.problems:
+                session.fail(problem, connection=settings.name if session.several else "")
+            if file is not None:
+                file.write(plan_document_of(planned))
+                session.note(
+                    f"The plan is saved in {file.path}. To apply exactly this: syncd apply {file.path}"
+                )
+            return _answer(session, planned, code)
+
+    session.listen()
+    return session.each(work)
+
+
+def _answer(session: Session, planned: Planned, code: int) -> Answer:
+    """Only what will be printed is made, and while the plan is still open."""
+    if not session.as_json:
+        return Answer({}, code, shown_lines(planned))
+    if session.several:
+        return Answer(planned.document(), code, exact=True)
+    session.console.data(jsondoc.pieces(plan_document_of(planned)))
+    return Answer({}, code, said=True)

@@ -1,0 +1,227 @@
+"""One invocation: what the global options mean, where output goes, and how several connections become one answer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from syncd.cli.console import Console, wants_colour
+from syncd.cli.exits import worst
+from syncd.cli.options import Globals
+from syncd.cli.progress import Bar, Lines, Watcher, on_terminal
+from syncd.errors import SyncdError, UsageError
+from syncd.report import jsondoc
+from syncd.report.lines import BLANK, Line, Span, line
+
+if TYPE_CHECKING:
+    from syncd.observe.logs import Logs
+    from syncd.settings import ConnectionSettings, Loaded, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one connection answered; the document with its secrets still to be taken out, except with `exact`.
+
+    `said`: it is on stdout already.
+    """
+
+    document: Mapping[str, Any]
+    exit_code: int
+    lines: Iterable[Line] = field(default=())
+    exact: bool = False
+    said: bool = False
+
+
+Work = Callable[["ConnectionSettings"], Answer]
+Broken = Callable[[str, list["Problem"]], Answer]
+"""What a settings file becomes that cannot be used: its name without .toml, and what is wrong with it."""
+
+
+class Session:
+    """`as_json` puts one document on stdout and everything else on stderr."""
+
+    def __init__(self, said: Globals, *, as_json: bool = False) -> None:
+        self.said = said
+        self.as_json = as_json
+        self.redactor = said.redactor
+        self.console = Console(self.redactor, quiet=said.quiet, no_color=said.no_color)
+        self._stack = ExitStack()
+        self.several = False
+        """Whether the answer is a list, once the settings are loaded."""
+        self.warnings: Sequence[Problem] = ()
+        """About the settings files, once they are loaded."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    # what is said on the way
+
+    @cached_property
+    def logs(self) -> Logs:
+        """The log chain, set up when the first thing is logged or a connection is opened."""
+        from syncd.observe.logs import Logs  # noqa: PLC0415  (structlog)
+
+        as_json = self.said.log_format == "json"
+        # Lines for machines start at info; people see progress and sentences without that.
+        levels = ("info", "debug", "debug") if as_json else ("warning", "info", "debug")
+        made = Logs(
+            self.redactor,
+            level="error" if self.said.quiet else levels[min(self.said.verbose, 2)],
+            form="json" if as_json else "text",
+            tracebacks=self.said.verbose > 1,
+            colour=wants_colour(sys.stderr, os.environ, no_color=self.said.no_color),
+        )
+        return self._stack.enter_context(made)
+
+    def listen(self) -> None:
+        """From now on what third parties log is captured too. For commands that talk to Okta or Split."""
+        _ = self.logs
+
+    def event(self, level: str, event: str, **fields: object) -> None:
+        self.logs.event(level, event, **fields)
+
+    def watcher(self, settings: ConnectionSettings) -> Watcher:
+        """Who watches a cycle of this connection."""
+        connection = settings.name if self.several else ""
+        if self.said.quiet:
+            return Watcher(self.event, connection=connection)
+        if self.said.log_format == "json":
+            return Lines(self.event, self.note, connection=connection)
+        if on_terminal() and os.environ.get("TERM") != "dumb":
+            colour = wants_colour(sys.stderr, os.environ, no_color=self.said.no_color)
+            return Bar(self.event, connection=connection, colour=colour)
+        return Lines(self.event, self.console.note, connection=connection)
+
+    def note(self, text: str, style: str = "") -> None:
+        """One sentence for people."""
+        if self.said.log_format == "json":
+            self.event("warning" if style == "warn" else "info", text)
+        else:
+            self.console.note(text, style)
+
+    def fail(self, error: SyncdError, *, connection: str = "") -> None:
+        if self.said.log_format == "json":
+            fields = {"connection": connection} if connection else {}
+            self.event("error", error.message, hint=error.hint, exit_code=error.exit_code, **fields)
+        else:
+            self.console.fail(error, about=connection)
+
+    # settings
+
+    def load(self, *, say: bool = True) -> Loaded:
+        """The settings of every connection asked for. Warnings are said (with `say`); problems are the caller's."""
+        from syncd.settings import load  # noqa: PLC0415  (pydantic)
+
+        loaded = load(self.said.configs, environ=os.environ)
+        self.warnings = loaded.warnings
+        for warning in loaded.warnings if say else ():
+            self.note(f"warning: {warning}", "warn")
+        return loaded
+
+    def only_connection(self, command: str) -> ConnectionSettings:
+        """The one connection of a command that takes no more. Raises ConfigurationError, UsageError."""
+        from syncd.settings import configuration_error  # noqa: PLC0415  (pydantic)
+
+        loaded = self.load()
+        if loaded.problems:
+            raise configuration_error(loaded.problems)
+        if len(loaded.connections) != 1:
+            names = ", ".join(one.name for one in loaded.connections)
+            raise UsageError(
+                f"{command} works on one connection, and there are {len(loaded.connections)}: {names}",
+                hint="name the settings file of one of them with --config",
+            )
+        return loaded.connections[0]
+
+    # answers
+
+    def each(self, work: Work, *, broken: Broken | None = None) -> int:
+        """Does the work for every connection and answers for all of them; one that fails hides no other.
+
+        `broken` makes the answer for a settings file that cannot be used; without it that is an error.
+        """
+        loaded = self.load(say=broken is None)
+        files = _by_file(loaded.problems)
+        self.several = len(loaded.connections) + len(files) > 1
+        answers = [self._refused(file, problems, broken) for file, problems in files.items()]
+        answers.extend(self._attempt(work, settings) for settings in loaded.connections)
+        if self.as_json and not any(answer.said for answer in answers):
+            documents = [self._document(answer) for answer in answers]
+            self.console.data([jsondoc.dumps(jsondoc.combined(documents, several=self.several))])
+        return worst(answer.exit_code for answer in answers)
+
+    def one(self, answer: Answer) -> int:
+        """Answers for a command that works on a single connection."""
+        if self.as_json:
+            self.console.data([jsondoc.dumps(self._document(answer))])
+        self._print(answer, "")
+        return answer.exit_code
+
+    def show(self, lines: Iterable[Line]) -> None:
+        """A plan to decide about: part of the answer for people, talk when stdout is data."""
+        if self.as_json:
+            self.console.talk(lines)
+        else:
+            self.console.answer(lines)
+
+    def confirm(self, question: str) -> bool:
+        """Asks on stderr; anything but yes is no."""
+        return click.confirm(question, default=False, err=True)
+
+    def _refused(self, file: Path, problems: list[Problem], broken: Broken | None) -> Answer:
+        if broken is not None:
+            answer = broken(file.stem, problems)
+            self._print(answer, file.stem)
+            return answer
+        from syncd.settings import configuration_error  # noqa: PLC0415  (pydantic)
+
+        error = configuration_error(problems)
+        self.fail(error)
+        return Answer(self._error(error, file.stem), error.exit_code)
+
+    def _attempt(self, work: Work, settings: ConnectionSettings) -> Answer:
+        try:
+            answer = work(settings)
+        except SyncdError as error:
+            self.fail(error, connection=settings.name if self.several else "")
+            return Answer(self._error(error, settings.name), error.exit_code)
+        self._print(answer, settings.name)
+        return answer
+
+    def _print(self, answer: Answer, name: str) -> None:
+        if self.as_json:
+            return
+        title = [line(Span(f"— {name} —", "strong"))] if self.several else []
+        self.console.answer([*title, *answer.lines, *([BLANK] if self.several else [])])
+
+    def _document(self, answer: Answer) -> Mapping[str, Any]:
+        if answer.exact:
+            return answer.document
+        redacted = self.redactor.value(dict(answer.document))
+        return redacted if isinstance(redacted, dict) else answer.document
+
+    def _error(self, error: SyncdError, connection: str) -> Mapping[str, Any]:
+        return jsondoc.error_document(
+            self.redactor.text(error.message),
+            self.redactor.text(error.hint),
+            error.exit_code,
+            connection=connection,
+        )
+
+
+def _by_file(problems: Sequence[Problem]) -> Mapping[Path, list[Problem]]:
+    files: dict[Path, list[Problem]] = {}
+    for problem in problems:
+        files.setdefault(problem.file, []).append(problem)
+    return files

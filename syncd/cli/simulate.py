@@ -1,0 +1,71 @@
+"""`syncd simulate`: one simulator alone, to try a real configuration against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from syncd.cli.exits import DONE
+from syncd.cli.options import Command
+from syncd.errors import PermanentError
+
+
+@click.command(name="simulate", cls=Command)
+@click.argument("kind", type=click.Choice(["okta", "split"]))
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; 0 takes a free one."
+)
+@click.option(
+    "--fixture",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="World to serve, as JSON (docs/simulators.md). Without it one is generated.",
+)
+@click.option("--token", help="The token it accepts; shown at the start.")
+@click.option("--users", type=click.IntRange(0), default=250, show_default=True, help="okta: people.")
+@click.option("--groups", type=click.IntRange(0), default=12, show_default=True, help="okta: groups.")
+@click.option("--seed", type=int, default=1, show_default=True, help="okta: the same seed, the same world.")
+@click.option(
+    "--flavor",
+    type=click.Choice(["split", "harness", "scim"]),
+    default="split",
+    show_default=True,
+    help="split: whose rules it follows.",
+)
+def command(
+    kind: str,
+    port: int,
+    fixture: Path | None,
+    token: str | None,
+    users: int,
+    groups: int,
+    seed: int,
+    flavor: str,
+) -> int:
+    """Serve a simulated Okta org or Split organisation.
+
+    On loopback, until Ctrl-C. Prints its address, its token and how to change its world while it runs.
+    """
+    from syncd.simulators.server import run  # noqa: PLC0415  (aiohttp)
+
+    try:
+        run(
+            kind,
+            port,
+            str(fixture) if fixture else None,
+            token=token,
+            users=users,
+            groups=groups,
+            seed=seed,
+            flavor=flavor,
+        )
+    except OSError as error:
+        raise PermanentError(
+            f"the {kind} simulator cannot start: {error.strerror or error}",
+            hint="Choose another --port, or 0 for a free one.",
+        ) from error
+    except ValueError as error:
+        raise PermanentError(
+            f"the {kind} simulator cannot serve this world: {error}", hint="See docs/simulators.md."
+        ) from error
+    return DONE

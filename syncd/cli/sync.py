@@ -1,0 +1,88 @@
+"""`syncd sync`: one-shot reconciliation for scripts and timers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli import exits
+from syncd.cli.choices import allow_option, detailed_option, json_option, selected, selection_options
+from syncd.cli.interrupts import Stop
+from syncd.cli.options import Command, globals_of
+from syncd.cli.plan import run_plan
+from syncd.cli.session import Answer, Session
+from syncd.report.text import run_lines
+
+if TYPE_CHECKING:
+    from syncd.engine.run import RunResult
+    from syncd.engine.selection import Selection
+    from syncd.settings import ConnectionSettings
+
+
+@click.command(name="sync", cls=Command)
+@click.option("--dry-run", is_flag=True, help="Stop before the first write; the same as `syncd plan`.")
+@selection_options
+@allow_option
+@detailed_option
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    users: tuple[str, ...],
+    groups: tuple[str, ...],
+    allow: Mapping[str, int],
+    *,
+    dry_run: bool,
+    full: bool,
+    detailed: bool,
+    as_json: bool,
+) -> int:
+    """Plan, check the limits, apply: once.
+
+    What a safety check stops is held (exit 3) and the rest is applied; objects that fail are retried later
+    (exit 4). Safe to run at any time and to interrupt.
+    """
+    selection = selected(users, groups, full=full)
+    with Session(globals_of(ctx), as_json=as_json) as session:
+        if dry_run:
+            return run_plan(session, selection, allow, detailed=detailed)
+        with Stop(session.note) as stop:
+            return _sync(session, stop, selection, allow, detailed=detailed)
+
+
+def _sync(
+    session: Session, stop: Stop, selection: Selection, allow: Mapping[str, int], *, detailed: bool
+) -> int:
+    def work(settings: ConnectionSettings) -> Answer:
+        from syncd.engine.run import sync  # noqa: PLC0415  (the engine)
+        from syncd.wiring import open_job  # noqa: PLC0415
+
+        if stop.asked():
+            raise KeyboardInterrupt
+        with session.watcher(settings) as observer:
+            stop.during(observer)
+            with open_job(
+                settings,
+                writing=True,
+                observer=observer,
+                redactor=session.redactor,
+                cancelled=stop.asked,
+            ) as job:
+                result = sync(job, selection, allow)
+        return run_answer(session, result, stop, detailed=detailed)
+
+    session.listen()
+    return session.each(work)
+
+
+def run_answer(session: Session, result: RunResult, stop: Stop, *, detailed: bool = False) -> Answer:
+    """The result of a run; a run that was stopped on request is an interrupted one."""
+    document = result.document()
+    for problem in result.problems:
+        session.fail(problem, connection=result.connection if session.several else "")
+    code = exits.INTERRUPTED if stop.asked() else result.exit_code
+    if detailed and any(document["summary"][outcome] for outcome in ("applied", "failed", "held")):
+        code = exits.worst([code, exits.CHANGES])
+    return Answer(document, code, run_lines(document))

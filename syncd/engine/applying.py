@@ -1,0 +1,164 @@
+"""Carries a plan out, in order: intent to the journal, write to the target, outcome to the journal and the store.
+
+The main thread owns the store; worker threads only talk to the target. Each success is stored as it happens, one
+failing object never stops the others, and a sick connection stops everything before it makes more damage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from itertools import chain, groupby, islice
+
+from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
+from syncd.engine.job import Job
+from syncd.engine.writing import Outcome, Unit, execute
+from syncd.errors import AccessDenied, PermanentError, SyncdError, TemporaryError
+from syncd.ports import Settled, Stage
+
+PHASES: Sequence[Sequence[ChangeKind]] = (
+    (
+        ChangeKind.ADOPT_USER,
+        ChangeKind.CREATE_USER,
+        ChangeKind.REACTIVATE_USER,
+        ChangeKind.UPDATE_USER,
+    ),
+    (ChangeKind.CREATE_GROUP, ChangeKind.LINK_GROUP, ChangeKind.RENAME_GROUP),
+    (ChangeKind.ADD_MEMBER,),
+    (ChangeKind.REMOVE_MEMBER,),
+    (ChangeKind.DEACTIVATE_USER,),
+    (ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP),
+)
+
+BREAKER_AFTER = 20
+BREAKER_SHARE = 0.4
+VANISHED_AT_MOST = 5
+
+
+@dataclass
+class Applying:
+    """The tally of one run. `stopped` holds why writing ended early."""
+
+    job: Job
+    run_id: str
+    applied: dict[ChangeKind, int] = field(default_factory=dict)
+    failed: dict[ChangeKind, int] = field(default_factory=dict)
+    deferred: dict[ChangeKind, int] = field(default_factory=dict)
+    failures: list[tuple[Change, SyncdError]] = field(default_factory=list)
+    stopped: SyncdError | None = None
+    vanished: int = 0
+
+    def run(self, stage: Stage) -> None:
+        """Applies every change of the stage that is not held."""
+        counts = stage.change_counts()
+        self.job.observer.phase("writing", sum(counts.values()))
+        with ThreadPoolExecutor(self.job.settings.split.concurrency, "write") as pool:
+            for kinds in PHASES:
+                if any(counts.get(kind) for kind in kinds):
+                    self._phase(pool, self._batches(stage.changes(kinds=kinds)))
+
+    def _batches(self, changes: Iterable[Change]) -> Iterator[list[Change]]:
+        """Memberships travel together, by group, at most `member_batch` at a time; everything else alone."""
+        size = self.job.settings.split.member_batch
+        for (kind, _), together in groupby(changes, key=lambda change: (change.kind, change.group_id)):
+            if kind in MEMBERSHIPS:
+                while batch := list(islice(together, size)):
+                    yield batch
+            else:
+                yield from ([change] for change in together)
+
+    def _phase(self, pool: ThreadPoolExecutor, batches: Iterator[list[Change]]) -> None:
+        """Keeps every worker busy and one batch ahead; journals intents and outcomes in shared transactions."""
+        ahead = self.job.settings.split.concurrency * 2
+        running: dict[Future[Sequence[Outcome]], Unit] = {}
+        while True:
+            room = ahead - len(running)
+            if self._may_write() and room >= max(1, ahead // 4):
+                for unit in self._journalled(list(islice(batches, room))):
+                    running[pool.submit(execute, self.job, unit)] = unit
+            if not running:
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            self._settle([(running.pop(future), future) for future in done])
+
+    def _may_write(self) -> bool:
+        if self.stopped is None and self.job.cancelled():
+            self.stopped = TemporaryError("stopped on request; what was not written is still wanted")
+        return self.stopped is None
+
+    def _journalled(self, batches: Sequence[list[Change]]) -> Iterator[Unit]:
+        if not batches:
+            return
+        store = self.job.store
+        sequences = iter(store.intend(self.run_id, list(chain.from_iterable(batches))))
+        for batch in batches:
+            group_id = batch[0].group_id
+            known = ((change.okta_id, store.user(change.okta_id)) for change in batch)
+            yield Unit(
+                changes=batch,
+                sequences=list(islice(sequences, len(batch))),
+                users={okta_id: user for okta_id, user in known if user is not None},
+                group=store.group(group_id) if group_id else None,
+            )
+
+    def _settle(self, finished: Sequence[tuple[Unit, Future[Sequence[Outcome]]]]) -> None:
+        settled = []
+        for unit, future in finished:
+            for sequence, outcome in zip(unit.sequences, future.result(), strict=True):
+                settled.append(self._tallied(sequence, outcome))
+        self.job.store.settle(settled)
+
+    def _tallied(self, sequence: int, outcome: Outcome) -> Settled:
+        change, error = outcome.change, outcome.error
+        deferred = outcome.deferred or isinstance(error, AccessDenied)
+        tally = self.applied if error is None else self.deferred if deferred else self.failed
+        tally[change.kind] = tally.get(change.kind, 0) + 1
+        self.job.observer.advance()
+        fields = {"kind": change.kind.value, "object": change.name, "group": change.group, "run": self.run_id}
+        if error is None:
+            self.vanished += outcome.note.startswith("the account was gone")
+            self.job.observer.event("info", "applied", **fields, note=outcome.note or None)
+        else:
+            level = "debug" if deferred else "warning"
+            self.job.observer.event(level, "not applied", **fields, error=error.message)
+            if not deferred:
+                self.failures.append((change, error))
+        self._judge(error)
+        return Settled(
+            sequence=sequence,
+            change=change,
+            effects=outcome.effects,
+            status=outcome.status,
+            note=outcome.note,
+            error=None if error is None else error.message,
+            deferred=deferred,
+        )
+
+    def _judge(self, error: SyncdError | None) -> None:
+        """Is the connection still well enough to go on writing?"""
+        if self.stopped is not None:
+            return
+        if isinstance(error, AccessDenied) and (error.status == 401 or self._listing_is_denied()):
+            self.stopped = error
+        if self.vanished > VANISHED_AT_MOST:
+            self.stopped = PermanentError(
+                f"{self.vanished} known accounts are gone at the target",
+                hint="if SCIM was switched off and on again in Split, accounts must be matched afresh",
+            )
+        good, bad = sum(self.applied.values()), sum(self.failed.values())
+        if good + bad >= BREAKER_AFTER and bad > BREAKER_SHARE * (good + bad):
+            self.stopped = PermanentError(
+                f"{bad} of {good + bad} writes failed; the rest was not tried",
+                hint="see the errors above; the target or its settings need attention first",
+            )
+
+    def _listing_is_denied(self) -> bool:
+        """A 403 concerns one object unless reading one user is forbidden too."""
+        try:
+            self.job.target.probe()
+        except AccessDenied:
+            return True
+        except SyncdError:
+            return False
+        return False

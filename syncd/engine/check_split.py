@@ -1,0 +1,118 @@
+"""The probes of the Split side: the requests of Okta's own "Test connector configuration" button, and the token's age.
+
+"The access token is valid for one year from the time it's created" (page "SCIM for Okta in Split").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from syncd.engine.check_line import Checks
+from syncd.engine.status import token_days_left
+from syncd.errors import AccessDenied, ConfigurationError, SyncdError
+from syncd.ports import Target, TargetProbe
+from syncd.settings.schema import ConnectionSettings
+
+REACHABLE = "Split reachable"
+TOKEN = "Split token"  # noqa: S105  (the name of a line)
+USERS = "Split users"
+GROUPS = "Split groups"
+METHOD = "PATCH or PUT"
+AGE = "Split token age"
+_RENEW = (
+    "Regenerate it in Split (Admin settings, Security, SCIM) and put the new one where split.token points."
+)
+_SOON = (1, 7, 14, 30)
+_AFTER = (TOKEN, USERS, GROUPS, METHOD)
+
+
+@dataclass
+class SplitChecks:
+    """`date` is what the target's answers say the time is, None when they do not."""
+
+    checks: Checks
+    settings: ConnectionSettings
+    date: datetime | None = None
+
+    def run(self, open_target: Callable[[], AbstractContextManager[Target]]) -> None:
+        try:
+            with open_target() as target:
+                probe = target.probe()
+        except AccessDenied as error:
+            self.checks.ok(REACHABLE, self.settings.split.base_url)
+            self.checks.fail(TOKEN, error.message, error.hint or _RENEW)
+            self._skip_rest("Split refuses the token", TOKEN)
+        except ConfigurationError as error:
+            self.checks.failed(REACHABLE, error)
+            self._skip_rest("Split cannot be asked")
+        except SyncdError as error:
+            hint = error.hint or 'Check split.base_url: it is the "SCIM connector base URL" that Split shows.'
+            self.checks.fail(REACHABLE, error.message, hint)
+            self._skip_rest("Split does not answer")
+        else:
+            self.date = probe.date
+            self._answered(probe)
+
+    def _skip_rest(self, because: str, but: str = "") -> None:
+        for name in _AFTER:
+            if name != but:
+                self.checks.skip(name, because)
+
+    def _answered(self, probe: TargetProbe) -> None:
+        self.checks.ok(REACHABLE, self.settings.split.base_url)
+        self.checks.ok(TOKEN, "accepted")
+        detail = f": {probe.detail}" if probe.detail else ""
+        for name, listed, path in (
+            (USERS, probe.users_listed, "/Users"),
+            (GROUPS, probe.groups_listed, "/Groups"),
+        ):
+            if listed:
+                self.checks.ok(name, "can be listed")
+            else:
+                self.checks.fail(
+                    name,
+                    f"{path} does not answer with a SCIM list{detail}",
+                    "Is SCIM switched on in Split, and does split.base_url end where Split's page says?",
+                )
+        self._method(probe)
+
+    def _method(self, probe: TargetProbe) -> None:
+        chosen = self.settings.split.update_method
+        if chosen == "auto":
+            announced = {
+                True: "PATCH, as the target announces",
+                False: "PUT, because the target announces no PATCH",
+            }
+            unknown = "the target does not say; PATCH is tried first, then PUT, and what works is remembered"
+            self.checks.ok(METHOD, announced[probe.patch] if probe.patch is not None else unknown)
+        elif chosen == "patch" and probe.patch is False:
+            self.checks.warn(
+                METHOD,
+                "PATCH, by setting, but the target announces no PATCH",
+                'Set split.update_method = "auto".',
+            )
+        else:
+            self.checks.ok(METHOD, f"{chosen.upper()}, by setting")
+
+
+def token_age(checks: Checks, created: date | None, today: date) -> None:
+    """Warns 30, 14, 7 and 1 days before the token's year is over."""
+    if created is None:
+        checks.warn(
+            AGE,
+            "unknown: split.token_created is not set",
+            "Set it, and syncd warns before the token's year is over.",
+        )
+        return
+    days = token_days_left(created, today)
+    if days <= 0:
+        checks.fail(AGE, f"made on {created}: it expired {-days} days ago", _RENEW)
+    elif days > max(_SOON):
+        checks.ok(AGE, f"made on {created}, valid for {days} more days")
+    else:
+        left = min(mark for mark in _SOON if days <= mark)
+        soon = f"expires in {days} {'day' if days == 1 else 'days'}"
+        checks.warn(AGE, f"made on {created}: it {soon} (warning mark: {left})", _RENEW)

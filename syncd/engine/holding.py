@@ -1,0 +1,134 @@
+"""Applies the safety checks to a plan: what breaks a limit moves from "to apply" to a hold; the rest goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from syncd.core.change import Change, ChangeKind
+from syncd.core.diff import adopts_inactive
+from syncd.core.limits import Limit
+from syncd.core.plan import Hold, hold_id
+from syncd.core.safety import GroupNumbers, Limits, Numbers, Violation, violations
+from syncd.engine.planning import Planning
+from syncd.ports import RecentRemovals
+
+WINDOW = timedelta(hours=24)
+
+_HELD_BY: Mapping[str, ChangeKind] = {
+    "deactivations": ChangeKind.DEACTIVATE_USER,
+    "empty_app": ChangeKind.DEACTIVATE_USER,
+    "group_deletions": ChangeKind.DELETE_GROUP,
+    "member_removals": ChangeKind.REMOVE_MEMBER,
+    "member_removals_per_group": ChangeKind.REMOVE_MEMBER,
+    "emptied_group": ChangeKind.REMOVE_MEMBER,
+    "protected_group": ChangeKind.REMOVE_MEMBER,
+}
+
+
+def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Hold]:
+    """Moves every change that a check stops into its hold, and with a deactivation the same person's other
+    removals, so that nobody is taken apart by halves. `allow` raises named limits for this run.
+    """
+    limits = _raised(planning.job.limits, allow)
+    found = violations(_numbers(planning), limits)
+    holds = []
+    for violation in found:
+        hold = _hold(planning, violation, _changes_of(planning, violation))
+        if hold is not None:
+            holds.append(hold)
+    sleeping = _hold(planning, _WAKES_UP, _adoptions_of_inactive(planning))
+    if sleeping is not None:
+        holds.append(sleeping)
+    return sorted(holds, key=lambda hold: (hold.check, hold.id))
+
+
+_WAKES_UP = Violation(
+    "adopts_inactive",
+    "the target has inactive accounts that would be taken over and woken up",
+    "approve the hold if these accounts belong to these people",
+)
+
+
+def _raised(limits: Limits, allow: Mapping[str, int]) -> Limits:
+    return replace(limits, **{name: Limit(number=number) for name, number in allow.items()})
+
+
+def _changes_of(planning: Planning, violation: Violation) -> Iterator[Change]:
+    stage = planning.stage
+    kind = _HELD_BY[violation.check]
+    meant: Callable[[Change], bool] = lambda change: violation.group_id in (None, change.group_id)  # noqa: E731
+    if kind is ChangeKind.DEACTIVATE_USER:
+        people = {change.okta_id for change in stage.changes(kinds=[kind])}
+        yield from (change for change in stage.changes(kinds=[kind]))
+        yield from (
+            change for change in stage.changes(kinds=[ChangeKind.REMOVE_MEMBER]) if change.okta_id in people
+        )
+    elif kind is ChangeKind.REMOVE_MEMBER:
+        kept = [change for change in stage.changes(kinds=[kind]) if meant(change)]
+        people = {change.okta_id for change in kept}
+        yield from kept
+        yield from (
+            change
+            for change in stage.changes(kinds=[ChangeKind.DEACTIVATE_USER])
+            if change.okta_id in people and violation.check == "protected_group"
+        )
+    else:
+        yield from stage.changes(kinds=[kind])
+
+
+def _adoptions_of_inactive(planning: Planning) -> Iterator[Change]:
+    adoptions = planning.stage.changes(kinds=[ChangeKind.ADOPT_USER])
+    return (change for change in adoptions if adopts_inactive(change))
+
+
+def _hold(planning: Planning, violation: Violation, changes: Iterable[Change]) -> Hold | None:
+    ids = [change.id for change in changes]
+    if not ids:
+        return None
+    key = f"{violation.check}:{violation.group_id or ''}"
+    identity = hold_id(key, ids)
+    planning.stage.hold_changes(ids, identity)
+    return Hold(identity, violation.check, violation.reason, violation.way_out, violation.numbers, len(ids))
+
+
+def _numbers(planning: Planning) -> Numbers:
+    job, stage = planning.job, planning.stage
+    population = job.store.population()
+    recent = job.store.removals_since(planning.policy.now - WINDOW)
+    counts = stage.change_counts()
+    reading = planning.reading
+    return Numbers(
+        active_users=population.active_users,
+        groups=population.groups,
+        memberships=population.memberships,
+        deactivated_lately=recent.deactivations,
+        groups_deleted_lately=recent.group_deletions,
+        members_removed_lately=recent.member_removals,
+        deactivations=counts.get(ChangeKind.DEACTIVATE_USER, 0),
+        group_deletions=counts.get(ChangeKind.DELETE_GROUP, 0),
+        member_removals=counts.get(ChangeKind.REMOVE_MEMBER, 0),
+        by_group=_group_numbers(planning, recent),
+        app_is_empty=reading.users_proof is not None and reading.active_seen == 0,
+    )
+
+
+def _group_numbers(planning: Planning, recent: RecentRemovals) -> list[GroupNumbers]:
+    planned: dict[str, int] = {}
+    for change in planning.stage.changes(kinds=[ChangeKind.REMOVE_MEMBER]):
+        assert change.group_id is not None  # noqa: S101  (a membership has a group)
+        planned[change.group_id] = planned.get(change.group_id, 0) + 1
+    protected = planning.policy.protected_groups
+    return [
+        GroupNumbers(
+            group_id=group_id,
+            name=planning.group_names.get(group_id, group_id),
+            pushed=planning.stage.pushed_count(group_id),
+            removed_lately=recent.by_group.get(group_id, 0),
+            planned=count,
+            remaining=planning.stage.wanted_count(group_id),
+            protected=planning.group_names.get(group_id) in protected,
+        )
+        for group_id, count in sorted(planned.items())
+    ]

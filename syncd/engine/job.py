@@ -1,0 +1,72 @@
+"""One connection, opened: what every cycle works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from syncd.core.diff import Policy
+from syncd.core.groups import RuleBook
+from syncd.core.mapping import MappingPolicy
+from syncd.core.safety import Limits
+from syncd.ports import Observer, Source, Store, Target
+from syncd.settings.schema import ConnectionSettings
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Job:
+    """`clock` gives aware UTC times; `scope` and `target_fingerprint` are fingerprints of the settings.
+
+    `cancelled` is asked between writes: once True no new write starts.
+    """
+
+    settings: ConnectionSettings
+    store: Store
+    source: Source
+    target: Target
+    observer: Observer
+    clock: Callable[[], datetime]
+    scope: str
+    target_fingerprint: str
+    cancelled: Callable[[], bool] = _never
+
+    @property
+    def mapping(self) -> MappingPolicy:
+        return MappingPolicy.of(
+            self.settings.attributes,
+            suspended_users=self.settings.provisioning.suspended_users,
+            flavor=self.settings.split.flavor,
+        )
+
+    @property
+    def rules(self) -> RuleBook:
+        return RuleBook(self.settings.push_groups)
+
+    @property
+    def policy(self) -> Policy:
+        provisioning, safety = self.settings.provisioning, self.settings.safety
+        return Policy(
+            flavor=self.settings.split.flavor,
+            now=self.clock(),
+            create_users=provisioning.create_users,
+            update_users=provisioning.update_users,
+            deactivate_users=provisioning.deactivate_users,
+            grace=provisioning.deactivation_grace,
+            protected_users=frozenset(safety.protected_users),
+            protected_groups=frozenset(safety.protected_groups),
+        )
+
+    @property
+    def limits(self) -> Limits:
+        safety = self.settings.safety
+        return Limits(
+            deactivations=safety.max_deactivations,
+            group_deletions=safety.max_group_deletions,
+            member_removals=safety.max_member_removals,
+            member_removals_per_group=safety.max_member_removals_per_group,
+        )

@@ -1,0 +1,282 @@
+"""Reads Okta into the stage: complete lists for a full cycle, single objects for a targeted one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from syncd.core.diff import Skipped
+from syncd.core.groups import Claim, RuleBook, claim, resolve
+from syncd.core.mapping import frozen_user, wanted_user
+from syncd.engine.job import Job
+from syncd.engine.selection import BY_ID_AT_MOST
+from syncd.errors import IncompleteRead, NotFound, PermanentError, SyncdError, TemporaryError
+from syncd.model import Absent, Application, AppUser, BadRecord, GroupState, OktaGroup, PushMapping, ReadProof
+from syncd.ports import Page, Stage
+
+STAMP_SETTLES_AFTER = timedelta(minutes=10)
+"""Okta's lists lag: a membership stamp younger than this may still hide a change."""
+
+
+@dataclass
+class Reading:
+    """What one cycle learned from Okta besides what is staged. Grows while reading."""
+
+    app: Application
+    users_proof: ReadProof | None = None
+    unidentified: bool = False
+    """A record of the user list did not say whose it is: a departure can only be confirmed by id."""
+    active_seen: int = 0
+    groups_whole: bool = False
+    assigned: frozenset[str] | None = None
+    mappings: Mapping[str, PushMapping] | None = None
+    list_proofs: dict[str, ReadProof] = field(default_factory=dict)
+    member_proofs: dict[str, ReadProof] = field(default_factory=dict)
+    problems: list[SyncdError] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+def read_application(job: Job) -> Application:
+    """Raises PermanentError unless the app is ACTIVE: an inactive app says nothing about anybody's assignment."""
+    app = job.source.application()
+    if app.status != "ACTIVE":
+        raise PermanentError(
+            f"the Okta app {app.label or app.app_id} ({app.app_id}) is {app.status}",
+            hint="activate the app in Okta; until then nothing is read from it and nobody is removed",
+        )
+    return app
+
+
+def read_everything(job: Job, stage: Stage, *, every_member_list: bool) -> Reading:
+    """The nomination of a full cycle. Incomplete lists are reported in `problems` and prove no absence."""
+    reading = Reading(read_application(job))
+    job.observer.phase("reading assignments")
+    try:
+        read_users(job, stage, reading)
+        stage.users_read_whole()
+    except IncompleteRead as problem:
+        reading.problems.append(problem)
+    if job.settings.provisioning.push_groups:
+        job.observer.phase("reading groups")
+        read_groups(job, stage, reading)
+        read_members(job, stage, reading, _moved(stage, every=every_member_list))
+    return reading
+
+
+def read_users(job: Job, stage: Stage, reading: Reading) -> ReadProof:
+    """One complete pass over the app's users, staged page by page. Raises IncompleteRead."""
+    listing = job.source.app_users()
+    for page in listing:
+        stage_users(job, stage, reading, page)
+        job.observer.advance(len(page.records))
+    if reading.users_proof is None:
+        reading.users_proof = listing.proof
+    return listing.proof
+
+
+def stage_users(job: Job, stage: Stage, reading: Reading, page: Page[AppUser]) -> None:
+    mapping = job.mapping
+    wanted = [wanted_user(record, mapping) for record in page.records]
+    reading.active_seen += sum(user.standing.value == "active" for user in wanted)
+    for bad in page.bad:
+        frozen = frozen_user(bad)
+        if frozen is not None:
+            wanted.append(frozen)
+        else:
+            reading.unidentified = True
+            reading.skipped.append(
+                Skipped("unreadable", "", "", f"a record of the app's users: {bad.problem}")
+            )
+    stage.put_users(wanted)
+
+
+def stage_user(job: Job, stage: Stage, reading: Reading, record: AppUser | BadRecord) -> None:
+    page = Page([record]) if isinstance(record, AppUser) else Page[AppUser]([], [record])
+    stage_users(job, stage, reading, page)
+
+
+def read_groups(job: Job, stage: Stage, reading: Reading) -> None:
+    """Resolves the push rules. Lists that stay incomplete leave the known groups as they are."""
+    book = job.rules
+    whole = True
+    if book.needs_assigned:
+        whole &= _attempt(reading, lambda: _read_assigned(job, reading))
+    if book.needs_mappings:
+        whole &= _attempt(reading, lambda: _read_mappings(job, reading))
+    claims: dict[str, Claim] = {}
+    whole &= _attempt(reading, lambda: _claim_groups(job, book, reading, claims))
+    linked = {known.okta_id: known.pushed.name for known in job.store.groups() if known.pushed}
+    resolved = resolve(
+        list(claims.values()), book, flavor=job.settings.split.flavor, linked=linked, whole=whole
+    )
+    reading.skipped.extend(resolved.skipped)
+    stage.put_groups(resolved.wanted)
+    if whole:
+        reading.groups_whole = True
+        stage.groups_read_whole()
+
+
+def _attempt(reading: Reading, read: object) -> bool:
+    assert callable(read)  # noqa: S101
+    try:
+        read()
+    except TemporaryError as problem:
+        reading.problems.append(problem)
+        return False
+    return True
+
+
+def _read_assigned(job: Job, reading: Reading) -> None:
+    listing = job.source.app_groups()
+    reading.assigned = frozenset(group_id for page in listing for group_id in page.records)
+    reading.list_proofs["assigned"] = listing.proof
+
+
+def _read_mappings(job: Job, reading: Reading) -> None:
+    listing = job.source.mappings()
+    found: dict[str, PushMapping] = {}
+    for page in listing:
+        found |= {mapping.source_group_id: mapping for mapping in page.records}
+    reading.mappings = found
+    reading.list_proofs["okta_mappings"] = listing.proof
+
+
+def _claim_groups(job: Job, book: RuleBook, reading: Reading, claims: dict[str, Claim]) -> None:
+    assigned, mappings = reading.assigned or frozenset(), reading.mappings or {}
+    single = sorted({*book.ids, *assigned, *mappings})
+    if not book.needs_every_group and len(single) <= BY_ID_AT_MOST:
+        groups: Iterable[OktaGroup] = (
+            group for group in map(job.source.group, single) if isinstance(group, OktaGroup)
+        )
+    else:
+        groups = _listed_groups(job, reading)
+    for group in groups:
+        found = claim(group, book, assigned, mappings)
+        if found is not None:
+            claims[group.okta_id] = found
+
+
+def _listed_groups(job: Job, reading: Reading) -> Iterable[OktaGroup]:
+    for page in job.source.groups():
+        for bad in page.bad:
+            reading.skipped.append(Skipped("unreadable", bad.okta_id or "", "", f"a group: {bad.problem}"))
+        yield from page.records
+
+
+def _moved(stage: Stage, *, every: bool) -> Mapping[str, str | None]:
+    """Groups whose member list must be read, with the stamp that would be stored after a complete read."""
+    moved = {}
+    for case in stage.group_cases():
+        wanted, known = case.wanted, case.known
+        if wanted is None or wanted.state is not GroupState.PUSHED or (known and known.released):
+            continue
+        stored = known.members_stamp if known else None
+        if every or stored is None or wanted.stamp is None or stored != wanted.stamp:
+            moved[case.okta_id] = wanted.stamp
+    return moved
+
+
+def read_members(
+    job: Job, stage: Stage, reading: Reading, groups: Mapping[str, str | None]
+) -> dict[str, ReadProof]:
+    """Complete member lists of these groups; a group whose list failed is left alone in this cycle."""
+    proofs: dict[str, ReadProof] = {}
+    if groups:
+        job.observer.phase("reading members", len(groups))
+    for page in job.source.members(sorted(groups)):
+        stage.put_members(page.group_id, page.user_ids)
+        if page.failed is not None:
+            stage.hold_group_still(page.group_id)
+            reading.problems.append(_as_problem(page.failed, page.group_id))
+        elif page.proof is not None:
+            stage.members_read_whole(page.group_id, _settled_stamp(groups[page.group_id], page.proof.at))
+            proofs[page.group_id] = page.proof
+            job.observer.advance()
+    for group_id, proof in proofs.items():
+        reading.member_proofs.setdefault(group_id, proof)
+    return proofs
+
+
+def _as_problem(failed: Exception, group_id: str) -> SyncdError:
+    if isinstance(failed, SyncdError):
+        return failed
+    return TemporaryError(f"the member list of group {group_id} could not be read: {failed}")
+
+
+def _settled_stamp(stamp: str | None, at: datetime) -> str | None:
+    if stamp is None:
+        return None
+    try:
+        moved = datetime.fromisoformat(stamp)
+    except ValueError:
+        return None
+    return stamp if moved.tzinfo and at - moved > STAMP_SETTLES_AFTER else None
+
+
+def read_selected(job: Job, stage: Stage, users: Sequence[str], groups: Sequence[str]) -> Reading:
+    """The nomination of a targeted cycle: Okta ids of users and groups, each read by id.
+
+    A user's own group list answers for their memberships, so that the cost is that person's, not the groups'.
+    """
+    reading = Reading(read_application(job))
+    pushing = job.settings.provisioning.push_groups
+    if pushing and groups:
+        _read_selected_groups(job, stage, reading, groups)
+    if len(users) > BY_ID_AT_MOST:
+        try:
+            read_users(job, stage, reading)
+            stage.users_read_whole()
+        except IncompleteRead as problem:
+            reading.problems.append(problem)
+    else:
+        for okta_id in users:
+            answer = job.source.app_user(okta_id)
+            if isinstance(answer, Absent):
+                stage.put_absent([okta_id])
+            else:
+                stage_user(job, stage, reading, answer)
+    if pushing and len(users) <= BY_ID_AT_MOST:
+        for okta_id in users:
+            with suppress(NotFound):  # a deleted user has no groups; the assignment's absence decides
+                stage.put_user_groups(okta_id, job.source.groups_of(okta_id))
+    stage.limit_to(users=users, groups=groups)
+    return reading
+
+
+def _read_selected_groups(job: Job, stage: Stage, reading: Reading, groups: Sequence[str]) -> None:
+    book = job.rules
+    if book.needs_assigned:
+        _read_assigned(job, reading)
+    if book.needs_mappings:
+        _read_mappings(job, reading)
+    claims: list[Claim] = []
+    named = set(groups)
+    if len(groups) > BY_ID_AT_MOST:
+        asked = [group for group in _listed_groups(job, reading) if group.okta_id in named]
+    else:
+        asked = [group for group in map(job.source.group, groups) if isinstance(group, OktaGroup)]
+    for group in asked:
+        found = claim(group, book, reading.assigned or frozenset(), reading.mappings or {})
+        if found is not None:
+            claims.append(found)
+            named.discard(group.okta_id)
+    _nominate_unclaimed(job, stage, reading, sorted(named))
+    linked = {known.okta_id: known.pushed.name for known in job.store.groups() if known.pushed}
+    resolved = resolve(claims, book, flavor=job.settings.split.flavor, linked=linked, whole=False)
+    reading.skipped.extend(resolved.skipped)
+    stage.put_groups(resolved.wanted)
+    moved = {group.okta_id: group.stamp for group in resolved.wanted if group.state is GroupState.PUSHED}
+    read_members(job, stage, reading, moved)
+
+
+def _nominate_unclaimed(job: Job, stage: Stage, reading: Reading, groups: Sequence[str]) -> None:
+    reason = "no push rule names this group"
+    for group_id in groups:
+        known = job.store.group(group_id)
+        if known is not None and known.pushed is not None:
+            stage.put_groups([replace(known.wanted, state=GroupState.GONE, reason=reason)])
+        else:
+            name = known.wanted.name if known else group_id
+            reading.skipped.append(Skipped("not_pushed", group_id, name, reason))

@@ -1,0 +1,144 @@
+"""After a crash: every intent without an outcome is settled by asking the target, before anything new is planned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
+from syncd.core.match import MatchedUser, match_user
+from syncd.engine.job import Job
+from syncd.engine.writing import patched
+from syncd.errors import NotFound
+from syncd.model import KnownUser, PushedGroup, PushedUser, RemoteGroup, Scalar
+from syncd.ports import (
+    Effect,
+    GroupForgotten,
+    GroupPushed,
+    Intent,
+    MemberPushed,
+    Settled,
+    UserForgotten,
+    UserPushed,
+)
+
+
+def settle_open_intents(job: Job) -> int:
+    """Returns how many there were. Raises what asking the target raises; unsettled intents then stay open."""
+    intents = job.store.open_intents()
+    if not intents:
+        return 0
+    job.observer.phase("settling what an interrupted run left open", len(intents))
+    groups: dict[str, RemoteGroup | None] = {}
+    for intent in intents:
+        job.store.settle([_settled(job, intent, groups)])
+        job.observer.advance()
+    return len(intents)
+
+
+def _settled(job: Job, intent: Intent, groups: dict[str, RemoteGroup | None]) -> Settled:
+    effects = _found(job, intent.change, groups)
+    if effects is None:
+        return Settled(
+            intent.sequence, intent.change, error="interrupted before it took effect", deferred=True
+        )
+    return Settled(intent.sequence, intent.change, effects, note="settled after an interruption")
+
+
+def _found(job: Job, change: Change, groups: dict[str, RemoteGroup | None]) -> Sequence[Effect] | None:
+    """The effects if the target shows that the write happened, None if it did not (it is then simply wanted)."""
+    if change.kind is ChangeKind.CREATE_USER:
+        return _created_user(job, change)
+    if change.kind is ChangeKind.CREATE_GROUP:
+        return _created_group(job, change)
+    if change.kind in (ChangeKind.LINK_GROUP, ChangeKind.UNLINK_GROUP) or change.scim_id is None:
+        return None if change.kind not in MEMBERSHIPS else _membership(job, change, groups)
+    if change.kind in MEMBERSHIPS:
+        return _membership(job, change, groups)
+    if change.kind in (ChangeKind.RENAME_GROUP, ChangeKind.DELETE_GROUP):
+        return _changed_group(job, change, change.scim_id)
+    return _changed_user(job, change, change.scim_id)
+
+
+def _created_user(job: Job, change: Change) -> Sequence[Effect] | None:
+    attributes: dict[str, Scalar] = patched({}, change.after)
+    name = str(attributes.get("userName", change.name))
+
+    def owner(scim_id: str) -> str | None:
+        known = job.store.user_by_scim_id(scim_id)
+        return known.okta_id if known else None
+
+    candidates = job.target.find_users(okta_id=change.okta_id, user_name=name)
+    match = match_user(change.okta_id, name, candidates, owner, exact_names=True)
+    if not isinstance(match, MatchedUser):
+        return None
+    remote = match.remote
+    if remote.external_id != change.okta_id and remote.active is False:
+        return None  # not what we would have made: the next plan's matching decides
+    pushed = PushedUser(remote.scim_id, {**attributes, **remote.attributes}, remote.active is not False)
+    return [UserPushed(change.okta_id, pushed)]
+
+
+def _changed_user(job: Job, change: Change, scim_id: str) -> Sequence[Effect] | None:
+    known = job.store.user(change.okta_id)
+    try:
+        remote = job.target.user(scim_id)
+    except NotFound:
+        return [UserForgotten(change.okta_id)] if change.kind is ChangeKind.DEACTIVATE_USER else None
+    for path, value in change.after.items():
+        if path == "active":
+            if remote.active is not None and remote.active is not value:
+                return None
+        elif path == "externalId":
+            continue  # some servers drop it: no proof either way
+        elif remote.attributes.get(path) != value:
+            return None
+    attributes = _attributes_after(known, change)
+    active = bool(change.after.get("active", known.pushed.active if known and known.pushed else True))
+    return [UserPushed(change.okta_id, PushedUser(scim_id, attributes, active))]
+
+
+def _attributes_after(known: KnownUser | None, change: Change) -> dict[str, Scalar]:
+    if change.kind is ChangeKind.ADOPT_USER:
+        return dict(known.wanted.attributes) if known else patched({}, change.after)
+    return patched(known.pushed.attributes if known and known.pushed else {}, change.after)
+
+
+def _created_group(job: Job, change: Change) -> Sequence[Effect] | None:
+    for remote in job.target.find_groups(okta_id=change.okta_id, name=change.name):
+        known = job.store.group_by_scim_id(remote.scim_id)
+        if known is not None and known.okta_id != change.okta_id:
+            continue
+        ours = remote.external_id == change.okta_id
+        if ours or (remote.name == change.name and not remote.external_id):
+            return [GroupPushed(change.okta_id, PushedGroup(remote.scim_id, remote.name))]
+    return None
+
+
+def _changed_group(job: Job, change: Change, scim_id: str) -> Sequence[Effect] | None:
+    try:
+        remote = job.target.group(scim_id)
+    except NotFound:
+        return [GroupForgotten(change.okta_id)]
+    wanted = change.after.get("displayName")
+    if change.kind is ChangeKind.RENAME_GROUP and remote.name == wanted:
+        return [GroupPushed(change.okta_id, PushedGroup(scim_id, remote.name))]
+    return None
+
+
+def _membership(job: Job, change: Change, groups: dict[str, RemoteGroup | None]) -> Sequence[Effect] | None:
+    group_id = change.group_id or ""
+    known_group, known_user = job.store.group(group_id), job.store.user(change.okta_id)
+    if not (known_group and known_group.pushed and known_user and known_user.pushed):
+        return None
+    if group_id not in groups:
+        try:
+            groups[group_id] = job.target.group(known_group.pushed.scim_id)
+        except NotFound:
+            groups[group_id] = None
+    remote = groups[group_id]
+    if remote is None or remote.members is None:
+        return None
+    present = known_user.pushed.scim_id in remote.members
+    if present is not (change.kind is ChangeKind.ADD_MEMBER):
+        return None
+    return [MemberPushed(group_id, change.okta_id, present=present)]

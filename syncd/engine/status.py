@@ -1,0 +1,74 @@
+"""How a connection is, from the store alone: it answers while another process works and when none does."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from syncd.core.plan import timestamp
+from syncd.engine.run import COMPLETE_READ_KEY
+from syncd.ports import RunRecord, Store
+from syncd.settings.schema import ConnectionSettings
+
+TOKEN_LIVES = 365
+"""Days; "the access token is valid for one year from the time it's created" (Split help, SCIM for Okta)."""
+
+
+def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[str, Any]:
+    """The contract's status document."""
+    population = store.population()
+    complete = store.recall(COMPLETE_READ_KEY)
+    failures = store.failures()
+    return {
+        "schema": "syncd.status/1",
+        "connection": settings.name,
+        "state": "never_synced" if complete is None else "failing" if failures else "well",
+        "managed": {
+            "users": population.users,
+            "active_users": population.active_users,
+            "groups": population.groups,
+            "memberships": population.memberships,
+        },
+        "last_complete_read": complete,
+        "last_complete_read_age_seconds": _age(complete, now),
+        "runs": [_run(run) for run in store.runs(limit=5)],
+        "failing": [
+            {
+                "object": failure.name,
+                "kind": failure.kind.value,
+                "message": failure.message,
+                "attempts": failure.attempts,
+                "since": timestamp(failure.first_failed),
+                "next_attempt": timestamp(failure.next_attempt),
+            }
+            for failure in failures
+        ],
+        "token": _token(settings.split.token_created, now.date()),
+    }
+
+
+def _age(moment: str | None, now: datetime) -> int | None:
+    return None if moment is None else int((now - datetime.fromisoformat(moment)).total_seconds())
+
+
+def _run(run: RunRecord) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "kind": run.kind,
+        "started": timestamp(run.started),
+        "finished": timestamp(run.finished) if run.finished else None,
+        "status": run.status,
+        "summary": {outcome: dict(counts) for outcome, counts in run.summary.items()},
+        "error": run.error,
+    }
+
+
+def token_days_left(created: date, today: date) -> int:
+    """Days until the Split token expires; negative once it has."""
+    return TOKEN_LIVES - (today - created).days
+
+
+def _token(created: date | None, today: date) -> dict[str, Any] | None:
+    if created is None:
+        return None
+    return {"created": created.isoformat(), "expires_in_days": token_days_left(created, today)}

@@ -1,0 +1,260 @@
+"""One unit of writing: carries out one change (or one batch of memberships of one group) at the target.
+
+Runs in worker threads. Returns outcomes; raises only what concerns the whole connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from syncd.core.change import Change, ChangeKind, Json
+from syncd.core.match import MatchedUser, match_user
+from syncd.engine.job import Job
+from syncd.errors import NotFound, PermanentError, SyncdError, TemporaryError
+from syncd.model import Attributes, KnownGroup, KnownUser, PushedGroup, PushedUser, Scalar, Standing
+from syncd.ports import (
+    Applied,
+    Effect,
+    GroupForgotten,
+    GroupPushed,
+    MemberPushed,
+    UserForgotten,
+    UserPushed,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one change. `error` None: applied. `deferred`: not its own failure, simply still wanted."""
+
+    change: Change
+    effects: Sequence[Effect] = ()
+    status: int | None = None
+    note: str = ""
+    error: SyncdError | None = None
+    deferred: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Changes that travel together, with what the store knew about their objects when they were journalled."""
+
+    changes: Sequence[Change]
+    sequences: Sequence[int]
+    users: Mapping[str, KnownUser]
+    group: KnownGroup | None = None
+
+    @property
+    def change(self) -> Change:
+        """The only change, for everything but memberships."""
+        return self.changes[0]
+
+
+def execute(job: Job, unit: Unit) -> Sequence[Outcome]:
+    """Never raises a SyncdError: failures are outcomes."""
+    first = unit.changes[0]
+    try:
+        if first.kind in (ChangeKind.ADD_MEMBER, ChangeKind.REMOVE_MEMBER):
+            return _members(job, unit)
+        return [_SINGLE[first.kind](job, unit)]
+    except SyncdError as error:
+        return [
+            Outcome(change, error=error, status=getattr(error, "status", None)) for change in unit.changes
+        ]
+
+
+def _create_user(job: Job, unit: Unit) -> Outcome:
+    change = unit.change
+    attributes: dict[str, Scalar] = {
+        path: value
+        for path, value in change.after.items()
+        if value is not None and path not in ("active", "externalId")
+    }
+    applied = job.target.create_user(change.okta_id, attributes)
+    return _user_now(change, applied, attributes, active=True)
+
+
+def _adopt_user(job: Job, unit: Unit) -> Outcome:
+    change = unit.change
+    scim_id = _known_id(change)
+    applied = (
+        job.target.update_user(scim_id, change.before, change.after) if change.after else Applied(scim_id)
+    )
+    wanted: Attributes = unit.users[change.okta_id].wanted.attributes
+    if not job.settings.provisioning.update_users:
+        wanted = job.target.user(scim_id).attributes
+    return _user_now(change, applied, wanted, active=True)
+
+
+def _update_user(job: Job, unit: Unit) -> Outcome:
+    change = unit.change
+    known = unit.users[change.okta_id]
+    try:
+        applied = job.target.update_user(_known_id(change), change.before, change.after)
+    except NotFound:
+        return _found_again(job, known, change)
+    pushed = known.pushed.attributes if known.pushed else {}
+    active = known.pushed.active if known.pushed else True
+    return _user_now(
+        change, applied, patched(pushed, change.after), active=bool(change.after.get("active", active))
+    )
+
+
+def _found_again(job: Job, known: KnownUser, change: Change) -> Outcome:
+    """The target forgot the id: look for the account, else make it anew (both only while it is wanted)."""
+    forgotten = UserForgotten(change.okta_id)
+    wanted = known.wanted
+    if wanted.standing is not Standing.ACTIVE:
+        return Outcome(change, [forgotten], 404, "the account is gone at the target")
+
+    def owner(scim_id: str) -> str | None:
+        other = job.store.user_by_scim_id(scim_id)
+        return other.okta_id if other else None
+
+    candidates = job.target.find_users(okta_id=change.okta_id, user_name=wanted.user_name)
+    exact = job.settings.split.flavor == "split"
+    match = match_user(change.okta_id, wanted.user_name, candidates, owner, exact_names=exact)
+    if isinstance(match, MatchedUser):
+        after: dict[str, Json] = {**wanted.attributes, "active": True}
+        applied = job.target.update_user(match.remote.scim_id, {}, after)
+        note = "the id was gone; the account was found under another id"
+    else:
+        applied = job.target.create_user(change.okta_id, wanted.attributes)
+        note = "the account was gone at the target and was created again"
+    outcome = _user_now(change, applied, wanted.attributes, active=True, note=note)
+    return Outcome(change, [forgotten, *outcome.effects], outcome.status, outcome.note)
+
+
+def _deactivate_user(job: Job, unit: Unit) -> Outcome:
+    change = unit.change
+    applied = job.target.deactivate_user(_known_id(change))
+    pushed = unit.users[change.okta_id].pushed
+    return _user_now(change, applied, pushed.attributes if pushed else {}, active=False)
+
+
+def _create_group(job: Job, unit: Unit) -> Outcome:
+    change = unit.change
+    applied = job.target.create_group(change.okta_id, change.name)
+    if applied.scim_id is None:
+        raise PermanentError(f"the target gave no id for the group {change.name}")
+    effect = GroupPushed(change.okta_id, PushedGroup(applied.scim_id, change.name))
+    return Outcome(change, [effect], applied.status, applied.note)
+
+
+def _link_group(job: Job, unit: Unit) -> Outcome:
+    change = unit.change
+    remote = job.target.group(_known_id(change))
+    owners = [job.store.user_by_scim_id(scim_id) for scim_id in sorted(remote.members or ())]
+    members = [known.okta_id for known in owners if known is not None]
+    return Outcome(change, [GroupPushed(change.okta_id, PushedGroup(remote.scim_id, remote.name), members)])
+
+
+def _rename_group(job: Job, unit: Unit) -> Outcome:
+    change = unit.change
+    scim_id = _known_id(change)
+    try:
+        applied = job.target.rename_group(scim_id, str(change.after["displayName"]))
+    except NotFound:
+        return Outcome(change, [GroupForgotten(change.okta_id)], 404, "the group is gone at the target")
+    effect = GroupPushed(change.okta_id, PushedGroup(scim_id, str(change.after["displayName"])))
+    return Outcome(change, [effect], applied.status, applied.note)
+
+
+def _unlink_group(_: Job, unit: Unit) -> Outcome:
+    change = unit.change
+    return Outcome(change, [GroupForgotten(change.okta_id)], note="left at the target as it is")
+
+
+def _delete_group(job: Job, unit: Unit) -> Outcome:
+    change = unit.change
+    applied = job.target.delete_group(_known_id(change))
+    return Outcome(change, [GroupForgotten(change.okta_id)], applied.status, applied.note)
+
+
+_SINGLE: Mapping[ChangeKind, Callable[[Job, Unit], Outcome]] = {
+    ChangeKind.CREATE_USER: _create_user,
+    ChangeKind.ADOPT_USER: _adopt_user,
+    ChangeKind.UPDATE_USER: _update_user,
+    ChangeKind.REACTIVATE_USER: _update_user,
+    ChangeKind.DEACTIVATE_USER: _deactivate_user,
+    ChangeKind.CREATE_GROUP: _create_group,
+    ChangeKind.LINK_GROUP: _link_group,
+    ChangeKind.RENAME_GROUP: _rename_group,
+    ChangeKind.UNLINK_GROUP: _unlink_group,
+    ChangeKind.DELETE_GROUP: _delete_group,
+}
+
+
+def _members(job: Job, unit: Unit) -> Sequence[Outcome]:
+    """A batch of additions or removals of one group. Who has no account yet waits; the others go on."""
+    add = unit.changes[0].kind is ChangeKind.ADD_MEMBER
+    pushed_group = unit.group.pushed if unit.group else None
+    scim_ids = {change.okta_id: _scim_id(unit.users.get(change.okta_id)) for change in unit.changes}
+    ids = sorted({scim_id for scim_id in scim_ids.values() if scim_id})
+    if pushed_group is None or not ids:
+        what = "its group" if pushed_group is None else "its user"
+        return [_waits(change, what) for change in unit.changes]
+    try:
+        result = job.target.change_members(
+            pushed_group.scim_id, add=ids if add else (), remove=() if add else ids
+        )
+    except NotFound as error:
+        vanished = TemporaryError(
+            f"the group {pushed_group.name} is gone at the target; it will be matched or created again",
+            hint=error.hint,
+            status=404,
+        )
+        first, *rest = unit.changes
+        effects = [GroupForgotten(first.group_id or "")]
+        return [
+            Outcome(first, effects, 404, error=vanished),
+            *(_waits(change, "its group") for change in rest),
+        ]
+    done = result.added if add else result.removed
+    outcomes = []
+    for change in unit.changes:
+        scim_id = scim_ids[change.okta_id]
+        if scim_id is None:
+            outcomes.append(_waits(change, "its user"))
+        elif scim_id in done:
+            effect = MemberPushed(change.group_id or "", change.okta_id, present=add)
+            outcomes.append(Outcome(change, [effect], result.status, result.note))
+        else:
+            failed = result.failed.get(scim_id)
+            cause = failed if isinstance(failed, SyncdError) else TemporaryError(f"not applied: {failed}")
+            outcomes.append(Outcome(change, error=cause, status=result.status))
+    return outcomes
+
+
+def _scim_id(known: KnownUser | None) -> str | None:
+    return known.pushed.scim_id if known and known.pushed else None
+
+
+def _waits(change: Change, what: str) -> Outcome:
+    return Outcome(change, error=TemporaryError(f"waits for {what}"), deferred=True)
+
+
+def _known_id(change: Change) -> str:
+    if change.scim_id is None:
+        raise PermanentError(f"{change.kind} of {change.name} has no id at the target")
+    return change.scim_id
+
+
+def _user_now(
+    change: Change, applied: Applied, attributes: Attributes, *, active: bool, note: str = ""
+) -> Outcome:
+    note = "; ".join(part for part in (note, applied.note) if part)
+    if applied.scim_id is None:
+        return Outcome(change, [UserForgotten(change.okta_id)], applied.status, note)
+    pushed = PushedUser(applied.scim_id, dict(attributes), active)
+    return Outcome(change, [UserPushed(change.okta_id, pushed)], applied.status, note)
+
+
+def patched(attributes: Attributes, after: Mapping[str, Json]) -> dict[str, Scalar]:
+    """The mapped attributes once `after` is applied: None removes, active and externalId are no attributes."""
+    now = {
+        **attributes,
+        **{path: value for path, value in after.items() if path not in ("active", "externalId")},
+    }
+    return {path: value for path, value in now.items() if value is not None}

@@ -1,0 +1,153 @@
+"""Logs: structured events on stderr, as text for people or JSON lines, redacted at the very end of the chain.
+
+One `Logs` serves a process. What third parties log through the standard library comes along from WARNING up, with
+the same treatment; never from below, where SDKs print headers with tokens in them.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import traceback
+from collections.abc import Callable, MutableMapping
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import structlog
+
+from syncd.redact import Redactor, strip_controls
+
+Format = Literal["text", "json"]
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_EventDict = MutableMapping[str, Any]
+_Write = Callable[[str], object]
+
+
+def stderr_write(text: str) -> None:
+    """Writes to whatever is stderr now: a progress bar may stand in front of the real one."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass  # nobody listens any more; the work goes on
+
+
+class Logs:
+    """`level` is debug, info, warning or error; `tracebacks` False shows exceptions as one line.
+
+    Use as a context manager: while it is open the standard library's root logger writes here too.
+    """
+
+    def __init__(
+        self,
+        redactor: Redactor,
+        *,
+        level: str = "warning",
+        form: Format = "text",
+        tracebacks: bool = False,
+        colour: bool = False,
+        write: _Write = stderr_write,
+    ) -> None:
+        self._least = LEVELS[level]
+        self._lock = threading.RLock()  # a signal handler may log too
+        self._write = write
+        chain: list[Any] = [
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _exceptions(tracebacks=tracebacks),
+            _harmless,
+            structlog.processors.JSONRenderer(sort_keys=False, default=str)
+            if form == "json"
+            else structlog.dev.ConsoleRenderer(colors=colour, pad_event_to=0, sort_keys=False),
+            lambda _logger, _method, rendered: redactor.text(rendered),
+        ]
+        self._chain = chain
+        self._handler = _Handler(self)
+        self._before: tuple[int, list[logging.Handler]] | None = None
+        self._thread_hook = threading.excepthook
+
+    def __enter__(self) -> Self:
+        root = logging.getLogger()
+        self._before = (root.level, list(root.handlers))
+        root.handlers[:] = [self._handler]
+        root.setLevel(logging.WARNING)
+        logging.captureWarnings(capture=True)
+        self._thread_hook = threading.excepthook
+        threading.excepthook = self._on_thread
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        root = logging.getLogger()
+        if self._before is not None:
+            root.setLevel(self._before[0])
+            root.handlers[:] = self._before[1]
+        logging.captureWarnings(capture=False)
+        threading.excepthook = self._thread_hook
+
+    def event(self, level: str, event: str, **fields: object) -> None:
+        """One event. Never raises: a log line must not stop a write."""
+        if LEVELS.get(level, 20) < self._least:
+            return
+        try:
+            entry: Any = {"level": level, "event": event, **fields}
+            for step in self._chain:
+                entry = step(None, level, entry)
+            text = str(entry)
+        except Exception as problem:  # noqa: BLE001  (whatever a field's repr does)
+            text = f"[{level}] a log event could not be written: {type(problem).__name__}"
+        with self._lock:
+            self._write(text + "\n")
+
+    def _on_thread(self, args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+            name = args.thread.name if args.thread else "a thread"
+            self.event("error", "a background thread failed", thread=name, exc_info=args.exc_value)
+
+
+class _Handler(logging.Handler):
+    """The standard library's way in."""
+
+    def __init__(self, logs: Logs) -> None:
+        super().__init__(logging.WARNING)
+        self._logs = logs
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "error" if record.levelno >= logging.ERROR else "warning"
+        try:
+            message = record.getMessage()
+        except Exception:  # noqa: BLE001  (a third party's format string)
+            message = str(record.msg)
+        fields: dict[str, object] = {"logger": record.name}
+        if record.exc_info:
+            fields["exc_info"] = record.exc_info[1]
+        self._logs.event(level, message, **fields)
+
+
+def _exceptions(*, tracebacks: bool) -> Callable[[Any, str, _EventDict], _EventDict]:
+    """Exceptions as text: whole with `tracebacks`, else type and message."""
+
+    def render(_logger: Any, _method: str, entry: _EventDict) -> _EventDict:
+        error = entry.pop("exc_info", None)
+        if isinstance(error, BaseException):
+            if tracebacks:
+                entry["exception"] = "".join(traceback.format_exception(error))
+            else:
+                entry["error"] = f"{type(error).__name__}: {error}"
+        return entry
+
+    return render
+
+
+def _harmless(_logger: Any, _method: str, entry: _EventDict) -> _EventDict:
+    """Hostile names cannot forge log lines or steer the terminal; a traceback keeps its own line breaks."""
+    made: _EventDict = {}
+    for key, value in entry.items():
+        if key == "exception":
+            made[key] = "\n".join(strip_controls(part) for part in str(value).splitlines())
+        elif isinstance(value, bool | int | float) or value is None:
+            made[key] = value
+        else:
+            made[key] = strip_controls(str(value))
+    return made

@@ -1,0 +1,86 @@
+"""Styled lines: what people read, before a terminal (or no terminal) decides about colour."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from syncd.redact import clip, strip_controls
+
+LONGEST_VALUE = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`style` is a meaning (good, warn, bad, add, change, remove, strong, faint), "" for plain."""
+
+    text: str
+    style: str = ""
+
+
+Line = tuple[Span, ...]
+BLANK: Line = ()
+
+
+def line(*parts: str | Span) -> Line:
+    """A line of our own words (plain) and spans."""
+    return tuple(Span(part) if isinstance(part, str) else part for part in parts)
+
+
+def strong(text: str) -> Span:
+    return Span(safe(text), "strong")
+
+
+def faint(text: str) -> Span:
+    return Span(safe(text), "faint")
+
+
+def safe(text: object, length: int = 400) -> str:
+    """Somebody else's text, harmless and of bounded length."""
+    return clip(strip_controls(str(text)), length)
+
+
+def shown(value: object) -> str:
+    """An attribute's value: text in quotes, None as (not set)."""
+    if value is None:
+        return "(not set)"
+    if isinstance(value, str):
+        return json.dumps(clip(strip_controls(value), LONGEST_VALUE), ensure_ascii=False).replace(
+            "\\\\", "\\"
+        )
+    return safe(value, LONGEST_VALUE)
+
+
+def plain(lines: Iterable[Line]) -> str:
+    """The lines without any style, each ended by a line break."""
+    return "".join("".join(span.text for span in one) + "\n" for one in lines)
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """1 user, 2 users, 1,000 users."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def facts(numbers: Mapping[str, object]) -> str:
+    """Numbers of a check: "allowed 3, planned 12"."""
+    return ", ".join(f"{safe(key).replace('_', ' ')} {safe(value)}" for key, value in sorted(numbers.items()))
+
+
+def columns(rows: Sequence[Sequence[Span]], *, indent: int = 2, widest: int = 48) -> list[Line]:
+    """Rows as aligned columns; a cell wider than `widest` pushes the rest of its own row only."""
+    if not rows:
+        return []
+    widths = [
+        max((len(row[at].text) for row in rows if at < len(row) and len(row[at].text) <= widest), default=0)
+        for at in range(max(len(row) for row in rows))
+    ]
+    result: list[Line] = []
+    for row in rows:
+        spans: list[Span] = [Span(" " * indent)]
+        for at, cell in enumerate(row):
+            spans.append(cell)
+            if at < len(row) - 1:
+                spans.append(Span(" " * (max(widths[at] - len(cell.text), 0) + 2)))
+        result.append(tuple(spans))
+    return result

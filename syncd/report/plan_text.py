@@ -1,0 +1,147 @@
+"""A plan for people: what would change, why, what stops it, and one line that sums it up.
+
+Takes the parts of a plan document (contract: JSON documents, plan); streams, so a plan of any size prints in
+bounded memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from syncd.report.lines import BLANK, Line, Span, counted, facts, faint, line, safe, shown, strong
+
+SHOWN_OF_A_KIND = 50
+
+_KINDS: Mapping[str, tuple[str, str, str, str]] = {
+    # kind: (symbol, style, heading, what the summary line calls them)
+    "adopt_user": ("~", "change", "Users to adopt", "to adopt"),
+    "create_user": ("+", "add", "Users to create", "to create"),
+    "reactivate_user": ("+", "add", "Users to reactivate", "to reactivate"),
+    "update_user": ("~", "change", "Users to update", "to update"),
+    "create_group": ("+", "add", "Groups to create", "groups to create"),
+    "link_group": ("~", "change", "Groups to link", "groups to link"),
+    "rename_group": ("~", "change", "Groups to rename", "groups to rename"),
+    "add_member": ("+", "add", "Members to add", "members to add"),
+    "remove_member": ("-", "remove", "Members to remove", "members to remove"),
+    "deactivate_user": ("-", "remove", "Users to deactivate", "to deactivate"),
+    "unlink_group": ("-", "remove", "Groups to stop managing", "groups to unlink"),
+    "delete_group": ("-", "remove", "Groups to delete", "groups to delete"),
+}
+
+
+def words_of(kind: str) -> str:
+    """What the summary calls changes of this kind: "to create", "groups to link"."""
+    return _KINDS[kind][3] if kind in _KINDS else safe(kind).replace("_", " ")
+
+
+def plan_lines(
+    header: Mapping[str, Any],
+    changes: Iterable[Mapping[str, Any]],
+    holds: Sequence[tuple[Mapping[str, Any], Iterable[Mapping[str, Any]]]],
+) -> Iterator[Line]:
+    """`header` has connection, kind, created_at, summary and skipped; `changes` come in order of application.
+
+    Each hold comes with its changes. At most 50 changes of a kind are shown, then how many more there are.
+    """
+    summary = header["summary"]
+    for kind, group in groupby(changes, key=lambda change: str(change["kind"])):
+        yield from _kind_lines(kind, int(summary.get(kind, 0)), group)
+    for hold, held in holds:
+        yield from _hold_lines(hold, held)
+    yield from _skipped_lines(header["skipped"])
+    yield summary_line(header, sum(int(hold["count"]) for hold, _ in holds), len(holds))
+
+
+def _kind_lines(kind: str, total: int, changes: Iterable[Mapping[str, Any]]) -> Iterator[Line]:
+    heading = _KINDS[kind][2] if kind in _KINDS else kind
+    yield line(strong(heading), f" ({total:,})")
+    yield from _some(changes, "  ")
+    yield BLANK
+
+
+def _some(changes: Iterable[Mapping[str, Any]], indent: str) -> Iterator[Line]:
+    more = 0
+    for number, change in enumerate(changes):
+        if number < SHOWN_OF_A_KIND:
+            yield from change_lines(change, indent)
+        else:
+            more += 1
+    if more:
+        yield line(f"{indent}… and {more:,} more ", faint("(use --json or -o FILE to see all)"))
+
+
+def change_lines(change: Mapping[str, Any], indent: str = "  ") -> Iterator[Line]:
+    """One change: who and why on the first line, what differs, the evidence and notes below it."""
+    symbol, style, _, _ = _KINDS.get(str(change["kind"]), ("?", "", "", ""))
+    yield line(indent, Span(f"{symbol} {_title(change)}", style), "  ", faint(str(change["reason"])))
+    deeper = indent + "    "
+    yield from _differences(change, deeper)
+    if evidence := change.get("evidence"):
+        yield line(deeper, faint("evidence: "), safe(evidence))
+    if note := change.get("note"):
+        yield line(deeper, Span("note: ", "warn"), safe(note))
+
+
+def _title(change: Mapping[str, Any]) -> str:
+    if change.get("group") is None:
+        return safe(change["name"])
+    direction = "from" if change["kind"] == "remove_member" else "to"
+    return f"{safe(change.get('user') or change['name'])} {direction} {safe(change['group'])}"
+
+
+def _differences(change: Mapping[str, Any], indent: str) -> Iterator[Line]:
+    before, after = change["before"], change["after"]
+    if change.get("group") is not None:
+        return
+    if not before:
+        told = {
+            key: value for key, value in sorted(after.items()) if value not in (None, change["name"], True)
+        }
+        if told:
+            yield line(indent, faint(", ".join(f"{key} {shown(value)}" for key, value in told.items())))
+        return
+    for key in sorted({*before, *after}):
+        yield line(indent, f"{safe(key)}: ", shown(before.get(key)), faint(" → "), shown(after.get(key)))
+
+
+def _hold_lines(hold: Mapping[str, Any], changes: Iterable[Mapping[str, Any]]) -> Iterator[Line]:
+    count = int(hold["count"])
+    yield line(
+        Span("Held ", "warn"),
+        strong(str(hold["id"])),
+        f": {counted(count, 'change')}  {safe(hold['reason'])}",
+    )
+    if hold["numbers"]:
+        yield line("  ", faint(f"numbers: {facts(hold['numbers'])}"))
+    yield line("  ", faint("way out: "), safe(hold["way_out"]))
+    yield from _some(changes, "    ")
+    yield BLANK
+
+
+def _skipped_lines(skipped: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    if not skipped:
+        return
+    yield line(strong("Skipped"), f" ({len(skipped):,})")
+    for skip in skipped[:SHOWN_OF_A_KIND]:
+        who = safe(skip["name"] or skip["okta_id"] or "(no name)")
+        yield line("  · ", who, "  ", faint(f"{skip['kind']}: {skip['reason']}"))
+    if len(skipped) > SHOWN_OF_A_KIND:
+        yield line(f"  … and {len(skipped) - SHOWN_OF_A_KIND:,} more ", faint("(use --json)"))
+    yield BLANK
+
+
+def summary_line(header: Mapping[str, Any], held: int, holds: int) -> Line:
+    """Plan: 3 to create, 1 to update, 2 to deactivate; 1 held; 2 skipped."""
+    parts = [
+        f"{header['summary'][kind]:,} {words_of(kind)}" for kind in _KINDS if header["summary"].get(kind)
+    ]
+    text = ", ".join(parts) or "nothing to change"
+    if held:
+        text += f"; {held:,} held"
+        if holds > 1:
+            text += f" (in {holds} holds)"
+    if header["skipped"]:
+        text += f"; {len(header['skipped']):,} skipped"
+    return line(strong("Plan: "), f"{text}.")

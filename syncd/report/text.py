@@ -1,0 +1,251 @@
+"""What people read of runs, checks, status and decisions: documents of the contract in, styled lines out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from syncd.report.lines import BLANK, Line, Span, columns, counted, facts, faint, line, safe, strong
+
+SHOWN = 50
+
+_DONE: Mapping[str, str] = {
+    "adopt_user": "adopted",
+    "create_user": "created",
+    "reactivate_user": "reactivated",
+    "update_user": "updated",
+    "create_group": "groups created",
+    "link_group": "groups linked",
+    "rename_group": "groups renamed",
+    "add_member": "members added",
+    "remove_member": "members removed",
+    "deactivate_user": "deactivated",
+    "unlink_group": "groups unlinked",
+    "delete_group": "groups deleted",
+}
+_STATES: Mapping[str, tuple[str, str]] = {
+    "ok": ("✓ ok  ", "good"),
+    "info": ("· info", "faint"),
+    "warn": ("! warn", "warn"),
+    "fail": ("✗ fail", "bad"),
+    "skip": ("- skip", "faint"),
+}
+_STATUS_STYLE: Mapping[str, str] = {
+    "succeeded": "good",
+    "well": "good",
+    "partial": "warn",
+    "refused": "warn",
+    "failing": "warn",
+    "never_synced": "warn",
+    "failed": "bad",
+    "quarantined": "bad",
+}
+
+
+def done_words(counts: Mapping[str, int]) -> str:
+    """What was done, in the order of application: "3 created, 1 updated"; "" for nothing."""
+    known = [f"{counts[kind]:,} {words}" for kind, words in _DONE.items() if counts.get(kind)]
+    other = [
+        f"{count:,} {safe(kind)}" for kind, count in sorted(counts.items()) if kind not in _DONE and count
+    ]
+    return ", ".join(known + other)
+
+
+def run_lines(document: Mapping[str, Any]) -> Iterator[Line]:
+    """A `syncd.run/1` document."""
+    summary = document["summary"]
+    # What befell the run as a whole is said by whoever ran it, with its hint.
+    yield from _errors([error for error in document["errors"] if error["kind"] != "run"])
+    for hold in document.get("holds", ()):
+        yield from _hold(hold)
+    yield from _skipped(document.get("skipped", ()))
+    status = str(document["status"])
+    seconds = float(document["duration_seconds"])
+    applied = done_words(summary["applied"]) or "nothing to change"
+    parts = [applied]
+    if failed := sum(summary["failed"].values()):
+        parts.append(f"{failed:,} failed")
+    if held := sum(summary["held"].values()):
+        parts.append(f"{held:,} held")
+    if skipped := sum(summary["skipped"].values()):
+        parts.append(f"{skipped:,} skipped")
+    yield line(
+        "Sync ",
+        Span(status, _STATUS_STYLE.get(status, "")),
+        f": {'; '.join(parts)}.  ",
+        faint(f"{seconds:.1f} s, {_requests(document['requests'])}"),
+    )
+
+
+def _requests(requests: Mapping[str, Mapping[str, int]]) -> str:
+    totals = [
+        f"{counted(sum(counts.values()), 'request')} to {name}"
+        for side, name in (("okta", "Okta"), ("target", "Split"))
+        if (counts := requests.get(side)) is not None
+    ]
+    return ", ".join(totals)
+
+
+def _errors(errors: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    if not errors:
+        return
+    yield line(Span("Failed", "bad"), f" ({len(errors):,})")
+    for error in errors[:SHOWN]:
+        yield line(
+            "  ✗ ",
+            Span(f"{safe(error['kind'])} {safe(error['object'])}", "bad"),
+            ": ",
+            safe(error["message"]),
+        )
+        if error.get("next_attempt"):
+            yield line("      ", faint(f"next try {error['next_attempt']}"))
+    yield from _more(len(errors))
+    yield BLANK
+
+
+def _hold(hold: Mapping[str, Any]) -> Iterator[Line]:
+    yield line(
+        Span("Held ", "warn"),
+        strong(str(hold["id"])),
+        f": {counted(int(hold['changes']), 'change')}  {safe(hold['reason'])}",
+    )
+    if hold.get("numbers"):
+        yield line("  ", faint(f"numbers: {facts(hold['numbers'])}"))
+    if hold.get("way_out"):
+        yield line("  ", faint("way out: "), safe(hold["way_out"]))
+    yield BLANK
+
+
+def _skipped(skipped: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    if not skipped:
+        return
+    yield line(strong("Skipped"), f" ({len(skipped):,})")
+    for skip in skipped[:SHOWN]:
+        who = safe(skip["name"] or skip["okta_id"] or "(no name)")
+        yield line("  · ", who, "  ", faint(f"{skip['kind']}: {skip['reason']}"))
+    yield from _more(len(skipped))
+    yield BLANK
+
+
+def _more(total: int) -> Iterator[Line]:
+    if total > SHOWN:
+        yield line(f"  … and {total - SHOWN:,} more ", faint("(use --json to see all)"))
+
+
+def check_lines(document: Mapping[str, Any]) -> Iterator[Line]:
+    """A `syncd.check/1` document: a line for each probe, and below it what to do where something is to do."""
+    checks = document["checks"]
+    width = max((len(check["name"]) for check in checks), default=0)
+    for check in checks:
+        word, style = _STATES.get(str(check["state"]), (str(check["state"]), ""))
+        yield line(Span(word, style), f"  {safe(check['name']):<{width}}  {safe(check['detail'], 1000)}")
+        if check["hint"]:
+            yield line(" " * (width + 10), faint("→ "), safe(check["hint"], 1000))
+    failed = sum(check["state"] == "fail" for check in checks)
+    warned = sum(check["state"] == "warn" for check in checks)
+    verdict = Span("ready", "good") if document["ok"] else Span(f"{counted(failed, 'check')} failed", "bad")
+    warnings = f", {counted(warned, 'warning')}" if warned else ""
+    yield line(strong(f"{safe(document['connection'])}: "), verdict, f"{warnings}.")
+
+
+def status_lines(document: Mapping[str, Any]) -> Iterator[Line]:
+    """A `syncd.status/1` document."""
+    state = str(document["state"])
+    managed = document["managed"]
+    read = document["last_complete_read"]
+    age = document["last_complete_read_age_seconds"]
+    yield line(
+        strong(safe(document["connection"])),
+        ": ",
+        Span(state.replace("_", " "), _STATUS_STYLE.get(state, "")),
+    )
+    rows = [
+        (
+            "managed",
+            ", ".join(
+                (
+                    f"{counted(managed['users'], 'user')} ({managed['active_users']:,} active)",
+                    counted(managed["groups"], "group"),
+                    counted(managed["memberships"], "membership"),
+                )
+            ),
+        ),
+        ("last complete read", "never" if read is None else f"{safe(read)} ({duration(age)} ago)"),
+    ]
+    if document.get("token"):
+        rows.append(("Split token", _token(document["token"])))
+    yield from columns([(faint(name), Span(text)) for name, text in rows])
+    yield from _status_runs(document["runs"])
+    yield from _status_failing(document["failing"])
+
+
+def _token(token: Mapping[str, Any]) -> str:
+    days = int(token["expires_in_days"])
+    made = f"made {safe(token['created'])}, "
+    return made + (f"expires in {counted(days, 'day')}" if days > 0 else "expired")
+
+
+def _status_runs(runs: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    if not runs:
+        return
+    yield line(strong("Last runs"))
+    rows: list[Sequence[Span]] = []
+    for run in runs:
+        status = str(run["status"] or "unfinished")
+        done = done_words(run["summary"].get("applied", {})) or "nothing changed"
+        held = sum(run["summary"].get("held", {}).values())
+        text = done + (f"; {held:,} held" if held else "")
+        rows.append(
+            (
+                Span(safe(run["started"])),
+                Span(safe(run["kind"])),
+                Span(status, _STATUS_STYLE.get(status, "")),
+                Span(f"{text}; {safe(run['error'], 160)}" if run["error"] else text),
+            )
+        )
+    yield from columns(rows)
+
+
+def _status_failing(failing: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    if not failing:
+        return
+    yield line(strong("Failing"), f" ({len(failing):,})")
+    for failure in failing[:SHOWN]:
+        yield line(
+            "  ✗ ",
+            Span(f"{safe(failure['kind'])} {safe(failure['object'])}", "bad"),
+            f": {safe(failure['message'])}",
+        )
+        tries = counted(int(failure["attempts"]), "try", "tries")
+        yield line(
+            "      ",
+            faint(f"{tries} since {failure['since']}, next {failure['next_attempt']}"),
+        )
+    yield from _more(len(failing))
+
+
+def decision_lines(document: Mapping[str, Any]) -> Iterator[Line]:
+    """A `syncd.decision/1` document."""
+    words = {"release": "Released"}
+    for item in document["items"]:
+        verb = words.get(str(document["decision"]), str(document["decision"]))
+        yield line(
+            f"{verb} {safe(item['object'])} ",
+            strong(str(item["name"])),
+            "  ",
+            faint(f"{item['okta_id']}, {document['connection']}"),
+        )
+    if document["decision"] == "release":
+        yield line(
+            faint(
+                "It stays at the target as it is and is managed again only after it left Okta's list and came back."
+            )
+        )
+
+
+def duration(seconds: float) -> str:
+    """42 s, 5 min, 3 h, 12 d."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"

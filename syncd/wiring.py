@@ -1,0 +1,296 @@
+"""The only place that names concrete adapters: settings in, an open connection out.
+
+Adapters are imported when they are built: a command that asks nobody imports neither the Okta SDK nor requests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from syncd.engine.job import Job
+from syncd.errors import ConfigurationError, SyncdError
+from syncd.ports import Observer, Store
+from syncd.redact import Redactor
+from syncd.settings import ConnectionSettings, SecretRef, scope_fingerprint, target_fingerprint
+
+if TYPE_CHECKING:
+    from syncd.engine.check import Bench
+    from syncd.engine.check_okta import OktaProbe
+    from syncd.source.credentials import Credentials
+    from syncd.source.okta_reader import OktaReader
+    from syncd.source.pace import RetryPolicy
+    from syncd.target.split import ScimTarget
+
+R = TypeVar("R", bound="OktaReader")
+_LEARNED = "learned"
+Clock = Callable[[], datetime]
+LOCK_LASTS = timedelta(minutes=5)
+_RENEWED_EVERY = 60.0
+_WORTH_SAYING = 5.0
+"""Seconds of waiting from which a person wants to know why nothing happens."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _never() -> bool:
+    return False
+
+
+@contextmanager
+def open_job(
+    settings: ConnectionSettings,
+    *,
+    writing: bool,
+    observer: Observer,
+    redactor: Redactor,
+    clock: Clock = utc_now,
+    cancelled: Callable[[], bool] = _never,
+) -> Iterator[Job]:
+    """One connection, opened. With `writing` the store is made if need be and its lock is held to the end.
+
+    Secrets are read now and made known to `redactor`. Raises ConfigurationError (secrets, a store that is none),
+    RefusedError (another writer), PermanentError (a damaged store).
+    """
+    fingerprint = target_fingerprint(settings)
+    with ExitStack() as stack:
+        opened = open_for_writing if writing else open_for_status
+        source = stack.enter_context(open_source(settings, observer, redactor))
+        _secret(settings.split.token, redactor)  # before anything is made or locked
+        store = stack.enter_context(opened(settings, clock=clock))
+        learned = _recalled(store, fingerprint)
+        target = stack.enter_context(open_target(settings, observer, redactor, learned=learned))
+        if writing:
+            stack.callback(lambda: _keep_learned(store, fingerprint, target.learned()))
+        yield Job(
+            settings=settings,
+            store=store,
+            source=source,
+            target=target,
+            observer=observer,
+            clock=clock,
+            scope=scope_fingerprint(settings),
+            target_fingerprint=fingerprint,
+            cancelled=cancelled,
+        )
+
+
+@contextmanager
+def open_for_writing(settings: ConnectionSettings, *, clock: Clock = utc_now) -> Iterator[Store]:
+    """The store with its writer's lock, renewed until it is closed. Raises RefusedError naming another writer."""
+    from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
+
+    store = open_store(settings.store_path, connection=settings.name, clock=clock)
+    try:
+        store.lock("syncd", expires_in=LOCK_LASTS)
+        with _renewing(store):
+            yield store
+    finally:
+        with suppress(SyncdError):  # what went wrong before it is what matters
+            store.unlock()
+        store.close()
+
+
+@contextmanager
+def open_for_status(settings: ConnectionSettings, *, clock: Clock = utc_now) -> Iterator[Store]:
+    """The store as it is, read only: no lock, no file when there is none yet."""
+    from syncd.store.opening import open_for_reading  # noqa: PLC0415  (sqlite-utils)
+
+    store = open_for_reading(settings.store_path, connection=settings.name, clock=clock)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def _renewing(store: Store) -> Iterator[None]:
+    """Keeps the lock alive while something long goes on; a lock that was lost stops the next write by itself."""
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(_RENEWED_EVERY):
+            try:
+                store.renew_lock()
+            except SyncdError:
+                return
+
+    thread = threading.Thread(target=renew, name="lock-renewal", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@contextmanager
+def open_source(settings: ConnectionSettings, observer: Observer, redactor: Redactor) -> Iterator[OktaReader]:
+    """The Okta reader. Raises ConfigurationError for unusable secrets."""
+    from syncd.source.okta_reader import OktaReader  # noqa: PLC0415  (the Okta SDK)
+    from syncd.source.pace import RetryPolicy  # noqa: PLC0415
+
+    with _reader(OktaReader, settings, observer, redactor, RetryPolicy()) as reader:
+        yield reader
+
+
+def _reader(
+    kind: type[R], settings: ConnectionSettings, observer: Observer, redactor: Redactor, retry: RetryPolicy
+) -> R:
+    okta = settings.okta
+    return kind(
+        org_url=okta.org_url,
+        app_id=okta.app_id,
+        credentials=_credentials(settings, redactor),
+        rate_limit_share=okta.rate_limit_share,
+        timeout=okta.timeout.total_seconds(),
+        ca_file=okta.ca_file,
+        proxy=_secret(okta.proxy, redactor) if okta.proxy else None,
+        retry=retry,
+        on_wait=_teller(observer, "Okta"),
+    )
+
+
+@contextmanager
+def open_target(
+    settings: ConnectionSettings,
+    observer: Observer,
+    redactor: Redactor,
+    *,
+    learned: Mapping[str, str] | None = None,
+    impatient: bool = False,
+) -> Iterator[ScimTarget]:
+    """The SCIM client; `learned` is what earlier runs found out about this target. Raises ConfigurationError."""
+    from syncd.target.pacing import RetryPolicy  # noqa: PLC0415
+    from syncd.target.split import ScimTarget  # noqa: PLC0415  (requests)
+
+    split = settings.split
+    token = _secret(split.token, redactor)
+    target = ScimTarget(
+        base_url=split.base_url,
+        read_token=lambda: token,
+        flavor=split.flavor,
+        update_method=split.update_method,
+        concurrency=split.concurrency,
+        max_requests_per_second=split.max_requests_per_second,
+        member_batch=split.member_batch,
+        timeout=split.timeout.total_seconds(),
+        ca_file=str(split.ca_file) if split.ca_file else None,
+        proxy=_secret(split.proxy, redactor) if split.proxy else None,
+        learned=learned or {},
+        attribute_paths=tuple(settings.attributes),
+        retry=RetryPolicy(attempts=2) if impatient else RetryPolicy(),
+        on_wait=_teller(observer, "Split"),
+    )
+    try:
+        yield target
+    finally:
+        target.close()
+
+
+def bench(
+    settings: ConnectionSettings, warnings: Sequence[str], *, observer: Observer, redactor: Redactor
+) -> Bench:
+    """What `check` probes with; nothing is opened before its probe asks for it."""
+    from syncd.engine.check import Bench  # noqa: PLC0415
+
+    return Bench(
+        settings=settings,
+        warnings=warnings,
+        store_place=lambda: _store_place(settings.store_path),
+        open_store=lambda: open_for_status(settings),
+        open_source=lambda: _probed(settings, observer, redactor),
+        open_target=lambda: open_target(settings, observer, redactor, impatient=True),
+        clock=utc_now,
+    )
+
+
+@contextmanager
+def _probed(settings: ConnectionSettings, observer: Observer, redactor: Redactor) -> Iterator[OktaProbe]:
+    from syncd.source.okta_reader import OktaReader  # noqa: PLC0415  (the Okta SDK)
+    from syncd.source.pace import RetryPolicy  # noqa: PLC0415
+
+    class Probe(OktaReader):
+        def read_log_once(self) -> None:
+            for _ in self._listing("the System Log", "/api/v1/logs?limit=1", _as_it_is):
+                return
+
+    with _reader(Probe, settings, observer, redactor, RetryPolicy(attempts=2)) as reader:
+        yield reader
+
+
+def _as_it_is(record: object) -> object:
+    return record
+
+
+def _store_place(path: Path) -> str:
+    """Where the store is, or will be. Raises ConfigurationError when neither it nor its directory can be written."""
+    if path.exists():
+        if not os.access(path, os.W_OK):
+            raise ConfigurationError(
+                f"the store {path} cannot be written", hint="Run syncd as its owner, or correct its rights."
+            )
+        return str(path)
+    above = next(parent for parent in path.parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise ConfigurationError(
+            f"the store {path} cannot be made: {above} is no directory that may be written",
+            hint="Correct `state` in the settings, or the rights of that directory.",
+        )
+    return f"{path} (made by the first sync)"
+
+
+def _secret(ref: SecretRef, redactor: Redactor) -> str:
+    value = ref.read()
+    redactor.add(value)
+    return value
+
+
+def _credentials(settings: ConnectionSettings, redactor: Redactor) -> Credentials:
+    from syncd.source.credentials import PrivateKey, Ssws  # noqa: PLC0415
+
+    okta = settings.okta
+    if okta.auth == "private_key" and okta.private_key is not None and okta.client_id is not None:
+        key = _secret(okta.private_key, redactor)
+        return PrivateKey(okta.client_id, lambda: key, okta.key_id, okta.dpop)
+    if okta.token is None:
+        raise ConfigurationError("okta.token is not set", hint='Write token = { env = "OKTA_API_TOKEN" }.')
+    token = _secret(okta.token, redactor)
+    return Ssws(lambda: token)
+
+
+def _teller(observer: Observer, side: str) -> Callable[[float, str], None]:
+    def tell(seconds: float, reason: str) -> None:
+        level = "warning" if seconds >= _WORTH_SAYING else "info"
+        observer.event(level, f"waiting for {side}", seconds=round(seconds, 1), reason=reason)
+
+    return tell
+
+
+def _recalled(store: Store, target: str) -> dict[str, str]:
+    """What was learned about this very target; nothing when the settings now name another one."""
+    try:
+        kept = json.loads(store.recall(_LEARNED) or "{}")
+    except ValueError:
+        return {}
+    if (
+        not isinstance(kept, dict)
+        or kept.get("target") != target
+        or not isinstance(kept.get("learned"), dict)
+    ):
+        return {}
+    return {str(key): str(value) for key, value in kept["learned"].items()}
+
+
+def _keep_learned(store: Store, target: str, learned: Mapping[str, str]) -> None:
+    text = json.dumps({"target": target, "learned": dict(learned)}, sort_keys=True)
+    if text != store.recall(_LEARNED):
+        store.remember(_LEARNED, text)

@@ -1,0 +1,92 @@
+"""Runs the command line in this process and keeps what it said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.cli.app import run
+
+OKTA_TOKEN = "00okta-Token-value-7Qx2"
+SPLIT_TOKEN = "split-Token-value-9Zk4"
+
+CONFIG = """
+name = "{name}"
+state = "{state}"
+[okta]
+org_url = "{org_url}"
+app_id = "{app_id}"
+token = {{ env = "OKTA_API_TOKEN" }}
+[split]
+base_url = "{base_url}"
+token = {{ env = "SPLIT_SCIM_TOKEN" }}
+token_created = {created}
+max_requests_per_second = 0
+{more}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What stands on stdout: one JSON document and nothing else."""
+        loaded = json.loads(self.out)
+        assert isinstance(loaded, dict)
+        return loaded
+
+
+class Invoker:
+    """Runs command lines in a directory of their own, without any settings from outside."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], directory: Path) -> None:
+        self._capsys = capsys
+        self.directory = directory
+
+    def __call__(self, *arguments: str | Path) -> Said:
+        self._capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        out, err = self._capsys.readouterr()
+        return Said(code, out, err)
+
+
+def write_config(
+    path: Path,
+    *,
+    org_url: str = "http://127.0.0.1:1",
+    app_id: str = "0oa1",
+    base_url: str = "http://127.0.0.1:1/scim/v2",
+    more: str = "",
+    created: str = "2026-03-01",
+    name: str | None = None,
+) -> Path:
+    text = CONFIG.format(
+        name=name or path.stem,
+        state=path.parent / "state",
+        org_url=org_url,
+        app_id=app_id,
+        base_url=base_url,
+        created=created,
+        more=more,
+    )
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def states(document: Mapping[str, Any]) -> dict[str, str]:
+    """The state of each line of a check document; the gravest where a name has several."""
+    order = ("ok", "info", "skip", "warn", "fail")
+    found: dict[str, str] = {}
+    for line in document["checks"]:
+        known = found.get(line["name"], "ok")
+        found[line["name"]] = max(known, line["state"], key=order.index)
+    return found

@@ -1,0 +1,292 @@
+"""`syncd check`: every probe by itself, against both simulators over real sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from syncd.simulators.okta import OktaKnobs, OktaSimulator
+from syncd.simulators.split import SplitKnobs, SplitSimulator
+from syncd.simulators.world import default_split, generate_okta
+from tests.cli.invoking import OKTA_TOKEN, SPLIT_TOKEN, Invoker, states, write_config
+
+RULES = '[[push_groups]]\nsource = { name_contains = "" }\n'
+
+
+@pytest.fixture
+def okta() -> Iterator[OktaSimulator]:
+    with OktaSimulator(generate_okta(users=12, groups=3, seed=7), token=OKTA_TOKEN) as simulator:
+        simulator.world.set_app(features=[])
+        yield simulator
+
+
+@pytest.fixture
+def split() -> Iterator[SplitSimulator]:
+    with SplitSimulator(default_split(), token=SPLIT_TOKEN) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def config(syncd: Invoker, okta: OktaSimulator, split: SplitSimulator) -> Path:
+    name = min(group.name for group in okta.world.groups.values() if len(group.name) < 25)
+    return connect(syncd, okta, split, more=f'[[push_groups]]\nsource = {{ name = "{name}" }}\n')
+
+
+def connect(
+    syncd: Invoker, okta: OktaSimulator, split: SplitSimulator, *, more: str = "", created: str = "2099-01-01"
+) -> Path:
+    return write_config(
+        syncd.directory / "config.toml",
+        org_url=okta.url,
+        app_id=okta.world.app.id,
+        base_url=split.base_url,
+        more=more,
+        created=created,
+    )
+
+
+def test_a_good_connection_passes_every_probe_and_changes_nothing(
+    syncd: Invoker, okta: OktaSimulator, split: SplitSimulator, config: Path
+) -> None:
+    said = syncd("check", "--json")
+
+    assert said.code == 0, said.out
+    document = said.document
+    assert document["schema"] == "syncd.check/1"
+    assert document["connection"] == config.stem
+    assert document["ok"] is True
+    found = states(document)
+    assert not {name: state for name, state in found.items() if state in ("fail", "skip", "warn")}
+    assert [line["name"] for line in document["checks"]][-3:] == [
+        "create users",
+        "update attributes",
+        "push groups",
+    ]
+    assert {found[name] for name in ("create users", "update attributes", "push groups")} == {"ok"}
+    assert {record.method for record in (*okta.requests, *split.requests)} == {"GET"}
+    assert not (syncd.directory / "state").exists()
+
+
+def test_for_people_every_probe_is_a_line_and_nothing_secret_is_shown(syncd: Invoker, config: Path) -> None:
+    said = syncd("-vv", "check")
+
+    assert said.code == 0
+    assert "✓ ok    create users" in said.out
+    assert "SSO Strict" in said.out
+    assert f"{config.stem}: ready" in said.out
+    assert OKTA_TOKEN not in said.out + said.err
+    assert SPLIT_TOKEN not in said.out + said.err
+
+
+def test_a_secret_that_is_missing_is_named_and_the_other_side_is_still_probed(
+    syncd: Invoker, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OKTA_API_TOKEN")
+
+    said = syncd("check", "--json")
+
+    assert said.code == 78
+    found = states(said.document)
+    assert found["secrets"] == "fail"
+    assert found["Okta reachable"] == "skip"
+    assert found["Split token"] == "ok"
+    assert found["create users"] == "fail"
+    assert "OKTA_API_TOKEN" in said.out
+
+
+def test_a_broken_settings_file_is_a_failed_check(syncd: Invoker) -> None:
+    (syncd.directory / "config.toml").write_text("[okta]\norg_url = 3\n", encoding="utf-8")
+
+    said = syncd("check", "--json")
+
+    assert said.code == 78
+    assert said.document["ok"] is False
+    assert states(said.document) == {"settings": "fail"}
+    assert len(said.document["checks"]) > 1
+
+
+def test_the_wrong_okta_token_fails_one_line_and_not_the_other_side(
+    syncd: Invoker, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OKTA_API_TOKEN", "00wrong-token")
+
+    said = syncd("check", "--json")
+
+    assert said.code == 1
+    found = states(said.document)
+    assert found["Okta reachable"] == "ok"
+    assert found["Okta token"] == "fail"
+    assert found["scope okta.users.read"] == "skip"
+    assert found["Split token"] == "ok"
+    assert "00wrong-token" not in said.out + said.err
+
+
+def test_the_wrong_split_token_is_said_in_one_line(
+    syncd: Invoker, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPLIT_SCIM_TOKEN", "wrong-split-token")
+
+    said = syncd("check", "--json")
+
+    assert said.code == 1
+    found = states(said.document)
+    assert found["Split reachable"] == "ok"
+    assert found["Split token"] == "fail"
+    assert found["Okta token"] == "ok"
+
+
+def test_an_app_that_okta_does_not_know_or_that_is_inactive_fails(
+    syncd: Invoker, okta: OktaSimulator, split: SplitSimulator
+) -> None:
+    config = connect(syncd, okta, split)
+    config.write_text(config.read_text().replace(okta.world.app.id, "0oaunknown"))
+
+    unknown = syncd("check", "--json")
+    connect(syncd, okta, split)
+    okta.world.set_app(status="INACTIVE")
+    inactive = syncd("check", "--json")
+
+    assert (unknown.code, inactive.code) == (1, 1)
+    assert states(unknown.document)["Okta app"] == "fail"
+    assert states(unknown.document)["scope okta.users.read"] == "ok"
+    assert states(inactive.document)["Okta app"] == "fail"
+    assert "INACTIVE" in inactive.out
+
+
+@pytest.mark.parametrize(
+    ("missing", "state", "code"),
+    [("okta.users.read", "fail", 1), ("okta.groups.read", "fail", 1), ("okta.logs.read", "warn", 0)],
+)
+def test_each_missing_scope_is_named(
+    syncd: Invoker, okta: OktaSimulator, config: Path, missing: str, state: str, code: int
+) -> None:
+    scopes = ("okta.apps.read", "okta.users.read", "okta.groups.read", "okta.logs.read")
+    okta.set_knobs(ssws_scopes=tuple(scope for scope in scopes if scope != missing))
+
+    said = syncd("check", "--json")
+
+    assert said.code == code, said.out
+    assert states(said.document)[f"scope {missing}"] == state
+
+
+def test_two_writers_fail_unless_they_shall_coexist(
+    syncd: Invoker, okta: OktaSimulator, split: SplitSimulator
+) -> None:
+    okta.world.set_app(features=["PUSH_NEW_USERS", "GROUP_PUSH"])
+    config = connect(syncd, okta, split)
+
+    alone = syncd("check", "--json")
+    config.write_text(config.read_text().replace("[okta]", "[okta]\ncoexist = true"))
+    together = syncd("check", "--json")
+
+    assert (alone.code, together.code) == (1, 0)
+    assert states(alone.document)["one writer"] == "fail"
+    assert states(together.document)["one writer"] == "warn"
+
+
+def test_a_push_rule_that_matches_nothing_or_a_forbidden_name_is_a_warning(
+    syncd: Invoker, okta: OktaSimulator, split: SplitSimulator
+) -> None:
+    okta.world.create_group("A name far too long for Split")
+    rules = "".join(
+        f'[[push_groups]]\nsource = {{ name = "{name}" }}\n'
+        for name in ("No such group", "A name far too long for Split")
+    )
+    connect(syncd, okta, split, more=rules)
+
+    said = syncd("check", "--json")
+
+    assert said.code == 0
+    lines = [line for line in said.document["checks"] if line["name"] == "push rules"]
+    assert [line["state"] for line in lines] == ["warn", "warn"]
+    assert "matches no group" in lines[0]["detail"]
+    assert "fewer than 25" in lines[1]["hint"]
+
+
+@pytest.mark.parametrize(
+    ("created", "state", "code"),
+    [("2099-01-01", "ok", 0), ("2020-01-01", "fail", 1)],
+)
+def test_the_age_of_the_split_token_is_judged(
+    syncd: Invoker, okta: OktaSimulator, split: SplitSimulator, created: str, state: str, code: int
+) -> None:
+    connect(syncd, okta, split, created=created)
+
+    said = syncd("check", "--json")
+
+    assert said.code == code
+    assert states(said.document)["Split token age"] == state
+
+
+def test_a_clock_that_is_off_is_a_warning(syncd: Invoker, okta: OktaSimulator, config: Path) -> None:
+    okta.knobs = OktaKnobs(clock_offset_seconds=900)
+
+    said = syncd("check", "--json")
+
+    assert said.code == 0
+    assert states(said.document)["clock"] == "warn"
+    assert "ahead of ours" in said.out
+
+
+def test_a_target_without_patch_is_updated_by_put(
+    syncd: Invoker, split: SplitSimulator, config: Path
+) -> None:
+    split.knobs = SplitKnobs(patch_users=False, patch_groups=False)
+
+    said = syncd("check", "--json")
+
+    [line] = [line for line in said.document["checks"] if line["name"] == "PATCH or PUT"]
+    assert line["state"] == "ok"
+    assert "PUT" in line["detail"]
+
+
+def test_nobody_there_is_said_for_each_side(syncd: Invoker) -> None:
+    write_config(syncd.directory / "config.toml")
+
+    said = syncd("check", "--json")
+
+    assert said.code == 1
+    found = states(said.document)
+    assert (found["Okta reachable"], found["Split reachable"]) == ("fail", "fail")
+    assert found["push groups"] == "fail"
+
+
+def test_a_base_url_that_answers_a_web_page_is_recognised(
+    syncd: Invoker, split: SplitSimulator, config: Path
+) -> None:
+    split.faults.add("html", status=200, count=-1)
+
+    said = syncd("check", "--json")
+
+    assert said.code == 1
+    assert states(said.document)["create users"] == "fail"
+
+
+def test_a_store_that_is_none_and_a_state_directory_that_cannot_be_are_failures(
+    syncd: Invoker, config: Path
+) -> None:
+    state = syncd.directory / "state"
+    state.mkdir()
+    (state / "config.db").write_bytes(b"this is not a database, whatever its name says" * 100)
+    wrong = syncd("check", "--json")
+    (state / "config.db").unlink()
+    state.rmdir()
+    state.write_text("a file where the directory should be")
+    impossible = syncd("check", "--json")
+
+    assert wrong.code == impossible.code == 78
+    assert states(wrong.document)["store"] == "fail"
+    assert states(impossible.document)["store"] == "fail"
+
+
+def test_a_feature_that_is_switched_off_is_no_failure(
+    syncd: Invoker, okta: OktaSimulator, split: SplitSimulator
+) -> None:
+    connect(syncd, okta, split, more="[provisioning]\npush_groups = false\n")
+
+    said = syncd("check", "--json")
+
+    assert said.code == 0
+    assert states(said.document)["push groups"] == "info"

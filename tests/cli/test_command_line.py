@@ -1,0 +1,327 @@
+"""What the command line itself promises, before any connection is opened (contract: command line)."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from syncd.cli import app, exits
+from syncd.cli.options import Globals
+from syncd.errors import ConfigurationError
+from tests.cli.invoking import Invoker, write_config
+
+HEAVY = ("okta", "aiohttp", "requests", "pydantic", "sqlite_utils", "rich", "structlog")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from syncd.cli.app import run; code = run(['--help']);"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stderr.strip() == "[]"
+    assert "Exit codes" in done.stdout
+
+
+def test_loading_every_command_for_completion_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from syncd.cli.app import COMMANDS, cli;"
+        "[cli.get_command(None, name) for name in COMMANDS];"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", list(app.COMMANDS))
+def test_the_list_of_commands_says_what_each_command_says_of_itself(name: str) -> None:
+    module, line = app.COMMANDS[name]
+    command = importlib.import_module(module).command
+
+    assert isinstance(command, click.Command)
+    assert command.name == name
+    assert (command.help or "").splitlines()[0] == line
+
+
+@pytest.mark.parametrize("name", list(app.COMMANDS))
+def test_every_command_explains_itself(syncd: Invoker, name: str) -> None:
+    said = syncd(name, "--help")
+
+    assert said.code == 0
+    assert "Global options" in said.out
+
+
+def test_global_options_may_stand_before_and_after_the_command(syncd: Invoker) -> None:
+    one = write_config(syncd.directory / "one.toml")
+    two = write_config(syncd.directory / "two.toml", base_url="http://127.0.0.1:2/scim/v2")
+
+    said = syncd("-c", one, "-q", "status", "--config", two, "--json", "--no-color")
+
+    assert said.code == 0
+    assert [item["connection"] for item in said.document["items"]] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nope"],
+        ["plan", "--nope"],
+        ["sync", "--allow", "deactivations"],
+        ["sync", "--allow", "deactivations=-1"],
+        ["sync", "--allow", "deactivations=many"],
+        ["sync", "--allow", "everything=1"],
+        ["sync", "--user", ""],
+        ["apply"],
+        ["apply", "plan.json", "--user", "ada@example.com"],
+        ["apply", "missing.json"],
+        ["plan", "-o", "-"],
+        ["release"],
+        ["release", " "],
+        ["simulate", "entra"],
+        ["--log-format", "xml", "status"],
+        [],
+    ],
+)
+def test_what_makes_no_sense_is_a_usage_error(syncd: Invoker, arguments: list[str]) -> None:
+    write_config(syncd.directory / "config.toml")
+
+    said = syncd(*arguments)
+
+    assert said.code == 64
+    assert said.err
+    assert "Traceback" not in said.err
+
+
+def test_an_unknown_limit_is_answered_with_the_limits_there_are(syncd: Invoker) -> None:
+    said = syncd("sync", "--allow", "deactivation=4")
+
+    assert said.code == 64
+    for name in ("deactivations", "group_deletions", "member_removals", "member_removals_per_group"):
+        assert name in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["plan", "--json", "--nope"], 64),
+        (["status", "--json", "-c", "missing.toml"], 78),
+        (["nope", "--json"], 64),
+    ],
+)
+def test_with_json_an_error_is_one_document_too(syncd: Invoker, arguments: list[str], code: int) -> None:
+    said = syncd(*arguments)
+
+    assert said.code == code
+    assert said.document["schema"] == "syncd.error/1"
+    assert said.document["exit_code"] == code
+    assert said.document["message"]
+    assert said.document["message"].splitlines()[0] in said.err
+
+
+def test_without_settings_the_error_says_how_to_make_some(syncd: Invoker) -> None:
+    said = syncd("status")
+
+    assert said.code == 78
+    assert "syncd init" in said.err
+
+
+def test_a_bad_settings_file_does_not_hide_the_other_connections(syncd: Invoker) -> None:
+    good = write_config(syncd.directory / "good.toml")
+    bad = syncd.directory / "bad.toml"
+    bad.write_text("nonsense = 1\n", encoding="utf-8")
+
+    said = syncd("status", "--json", "-c", bad, "-c", good)
+
+    assert said.code == 78
+    assert [item["schema"] for item in said.document["items"]] == ["syncd.error/1", "syncd.status/1"]
+
+
+def test_release_asks_for_one_connection_when_there_are_several(syncd: Invoker) -> None:
+    one = write_config(syncd.directory / "one.toml")
+    two = write_config(syncd.directory / "two.toml", base_url="http://127.0.0.1:2/scim/v2")
+
+    said = syncd("release", "ada@example.com", "-c", one, "-c", two)
+
+    assert said.code == 64
+    assert "one, two" in said.err
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script_for_the_shell(syncd: Invoker, shell: str) -> None:
+    said = syncd("completion", shell)
+
+    assert said.code == 0
+    assert "_SYNCD_COMPLETE" in said.out
+
+
+def test_the_shell_is_offered_the_commands() -> None:
+    environment = {
+        **os.environ,
+        "_SYNCD_COMPLETE": "bash_complete",
+        "COMP_WORDS": "syncd s",
+        "COMP_CWORD": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "syncd"], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert "plain,sync" in done.stdout
+    assert "plain,status" in done.stdout
+
+
+# init
+
+
+def test_init_writes_a_starter_that_loads_once_the_variables_are_set(syncd: Invoker) -> None:
+    said = syncd("init")
+
+    assert said.code == 0
+    assert [path.name for path in syncd.directory.iterdir()] == ["config.toml"]
+    assert stat.S_IMODE((syncd.directory / "config.toml").stat().st_mode) == 0o600
+    assert syncd("status", "--json").document["connection"] == "config"
+
+
+def test_init_never_overwrites(syncd: Invoker) -> None:
+    path = syncd.directory / "mine.toml"
+    path.write_text("name = 1\n", encoding="utf-8")
+
+    said = syncd("init", path)
+
+    assert said.code == 1
+    assert "exists" in said.err
+    assert path.read_text(encoding="utf-8") == "name = 1\n"
+
+
+def test_init_does_not_write_through_a_dangling_link(syncd: Invoker) -> None:
+    link = syncd.directory / "config.toml"
+    link.symlink_to(syncd.directory / "elsewhere.toml")
+
+    assert syncd("init").code == 1
+    assert not (syncd.directory / "elsewhere.toml").exists()
+
+
+def test_init_says_why_a_file_cannot_be_written(syncd: Invoker) -> None:
+    said = syncd("init", syncd.directory / "missing" / "config.toml")
+
+    assert said.code == 1
+    assert "No such file or directory" in said.err
+
+
+# what goes wrong unexpectedly
+
+
+def _break_status(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("syncd.engine.status.status", broken)
+
+
+def test_an_unexpected_fault_is_one_sentence(syncd: Invoker, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_config(syncd.directory / "config.toml")
+    _break_status(monkeypatch, ZeroDivisionError("by \x1b[31mzero"))
+
+    said = syncd("status", "--json")
+
+    assert said.code == 1
+    assert "ZeroDivisionError" in said.document["message"]
+    assert "-vv" in said.document["hint"]
+    assert "Traceback" not in said.err
+    assert "\x1b" not in said.err
+
+
+def test_a_traceback_shows_only_with_vv(syncd: Invoker, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_config(syncd.directory / "config.toml")
+    _break_status(monkeypatch, ZeroDivisionError("by zero"))
+
+    assert "Traceback" not in syncd("-v", "status").err
+    assert "Traceback" in syncd("-vv", "status").err
+
+
+def test_ctrl_c_is_130_and_a_sentence(syncd: Invoker, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_config(syncd.directory / "config.toml")
+    _break_status(monkeypatch, KeyboardInterrupt())
+
+    said = syncd("status")
+
+    assert said.code == 130
+    assert "stopped before it was done" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_an_error_says_what_happened_and_what_to_do(syncd: Invoker, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_config(syncd.directory / "config.toml")
+    _break_status(monkeypatch, ConfigurationError("the thing is broken", hint="Mend the thing."))
+
+    said = syncd("status")
+
+    assert said.code == 78
+    assert said.err.splitlines() == ["error: the thing is broken", "  Mend the thing."]
+
+
+def test_errors_are_json_lines_with_log_format_json(syncd: Invoker, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_config(syncd.directory / "config.toml")
+    _break_status(monkeypatch, ConfigurationError("the thing is broken", hint="Mend the thing."))
+
+    entry = json.loads(syncd("status", "--log-format", "json").err)
+
+    assert entry["level"] == "error"
+    assert entry["event"] == "the thing is broken"
+    assert entry["hint"] == "Mend the thing."
+
+
+def test_a_reader_that_goes_away_is_no_failure(tmp_path: Path) -> None:
+    config = write_config(tmp_path / "config.toml")
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {**os.environ, "OKTA_API_TOKEN": "x" * 9, "SPLIT_SCIM_TOKEN": "y" * 9}
+    done = subprocess.run(
+        [sys.executable, "-m", "syncd", "status", "--json", "-c", config],
+        env=environment,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+
+    assert done.returncode == 0
+    assert done.stderr == ""
+
+
+# exit codes
+
+
+@pytest.mark.parametrize(
+    ("codes", "winner"),
+    [
+        ([], 0),
+        ([0, 2], 2),
+        ([2, 4], 4),
+        ([4, 3], 3),
+        ([3, 1], 1),
+        ([1, 64], 64),
+        ([64, 78], 78),
+        ([0, 99], 1),
+    ],
+)
+def test_where_several_exit_codes_hold_the_contract_names_the_winner(codes: list[int], winner: int) -> None:
+    assert exits.worst(codes) == winner
+    assert exits.worst(reversed(codes)) == winner
+
+
+def test_globals_start_empty_for_every_invocation() -> None:
+    first = Globals()
+    first.configs.append(Path("one.toml"))
+
+    assert Globals().configs == []

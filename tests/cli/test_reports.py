@@ -1,0 +1,338 @@
+"""What people read: plans, runs, checks and status as lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from syncd.report import jsondoc
+from syncd.report.lines import Line, plain
+from syncd.report.plan_text import plan_lines
+from syncd.report.text import check_lines, decision_lines, duration, run_lines, status_lines
+
+
+def change(kind: str, name: str, **more: Any) -> dict[str, Any]:
+    return {
+        "id": f"{kind}-{name}",
+        "kind": kind,
+        "okta_id": "00u1",
+        "name": name,
+        "before": {},
+        "after": {},
+        "reason": "assigned directly",
+        **more,
+    }
+
+
+def plan_text(
+    changes: list[dict[str, Any]],
+    holds: list[tuple[dict[str, Any], list[dict[str, Any]]]] | None = None,
+    skipped: list[dict[str, str]] | None = None,
+) -> str:
+    counts: dict[str, int] = {}
+    for one in changes:
+        counts[one["kind"]] = counts.get(one["kind"], 0) + 1
+    return plain(plan_lines({"summary": counts, "skipped": skipped or []}, changes, holds or []))
+
+
+def test_a_plan_groups_changes_by_kind_and_sums_up_in_one_line() -> None:
+    text = plan_text(
+        [
+            change(
+                "create_user",
+                "ada@example.com",
+                after={"userName": "ada@example.com", "displayName": "Ada L"},
+            ),
+            change("create_user", "bob@example.com"),
+            change("deactivate_user", "eve@example.com", evidence="Okta answers 404 for app user 00u9"),
+        ]
+    )
+
+    assert "Users to create (2)\n  + ada@example.com  assigned directly\n" in text
+    assert 'displayName "Ada L"' in text
+    assert "  - eve@example.com" in text
+    assert "evidence: Okta answers 404" in text
+    assert text.endswith("Plan: 2 to create, 1 to deactivate.\n")
+
+
+def test_an_update_shows_each_attribute_before_and_after() -> None:
+    text = plan_text(
+        [
+            change(
+                "update_user",
+                "ada@example.com",
+                before={"displayName": "Ada", "title": "Dr"},
+                after={"displayName": "Ada L", "title": None},
+            )
+        ]
+    )
+
+    assert 'displayName: "Ada" → "Ada L"' in text
+    assert 'title: "Dr" → (not set)' in text
+
+
+def test_a_membership_names_user_and_group() -> None:
+    text = plan_text(
+        [
+            change("add_member", "ada@example.com", group="Engineering", user="ada@example.com"),
+            change(
+                "remove_member", "bob@example.com", group="Engineering", user="bob@example.com", evidence="x"
+            ),
+        ]
+    )
+
+    assert "+ ada@example.com to Engineering" in text
+    assert "- bob@example.com from Engineering" in text
+
+
+def test_held_changes_come_with_numbers_and_the_way_out() -> None:
+    hold = {
+        "id": "h1",
+        "reason": "12 of 40 users would be deactivated",
+        "way_out": "allow more once with --allow deactivations=12",
+        "numbers": {"planned": 12, "allowed": 4},
+        "count": 2,
+    }
+    text = plan_text([], [(hold, [change("deactivate_user", "eve@example.com")] * 2)])
+
+    assert "Held h1: 2 changes  12 of 40 users would be deactivated" in text
+    assert "numbers: allowed 4, planned 12" in text
+    assert "way out: allow more once with --allow deactivations=12" in text
+    assert text.endswith("Plan: nothing to change; 2 held.\n")
+
+
+def test_notes_and_skipped_objects_are_told_with_their_reasons() -> None:
+    text = plan_text(
+        [change("deactivate_user", "eve@example.com", note="Harness removes a deactivated user")],
+        skipped=[
+            {"kind": "conflict", "okta_id": "00u2", "name": "x@example.com", "reason": "two users want it"}
+        ],
+    )
+
+    assert "note: Harness removes a deactivated user" in text
+    assert "x@example.com  conflict: two users want it" in text
+    assert text.endswith("1 to deactivate; 1 skipped.\n")
+
+
+def test_a_long_plan_shows_fifty_of_a_kind_and_how_many_more() -> None:
+    text = plan_text([change("create_user", f"u{number}@example.com") for number in range(990)])
+
+    assert text.count("  + u") == 50
+    assert "… and 940 more (use --json or -o FILE to see all)" in text
+
+
+def test_an_empty_plan_is_one_line() -> None:
+    assert plan_text([]) == "Plan: nothing to change.\n"
+
+
+HOSTILE = "\x1b]0;owned\x07\u202eevil\nPlan: nothing"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        plan_lines(
+            {
+                "summary": {"update_user": 1},
+                "skipped": [{"kind": HOSTILE, "okta_id": "", "name": HOSTILE, "reason": HOSTILE}],
+            },
+            [
+                change(
+                    "update_user",
+                    HOSTILE,
+                    reason=HOSTILE,
+                    evidence=HOSTILE,
+                    note=HOSTILE,
+                    before={HOSTILE: HOSTILE},
+                    after={"a": HOSTILE},
+                )
+            ],
+            [
+                (
+                    {
+                        "id": HOSTILE,
+                        "reason": HOSTILE,
+                        "way_out": HOSTILE,
+                        "numbers": {HOSTILE: HOSTILE},
+                        "count": 1,
+                    },
+                    [change("add_member", HOSTILE, group=HOSTILE, user=HOSTILE)],
+                )
+            ],
+        ),
+        check_lines(
+            {
+                "connection": HOSTILE,
+                "ok": False,
+                "checks": [{"name": HOSTILE, "state": "fail", "detail": HOSTILE, "hint": HOSTILE}],
+            }
+        ),
+        decision_lines(
+            {
+                "connection": HOSTILE,
+                "decision": "release",
+                "items": [{"object": HOSTILE, "okta_id": HOSTILE, "name": HOSTILE}],
+            }
+        ),
+    ],
+)
+def test_names_cannot_steer_the_terminal(lines: Iterable[Line]) -> None:
+    for line in lines:
+        text = "".join(span.text for span in line)
+
+        assert text.replace("→", "").replace("…", "").isprintable(), text
+
+
+def run_document(**more: Any) -> dict[str, Any]:
+    return {
+        "schema": "syncd.run/1",
+        "run_id": "r1",
+        "connection": "split-prod",
+        "status": "succeeded",
+        "summary": {"applied": {}, "failed": {}, "held": {}, "skipped": {}},
+        "requests": {"okta": {"GET 200": 7}, "target": {}},
+        "errors": [],
+        "holds": [],
+        "skipped": [],
+        "duration_seconds": 1.25,
+        **more,
+    }
+
+
+def test_a_run_without_changes_is_one_line() -> None:
+    text = plain(run_lines(run_document()))
+
+    assert text == "Sync succeeded: nothing to change.  1.2 s, 7 requests to Okta, 0 requests to Split\n"
+
+
+def test_a_run_tells_what_failed_and_when_it_is_tried_again() -> None:
+    error = {
+        "object": "ada@example.com",
+        "kind": "create_user",
+        "message": "400",
+        "next_attempt": "2026-01-01T00:00:00Z",
+    }
+    text = plain(
+        run_lines(
+            run_document(
+                status="partial",
+                summary={
+                    "applied": {"create_user": 3},
+                    "failed": {"create_user": 1},
+                    "held": {},
+                    "skipped": {},
+                },
+                errors=[error],
+            )
+        )
+    )
+
+    assert "create_user ada@example.com: 400" in text
+    assert "next try 2026-01-01T00:00:00Z" in text
+    assert "Sync partial: 3 created; 1 failed." in text
+
+
+def test_check_lines_say_what_to_do_where_something_is_to_do() -> None:
+    document = {
+        "connection": "split-prod",
+        "ok": False,
+        "checks": [
+            {"name": "settings", "state": "ok", "detail": "fine", "hint": ""},
+            {"name": "Okta token", "state": "fail", "detail": "refused", "hint": "Make a new one."},
+        ],
+    }
+    text = plain(check_lines(document))
+
+    assert "✓ ok    settings    fine" in text
+    assert "✗ fail  Okta token  refused\n" in text
+    assert "→ Make a new one." in text
+    assert text.endswith("split-prod: 1 check failed.\n")
+
+
+def test_status_shows_age_runs_failures_and_the_token() -> None:
+    document = {
+        "connection": "split-prod",
+        "state": "failing",
+        "managed": {"users": 1, "active_users": 1, "groups": 2, "memberships": 3},
+        "last_complete_read": "2026-01-01T00:00:00Z",
+        "last_complete_read_age_seconds": 7300,
+        "runs": [
+            {
+                "run_id": "r1",
+                "kind": "full",
+                "started": "2026-01-01T00:00:00Z",
+                "finished": None,
+                "status": None,
+                "summary": {},
+                "error": None,
+            }
+        ],
+        "failing": [
+            {
+                "object": "eve",
+                "kind": "update_user",
+                "message": "400",
+                "attempts": 1,
+                "since": "a",
+                "next_attempt": "b",
+            }
+        ],
+        "token": {"created": "2025-06-01", "expires_in_days": 12},
+    }
+    text = plain(status_lines(document))
+
+    assert "1 user (1 active), 2 groups, 3 memberships" in text
+    assert "(2 h ago)" in text
+    assert "unfinished" in text
+    assert "1 try since a, next b" in text
+    assert "expires in 12 days" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (172800, "2 d")]
+)
+def test_durations_read_naturally(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+# documents
+
+
+def test_a_document_is_sorted_ascii_and_ends_its_line() -> None:
+    text = jsondoc.dumps({"b": "Zoë\u202e\x1b", "a": 1})
+
+    assert text.isascii()
+    assert text.endswith("}\n")
+    assert text.index('"a"') < text.index('"b"')
+    assert json.loads(text) == {"b": "Zoë\u202e\x1b", "a": 1}
+
+
+@pytest.mark.parametrize("changes", [[], [{"id": "1", "after": {"a": "x\ny", "b": []}}, {"id": "2"}]])
+def test_a_document_in_pieces_is_the_same_document(changes: list[dict[str, Any]]) -> None:
+    document: dict[str, Any] = {"schema": "syncd.plan/1", "empty": [], "nested": {"a": [1, {}]}, "none": None}
+
+    whole = jsondoc.dumps({**document, "changes": changes})
+
+    assert "".join(jsondoc.pieces({**document, "changes": iter(changes)})) == whole
+    assert "".join(jsondoc.pieces({**document, "changes": changes})) == whole
+    assert "".join(jsondoc.pieces({})) == jsondoc.dumps({})
+
+
+def test_several_documents_are_one_list_sorted_by_connection() -> None:
+    documents = [{"schema": "s", "connection": "b"}, {"schema": "s", "connection": "a"}]
+
+    combined = jsondoc.combined(documents, several=True)
+
+    assert combined["schema"] == "syncd.list/1"
+    assert [item["connection"] for item in combined["items"]] == ["a", "b"]
+
+
+def test_one_document_stays_alone() -> None:
+    assert jsondoc.combined([{"schema": "s"}], several=False) == {"schema": "s"}
+    assert jsondoc.combined([{"schema": "s"}], several=True) == {
+        "schema": "syncd.list/1",
+        "items": [{"schema": "s"}],
+    }

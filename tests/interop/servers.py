@@ -1,0 +1,129 @@
+"""Independent SCIM servers as targets: scim2-server (Python) and SCIMMY (Node), on free ports, stopped by pid."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SCIMMY = Path(__file__).parent / "scimmy"
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a target holds: active people by userName, and groups with their members' userNames."""
+
+    people: dict[str, tuple[str, str]]
+    groups: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class ForeignTarget:
+    base_url: str
+    token: str
+    dump: Callable[[], tuple[list[dict[str, Any]], list[dict[str, Any]]]]
+
+    def held(self) -> Held:
+        users, groups = self.dump()
+        names = {user["id"]: user["userName"] for user in users}
+        people = {
+            user["userName"]: (user["name"].get("givenName", ""), user["name"].get("familyName", ""))
+            for user in users
+            if user.get("active")
+        }
+        members = {
+            group["displayName"]: sorted(names[member["value"]] for member in group.get("members") or [])
+            for group in groups
+        }
+        assert len(names) == len(set(names.values())), "twins at the target"
+        return Held(people, members)
+
+
+def _listed(base_url: str, token: str, kind: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while True:
+        request = urllib.request.Request(  # noqa: S310  (a loopback address of our own)
+            f"{base_url}/{kind}?startIndex={len(found) + 1}&count=100",
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            page = json.load(answer).get("Resources") or []
+        if not page:
+            return found
+        found += page
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def scim2_server() -> Iterator[ForeignTarget]:
+    port, token = _free_port(), "scim2-server-token-9911"
+    command = [
+        str(Path(sys.executable).with_name("scim2-server")),
+        "--bearer-token",
+        token,
+        "--hostname",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            base = f"http://127.0.0.1:{port}/v2"
+            _wait_for(port, process)
+            yield ForeignTarget(
+                base, token, lambda: (_listed(base, token, "Users"), _listed(base, token, "Groups"))
+            )
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def scimmy() -> Iterator[ForeignTarget]:
+    node = shutil.which("node")
+    if node is None or not (SCIMMY / "node_modules" / "scimmy").exists():
+        pytest.skip("SCIMMY needs Node.js and the packages that `make test` installs with npm")
+    token = "scimmy-token-4242"
+    command = [node, "server.mjs", token]
+    with subprocess.Popen(
+        command, cwd=SCIMMY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            port = int(process.stdout.readline())
+
+            def dump() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/_dump", timeout=10) as answer:
+                    held = json.load(answer)
+                return held["users"], held["groups"]
+
+            yield ForeignTarget(f"http://127.0.0.1:{port}/scim", token, dump)
+        finally:
+            process.terminate()
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(200):
+        assert process.poll() is None, "the server ended at once"
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=0.2).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError("the server does not listen")

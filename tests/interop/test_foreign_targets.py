@@ -1,0 +1,75 @@
+"""The whole job against SCIM servers that we did not write (flavor "scim")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.rig import Rig, rig
+from tests.interop.servers import ForeignTarget, Held, scim2_server, scimmy
+
+SERVERS = pytest.mark.parametrize("server", [scim2_server, scimmy], ids=["scim2-server", "SCIMMY"])
+Server = Callable[[], AbstractContextManager[ForeignTarget]]
+
+
+def _point_at(made: Rig, target: ForeignTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    made.write_config()
+    text = made.config.read_text()
+    text = text.replace(made.split.base_url, target.base_url).replace('flavor = "split"', 'flavor = "scim"')
+    made.config.write_text(text)
+    monkeypatch.setenv("E2E_SPLIT", target.token)
+
+
+@SERVERS
+def test_everything_arrives_changes_follow_and_a_second_sync_writes_nothing(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with rig(tmp_path, users=25, groups=4) as made, server() as target:
+        _point_at(made, target, monkeypatch)
+        made.sync()
+        assert target.held() == Held(made.wanted_people(), made.wanted_groups())
+        assert _writes(made.sync()) == 0
+
+        world = made.okta.world
+        first, second, third = [row.id for row in world.app_users.values() if row.direct][:3]
+        world.update_profile(first, email="moved+here@example.com", lastName="O'Mo\"ved")
+        world.unassign(second, everywhere=True)
+        world.add_member("Engineering", third)
+        world.add_user("new@example.com", "New", "Hire", assign=True, groups=["Product"])
+        gone = next(m for m in world.group("Product").members if m in world.app_users and m != first)
+        world.remove_member("Product", gone)
+
+        made.sync()
+        assert target.held() == Held(made.wanted_people(), made.wanted_groups())
+        assert _writes(made.sync()) == 0
+
+        world.assign(second)
+        made.sync()
+        assert target.held() == Held(made.wanted_people(), made.wanted_groups())
+
+
+@SERVERS
+def test_a_lost_store_is_rebuilt_without_a_twin(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with rig(tmp_path, users=12, groups=2) as made, server() as target:
+        _point_at(made, target, monkeypatch)
+        made.sync()
+        before = {user["id"] for user in target.dump()[0]}
+        for file in made.store.parent.glob("acme.db*"):
+            file.unlink()
+
+        result = made.sync()
+
+        assert {user["id"] for user in target.dump()[0]} == before
+        assert result["summary"]["applied"]["adopt_user"] == len(made.wanted_people())
+        assert target.held() == Held(made.wanted_people(), made.wanted_groups())
+
+
+def _writes(result: dict[str, object]) -> int:
+    requests = result["requests"]
+    assert isinstance(requests, dict)
+    return sum(count for name, count in requests["target"].items() if not name.startswith("GET"))
