@@ -201,7 +201,6 @@ class AppUser:
     user_status: str | None
     user_name: str
     profile: Mapping[str, object]
-    user_profile: Mapping[str, object]
     via_group: tuple[str, str] | None
 
 

@@ -20,6 +20,7 @@ from syncd.cli.sync import run_answer
 from syncd.errors import RefusedError
 
 if TYPE_CHECKING:
+    from syncd.cli.progress import Watcher
     from syncd.core.plan import SavedPlan
     from syncd.engine.job import Job
     from syncd.engine.selection import Selection
@@ -83,7 +84,7 @@ def _saved(session: Session, stop: Stop, text: str) -> int:
     from syncd.engine.run import apply_saved  # noqa: PLC0415  (the engine)
 
     with ExitStack() as stack:
-        job = _open(stack, session, stop, settings)
+        job, _ = _open(stack, session, stop, settings)
         result = apply_saved(job, saved)
     return session.one(run_answer(session, result, stop))
 
@@ -111,9 +112,10 @@ def _fresh(session: Session, stop: Stop, selection: Selection, allow: Mapping[st
     from syncd.engine.run import apply_planned, plan_to_apply  # noqa: PLC0415  (the engine)
 
     with ExitStack() as stack:
-        job = _open(stack, session, stop, settings)
+        job, watcher = _open(stack, session, stop, settings)
         planned = stack.enter_context(plan_to_apply(job, selection, allow))
         if not yes or not session.as_json:
+            watcher.rest()
             session.show(shown_lines(planned))
         if not yes and any(planned.header.summary.values()) and not session.confirm("Apply this plan?"):
             raise RefusedError("the plan was not approved", hint="Nothing was written at either side.")
@@ -121,11 +123,12 @@ def _fresh(session: Session, stop: Stop, selection: Selection, allow: Mapping[st
     return session.one(run_answer(session, result, stop))
 
 
-def _open(stack: ExitStack, session: Session, stop: Stop, settings: ConnectionSettings) -> Job:
+def _open(
+    stack: ExitStack, session: Session, stop: Stop, settings: ConnectionSettings
+) -> tuple[Job, Watcher]:
     from syncd.wiring import open_job  # noqa: PLC0415
 
     observer = stack.enter_context(session.watcher(settings))
     stop.during(observer)
-    return stack.enter_context(
-        open_job(settings, writing=True, observer=observer, redactor=session.redactor, cancelled=stop.asked)
-    )
+    job = open_job(settings, writing=True, observer=observer, redactor=session.redactor, cancelled=stop.asked)
+    return stack.enter_context(job), observer

@@ -48,8 +48,11 @@ class Watcher:
     def event(self, level: str, event: str, **fields: object) -> None:
         self._event(level, event, **{**self._fields, **fields})
 
+    def rest(self) -> None:
+        """Takes the display down until the next phase: something else is shown or asked."""
+
     def close(self) -> None:
-        """Takes the display down; what was shown stays as the last word of each phase."""
+        """Takes the display down for good."""
 
 
 class Lines(Watcher):
@@ -111,14 +114,17 @@ class Bar(Watcher):
             if self._progress is not None and self._task is not None:
                 self._progress.advance(self._task, count)
 
-    def close(self) -> None:
+    def rest(self) -> None:
         with self._lock:
-            self._closed = True
             if self._progress is not None:
                 if self._task is not None:
                     self._finish(self._progress, self._task)
                 self._progress.stop()
-                self._progress = None
+                self._progress = self._task = None
+
+    def close(self) -> None:
+        self._closed = True
+        self.rest()
 
     @staticmethod
     def _finish(progress: Progress, task_id: TaskID) -> None:

@@ -33,8 +33,8 @@ class Unmappable(ValueError):  # noqa: N818  (a finding about a value, not a fai
 class Template:
     """One right-hand side of `[attributes]`: an attribute name, or text with `{attribute}` in it.
 
-    A plain name (`email`, `user.department`) keeps the type of the value; `user.` reads the Okta user's profile
-    instead of the app profile. In a template missing attributes are empty, and an all-empty result is not set.
+    A plain name (`email`) keeps the type of the value. In a template missing attributes are empty, and an all-empty
+    result is not set.
     """
 
     text: str
@@ -66,10 +66,7 @@ class Template:
 
 
 def _lookup(record: AppUser, name: str) -> Scalar | None:
-    profile: Mapping[str, object] = record.profile
-    if name.startswith("user."):
-        profile, name = record.user_profile, name.removeprefix("user.")
-    value = profile.get(name)
+    value = record.profile.get(name)
     if value is None or value == "":
         return None
     if isinstance(value, float) and not math.isfinite(value):
@@ -140,10 +137,12 @@ def wanted_user(record: AppUser, policy: MappingPolicy) -> WantedUser:
         if standing is Standing.ACTIVE:  # who leaves needs no attributes for it
             standing, reason = Standing.FROZEN, str(problem)
     user_name = str(attributes.get("userName", ""))
-    if not user_name and standing is Standing.ACTIVE:
+    if user_name:
+        attributes["userName"] = user_name  # RFC 7643 section 4.1.1: a string, whatever Okta holds
+    if not user_name.strip() and standing is Standing.ACTIVE:
         standing, reason = Standing.FROZEN, "the attribute mapped to userName is empty"
     if not reason:
-        reason = f"assigned through group {record.via_group[1]}" if record.via_group else "assigned directly"
+        reason = _through(record.via_group) if record.via_group else "assigned directly"
     return _stamped(
         WantedUser(
             okta_id=record.okta_id,
@@ -156,6 +155,11 @@ def wanted_user(record: AppUser, policy: MappingPolicy) -> WantedUser:
             name_key=policy.name_key(user_name),
         )
     )
+
+
+def _through(group: tuple[str, str]) -> str:
+    group_id, name = group
+    return f"assigned through group {name or group_id}" if name or group_id else "assigned through a group"
 
 
 def frozen_user(record: BadRecord) -> WantedUser | None:

@@ -318,7 +318,7 @@ def plan_members(planning: Planning, departures: Departures) -> None:
             )
             planning.add_change(change)
             continue
-        if planning.policy.protects_user(case.user_id, case.user_name):
+        if _protected(planning, case):
             reason = f"no longer a member of {group} in Okta, but the user is protected"
             planning.skipped.append(Skipped("protected", case.user_id, case.user_name, reason))
             continue
@@ -339,6 +339,15 @@ def plan_members(planning: Planning, departures: Departures) -> None:
             **fields,
         )
         planning.add_change(removal)
+
+
+def _protected(planning: Planning, case: MemberCase) -> bool:
+    """Under the Okta id, the userName that is wanted, or the one that the target still has."""
+    if not planning.policy.protected_users:
+        return False
+    known = planning.job.store.user(case.user_id)
+    pushed = str(known.pushed.attributes.get("userName", "")) if known and known.pushed else None
+    return planning.policy.protects_user(case.user_id, case.user_name, pushed)
 
 
 def _removal_reason(case: MemberCase, group: str) -> str:

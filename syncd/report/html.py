@@ -17,7 +17,6 @@ from markupsafe import Markup
 
 from syncd.redact import strip_controls
 from syncd.report.lines import counted, facts, shown
-from syncd.report.plan_text import words_of
 from syncd.report.text import done_words
 
 SHOWN_OF_A_KIND = 300
@@ -80,7 +79,7 @@ def _template() -> Template:
     )
     environment.filters |= {
         "kinds": _kinds,
-        "words": words_of,
+        "heading": lambda kind: kind.replace("_", " ").capitalize(),
         "done": done_words,
         "who": _who,
         "differing": _differing,

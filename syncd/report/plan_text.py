@@ -20,20 +20,21 @@ _KINDS: Mapping[str, tuple[str, str, str, str]] = {
     "create_user": ("+", "add", "Users to create", "to create"),
     "reactivate_user": ("+", "add", "Users to reactivate", "to reactivate"),
     "update_user": ("~", "change", "Users to update", "to update"),
-    "create_group": ("+", "add", "Groups to create", "groups to create"),
-    "link_group": ("~", "change", "Groups to link", "groups to link"),
-    "rename_group": ("~", "change", "Groups to rename", "groups to rename"),
-    "add_member": ("+", "add", "Members to add", "members to add"),
-    "remove_member": ("-", "remove", "Members to remove", "members to remove"),
+    "create_group": ("+", "add", "Groups to create", "group to create"),
+    "link_group": ("~", "change", "Groups to link", "group to link"),
+    "rename_group": ("~", "change", "Groups to rename", "group to rename"),
+    "add_member": ("+", "add", "Members to add", "member to add"),
+    "remove_member": ("-", "remove", "Members to remove", "member to remove"),
     "deactivate_user": ("-", "remove", "Users to deactivate", "to deactivate"),
-    "unlink_group": ("-", "remove", "Groups to stop managing", "groups to unlink"),
-    "delete_group": ("-", "remove", "Groups to delete", "groups to delete"),
+    "unlink_group": ("-", "remove", "Groups to stop managing", "group to unlink"),
+    "delete_group": ("-", "remove", "Groups to delete", "group to delete"),
 }
 
 
-def words_of(kind: str) -> str:
-    """What the summary calls changes of this kind: "to create", "groups to link"."""
-    return _KINDS[kind][3] if kind in _KINDS else safe(kind).replace("_", " ")
+def words_of(kind: str, count: int) -> str:
+    """What the summary calls so many changes of this kind: "to create", "group to link", "groups to link"."""
+    words = _KINDS[kind][3] if kind in _KINDS else safe(kind).replace("_", " ")
+    return words if count == 1 else words.replace("group ", "groups ").replace("member ", "members ")
 
 
 def plan_lines(
@@ -135,7 +136,7 @@ def _skipped_lines(skipped: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
 def summary_line(header: Mapping[str, Any], held: int, holds: int) -> Line:
     """Plan: 3 to create, 1 to update, 2 to deactivate; 1 held; 2 skipped."""
     parts = [
-        f"{header['summary'][kind]:,} {words_of(kind)}" for kind in _KINDS if header["summary"].get(kind)
+        f"{count:,} {words_of(kind, count)}" for kind in _KINDS if (count := header["summary"].get(kind))
     ]
     text = ", ".join(parts) or "nothing to change"
     if held:

@@ -14,14 +14,14 @@ _DONE: Mapping[str, str] = {
     "create_user": "created",
     "reactivate_user": "reactivated",
     "update_user": "updated",
-    "create_group": "groups created",
-    "link_group": "groups linked",
-    "rename_group": "groups renamed",
-    "add_member": "members added",
-    "remove_member": "members removed",
+    "create_group": "group created",
+    "link_group": "group linked",
+    "rename_group": "group renamed",
+    "add_member": "member added",
+    "remove_member": "member removed",
     "deactivate_user": "deactivated",
-    "unlink_group": "groups unlinked",
-    "delete_group": "groups deleted",
+    "unlink_group": "group unlinked",
+    "delete_group": "group deleted",
 }
 _STATES: Mapping[str, tuple[str, str]] = {
     "ok": ("✓ ok  ", "good"),
@@ -44,11 +44,19 @@ _STATUS_STYLE: Mapping[str, str] = {
 
 def done_words(counts: Mapping[str, int]) -> str:
     """What was done, in the order of application: "3 created, 1 updated"; "" for nothing."""
-    known = [f"{counts[kind]:,} {words}" for kind, words in _DONE.items() if counts.get(kind)]
+    known = [
+        f"{counts[kind]:,} {_worded(words, counts[kind])}"
+        for kind, words in _DONE.items()
+        if counts.get(kind)
+    ]
     other = [
         f"{count:,} {safe(kind)}" for kind, count in sorted(counts.items()) if kind not in _DONE and count
     ]
     return ", ".join(known + other)
+
+
+def _worded(words: str, count: int) -> str:
+    return words if count == 1 else words.replace("group ", "groups ").replace("member ", "members ")
 
 
 def run_lines(document: Mapping[str, Any]) -> Iterator[Line]:

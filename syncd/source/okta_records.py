@@ -110,25 +110,21 @@ def _app_user(record: Mapping[str, object], okta_id: str) -> AppUser:
         profile = _object(record, "profile")
     if not isinstance(user_name, str):
         user_name = _optional_text(_optional_object(record, "credentials"), "userName") or ""
-    if embedded is None:
-        user_status, user_profile = None, _NOTHING
-    else:
-        user_status, user_profile = _embedded_user(_object(record, "_embedded").get("user"), okta_id)
+    user = None if embedded is None else _object(record, "_embedded").get("user")
+    user_status = _embedded_status(user, okta_id)
     via_group = None if record.get("scope") == "USER" else _via_group(record.get("_links"))
-    return AppUser(okta_id, status, user_status, user_name, profile, user_profile, via_group)
+    return AppUser(okta_id, status, user_status, user_name, profile, via_group)
 
 
-def _embedded_user(user: object, okta_id: str) -> tuple[str | None, Mapping[str, object]]:
+def _embedded_status(user: object, okta_id: str) -> str | None:
     if user is None:
-        return None, _NOTHING
+        return None
     if not isinstance(user, dict):
         raise _Odd(f"_embedded.user is {_kind(user)}, not an object")
     if user.get("id") != okta_id:
         raise _Odd("_embedded.user is another user")
-    status, profile = user.get("status"), user.get("profile")
-    if not isinstance(status, str) or not status:
-        status = _text(user, "status")
-    return status, profile if isinstance(profile, dict) else _optional_object(user, "profile")
+    status = user.get("status")
+    return status if isinstance(status, str) and status else _text(user, "status")
 
 
 def _via_group(links: object) -> tuple[str, str] | None:

@@ -95,7 +95,7 @@ WHERE l.complete AND coalesce(k.list_revision, 0) <= l.base;
 CREATE TEMP VIEW remote_known AS
 SELECT r.group_id, coalesce(l.okta_id, k.okta_id) AS user_id
 FROM main.remote_members r
-LEFT JOIN main.links l ON 0
+LEFT JOIN main.links l ON l.scim_id = r.scim_id
 LEFT JOIN store.users k ON k.scim_id = r.scim_id
 WHERE l.okta_id IS NOT NULL OR k.okta_id IS NOT NULL;
 """

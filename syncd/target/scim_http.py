@@ -39,6 +39,8 @@ from syncd.target.pacing import OnWait, Pacer, RetryPolicy, asked_wait
 BODY_CAP = 32 * 1024 * 1024
 _ERROR_BODY_CAP = 64 * 1024
 _CHUNK = 64 * 1024
+_MEDIA_TRIES = 3
+"""How often a 400 may be taken for a content type that the server does not read."""
 SCIM_JSON = "application/scim+json"
 PLAIN_JSON = "application/json"
 _ACCEPT = {SCIM_JSON: f"{SCIM_JSON}, {PLAIN_JSON};q=0.9", PLAIN_JSON: PLAIN_JSON}
@@ -154,6 +156,7 @@ class ScimHttp:
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
         self.media_type = PLAIN_JSON if media_type == PLAIN_JSON else SCIM_JSON
         self._media_proven = media_type is not None
+        self._media_tries = _MEDIA_TRIES
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._session = requests.Session()
@@ -190,9 +193,14 @@ class ScimHttp:
         answer = self._deliver(self._call(method, segments, query, data, headers, used))
         refused = answer.status in (406, 415) or (
             # Body parsers that ignore application/scim+json see an empty body and answer 400.
-            answer.status == 400 and data is not None and not self._media_proven
+            answer.status == 400
+            and data is not None
+            and not self._media_proven
+            and self._media_tries > 0
+            and answer.scim_type != "uniqueness"
         )
         if refused:
+            self._media_tries -= 1
             other = PLAIN_JSON if used == SCIM_JSON else SCIM_JSON
             second = self._deliver(self._call(method, segments, query, data, headers, other))
             if second.ok:

@@ -53,7 +53,6 @@ def record(
     *,
     status: str = "ACTIVE",
     user_status: str | None = "ACTIVE",
-    user_profile: Mapping[str, object] | None = None,
     via_group: tuple[str, str] | None = None,
 ) -> AppUser:
     return AppUser(
@@ -62,7 +61,6 @@ def record(
         user_status=user_status,
         user_name=ANN,
         profile={"email": ANN} if profile is None else profile,
-        user_profile=user_profile or {},
         via_group=via_group,
     )
 

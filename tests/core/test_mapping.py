@@ -147,13 +147,6 @@ def test_zero_and_false_are_values_in_a_template_too(profile: dict[str, object],
     assert str(found).casefold() == value.casefold()
 
 
-def test_a_reference_to_user_reads_the_okta_users_profile() -> None:
-    both = record({"department": "app"}, user_profile={"department": "user"})
-    assert Template("user.department").value(both) == "user"
-    assert Template("department").value(both) == "app"
-    assert Template("{department}/{user.department}").value(both) == "app/user"
-
-
 @pytest.mark.parametrize(
     "text", ["", " ", "two words", "{}", "{a", "a}", "{{a}}", "{a}}", "{a b}", "{1a}", "1a", "${a}{", "x{ }"]
 )

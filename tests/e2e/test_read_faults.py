@@ -87,7 +87,9 @@ def test_a_fault_that_outlasts_the_retries_removes_nobody(synced: Rig, leaver: s
     assert result["status"] == "failed"
     assert synced.actual_people() == before
     assert not any("deactivate" in kind for kind in result["summary"]["applied"])
-    pages = ("page 2", "page 3") if fault in ALWAYS else ("page 2",)  # a bad link is what page 3 is missing for
+    pages = (
+        ("page 2", "page 3") if fault in ALWAYS else ("page 2",)
+    )  # a bad link is what page 3 is missing for
     assert any(page in error["message"] for error in result["errors"] for page in pages), result["errors"]
     assert leaver
 

@@ -1,0 +1,195 @@
+"""Renaming and deleting groups, reading single objects, and what `check` asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from scim2_models import Context, Group, PatchOp
+
+from syncd.errors import AccessDenied, NotFound, PermanentError, RefusedError
+from tests.target.conftest import Bench, MakeTarget
+from tests.target.scripted import Reply, Script, ScriptedServer, Seen, in_turn, listing, problem
+
+Serve = Callable[[Script], ScriptedServer]
+MakeBench = Callable[..., Bench]
+
+
+@pytest.mark.parametrize("method", ["auto", "put"])
+@pytest.mark.parametrize(
+    "knobs",
+    [{}, {"patch_204": True}, {"patch_groups": False}, {"pathless_ignored": True}, {"etag": True}],
+    ids=str,
+)
+def test_a_group_is_renamed_and_keeps_its_members(
+    method: str, knobs: dict[str, Any], bench: MakeBench
+) -> None:
+    made = bench({"update_method": method}, **knobs)
+    people = made.people("ann", "bob")
+    group = made.group_of(*people)
+
+    applied = made.target.rename_group(group, "Renamed")
+
+    assert (applied.scim_id, applied.verified) == (group, True)
+    assert made.world.groups[group].name == "Renamed"
+    assert made.members(group) == set(people)
+
+
+def test_a_rename_is_one_request_without_the_id(bench: MakeBench) -> None:
+    made = bench()
+    group = made.group_of()
+
+    made.target.rename_group(group, "Renamed")
+
+    (request,) = made.simulator.requests
+    body = request.body
+    assert isinstance(body, dict)
+    assert body["Operations"] == [{"op": "replace", "value": {"displayName": "Renamed"}}]
+    PatchOp[Group].model_validate(body, scim_ctx=Context.RESOURCE_PATCH_REQUEST)
+
+
+def test_a_rename_without_body_is_read_back_once_and_then_trusted(bench: MakeBench) -> None:
+    made = bench(patch_204=True)
+    group = made.group_of()
+
+    for name in ("B", "C"):
+        made.target.rename_group(group, name)
+
+    assert made.spent() == ["PATCH 204", "GET 200", "PATCH 204"]
+    assert made.world.groups[group].name == "C"
+
+
+def test_a_rename_that_is_accepted_but_not_done_is_an_error(serve: Serve, make_target: MakeTarget) -> None:
+    server = serve(lambda _seen: Reply(200, {"id": "g1", "displayName": "Old", "members": []}))
+
+    with pytest.raises(PermanentError, match="keeps the old one"):
+        make_target(server.base_url).rename_group("g1", "New")
+
+
+def test_a_put_that_could_lose_hidden_members_is_not_sent(serve: Serve, make_target: MakeTarget) -> None:
+    server = serve(lambda _seen: Reply(200, {"id": "g1", "displayName": "Old"}))
+    target = make_target(server.base_url, update_method="put", learned={"hidden:members": "yes"})
+
+    with pytest.raises(PermanentError, match="could lose them"):
+        target.rename_group("g1", "New")
+
+    assert all(seen.method == "GET" for seen in server.seen)
+
+
+def test_a_rename_of_a_missing_group_is_not_found(bench: MakeBench) -> None:
+    with pytest.raises(NotFound):
+        bench().target.rename_group("nothing", "New")
+
+
+@pytest.mark.parametrize("status", [200, 202, 204, 404, 410])
+def test_a_deleted_group_is_gone_however_the_server_says_it(
+    status: int, serve: Serve, make_target: MakeTarget
+) -> None:
+    server = serve(in_turn(Reply(status, {} if status != 204 else None)))
+
+    assert make_target(server.base_url).delete_group("g1").scim_id is None
+    assert len(server.seen) == 1
+
+
+def test_a_delete_whose_answer_was_lost_is_done(serve: Serve, make_target: MakeTarget) -> None:
+    server = serve(in_turn(Reply(drop=True), problem(404)))
+
+    assert "already gone" in make_target(server.base_url).delete_group("g1").note
+
+
+def test_a_server_that_cannot_delete_says_so(bench: MakeBench) -> None:
+    made = bench(delete_status=405)
+    group = made.group_of()
+
+    with pytest.raises(PermanentError, match="405"):
+        made.target.delete_group(group)
+
+
+@pytest.mark.parametrize(("flavor", "name"), [("split", "Administrators"), ("harness", "_fme_admins")])
+def test_a_reserved_group_is_neither_renamed_nor_deleted(flavor: str, name: str, bench: MakeBench) -> None:
+    made = bench(flavor=flavor)
+    group = made.world.create_local_group(name)
+    assert made.target.group(group).name == name
+    made.spent()
+
+    with pytest.raises(RefusedError):
+        made.target.delete_group(group)
+    with pytest.raises(RefusedError):
+        made.target.rename_group(group, "Other")
+
+    assert made.spent() == []
+
+
+def test_an_empty_member_list_that_is_left_out_is_empty_once_members_were_seen(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    full = {"id": "g1", "displayName": "A", "members": [{"value": "1"}]}
+    empty = {"id": "g2", "displayName": "B"}
+    server = serve(lambda seen: Reply(200, full if seen.path.endswith("g1") else empty))
+    target = make_target(server.base_url)
+
+    before = target.group("g2").members
+    target.group("g1")
+
+    assert before is None
+    assert target.group("g2").members == frozenset()
+
+
+@pytest.mark.parametrize("body", [{"id": "other"}, {}, [], {"totalResults": 0}])
+def test_an_answer_that_shows_something_else_is_not_found(
+    body: Any, serve: Serve, make_target: MakeTarget
+) -> None:
+    target = make_target(serve(in_turn(Reply(200, body))).base_url)
+
+    with pytest.raises(NotFound):
+        target.user("u1")
+    with pytest.raises(NotFound):
+        target.group("g1")
+
+
+def test_a_user_is_read_with_the_mapped_attributes(bench: MakeBench) -> None:
+    made = bench()
+    (ann,) = made.people("ann")
+
+    user = made.target.user(ann)
+
+    assert (user.external_id, user.active) == ("00uann", True)
+    assert user.attributes["name.givenName"] == "Ann"
+    assert user.attributes["emails[work].value"] == "ann@example.com"
+
+
+def test_the_probe_asks_what_the_test_button_asks(bench: MakeBench) -> None:
+    made = bench(etag=True)
+
+    found = made.target.probe()
+
+    assert [request.path.partition("/v2")[2] for request in made.simulator.requests] == [
+        "/Users?startIndex=1&count=2",
+        "/Groups?startIndex=1&count=100",
+        "/ServiceProviderConfig",
+    ]
+    assert (found.users_listed, found.groups_listed, found.patch, found.etag) == (True, True, True, True)
+    assert found.date is not None
+    assert made.target.learned()["etag"] == "yes"
+
+
+def test_the_probe_lives_without_discovery(bench: MakeBench) -> None:
+    found = bench(discovery=False).target.probe()
+
+    assert (found.users_listed, found.patch, found.filter, found.etag) == (True, None, None, None)
+
+
+def test_the_probe_tells_what_is_wrong_with_groups(serve: Serve, make_target: MakeTarget) -> None:
+    def script(seen: Seen) -> Reply:
+        return listing([]) if seen.path.endswith("/Users") else problem(403, None, "no groups for you")
+
+    found = make_target(serve(script).base_url).probe()
+
+    assert (found.users_listed, found.groups_listed) == (True, False)
+    assert "no groups for you" in found.detail
+
+
+def test_the_probe_raises_on_a_wrong_token(serve: Serve, make_target: MakeTarget) -> None:
+    with pytest.raises(AccessDenied):
+        make_target(serve(in_turn(Reply(401))).base_url).probe()
