@@ -11,14 +11,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote
 
 import requests
 import requests.adapters
+import requests.structures
 import tenacity
 import urllib3.exceptions
 
@@ -66,12 +66,19 @@ class _Call:
     url: str
     what: str
     data: bytes | None
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
 
     @property
     def repeatable(self) -> bool:
         """Everything that syncd sends but POST has the same effect when it is sent twice."""
         return self.method != "POST"
+
+    def request(self) -> requests.PreparedRequest:
+        """Made by hand: URL and headers are prepared already, and preparing them again costs a quarter of a request."""
+        made = requests.PreparedRequest()
+        made.method, made.url, made.body = self.method, self.url, self.data
+        made.headers = requests.structures.CaseInsensitiveDict(self.headers)
+        return made
 
 
 class _Tries:
@@ -147,7 +154,7 @@ class ScimHttp:
                 "the Split token is empty or has characters that no HTTP header may have",
                 hint="copy the token again, without line breaks",
             )
-        self._base = base_url.rstrip("/")
+        self._base = _prepared(base_url)
         self._redact = Redactor([token, *([proxy] if proxy else [])])
         self._policy = retry or RetryPolicy()
         self.pacer = Pacer(concurrency=concurrency, rate=rate, on_wait=on_wait)
@@ -159,16 +166,13 @@ class ScimHttp:
         self._media_tries = _MEDIA_TRIES
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.headers.clear()
-        self._session.headers.update(
-            {"Authorization": f"Bearer {token}", "User-Agent": "syncd", "Accept-Encoding": "gzip, deflate"}
-        )
-        adapter = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=max(1, concurrency))
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._headers = {
+            "Authorization": f"Bearer {token}",
+            "User-Agent": "syncd",
+            "Accept-Encoding": "gzip, deflate",
+        }
+        # The adapter alone, without a Session: no cookies, no netrc, no proxy of the environment, no redirects.
+        self._adapter = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=max(1, concurrency))
 
     def __repr__(self) -> str:
         return f"ScimHttp({self._base!r})"
@@ -232,12 +236,27 @@ class ScimHttp:
             for name, value in (query or {}).items()
         )
         url = f"{self._base}/{path}" + (f"?{found}" if found else "")
-        sent = {"Accept": _ACCEPT[media_type], **(headers or {})}
+        sent = {**self._headers, "Accept": _ACCEPT[media_type], **(headers or {})}
         if data is not None:
-            sent["Content-Type"] = media_type
+            sent |= {"Content-Type": media_type, "Content-Length": str(len(data))}
         return _Call(method, url, f"{method} /{path}", data, sent)
 
     def _deliver(self, call: _Call) -> ScimAnswer:
+        try:
+            return self._try(call)
+        except _Again as again:
+            first = again
+        return self._repeat(call, first)
+
+    def _repeat(self, call: _Call, first: _Again) -> ScimAnswer:
+        """The tries after one that failed; `first` counts as the first of them."""
+        failed = [first]
+
+        def attempt() -> ScimAnswer:
+            if failed:
+                raise failed.pop()
+            return self._try(call)
+
         tries = _Tries(self._policy, self.pacer)
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Again),
@@ -248,22 +267,19 @@ class ScimHttp:
             reraise=True,
         )
         try:
-            return retrying(self._try, call)
+            return retrying(attempt)
         except _Again as again:
             raise again.error from again.__cause__
 
     def _try(self, call: _Call) -> ScimAnswer:
         with self.pacer.place(self._policy.deadline):
             try:
-                response = self._session.send(
-                    self._session.prepare_request(
-                        requests.Request(call.method, call.url, headers=dict(call.headers), data=call.data)
-                    ),
+                response = self._adapter.send(
+                    call.request(),
                     stream=True,
                     timeout=(min(self._timeout, 15.0), self._timeout),
                     verify=self._verify,
                     proxies=self._proxies,
-                    allow_redirects=False,
                 )
             except requests.exceptions.RequestException as failure:
                 raise self._lost(call, failure) from failure
@@ -392,4 +408,13 @@ class ScimHttp:
     def close(self) -> None:
         """Ends waits early; requests under way run to their end."""
         self.pacer.stop()
-        self._session.close()
+        self._adapter.close()
+
+
+def _prepared(base_url: str) -> str:
+    """The base URL as it goes on the wire, host in ASCII, without a trailing slash. Raises ConfigurationError."""
+    try:
+        url = requests.Request("GET", base_url).prepare().url
+    except (requests.exceptions.RequestException, ValueError) as problem_:
+        raise ConfigurationError("[split] base_url is no URL that can be asked") from problem_
+    return (url or base_url).rstrip("/")
