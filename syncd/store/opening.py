@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-
-from sqlite_utils import Database
 
 from syncd.errors import ConfigurationError, SyncdError
 from syncd.store import schema, state
@@ -49,7 +48,10 @@ def open_for_reading(path: Path, *, connection: str, clock: Callable[[], datetim
     A store of an older version, or one in a directory that cannot be written, is read from a private copy.
     Raises what `open_store` raises, except for not being writable.
     """
-    scratch = Scratch()
+    try:
+        scratch = Scratch()
+    except OSError as error:
+        raise not_writable(Path(tempfile.gettempdir()), error) from error
     try:
         if not _exists(path):
             return _empty(path, scratch, connection, clock)
@@ -112,7 +114,7 @@ def _prepare_writing(path: Path, conn: sqlite3.Connection, connection: str) -> N
     conn.execute("BEGIN IMMEDIATE")
     conn.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
     conn.execute("COMMIT")
-    database = Database(conn)
+    database = schema.database(conn)
     if schema.pending_migrations(database):
         schema.migrate(database)
     owner = state.get_meta(conn, "identity")
@@ -129,7 +131,7 @@ def _refuse_foreign(path: Path, conn: sqlite3.Connection) -> None:
     ours = conn.execute("PRAGMA application_id").fetchone()[0] == schema.APPLICATION_ID
     if tables and not ours:
         raise not_a_store(path)
-    unknown = schema.unknown_migrations(Database(conn)) if tables else []
+    unknown = schema.unknown_migrations(schema.database(conn)) if tables else []
     if unknown:
         raise ConfigurationError(
             f"the store {path} was made by a newer syncd (it knows the schema step {unknown[-1]})",
@@ -177,7 +179,7 @@ def _connect_for_reading(path: Path) -> sqlite3.Connection:
 def _is_pending(path: Path, conn: sqlite3.Connection) -> bool:
     _refuse_foreign(path, conn)
     _refuse_damaged(path, conn)
-    return bool(schema.pending_migrations(Database(conn, recursive_triggers=False)))
+    return bool(schema.pending_migrations(schema.database(conn)))
 
 
 def _migrated_copy(conn: sqlite3.Connection, scratch: Scratch) -> sqlite3.Connection:
@@ -186,7 +188,7 @@ def _migrated_copy(conn: sqlite3.Connection, scratch: Scratch) -> sqlite3.Connec
     copy = _connect(place, "rw")
     conn.backup(copy)
     conn.close()
-    schema.migrate(Database(copy))
+    schema.migrate(schema.database(copy))
     return copy
 
 
@@ -204,7 +206,7 @@ def _copied(path: Path, scratch: Scratch, connection: str, clock: Callable[[], d
         conn = _connect(place, "rw")
         try:
             if _is_pending(path, conn):
-                schema.migrate(Database(conn))
+                schema.migrate(schema.database(conn))
         except BaseException:
             conn.close()
             raise
@@ -217,7 +219,7 @@ def _empty(path: Path, scratch: Scratch, connection: str, clock: Callable[[], da
     with explained(place):
         conn = _connect(place, "rw")
         conn.execute("PRAGMA journal_mode = WAL")
-        schema.migrate(Database(conn))
+        schema.migrate(schema.database(conn))
     return _reader(conn, place, path, scratch, connection, clock)
 
 

@@ -24,6 +24,7 @@ from tests.store.making import Place, absorb, fill, group, push_user, wanted
 
 ANN = wanted("00u-ann")
 FOREVER = timedelta(days=9999)
+FILES = ("split-prod.db", "split-prod.db-wal", "split-prod.db-shm")
 
 
 def modes(directory: Path) -> dict[str, str]:
@@ -47,7 +48,7 @@ def test_the_directory_and_every_file_are_private_whatever_the_umask(place: Plac
         with place.open() as store:
             absorb(store, users=[ANN])
             assert place.path.parent.stat().st_mode & 0o777 == 0o700
-            assert modes(place.path.parent) == dict.fromkeys(("split-prod.db", "split-prod.db-wal", "split-prod.db-shm"), "0o600")
+            assert modes(place.path.parent) == dict.fromkeys(FILES, "0o600")
     finally:
         os.umask(before)
 
@@ -247,13 +248,13 @@ def test_an_older_store_is_read_from_a_private_copy_and_migrated_by_a_writer(pla
 # other processes
 
 
-def run(code: str, *arguments: object, **options: object) -> subprocess.Popen[str]:
+def run(code: str, path: Path, *, stdin: int | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        [sys.executable, "-c", textwrap.dedent(code), str(path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **options,  # type: ignore[call-overload]
+        stdin=stdin,
     )
 
 
@@ -366,6 +367,7 @@ def test_a_directory_that_may_not_be_written(place: Place, how: str, tmp_path: P
         (home / "split-prod.db").chmod(0o644)
         code = f"""
         import os
+        open_for_reading(path.with_name("none.db"), connection="x", clock=clock).close()  # loads every module
         os.setgid({NOBODY}); os.setuid({NOBODY})
         try:
             store = {how}(path, connection="split-prod", clock=clock)
