@@ -100,6 +100,18 @@ def open_for_writing(settings: ConnectionSettings, *, clock: Clock = utc_now) ->
 
 
 @contextmanager
+def open_for_deciding(settings: ConnectionSettings, *, clock: Clock = utc_now) -> Iterator[Store]:
+    """The store for a person's decision: a short transaction of its own beside whoever holds the writer's lock."""
+    from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
+
+    store = open_store(settings.store_path, connection=settings.name, clock=clock)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
 def open_for_status(settings: ConnectionSettings, *, clock: Clock = utc_now) -> Iterator[Store]:
     """The store as it is, read only: no lock, no file when there is none yet."""
     from syncd.store.opening import open_for_reading  # noqa: PLC0415  (sqlite-utils)

@@ -13,9 +13,9 @@ import click
 
 from syncd import __version__
 from syncd.cli import exits
-from syncd.cli.console import Console, put
+from syncd.cli.console import put
 from syncd.cli.options import Globals, LazyGroup
-from syncd.errors import SyncdError
+from syncd.errors import SyncdError, UsageError
 from syncd.redact import clip
 from syncd.report import jsondoc
 
@@ -26,6 +26,10 @@ COMMANDS = {
     "apply": ("syncd.cli.apply", "Apply a saved plan exactly, or plan, ask and apply."),
     "sync": ("syncd.cli.sync", "Plan, check the limits, apply: once."),
     "status": ("syncd.cli.status", "Show runs, held changes and failing objects."),
+    "held": ("syncd.cli.held", "Show what safety checks hold, with numbers and reasons."),
+    "approve": ("syncd.cli.approve", "Release held changes: exactly those, once."),
+    "reject": ("syncd.cli.reject", "Drop held changes until the world moves."),
+    "retry": ("syncd.cli.retry", "Try what failed again at the next sync."),
     "release": ("syncd.cli.release", "Stop managing a user or group; leave it at the target."),
     "simulate": ("syncd.cli.simulate", "Serve a simulated Okta org or Split organisation."),
     "demo": ("syncd.cli.demo", "Tell the whole story against both simulators."),
@@ -119,17 +123,19 @@ def _wants_json(arguments: Sequence[str]) -> bool:
     return "--json" in own
 
 
-def _failed(said: Globals, error: SyncdError, arguments: Sequence[str]) -> int:
+def _failed(said: Globals, error: SyncdError, arguments: Sequence[str], code: int | None = None) -> int:
+    """Says the error (and with -vv where it came from) and answers for it; `code` None: the error's own."""
     from syncd.cli.session import Session  # noqa: PLC0415  (only when something went wrong)
 
-    as_json = _wants_json(arguments)
-    with Session(said, as_json=as_json) as session:
-        session.fail(error)
-        if said.verbose > 1:
+    code = error.exit_code if code is None else code
+    with Session(said) as session:
+        session.fail(error, code=code)
+        if said.verbose > 1 and code not in (exits.USAGE, exits.INTERRUPTED):
             put(sys.stderr, said.redactor.text(traceback.format_exc()))
-    if as_json:
-        _document(said, error.message, error.hint, error.exit_code)
-    return error.exit_code
+    if _wants_json(arguments):
+        message, hint = said.redactor.text(error.message), said.redactor.text(error.hint)
+        put(sys.stdout, jsondoc.dumps(jsondoc.error_document(message, hint, code)))
+    return code
 
 
 def _usage(said: Globals, error: click.UsageError, arguments: Sequence[str]) -> int:
@@ -137,20 +143,12 @@ def _usage(said: Globals, error: click.UsageError, arguments: Sequence[str]) -> 
         put(sys.stderr, error.format_message() + "\n")
         return exits.USAGE
     where = error.ctx.command_path if error.ctx else "syncd"
-    hint = f"See: {where} --help"
-    usage = SyncdError(error.format_message(), hint=hint)
-    Console(said.redactor, no_color=said.no_color).fail(usage)
-    if _wants_json(arguments):
-        _document(said, usage.message, hint, exits.USAGE)
-    return exits.USAGE
+    return _failed(said, UsageError(error.format_message(), hint=f"See: {where} --help"), arguments)
 
 
 def _interrupted(said: Globals, arguments: Sequence[str]) -> int:
     text = "stopped before it was done; nothing is lost, the next run settles what was under way"
-    Console(said.redactor, no_color=said.no_color).fail(SyncdError(text))
-    if _wants_json(arguments):
-        _document(said, text, "", exits.INTERRUPTED)
-    return exits.INTERRUPTED
+    return _failed(said, SyncdError(text), arguments, exits.INTERRUPTED)
 
 
 def _unexpected(said: Globals, error: Exception, arguments: Sequence[str]) -> int:
@@ -162,8 +160,3 @@ def _unexpected(said: Globals, error: Exception, arguments: Sequence[str]) -> in
         else "This is a fault of syncd. Report the traceback.",
     )
     return _failed(said, problem, arguments)
-
-
-def _document(said: Globals, message: str, hint: str, code: int) -> None:
-    document = jsondoc.error_document(said.redactor.text(message), said.redactor.text(hint), code)
-    put(sys.stdout, jsondoc.dumps(document))

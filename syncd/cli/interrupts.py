@@ -8,10 +8,18 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from syncd.cli.exits import INTERRUPTED
 from syncd.cli.progress import Watcher
+from syncd.errors import SyncdError
 
 WRITING = "writing"
 """The phase in which the engine writes (engine/applying.py): it looks at `asked` before each new write."""
+
+
+class Interrupted(SyncdError):  # noqa: N818  (what befell the command, not a fault)
+    """A person or a signal stopped the command; what was not begun is not lost."""
+
+    exit_code = INTERRUPTED
 
 
 class Stop:

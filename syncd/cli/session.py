@@ -56,6 +56,7 @@ class Session:
         self._stack = ExitStack()
         self.several = False
         """Whether the answer is a list, once the settings are loaded."""
+        self._loaded: Loaded | None = None
         self.warnings: Sequence[Problem] = ()
         """About the settings files, once they are loaded."""
 
@@ -110,10 +111,12 @@ class Session:
         else:
             self.console.note(text, style)
 
-    def fail(self, error: SyncdError, *, connection: str = "") -> None:
+    def fail(self, error: SyncdError, *, connection: str = "", code: int | None = None) -> None:
+        """Says an error; `code` when it ends in another exit code than its own."""
         if self.said.log_format == "json":
             fields = {"connection": connection} if connection else {}
-            self.event("error", error.message, hint=error.hint, exit_code=error.exit_code, **fields)
+            exit_code = error.exit_code if code is None else code
+            self.event("error", error.message, hint=error.hint, exit_code=exit_code, **fields)
         else:
             self.console.fail(error, about=connection)
 
@@ -121,13 +124,14 @@ class Session:
 
     def load(self, *, say: bool = True) -> Loaded:
         """The settings of every connection asked for. Warnings are said (with `say`); problems are the caller's."""
-        from syncd.settings import load  # noqa: PLC0415  (pydantic)
+        if self._loaded is None:
+            from syncd.settings import load  # noqa: PLC0415  (pydantic)
 
-        loaded = load(self.said.configs, environ=os.environ)
-        self.warnings = loaded.warnings
-        for warning in loaded.warnings if say else ():
-            self.note(f"warning: {warning}", "warn")
-        return loaded
+            self._loaded = load(self.said.configs, environ=os.environ)
+            self.warnings = self._loaded.warnings
+            for warning in self.warnings if say else ():
+                self.note(f"warning: {warning}", "warn")
+        return self._loaded
 
     def only_connection(self, command: str) -> ConnectionSettings:
         """The one connection of a command that takes no more. Raises ConfigurationError, UsageError."""

@@ -9,7 +9,7 @@ import click
 
 from syncd.cli import exits
 from syncd.cli.choices import allow_option, detailed_option, json_option, selected, selection_options
-from syncd.cli.interrupts import Stop
+from syncd.cli.interrupts import Interrupted, Stop
 from syncd.cli.options import Command, globals_of
 from syncd.cli.plan import run_plan
 from syncd.cli.session import Answer, Session
@@ -60,7 +60,9 @@ def _sync(
         from syncd.wiring import open_job  # noqa: PLC0415
 
         if stop.asked():
-            raise KeyboardInterrupt
+            raise Interrupted(
+                "not begun: the connection before it was stopped", hint="Run syncd sync again for the rest."
+            )
         with session.watcher(settings) as observer:
             stop.during(observer)
             with open_job(

@@ -91,10 +91,12 @@ def decide_user(case: UserCase, policy: Policy, evidence: Evidence | None) -> De
     """`evidence` is the second witness of a departure, None when there is none (or nothing departed)."""
     known, wanted = case.known, case.wanted
     name = _name_of(case)
+    departed = wanted is None or wanted.standing is Standing.ABSENT
     if known is not None and known.released:
         reason = "released: managed again after leaving the app and coming back"
-        return Decision(skipped=[Skipped("released", case.okta_id, name, reason)], still=True)
-    if wanted is None or wanted.standing is Standing.ABSENT:
+        left = departed and evidence is not None
+        return Decision(skipped=[Skipped("released", case.okta_id, name, reason)], still=True, left=left)
+    if wanted is None or departed:
         return _decide_departure(case.okta_id, known, policy, evidence)
     if wanted.standing is Standing.FROZEN:
         return Decision(skipped=[Skipped("frozen", case.okta_id, name, wanted.reason)], still=True)

@@ -164,12 +164,14 @@ class OktaChecks:
         else:
             self.checks.ok(LOGS, "the System Log can be read")
         granted = source.granted_scopes()
-        broad = sorted(scope for scope in granted or () if scope not in NEEDED)
+        if granted is not None:
+            self._granted(granted)
+
+    def _granted(self, granted: frozenset[str]) -> None:
+        broad = sorted(granted.difference(NEEDED))
         if broad:
             self.checks.warn(
-                "scopes",
-                f"the app has more than it needs: {', '.join(broad)}",
-                "Revoke them: syncd only reads.",
+                TOKEN, f"it carries more than is needed: {', '.join(broad)}", "Revoke them: syncd only reads."
             )
 
     def _scope(self, name: str) -> AbstractContextManager[None]:

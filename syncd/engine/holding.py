@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from syncd.core.change import Change, ChangeKind
-from syncd.core.diff import adopts_inactive
+from syncd.core.diff import Skipped, adopts_inactive
 from syncd.core.limits import Limit
 from syncd.core.plan import Hold, hold_id
 from syncd.core.safety import GroupNumbers, Limits, Numbers, Violation, violations
@@ -15,6 +15,9 @@ from syncd.engine.planning import Planning
 from syncd.ports import RecentRemovals
 
 WINDOW = timedelta(hours=24)
+OTHER_SCOPE = "scope_change"
+SCOPE_KEY = "scope"
+"""Under this key the store remembers the fingerprint of the scope settings whose removals are decided."""
 
 _HELD_BY: Mapping[str, ChangeKind] = {
     "deactivations": ChangeKind.DEACTIVATE_USER,
@@ -27,10 +30,16 @@ _HELD_BY: Mapping[str, ChangeKind] = {
 }
 
 
+REJECTED = "rejected"
+"""Where rejected changes go in the spool: neither applied nor raised again."""
+
+
 def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Hold]:
     """Moves every change that a check stops into its hold, and with a deactivation the same person's other
-    removals, so that nobody is taken apart by halves. `allow` raises named limits for this run.
+    removals, so that nobody is taken apart by halves. `allow` raises named limits for this run. What a person
+    approved passes; what a person rejected is dropped without a question.
     """
+    _drop_rejected(planning)
     limits = _raised(planning.job.limits, allow)
     found = violations(_numbers(planning), limits)
     holds = []
@@ -38,9 +47,13 @@ def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Ho
         hold = _hold(planning, violation, _changes_of(planning, violation))
         if hold is not None:
             holds.append(hold)
-    sleeping = _hold(planning, _WAKES_UP, _adoptions_of_inactive(planning))
-    if sleeping is not None:
-        holds.append(sleeping)
+    for check, changes in (
+        (_WAKES_UP, _adoptions_of_inactive(planning)),
+        (_OTHER_SCOPE, _removals_under_other_scope(planning)),
+    ):
+        hold = _hold(planning, check, changes)
+        if hold is not None:
+            holds.append(hold)
     return sorted(holds, key=lambda hold: (hold.check, hold.id))
 
 
@@ -49,6 +62,32 @@ _WAKES_UP = Violation(
     "the target has inactive accounts that would be taken over and woken up",
     "approve the hold if these accounts belong to these people",
 )
+
+
+_OTHER_SCOPE = Violation(
+    OTHER_SCOPE,
+    "the scope settings (app, target, provisioning, attributes, push groups) changed since the last full cycle; "
+    "removals that the new settings bring are held whatever the limits",
+    "if these removals are what the new settings are meant to do, approve the hold; else mend the settings",
+)
+
+
+def _drop_rejected(planning: Planning) -> None:
+    rejected = sorted(
+        each for each in planning.job.store.decided().rejected if planning.stage.has_change(each)
+    )
+    planning.stage.hold_changes(rejected, REJECTED)
+    for change in planning.stage.changes(hold_id=REJECTED):
+        reason = f"{change.kind}: rejected by a person; asked again when the world changes"
+        planning.skipped.append(Skipped(REJECTED, change.okta_id, change.name, reason))
+
+
+def _removals_under_other_scope(planning: Planning) -> Iterator[Change]:
+    known = planning.job.store.recall(SCOPE_KEY)
+    if known is None or known == planning.job.scope:
+        return iter(())
+    kinds = (ChangeKind.DEACTIVATE_USER, ChangeKind.REMOVE_MEMBER, ChangeKind.DELETE_GROUP)
+    return planning.stage.changes(kinds=kinds)
 
 
 def _raised(limits: Limits, allow: Mapping[str, int]) -> Limits:
@@ -84,7 +123,8 @@ def _adoptions_of_inactive(planning: Planning) -> Iterator[Change]:
 
 
 def _hold(planning: Planning, violation: Violation, changes: Iterable[Change]) -> Hold | None:
-    ids = [change.id for change in changes]
+    approved = planning.job.store.decided().approved
+    ids = [change.id for change in changes if change.id not in approved]
     if not ids:
         return None
     key = f"{violation.check}:{violation.group_id or ''}"

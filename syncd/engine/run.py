@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,19 +12,18 @@ from syncd.core.change import Change, ChangeKind
 from syncd.core.diff import Skipped
 from syncd.core.plan import PlanHeader, SavedPlan, plan_document, timestamp
 from syncd.engine.applying import Applying
-from syncd.engine.holding import hold_unsafe_changes
+from syncd.engine.holding import OTHER_SCOPE, SCOPE_KEY, hold_unsafe_changes
 from syncd.engine.job import Job
 from syncd.engine.naming import named_objects
 from syncd.engine.planning import Planning, make_plan
 from syncd.engine.reading import Reading, read_everything, read_selected
 from syncd.engine.recovery import settle_open_intents
 from syncd.engine.selection import Selection
-from syncd.engine.staleness import refuse_if_stale, refuse_other_settings, selection_of
+from syncd.engine.staleness import refuse_if_stale, refuse_other_settings, touched
 from syncd.errors import RefusedError, SyncdError
 from syncd.model import Application
-from syncd.ports import Stage
+from syncd.ports import Stage, Store
 
-SCOPE_KEY = "scope"
 COMPLETE_READ_KEY = "last_complete_read"
 
 
@@ -169,6 +168,27 @@ def _counts(counts: Mapping[ChangeKind, int]) -> dict[str, int]:
     return {kind.value: counts[kind] for kind in ChangeKind if counts.get(kind)}
 
 
+def _held_counts(planned: Planned) -> Mapping[ChangeKind, int]:
+    counts: dict[ChangeKind, int] = {}
+    for hold in planned.header.holds:
+        for change in planned.held(hold.id):
+            counts[change.kind] = counts.get(change.kind, 0) + 1
+    return counts
+
+
+def remember_holds(store: Store, planned: Planned) -> None:
+    """Raises the plan's holds, and ends decisions about wishes that a complete cycle no longer has."""
+    whole = planned.header.kind == "full" and not planned.problems
+    if whole:
+        decided = store.decided()
+        gone = [
+            each for each in sorted(decided.approved | decided.rejected) if not planned.stage.has_change(each)
+        ]
+        if gone:
+            store.forget_decisions(gone)
+    store.raise_holds([(hold, planned.held(hold.id)) for hold in planned.header.holds], whole=whole)
+
+
 @dataclass
 class _Run:
     """One journalled run: begun, carried out, finished whatever happens."""
@@ -190,7 +210,10 @@ class _Run:
             if only is not None:
                 others = [change.id for change in planned.changes() if change.id not in only]
                 planned.stage.hold_changes(others, "outside")
+                planned.header = replace(planned.header, holds=(), skipped=())  # not what this run is about
             self.job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
+            if only is None:
+                remember_holds(self.job.store, planned)
             applying = Applying(self.job, self.run_id)
             applying.run(planned.stage)
             self._remember(planned)
@@ -206,7 +229,8 @@ class _Run:
         store = self.job.store
         if self.kind == "full" and not planned.problems:
             store.remember(COMPLETE_READ_KEY, timestamp(planned.header.created_at))
-            store.remember(SCOPE_KEY, self.job.scope)
+            if not any(hold.check == OTHER_SCOPE for hold in planned.header.holds):
+                store.remember(SCOPE_KEY, self.job.scope)
 
     def _result(self, planned: Planned, applying: Applying) -> RunResult:
         retries = {failure.object_key: failure.next_attempt for failure in self.job.store.failures()}
@@ -239,7 +263,7 @@ class _Run:
             connection=self.job.settings.name,
             applied=applying.applied,
             failed=applying.failed,
-            held=planned.stage.change_counts(held=True) if planned.header.holds else {},
+            held=_held_counts(planned),
             skipped=planned.header.skipped,
             errors=errors,
             requests={"okta": self.job.source.requests(), "target": self.job.target.requests()},
@@ -288,6 +312,14 @@ def apply_planned(job: Job, planned: Planned) -> RunResult:
     return _Run(job, planned.header.kind).apply(planned)
 
 
+def apply_approved(job: Job, changes: Sequence[Change]) -> RunResult:
+    """Applies approved changes at once: those of them that are still wanted and unchanged, and nothing else."""
+    settle_open_intents(job)
+    users, groups = touched(changes)
+    with _planned(job, "targeted", lambda stage: read_selected(job, stage, users, groups), {}) as planned:
+        return _Run(job, "targeted").apply(planned, only=frozenset(change.id for change in changes))
+
+
 def apply_saved(job: Job, saved: SavedPlan) -> RunResult:
     """Applies exactly a saved plan. Raises StaleError or RefusedError before the first write when the settings, or
     any object of the plan at either side, are no longer what the plan saw.
@@ -295,7 +327,7 @@ def apply_saved(job: Job, saved: SavedPlan) -> RunResult:
     refuse_other_settings(job, saved)
     settle_open_intents(job)
     run = _Run(job, saved.kind)
-    users, groups = selection_of(saved)
+    users, groups = touched(saved.changes)
     with _planned(job, saved.kind, lambda stage: read_selected(job, stage, users, groups), {}) as planned:
         held = {change.id for hold in planned.header.holds for change in planned.held(hold.id)}
         refuse_if_stale(job, saved, wanted={change.id for change in planned.changes()}, held=held)

@@ -15,11 +15,11 @@ from syncd.model import RemoteGroup, RemoteUser
 _HINT = "look at the world again: make a new plan with `syncd plan -o FILE`"
 
 
-def selection_of(saved: SavedPlan) -> tuple[list[str], list[str]]:
-    """Okta ids of the users and groups that the plan touches; a membership touches its user and its group."""
-    users = {change.okta_id for change in saved.changes if change.object_key.startswith(("user:", "member:"))}
-    groups = {change.okta_id for change in saved.changes if change.object_key.startswith("group:")}
-    groups |= {change.group_id for change in saved.changes if change.group_id is not None}
+def touched(changes: Sequence[Change]) -> tuple[list[str], list[str]]:
+    """Okta ids of the users and groups that these changes touch; a membership touches its user and its group."""
+    users = {change.okta_id for change in changes if change.object_key.startswith(("user:", "member:"))}
+    groups = {change.okta_id for change in changes if change.object_key.startswith("group:")}
+    groups |= {change.group_id for change in changes if change.group_id is not None}
     return sorted(users), sorted(groups)
 
 

@@ -7,10 +7,12 @@ from syncd.ports.observer import Observer
 from syncd.ports.source import Listing, MemberPage, Page, Source
 from syncd.ports.stage import Stage
 from syncd.ports.store import (
+    Decided,
     Effect,
     Failure,
     GroupForgotten,
     GroupPushed,
+    HoldRecord,
     Intent,
     MemberPushed,
     Population,
@@ -25,10 +27,12 @@ from syncd.ports.target import Applied, MemberOutcome, RemoteListing, Target, Ta
 
 __all__ = [
     "Applied",
+    "Decided",
     "Effect",
     "Failure",
     "GroupForgotten",
     "GroupPushed",
+    "HoldRecord",
     "Intent",
     "Listing",
     "MemberOutcome",

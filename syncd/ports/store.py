@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from syncd.core.change import Change, ChangeKind
+from syncd.core.plan import Hold
 from syncd.model import KnownGroup, KnownUser, PushedGroup, PushedUser
 from syncd.ports.stage import Stage
 
@@ -121,6 +123,28 @@ class Population:
     by_group: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class HoldRecord:
+    """A hold that waits for a decision, with the changes in it that are not decided yet."""
+
+    id: str
+    check: str
+    reason: str
+    way_out: str
+    numbers: Mapping[str, int | str]
+    raised_at: datetime
+    expires_at: datetime
+    changes: Sequence[Change]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Change ids that a person decided on and that are still open: approved once, or rejected until the world moves."""
+
+    approved: AbstractSet[str] = frozenset()
+    rejected: AbstractSet[str] = frozenset()
+
+
 class Store(Protocol):
     """What one connection remembers: one file, one writer."""
 
@@ -160,6 +184,31 @@ class Store(Protocol):
         ...
 
     def open_intents(self) -> Sequence[Intent]: ...
+
+    # holds and the decisions of people
+    def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> None:
+        """Remembers what the safety checks stopped in a cycle. A hold that is known keeps its time; others expire after
+        7 days. `whole`: the cycle looked at everything, so that holds it did not raise are over.
+        """
+        ...
+
+    def holds(self) -> Sequence[HoldRecord]:
+        """Open holds, oldest first; expired ones are not among them."""
+        ...
+
+    def decide(self, ids: Sequence[str], decision: str, by: str) -> Sequence[Change]:
+        """Decides on whole holds or single held changes by their ids ("approve" or "reject"); journals who and what.
+        Raises UsageError for an id that no open hold has.
+        """
+        ...
+
+    def decided(self) -> Decided:
+        """What still counts: approvals until they are applied or expire, rejections until the world moves."""
+        ...
+
+    def forget_decisions(self, change_ids: Iterable[str]) -> None:
+        """These wishes are no longer wanted by a complete cycle: the same wish later is a new question."""
+        ...
 
     # state
     def stage(self) -> Stage: ...

@@ -148,6 +148,7 @@ CREATE TABLE holds (
     id TEXT NOT NULL PRIMARY KEY,
     check_name TEXT NOT NULL,
     reason TEXT NOT NULL,
+    way_out TEXT NOT NULL,
     numbers TEXT NOT NULL,
     raised_at TEXT NOT NULL,
     expires_at TEXT NOT NULL,
@@ -197,6 +198,11 @@ def _statements(script: str) -> list[str]:
             found.append(pending.strip())
             pending = ""
     return found
+
+
+def database(conn: sqlite3.Connection) -> Database:
+    """The connection as sqlite-utils sees it, without whatever plugins happen to be installed."""
+    return Database(conn, execute_plugins=False)
 
 
 def unknown_migrations(db: Database) -> list[str]:

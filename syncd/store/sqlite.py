@@ -6,7 +6,7 @@ import secrets
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,11 +14,21 @@ from types import TracebackType
 from typing import Any, Self
 
 from syncd.core.change import Change
+from syncd.core.plan import Hold
 from syncd.model import KnownGroup, KnownUser
 from syncd.ports.stage import Stage
-from syncd.ports.store import Failure, Intent, Population, RecentRemovals, RunRecord, Settled
+from syncd.ports.store import (
+    Decided,
+    Failure,
+    HoldRecord,
+    Intent,
+    Population,
+    RecentRemovals,
+    RunRecord,
+    Settled,
+)
 from syncd.redact import Redactor
-from syncd.store import effects, journal, lock, state
+from syncd.store import effects, holds, journal, lock, state
 from syncd.store.absorb import absorb_stage
 from syncd.store.faults import explained, not_writable
 from syncd.store.private import Scratch, make_file
@@ -160,6 +170,7 @@ class SqliteStore:
                     continue
                 if outcome.error is None:
                     effects.clear_failure(conn, outcome.change.object_key)
+                    holds.used(conn, outcome.change.id)
                 else:
                     effects.record_failure(conn, outcome.change, outcome.error, now, self._redactor)
             if any(outcome.effects for outcome in outcomes):
@@ -187,6 +198,39 @@ class SqliteStore:
     def verify_journal(self) -> journal.ChainReport:
         with self._reading() as conn:
             return journal.verify_chain(conn)
+
+    # holds and the decisions of people
+
+    def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> None:
+        if not raised and not (whole and self.holds()):
+            return
+        with self._writing_wishes() as conn:
+            holds.raise_holds(conn, raised, self._clock(), whole=whole)
+
+    def holds(self) -> Sequence[HoldRecord]:
+        with self._reading() as conn:
+            return holds.open_holds(conn, self._clock())
+
+    def decide(self, ids: Sequence[str], decision: str, by: str) -> Sequence[Change]:
+        now = self._clock()
+        with self._writing() as conn:
+            changes = holds.decide(conn, ids, decision, by, now)
+            body = {
+                "decision": decision,
+                "by": by,
+                "asked": list(ids),
+                "changes": [each.id for each in changes],
+            }
+            journal.append_note(conn, body, now)
+        return changes
+
+    def decided(self) -> Decided:
+        with self._reading() as conn:
+            return holds.decided(conn, self._clock())
+
+    def forget_decisions(self, change_ids: Iterable[str]) -> None:
+        with self._writing() as conn:
+            holds.forget(conn, change_ids)
 
     # state
 

@@ -361,6 +361,9 @@ class SqliteStage:
     ) -> Iterator[Change]:
         return self._spool.changes(hold_id, kinds)
 
+    def has_change(self, change_id: str) -> bool:
+        return self._spool.has(change_id)
+
     def change_counts(self, *, held: bool = False) -> Mapping[ChangeKind, int]:
         return self._spool.counts(held=held)
 

@@ -67,6 +67,11 @@ class ChangeSpool:
         for page in pages:
             yield from (change_of(document) for _, document in page)
 
+    def has(self, change_id: str) -> bool:
+        self._flush()
+        with self._file.short() as conn:
+            return conn.execute("SELECT 1 FROM main.spool WHERE id = ?", (change_id,)).fetchone() is not None
+
     def counts(self, *, held: bool) -> Mapping[ChangeKind, int]:
         self._flush()
         with self._file.short() as conn:

@@ -22,7 +22,7 @@ import requests.structures
 import tenacity
 import urllib3.exceptions
 
-from syncd.errors import ConfigurationError, PermanentError, SyncdError, TemporaryError
+from syncd.errors import ConfigurationError, PermanentError, TemporaryError
 from syncd.redact import Redactor, clip, strip_controls
 from syncd.target.answers import (
     LIKELY_WEB_PAGE,
@@ -35,6 +35,7 @@ from syncd.target.answers import (
 )
 from syncd.target.network_failures import certificate_words, links, root_words
 from syncd.target.pacing import OnWait, Pacer, RetryPolicy, asked_wait
+from syncd.target.tries import Again, Tries
 
 BODY_CAP = 32 * 1024 * 1024
 _ERROR_BODY_CAP = 64 * 1024
@@ -44,16 +45,6 @@ _MEDIA_TRIES = 3
 SCIM_JSON = "application/scim+json"
 PLAIN_JSON = "application/json"
 _ACCEPT = {SCIM_JSON: f"{SCIM_JSON}, {PLAIN_JSON};q=0.9", PLAIN_JSON: PLAIN_JSON}
-
-
-class _Again(Exception):  # noqa: N818  (control flow between one try and the next)
-    """A try failed in a way that may be repeated. `pause`: seconds the server asked for (the gate is closed)."""
-
-    def __init__(self, error: SyncdError, *, pause: float | None = None, limited: bool = False) -> None:
-        super().__init__(error.message)
-        self.error = error
-        self.pause = pause
-        self.limited = limited
 
 
 class _BrokenBodyError(Exception):
@@ -81,49 +72,10 @@ class _Call:
         return made
 
 
-class _Tries:
-    """How often one call was tried, for tenacity's wait, before_sleep and stop (called in this order but stop first
-    of the last two).
-    """
-
-    def __init__(self, policy: RetryPolicy, pacer: Pacer) -> None:
-        self._policy = policy
-        self._pacer = pacer
-        self._failures = 0
-        self._limited = 0
-        self._waited = 0.0
-
-    def wait(self, state: tenacity.RetryCallState) -> float:
-        again = _failure(state)
-        if again.pause is not None:
-            self._limited += 1
-            self._waited += again.pause
-            return 0.0  # the closed gate does the waiting, for every thread
-        self._failures += 1
-        seconds = self._policy.delay(self._failures)
-        self._waited += seconds
-        if again.limited:
-            self._pacer.close_gate(seconds, "429 without a time to come back")
-            return 0.0
-        return seconds
-
-    def stop(self, _state: tenacity.RetryCallState) -> bool:
-        return (
-            self._failures >= self._policy.attempts
-            or self._limited > self._policy.limit_waits
-            or self._waited > self._policy.deadline
-            or self._pacer.stopped
-        )
-
-    def announce(self, state: tenacity.RetryCallState) -> None:
-        if state.upcoming_sleep > 0:
-            self._pacer.waiting(state.upcoming_sleep, _failure(state).error.message)
-
-
-def _failure(state: tenacity.RetryCallState) -> _Again:
+def _failure(state: tenacity.RetryCallState) -> Again:
     failure = state.outcome.exception() if state.outcome is not None else None
-    if not isinstance(failure, _Again):
-        raise TypeError("only _Again is retried") from failure
+    if not isinstance(failure, Again):
+        raise TypeError("only Again is retried") from failure
     return failure
 
 
@@ -244,11 +196,11 @@ class ScimHttp:
     def _deliver(self, call: _Call) -> ScimAnswer:
         try:
             return self._try(call)
-        except _Again as again:
+        except Again as again:
             first = again
         return self._repeat(call, first)
 
-    def _repeat(self, call: _Call, first: _Again) -> ScimAnswer:
+    def _repeat(self, call: _Call, first: Again) -> ScimAnswer:
         """The tries after one that failed; `first` counts as the first of them."""
         failed = [first]
 
@@ -257,18 +209,18 @@ class ScimHttp:
                 raise failed.pop()
             return self._try(call)
 
-        tries = _Tries(self._policy, self.pacer)
+        tries = Tries(self._policy, self.pacer)
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_Again),
-            wait=tries.wait,
-            stop=tries.stop,
-            before_sleep=tries.announce,
+            retry=tenacity.retry_if_exception_type(Again),
+            wait=lambda state: tries.wait(_failure(state)),
+            stop=lambda _state: tries.over,
+            before_sleep=lambda state: tries.announce(state.upcoming_sleep, _failure(state)),
             sleep=self.pacer.sleep,
             reraise=True,
         )
         try:
             return retrying(attempt)
-        except _Again as again:
+        except Again as again:
             raise again.error from again.__cause__
 
     def _try(self, call: _Call) -> ScimAnswer:
@@ -330,7 +282,7 @@ class ScimHttp:
                 error = TemporaryError(
                     f"{call.what}: Split answers {status} without readable JSON", status=status
                 )
-                raise _Again(error)
+                raise Again(error)
         elif status in (401, 403) or status < 400:
             raise error_for(answer, call.what)
         return answer
@@ -343,11 +295,11 @@ class ScimHttp:
             self.pacer.close_gate(pause, f"Split answers {status} and asks for a pause")
         message = f"{call.what}: Split answers {status} {problem(answer)}"
         if call.method == "GET" or status == 429:
-            return _Again(
+            return Again(
                 TemporaryError(message, status=status, retry_after=pause), pause=pause, limited=status == 429
             )
         error = Unanswered(message, status=status, retry_after=pause, running=status in (408, 504))
-        return _Again(error, pause=pause) if call.repeatable else error
+        return Again(error, pause=pause) if call.repeatable else error
 
     def _lost(self, call: _Call, failure: requests.exceptions.RequestException) -> Exception:
         """No answer at all: refused, reset, timed out."""
@@ -373,9 +325,9 @@ class ScimHttp:
         cause = strip_controls(clip(self._redact.text(root_words(chain)), 200))
         message = f"{call.what}: {said} ({cause})"
         if unsent or call.method == "GET":
-            return _Again(TemporaryError(message))
+            return Again(TemporaryError(message))
         error = Unanswered(message, running=word == "timeout")
-        return _Again(error) if call.repeatable else error
+        return Again(error) if call.repeatable else error
 
     def _cut_off(self, call: _Call, status: int, failure: Exception) -> Exception:
         """The head of the answer came, its body did not come whole."""
@@ -387,9 +339,9 @@ class ScimHttp:
         if call.method == "GET":
             if isinstance(failure, _BrokenBodyError) and "larger" in said:
                 return PermanentError(message, status=status)
-            return _Again(TemporaryError(message, status=status))
+            return Again(TemporaryError(message, status=status))
         error = Unanswered(message, status=status)
-        return _Again(error) if call.repeatable else error
+        return Again(error) if call.repeatable else error
 
     def _count(self, key: str) -> None:
         with self._lock:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
-from syncd.simulators.okta import OktaKnobs, OktaSimulator
+from syncd.simulators.okta import OktaKnobs, OktaSimulator, ServiceClient
 from syncd.simulators.split import SplitKnobs, SplitSimulator
 from syncd.simulators.world import default_split, generate_okta
 from tests.cli.invoking import OKTA_TOKEN, SPLIT_TOKEN, Invoker, states, write_config
-
-RULES = '[[push_groups]]\nsource = { name_contains = "" }\n'
 
 
 @pytest.fixture
@@ -290,3 +290,32 @@ def test_a_feature_that_is_switched_off_is_no_failure(
 
     assert said.code == 0
     assert states(said.document)["push groups"] == "info"
+
+
+def test_a_service_app_with_a_private_key_passes_too(
+    syncd: Invoker, okta: OktaSimulator, split: SplitSimulator
+) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    okta.gate.register(ServiceClient("0oaservice", public.decode(), dpop=True))
+    place = syncd.directory / "key.pem"
+    place.write_bytes(pem)
+    place.chmod(0o600)
+    config = connect(syncd, okta, split)
+    config.write_text(
+        config.read_text().replace(
+            'token = { env = "OKTA_API_TOKEN" }',
+            'auth = "private_key"\nclient_id = "0oaservice"\nprivate_key = { file = "key.pem" }\ndpop = true',
+        )
+    )
+
+    said = syncd("-vv", "check", "--json")
+
+    assert said.code == 0, said.out
+    assert states(said.document)["Okta token"] == "ok"
+    assert pem.decode().splitlines()[5] not in said.out + said.err

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -41,6 +43,21 @@ def test_loading_every_command_for_completion_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def test_a_command_that_asks_nobody_imports_no_client(tmp_path: Path) -> None:
+    write_config(tmp_path / "config.toml")
+    clients = ("okta", "aiohttp", "requests")
+    code = (
+        "import sys; from syncd.cli.app import run; code = run(['status', '--json']);"
+        f"print([name for name in {clients!r} if name in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert done.stderr.strip() == "[]"
+    assert json.loads(done.stdout)["state"] == "never_synced"
 
 
 @pytest.mark.parametrize("name", list(app.COMMANDS))
@@ -215,6 +232,44 @@ def test_init_says_why_a_file_cannot_be_written(syncd: Invoker) -> None:
 
     assert said.code == 1
     assert "No such file or directory" in said.err
+
+
+# simulate
+
+
+def test_simulate_serves_until_it_is_told_to_stop() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "syncd", "simulate", "split", "--token", "any-token"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said = [process.stdout.readline() for _ in range(3)]
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+
+    assert "base_url http://127.0.0.1:" in said[1]
+    assert "any-token" in said[2]
+    assert (process.returncode, err) == (0, "")
+
+
+def test_a_simulator_whose_port_is_taken_says_so(syncd: Invoker) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        said = syncd("simulate", "okta", "--port", str(taken.getsockname()[1]))
+
+    assert said.code == 1
+    assert "--port" in said.err
+
+
+def test_a_fixture_that_is_none_is_said_to_be_none(syncd: Invoker) -> None:
+    fixture = syncd.directory / "world.json"
+    fixture.write_text("no json", encoding="utf-8")
+
+    said = syncd("simulate", "split", "--fixture", fixture)
+
+    assert said.code == 1
+    assert "not JSON" in said.err
 
 
 # what goes wrong unexpectedly

@@ -1,0 +1,68 @@
+"""`syncd approve`: held changes that may happen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli import exits
+from syncd.cli.choices import json_option
+from syncd.cli.deciding import all_option, asked_for, decider, ids_argument
+from syncd.cli.interrupts import Stop
+from syncd.cli.options import Command, globals_of
+from syncd.cli.session import Answer, Session
+from syncd.cli.sync import run_answer
+from syncd.report.held_text import decided_lines
+
+if TYPE_CHECKING:
+    from syncd.core.change import Change
+    from syncd.settings import ConnectionSettings
+
+
+@click.command(name="approve", cls=Command)
+@ids_argument
+@all_option
+@click.option("--now", "at_once", is_flag=True, help="Apply them at once instead of in the next cycle.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context, ids: tuple[str, ...], *, everything: bool, at_once: bool, as_json: bool
+) -> int:
+    """Release held changes: exactly those, once.
+
+    ID is a hold or a single change (see syncd held). Approved changes are applied by the next cycle (with --now at
+    once) if they are still wanted and unchanged. Who approved, and when, goes into the audit trail.
+    """
+    asked = asked_for(ids, everything=everything)
+    with Session(globals_of(ctx), as_json=as_json) as session:
+        from syncd.engine.decisions import decide  # noqa: PLC0415  (the engine)
+        from syncd.wiring import open_for_deciding  # noqa: PLC0415
+
+        settings = session.only_connection("approve")
+        with open_for_deciding(settings) as store:
+            document, changes = decide(store, settings.name, asked, "approve", decider())
+        if at_once and changes:
+            with Stop(session.note) as stop:
+                return _apply(session, stop, settings, changes)
+        return session.one(
+            Answer(document, exits.DONE, decided_lines(document, "The next sync applies them."))
+        )
+
+
+def _apply(session: Session, stop: Stop, settings: ConnectionSettings, changes: Sequence[Change]) -> int:
+    from syncd.engine.run import apply_approved  # noqa: PLC0415  (the engine)
+    from syncd.wiring import open_job  # noqa: PLC0415
+
+    with ExitStack() as stack:
+        observer = stack.enter_context(session.watcher(settings))
+        stop.during(observer)
+        job = stack.enter_context(
+            open_job(
+                settings, writing=True, observer=observer, redactor=session.redactor, cancelled=stop.asked
+            )
+        )
+        result = apply_approved(job, changes)
+    return session.one(run_answer(session, result, stop))

@@ -1,0 +1,38 @@
+"""`syncd held`: what waits for a person's decision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli import exits
+from syncd.cli.choices import json_option
+from syncd.cli.options import Command, globals_of
+from syncd.cli.session import Answer, Session
+from syncd.report.held_text import held_lines
+
+if TYPE_CHECKING:
+    from syncd.settings import ConnectionSettings
+
+
+@click.command(name="held", cls=Command)
+@json_option
+@click.pass_context
+def command(ctx: click.Context, *, as_json: bool) -> int:
+    """Show what safety checks hold, with numbers and reasons.
+
+    One hold gathers all changes that one check stopped. Decide on a whole hold by its id, or on single changes by
+    theirs. A hold expires after 7 days and is raised anew if its changes are still wanted.
+    """
+
+    def work(settings: ConnectionSettings) -> Answer:
+        from syncd.engine.decisions import held  # noqa: PLC0415  (the engine)
+        from syncd.wiring import open_for_status  # noqa: PLC0415
+
+        with open_for_status(settings) as store:
+            document = held(store, settings.name)
+        return Answer(document, exits.DONE, held_lines(document))
+
+    with Session(globals_of(ctx), as_json=as_json) as session:
+        return session.each(work)

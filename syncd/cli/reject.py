@@ -1,0 +1,35 @@
+"""`syncd reject`: held changes that shall not happen."""
+
+from __future__ import annotations
+
+import click
+
+from syncd.cli import exits
+from syncd.cli.choices import json_option
+from syncd.cli.deciding import all_option, asked_for, decider, ids_argument
+from syncd.cli.options import Command, globals_of
+from syncd.cli.session import Answer, Session
+from syncd.report.held_text import decided_lines
+
+
+@click.command(name="reject", cls=Command)
+@ids_argument
+@all_option
+@json_option
+@click.pass_context
+def command(ctx: click.Context, ids: tuple[str, ...], *, everything: bool, as_json: bool) -> int:
+    """Drop held changes until the world moves.
+
+    ID is a hold or a single change (see syncd held). A rejected change is not raised again while it stays the same
+    wish; once it is no longer wanted, the rejection is forgotten.
+    """
+    asked = asked_for(ids, everything=everything)
+    with Session(globals_of(ctx), as_json=as_json) as session:
+        from syncd.engine.decisions import decide  # noqa: PLC0415  (the engine)
+        from syncd.wiring import open_for_deciding  # noqa: PLC0415
+
+        settings = session.only_connection("reject")
+        with open_for_deciding(settings) as store:
+            document, _ = decide(store, settings.name, asked, "reject", decider())
+        lines = decided_lines(document, "They are not raised again until the world changes.")
+        return session.one(Answer(document, exits.DONE, lines))

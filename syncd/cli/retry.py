@@ -1,0 +1,32 @@
+"""`syncd retry`: what failed, once more, without waiting for its delay."""
+
+from __future__ import annotations
+
+import click
+
+from syncd.cli import exits
+from syncd.cli.choices import json_option
+from syncd.cli.deciding import decider
+from syncd.cli.options import Command, globals_of
+from syncd.cli.session import Answer, Session
+from syncd.report.held_text import decided_lines
+
+
+@click.command(name="retry", cls=Command)
+@click.argument("name", required=False, metavar="[ID]")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, name: str | None, *, as_json: bool) -> int:
+    """Try what failed again at the next sync.
+
+    ID is the name or Okta id of an object that failed (see syncd status); without it, everything that failed is due.
+    """
+    with Session(globals_of(ctx), as_json=as_json) as session:
+        from syncd.engine.decisions import retry  # noqa: PLC0415  (the engine)
+        from syncd.wiring import open_for_deciding  # noqa: PLC0415
+
+        settings = session.only_connection("retry")
+        with open_for_deciding(settings) as store:
+            document = retry(store, settings.name, name, decider())
+        lines = decided_lines(document, "The next sync tries again.")
+        return session.one(Answer(document, exits.DONE, lines))

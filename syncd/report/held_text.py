@@ -1,0 +1,51 @@
+"""Renderers for what is held and what people decide: `syncd.held/1` and the decisions on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from syncd.report.lines import BLANK, Line, Span, counted, facts, faint, line, safe, strong
+from syncd.report.plan_text import change_lines
+
+SHOWN_OF_A_HOLD = 20
+
+
+def held_lines(document: Mapping[str, Any]) -> Iterator[Line]:
+    """A `syncd.held/1` document."""
+    holds = document["holds"]
+    for hold in holds:
+        yield line(Span("Held ", "warn"), strong(safe(hold["id"])), f"  {safe(hold['reason'])}")
+        yield line("  ", faint(f"numbers: {facts(hold['numbers'])}"))
+        yield line("  ", faint(f"since {hold['raised_at']}, expires {hold['expires_at']}"))
+        yield line("  ", faint("way out: "), safe(hold["way_out"]))
+        changes = hold["changes"]
+        for change in changes[:SHOWN_OF_A_HOLD]:
+            yield line("    ", faint(safe(change["id"])))
+            yield from change_lines(change, indent="      ")
+        if len(changes) > SHOWN_OF_A_HOLD:
+            yield line(
+                f"    … and {len(changes) - SHOWN_OF_A_HOLD:,} more ", faint("(use --json to see all)")
+            )
+        yield BLANK
+    if holds:
+        total = sum(len(hold["changes"]) for hold in holds)
+        yield line(
+            strong(f"{safe(document['connection'])}: "),
+            f"{counted(total, 'change')} held. Decide with syncd approve ID or syncd reject ID.",
+        )
+    else:
+        yield line(strong(f"{safe(document['connection'])}: "), "nothing is held.")
+
+
+def decided_lines(document: Mapping[str, Any], after: str) -> Iterator[Line]:
+    """A decision on held or failed changes; `after` says what follows from it."""
+    items = document["items"]
+    for item in items[:SHOWN_OF_A_HOLD]:
+        yield line("  · ", f"{safe(item['kind'])} {safe(item['name'])}")
+    if len(items) > SHOWN_OF_A_HOLD:
+        yield line(f"  … and {len(items) - SHOWN_OF_A_HOLD:,} more")
+    if items:
+        yield line(strong(f"{safe(document['decision'])}: "), f"{counted(len(items), 'change')}. {after}")
+    else:
+        yield line(strong(f"{safe(document['decision'])}: "), "nothing to decide.")

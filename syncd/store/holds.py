@@ -1,0 +1,149 @@
+"""Holds, and what people decided about the changes in them. Runs inside the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from syncd.core.change import Change, change_document
+from syncd.core.plan import Hold
+from syncd.errors import UsageError
+from syncd.ports.store import Decided, HoldRecord
+from syncd.store.rows import at_moment, canonical, change_of, moment
+
+EXPIRES_AFTER = timedelta(days=7)
+
+
+def raise_holds(
+    conn: sqlite3.Connection, raised: Sequence[tuple[Hold, Iterable[Change]]], now: datetime, *, whole: bool
+) -> None:
+    stamp = moment(now)
+    if whole:
+        conn.execute(
+            "UPDATE holds SET state = 'over' WHERE state = 'open' AND id NOT IN (SELECT value FROM json_each(?))",
+            (json.dumps([hold.id for hold, _ in raised]),),
+        )
+    for hold, changes in raised:
+        known = conn.execute(
+            "SELECT 1 FROM holds WHERE id = ? AND state = 'open' AND expires_at > ?", (hold.id, stamp)
+        ).fetchone()
+        if known:
+            continue
+        conn.execute("DELETE FROM hold_changes WHERE hold_id = ?", (hold.id,))
+        conn.execute("DELETE FROM holds WHERE id = ?", (hold.id,))
+        conn.execute(
+            "INSERT INTO holds (id, check_name, reason, way_out, numbers, raised_at, expires_at, state)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, 'open')",
+            (
+                hold.id,
+                hold.check,
+                hold.reason,
+                hold.way_out,
+                canonical(dict(hold.numbers)),
+                stamp,
+                moment(now + EXPIRES_AFTER),
+            ),
+        )
+        conn.executemany(
+            "INSERT INTO hold_changes (hold_id, change_id, kind, okta_id, group_id, document, state)"
+            " VALUES (?, ?, ?, ?, ?, ?, 'held')",
+            (
+                (
+                    hold.id,
+                    change.id,
+                    change.kind.value,
+                    change.okta_id,
+                    change.group_id,
+                    canonical(change_document(change)),
+                )
+                for change in changes
+            ),
+        )
+
+
+def open_holds(conn: sqlite3.Connection, now: datetime) -> list[HoldRecord]:
+    rows = conn.execute(
+        "SELECT id, check_name, reason, way_out, numbers, raised_at, expires_at FROM holds"
+        " WHERE state = 'open' AND expires_at > ? ORDER BY raised_at, id",
+        (moment(now),),
+    ).fetchall()
+    records = []
+    for hold_id, check, reason, way_out, numbers, raised_at, expires_at in rows:
+        changes = sorted(_held(conn, hold_id), key=lambda change: change.order)
+        if changes:
+            records.append(
+                HoldRecord(
+                    hold_id,
+                    check,
+                    reason,
+                    way_out,
+                    json.loads(numbers),
+                    at_moment(raised_at),
+                    at_moment(expires_at),
+                    changes,
+                )
+            )
+    return records
+
+
+def _held(conn: sqlite3.Connection, hold_id: str) -> list[Change]:
+    rows = conn.execute(
+        "SELECT document FROM hold_changes WHERE hold_id = ? AND state = 'held'", (hold_id,)
+    ).fetchall()
+    return [change_of(document) for (document,) in rows]
+
+
+def decide(
+    conn: sqlite3.Connection, ids: Sequence[str], decision: str, by: str, now: datetime
+) -> list[Change]:
+    """Raises UsageError for an id that is neither an open hold nor a change held in one."""
+    decided: dict[str, Change] = {}
+    for record in open_holds(conn, now):
+        for change in record.changes:
+            if record.id in ids or change.id in ids:
+                decided[change.id] = change
+                _decide_one(conn, record, change, decision, by, now)
+    known = {record_id for (record_id,) in conn.execute("SELECT id FROM holds WHERE state = 'open'")}
+    unknown = [each for each in ids if each not in decided and each not in known]
+    if unknown:
+        raise UsageError(
+            f"no open hold and no held change is called {', '.join(unknown)}",
+            hint="`syncd held` lists the open holds; what is no longer wanted, or was decided, is not among them",
+        )
+    return sorted(decided.values(), key=lambda change: change.order)
+
+
+def _decide_one(
+    conn: sqlite3.Connection, record: HoldRecord, change: Change, decision: str, by: str, now: datetime
+) -> None:
+    expires = moment(record.expires_at) if decision == "approve" else None
+    conn.execute("DELETE FROM decisions WHERE change_id = ?", (change.id,))
+    conn.execute(
+        "INSERT INTO decisions (at, decided_by, decision, hold_id, change_id, object_key, expires_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (moment(now), by, decision, record.id, change.id, change.object_key, expires),
+    )
+    conn.execute(
+        "UPDATE hold_changes SET state = ? WHERE change_id = ? AND state = 'held'", (decision, change.id)
+    )
+
+
+def decided(conn: sqlite3.Connection, now: datetime) -> Decided:
+    rows = conn.execute(
+        "SELECT decision, change_id FROM decisions WHERE expires_at IS NULL OR expires_at > ?", (moment(now),)
+    ).fetchall()
+    return Decided(
+        approved=frozenset(change_id for decision, change_id in rows if decision == "approve"),
+        rejected=frozenset(change_id for decision, change_id in rows if decision == "reject"),
+    )
+
+
+def forget(conn: sqlite3.Connection, change_ids: Iterable[str]) -> None:
+    conn.executemany("DELETE FROM decisions WHERE change_id = ?", ((each,) for each in change_ids))
+
+
+def used(conn: sqlite3.Connection, change_id: str) -> None:
+    """An approval is good for one application."""
+    conn.execute("DELETE FROM decisions WHERE change_id = ? AND decision = 'approve'", (change_id,))

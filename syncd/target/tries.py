@@ -1,0 +1,59 @@
+"""How often one request was tried, and whether it may be tried again."""
+
+from __future__ import annotations
+
+from syncd.errors import SyncdError
+from syncd.target.pacing import Pacer, RetryPolicy
+
+
+class Again(Exception):  # noqa: N818  (control flow between one try and the next)
+    """A try failed in a way that may be repeated; `error` is what to raise when it is not.
+
+    `pause`: seconds the server asked for, for which the gate is closed. `limited`: it was a 429.
+    """
+
+    def __init__(self, error: SyncdError, *, pause: float | None = None, limited: bool = False) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.pause = pause
+        self.limited = limited
+
+
+class Tries:
+    """One request's count. For each failure `wait` is asked first, then `over`."""
+
+    def __init__(self, policy: RetryPolicy, pacer: Pacer) -> None:
+        self._policy = policy
+        self._pacer = pacer
+        self._failures = 0
+        self._limited = 0
+        self._waited = 0.0
+
+    def wait(self, again: Again) -> float:
+        """Counts the failure; seconds to sleep. 0 where the closed gate does the waiting, for every thread."""
+        if again.pause is not None:
+            self._limited += 1
+            self._waited += again.pause
+            return 0.0
+        self._failures += 1
+        seconds = self._policy.delay(self._failures)
+        self._waited += seconds
+        if again.limited and not self.over:
+            self._pacer.close_gate(seconds, "429 without a time to come back")
+            return 0.0
+        return seconds
+
+    @property
+    def over(self) -> bool:
+        """Tries, time or patience are used up, or the connection is closing."""
+        return (
+            self._failures >= self._policy.attempts
+            or self._limited > self._policy.limit_waits
+            or self._waited > self._policy.deadline
+            or self._pacer.stopped
+        )
+
+    def announce(self, seconds: float, again: Again) -> None:
+        """Tells whoever listens for how long and why this request waits by itself."""
+        if seconds > 0:
+            self._pacer.waiting(seconds, again.error.message)

@@ -1,0 +1,223 @@
+"""sync, status and release, against both simulators over real sockets."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from syncd.store.opening import open_store
+from tests.cli.invoking import OKTA_TOKEN, SPLIT_TOKEN, write_config
+from tests.cli.world import World, break_the_user_list
+
+# sync
+
+
+def test_sync_applies_and_a_second_sync_writes_nothing(world: World) -> None:
+    first = world.syncd("sync", "--json", *world.base)
+    world.split.reset_requests()
+    second = world.syncd("sync", *world.base)
+
+    assert first.document["schema"] == "syncd.run/1"
+    assert first.document["summary"]["applied"]["create_group"] == 1
+    assert second.code == 0
+    assert "nothing to change" in second.out
+    assert list(world.split.requests) == []
+
+
+def test_what_a_limit_stops_is_held_with_its_numbers_and_allow_lets_it_pass(synced: World) -> None:
+    for user in synced.people[:4]:
+        synced.okta.world.unassign(user, everywhere=True)
+
+    planned = synced.syncd("plan", *synced.base)
+    held = synced.syncd("sync", *synced.base)
+    allowed = synced.syncd(
+        "sync", "--json", "--allow", "deactivations=4", "--allow", "member_removals=4",
+        "--allow", "member_removals_per_group=4", *synced.base,
+    )  # fmt: skip
+
+    assert (planned.code, held.code) == (3, 3)
+    for said in (planned, held):
+        assert "Held h" in said.out
+        assert "--allow deactivations=4" in said.out
+    assert "DELETE" not in " ".join(synced.writes())
+    assert allowed.document["summary"]["applied"].get("deactivate_user", 0) in (0, 4)
+
+
+def test_an_object_that_fails_makes_the_run_partial_and_shows_in_status(synced: World) -> None:
+    synced.okta.world.update_profile(synced.people[0], givenName="Changed")
+    synced.split.faults.add("status", status=400, method="PATCH", count=-1)
+    synced.split.faults.add("status", status=400, method="PUT", count=-1)
+
+    said = synced.syncd("sync", "--json", *synced.base)
+    status = synced.syncd("status", *synced.base)
+
+    assert said.code == 4
+    assert said.document["status"] == "partial"
+    assert said.document["errors"][0]["next_attempt"]
+    assert "Failing (1)" in status.out
+
+
+def test_okta_failing_is_exit_1_with_the_cause(synced: World) -> None:
+    break_the_user_list(synced)
+
+    said = synced.syncd("sync", "--json", *synced.base)
+
+    assert said.code == 1
+    assert said.document["status"] == "failed"
+    assert "incomplete read" in said.err
+    assert synced.writes() == []
+
+
+def test_the_wrong_token_is_said_without_the_token(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OKTA_API_TOKEN", "00wrong-token-value")
+
+    said = world.syncd("-vv", "sync", "--json", *world.base)
+
+    assert said.code == 1
+    assert said.document["schema"] == "syncd.error/1"
+    assert said.document["hint"]
+    assert "00wrong-token-value" not in said.out + said.err
+
+
+def test_one_connection_that_fails_does_not_hide_the_other(world: World) -> None:
+    broken = write_config(world.syncd.directory / "broken.toml", created="2099-01-01", app_id="0oaother")
+    broken.write_text(broken.read_text().replace('http://127.0.0.1:1"', f'{world.okta.url}"'))
+
+    said = world.syncd("sync", "--json", "-c", broken, *world.base)
+
+    assert said.code == 1
+    items = said.document["items"]
+    assert [(item["connection"], item["schema"]) for item in items] == [
+        ("acme", "syncd.run/1"),
+        ("broken", "syncd.error/1"),
+    ]
+    assert world.writes()
+
+
+def test_a_second_writer_is_refused_and_status_and_plan_still_work(synced: World) -> None:
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    store = open_store(synced.syncd.directory / "state" / "acme.db", connection="acme", clock=now)
+    store.lock("another syncd", expires_in=timedelta(minutes=5))
+    try:
+        sync = synced.syncd("sync", *synced.base)
+        status = synced.syncd("status", "--json", *synced.base)
+        plan = synced.syncd("plan", *synced.base)
+    finally:
+        store.unlock()
+        store.close()
+
+    assert sync.code == 3
+    assert "another syncd" in sync.err
+    assert status.code == 0
+    assert plan.code == 0
+
+
+def test_ctrl_c_while_writing_ends_gently_and_the_next_sync_finishes(world: World) -> None:
+    world.split.faults.add("delay", method="POST", count=-1, seconds=0.3)
+    world.config.write_text(world.config.read_text().replace("[split]", "[split]\nconcurrency = 1"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "syncd", "sync", "--json", *world.base],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while not world.writes() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    world.split.faults.clear()
+    rest = world.syncd("sync", "--json", *world.base)
+    names = [user.user_name for user in world.split.world.users.values()]
+
+    assert process.returncode == 130
+    assert json.loads(out)["status"] == "failed"
+    assert "writes in flight" in err
+    assert "Traceback" not in err
+    assert rest.code == 0
+    assert len(names) == len(set(names))
+
+
+# status and release
+
+
+def test_status_of_a_connection_that_never_ran(world: World) -> None:
+    said = world.syncd("status", "--json", *world.base)
+
+    assert said.code == 0
+    assert said.document["schema"] == "syncd.status/1"
+    assert said.document["last_complete_read"] is None
+    assert world.okta.requests == []
+    assert not (world.syncd.directory / "state").exists()
+
+
+def test_status_after_a_sync_asks_neither_side(synced: World) -> None:
+    said = synced.syncd("status", *synced.base)
+
+    assert said.code == 0
+    assert "1 group, 4 memberships" in said.out
+    assert "full  succeeded" in said.out
+    assert list(synced.okta.requests) == []
+    assert list(synced.split.requests) == []
+
+
+def test_status_of_a_store_that_is_none_is_a_configuration_error(world: World) -> None:
+    state = world.syncd.directory / "state"
+    state.mkdir()
+    (state / "acme.db").write_bytes(b"no database at all " * 200)
+
+    said = world.syncd("status", *world.base)
+
+    assert said.code == 78
+    assert "not a store" in said.err
+
+
+def test_a_released_user_is_left_alone(synced: World) -> None:
+    email = synced.email(synced.people[0])
+
+    released = synced.syncd("release", email, "--json", *synced.base)
+    synced.okta.world.update_profile(synced.people[0], givenName="Changed")
+    synced.syncd("sync", *synced.base)
+
+    assert released.code == 0
+    assert released.document["schema"] == "syncd.decision/1"
+    assert released.document["items"][0]["name"] == email
+    assert synced.writes() == []
+
+
+def test_releasing_what_is_not_managed_is_a_usage_error(synced: World) -> None:
+    said = synced.syncd("release", "nobody@nowhere.example", *synced.base)
+
+    assert said.code == 64
+
+
+# secrets
+
+
+def test_no_token_is_in_anything_said_or_stored(world: World) -> None:
+    said = [
+        world.syncd("-vv", "--log-format", form, *arguments, *world.base)
+        for form in ("text", "json")
+        for arguments in (["check"], ["plan", "--json"], ["sync", "--json"], ["status"])
+    ]
+    stored = [path.read_bytes() for path in world.syncd.directory.rglob("*") if path.is_file()]
+
+    for token in (OKTA_TOKEN, SPLIT_TOKEN):
+        assert not [one for one in said if token in one.out + one.err]
+        assert not [data for data in stored if token.encode() in data]
+
+
+def test_with_log_format_json_every_line_on_stderr_is_json(world: World) -> None:
+    said = world.syncd("-vv", "--log-format", "json", "sync", *world.base)
+
+    entries = [json.loads(line) for line in said.err.splitlines()]
+    assert {"timestamp", "level", "event"} <= set(entries[0])
+    assert "applied" in {entry["event"] for entry in entries}

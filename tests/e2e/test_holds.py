@@ -1,0 +1,195 @@
+"""What a limit stops is held, explained, and released by a person: exactly that, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.rig import Rig, rig
+
+
+@pytest.fixture
+def synced(tmp_path: Path) -> Iterator[Rig]:
+    with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as made:
+        world = made.okta.world
+        people = [world.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(40)]
+        world.create_group("Crew", members=people[:20])
+        made.sync()
+        made.assert_exact()
+        yield made
+
+
+def unassign(made: Rig, *numbers: int) -> None:
+    for number in numbers:
+        made.okta.world.unassign(f"p{number:02}@example.com")
+
+
+def active(made: Rig) -> set[str]:
+    return set(made.actual_people())
+
+
+def held(made: Rig) -> list[dict[str, Any]]:
+    holds = made.run("held", "--json").document["holds"]
+    assert isinstance(holds, list)
+    return holds
+
+
+def test_sixty_percent_unassigned_by_mistake_are_held_and_approved_exactly(synced: Rig) -> None:
+    before = active(synced)
+    unassign(synced, *range(16, 40))
+
+    result = synced.sync(code=3)
+
+    assert active(synced) == before
+    assert result["status"] == "refused"
+    [hold] = held(synced)
+    assert hold["check"] == "deactivations"
+    assert (hold["numbers"]["planned"], hold["numbers"]["allowed"]) == (24, 4)
+    assert "24 users would be removed" in synced.run("held").stdout
+
+    synced.okta.world.assign("p39@example.com")
+    unassign(synced, 0)
+    synced.run("approve", hold["id"], "--json")
+    result = synced.sync(code=None)
+
+    assert result["summary"]["applied"]["deactivate_user"] == 23
+    assert {"p39@example.com", "p00@example.com"} <= active(synced)
+    assert not {f"p{n:02}@example.com" for n in range(16, 39)} & active(synced)
+
+
+def test_the_same_people_in_small_portions_meet_the_same_limit(synced: Rig) -> None:
+    codes = []
+    for number in range(30, 40):
+        unassign(synced, number)
+        codes.append(synced.run("sync", "--json", code=None).exit_code)
+    assert codes == [0, 0, 0, 0, 3, 3, 3, 3, 3, 3]
+    assert len(active(synced)) == 36
+
+
+def test_an_emptied_group_is_held_whatever_the_limits(synced: Rig) -> None:
+    synced.write_config(safety='max_member_removals = "100%"\nmax_member_removals_per_group = "100%"')
+    members = synced.actual_groups()["Crew"]
+    for number in range(20):
+        synced.okta.world.remove_member("Crew", f"p{number:02}@example.com")
+
+    synced.sync(code=3)
+
+    assert synced.actual_groups()["Crew"] == members
+    [hold] = held(synced)
+    assert hold["check"] == "emptied_group"
+    synced.run("approve", "--all", "--now", "--json")
+    assert synced.actual_groups()["Crew"] == []
+    assert held(synced) == []
+
+
+def test_an_approval_is_good_for_one_application(synced: Rig) -> None:
+    unassign(synced, *range(30, 40))
+    synced.sync(code=3)
+    synced.run("approve", "--all")
+    synced.sync()
+    for number in range(30, 40):
+        synced.okta.world.assign(f"p{number:02}@example.com")
+    synced.sync()
+    unassign(synced, *range(30, 40))
+
+    synced.sync(code=3)
+
+    assert len(active(synced)) == 40
+
+
+def test_a_single_change_may_be_approved(synced: Rig) -> None:
+    unassign(synced, *range(30, 40))
+    synced.sync(code=3)
+    change = next(c for c in held(synced)[0]["changes"] if c["name"] == "p35@example.com")
+    document = synced.run("approve", change["id"], "--now", "--json").document
+    assert document["summary"]["applied"] == {"deactivate_user": 1}
+    assert len(active(synced)) == 39
+    assert "p35@example.com" not in active(synced)
+    assert len(held(synced)[0]["changes"]) == 9
+
+
+def test_what_was_rejected_is_not_raised_again_until_the_world_changes(synced: Rig) -> None:
+    unassign(synced, *range(30, 40))
+    synced.sync(code=3)
+    synced.run("reject", held(synced)[0]["id"])
+
+    result = synced.sync()
+    assert result["summary"]["skipped"]["rejected"] == 10
+    assert held(synced) == []
+
+    for number in range(30, 40):
+        synced.okta.world.assign(f"p{number:02}@example.com")
+    synced.sync()
+    unassign(synced, *range(30, 40))
+    synced.sync(code=3)
+    assert len(active(synced)) == 40
+
+
+def test_a_hold_whose_reason_is_gone_is_gone(synced: Rig) -> None:
+    unassign(synced, *range(30, 40))
+    synced.sync(code=3)
+    for number in range(30, 40):
+        synced.okta.world.assign(f"p{number:02}@example.com")
+    synced.sync()
+    assert held(synced) == []
+
+
+def test_a_plan_never_raises_a_hold(synced: Rig) -> None:
+    unassign(synced, *range(30, 40))
+    plan = synced.plan(code=3)
+    assert plan["holds"][0]["check"] == "deactivations"
+    assert held(synced) == []
+
+
+def test_removals_that_new_settings_bring_are_held_under_the_limits(synced: Rig) -> None:
+    synced.okta.world.set_user_status("p30@example.com", "SUSPENDED")
+    synced.sync()
+    synced.write_config(provisioning='suspended_users = "deactivate"')
+
+    synced.sync(code=3)
+
+    [hold] = held(synced)
+    assert hold["check"] == "scope_change"
+    assert "p30@example.com" in active(synced)
+    synced.run("approve", hold["id"])
+    synced.sync()
+    assert "p30@example.com" not in active(synced)
+    synced.okta.world.set_user_status("p31@example.com", "SUSPENDED")
+    synced.sync()
+    assert "p31@example.com" not in active(synced)
+
+
+def test_a_change_of_concurrency_is_no_change_of_scope(synced: Rig) -> None:
+    synced.write_config(split="concurrency = 2")
+    unassign(synced, 30)
+    synced.sync()
+    assert "p30@example.com" not in active(synced)
+
+
+def test_an_inactive_account_is_adopted_only_with_approval(synced: Rig) -> None:
+    asleep = synced.split.world.create_local_user("asleep@example.com")
+    synced.split.world.set_active(asleep, active=False)
+    synced.okta.world.add_user("asleep@example.com", "A", "Sleep", assign=True)
+    synced.sync(code=3)
+    assert "asleep@example.com" not in active(synced)
+    synced.run("approve", "--all", "--now")
+    assert "asleep@example.com" in active(synced)
+    assert synced.split.world.users[asleep].external_id
+
+
+def test_unknown_ids_are_a_usage_error(synced: Rig) -> None:
+    synced.run("approve", "h000000000000", code=64)
+    synced.run("approve", code=64)
+    synced.run("reject", "--all", "x", code=64)
+
+
+def test_who_decided_stands_in_the_journal(synced: Rig) -> None:
+    unassign(synced, *range(30, 40))
+    synced.sync(code=3)
+    document = synced.run("approve", "--all", "--json").document
+    assert document["schema"] == "syncd.decision/1"
+    assert "@" in document["decided_by"]
+    assert len(document["items"]) == 10
