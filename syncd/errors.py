@@ -6,7 +6,8 @@ SyncdError                 exit 1   the root: a message, a hint, an exit code
 ├── PermanentError         exit 1   trying the same again is useless
 │   ├── NotFound           exit 1   the object is not there
 │   ├── AlreadyExists      exit 1   somebody else holds the name
-│   └── AccessDenied       exit 1   the token is wrong, revoked, or too narrow
+│   ├── AccessDenied       exit 1   the token is wrong, revoked, or too narrow
+│   └── ConnectionSick     exit 1   the connection as a whole must be mended first
 ├── RefusedError           exit 3   a safety rule says no
 │   └── StaleError         exit 3   the world is no longer what the plan saw
 ├── UsageError             exit 64  the command line makes no sense
@@ -71,6 +72,14 @@ class AlreadyExists(PermanentError):  # noqa: N818  (HTTP's own words)
 
 class AccessDenied(PermanentError):  # noqa: N818  (HTTP's own words)
     """401 or 403: `side` is "okta" or "split"."""
+
+    def __init__(self, message: str, *, side: str, hint: str = "", status: int | None = None) -> None:
+        super().__init__(message, hint=hint, status=status)
+        self.side = side
+
+
+class ConnectionSick(PermanentError):  # noqa: N818  (a state of the connection, noticed while working)
+    """The connection as a whole must be mended first, not one object: `side` is "okta" or "split"."""
 
     def __init__(self, message: str, *, side: str, hint: str = "", status: int | None = None) -> None:
         super().__init__(message, hint=hint, status=status)

@@ -17,7 +17,7 @@ from syncd.cli.session import Answer, Session
 from syncd.report import jsondoc
 
 if TYPE_CHECKING:
-    from syncd.engine.run import Planned
+    from syncd.engine.planned import Planned
     from syncd.engine.selection import Selection
     from syncd.settings import ConnectionSettings
 

@@ -16,7 +16,7 @@ from syncd.cli.session import Answer, Session
 from syncd.report.text import run_lines
 
 if TYPE_CHECKING:
-    from syncd.engine.run import RunResult
+    from syncd.engine.result import RunResult
     from syncd.engine.selection import Selection
     from syncd.settings import ConnectionSettings
 

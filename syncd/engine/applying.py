@@ -14,7 +14,7 @@ from itertools import chain, groupby, islice
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
 from syncd.engine.job import Job
 from syncd.engine.writing import Outcome, Unit, execute
-from syncd.errors import AccessDenied, PermanentError, SyncdError, TemporaryError
+from syncd.errors import AccessDenied, ConnectionSick, SyncdError, TemporaryError
 from syncd.ports import Settled, Stage
 
 PHASES: Sequence[Sequence[ChangeKind]] = (
@@ -142,14 +142,16 @@ class Applying:
         if isinstance(error, AccessDenied) and (error.status == 401 or self._listing_is_denied()):
             self.stopped = error
         if self.vanished > VANISHED_AT_MOST:
-            self.stopped = PermanentError(
+            self.stopped = ConnectionSick(
                 f"{self.vanished} known accounts are gone at the target",
+                side="split",
                 hint="if SCIM was switched off and on again in Split, accounts must be matched afresh",
             )
         good, bad = sum(self.applied.values()), sum(self.failed.values())
         if good + bad >= BREAKER_AFTER and bad > BREAKER_SHARE * (good + bad):
-            self.stopped = PermanentError(
+            self.stopped = ConnectionSick(
                 f"{bad} of {good + bad} writes failed; the rest was not tried",
+                side="split",
                 hint="see the errors above; the target or its settings need attention first",
             )
 

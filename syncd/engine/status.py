@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from syncd.core.plan import timestamp
+from syncd.engine.quarantine import current
 from syncd.engine.run import COMPLETE_READ_KEY
 from syncd.ports import RunRecord, Store
 from syncd.settings.schema import ConnectionSettings
@@ -19,10 +20,13 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
     population = store.population()
     complete = store.recall(COMPLETE_READ_KEY)
     failures = store.failures()
+    sick = current(store)
+    holds = store.holds()
     return {
         "schema": "syncd.status/1",
         "connection": settings.name,
-        "state": "never_synced" if complete is None else "failing" if failures else "well",
+        "state": _state(complete, store, failing=bool(failures)),
+        "quarantine": sick.document() if sick else None,
         "managed": {
             "users": population.users,
             "active_users": population.active_users,
@@ -32,6 +36,10 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         "last_complete_read": complete,
         "last_complete_read_age_seconds": _age(complete, now),
         "runs": [_run(run) for run in store.runs(limit=5)],
+        "held": [
+            {"id": hold.id, "check": hold.check, "reason": hold.reason, "changes": len(hold.changes)}
+            for hold in holds
+        ],
         "failing": [
             {
                 "object": failure.name,
@@ -45,6 +53,15 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         ],
         "token": _token(settings.split.token_created, now.date()),
     }
+
+
+def _state(complete: str | None, store: Store, *, failing: bool) -> str:
+    """The worst that can be said of it."""
+    if current(store):
+        return "quarantined"
+    if complete is None:
+        return "never_synced"
+    return "failing" if failing else "held" if store.holds() else "well"
 
 
 def _age(moment: str | None, now: datetime) -> int | None:

@@ -1,0 +1,86 @@
+"""A sick connection: no more writes, one request per probe until it is well.
+
+Entered on a refused token (either side), an app or target that is gone, too many failing writes, or known accounts
+that vanish in number. It is left by itself when a probe goes well.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from syncd.core.plan import timestamp
+from syncd.engine.job import Job
+from syncd.errors import AccessDenied, ConnectionSick, SyncdError
+from syncd.ports import Store
+
+KEY = "quarantine"
+FIRST_PROBE = timedelta(minutes=5)
+SLOWEST_PROBE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """`side` is "okta" or "split"; `probes` counts those that failed since it began."""
+
+    side: str
+    reason: str
+    since: datetime
+    next_probe: datetime
+    probes: int = 0
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "side": self.side,
+            "reason": self.reason,
+            "since": timestamp(self.since),
+            "next_probe": timestamp(self.next_probe),
+            "probes": self.probes,
+        }
+
+
+def current(store: Store) -> Quarantine | None:
+    said = store.recall(KEY)
+    if said is None:
+        return None
+    found = json.loads(said)
+    return Quarantine(
+        side=found["side"],
+        reason=found["reason"],
+        since=datetime.fromisoformat(found["since"]),
+        next_probe=datetime.fromisoformat(found["next_probe"]),
+        probes=found["probes"],
+    )
+
+
+def note(job: Job, error: SyncdError | None) -> None:
+    """Enters quarantine when this error concerns the whole connection; does nothing for any other."""
+    side = error.side if isinstance(error, AccessDenied | ConnectionSick) else None
+    if error is None or side is None or current(job.store) is not None:
+        return
+    now = job.clock()
+    found = Quarantine(side, error.message, now, now + FIRST_PROBE)
+    job.store.remember(KEY, json.dumps(found.document()))
+    job.observer.event("error", "connection quarantined", side=side, reason=error.message)
+
+
+def probe(job: Job) -> None:
+    """One request to the sick side. Raises what it answers while it is still sick, else ends the quarantine."""
+    found = current(job.store)
+    if found is None:
+        return
+    try:
+        if found.side == "okta":
+            job.source.application()
+        else:
+            next(iter(job.target.list_users()), None)
+    except SyncdError:
+        failed = found.probes + 1
+        wait = min(FIRST_PROBE * 2 ** min(failed, 10), SLOWEST_PROBE)
+        again = replace(found, probes=failed, next_probe=job.clock() + wait)
+        job.store.remember(KEY, json.dumps(again.document()))
+        raise
+    job.store.remember(KEY, None)
+    job.observer.event("info", "connection well again", side=found.side, since=timestamp(found.since))

@@ -1,0 +1,139 @@
+"""What a run did, as a value: the contract's result document and its exit code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from syncd.core.change import ChangeKind
+from syncd.core.diff import Skipped
+from syncd.core.plan import skipped_document, timestamp
+from syncd.engine.applying import Applying
+from syncd.engine.job import Job
+from syncd.engine.planned import Planned
+from syncd.engine.quarantine import Quarantine, current
+from syncd.errors import SyncdError
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The result of sync or apply (contract: syncd.run/1)."""
+
+    run_id: str
+    connection: str
+    applied: Mapping[ChangeKind, int]
+    failed: Mapping[ChangeKind, int]
+    held: Mapping[ChangeKind, int]
+    skipped: Sequence[Skipped]
+    errors: Sequence[Mapping[str, Any]]
+    requests: Mapping[str, Mapping[str, int]]
+    problems: Sequence[SyncdError]
+    holds: Sequence[Mapping[str, Any]]
+    duration_seconds: float
+    quarantine: Quarantine | None = None
+    waiting: int = 0
+    """Objects that failed earlier and wait for their next try, or memberships that wait for those."""
+
+    @property
+    def exit_code(self) -> int:
+        if self.problems:
+            return 1
+        if self.held:
+            return 3
+        return 4 if self.failed or self.waiting else 0
+
+    @property
+    def status(self) -> str:
+        return {0: "succeeded", 1: "failed", 3: "refused", 4: "partial"}[self.exit_code]
+
+    def summary(self) -> dict[str, dict[str, int]]:
+        skipped: dict[str, int] = {}
+        for skip in self.skipped:
+            skipped[skip.kind] = skipped.get(skip.kind, 0) + 1
+        return {
+            "applied": _counts(self.applied),
+            "failed": _counts(self.failed),
+            "held": _counts(self.held),
+            "skipped": dict(sorted(skipped.items())),
+        }
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "schema": "syncd.run/1",
+            "run_id": self.run_id,
+            "connection": self.connection,
+            "status": self.status,
+            "summary": self.summary(),
+            "requests": {side: dict(sorted(counts.items())) for side, counts in self.requests.items()},
+            "errors": list(self.errors),
+            "holds": list(self.holds),
+            "skipped": [skipped_document(skip) for skip in self.skipped],
+            "quarantine": self.quarantine.document() if self.quarantine else None,
+            "duration_seconds": round(self.duration_seconds, 3),
+        }
+
+
+def _counts(counts: Mapping[ChangeKind, int]) -> dict[str, int]:
+    return {kind.value: counts[kind] for kind in ChangeKind if counts.get(kind)}
+
+
+def held_counts(planned: Planned) -> Mapping[ChangeKind, int]:
+    counts: dict[ChangeKind, int] = {}
+    for hold in planned.header.holds:
+        for change in planned.held(hold.id):
+            counts[change.kind] = counts.get(change.kind, 0) + 1
+    return counts
+
+
+def run_result(job: Job, planned: Planned, applying: Applying, started: float) -> RunResult:
+    """`started` is a reading of the monotonic clock, in seconds."""
+    retries = {failure.object_key: failure.next_attempt for failure in job.store.failures()}
+    errors = [
+        {
+            "object": change.name if change.group is None else f"{change.user} in {change.group}",
+            "okta_id": change.okta_id,
+            "kind": change.kind.value,
+            "message": error.message,
+            "next_attempt": timestamp(retries[change.object_key]) if change.object_key in retries else None,
+        }
+        for change, error in applying.failures
+    ]
+    problems = [*planned.problems, *([applying.stopped] if applying.stopped else [])]
+    errors += [
+        {
+            "object": job.settings.name,
+            "okta_id": None,
+            "kind": "run",
+            "message": problem.message,
+            "next_attempt": None,
+        }
+        for problem in problems
+    ]
+    quarantined = sum(skip.kind == "quarantined" for skip in planned.header.skipped)
+    return RunResult(
+        run_id=applying.run_id,
+        connection=job.settings.name,
+        applied=applying.applied,
+        failed=applying.failed,
+        held=held_counts(planned),
+        skipped=planned.header.skipped,
+        errors=errors,
+        requests={"okta": job.source.requests(), "target": job.target.requests()},
+        problems=problems,
+        holds=[
+            {
+                "id": hold.id,
+                "check": hold.check,
+                "reason": hold.reason,
+                "way_out": hold.way_out,
+                "numbers": dict(hold.numbers),
+                "changes": hold.changes,
+            }
+            for hold in planned.header.holds
+        ],
+        duration_seconds=time.monotonic() - started,
+        quarantine=current(job.store),
+        waiting=quarantined + sum(applying.deferred.values()),
+    )
