@@ -58,11 +58,12 @@ class _Call:
     what: str
     data: bytes | None
     headers: Mapping[str, str] = field(repr=False)
+    once: bool = False
 
     @property
     def repeatable(self) -> bool:
-        """Everything that syncd sends but POST has the same effect when it is sent twice."""
-        return self.method != "POST"
+        """What has the same effect when it is sent twice: everything but POST and what the caller marks."""
+        return self.method != "POST" and not self.once
 
     def request(self) -> requests.PreparedRequest:
         """Made by hand: URL and headers are prepared already, and preparing them again costs a quarter of a request."""
@@ -137,8 +138,11 @@ class ScimHttp:
         body: Mapping[str, Any] | None = None,
         *,
         headers: Mapping[str, str] | None = None,
+        once: bool = False,
     ) -> ScimAnswer:
         """One request to base URL + percent-encoded `segments`, repeated where that can help and do no harm.
+
+        `once`: sent twice it would do more than once, like a POST.
 
         Returns any answer that settles the matter, 2xx and 4xx alike. Raises AccessDenied (401, 403),
         PermanentError (redirect, web page, oversized answer, TLS), TemporaryError (retries used up) and, for
@@ -146,7 +150,7 @@ class ScimHttp:
         """
         data = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         used = self.media_type
-        answer = self._deliver(self._call(method, segments, query, data, headers, used))
+        answer = self._deliver(self._call(method, segments, query, data, headers, used, once))
         refused = answer.status in (406, 415) or (
             # Body parsers that ignore application/scim+json see an empty body and answer 400.
             answer.status == 400
@@ -158,7 +162,7 @@ class ScimHttp:
         if refused:
             self._media_tries -= 1
             other = PLAIN_JSON if used == SCIM_JSON else SCIM_JSON
-            second = self._deliver(self._call(method, segments, query, data, headers, other))
+            second = self._deliver(self._call(method, segments, query, data, headers, other, once))
             if second.ok:
                 self.media_type = other
                 answer = second
@@ -176,6 +180,7 @@ class ScimHttp:
         data: bytes | None,
         headers: Mapping[str, str] | None,
         media_type: str,
+        once: bool,  # noqa: FBT001  (private, one caller)
     ) -> _Call:
         for segment in segments:
             if segment in ("", ".", ".."):
@@ -191,7 +196,7 @@ class ScimHttp:
         sent = {**self._headers, "Accept": _ACCEPT[media_type], **(headers or {})}
         if data is not None:
             sent |= {"Content-Type": media_type, "Content-Length": str(len(data))}
-        return _Call(method, url, f"{method} /{path}", data, sent)
+        return _Call(method, url, f"{method} /{path}", data, sent, once)
 
     def _deliver(self, call: _Call) -> ScimAnswer:
         try:

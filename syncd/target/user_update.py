@@ -15,7 +15,7 @@ from syncd.core.change import Json
 from syncd.errors import AlreadyExists, NotFound, PermanentError, SyncdError, TemporaryError
 from syncd.ports.target import Applied
 from syncd.target import user_forms
-from syncd.target.answers import FORM_REFUSED, ScimAnswer, error_for
+from syncd.target.answers import FORM_REFUSED, ScimAnswer, Unanswered, error_for
 from syncd.target.conversation import USERS, Conversation
 from syncd.target.scim_wire import as_bool, identifier, parse_path, read, replacement, same, sendable
 from syncd.target.user_forms import FORMS, Form, Wish, family_of
@@ -186,17 +186,24 @@ class UserUpdate:
         """One PATCH; None when the server refuses this form."""
         what = f"update user {wish.scim_id}"
         proven = all(self._learned[f"trusted:{form}:{text}"] for text in texts)
+        adds = any(operation["op"] == "add" for operation in body["Operations"])
         try:
-            answer = self._talk.http.send("PATCH", [USERS, wish.scim_id], body=body)
+            answer = self._talk.http.send("PATCH", [USERS, wish.scim_id], body=body, once=adds)
         except TemporaryError as failure:
-            if failure.status != 500 or proven:
+            # Some servers answer 500 to a form that they do not know; and an entry that may have been added
+            # already is not added again but looked at, which the next form does.
+            if (failure.status != 500 or proven) and not (adds and isinstance(failure, Unanswered)):
                 raise
-            attempt.refuse(failure)  # some servers answer 500 to a form that they do not know
+            attempt.refuse(failure)
             return None
         if answer.ok:
             return answer
         error = error_for(answer, what)
-        if answer.status == _NO_SUCH_METHOD:
+        no_patch = answer.status == _NO_SUCH_METHOD
+        if answer.status == 404 and self._talk.method == "auto" and not self._learned["update_method"]:
+            self._talk.fetch(USERS, wish.scim_id)  # NotFound, or there: no PATCH may look like no user
+            no_patch = True
+        if no_patch:
             attempt.no_patch = True
             attempt.refuse(error)
             if self._talk.method == "auto":

@@ -324,6 +324,19 @@ def test_configuration_overrules_what_was_learned(serve: Serve, make_target: Mak
     assert not org.puts
 
 
+def test_a_server_whose_patch_answers_404_for_a_user_that_is_there_is_put_only(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    site = OneUser(refuses=["patch"], status=404)
+    target = make_target(serve(site).base_url)
+
+    applied = target.update_user("u1", {"name.givenName": "Ann"}, {"name.givenName": "Anna"})
+
+    assert applied.scim_id == "u1"
+    assert site.user["name"]["givenName"] == "Anna"
+    assert target.learned()["update_method"] == "put"
+
+
 def test_a_put_of_an_inactive_user_keeps_it_inactive(serve: Serve, make_target: MakeTarget) -> None:
     org = OneUser()
     org.user["active"] = False
