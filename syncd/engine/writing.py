@@ -78,10 +78,12 @@ def _create_user(job: Job, unit: Unit) -> Outcome:
 def _adopt_user(job: Job, unit: Unit) -> Outcome:
     change = unit.change
     scim_id = _known_id(change)
-    applied = (
-        job.target.update_user(scim_id, change.before, change.after) if change.after else Applied(scim_id)
-    )
     wanted: Attributes = unit.users[change.okta_id].wanted.attributes
+    applied = (
+        job.target.update_user(scim_id, change.before, change.after, wanted)
+        if change.after
+        else Applied(scim_id)
+    )
     if not job.settings.provisioning.update_users:
         wanted = job.target.user(scim_id).attributes
     return _user_now(change, applied, wanted, active=True)
@@ -90,15 +92,13 @@ def _adopt_user(job: Job, unit: Unit) -> Outcome:
 def _update_user(job: Job, unit: Unit) -> Outcome:
     change = unit.change
     known = unit.users[change.okta_id]
+    whole = patched(known.pushed.attributes if known.pushed else {}, change.after)
     try:
-        applied = job.target.update_user(_known_id(change), change.before, change.after)
+        applied = job.target.update_user(_known_id(change), change.before, change.after, whole)
     except NotFound:
         return _found_again(job, known, change)
-    pushed = known.pushed.attributes if known.pushed else {}
     active = known.pushed.active if known.pushed else True
-    return _user_now(
-        change, applied, patched(pushed, change.after), active=bool(change.after.get("active", active))
-    )
+    return _user_now(change, applied, whole, active=bool(change.after.get("active", active)))
 
 
 def _found_again(job: Job, known: KnownUser, change: Change) -> Outcome:

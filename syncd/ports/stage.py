@@ -58,8 +58,8 @@ class Stage(Protocol):
 
     def departures(self) -> Iterator[KnownUser]:
         """Known users that are gone from Okta: not staged although the list was read whole (or put_absent), or stored
-        as ABSENT and not staged again. Only those that still matter: linked and active at the target, or with a
-        stored wish that is not ABSENT yet. Each needs a witness in this cycle.
+        as ABSENT and not staged again. Only those that still matter: linked and active at the target, pushed into a
+        group, or with a stored wish that is not ABSENT yet. Each needs a witness in this cycle.
         """
         ...
 

@@ -82,8 +82,17 @@ class Target(Protocol):
         """
         ...
 
-    def update_user(self, scim_id: str, before: Mapping[str, Json], after: Mapping[str, Json]) -> Applied:
-        """Changes exactly the attributes in `after` (None: removes it; `active` and `externalId` allowed)."""
+    def update_user(
+        self,
+        scim_id: str,
+        before: Mapping[str, Json],
+        after: Mapping[str, Json],
+        whole: Mapping[str, Json] | None = None,
+    ) -> Applied:
+        """Changes exactly the attributes in `after` (None: removes it; `active` and `externalId` allowed).
+
+        `whole`: all mapped attributes as they shall be afterwards, so that sub-objects go out whole without a read.
+        """
         ...
 
     def deactivate_user(self, scim_id: str) -> Applied: ...

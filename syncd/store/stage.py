@@ -62,14 +62,16 @@ ORDER BY 1
 _DEPARTURES = """
 SELECT okta_id FROM main.nominated
 UNION
-SELECT k.okta_id FROM store.users k WHERE k.unsettled = 1 AND k.standing = 'absent'
+SELECT k.okta_id FROM store.users k WHERE k.standing = 'absent'
+    AND (k.unsettled = 1 OR EXISTS (SELECT 1 FROM store.members m WHERE m.user_id = k.okta_id AND m.pushed))
     AND NOT EXISTS (SELECT 1 FROM main.seen e WHERE e.okta_id = k.okta_id)
 ORDER BY 1
 """
 _DEPARTURES_FEW = """
 SELECT k.okta_id FROM main.limit_users l CROSS JOIN store.users k ON k.okta_id = l.okta_id
 LEFT JOIN main.nominated n ON n.okta_id = l.okta_id
-WHERE n.okta_id IS NOT NULL OR (k.unsettled = 1 AND k.standing = 'absent'
+WHERE n.okta_id IS NOT NULL OR (k.standing = 'absent'
+    AND (k.unsettled = 1 OR EXISTS (SELECT 1 FROM store.members m WHERE m.user_id = k.okta_id AND m.pushed))
     AND NOT EXISTS (SELECT 1 FROM main.seen e WHERE e.okta_id = k.okta_id))
 ORDER BY 1
 """

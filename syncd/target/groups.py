@@ -60,6 +60,8 @@ class Groups:
             error = error_for(answer, f"rename group {scim_id}")
             if status == 405 and form != "put" and self._talk.method == "auto":
                 self._learned.set("group_update", "put")
+            elif status == 404 and form != "put" and not self._learned["group_rename"]:
+                self._talk.fetch(GROUPS, scim_id)  # NotFound, or there: no PATCH may look like no group
             elif status not in FORM_REFUSED:
                 raise error
             refused = refused or error
@@ -129,4 +131,6 @@ def replace_group(
         answer = talk.http.send("PUT", [GROUPS, scim_id], body=body, headers=sent)
         if answer.status != 412 or last:
             break
+    if answer.status == 405:
+        talk.learned.drop("group_update")  # neither PATCH nor PUT: what was learned is no longer so
     return answer

@@ -80,7 +80,11 @@ class UserUpdate:
             self._learned.set("deactivation", "removes")
             return Applied(scim_id=None, status=gone.status, note="the target has removed the user")
         except NotFound as gone:
-            return Applied(scim_id=None, status=gone.status, note="the user was already gone")
+            try:
+                self._talk.fetch(USERS, scim_id)
+            except NotFound:
+                return Applied(scim_id=None, status=gone.status, note="the user was already gone")
+            raise TemporaryError(f"{gone.message}, but the user is there", status=gone.status) from gone
         return applied
 
     def _read_back(self, scim_id: str) -> Mapping[str, Any]:

@@ -103,3 +103,24 @@ def test_a_deactivation_is_not_dropped_because_an_update_failed(synced: Rig) -> 
 
     assert result["summary"]["applied"] == {"deactivate_user": 1}
     assert "moody@example.com" not in synced.actual_people()
+
+
+def test_a_membership_whose_removal_failed_is_removed_later_though_the_account_is_inactive(
+    synced: Rig,
+) -> None:
+    world = synced.okta.world
+    someone = world.add_user("leaver@example.com", "Lea", "Ver", assign=True, groups=["Product"])
+    synced.sync()
+    members = synced.split.world.members("Product")
+    for method in ("PATCH", "PUT"):
+        synced.split.faults.add("status", method=method, path="/Groups/", count=-1, status=403)
+    world.unassign(someone)
+    synced.sync(code=4)
+    assert "leaver@example.com" not in synced.actual_people()
+    assert synced.split.world.members("Product") == members
+
+    synced.split.faults.clear()
+    synced.run("retry")
+    synced.sync()
+
+    assert "leaver@example.com" not in synced.split.world.members("Product")

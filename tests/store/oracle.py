@@ -84,9 +84,10 @@ class World:
                 or (
                     known.wanted.standing is Standing.ABSENT
                     and okta_id not in self.staged
-                    and known.scim_id is not None
-                    and known.active
-                    and not known.released
+                    and (
+                        (known.scim_id is not None and known.active and not known.released)
+                        or any(member == okta_id for _, member in self.pushed)
+                    )
                 )
             )
         )

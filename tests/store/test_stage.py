@@ -20,6 +20,7 @@ from tests.store.making import (
     fill,
     group,
     push_group,
+    push_member,
     push_user,
     wanted,
 )
@@ -103,13 +104,17 @@ def test_a_later_record_replaces_an_earlier_one_also_when_it_equals_the_stored(s
     assert cases(stage) == []
 
 
-def test_a_stored_absence_stays_a_departure_until_the_account_is_inactive(settled: Store) -> None:
+def test_a_stored_absence_stays_a_departure_until_the_account_is_inactive_and_in_no_group(
+    settled: Store,
+) -> None:
     absorb(settled, users=[ANN], gone={BOB.okta_id: NOON})
     stage = settled.stage()
     stage.put_users([ANN])
     stage.users_read_whole()
     assert (gone(stage), cases(stage)) == ([BOB.okta_id], [(BOB.okta_id, None)])
     push_user(settled, BOB, active=False)
+    assert (gone(stage), cases(stage)) == ([BOB.okta_id], [])
+    push_member(settled, "g1", BOB.okta_id, present=False)
     assert (gone(stage), cases(stage)) == ([], [])
 
 

@@ -67,6 +67,26 @@ def test_a_rename_that_is_accepted_but_not_done_is_an_error(serve: Serve, make_t
         make_target(server.base_url).rename_group("g1", "New")
 
 
+def test_a_server_without_a_route_for_patch_is_not_taken_for_a_missing_group(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    group: dict[str, Any] = {"id": "g1", "displayName": "Old", "members": [{"value": "x"}]}
+
+    def script(seen: Seen) -> Reply:
+        if seen.method == "PATCH":
+            return Reply(404, "Cannot PATCH /Groups/g1")
+        if seen.method == "PUT":
+            group.update(seen.body)
+        return Reply(200, group)
+
+    target = make_target(serve(script).base_url)
+    target.rename_group("g1", "New")
+    outcome = target.change_members("g1", add=["y"], remove=["x"])
+
+    assert dict(outcome.failed) == {}
+    assert (group["displayName"], group["members"]) == ("New", [{"value": "y"}])
+
+
 def test_a_put_that_could_lose_hidden_members_is_not_sent(serve: Serve, make_target: MakeTarget) -> None:
     server = serve(lambda _seen: Reply(200, {"id": "g1", "displayName": "Old"}))
     target = make_target(server.base_url, update_method="put", learned={"hidden:members": "yes"})

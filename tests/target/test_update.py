@@ -308,6 +308,36 @@ def test_a_server_with_put_only_is_known_after_one_refusal(serve: Serve, make_ta
     assert org.user["nickName"] == "Annie"
 
 
+def test_a_server_without_a_route_for_patch_is_not_taken_for_a_missing_user(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    org = OneUser(refuses=("patch",), status=404)
+
+    applied, _ = update(org, serve, make_target, {"displayName": "B"})
+
+    assert applied.verified
+    assert org.user["displayName"] == "B"
+
+
+def test_an_added_entry_is_not_added_again_when_the_answer_is_lost(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    org = OneUser()
+    lost = [Reply(drop=True)]
+
+    def script(seen: Seen) -> Reply:
+        reply = org(seen)
+        return lost.pop() if lost and seen.method == "PATCH" else reply
+
+    target = make_target(serve(script).base_url, attribute_paths=("phoneNumbers[mobile].value",))
+    applied = target.update_user(
+        "u1", {"phoneNumbers[mobile].value": None}, {"phoneNumbers[mobile].value": "+1-201-555-0123"}
+    )
+
+    assert applied.verified
+    assert org.user["phoneNumbers"] == [{"type": "mobile", "value": "+1-201-555-0123"}]
+
+
 def test_configuration_overrules_what_was_learned(serve: Serve, make_target: MakeTarget) -> None:
     org = OneUser(refuses=("patch",), status=405)
 
