@@ -119,8 +119,7 @@ def _takes_a_name(case: UserCase) -> bool:
     return known.pushed.attributes.get("userName") != (case.wanted.user_name if case.wanted else None)
 
 
-def _rivalry(wanted: WantedUser, rivals: object) -> Decision:
-    assert isinstance(rivals, (list, tuple))  # noqa: S101
+def _rivalry(wanted: WantedUser, rivals: Sequence[str]) -> Decision:
     reason = f"{wanted.user_name} is also the userName of {', '.join(sorted(rivals))}: neither is changed"
     return Decision(skipped=[Skipped("conflict", wanted.okta_id, wanted.user_name, reason)], still=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -118,8 +118,7 @@ def read_groups(job: Job, stage: Stage, reading: Reading) -> None:
         stage.groups_read_whole()
 
 
-def _attempt(reading: Reading, read: object) -> bool:
-    assert callable(read)  # noqa: S101
+def _attempt(reading: Reading, read: Callable[[], None]) -> bool:
     try:
         read()
     except TemporaryError as problem:
