@@ -31,6 +31,7 @@ COMMANDS = {
     "reject": ("syncd.cli.reject", "Drop held changes until the world moves."),
     "retry": ("syncd.cli.retry", "Try what failed again at the next sync."),
     "release": ("syncd.cli.release", "Stop managing a user or group; leave it at the target."),
+    "audit": ("syncd.cli.audit", "Check or export the audit trail."),
     "simulate": ("syncd.cli.simulate", "Serve a simulated Okta org or Split organisation."),
     "demo": ("syncd.cli.demo", "Tell the whole story against both simulators."),
     "completion": ("syncd.cli.completion", "Print the completion script for bash, zsh or fish."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +12,7 @@ from syncd.core.change import Change, ChangeKind
 from syncd.core.plan import Hold
 from syncd.model import KnownGroup, KnownUser, PushedGroup, PushedUser
 from syncd.ports.stage import Stage
+from syncd.ports.trail import ChainReport, Head, JournalEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,8 @@ class Settled:
     error: str | None = None
     deferred: bool = False
     """True: not tried or not failed by itself (waits for its user, the run was stopped): no failure is counted."""
+    request: str = ""
+    """What was sent, for the audit trail: "PATCH /Users/2819c223"; "" when nothing was, or nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,40 @@ class Store(Protocol):
 
     def open_intents(self) -> Sequence[Intent]: ...
 
+    def journal_entries(
+        self,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        run_id: str | None = None,
+        since: datetime | None = None,
+    ) -> Iterator[JournalEntry]:
+        """The audit trail in order from behind row `after` to row `until`, a page in memory at a time.
+
+        Raises PermanentError for a row that was made unreadable.
+        """
+        ...
+
+    def journal_head(self) -> tuple[int, str]:
+        """How many rows were ever written (pruned ones included), and the last one as "SEQUENCE:HASH".
+
+        Sequence numbers have no gaps, so the sequence is the length. Raises PermanentError when what is
+        remembered was made unreadable.
+        """
+        ...
+
+    def verify_journal(self, noted: Head | None = None) -> ChainReport:
+        """Walks the hash chain as it is at this moment; `noted` must still be a row of it, or be pruned."""
+        ...
+
+    def prune(self, keep: timedelta) -> int:
+        """Lets rows of the trail older than `keep` go, and runs of which no row is left; returns how many rows.
+
+        Only a settled beginning of the trail goes, never the last 24 hours, and a checkpoint row carries the chain
+        on. Raises PermanentError, and prunes nothing, when one of these rows was tampered with.
+        """
+        ...
+
     # holds and the decisions of people
     def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> None:
         """Remembers what the safety checks stopped in a cycle. A hold that is known keeps its time; others expire after
@@ -244,6 +281,7 @@ class Store(Protocol):
         ...
 
     def release_group(self, okta_id: str) -> None: ...
+
     def population(self) -> Population: ...
     def removals_since(self, since: datetime) -> RecentRemovals: ...
     def failures(self) -> Sequence[Failure]: ...

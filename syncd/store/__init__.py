@@ -1,6 +1,6 @@
 """What one connection remembers, on SQLite. `open_store` writes, `open_for_reading` leaves the disk untouched."""
 
-from syncd.store.journal import ChainReport, JournalEntry
+from syncd.ports.trail import ChainReport, JournalEntry
 from syncd.store.opening import open_for_reading, open_store
 from syncd.store.sqlite import SqliteStore
 

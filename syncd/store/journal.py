@@ -1,8 +1,9 @@
 """The audit trail: append-only rows of intents, outcomes and notes, each carrying the hash of the one before.
 
-A row's hash is SHA-256 over the canonical JSON of all its other columns, the previous hash among them. The last
-sequence and hash are also kept in `meta`, so that a cut-off tail shows. Rows below `meta.journal_checkpoint` may be
-pruned; a note with `{"checkpoint": {"below": N, "previous": HASH}}` then vouches for where the chain begins.
+A row's hash is SHA-256 over the canonical JSON of all its other columns, the previous hash among them. Sequence
+numbers begin at 1 and have no gaps, so the last one is also the length of the chain, pruned rows included. The last
+sequence and hash are also kept in `meta`, so that a cut-off tail shows. How the chain is checked: `verifying`; how
+it loses its oldest rows: `pruning`.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from datetime import datetime
 from typing import Any
 
 from syncd.core.change import Change, ChangeKind, change_document
+from syncd.errors import PermanentError
 from syncd.ports.store import Intent, RecentRemovals, Settled
+from syncd.ports.trail import GENESIS, Head, JournalEntry
 from syncd.redact import Redactor
-from syncd.store.rows import canonical, change_of, moment
+from syncd.store.rows import at_moment, canonical, change_of, columns, moment
 
-GENESIS = "0" * 64
 PAGE = 500
 _COLUMNS = (
     "sequence",
@@ -36,34 +38,16 @@ _COLUMNS = (
     "previous",
 )
 _INSERT = f"INSERT INTO journal ({', '.join(_COLUMNS)}, hash) VALUES ({', '.join('?' * 12)})"  # noqa: S608  (constants)
-_SELECT = f"SELECT {', '.join(_COLUMNS)}, hash FROM journal"  # noqa: S608  (constants)
-
-
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
-    """One row. `entry` is "intent", "outcome" or "note"; `refers` is the intent that an outcome settles."""
-
-    sequence: int
-    at: datetime
-    run_id: str | None
-    entry: str
-    refers: int | None
-    kind: str | None
-    okta_id: str | None
-    group_id: str | None
-    applied: bool | None
-    body: Any
-    previous: str
-    hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChainReport:
-    """What `verify_chain` found. `broken_at` is the first row that does not fit, None when all do."""
-
-    rows: int
-    broken_at: int | None
-    problem: str
+SELECT = f"SELECT {', '.join(_COLUMNS)}, hash FROM journal"  # noqa: S608  (constants)
+_WITH_INTENT = (
+    f"SELECT {columns(_COLUMNS, 'j')}, j.hash, i.body FROM journal j"  # noqa: S608  (constants)
+    " LEFT JOIN journal i ON j.entry = 'outcome' AND i.sequence = j.refers AND i.entry = 'intent'"
+)
+_APPROVALS = """
+SELECT change_id, decided_by, at FROM decisions
+WHERE decision = 'approve' AND (expires_at IS NULL OR expires_at > ?)
+    AND change_id IN (SELECT value FROM json_each(?))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +65,22 @@ def row_hash(values: Sequence[Any]) -> str:
     return hashlib.sha256(canonical(list(values)).encode("ascii")).hexdigest()
 
 
-def _head(conn: sqlite3.Connection) -> tuple[int, str]:
+def head(conn: sqlite3.Connection) -> Head:
+    """The last row as `meta` remembers it. Raises PermanentError when that was made unreadable."""
     row = conn.execute("SELECT value FROM meta WHERE key = 'journal_head'").fetchone()
-    if row is None:
-        return 0, GENESIS
-    sequence, _, digest = str(row[0]).partition(":")
-    return int(sequence), digest
+    try:
+        return Head(0, GENESIS) if row is None else Head.parse(str(row[0]))
+    except ValueError as error:
+        raise PermanentError(
+            "what the store remembers as the last row of the audit trail was changed behind syncd's back",
+            hint="keep a copy of the store, and restore a backup of it; `syncd audit verify` says more",
+        ) from error
 
 
 def _append(conn: sqlite3.Connection, at: datetime, drafts: Iterable[_Draft]) -> list[int]:
     """Inside the caller's transaction; returns the sequence numbers."""
-    sequence, previous = _head(conn)
+    last = head(conn)
+    sequence, previous = last.sequence, last.hash
     stamp = moment(at)
     rows = []
     for draft in drafts:
@@ -124,12 +113,29 @@ def _append(conn: sqlite3.Connection, at: datetime, drafts: Iterable[_Draft]) ->
 def append_intents(
     conn: sqlite3.Connection, run_id: str, changes: Sequence[Change], at: datetime
 ) -> list[int]:
+    """Each intent says who approved it, if a person did: `{"approved": {"by": WHO, "at": WHEN}}`."""
+    approved = _approvals(conn, changes, at)
     drafts = [
-        _Draft("intent", run_id, change=change, body=canonical(change_document(change))) for change in changes
+        _Draft(
+            "intent",
+            run_id,
+            change=change,
+            body=canonical(change_document(change) | approved.get(change.id, {})),
+        )
+        for change in changes
     ]
     sequences = _append(conn, at, drafts)
     conn.executemany("INSERT INTO open_intents (sequence) VALUES (?)", [(number,) for number in sequences])
     return sequences
+
+
+def _approvals(
+    conn: sqlite3.Connection, changes: Sequence[Change], at: datetime
+) -> dict[str, dict[str, dict[str, str]]]:
+    """What approved changes add to their intents, by change id; asked now, because an approval counts once."""
+    ids = json.dumps([change.id for change in changes])
+    rows = conn.execute(_APPROVALS, (moment(at), ids))
+    return {change_id: {"approved": {"by": by, "at": when}} for change_id, by, when in rows}
 
 
 def append_outcomes(
@@ -167,6 +173,8 @@ def append_outcomes(
 
 def _outcome_body(settled: Settled, effects: Any, redactor: Redactor) -> dict[str, Any]:
     body: dict[str, Any] = {"change": settled.change.id, "status": settled.status, "effects": effects}
+    if settled.request:
+        body["request"] = redactor.text(settled.request)
     if settled.note:
         body["note"] = redactor.text(settled.note)
     if settled.error is not None:
@@ -206,61 +214,46 @@ def removals_since(conn: sqlite3.Connection, since: datetime) -> RecentRemovals:
     )
 
 
-def entries(conn: sqlite3.Connection, *, after: int = 0, run_id: str | None = None) -> list[JournalEntry]:
-    """At most `PAGE` rows in order from behind `after`."""
-    narrow, given = ("", ()) if run_id is None else (" AND run_id = ?", (run_id,))
-    rows = conn.execute(
-        f"{_SELECT} WHERE sequence > ?{narrow} ORDER BY sequence LIMIT {PAGE}", (after, *given)
-    ).fetchall()
-    return [_entry(row) for row in rows]
+def entries(
+    conn: sqlite3.Connection,
+    *,
+    after: int = 0,
+    until: int | None = None,
+    run_id: str | None = None,
+    since: datetime | None = None,
+) -> list[JournalEntry]:
+    """At most `PAGE` rows in order from behind `after` to `until`. Raises PermanentError for an unreadable one."""
+    wheres: dict[str, object] = {"j.sequence > ?": after}
+    if until is not None:
+        wheres["j.sequence <= ?"] = until
+    if run_id is not None:
+        wheres["j.run_id = ?"] = run_id
+    if since is not None:
+        wheres["j.at >= ?"] = moment(since)
+    query = f"{_WITH_INTENT} WHERE {' AND '.join(wheres)} ORDER BY j.sequence LIMIT {PAGE}"
+    return [_entry(row) for row in conn.execute(query, tuple(wheres.values())).fetchall()]
 
 
 def _entry(row: tuple[Any, ...]) -> JournalEntry:
-    sequence, at, run_id, entry, refers, kind, okta_id, group_id, applied, body, previous, digest = row
-    return JournalEntry(
-        sequence=sequence,
-        at=datetime.fromisoformat(at),
-        run_id=run_id,
-        entry=entry,
-        refers=refers,
-        kind=kind,
-        okta_id=okta_id,
-        group_id=group_id,
-        applied=None if applied is None else bool(applied),
-        body=json.loads(body),
-        previous=previous,
-        hash=digest,
-    )
-
-
-def verify_chain(conn: sqlite3.Connection) -> ChainReport:
-    """Checks every row's hash, its place, and that the tail is the one that `meta` remembers."""
-    count, expected, previous = 0, 1, GENESIS
-    vouched = _vouched_start(conn)
-    for row in conn.execute(f"{_SELECT} ORDER BY sequence"):
-        sequence, claimed = row[0], row[-2]
-        if count == 0 and sequence > 1:
-            if vouched != (sequence, claimed):
-                return ChainReport(
-                    0, sequence, "rows before it are missing and no checkpoint vouches for that"
-                )
-            expected, previous = sequence, claimed
-        if sequence != expected:
-            return ChainReport(count, expected, "the row is missing")
-        if claimed != previous:
-            return ChainReport(count, sequence, "it does not continue the row before it")
-        if row[-1] != row_hash(row[:-1]):
-            return ChainReport(count, sequence, "its content was changed")
-        count, expected, previous = count + 1, sequence + 1, row[-1]
-    if _head(conn) != (expected - 1, previous):
-        return ChainReport(count, expected, "rows at the end are missing")
-    return ChainReport(count, None, "")
-
-
-def _vouched_start(conn: sqlite3.Connection) -> tuple[int, str] | None:
-    """The youngest checkpoint note: the first row that must be there, and the hash of the one before it."""
-    for (body,) in conn.execute("SELECT body FROM journal WHERE entry = 'note' ORDER BY sequence DESC"):
-        checkpoint = json.loads(body).get("checkpoint")
-        if checkpoint is not None:
-            return int(checkpoint["below"]), str(checkpoint["previous"])
-    return None
+    sequence, at, run_id, entry, refers, kind, okta_id, group_id, applied, body, previous, digest, asked = row
+    try:
+        return JournalEntry(
+            sequence=sequence,
+            at=at_moment(at),
+            run_id=run_id,
+            entry=entry,
+            refers=refers,
+            kind=kind,
+            okta_id=okta_id,
+            group_id=group_id,
+            applied=None if applied is None else bool(applied),
+            body=json.loads(body),
+            previous=previous,
+            hash=digest,
+            asked=None if asked is None else json.loads(asked),
+        )
+    except (TypeError, ValueError) as error:
+        raise PermanentError(
+            f"row {sequence} of the audit trail cannot be read: it was changed behind syncd's back",
+            hint="`syncd audit verify` names the first broken row; keep a copy of the store",
+        ) from error

@@ -27,8 +27,9 @@ from syncd.ports.store import (
     RunRecord,
     Settled,
 )
+from syncd.ports.trail import ChainReport, Head, JournalEntry
 from syncd.redact import Redactor
-from syncd.store import effects, holds, journal, lock, state
+from syncd.store import effects, holds, journal, lock, pruning, state, verifying
 from syncd.store.absorb import absorb_stage
 from syncd.store.faults import explained, not_writable
 from syncd.store.private import Scratch, make_file
@@ -185,19 +186,34 @@ class SqliteStore:
         with self._writing() as conn:
             return journal.append_note(conn, dict(body), self._clock(), run_id=run_id)
 
-    def journal_entries(self, *, after: int = 0, run_id: str | None = None) -> Iterator[journal.JournalEntry]:
-        """The audit trail in order, a page in memory at a time."""
+    def journal_entries(
+        self,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        run_id: str | None = None,
+        since: datetime | None = None,
+    ) -> Iterator[JournalEntry]:
         while True:
             with self._reading() as conn:
-                page = journal.entries(conn, after=after, run_id=run_id)
+                page = journal.entries(conn, after=after, until=until, run_id=run_id, since=since)
             yield from page
             if len(page) < journal.PAGE:
                 return
             after = page[-1].sequence
 
-    def verify_journal(self) -> journal.ChainReport:
+    def journal_head(self) -> tuple[int, str]:
         with self._reading() as conn:
-            return journal.verify_chain(conn)
+            head = journal.head(conn)
+        return head.sequence, str(head)
+
+    def verify_journal(self, noted: Head | None = None) -> ChainReport:
+        with self._reading() as conn:
+            return verifying.verify_chain(conn, noted)
+
+    def prune(self, keep: timedelta) -> int:
+        with self._writing_wishes() as conn:
+            return pruning.prune(conn, self._clock(), keep)
 
     # holds and the decisions of people
 

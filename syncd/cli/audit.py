@@ -1,0 +1,197 @@
+"""`syncd audit`: is the audit trail whole, and what stands in it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncd.cli import exits
+from syncd.cli.choices import json_option
+from syncd.cli.options import Command, LazyGroup, globals_of
+from syncd.cli.session import Answer, Session
+from syncd.errors import PermanentError, SyncdError, UsageError
+from syncd.redact import Redactor
+from syncd.report import jsondoc
+from syncd.report.audit_text import verification_lines
+from syncd.report.lines import counted
+
+if TYPE_CHECKING:
+    from syncd.settings import ConnectionSettings
+
+
+class _Audit(LazyGroup):
+    """Both commands live in this module."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        return {"verify": verify, "export": export}.get(cmd_name)
+
+
+def _help(ctx: click.Context) -> None:
+    """Without a command there is nothing to do but to say which ones there are."""
+    if ctx.invoked_subcommand is None:
+        raise click.exceptions.NoArgsIsHelpError(ctx)
+
+
+command = _Audit(
+    name="audit",
+    invoke_without_command=True,
+    callback=click.pass_context(_help),
+    lazy={
+        "verify": ("", "Check the hash chain; name the first broken row."),
+        "export": ("", "Write the trail as JSON Lines."),
+    },
+    help="""Check or export the audit trail.
+
+    Every write is recorded before and after, in rows that each carry the hash of the one before.
+    """,
+)
+
+
+@click.command(name="verify", cls=Command)
+@click.option(
+    "--head", metavar="SEQUENCE:HASH", help="A head noted earlier: finds a cut or rewritten end too."
+)
+@json_option
+@click.pass_context
+def verify(ctx: click.Context, head: str | None, *, as_json: bool) -> int:
+    """Check the hash chain; name the first broken row.
+
+    Reads only the store, also while a sync runs. A cut end that was signed anew is found with --head, the head that
+    a run's result, a report or an earlier check named. Exit 0 when the trail is intact, 1 when it is broken.
+    """
+
+    def work(settings: ConnectionSettings) -> Answer:
+        from syncd.engine.audit import verification  # noqa: PLC0415  (the engine)
+        from syncd.wiring import open_for_status  # noqa: PLC0415
+
+        with open_for_status(settings) as store:
+            document = verification(store, settings.name, noted)
+        code = exits.DONE if document["intact"] else exits.FAILED
+        return Answer(document, code, verification_lines(document))
+
+    with Session(globals_of(ctx), as_json=as_json) as session:
+        from syncd.engine.audit import noted_head  # noqa: PLC0415  (the engine)
+
+        noted = None if head is None else noted_head(head)
+        if noted is not None:
+            session.only_connection("audit verify --head")
+        return session.each(work)
+
+
+@click.command(name="export", cls=Command)
+@click.option("--since", metavar="DURATION", help="Only rows of this last time: 12h, 7d.")
+@click.option("--run", "run_id", metavar="ID", help="Only rows of this run.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE (mode 0600)."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead; with -o, about the file.")
+@click.pass_context
+def export(
+    ctx: click.Context, since: str | None, run_id: str | None, output: Path | None, *, as_json: bool
+) -> int:
+    """Write the trail as JSON Lines.
+
+    One object for each row, oldest first: what was to change and why, on what evidence, who approved it, and what
+    the target answered. To stdout, or with -o into a file that is whole or not there. Secrets are never in it.
+    """
+    with Session(globals_of(ctx), as_json=as_json) as session:
+        settings = session.only_connection("audit export")
+        reach = None if since is None else _duration(since)
+        _learn(session.redactor, settings)
+        from syncd.engine.audit import SCHEMA, exported  # noqa: PLC0415  (the engine)
+        from syncd.wiring import open_for_status  # noqa: PLC0415
+
+        with open_for_status(settings) as store:
+            rows = _Counted(
+                exported(
+                    store,
+                    settings.name,
+                    session.redactor,
+                    now=datetime.now(UTC),
+                    since=reach,
+                    run_id=run_id,
+                )
+            )
+            about: dict[str, Any] = {"schema": SCHEMA, "connection": settings.name}
+            if output is not None:
+                _save(output, _lines(rows))
+                if as_json:
+                    session.console.data([jsondoc.dumps(about | {"file": str(output), "rows": rows.count})])
+                session.note(f"{counted(rows.count, 'row')} of the audit trail written to {output}")
+            elif as_json:
+                session.console.data(jsondoc.pieces(about | {"entries": iter(rows)}))
+            else:
+                session.console.data(_lines(rows))
+            if run_id is not None and not rows.count:
+                session.note(f"no row of the audit trail belongs to a run {run_id}", "warn")
+    return exits.DONE
+
+
+class _Counted:
+    """The documents, and how many of them passed."""
+
+    def __init__(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        self._documents = documents
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        for document in self._documents:
+            self.count += 1
+            yield document
+
+
+def _lines(documents: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for document in documents:
+        yield json.dumps(document, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
+
+
+def _duration(text: str) -> timedelta:
+    from syncd.settings.values import read_duration  # noqa: PLC0415  (pydantic)
+
+    try:
+        return read_duration(text.strip())
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"--since {text:.40} is not a duration", hint="Write a whole number and one unit: 30m, 12h, 7d."
+        ) from None
+
+
+def _learn(redactor: Redactor, settings: ConnectionSettings) -> None:
+    """The secrets of today, so that none of them is exported; who may read the store need not have them."""
+    for _, ref in settings.secrets():
+        with contextlib.suppress(SyncdError):
+            redactor.add(ref.read())
+
+
+def _save(path: Path, lines: Iterator[str]) -> None:
+    """Replaces the file in one step, mode 0600. Raises PermanentError for a file that cannot be written."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise PermanentError(f"{path} exists and is no plain file", hint="Name another file.")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(beside, flags, 0o600)
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.writelines(lines)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                beside.unlink()
+            raise
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or str(error)
+        raise PermanentError(
+            f"the audit trail cannot be written to {path}: {cause}", hint="Name another file."
+        ) from error

@@ -1,0 +1,101 @@
+"""Lets the oldest rows of the audit trail go, behind a checkpoint row that carries the chain on.
+
+Only whole settled beginnings go: an intent never without its outcome, an approval not before whatever it approved,
+and nothing of the last 24 hours, which the safety limits count.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime, timedelta
+
+from syncd.errors import PermanentError
+from syncd.store.holds import EXPIRES_AFTER
+from syncd.store.journal import append_note, head
+from syncd.store.rows import moment
+from syncd.store.verifying import CHECKPOINT_KEY, Fault, fault_in_mark, walk_chain, youngest_checkpoint
+
+COUNTED_BY_LIMITS = timedelta(hours=24)
+
+_FIRST_YOUNG = "SELECT sequence FROM journal WHERE at >= ? ORDER BY sequence LIMIT 1"
+# An approval may be used until its hold expires: it stays as long as what it may have approved.
+_FIRST_YOUNG_APPROVAL = """
+SELECT min(sequence) FROM journal
+WHERE entry = 'note' AND sequence < ? AND at >= ? AND json_valid(body)
+    AND json_extract(body, '$.decision') = 'approve'
+"""
+_FIRST_UNSETTLED = """
+SELECT min(i.sequence) FROM journal i
+LEFT JOIN journal o ON o.entry = 'outcome' AND o.refers = i.sequence
+WHERE i.entry = 'intent' AND i.sequence < ?1 AND (o.sequence IS NULL OR o.sequence >= ?1)
+"""
+_MORE_THAN_CHECKPOINTS = """
+SELECT EXISTS (SELECT 1 FROM journal WHERE sequence < ? AND NOT (
+    entry = 'note' AND json_valid(body) AND json_extract(body, '$.checkpoint') IS NOT NULL))
+"""
+_OLD_RUNS = """
+DELETE FROM runs WHERE started < ?
+    AND NOT EXISTS (SELECT 1 FROM journal WHERE journal.run_id = runs.run_id)
+"""
+
+
+def prune(conn: sqlite3.Connection, now: datetime, keep: timedelta) -> int:
+    """Inside the caller's transaction; returns how many rows of the trail went.
+
+    Runs that began before and have no row left go too. Raises PermanentError, and prunes nothing, when a row that
+    would go is not what was written: pruning must not wash away the traces.
+    """
+    try:
+        cutoff = now - max(keep, COUNTED_BY_LIMITS)
+        approvals = cutoff - EXPIRES_AFTER
+    except OverflowError:
+        return 0  # longer than there are years
+    below = _boundary(conn, cutoff, approvals)
+    gone = _cut(conn, below, now) if below is not None else 0
+    conn.execute(_OLD_RUNS, (moment(cutoff),))
+    return gone
+
+
+def _boundary(conn: sqlite3.Connection, cutoff: datetime, approvals: datetime) -> int | None:
+    """The first row that stays, None when all do."""
+    oldest = conn.execute("SELECT at FROM journal ORDER BY sequence LIMIT 1").fetchone()
+    if oldest is None or str(oldest[0]) >= moment(cutoff):
+        return None
+    young = conn.execute(_FIRST_YOUNG, (moment(cutoff),)).fetchone()
+    below: int = head(conn).sequence + 1 if young is None else young[0]
+    (approval,) = conn.execute(_FIRST_YOUNG_APPROVAL, (below, moment(approvals))).fetchone()
+    below = below if approval is None else approval
+    while True:
+        (unsettled,) = conn.execute(_FIRST_UNSETTLED, (below,)).fetchone()
+        if unsettled is None:
+            break
+        below = unsettled
+    (worth_it,) = conn.execute(_MORE_THAN_CHECKPOINTS, (below,)).fetchone()
+    return below if worth_it else None
+
+
+def _cut(conn: sqlite3.Connection, below: int, now: datetime) -> int:
+    point = youngest_checkpoint(conn)
+    walk, fault = walk_chain(conn, point, below=below)
+    if fault is None and point is not None and not point.intact:
+        fault = Fault(point.row, "its content was changed")
+    if fault is None and walk.last.sequence != below - 1:
+        fault = Fault(walk.last.sequence + 1, "the row is missing")
+    fault = fault or fault_in_mark(conn, point)
+    if fault is not None:
+        raise _broken(fault.sequence, fault.problem)
+    (until,) = conn.execute("SELECT max(at) FROM journal WHERE sequence < ?", (below,)).fetchone()
+    checkpoint = {"below": below, "previous": walk.last.hash, "rows": walk.rows, "until": until}
+    append_note(conn, {"checkpoint": checkpoint}, now)
+    conn.execute(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (CHECKPOINT_KEY, str(below)),
+    )
+    return conn.execute("DELETE FROM journal WHERE sequence < ?", (below,)).rowcount
+
+
+def _broken(sequence: int, problem: str) -> PermanentError:
+    return PermanentError(
+        f"the audit trail is broken at row {sequence} ({problem}); nothing of it was pruned",
+        hint="keep a copy of the store and look at `syncd audit verify`; provisioning goes on without it",
+    )
