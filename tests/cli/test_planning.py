@@ -239,6 +239,7 @@ def test_a_real_terminal_is_asked_before_anything_is_written(world: World) -> No
     os.close(leader)
 
     assert written_before == []
-    assert process.returncode == 130
+    # A second Ctrl-C may meet the process on its way out, where the default handler is back.
+    assert process.returncode in (130, -signal.SIGINT)
     assert b"Plan: " in out
     assert world.writes() == []
