@@ -30,6 +30,7 @@ COMMANDS = {
     "approve": ("syncd.cli.approve", "Release held changes: exactly those, once."),
     "reject": ("syncd.cli.reject", "Drop held changes until the world moves."),
     "retry": ("syncd.cli.retry", "Try what failed again at the next sync."),
+    "relink": ("syncd.cli.relink", "Match everybody afresh after SCIM was switched off and on."),
     "release": ("syncd.cli.release", "Stop managing a user or group; leave it at the target."),
     "audit": ("syncd.cli.audit", "Check or export the audit trail."),
     "simulate": ("syncd.cli.simulate", "Serve a simulated Okta org or Split organisation."),

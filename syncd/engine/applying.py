@@ -13,6 +13,8 @@ from itertools import chain, groupby, islice
 
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
 from syncd.engine.job import Job
+from syncd.engine.quarantine import RELINK, RELINK_HINT
+from syncd.engine.vanishing import Vanishing
 from syncd.engine.writing import Outcome, Unit, execute
 from syncd.errors import AccessDenied, ConnectionSick, SyncdError, TemporaryError
 from syncd.ports import Settled, Stage
@@ -48,6 +50,11 @@ class Applying:
     failures: list[tuple[Change, SyncdError]] = field(default_factory=list)
     stopped: SyncdError | None = None
     vanished: int = 0
+    """Known accounts that had another id, or none, and were found or made again."""
+    vanishing: Vanishing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.vanishing = Vanishing(self.job)
 
     def run(self, stage: Stage) -> None:
         """Applies every change of the stage that is not held."""
@@ -99,6 +106,7 @@ class Applying:
                 changes=batch,
                 sequences=list(islice(sequences, len(batch))),
                 users={okta_id: user for okta_id, user in known if user is not None},
+                vanishing=self.vanishing,
                 group=store.group(group_id) if group_id else None,
             )
 
@@ -111,13 +119,13 @@ class Applying:
 
     def _tallied(self, sequence: int, outcome: Outcome) -> Settled:
         change, error = outcome.change, outcome.error
-        deferred = outcome.deferred or isinstance(error, AccessDenied)
+        deferred = outcome.deferred or isinstance(error, AccessDenied | ConnectionSick)
         tally = self.applied if error is None else self.deferred if deferred else self.failed
         tally[change.kind] = tally.get(change.kind, 0) + 1
         self.job.observer.advance()
         fields = {"kind": change.kind.value, "object": change.name, "group": change.group, "run": self.run_id}
         if error is None:
-            self.vanished += outcome.note.startswith("the account was gone")
+            self.vanished += outcome.note.startswith(("the account was gone", "the id was gone"))
             self.job.observer.event("info", "applied", **fields, note=outcome.note or None)
         else:
             level = "debug" if deferred else "warning"
@@ -139,13 +147,16 @@ class Applying:
         """Is the connection still well enough to go on writing?"""
         if self.stopped is not None:
             return
+        if isinstance(error, ConnectionSick):
+            self.stopped = error
+            return
         if isinstance(error, AccessDenied) and (error.status == 401 or self._listing_is_denied()):
             self.stopped = error
         if self.vanished > VANISHED_AT_MOST:
             self.stopped = ConnectionSick(
                 f"{self.vanished} known accounts are gone at the target",
-                side="split",
-                hint="if SCIM was switched off and on again in Split, accounts must be matched afresh",
+                side=RELINK,
+                hint=RELINK_HINT,
             )
         good, bad = sum(self.applied.values()), sum(self.failed.values())
         if good + bad >= BREAKER_AFTER and bad > BREAKER_SHARE * (good + bad):

@@ -1,7 +1,7 @@
 """A sick connection: no more writes, one request per probe until it is well.
 
-Entered on a refused token (either side), an app or target that is gone, too many failing writes, or known accounts
-that vanish in number. It is left by itself when a probe goes well.
+Entered on a refused token (either side), an app or target that is gone, too many failing writes, or known objects
+that vanish in number. It is left by itself when a probe goes well, except the last: that takes a person and `relink`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,19 @@ from syncd.errors import AccessDenied, ConnectionSick, SyncdError
 from syncd.ports import Store
 
 KEY = "quarantine"
+RELINK = "relink"
+"""The side of a quarantine because known objects vanished: no probe can tell that it is over."""
+RELINK_HINT = (
+    "if SCIM was switched off and on again in Split, run `syncd relink`: it matches every known user and group afresh"
+    " and shows the result before it stores anything"
+)
 FIRST_PROBE = timedelta(minutes=5)
 SLOWEST_PROBE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantine:
-    """`side` is "okta" or "split"; `probes` counts those that failed since it began."""
+    """`side` is "okta", "split" or "relink"; `probes` counts those that failed since it began."""
 
     side: str
     reason: str
@@ -67,10 +73,15 @@ def note(job: Job, error: SyncdError | None) -> None:
 
 
 def probe(job: Job) -> None:
-    """One request to the sick side. Raises what it answers while it is still sick, else ends the quarantine."""
+    """One request to the sick side. Raises what it answers while it is still sick, else ends the quarantine.
+
+    Asks nobody while a person has to relink first, and raises ConnectionSick.
+    """
     found = current(job.store)
     if found is None:
         return
+    if found.side == RELINK:
+        raise ConnectionSick(found.reason, side=RELINK, hint=RELINK_HINT)
     try:
         if found.side == "okta":
             job.source.application()
@@ -84,3 +95,12 @@ def probe(job: Job) -> None:
         raise
     job.store.remember(KEY, None)
     job.observer.event("info", "connection well again", side=found.side, since=timestamp(found.since))
+
+
+def relinked(store: Store) -> bool:
+    """Ends a quarantine that waited for this; False when there was none."""
+    found = current(store)
+    if found is None or found.side != RELINK:
+        return False
+    store.remember(KEY, None)
+    return True

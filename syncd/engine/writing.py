@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from syncd.core.change import Change, ChangeKind, Json
 from syncd.core.match import MatchedUser, match_user
 from syncd.engine.job import Job
+from syncd.engine.vanishing import Vanishing
 from syncd.errors import NotFound, PermanentError, SyncdError, TemporaryError
 from syncd.model import Attributes, KnownGroup, KnownUser, PushedGroup, PushedUser, Scalar, Standing
 from syncd.ports import (
@@ -43,6 +44,7 @@ class Unit:
     changes: Sequence[Change]
     sequences: Sequence[int]
     users: Mapping[str, KnownUser]
+    vanishing: Vanishing
     group: KnownGroup | None = None
 
     @property
@@ -96,6 +98,7 @@ def _update_user(job: Job, unit: Unit) -> Outcome:
     try:
         applied = job.target.update_user(_known_id(change), change.before, change.after, whole)
     except NotFound:
+        unit.vanishing.user_is_gone(change.okta_id, change.name)
         return _found_again(job, known, change)
     active = known.pushed.active if known.pushed else True
     return _user_now(change, applied, whole, active=bool(change.after.get("active", active)))
@@ -129,6 +132,8 @@ def _found_again(job: Job, known: KnownUser, change: Change) -> Outcome:
 def _deactivate_user(job: Job, unit: Unit) -> Outcome:
     change = unit.change
     applied = job.target.deactivate_user(_known_id(change))
+    if applied.scim_id is None and applied.note.endswith("already gone"):
+        unit.vanishing.user_is_gone(change.okta_id, change.name)
     pushed = unit.users[change.okta_id].pushed
     return _user_now(change, applied, pushed.attributes if pushed else {}, active=False)
 
@@ -156,6 +161,7 @@ def _rename_group(job: Job, unit: Unit) -> Outcome:
     try:
         applied = job.target.rename_group(scim_id, str(change.after["displayName"]))
     except NotFound:
+        unit.vanishing.group_is_gone(change.okta_id, change.name)
         return Outcome(change, [GroupForgotten(change.okta_id)], 404, "the group is gone at the target")
     effect = GroupPushed(change.okta_id, PushedGroup(scim_id, str(change.after["displayName"])))
     return Outcome(change, [effect], applied.status, applied.note)
@@ -200,6 +206,7 @@ def _members(job: Job, unit: Unit) -> Sequence[Outcome]:
             pushed_group.scim_id, add=ids if add else (), remove=() if add else ids
         )
     except NotFound as error:
+        unit.vanishing.group_is_gone(unit.changes[0].group_id or "", pushed_group.name)
         vanished = TemporaryError(
             f"the group {pushed_group.name} is gone at the target; it will be matched or created again",
             hint=error.hint,

@@ -145,6 +145,26 @@ def forget_group(conn: sqlite3.Connection, okta_id: str) -> None:
     conn.execute("UPDATE members SET pushed = 0 WHERE group_id = ? AND pushed = 1", (okta_id,))
 
 
+def forget_links(
+    conn: sqlite3.Connection, users: Sequence[str], groups: Sequence[str]
+) -> dict[str, dict[str, str | None]]:
+    """The target has these objects no more; what failed with their old ids says nothing about the new ones.
+
+    Returns what was forgotten: SCIM ids by Okta id, for the journal.
+    """
+    forgotten: dict[str, dict[str, str | None]] = {"users": {}, "groups": {}}
+    for table, ids, forget in (("users", users, forget_user), ("groups", groups, forget_group)):
+        for okta_id in ids:
+            row = conn.execute(
+                f"SELECT scim_id FROM {table} WHERE okta_id = ?",  # noqa: S608  (constants)
+                (okta_id,),
+            ).fetchone()
+            forgotten[table][okta_id] = row[0] if row else None
+            forget(conn, okta_id)
+            clear_failure(conn, f"{table[:-1]}:{okta_id}")
+    return forgotten
+
+
 def drop_group(conn: sqlite3.Connection, okta_id: str) -> None:
     """The group is unlinked for good: should a rule name it again, it is a new one."""
     conn.execute("DELETE FROM groups WHERE okta_id = ?", (okta_id,))

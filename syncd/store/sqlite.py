@@ -298,6 +298,15 @@ class SqliteStore:
         with self._reading() as conn:
             return state.find_users(conn, text)
 
+    def linked_users(self, *, after: str = "") -> Iterator[KnownUser]:
+        while True:
+            with self._reading() as conn:
+                page = state.linked_users(conn, after)
+            yield from page
+            if len(page) < state.PAGE:
+                return
+            after = page[-1].okta_id
+
     def group(self, okta_id: str) -> KnownGroup | None:
         with self._reading() as conn:
             return state.group(conn, okta_id)
@@ -332,6 +341,12 @@ class SqliteStore:
         with self._writing_wishes() as conn:
             effects.release(conn, kind, okta_id)
             journal.append_note(conn, {"release": kind, "okta_id": okta_id}, self._clock())
+            state.advance(conn)
+
+    def forget_links(self, run_id: str, *, users: Sequence[str], groups: Sequence[str]) -> None:
+        with self._writing_wishes() as conn:
+            body = {"decision": "forget", **effects.forget_links(conn, users, groups)}
+            journal.append_note(conn, body, self._clock(), run_id=run_id)
             state.advance(conn)
 
     def population(self) -> Population:

@@ -21,6 +21,7 @@ from syncd.store.rows import (
     searchable,
 )
 
+PAGE = 500
 _USERS = f"SELECT {columns(KNOWN_USER_COLUMNS, 'u')} FROM users u"  # noqa: S608  (constants)
 _GROUPS = f"SELECT {columns(KNOWN_GROUP_COLUMNS, 'g')} FROM groups g"  # noqa: S608  (constants)
 
@@ -71,6 +72,14 @@ def user(conn: sqlite3.Connection, okta_id: str) -> KnownUser | None:
 def user_by_scim_id(conn: sqlite3.Connection, scim_id: str) -> KnownUser | None:
     row = conn.execute(f"{_USERS} WHERE scim_id = ?", (scim_id,)).fetchone()
     return None if row is None else known_user(row)
+
+
+def linked_users(conn: sqlite3.Connection, after: str) -> list[KnownUser]:
+    """At most `PAGE` users with a SCIM id, by Okta id."""
+    rows = conn.execute(
+        f"{_USERS} WHERE okta_id > ? AND scim_id IS NOT NULL ORDER BY okta_id LIMIT {PAGE}", (after,)
+    )
+    return [known_user(row) for row in rows.fetchall()]
 
 
 def find_users(conn: sqlite3.Connection, text: str) -> list[KnownUser]:

@@ -1,0 +1,145 @@
+"""`syncd relink`: after SCIM was switched off and on again, everybody matched afresh."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncd.cli import exits
+from syncd.cli.choices import json_option
+from syncd.cli.deciding import decider
+from syncd.cli.interrupts import Stop
+from syncd.cli.options import Command, globals_of
+from syncd.cli.session import Answer, Session
+from syncd.core.change import Change, ChangeKind, change_document
+from syncd.core.diff import Skipped
+from syncd.core.plan import digest_of, plan_document
+from syncd.errors import RefusedError
+from syncd.report import jsondoc
+from syncd.report.lines import BLANK, Line, Span, columns, faint, line, safe, strong
+
+if TYPE_CHECKING:
+    from syncd.cli.progress import Watcher
+    from syncd.engine.relink import Relinking
+    from syncd.engine.rematch import Sides
+
+SHOWN = 50
+"""Rows of each table."""
+
+
+@click.command(name="relink", cls=Command)
+@click.option("--yes", is_flag=True, help="Do not ask before storing.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, *, yes: bool, as_json: bool) -> int:
+    """Match everybody afresh after SCIM was switched off and on.
+
+    Looks for every known user and group in Split by id, externalId and name, shows who is where, asks, and stores it.
+    Nothing is written to Split, and Okta is not asked. Who is not there any more is forgotten: the next sync creates
+    them if they are still wanted. With --json and without --yes it only shows.
+    """
+    if not yes and not as_json and not _can_ask():
+        raise click.UsageError("there is no terminal to ask on: give --yes, or --json to only look")
+    with (
+        Session(globals_of(ctx), as_json=as_json) as session,
+        Stop(session.note) as stop,
+        ExitStack() as stack,
+    ):
+        session.listen()
+        sides, watcher = _open(stack, session, stop, reading=as_json and not yes)
+
+        from syncd.engine.relink import relink, store_relinking  # noqa: PLC0415  (the engine)
+        from syncd.wiring import utc_now  # noqa: PLC0415
+
+        found = stack.enter_context(relink(sides, utc_now()))
+        watcher.rest()
+        if not as_json:
+            session.show(_lines(found))
+        if yes or not as_json:
+            if not (yes or found.nothing_to_store or session.confirm("Store this?")):
+                raise RefusedError("the result was not approved", hint="Nothing was stored.")
+            store_relinking(sides, found, decider())
+        watcher.close()
+        if as_json:
+            session.console.data(jsondoc.pieces(_document(found)))
+            return exits.DONE
+        return session.one(Answer({}, exits.DONE, [_done(found)]))
+
+
+def _can_ask() -> bool:
+    try:
+        return sys.stdin.isatty() and sys.stderr.isatty()
+    except (AttributeError, ValueError):
+        return False
+
+
+def _open(stack: ExitStack, session: Session, stop: Stop, *, reading: bool) -> tuple[Sides, Watcher]:
+    """The store (with its writer's lock unless only `reading`) and the target; nothing of Okta, not even its token."""
+    settings = session.only_connection("relink")
+
+    from syncd.engine.rematch import Sides  # noqa: PLC0415  (the engine)
+    from syncd.wiring import open_for_status, open_for_writing, open_target  # noqa: PLC0415
+
+    watcher = stack.enter_context(session.watcher(settings))
+    stop.during(watcher)
+    target = stack.enter_context(open_target(settings, watcher, session.redactor))
+    store = stack.enter_context((open_for_status if reading else open_for_writing)(settings))
+    return Sides(settings, store, target, watcher, stop.asked), watcher
+
+
+def _document(found: Relinking) -> dict[str, Any]:
+    """The contract's plan document with its changes as an iterator: they stay on disk."""
+    whole = plan_document(found.header, (), {})
+    digest = digest_of({**whole, "changes": map(change_document, found.changes())})
+    return {**whole, "changes": map(change_document, found.changes()), "digest": digest}
+
+
+# for people
+
+
+def _lines(found: Relinking) -> Iterator[Line]:
+    summary, skipped = found.header.summary, found.header.skipped
+    yield from _table("Moved", sum(summary.values()), map(_moved_row, found.changes()))
+    for kind, title in (("missing", "Missing"), ("conflict", "Conflicts")):
+        rows = [skip for skip in skipped if skip.kind == kind]
+        yield from _table(title, len(rows), map(_skipped_row, rows))
+    users, groups = set(found.lost_users), set(found.lost_groups)
+    for title, unchanged, moved, lost in (
+        ("Users: ", found.unchanged_users, summary.get(ChangeKind.ADOPT_USER, 0), users),
+        ("Groups: ", found.unchanged_groups, summary.get(ChangeKind.LINK_GROUP, 0), groups),
+    ):
+        missing = sum(skip.kind == "missing" and skip.okta_id in lost for skip in skipped)
+        numbers = f"{unchanged:,} unchanged, {moved:,} moved, {missing:,} missing"
+        yield line(strong(title), f"{numbers}, {len(lost) - missing:,} in conflict.")
+
+
+def _table(title: str, count: int, rows: Iterable[tuple[Span, ...]]) -> Iterator[Line]:
+    if not count:
+        return
+    yield line(strong(title), f" ({count:,})")
+    shown = [row for row, _ in zip(rows, range(SHOWN), strict=False)]
+    yield from columns(shown)
+    if count > len(shown):
+        yield line(f"  … and {count - len(shown):,} more ", faint("(use --json to see all)"))
+    yield BLANK
+
+
+def _moved_row(change: Change) -> tuple[Span, ...]:
+    what = "user" if change.kind is ChangeKind.ADOPT_USER else "group"
+    where = f"{safe(change.before['scim_id'])} → {safe(change.after['scim_id'])}"
+    return faint(what), Span(safe(change.name), "change"), Span(where), faint(change.reason)
+
+
+def _skipped_row(skip: Skipped) -> tuple[Span, ...]:
+    return Span(safe(skip.name or skip.okta_id), "remove"), faint(skip.reason)
+
+
+def _done(found: Relinking) -> Line:
+    if found.nothing_to_store:
+        return line("Everything is where it was: there was nothing to store.")
+    text = "Stored. Nothing was written to Split; "
+    return line(text, "see what is left to do with ", strong("syncd plan"), ".")
