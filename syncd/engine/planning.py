@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from itertools import islice
 
 from syncd.core.change import Change, ChangeKind, Removal
@@ -17,11 +17,13 @@ from syncd.core.diff import (
     create_user,
     decide_group,
     decide_user,
+    grace_ends,
+    grace_reason,
 )
 from syncd.core.evidence import SaidByOkta
 from syncd.core.flavors import RESERVED, group_name_problem
 from syncd.core.match import Conflict, MatchedGroup, MatchedUser, NoMatch, match_group, match_user
-from syncd.engine.job import Job
+from syncd.engine.job import Job, scope_changed
 from syncd.engine.reading import Reading
 from syncd.engine.selection import BY_ID_AT_MOST
 from syncd.engine.witness import Departures, confirm_departures, confirm_removals, group_witness
@@ -36,6 +38,10 @@ from syncd.model import (
     WantedUser,
 )
 from syncd.ports import Failure, RemoteListing, Stage
+
+_BRINGS_INTO_BEING = frozenset(
+    {ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.CREATE_GROUP, ChangeKind.LINK_GROUP}
+)
 
 
 @dataclass
@@ -55,12 +61,20 @@ class Planning:
     """SCIM ids of the groups in scope, None while there is none."""
 
     def add(self, decision: Decision, okta_id: str) -> None:
+        if self._spool(decision):
+            self.stage.hold_still([okta_id])
+
+    def add_group(self, decision: Decision, okta_id: str) -> None:
+        if self._spool(decision):
+            self.stage.hold_group_still(okta_id)
+
+    def _spool(self, decision: Decision) -> bool:
+        """Whether the memberships are left alone too: an update that waits for its next try stops no removal."""
         self.skipped.extend(decision.skipped)
         still = decision.still
         for change in decision.changes:
-            still |= not self.add_change(change)
-        if still:
-            self.stage.hold_still([okta_id])
+            still |= not self.add_change(change) and change.kind in _BRINGS_INTO_BEING
+        return still
 
     def add_change(self, change: Change) -> bool:
         """False when the very same wish failed lately and waits for its next try."""
@@ -79,13 +93,18 @@ class Planning:
 def make_plan(job: Job, stage: Stage, reading: Reading) -> Planning:
     """Decides every case. Raises what the target raises while it is being matched."""
     failures = {failure.object_key: failure for failure in job.store.failures()}
-    planning = Planning(job, stage, reading, job.policy, failures, list(reading.skipped))
+    planning = Planning(job, stage, reading, _policy(job), failures, list(reading.skipped))
     departures = confirm_departures(job, stage, reading)
     plan_users(planning, departures)
     if job.settings.provisioning.push_groups:
         plan_groups(planning)
         plan_members(planning, departures)
     return planning
+
+
+def _policy(job: Job) -> Policy:
+    """While a change of the scope settings is undecided nobody's grace hides what it would remove: it is all held."""
+    return replace(job.policy, grace=timedelta(0)) if scope_changed(job) else job.policy
 
 
 def plan_users(planning: Planning, departures: Departures) -> None:
@@ -206,10 +225,7 @@ def plan_groups(planning: Planning) -> None:
         if isinstance(decision, NeedsMatch):
             assert case.wanted is not None  # noqa: S101  (only a wish can need a match)
             decision = finder.decide(case.wanted)
-        planning.skipped.extend(decision.skipped)
-        added = [planning.add_change(change) for change in decision.changes]
-        if decision.still or not all(added):
-            planning.stage.hold_group_still(case.okta_id)
+        planning.add_group(decision, case.okta_id)
 
 
 class GroupFinder:
@@ -301,7 +317,7 @@ def _creation(wanted: WantedGroup) -> Change:
 def plan_members(planning: Planning, departures: Departures) -> None:
     evidence = confirm_removals(planning.job, planning.stage, planning.reading, departures)
     for case in planning.stage.member_cases():
-        group = planning.group_names.get(case.group_id) or _known_name(planning, case.group_id)
+        group = group_name(planning, case.group_id)
         fields = {"group_id": case.group_id, "group": group, "user": case.user_name}
         if case.wanted:
             reason = f"member of {group} in Okta"
@@ -320,6 +336,10 @@ def plan_members(planning: Planning, departures: Departures) -> None:
         if _protected(planning, case):
             reason = f"no longer a member of {group} in Okta, but the user is protected"
             planning.skipped.append(Skipped("protected", case.user_id, case.user_name, reason))
+            continue
+        ends = _grace_ends(planning, case, departures)
+        if ends is not None:
+            planning.skipped.append(Skipped("grace", case.user_id, case.user_name, grace_reason(ends)))
             continue
         witness = evidence.get((case.group_id, case.user_id))
         if witness is None:
@@ -340,6 +360,14 @@ def plan_members(planning: Planning, departures: Departures) -> None:
         planning.add_change(removal)
 
 
+def _grace_ends(planning: Planning, case: MemberCase, departures: Departures) -> datetime | None:
+    """For who left the app and was not decided in this cycle: the same grace as when they are."""
+    if not planning.policy.grace or case.standing is not Standing.ABSENT:
+        return None
+    known = planning.job.store.user(case.user_id)
+    return grace_ends(known, planning.policy, departures.of(case.user_id)) if known else None
+
+
 def _protected(planning: Planning, case: MemberCase) -> bool:
     """Under the Okta id, the userName that is wanted, or the one that the target still has."""
     if not planning.policy.protected_users:
@@ -357,7 +385,10 @@ def _removal_reason(case: MemberCase, group: str) -> str:
     return f"no longer a member of {group} in Okta"
 
 
-def _known_name(planning: Planning, group_id: str) -> str:
+def group_name(planning: Planning, group_id: str) -> str:
+    """What the group is called at the target, or will be; the cycle need not have looked at it."""
+    if group_id in planning.group_names:
+        return planning.group_names[group_id]
     known = planning.job.store.group(group_id)
     if known is None:
         return group_id

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from syncd.core.change import Change
+from syncd.core.change import REMOVALS, Change
 from syncd.core.plan import PlanHeader, SavedPlan, timestamp
 from syncd.engine import quarantine
 from syncd.engine.applying import Applying
-from syncd.engine.holding import OTHER_SCOPE, SCOPE_KEY, hold_unsafe_changes
-from syncd.engine.job import Job
+from syncd.engine.holding import hold_unsafe_changes
+from syncd.engine.job import SCOPE_KEY, Job, scope_changed
 from syncd.engine.naming import named_objects
 from syncd.engine.planned import Planned
 from syncd.engine.planning import make_plan
@@ -109,12 +109,15 @@ class _Run:
             others = [change.id for change in planned.changes() if change.id not in only]
             planned.stage.hold_changes(others, "outside")
             planned.header = replace(planned.header, holds=(), skipped=())  # not what this run is about
+        if self.job.store.recall(SCOPE_KEY) is None and not self._manages_anything():
+            self.job.store.remember(SCOPE_KEY, self.job.scope)
         self.job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
         if only is None:
             remember_holds(self.job.store, planned)
         applying = Applying(self.job, self.run_id)
         applying.run(planned.stage)
-        self._remember(planned)
+        if only is None:  # a saved plan reads its own objects, not everything
+            self._remember(planned)
         for problem in (*planned.problems, applying.stopped):
             quarantine.note(self.job, problem)
         result = run_result(self.job, planned, applying, self.started)
@@ -139,8 +142,21 @@ class _Run:
         store = self.job.store
         if self.kind == "full" and not planned.problems:
             store.remember(COMPLETE_READ_KEY, timestamp(planned.header.created_at))
-            if not any(hold.check == OTHER_SCOPE for hold in planned.header.holds):
+            if not self._scope_is_undecided(planned):
                 store.remember(SCOPE_KEY, self.job.scope)
+
+    def _manages_anything(self) -> bool:
+        population = self.job.store.population()
+        return bool(population.users or population.groups)
+
+    def _scope_is_undecided(self, planned: Planned) -> bool:
+        """Removals are held, by whatever check, while the scope settings are not those that were decided on."""
+        if not scope_changed(self.job):
+            return False
+        held = (change for hold in planned.header.holds for change in planned.held(hold.id))
+        return any(change.kind in REMOVALS for change in held) or any(
+            skip.kind == "unconfirmed" for skip in planned.header.skipped
+        )
 
 
 def refuse_second_writer(job: Job, app: Application) -> None:
