@@ -166,6 +166,8 @@ def _decide_departure(
 
 def grace_ends(known: KnownUser, policy: Policy, evidence: Evidence | None) -> datetime | None:
     """When a departed user's grace is over, None when it is, or when there is none (setting, DEPROVISIONED)."""
+    if not policy.grace:
+        return None  # also when the clock was set back behind the departure
     ends = (known.left_at or policy.now) + policy.grace
     return None if _deprovisioned(known, evidence) or policy.now >= ends else ends
 

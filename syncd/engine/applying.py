@@ -16,7 +16,7 @@ from syncd.engine.job import Job
 from syncd.engine.last_member import LastMembers
 from syncd.engine.quarantine import RELINK, RELINK_HINT
 from syncd.engine.vanishing import Vanishing
-from syncd.engine.writing import Outcome, Unit, execute
+from syncd.engine.writing import Outcome, Unit, execute, is_unanswered
 from syncd.errors import AccessDenied, ConnectionSick, RefusedError, SyncdError, TemporaryError
 from syncd.ports import Settled, Stage
 
@@ -170,6 +170,7 @@ class Applying:
             note=outcome.note,
             error=None if error is None else error.message,
             deferred=deferred,
+            unanswered=not deferred and is_unanswered(error),
         )
 
     def _judge(self, error: SyncdError | None) -> None:

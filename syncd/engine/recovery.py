@@ -1,4 +1,7 @@
-"""After a crash: every intent without an outcome is settled by asking the target, before anything new is planned."""
+"""Every intent without an outcome is settled by asking the target, before anything new is planned.
+
+The process died in between, or the target never answered: either way only the target knows.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
 from syncd.core.match import MatchedUser, match_user
 from syncd.engine.job import Job
 from syncd.engine.writing import patched
-from syncd.errors import NotFound
+from syncd.errors import AccessDenied, ConnectionSick, NotFound, SyncdError
 from syncd.model import KnownUser, PushedGroup, PushedUser, RemoteGroup, Scalar
 from syncd.ports import (
     Effect,
@@ -21,18 +24,36 @@ from syncd.ports import (
     UserPushed,
 )
 
+GIVES_UP_AFTER = 3
+"""So many objects that the target cannot be asked about, and none that it can: it is the target, not the objects."""
 
-def settle_open_intents(job: Job) -> int:
-    """Returns how many there were. Raises what asking the target raises; unsettled intents then stay open."""
+
+def settle_open_intents(job: Job) -> frozenset[str]:
+    """Returns the keys of objects that the target cannot be asked about now: their intents stay open, and nothing
+    new may be planned for them. Raises AccessDenied, ConnectionSick, and what a target raises that answers nothing.
+    """
     intents = job.store.open_intents()
     if not intents:
-        return 0
-    job.observer.phase("settling what an interrupted run left open", len(intents))
+        return frozenset()
+    job.observer.phase("settling what was never answered", len(intents))
     groups: dict[str, RemoteGroup | None] = {}
+    unknown: set[str] = set()
+    answered = False
     for intent in intents:
-        job.store.settle([_settled(job, intent, groups)])
+        try:
+            settled = _settled(job, intent, groups)
+        except (AccessDenied, ConnectionSick):
+            raise
+        except SyncdError as problem:
+            unknown.add(intent.change.object_key)
+            job.observer.event("warning", "not settled", object=intent.change.name, error=problem.message)
+            if not answered and len(unknown) >= GIVES_UP_AFTER:
+                raise
+        else:
+            answered = True
+            job.store.settle([settled])
         job.observer.advance()
-    return len(intents)
+    return frozenset(unknown)
 
 
 def _settled(job: Job, intent: Intent, groups: dict[str, RemoteGroup | None]) -> Settled:
@@ -89,7 +110,10 @@ def _changed_user(job: Job, change: Change, scim_id: str) -> Sequence[Effect] | 
             if remote.active is not None and remote.active is not value:
                 return None
         elif path == "externalId":
-            continue  # some servers drop it: no proof either way
+            if remote.external_id != value:
+                return (
+                    None  # or the server drops it: then adopting once more writes it in vain, and that is all
+                )
         elif remote.attributes.get(path) != value:
             return None
     attributes = _attributes_after(known, change)

@@ -111,7 +111,7 @@ def run_result(job: Job, planned: Planned, applying: Applying, started: float) -
         }
         for problem in problems
     ]
-    quarantined = sum(skip.kind == "quarantined" for skip in planned.header.skipped)
+    quarantined = sum(skip.kind in ("quarantined", "unsettled") for skip in planned.header.skipped)
     return RunResult(
         run_id=applying.run_id,
         connection=job.settings.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -11,11 +12,11 @@ from syncd.core.change import REMOVALS, Change
 from syncd.core.plan import PlanHeader, SavedPlan, timestamp
 from syncd.engine import quarantine
 from syncd.engine.applying import Applying
+from syncd.engine.deciding import make_plan
 from syncd.engine.holding import hold_unsafe_changes
 from syncd.engine.job import SCOPE_KEY, Job, scope_changed
 from syncd.engine.naming import named_objects
 from syncd.engine.planned import Planned
-from syncd.engine.planning import make_plan
 from syncd.engine.reading import Reading, read_everything, read_selected
 from syncd.engine.recovery import settle_open_intents
 from syncd.engine.result import RunResult, run_result
@@ -30,7 +31,13 @@ COMPLETE_READ_KEY = "last_complete_read"
 
 def plan(job: Job, selection: Selection, allow: Mapping[str, int] | None = None) -> Planned:
     """Reads Okta, diffs, matches and checks; writes nothing at either side or in the store."""
-    return _planned(job, selection.kind, lambda stage: _read(job, stage, selection), allow or {})
+    return _plan(job, selection, allow, frozenset())
+
+
+def _plan(
+    job: Job, selection: Selection, allow: Mapping[str, int] | None, unsettled: AbstractSet[str]
+) -> Planned:
+    return _planned(job, selection.kind, lambda stage: _read(job, stage, selection), allow or {}, unsettled)
 
 
 def _read(job: Job, stage: Stage, selection: Selection) -> Reading:
@@ -40,12 +47,18 @@ def _read(job: Job, stage: Stage, selection: Selection) -> Reading:
     return read_selected(job, stage, users, groups)
 
 
-def _planned(job: Job, kind: str, read: Callable[[Stage], Reading], allow: Mapping[str, int]) -> Planned:
+def _planned(
+    job: Job,
+    kind: str,
+    read: Callable[[Stage], Reading],
+    allow: Mapping[str, int],
+    unsettled: AbstractSet[str] = frozenset(),
+) -> Planned:
     stage = job.store.stage()
     try:
         reading = read(stage)
         job.observer.phase("planning")
-        planning = make_plan(job, stage, reading)
+        planning = make_plan(job, stage, reading, unsettled)
         holds = hold_unsafe_changes(planning, allow)
         header = PlanHeader(
             connection=job.settings.name,
@@ -93,8 +106,8 @@ class _Run:
         self.run_id = self.job.store.begin_run(self.kind)
         with self._finished():
             quarantine.probe(self.job)
-            settle_open_intents(self.job)
-            with _planned(self.job, self.kind, read, allow) as planned:
+            unsettled = settle_open_intents(self.job)
+            with _planned(self.job, self.kind, read, allow, unsettled) as planned:
                 return self._write(planned, only=None)
 
     def apply(self, planned: Planned, *, only: frozenset[str] | None = None) -> RunResult:
@@ -178,8 +191,7 @@ def sync(job: Job, selection: Selection, allow: Mapping[str, int] | None = None)
 def plan_to_apply(job: Job, selection: Selection, allow: Mapping[str, int] | None = None) -> Planned:
     """A plan under the writer's lock, with interrupted writes settled first; give it to `apply_planned`."""
     quarantine.probe(job)
-    settle_open_intents(job)
-    return plan(job, selection, allow)
+    return _plan(job, selection, allow, settle_open_intents(job))
 
 
 def apply_planned(job: Job, planned: Planned) -> RunResult:
@@ -189,9 +201,14 @@ def apply_planned(job: Job, planned: Planned) -> RunResult:
 
 def apply_approved(job: Job, changes: Sequence[Change]) -> RunResult:
     """Applies approved changes at once: those of them that are still wanted and unchanged, and nothing else."""
-    settle_open_intents(job)
+    quarantine.probe(job)
+    unsettled = settle_open_intents(job)
     users, groups = touched(changes)
-    with _planned(job, "targeted", lambda stage: read_selected(job, stage, users, groups), {}) as planned:
+
+    def read(stage: Stage) -> Reading:
+        return read_selected(job, stage, users, groups)
+
+    with _planned(job, "targeted", read, {}, unsettled) as planned:
         return _Run(job, "targeted").apply(planned, only=frozenset(change.id for change in changes))
 
 
@@ -200,10 +217,15 @@ def apply_saved(job: Job, saved: SavedPlan) -> RunResult:
     any object of the plan at either side, are no longer what the plan saw.
     """
     refuse_other_settings(job, saved)
-    settle_open_intents(job)
+    quarantine.probe(job)
+    unsettled = settle_open_intents(job)
     run = _Run(job, saved.kind)
     users, groups = touched(saved.changes)
-    with _planned(job, saved.kind, lambda stage: read_selected(job, stage, users, groups), {}) as planned:
+
+    def read(stage: Stage) -> Reading:
+        return read_selected(job, stage, users, groups)
+
+    with _planned(job, saved.kind, read, {}, unsettled) as planned:
         held = {change.id for hold in planned.header.holds for change in planned.held(hold.id)}
         refuse_if_stale(job, saved, wanted={change.id for change in planned.changes()}, held=held)
         return run.apply(planned, only=frozenset(change.id for change in saved.changes))
