@@ -14,7 +14,8 @@ from syncd.engine.applying import Applying
 from syncd.engine.job import Job
 from syncd.engine.planned import Planned
 from syncd.engine.quarantine import Quarantine, current
-from syncd.errors import SyncdError
+from syncd.errors import PermanentError, SyncdError
+from syncd.ports import Store
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class RunResult:
     holds: Sequence[Mapping[str, Any]]
     duration_seconds: float
     quarantine: Quarantine | None = None
+    audit: tuple[int, str] | None = None
+    """Length and head of the audit trail at the end of the run; None when it was made unreadable."""
     waiting: int = 0
     """Objects that failed earlier and wait for their next try, or memberships that wait for those."""
 
@@ -71,6 +74,7 @@ class RunResult:
             "holds": list(self.holds),
             "skipped": [skipped_document(skip) for skip in self.skipped],
             "quarantine": self.quarantine.document() if self.quarantine else None,
+            "audit": {"length": self.audit[0], "head": self.audit[1]} if self.audit else None,
             "duration_seconds": round(self.duration_seconds, 3),
         }
 
@@ -85,6 +89,13 @@ def held_counts(planned: Planned) -> Mapping[ChangeKind, int]:
         for change in planned.held(hold.id):
             counts[change.kind] = counts.get(change.kind, 0) + 1
     return counts
+
+
+def _head(store: Store) -> tuple[int, str] | None:
+    try:
+        return store.journal_head()
+    except PermanentError:
+        return None
 
 
 def run_result(job: Job, planned: Planned, applying: Applying, started: float) -> RunResult:
@@ -135,5 +146,6 @@ def run_result(job: Job, planned: Planned, applying: Applying, started: float) -
         ],
         duration_seconds=time.monotonic() - started,
         quarantine=current(job.store),
+        audit=_head(job.store),
         waiting=quarantined + sum(applying.deferred.values()),
     )

@@ -22,7 +22,7 @@ from syncd.engine.recovery import settle_open_intents
 from syncd.engine.result import RunResult, run_result
 from syncd.engine.selection import Selection
 from syncd.engine.staleness import refuse_if_stale, refuse_other_settings, touched
-from syncd.errors import RefusedError, SyncdError
+from syncd.errors import PermanentError, RefusedError, SyncdError
 from syncd.model import Application
 from syncd.ports import Stage, Store
 
@@ -157,6 +157,14 @@ class _Run:
             store.remember(COMPLETE_READ_KEY, timestamp(planned.header.created_at))
             if not self._scope_is_undecided(planned):
                 store.remember(SCOPE_KEY, self.job.scope)
+            self._prune()
+
+    def _prune(self) -> None:
+        """Old rows of the audit trail go. Tampering is said aloud and stops nobody's provisioning."""
+        try:
+            self.job.store.prune(self.job.settings.audit.keep)
+        except PermanentError as error:
+            self.job.observer.event("error", "audit trail not pruned", error=error.message, hint=error.hint)
 
     def _manages_anything(self) -> bool:
         population = self.job.store.population()
