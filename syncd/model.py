@@ -6,7 +6,7 @@ target gave. Times are aware UTC datetimes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -252,3 +252,15 @@ class ReadProof:
     pages: int
     records: int
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One event of the System Log, as far as it may name something to look at again.
+
+    `targets` are (type, id) pairs in arrival order ("User", "00u1"), ("AppInstance", "0oa1"), ("UserGroup", "00g1").
+    """
+
+    uuid: str
+    kind: str
+    targets: Sequence[tuple[str, str]]

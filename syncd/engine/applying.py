@@ -6,6 +6,7 @@ failing object never stops the others, and a sick connection stops everything be
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -34,6 +35,10 @@ PHASES: Sequence[Sequence[ChangeKind]] = (
     (ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP),
 )
 
+IN_FLIGHT_LASTS = 8.0
+"""Seconds for which writes in flight are waited for once a stop was asked for."""
+_LOOKS_UP_EVERY = 0.5
+
 BREAKER_AFTER = 20
 BREAKER_SHARE = 0.4
 VANISHED_AT_MOST = 5
@@ -50,6 +55,10 @@ class Applying:
     deferred: dict[ChangeKind, int] = field(default_factory=dict)
     failures: list[tuple[Change, SyncdError]] = field(default_factory=list)
     stopped: SyncdError | None = None
+    stopping: float | None = None
+    """When the request to stop was noticed, by the monotonic clock."""
+    abandoned: int = 0
+    """Changes in flight whose answer was not waited for: their intents stay open, and the next run asks the target."""
     vanished: int = 0
     """Known accounts that had another id, or none, and were found or made again."""
     vanishing: Vanishing = field(init=False)
@@ -61,12 +70,14 @@ class Applying:
         """Applies every change of the stage that is not held."""
         counts = stage.change_counts()
         self.job.observer.phase("writing", sum(counts.values()))
-        with ThreadPoolExecutor(self.job.settings.split.concurrency, "write") as pool:
+        pool = ThreadPoolExecutor(self.job.settings.split.concurrency, "write")
+        try:
             for kinds in PHASES:
-                if any(counts.get(kind) for kind in kinds):
-                    self._phase(
-                        pool, self._batches(self._keeping_last_members(kinds, stage.changes(kinds=kinds)))
-                    )
+                if any(counts.get(kind) for kind in kinds) and not self.abandoned:
+                    changes = self._keeping_last_members(kinds, stage.changes(kinds=kinds))
+                    self._phase(pool, self._batches(changes))
+        finally:
+            pool.shutdown(wait=not self.abandoned, cancel_futures=True)
 
     def _keeping_last_members(
         self, kinds: Sequence[ChangeKind], changes: Iterable[Change]
@@ -115,8 +126,18 @@ class Applying:
                     running[pool.submit(execute, self.job, unit)] = unit
             if not running:
                 return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            done, _ = wait(running, timeout=_LOOKS_UP_EVERY, return_when=FIRST_COMPLETED)
             self._settle([(running.pop(future), future) for future in done])
+            if self._is_over():
+                self.abandoned = sum(len(unit.changes) for unit in running.values())
+                return
+
+    def _is_over(self) -> bool:
+        """Stopped on request, and the answers to the writes in flight have been waited for long enough."""
+        if not self.job.cancelled():
+            return False
+        self.stopping = self.stopping or time.monotonic()
+        return time.monotonic() - self.stopping >= IN_FLIGHT_LASTS
 
     def _may_write(self) -> bool:
         if self.stopped is None and self.job.cancelled():

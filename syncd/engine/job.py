@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.core.diff import Policy
@@ -25,7 +26,7 @@ def _never() -> bool:
 class Job:
     """`clock` gives aware UTC times; `scope` and `target_fingerprint` are fingerprints of the settings.
 
-    `cancelled` is asked between writes: once True no new write starts.
+    `cancelled` is asked between writes and between pages: once True no new write starts.
     """
 
     settings: ConnectionSettings
@@ -37,6 +38,9 @@ class Job:
     scope: str
     target_fingerprint: str
     cancelled: Callable[[], bool] = _never
+    turn: AbstractContextManager[object] = field(default_factory=nullcontext)
+    """Held while a cycle of this connection settles, plans and writes: a long read does not need it, so that short
+    cycles go on meanwhile. Of use where several cycles share one store."""
 
     @property
     def mapping(self) -> MappingPolicy:

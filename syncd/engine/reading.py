@@ -13,7 +13,17 @@ from syncd.core.mapping import frozen_user, wanted_user
 from syncd.engine.job import Job
 from syncd.engine.selection import BY_ID_AT_MOST
 from syncd.errors import IncompleteRead, NotFound, PermanentError, SyncdError, TemporaryError
-from syncd.model import Absent, Application, AppUser, BadRecord, GroupState, OktaGroup, PushMapping, ReadProof
+from syncd.model import (
+    Absent,
+    Application,
+    AppUser,
+    BadRecord,
+    GroupState,
+    KnownGroup,
+    OktaGroup,
+    PushMapping,
+    ReadProof,
+)
 from syncd.ports import Page, Stage
 
 STAMP_SETTLES_AFTER = timedelta(minutes=10)
@@ -34,8 +44,10 @@ class Reading:
     mappings: Mapping[str, PushMapping] | None = None
     list_proofs: dict[str, ReadProof] = field(default_factory=dict)
     member_proofs: dict[str, ReadProof] = field(default_factory=dict)
-    own_lists: set[str] = field(default_factory=set)
-    """Users whose own group lists nominated."""
+    absent: dict[str, Absent] = field(default_factory=dict)
+    """Users that were named, asked for by id, and are not assigned."""
+    own_lists: dict[str, frozenset[str]] = field(default_factory=dict)
+    """The own group lists of users that were named."""
     problems: list[SyncdError] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
@@ -216,15 +228,18 @@ def _settled_stamp(stamp: str | None, at: datetime) -> str | None:
     return stamp if moved.tzinfo and at - moved > STAMP_SETTLES_AFTER else None
 
 
-def read_selected(job: Job, stage: Stage, users: Sequence[str], groups: Sequence[str]) -> Reading:
-    """The nomination of a targeted cycle: Okta ids of users and groups, each read by id.
+def read_selected(
+    job: Job, stage: Stage, users: Sequence[str], groups: Sequence[str], *, every_member_list: bool = True
+) -> Reading:
+    """The nomination of a targeted or a delta cycle: Okta ids of users and groups, each read by id.
 
-    A user's own group list answers for their memberships, so that the cost is that person's, not the groups'.
+    A user's own group list answers for their memberships, so that the cost is that person's, not the groups'. Without
+    `every_member_list` only groups that enter scope have their members read.
     """
     reading = Reading(read_application(job))
     pushing = job.settings.provisioning.push_groups
     if pushing and groups:
-        _read_selected_groups(job, stage, reading, groups)
+        _read_selected_groups(job, stage, reading, groups, every_member_list=every_member_list)
     if len(users) > BY_ID_AT_MOST:
         try:
             read_users(job, stage, reading)
@@ -233,28 +248,34 @@ def read_selected(job: Job, stage: Stage, users: Sequence[str], groups: Sequence
             reading.problems.append(problem)
     else:
         for okta_id in users:
-            answer = job.source.app_user(okta_id)
-            if isinstance(answer, Absent):
-                stage.put_absent([okta_id])
-            else:
-                stage_user(job, stage, reading, answer)
-    if pushing and len(users) <= BY_ID_AT_MOST:
-        for okta_id in users:
-            with suppress(NotFound):  # a deleted user has no groups; the assignment's absence decides
-                stage.put_user_groups(okta_id, job.source.groups_of(okta_id))
-                reading.own_lists.add(okta_id)
+            _read_selected_user(job, stage, reading, okta_id, pushing=pushing)
     stage.limit_to(users=users, groups=groups)
     return reading
 
 
-def _read_selected_groups(job: Job, stage: Stage, reading: Reading, groups: Sequence[str]) -> None:
+def _read_selected_user(job: Job, stage: Stage, reading: Reading, okta_id: str, *, pushing: bool) -> None:
+    answer = job.source.app_user(okta_id)
+    if isinstance(answer, Absent):
+        stage.put_absent([okta_id])
+        reading.absent[okta_id] = answer
+        return
+    stage_user(job, stage, reading, answer)
+    if pushing and isinstance(answer, AppUser):
+        with suppress(NotFound):  # deleted in this moment: the next look finds no assignment either
+            reading.own_lists[okta_id] = job.source.groups_of(okta_id)
+            stage.put_user_groups(okta_id, reading.own_lists[okta_id])
+
+
+def _read_selected_groups(
+    job: Job, stage: Stage, reading: Reading, groups: Sequence[str], *, every_member_list: bool
+) -> None:
     book = job.rules
     if book.needs_assigned:
         _read_assigned(job, reading)
     if book.needs_mappings:
         _read_mappings(job, reading)
     claims: list[Claim] = []
-    named = set(groups)
+    named, store = set(groups), job.store
     if len(groups) > BY_ID_AT_MOST:
         asked = [group for group in _listed_groups(job, reading) if group.okta_id in named]
     else:
@@ -265,12 +286,33 @@ def _read_selected_groups(job: Job, stage: Stage, reading: Reading, groups: Sequ
             claims.append(found)
             named.discard(group.okta_id)
     _nominate_unclaimed(job, stage, reading, sorted(named))
-    linked = {known.okta_id: known.pushed.name for known in job.store.groups() if known.pushed}
-    resolved = resolve(claims, book, flavor=job.settings.split.flavor, linked=linked, whole=False)
+    linked = {known.okta_id: known.pushed.name for known in store.groups() if known.pushed}
+    rivals = [Claim(known.wanted, 0) for known in store.groups() if _wants_a_name(known, groups)]
+    resolved = resolve([*claims, *rivals], book, flavor=job.settings.split.flavor, linked=linked, whole=False)
     reading.skipped.extend(resolved.skipped)
-    stage.put_groups(resolved.wanted)
-    moved = {group.okta_id: group.stamp for group in resolved.wanted if group.state is GroupState.PUSHED}
+    wanted = [group for group in resolved.wanted if group.okta_id in groups]
+    stage.put_groups(wanted)
+    pushed = [group for group in wanted if group.state is GroupState.PUSHED]
+    moved = {
+        group.okta_id: group.stamp
+        for group in pushed
+        if every_member_list or not _in_scope_already(store.group(group.okta_id))
+    }
     read_members(job, stage, reading, moved)
+
+
+def _wants_a_name(known: KnownGroup, named: Sequence[str]) -> bool:
+    """A group that this cycle does not look at, and that wants a name at the target which it has not got yet."""
+    return (
+        known.okta_id not in named
+        and known.pushed is None
+        and not known.released
+        and known.wanted.state is not GroupState.GONE
+    )
+
+
+def _in_scope_already(known: KnownGroup | None) -> bool:
+    return known is not None and known.pushed is not None and known.wanted.state is GroupState.PUSHED
 
 
 def _nominate_unclaimed(job: Job, stage: Stage, reading: Reading, groups: Sequence[str]) -> None:

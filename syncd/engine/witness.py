@@ -23,7 +23,17 @@ from syncd.engine.job import Job
 from syncd.engine.reading import Reading, read_members, read_users, stage_user
 from syncd.engine.selection import BY_ID_AT_MOST
 from syncd.errors import AccessDenied, IncompleteRead, NotFound, PermanentError, TemporaryError
-from syncd.model import Absent, BadRecord, GroupCase, GroupState, KnownGroup, MemberCase, OktaGroup, Standing
+from syncd.model import (
+    Absent,
+    AppUser,
+    BadRecord,
+    GroupCase,
+    GroupState,
+    KnownGroup,
+    MemberCase,
+    OktaGroup,
+    Standing,
+)
 from syncd.ports import Stage
 
 
@@ -76,11 +86,15 @@ def confirm_departures(job: Job, stage: Stage, reading: Reading) -> Departures:
 def _confirm_user(
     job: Job, stage: Stage, reading: Reading, okta_id: str, *, ask_status: bool
 ) -> Evidence | None:
-    try:
-        answer = job.source.app_user(okta_id)
-    except (TemporaryError, AccessDenied) as problem:
-        _cannot_tell(reading, problem)
-        return None
+    answer: AppUser | BadRecord | Absent | None = reading.absent.get(
+        okta_id
+    )  # whoever was named is asked once
+    if answer is None:
+        try:
+            answer = job.source.app_user(okta_id)
+        except (TemporaryError, AccessDenied) as problem:
+            _cannot_tell(reading, problem)
+            return None
     if not isinstance(answer, Absent):
         stage_user(job, stage, reading, answer)
         return None
@@ -244,7 +258,10 @@ def _ask_users(
                 group = job.source.group(case.group_id)
                 groups[case.group_id] = group if isinstance(group, OktaGroup) else None
             if case.user_id not in lists:
-                lists[case.user_id] = job.source.groups_of(case.user_id)
+                # Whoever was named has been asked; that somebody is in no group at all is asked once more.
+                lists[case.user_id] = reading.own_lists.get(case.user_id) or job.source.groups_of(
+                    case.user_id
+                )
         except NotFound:
             lists[case.user_id] = None
         except (TemporaryError, AccessDenied) as problem:

@@ -4,10 +4,11 @@ They speak values of `model` and `core`; no HTTP, no SQL, no rows. Adapters live
 """
 
 from syncd.ports.observer import Observer
-from syncd.ports.source import Listing, MemberPage, Page, Source
+from syncd.ports.source import Listing, LogPage, MemberPage, Page, Source
 from syncd.ports.stage import Stage
 from syncd.ports.store import (
     Decided,
+    Due,
     Effect,
     Failure,
     GroupForgotten,
@@ -28,6 +29,7 @@ from syncd.ports.target import Applied, MemberOutcome, RemoteListing, Target, Ta
 __all__ = [
     "Applied",
     "Decided",
+    "Due",
     "Effect",
     "Failure",
     "GroupForgotten",
@@ -35,6 +37,7 @@ __all__ = [
     "HoldRecord",
     "Intent",
     "Listing",
+    "LogPage",
     "MemberOutcome",
     "MemberPage",
     "MemberPushed",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from syncd.model import Absent, Application, AppUser, BadRecord, OktaGroup, PushMapping, ReadProof
+from syncd.model import Absent, Application, AppUser, BadRecord, LogEvent, OktaGroup, PushMapping, ReadProof
 
 T_co = TypeVar("T_co", covariant=True)  # pages are only read
 
@@ -30,6 +30,15 @@ class MemberPage:
     user_ids: Sequence[str]
     proof: ReadProof | None = None
     failed: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """What one poll brought. `cursor` is where the next poll begins; `full` when there may be more at once."""
+
+    events: Sequence[LogEvent]
+    cursor: str
+    full: bool
 
 
 class Listing(Protocol[T_co]):
@@ -95,6 +104,14 @@ class Source(Protocol):
 
         Never raises for one group's failure: that group's last MemberPage carries `failed`.
         """
+        ...
+
+    def log_cursor(self) -> LogPage:
+        """GET /api/v1/logs from now on, in polling mode: begins to follow the log, and brings the first cursor."""
+        ...
+
+    def log_page(self, cursor: str) -> LogPage:
+        """One poll from a stored cursor. Raises NotFound or PermanentError when Okta takes the cursor no more."""
         ...
 
     def requests(self) -> Mapping[str, int]:

@@ -130,6 +130,14 @@ class Population:
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """Okta ids of users and groups for which something waits that may be done now."""
+
+    users: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class HoldRecord:
     """A hold that waits for a decision, with the changes in it that are not decided yet."""
 
@@ -300,6 +308,12 @@ class Store(Protocol):
     def population(self) -> Population: ...
     def removals_since(self, since: datetime) -> RecentRemovals: ...
     def failures(self) -> Sequence[Failure]: ...
+    def due(self, now: datetime, grace: timedelta) -> Due:
+        """What a delta has to look at besides the log: failures whose next try has come, approved changes, departures
+        whose grace is over. Cheap, whatever the size of the population.
+        """
+        ...
+
     def retry_now(self, object_key: str | None) -> int:
         """Makes one failure (or all) due at once; returns how many."""
         ...

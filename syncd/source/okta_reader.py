@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from syncd.errors import IncompleteRead, PermanentError, SyncdError, TemporaryError
 from syncd.model import Absent, Application, AppUser, BadRecord, OktaGroup, PushMapping, ReadProof
-from syncd.ports import Listing, MemberPage
+from syncd.ports import Listing, LogPage, MemberPage
 from syncd.source import loop_thread, okta_records
 from syncd.source.absence import absent, app_error, object_error, unexplained
 from syncd.source.answers import Answer
@@ -26,6 +26,7 @@ from syncd.source.credentials import Credentials, PrivateKey
 from syncd.source.fan_out import FanOut
 from syncd.source.listing import ListingLimits, PagedListing, RawPage, Walk, utc_now
 from syncd.source.okta_client import OktaClient
+from syncd.source.okta_log import LogPolls
 from syncd.source.pace import Clock, RateGovernor, RateLimit, RetryPolicy
 from syncd.source.target_names import with_target_names
 
@@ -228,6 +229,20 @@ class OktaReader:
         answer = loop_thread.run(self._get_list(f"{self._origin}/api/v1/logs?limit=1"))
         if answer.status == 404:
             raise unexplained("the System Log")
+
+    def log_cursor(self) -> LogPage:
+        return self._log().begin()
+
+    def log_page(self, cursor: str) -> LogPage:
+        return self._log().page(cursor)
+
+    def _log(self) -> LogPolls:
+        offset = self._talk.clock_offset or timedelta(0)
+        return LogPolls(
+            self._origin,
+            lambda url: loop_thread.run(self._get_list(url)),
+            lambda: utc_now(self._clock) + offset,
+        )
 
     # about the conversation
 

@@ -19,6 +19,7 @@ from syncd.model import KnownGroup, KnownUser
 from syncd.ports.stage import Stage
 from syncd.ports.store import (
     Decided,
+    Due,
     Failure,
     HoldRecord,
     Intent,
@@ -361,6 +362,10 @@ class SqliteStore:
     def failures(self) -> Sequence[Failure]:
         with self._reading() as conn:
             return effects.failures(conn)
+
+    def due(self, now: datetime, grace: timedelta) -> Due:
+        with self._reading() as conn:
+            return state.due(conn, now, grace)
 
     def retry_now(self, object_key: str | None) -> int:
         with self._writing() as conn:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from syncd.model import KnownGroup, KnownUser
-from syncd.ports.store import Population, RunRecord
+from syncd.ports.store import Due, Population, RunRecord
 from syncd.store.rows import (
     KNOWN_GROUP_COLUMNS,
     KNOWN_USER_COLUMNS,
@@ -206,3 +206,31 @@ def runs(conn: sqlite3.Connection, limit: int) -> list[RunRecord]:
         )
         for run_id, kind, started, finished, status, summary, error in rows
     ]
+
+
+_DUE = """
+SELECT object_key FROM failures WHERE next_attempt <= :now
+UNION
+SELECT d.object_key FROM decisions d
+WHERE d.decision = 'approve' AND (d.expires_at IS NULL OR d.expires_at > :now)
+"""
+_GRACE_OVER = """
+SELECT 'user:' || u.okta_id FROM users u INDEXED BY users_not_active
+WHERE u.standing = 'absent' AND u.standing <> 'active' AND u.pushed_active AND u.left_at <= :left
+    AND NOT EXISTS (SELECT 1 FROM hold_changes h JOIN holds o ON o.id = h.hold_id AND o.state = 'open'
+        WHERE h.okta_id = u.okta_id AND h.state <> 'approve')
+"""
+
+
+def due(conn: sqlite3.Connection, now: datetime, grace: timedelta) -> Due:
+    keys = [key for (key,) in conn.execute(_DUE, {"now": moment(now)})]
+    if grace:
+        keys += [key for (key,) in conn.execute(_GRACE_OVER, {"left": moment(now - grace)})]
+    users, groups = set(), set()
+    for key in keys:
+        kind, _, ids = key.partition(":")
+        if kind == "group":
+            groups.add(ids)
+        else:  # a membership is looked at with its user
+            users.add(ids.rpartition(":")[2])
+    return Due(frozenset(users), frozenset(groups))

@@ -1,0 +1,87 @@
+"""What the events of the System Log make worth a look. Pure: events in, names out; nothing an event says is believed.
+
+events                                                  what is looked at again
+-------------------------------------------------------------------------------------------------------------
+application.user_membership.*, .provision.user.*        the user, when the event is about our app
+application.lifecycle.*, group.application_assignment.* everything, when the event is about our app
+application.provision.group_push.*, .grouppush.*        the source group; everything when no group is named
+group.user_membership.add, .remove                      the user, when the group or the user concerns us
+group.profile.update, group.lifecycle.*                 the group, when it is known or a rule may name it
+user.lifecycle.*, user.account.update_profile           the user, when we know them
+
+(event types: Okta, Event types; lists and targets: System Log query.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from syncd.model import LogEvent
+
+_APP, _USER, _GROUP = "AppInstance", "User", "UserGroup"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What concerns us: questions about Okta ids."""
+
+    app_id: str
+    user: Callable[[str], bool]
+    group: Callable[[str], bool]
+    any_group: bool
+    """A push rule goes by names: any group may begin to match it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nominations:
+    """Okta ids of users and groups to look at. `everything` says why a full cycle is needed; empty when it is not."""
+
+    users: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    everything: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.users or self.groups or self.everything)
+
+
+def nominate(events: Iterable[LogEvent], known: Known) -> Nominations:
+    users: set[str] = set()
+    groups: set[str] = set()
+    everything = ""
+    for event in events:
+        found = _of(event, known)
+        users |= found.users
+        groups |= found.groups
+        everything = everything or found.everything
+    return Nominations(frozenset(users), frozenset(groups), everything)
+
+
+def _of(event: LogEvent, known: Known) -> Nominations:
+    kind = event.kind
+    users = _targets(event, _USER)
+    groups = _targets(event, _GROUP)
+    ours = known.app_id in _targets(event, _APP)
+    if kind.startswith(("application.lifecycle.", "group.application_assignment.")):
+        return Nominations(everything=kind) if ours else Nominations()
+    if "group_push" in kind or "grouppush" in kind:
+        if not ours and not any(map(known.group, groups)):
+            return Nominations()
+        return Nominations(groups=groups) if groups else Nominations(everything=kind)
+    if kind.startswith("application."):
+        return Nominations(users=users) if ours else Nominations()
+    if kind.startswith("group.user_membership."):
+        if any(map(known.group, groups)):
+            return Nominations(users=users)
+        return Nominations(users=frozenset(filter(known.user, users)))
+    if kind.startswith("group."):
+        return Nominations(
+            groups=frozenset(group for group in groups if known.any_group or known.group(group))
+        )
+    if kind.startswith("user."):
+        return Nominations(users=frozenset(filter(known.user, users)))
+    return Nominations()
+
+
+def _targets(event: LogEvent, kind: str) -> frozenset[str]:
+    return frozenset(target for of_kind, target in event.targets if of_kind == kind)

@@ -1,0 +1,84 @@
+"""The System Log in polling mode (Okta, System Log query): every event, in the order in which it was persisted.
+
+`until` absent and ascending order make it a poll: the `next` link never ends and is kept as it is. An event is only a
+wake-up: what it says is not believed, only what it names is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from urllib.parse import quote, urlencode
+
+from syncd.errors import IncompleteRead, PermanentError, TemporaryError
+from syncd.model import LogEvent
+from syncd.ports import LogPage
+from syncd.source.answers import Answer
+from syncd.source.listing import same_origin
+from syncd.source.okta_records import is_id
+
+PAGE = 1000
+"""Events in one page at the most (Okta's own maximum)."""
+OVERLAP = timedelta(minutes=2)
+"""How far before now following begins: events are persisted late."""
+_KINDS = ("application.", "group.", "user.lifecycle.", "user.account.update_profile", "app.user_management.")
+_FILTER = " or ".join(f'eventType sw "{kind}"' for kind in _KINDS)
+_PATH = "/api/v1/logs"
+_REFUSED = 400
+
+
+class LogPolls:
+    """`get` fetches one page as a list; `now` is the server's time as well as we know it."""
+
+    def __init__(self, origin: str, get: Callable[[str], Answer], now: Callable[[], datetime]) -> None:
+        self._origin = origin
+        self._get = get
+        self._now = now
+
+    def begin(self) -> LogPage:
+        """Without the filter where a server refuses it: more events then, none of them needed."""
+        since = (self._now() - OVERLAP).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        asked = {"since": since, "sortOrder": "ASCENDING", "limit": str(PAGE)}
+        try:
+            return self.page(self._url({**asked, "filter": _FILTER}))
+        except PermanentError as error:
+            if error.status != _REFUSED:
+                raise
+        return self.page(self._url(asked))
+
+    def _url(self, query: dict[str, str]) -> str:
+        return f"{self._origin}{_PATH}?{urlencode(query, quote_via=quote)}"
+
+    def page(self, cursor: str) -> LogPage:
+        """Raises IncompleteRead, PermanentError (the cursor is refused or leads elsewhere), AccessDenied."""
+        if not same_origin(cursor, self._origin) or not cursor.startswith(f"{self._origin}{_PATH}?"):
+            raise PermanentError("the stored place in Okta's System Log is not of this org", status=_REFUSED)
+        try:
+            answer = self._get(cursor)
+        except TemporaryError as error:
+            raise IncompleteRead("the System Log", 1, error.message, hint=error.hint) from error
+        if answer.status != 200 or not isinstance(answer.body, list):
+            raise PermanentError("Okta has no System Log at this place", status=answer.status)
+        if answer.next_url is None or not same_origin(answer.next_url, self._origin):
+            raise PermanentError("the System Log has no next page on its own origin", status=_REFUSED)
+        events = [event for record in answer.body if (event := _event(record)) is not None]
+        return LogPage(events, answer.next_url, full=len(answer.body) >= _SMALLEST_CAP)
+
+
+_SMALLEST_CAP = 100
+"""Okta's default page: a server that caps pages may have more whenever one has that many events."""
+
+
+def _event(record: object) -> LogEvent | None:
+    """None for what names nothing that can be looked at."""
+    if not isinstance(record, dict):
+        return None
+    kind, uuid, targets = record.get("eventType"), record.get("uuid"), record.get("target")
+    if not isinstance(kind, str) or not isinstance(targets, list):
+        return None
+    named = [
+        (str(target.get("type")), str(target["id"]))
+        for target in targets
+        if isinstance(target, dict) and is_id(target.get("id"))
+    ]
+    return LogEvent(uuid if isinstance(uuid, str) else "", kind, named)
