@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from syncd.core.change import Change
@@ -18,7 +17,7 @@ from syncd.engine.planned import Planned
 from syncd.engine.planning import make_plan
 from syncd.engine.reading import Reading, read_everything, read_selected
 from syncd.engine.recovery import settle_open_intents
-from syncd.engine.result import RunResult, run_result
+from syncd.engine.result import RunResult, broken_off, run_result
 from syncd.engine.selection import Selection
 from syncd.engine.staleness import refuse_if_stale, refuse_other_settings, touched
 from syncd.errors import RefusedError, SyncdError
@@ -87,21 +86,24 @@ class _Run:
     kind: str
     started: float = field(default_factory=time.monotonic)
     run_id: str = ""
+    applying: Applying | None = None
 
     def carry_out(self, read: Callable[[Stage], Reading], allow: Mapping[str, int]) -> RunResult:
         """The whole cycle as one run: what fails before the first write is remembered too."""
         self.run_id = self.job.store.begin_run(self.kind)
-        with self._finished():
+
+        def cycle() -> RunResult:
             quarantine.probe(self.job)
             settle_open_intents(self.job)
             with _planned(self.job, self.kind, read, allow) as planned:
                 return self._write(planned, only=None)
 
+        return self._finished(cycle)
+
     def apply(self, planned: Planned, *, only: frozenset[str] | None = None) -> RunResult:
         """A plan that is made already; `only` narrows it to these change ids."""
         self.run_id = self.job.store.begin_run(self.kind)
-        with self._finished():
-            return self._write(planned, only=only)
+        return self._finished(lambda: self._write(planned, only=only))
 
     def _write(self, planned: Planned, *, only: frozenset[str] | None) -> RunResult:
         refuse_second_writer(self.job, planned.planning.reading.app)
@@ -112,27 +114,30 @@ class _Run:
         self.job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
         if only is None:
             remember_holds(self.job.store, planned)
-        applying = Applying(self.job, self.run_id)
+        self.applying = applying = Applying(self.job, self.run_id)
         applying.run(planned.stage)
         self._remember(planned)
         for problem in (*planned.problems, applying.stopped):
             quarantine.note(self.job, problem)
         result = run_result(self.job, planned, applying, self.started)
         message = "; ".join(problem.message for problem in result.problems) or None
-        self.job.store.finish_run(self.run_id, status=result.status, summary=result.summary(), error=message)
+        self._finish(result.status, result.summary(), message)
         return result
 
-    @contextmanager
-    def _finished(self) -> Iterator[None]:
-        """Whatever ends the run early is written down as its end."""
+    def _finish(self, status: str, summary: Mapping[str, Mapping[str, int]], error: str | None) -> None:
+        self.job.store.finish_run(self.run_id, status=status, summary=summary, error=error)
+
+    def _finished(self, work: Callable[[], RunResult]) -> RunResult:
+        """Whatever ends the run early is written down as its end, and an error is its result."""
         try:
-            yield
+            return work()
+        except SyncdError as error:
+            quarantine.note(self.job, error)
+            result = broken_off(self.job, self.run_id, self.applying, error, self.started)
+            self._finish(result.status, result.summary(), error.message)
+            return result
         except BaseException as error:
-            if isinstance(error, SyncdError):
-                quarantine.note(self.job, error)
-            status = "refused" if isinstance(error, RefusedError) else "failed"
-            message = str(error) or type(error).__name__
-            self.job.store.finish_run(self.run_id, status=status, summary={}, error=message)
+            self._finish("failed", {}, str(error) or type(error).__name__)
             raise
 
     def _remember(self, planned: Planned) -> None:

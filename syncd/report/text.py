@@ -69,7 +69,8 @@ def run_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     yield from _skipped(document.get("skipped", ()))
     status = str(document["status"])
     seconds = float(document["duration_seconds"])
-    applied = done_words(summary["applied"]) or "nothing to change"
+    nothing = "nothing to change" if status == "succeeded" else "nothing applied"
+    applied = done_words(summary["applied"]) or nothing
     parts = [applied]
     if failed := sum(summary["failed"].values()):
         parts.append(f"{failed:,} failed")
