@@ -36,10 +36,19 @@ _STATUS_STYLE: Mapping[str, str] = {
     "partial": "warn",
     "refused": "warn",
     "failing": "warn",
+    "held": "warn",
     "never_synced": "warn",
     "failed": "bad",
     "quarantined": "bad",
 }
+
+
+_WELL_AGAIN: Mapping[str, str] = {
+    "okta": "mend the cause; every sync asks Okta once and goes on when it is well.",
+    "split": "mend the cause; every sync asks Split once and goes on when it is well.",
+    "relink": "was SCIM switched off and on in Split? Then run syncd relink, which shows its result first.",
+}
+"""By the side of a quarantine: how it ends."""
 
 
 def done_words(counts: Mapping[str, int]) -> str:
@@ -184,8 +193,34 @@ def status_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     if document.get("token"):
         rows.append(("Split token", _token(document["token"])))
     yield from columns([(faint(name), Span(text)) for name, text in rows])
+    yield from _status_quarantine(document["quarantine"])
     yield from _status_runs(document["runs"])
+    yield from _status_held(document["held"])
     yield from _status_failing(document["failing"])
+
+
+def _status_quarantine(found: Mapping[str, Any] | None) -> Iterator[Line]:
+    if not found:
+        return
+    yield line(Span("Quarantined", "bad"), f" since {safe(found['since'])}: {safe(found['reason'])}")
+    way_out = _WELL_AGAIN.get(str(found["side"]), "")
+    yield line("  ", faint("what to do: "), f"{way_out} Nothing is written until then.")
+
+
+def _status_held(holds: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    if not holds:
+        return
+    yield line(strong("Held"), f" ({counted(sum(int(hold['changes']) for hold in holds), 'change')})")
+    for hold in holds[:SHOWN]:
+        yield line(
+            "  ",
+            Span(safe(hold["id"]), "warn"),
+            f": {counted(int(hold['changes']), 'change')}  {safe(hold['reason'])}",
+        )
+    yield from _more(len(holds))
+    yield line(
+        "  ", faint("what to do: "), "syncd held shows them; then syncd approve ID or syncd reject ID."
+    )
 
 
 def _token(token: Mapping[str, Any]) -> str:
@@ -231,25 +266,11 @@ def _status_failing(failing: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
             faint(f"{tries} since {failure['since']}, next {failure['next_attempt']}"),
         )
     yield from _more(len(failing))
-
-
-def decision_lines(document: Mapping[str, Any]) -> Iterator[Line]:
-    """A `syncd.decision/1` document."""
-    words = {"release": "Released"}
-    for item in document["items"]:
-        verb = words.get(str(document["decision"]), str(document["decision"]))
-        yield line(
-            f"{verb} {safe(item['object'])} ",
-            strong(str(item["name"])),
-            "  ",
-            faint(f"{item['okta_id']}, {document['connection']}"),
-        )
-    if document["decision"] == "release":
-        yield line(
-            faint(
-                "It stays at the target as it is and is managed again only after it left Okta's list and came back."
-            )
-        )
+    yield line(
+        "  ",
+        faint("what to do: "),
+        "mend the cause; each is tried again at its time, or at the next sync after syncd retry.",
+    )
 
 
 def duration(seconds: float) -> str:

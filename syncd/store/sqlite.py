@@ -331,16 +331,16 @@ class SqliteStore:
         with self._reading() as conn:
             return state.groups_with(conn, user_id)
 
-    def release_user(self, okta_id: str) -> None:
-        self._release("user", okta_id)
+    def release_user(self, okta_id: str, by: str) -> None:
+        self._release("user", okta_id, by)
 
-    def release_group(self, okta_id: str) -> None:
-        self._release("group", okta_id)
+    def release_group(self, okta_id: str, by: str) -> None:
+        self._release("group", okta_id, by)
 
-    def _release(self, kind: str, okta_id: str) -> None:
+    def _release(self, kind: str, okta_id: str, by: str) -> None:
         with self._writing_wishes() as conn:
             effects.release(conn, kind, okta_id)
-            journal.append_note(conn, {"release": kind, "okta_id": okta_id}, self._clock())
+            journal.append_note(conn, {"release": kind, "okta_id": okta_id, "by": by}, self._clock())
             state.advance(conn)
 
     def forget_links(self, run_id: str, *, users: Sequence[str], groups: Sequence[str]) -> None:
