@@ -31,7 +31,7 @@ from syncd.ports.trail import ChainReport, Head, JournalEntry
 from syncd.redact import Redactor
 from syncd.store import effects, holds, journal, lock, pruning, state, verifying
 from syncd.store.absorb import absorb_stage
-from syncd.store.faults import explained, not_writable
+from syncd.store.faults import explained, explained_beside, no_scratch
 from syncd.store.private import Scratch, make_file
 from syncd.store.rows import moment
 from syncd.store.stage import SqliteStage
@@ -256,10 +256,11 @@ class SqliteStore:
                 try:
                     self._scratch = Scratch(self._scratch_home)
                 except OSError as error:
-                    raise not_writable(self.path, error) from error
+                    raise no_scratch(self._scratch_home, error) from error
             self._stage_number += 1
             file = self._scratch.path / f"stage-{self._stage_number}.db"
-            make_file(file)
+            with explained_beside(self._scratch.home, self.path):
+                make_file(file)
             stage = SqliteStage(file, f"{self._place.absolute().as_uri()}?mode=ro", self.path)
             self._stages.add(stage)
             return stage
