@@ -108,6 +108,7 @@ def _errors(errors: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     if not errors:
         return
     yield line(Span("Failed", "bad"), f" ({len(errors):,})")
+    told = set()
     for error in errors[:SHOWN]:
         yield line(
             "  ✗ ",
@@ -117,6 +118,9 @@ def _errors(errors: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
         )
         if error.get("next_attempt"):
             yield line("      ", faint(f"next try {error['next_attempt']}"))
+        if (hint := error.get("hint")) and hint not in told:
+            told.add(hint)
+            yield line("      ", faint("→ "), safe(hint))
     yield from _more(len(errors))
     yield BLANK
 

@@ -250,6 +250,22 @@ def test_a_run_tells_what_failed_and_when_it_is_tried_again() -> None:
     assert "Sync partial: 3 created; 1 failed." in text
 
 
+def test_a_hint_that_many_errors_share_is_said_once() -> None:
+    errors = [
+        {
+            "object": name,
+            "kind": "create_user",
+            "message": "404",
+            "hint": "look at base_url",
+            "next_attempt": "b",
+        }
+        for name in ("ada", "bob")
+    ]
+    text = plain(run_lines(run_document(status="partial", errors=errors)))
+
+    assert text.count("→ look at base_url") == 1
+
+
 def test_check_lines_say_what_to_do_where_something_is_to_do() -> None:
     document = {
         "connection": "split-prod",
