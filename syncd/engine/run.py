@@ -58,6 +58,7 @@ def _planned(job: Job, kind: str, read: Callable[[Stage], Reading], allow: Mappi
             skipped=sorted(
                 planning.skipped, key=lambda skip: (skip.kind, skip.name, skip.okta_id, skip.reason)
             ),
+            allow=dict(sorted(allow.items())),
         )
         return Planned(header, tuple(reading.problems), stage, planning)
     except BaseException:
@@ -100,26 +101,35 @@ class _Run:
 
         return self._finished(cycle)
 
-    def apply(self, planned: Planned, *, only: frozenset[str] | None = None) -> RunResult:
-        """A plan that is made already; `only` narrows it to these change ids."""
+    def apply(
+        self, planned: Planned, *, only: frozenset[str] | None = None, saved: SavedPlan | None = None
+    ) -> RunResult:
+        """A plan that is made already; `only` narrows it to these change ids. What `saved` holds stays held."""
         self.run_id = self.job.store.begin_run(self.kind)
-        return self._finished(lambda: self._write(planned, only=only))
+        return self._finished(lambda: self._write(planned, only=only, saved=saved))
 
-    def _write(self, planned: Planned, *, only: frozenset[str] | None) -> RunResult:
+    def _write(
+        self, planned: Planned, *, only: frozenset[str] | None, saved: SavedPlan | None = None
+    ) -> RunResult:
         refuse_second_writer(self.job, planned.planning.reading.app)
         if only is not None:
             others = [change.id for change in planned.changes() if change.id not in only]
             planned.stage.hold_changes(others, "outside")
-            planned.header = replace(planned.header, holds=(), skipped=())  # not what this run is about
+            # What else these objects need is not what this run is about.
+            holds = [hold for hold, _ in saved.holds] if saved else []
+            planned.header = replace(planned.header, holds=holds, skipped=())
         self.job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
         if only is None:
             remember_holds(self.job.store, planned)
         self.applying = applying = Applying(self.job, self.run_id)
         applying.run(planned.stage)
-        self._remember(planned)
+        if only is None:
+            self._remember(planned)
         for problem in (*planned.problems, applying.stopped):
             quarantine.note(self.job, problem)
         result = run_result(self.job, planned, applying, self.started)
+        if saved is not None:
+            result = replace(result, held=saved.held())
         message = "; ".join(problem.message for problem in result.problems) or None
         self._finish(result.status, result.summary(), message)
         return result
@@ -192,7 +202,9 @@ def apply_saved(job: Job, saved: SavedPlan) -> RunResult:
     settle_open_intents(job)
     run = _Run(job, saved.kind)
     users, groups = touched(saved.changes)
-    with _planned(job, saved.kind, lambda stage: read_selected(job, stage, users, groups), {}) as planned:
+    with _planned(
+        job, saved.kind, lambda stage: read_selected(job, stage, users, groups), saved.allow
+    ) as planned:
         held = {change.id for hold in planned.header.holds for change in planned.held(hold.id)}
         refuse_if_stale(job, saved, wanted={change.id for change in planned.changes()}, held=held)
-        return run.apply(planned, only=frozenset(change.id for change in saved.changes))
+        return run.apply(planned, only=frozenset(change.id for change in saved.changes), saved=saved)
