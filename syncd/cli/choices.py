@@ -34,9 +34,11 @@ def selection_options(command: F) -> F:
 
 
 def selected(users: tuple[str, ...], groups: tuple[str, ...], *, full: bool) -> Selection:
-    """Raises click.UsageError for an empty name."""
+    """Raises click.UsageError for an empty name, and for --full beside names."""
     if any(not text.strip() for text in (*users, *groups)):
         raise click.UsageError("--user and --group need a name")
+    if full and (users or groups):
+        raise click.UsageError("--full is about the whole app: leave it out, or --user and --group")
     return Selection(users, groups, full)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from syncd.engine.check_line import Checks
 from syncd.engine.status import token_days_left
@@ -108,8 +108,13 @@ def token_age(checks: Checks, created: date | None, today: date) -> None:
         )
         return
     days = token_days_left(created, today)
-    if days <= 0:
-        checks.fail(AGE, f"made on {created}: it expired {-days} days ago", _RENEW)
+    if created > today + timedelta(days=1):
+        checks.warn(
+            AGE, f"unknown: {created} lies in the future", "Set split.token_created to the day it was made."
+        )
+    elif days <= 0:
+        since = "today" if days == 0 else f"{-days} {'day' if days == -1 else 'days'} ago"
+        checks.fail(AGE, f"made on {created}: it expired {since}", _RENEW)
     elif days > max(_SOON):
         checks.ok(AGE, f"made on {created}, valid for {days} more days")
     else:

@@ -8,6 +8,7 @@ from typing import Any
 from syncd.report.lines import BLANK, Line, Span, columns, counted, facts, faint, line, safe, strong
 
 SHOWN = 50
+_TOKEN_LIVES = 365
 
 _DONE: Mapping[str, str] = {
     "adopt_user": "adopted",
@@ -230,6 +231,8 @@ def _status_held(holds: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
 def _token(token: Mapping[str, Any]) -> str:
     days = int(token["expires_in_days"])
     made = f"made {safe(token['created'])}, "
+    if days > _TOKEN_LIVES + 1:
+        return made + "which lies in the future; correct split.token_created"
     return made + (f"expires in {counted(days, 'day')}" if days > 0 else "expired")
 
 

@@ -100,6 +100,9 @@ def test_global_options_may_stand_before_and_after_the_command(syncd: Invoker) -
         ["sync", "--allow", "deactivations=many"],
         ["sync", "--allow", "everything=1"],
         ["sync", "--user", ""],
+        ["sync", "--user", "ada@example.com", "--full"],
+        ["plan", "--group", "Engineering", "--full"],
+        ["apply", "--yes", "--user", "ada@example.com", "--full"],
         ["apply"],
         ["apply", "plan.json", "--user", "ada@example.com"],
         ["apply", "missing.json"],
@@ -210,6 +213,22 @@ def test_init_writes_a_starter_that_loads_once_the_variables_are_set(syncd: Invo
     assert syncd("status", "--json").document["connection"] == "config"
 
 
+def test_init_writes_where_config_says_and_names_the_file_in_every_next_step(syncd: Invoker) -> None:
+    said = syncd("init", "-c", "my split.toml")
+
+    assert said.code == 0
+    assert [path.name for path in syncd.directory.iterdir()] == ["my split.toml"]
+    for command in ("check", "plan", "sync"):
+        assert f"syncd {command} --config 'my split.toml'" in said.out
+
+
+def test_init_with_two_places_is_a_usage_error(syncd: Invoker) -> None:
+    assert syncd("init", "one.toml", "-c", "two.toml").code == 64
+    assert syncd("init", "-c", "one.toml", "-c", "two.toml").code == 64
+    assert list(syncd.directory.iterdir()) == []
+    assert syncd("init", "one.toml", "-c", "one.toml").code == 0
+
+
 def test_init_never_overwrites(syncd: Invoker) -> None:
     path = syncd.directory / "mine.toml"
     path.write_text("name = 1\n", encoding="utf-8")
@@ -264,14 +283,33 @@ def test_a_simulator_whose_port_is_taken_says_so(syncd: Invoker) -> None:
     assert "--port" in said.err
 
 
-def test_a_fixture_that_is_none_is_said_to_be_none(syncd: Invoker) -> None:
+@pytest.mark.parametrize("kind", ["okta", "split"])
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        ("no json", "not JSON"),
+        ("[]", "not a JSON object"),
+        ('{"users": 5}', "users"),
+        ('{"users": [5]}', "users"),
+        ('{"users": [{"nope": 1}]}', "users"),
+        ('{"surplus": 1}', "surplus"),
+        ('{"groups": [{"name": 7, "members": 3}]}', "groups"),
+        ("\udcff", "not UTF-8"),
+    ],
+)
+def test_a_bad_fixture_is_a_usage_error_that_says_what_is_wrong_in_which_file(
+    syncd: Invoker, kind: str, content: str, wrong: str
+) -> None:
     fixture = syncd.directory / "world.json"
-    fixture.write_text("no json", encoding="utf-8")
+    fixture.write_text(content, encoding="utf-8", errors="surrogateescape")
 
-    said = syncd("simulate", "split", "--fixture", fixture)
+    said = syncd("simulate", kind, "--fixture", fixture)
 
-    assert said.code == 1
-    assert "not JSON" in said.err
+    assert said.code == 64
+    assert said.err.startswith("error: ")
+    assert str(fixture) in said.err
+    assert wrong in said.err
+    assert "docs/simulators.md" in said.err
 
 
 # what goes wrong unexpectedly

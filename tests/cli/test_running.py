@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from syncd.store.opening import open_store
-from tests.cli.invoking import OKTA_TOKEN, SPLIT_TOKEN, write_config
+from tests.cli.invoking import OKTA_TOKEN, SPLIT_TOKEN, TODAY, write_config
 from tests.cli.world import World, break_the_user_list
 
 # sync
@@ -137,7 +137,7 @@ def test_a_refused_token_is_said_once_when_quiet(world: World, monkeypatch: pyte
 
 
 def test_one_connection_that_fails_does_not_hide_the_other(world: World) -> None:
-    broken = write_config(world.syncd.directory / "broken.toml", created="2099-01-01", app_id="0oaother")
+    broken = write_config(world.syncd.directory / "broken.toml", created=TODAY, app_id="0oaother")
     broken.write_text(broken.read_text().replace('http://127.0.0.1:1"', f'{world.okta.url}"'))
 
     said = world.syncd("sync", "--json", "-c", broken, *world.base)
