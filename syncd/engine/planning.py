@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import islice
 
 from syncd.core.change import Change, ChangeKind, Removal
+from syncd.core.counting import counted
 from syncd.core.diff import (
     Decision,
     NeedsMatch,
@@ -67,7 +68,7 @@ class Planning:
         failure = self.failures.get(change.object_key)
         if failure and failure.change_id == change.id and failure.next_attempt > self.policy.now:
             reason = (
-                f"{change.kind} failed {failure.attempts} times ({failure.message}); "
+                f"{change.kind} failed {counted(failure.attempts, 'time')} ({failure.message}); "
                 f"next try {failure.next_attempt:%Y-%m-%d %H:%M:%S} UTC"
             )
             self.skipped.append(Skipped("quarantined", change.okta_id, change.name, reason))
@@ -268,7 +269,7 @@ class GroupFinder:
         skipped = []
         strangers = stage.remote_strangers(wanted.okta_id)
         if strangers:
-            reason = f"{strangers} members at the target are not managed by syncd: they stay"
+            reason = f"{counted(strangers, 'member')} at the target not managed by syncd: left as they are"
             skipped.append(Skipped("unmanaged_members", wanted.okta_id, remote.name, reason))
         change = Change(
             ChangeKind.LINK_GROUP,

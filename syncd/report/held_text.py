@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from syncd.report.lines import BLANK, Line, Span, counted, facts, faint, line, safe, strong
+from syncd.core.counting import counted
+from syncd.report.lines import BLANK, Line, Span, facts, faint, line, safe, strong
 from syncd.report.plan_text import change_lines
 
 SHOWN_OF_A_HOLD = 20

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from syncd.report.lines import BLANK, Line, Span, counted, facts, faint, line, safe, shown, strong
+from syncd.core.counting import counted
+from syncd.report.lines import BLANK, Line, Span, facts, faint, line, safe, shown, strong
 
 SHOWN_OF_A_KIND = 50
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from syncd.report.lines import BLANK, Line, Span, columns, counted, facts, faint, line, safe, strong
+from syncd.core.counting import counted
+from syncd.report.lines import BLANK, Line, Span, columns, facts, faint, line, safe, strong
 
 SHOWN = 50
 _TOKEN_LIVES = 365
