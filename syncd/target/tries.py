@@ -31,16 +31,16 @@ class Tries:
 
     def wait(self, again: Again) -> float:
         """Counts the failure; seconds to sleep. 0 where the closed gate does the waiting, for every thread."""
-        if again.pause is not None:
+        if again.limited or again.pause is not None:
             self._limited += 1
-            self._waited += again.pause
+            pause = self._policy.limited(self._limited) if again.pause is None else again.pause
+            self._waited += pause
+            if again.pause is None and not self.over:
+                self._pacer.close_gate(pause, "429 without a time to come back")
             return 0.0
         self._failures += 1
         seconds = self._policy.delay(self._failures)
         self._waited += seconds
-        if again.limited and not self.over:
-            self._pacer.close_gate(seconds, "429 without a time to come back")
-            return 0.0
         return seconds
 
     @property
