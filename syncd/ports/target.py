@@ -58,6 +58,12 @@ class Target(Protocol):
         """Candidates for one user: by externalId, then by userName; every hit verified by comparing values."""
         ...
 
+    def finds_any_case(self, user_name: str) -> bool:
+        """Whether `find_users` also shows a userName in other letters than asked for; where it does not, only a whole
+        listing tells. The server is tried once with a name that it has; the answer is remembered.
+        """
+        ...
+
     def find_groups(self, *, okta_id: str, name: str) -> Sequence[RemoteGroup]:
         """Candidates for one group: by externalId and by displayName; verified."""
         ...

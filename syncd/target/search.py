@@ -21,6 +21,7 @@ T = TypeVar("T", RemoteUser, RemoteGroup)
 _REFUSALS = (400, 405, 422, 500, 501)
 _PLAIN = re.compile(r"[A-Za-z0-9@._-]+")
 _SEARCH_PAGES = 2_000
+_FOLDS = "filter:users.userName:folds"
 _FEW = 5
 """More strangers than a filter that works loosely would show: this one is ignored."""
 
@@ -68,7 +69,8 @@ class Search:
         found = self._filtered(self._users, "externalId", okta_id, either)
         if any(ours(user) for user in found.hits):
             return [user for user in found.hits if ours(user)]
-        for name in dict.fromkeys([user_name, user_name.lower()]):
+        folds = self._learned_to_fold(user_name)
+        for name in dict.fromkeys([user_name] if folds else [user_name, user_name.lower()]):
             named = self._filtered(self._users, "userName", name, either)
             if not named.answered:
                 return self._everything(self._users, either)
@@ -78,6 +80,31 @@ class Search:
             return []
         mailed = self._filtered(self._users, "emails.value", user_name, either)
         return mailed.hits or self._everything(self._users, either)
+
+    def finds_any_case(self, user_name: str) -> bool:
+        """See `ports.Target.finds_any_case`. RFC 7643 section 4.1.1 says that userName ignores case; many filters do
+        not. Beyond ASCII nobody is believed: SQLite, for one, folds nothing else.
+        """
+        learned = self._talk.learned
+        if learned[_key(USERS, "userName")] in ("refused", "ignored"):
+            return True  # then the whole list is compared
+        if user_name.isascii() and not learned[_FOLDS]:
+            self._try_other_letters()
+        return self._learned_to_fold(user_name)
+
+    def _learned_to_fold(self, user_name: str) -> bool:
+        return user_name.isascii() and self._talk.learned[_FOLDS] == "yes"
+
+    def _try_other_letters(self) -> None:
+        """Searches for somebody who is there under their name in other letters; learns nothing where nobody is."""
+        first: Sequence[RemoteUser] = next(iter(Walk(self._talk, USERS, self._talk.user_of)), ())
+        named = ((user, user.user_name.swapcase()) for user in first if user.user_name.isascii())
+        somebody, other = next(((user, name) for user, name in named if name != user.user_name), (None, ""))
+        if somebody is None:
+            return
+        found = self._filtered(self._users, "userName", other, lambda user: user.scim_id == somebody.scim_id)
+        if found.answered:
+            self._talk.learned.set(_FOLDS, "yes" if found.hits else "no")
 
     def groups(self, okta_id: str, name: str, *, deep: bool = False) -> Sequence[RemoteGroup]:
         """Groups whose externalId is ours or whose displayName is exactly this: none, one or many."""
