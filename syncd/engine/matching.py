@@ -28,7 +28,7 @@ from syncd.ports import RemoteListing, Stage
 
 class UserFinder:
     """Matches unlinked users: one complete listing of the target when they are many, else one search each; and before
-    the first creation that listing too, where the search does not find a name in other letters.
+    the first creation that listing too, where a search without a hit proves nothing.
     """
 
     def __init__(self, planning: Planning) -> None:
@@ -70,7 +70,7 @@ class UserFinder:
         )
 
     def _may_be_missed(self, wanted: WantedUser) -> bool:
-        """Somebody would be created now, and an account in other letters was not looked for."""
+        """Somebody would be created now, though an account in other letters, or under another name, may be there."""
         if self._listed:
             return False
         creations = create_user(wanted, self._planning.policy).changes
@@ -80,7 +80,7 @@ class UserFinder:
             for change in creations
             if change.object_key not in unsettled and not self._planning.waits(change)
         ]
-        return bool(due) and not self._target.finds_any_case(wanted.user_name)
+        return bool(due) and not self._target.search_is_whole(wanted.user_name)
 
     def _list(self) -> None:
         self._listed = True

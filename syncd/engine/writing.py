@@ -155,11 +155,11 @@ def _found_again(job: Job, known: KnownUser, change: Change) -> Outcome:
 
 
 def _namesakes(job: Job, wanted: WantedUser) -> Sequence[RemoteUser]:
-    """Whom the target has with our externalId or this userName, in any letters. Costs a whole listing where the search
-    tells letters apart; that is for the few that vanish one by one.
+    """Whom the target has with our externalId or this userName, in any letters. Costs a whole listing where a search
+    without a hit proves nothing; that is for the few that vanish one by one.
     """
     found = job.target.find_users(okta_id=wanted.okta_id, user_name=wanted.user_name)
-    if found or not job.settings.provisioning.create_users or job.target.finds_any_case(wanted.user_name):
+    if found or not job.settings.provisioning.create_users or job.target.search_is_whole(wanted.user_name):
         return found
     name = wanted.user_name.casefold()
     everybody = (remote for page in job.target.list_users() for remote in page)

@@ -58,9 +58,10 @@ class Target(Protocol):
         """Candidates for one user: by externalId, then by userName; every hit verified by comparing values."""
         ...
 
-    def finds_any_case(self, user_name: str) -> bool:
-        """Whether `find_users` also shows a userName in other letters than asked for; where it does not, only a whole
-        listing tells. The server is tried once with a name that it has; the answer is remembered.
+    def search_is_whole(self, user_name: str) -> bool:
+        """Whether nobody found by `find_users` means that nobody is there, by externalId or by this userName in any
+        letters; if not, only a whole listing tells. The server is tried once with users that it has, and the answer
+        is remembered.
         """
         ...
 

@@ -72,6 +72,8 @@ class Conversation:
     group_locks: Locks = field(default_factory=Locks)
     reserved: dict[str, str] = field(default_factory=dict)
     """SCIM id to name of the reserved groups seen so far."""
+    made_groups: set[str] = field(default_factory=set)
+    """SCIM ids of groups that were made in this conversation, and hence begin without members."""
 
     def user_of(self, resource: object) -> RemoteUser | None:
         """A user as shown; None when it cannot be read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from syncd.errors import NotFound, PermanentError, RefusedError, SyncdError, TemporaryError
@@ -10,9 +11,12 @@ from syncd.ports.target import Applied
 from syncd.target.answers import FORM_REFUSED, ScimAnswer, error_for
 from syncd.target.conversation import GROUPS, Conversation
 from syncd.target.flavors import refuse_name
+from syncd.target.listing import Walk
 from syncd.target.scim_wire import group_replacement, identifier, members_of, parse_path, patch, read
 
 _FORMS = ("pathless", "path", "put")
+_OTHERS = 5
+"""How many other groups are read to find out whether the server shows members at all."""
 _FORM_KEYS = ("group_rename", "members_add", "members_remove")
 _BY_PATCH = ("path", "pathless", "filter", "values")
 _OPERATIONS: Mapping[str, Mapping[str, str]] = {"pathless": {}, "path": {"path": "displayName"}}
@@ -130,14 +134,14 @@ def replace_group(
 ) -> ScimAnswer:
     """GET, change the name or the members, PUT; after a 412 once more (RFC 7644 section 3.14).
 
-    Raises NotFound, and PermanentError at a server that never shows members: a PUT could lose them.
+    Raises NotFound, and PermanentError at a server that is not known to show members: a PUT could lose them.
     """
     for last in (False, True):
         found = talk.fetch(GROUPS, scim_id)
         shown = members_of(found.resource)
-        if shown is None and talk.learned["hidden:members"]:
+        if shown is None and _may_hide_members(talk, scim_id):
             raise PermanentError(
-                f"change group {scim_id}: the server never shows members, so a PUT could lose them",
+                f"change group {scim_id}: the server does not show members, so a PUT could lose them",
                 hint='with update_method = "auto" or "patch" members are changed without a PUT where possible',
             )
         members = ((shown or frozenset()) | set(add)) - set(remove) if add or remove else shown
@@ -150,3 +154,24 @@ def replace_group(
     if answer.status in (404, 405, 410):
         talk.learned.drop("group_update")  # neither PATCH nor PUT: what was learned is no longer so
     return answer
+
+
+def _may_hide_members(talk: Conversation, scim_id: str) -> bool:
+    """Whether a group that shows no members may have some: no other group shows its own either."""
+    if talk.learned["hidden:members"]:
+        return True
+    if scim_id in talk.made_groups:
+        return False
+    if not talk.learned["members_shown"]:
+        _look_at_others(talk)
+    return not talk.learned["members_shown"]
+
+
+def _look_at_others(talk: Conversation) -> None:
+    """Reads the first groups of the list, and some of them by id, until one shows members: that is then learned."""
+    listed = next(iter(Walk(talk, GROUPS, talk.group_of)), ())
+    for group in listed[:_OTHERS]:
+        if talk.learned["members_shown"]:
+            return
+        with suppress(NotFound):
+            talk.group_of(talk.fetch(GROUPS, group.scim_id).body)

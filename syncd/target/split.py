@@ -100,8 +100,8 @@ class ScimTarget:
         """Also raises IncompleteRead when the server cannot show whether the user exists."""
         return self._search.users(okta_id, user_name)
 
-    def finds_any_case(self, user_name: str) -> bool:
-        return self._search.finds_any_case(user_name)
+    def search_is_whole(self, user_name: str) -> bool:
+        return self._search.is_whole(user_name)
 
     def find_groups(self, *, okta_id: str, name: str) -> Sequence[RemoteGroup]:
         """Also raises IncompleteRead when the server cannot show whether the group exists."""

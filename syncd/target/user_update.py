@@ -86,10 +86,13 @@ class UserUpdate:
             return Applied(scim_id=None, status=gone.status, note="the user was already gone")
         return applied
 
-    def _read_back(self, scim_id: str) -> Mapping[str, Any]:
+    def _read_back(self, scim_id: str, *, answered: str | None = None) -> Mapping[str, Any]:
+        """`answered`: the id that the answer to the write showed."""
         try:
             return self._talk.fetch(USERS, scim_id).resource
         except NotFound as gone:
+            if answered not in (None, scim_id):  # some servers make ids of names
+                raise NotFound(f"{gone.message}: the server now calls it {answered}", status=404) from gone
             raise _VanishedError(gone.message, status=gone.status) from gone
 
     def update(
@@ -278,7 +281,7 @@ class UserUpdate:
             if all(self._learned[f"hidden:{text}"] for text in unsure):
                 attempt.absent.update(unsure)
                 return
-        resource = self._read_back(wish.scim_id)
+        resource = self._read_back(wish.scim_id, answered=identifier(answer.resource))
         for text in unsure:
             if not self._shows(resource, text, sent[text], attempt):
                 (attempt.denied if _shown(resource, text) else attempt.absent).add(text)

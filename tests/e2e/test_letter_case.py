@@ -110,3 +110,23 @@ def test_without_creations_nobody_looks_through_the_list(synced: Rig) -> None:
 
     assert "create_off" in [skip["kind"] for skip in result["skipped"]]
     assert listings(synced) == 0
+
+
+def test_where_external_ids_are_not_indexed_an_account_under_an_old_address_is_found_all_the_same(
+    tmp_path: Path,
+) -> None:
+    """The store is lost, and meanwhile somebody was married."""
+    with rig(tmp_path, users=20, groups=2, knobs=SplitKnobs(filter_external_id=False)) as made:
+        someone = made.okta.world.add_user("maiden@example.com", "Ma", "Iden", assign=True)
+        made.sync()
+        for file in made.store.parent.glob("acme.db*"):
+            file.unlink()
+        made.okta.world.update_profile(someone, email="married@example.com")
+        made.split.set_knobs(case_sensitive=False)
+
+        made.sync()
+
+        assert [u.user_name for u in made.split.world.users.values() if u.external_id == someone] == [
+            "married@example.com"
+        ]
+        made.assert_exact()

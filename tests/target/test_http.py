@@ -350,6 +350,19 @@ def test_a_429_without_a_time_waits_for_seconds_that_grow_and_not_beyond_the_tim
     assert len(server.seen) == 1
 
 
+@pytest.mark.parametrize("asked", ["0", "Thu, 01 Jan 2026 00:00:00 GMT"])
+def test_a_429_that_asks_for_no_wait_again_and_again_is_waited_for_as_if_it_named_none(
+    asked: str, serve: Serve, make_http: MakeHttp
+) -> None:
+    server = serve(in_turn(*[Reply(429, headers={"Retry-After": asked})] * 3, listing([])))
+    hurry = replace(HURRY, limited_first=0.1, limited_ceiling=0.1)
+    waits: list[str] = []
+    http = make_http(server.base_url, retry=hurry, on_wait=lambda _seconds, why: waits.append(why))
+
+    assert http.send("GET", ["Users"]).status == 200
+    assert waits == ["429 without a time to come back"] * 2
+
+
 def test_a_429_without_a_time_pauses_every_thread(serve: Serve, make_http: MakeHttp) -> None:
     server = serve(in_turn(Reply(429), listing([])))
     hurry = replace(HURRY, limited_first=0.3, limited_ceiling=0.3)
