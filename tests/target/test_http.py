@@ -360,7 +360,7 @@ def test_a_429_that_asks_for_no_wait_again_and_again_is_waited_for_as_if_it_name
     http = make_http(server.base_url, retry=hurry, on_wait=lambda _seconds, why: waits.append(why))
 
     assert http.send("GET", ["Users"]).status == 200
-    assert waits == ["429 without a time to come back"] * 2
+    assert waits.count("429 without a time to come back") == 2
 
 
 def test_a_429_without_a_time_pauses_every_thread(serve: Serve, make_http: MakeHttp) -> None:
