@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint format clean
+.PHONY: demo test chaos lint format clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,11 @@ $(SCIMMY)/node_modules/.package-lock.json: $(SCIMMY)/package-lock.json
 
 test: lint $(SCIMMY)/node_modules/.package-lock.json
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# Hours of mishaps: random worlds, faults and deaths, every cell of the fault matrix, 200 kills. Prints its seed.
+CHAOS_EXAMPLES ?= 1000
+chaos: $(STAMP)
+	CHAOS_EXAMPLES=$(CHAOS_EXAMPLES) $(BIN)/pytest tests/chaos -n 2 --dist worksteal -s
 
 format: $(STAMP)
 	$(BIN)/ruff format .

@@ -158,16 +158,26 @@ def _decide_departure(
         return Decision(skipped=[Skipped("unconfirmed", okta_id, name, reason)], still=True)
     if known.pushed is None or not known.pushed.active:
         return Decision(left=True)
-    left_at = known.left_at or policy.now
-    ends = left_at + policy.grace
-    if policy.grace and not _deprovisioned(known, evidence) and policy.now < ends:
-        reason = f"left the app; deactivated after the grace period, at {ends:%Y-%m-%d %H:%M} UTC"
-        return Decision(skipped=[Skipped("grace", okta_id, name, reason)], still=True, left=True)
+    ends = grace_ends(known, policy, evidence)
+    if ends is not None:
+        return Decision(skipped=[Skipped("grace", okta_id, name, grace_reason(ends))], still=True, left=True)
     decision = _deactivation(okta_id, known.pushed, name, "left the app", policy, evidence)
     return Decision(decision.changes, decision.skipped, decision.still, left=True)
 
 
-def _deprovisioned(known: KnownUser, evidence: Evidence) -> bool:
+def grace_ends(known: KnownUser, policy: Policy, evidence: Evidence | None) -> datetime | None:
+    """When a departed user's grace is over, None when it is, or when there is none (setting, DEPROVISIONED)."""
+    if not policy.grace:
+        return None  # also when the clock was set back behind the departure
+    ends = (known.left_at or policy.now) + policy.grace
+    return None if _deprovisioned(known, evidence) or policy.now >= ends else ends
+
+
+def grace_reason(ends: datetime) -> str:
+    return f"left the app; deactivated after the grace period, at {ends:%Y-%m-%d %H:%M} UTC"
+
+
+def _deprovisioned(known: KnownUser, evidence: Evidence | None) -> bool:
     return known.wanted.deprovisioned or (
         isinstance(evidence, SaidByOkta) and "DEPROVISIONED" in evidence.statement
     )

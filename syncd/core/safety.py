@@ -168,7 +168,7 @@ def _group_violations(group: GroupNumbers, limit: Limit) -> list[Violation]:
             Violation(
                 "protected_group",
                 f'"{group.name}" is protected and would be left without an active member',
-                "add another member in Okta first",
+                "add another member in Okta first: no approval empties a protected group",
                 group.group_id,
                 numbers,
             )

@@ -13,10 +13,11 @@ from itertools import chain, groupby, islice
 
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
 from syncd.engine.job import Job
+from syncd.engine.last_member import LastMembers
 from syncd.engine.quarantine import RELINK, RELINK_HINT
 from syncd.engine.vanishing import Vanishing
-from syncd.engine.writing import Outcome, Unit, execute
-from syncd.errors import AccessDenied, ConnectionSick, SyncdError, TemporaryError
+from syncd.engine.writing import Outcome, Unit, execute, is_unanswered
+from syncd.errors import AccessDenied, ConnectionSick, RefusedError, SyncdError, TemporaryError
 from syncd.ports import Settled, Stage
 
 PHASES: Sequence[Sequence[ChangeKind]] = (
@@ -63,7 +64,35 @@ class Applying:
         with ThreadPoolExecutor(self.job.settings.split.concurrency, "write") as pool:
             for kinds in PHASES:
                 if any(counts.get(kind) for kind in kinds):
-                    self._phase(pool, self._batches(stage.changes(kinds=kinds)))
+                    self._phase(
+                        pool, self._batches(self._keeping_last_members(kinds, stage.changes(kinds=kinds)))
+                    )
+
+    def _keeping_last_members(
+        self, kinds: Sequence[ChangeKind], changes: Iterable[Change]
+    ) -> Iterator[Change]:
+        """What would leave a protected group without an active member stays undone, and is still wanted."""
+        if not {ChangeKind.REMOVE_MEMBER, ChangeKind.DEACTIVATE_USER} & set(kinds):
+            yield from changes
+            return
+        guard = LastMembers(self.job.store, self.job.policy.protected_groups)
+        for change in changes:
+            group = guard.refuse(change)
+            if group is None:
+                yield change
+                continue
+            self.deferred[change.kind] = self.deferred.get(change.kind, 0) + 1
+            reason = f"{group} is protected and would be left without an active member"
+            hint = "add another member in Okta first; no approval empties a protected group"
+            self.failures.append((change, RefusedError(reason, hint=hint)))
+            self.job.observer.event(
+                "warning",
+                "not applied",
+                kind=change.kind.value,
+                object=change.name,
+                run=self.run_id,
+                error=reason,
+            )
 
     def _batches(self, changes: Iterable[Change]) -> Iterator[list[Change]]:
         """Memberships travel together, by group, at most `member_batch` at a time; everything else alone."""
@@ -141,6 +170,7 @@ class Applying:
             note=outcome.note,
             error=None if error is None else error.message,
             deferred=deferred,
+            unanswered=not deferred and is_unanswered(error),
         )
 
     def _judge(self, error: SyncdError | None) -> None:

@@ -11,13 +11,13 @@ from syncd.core.diff import Skipped, adopts_inactive
 from syncd.core.limits import Limit
 from syncd.core.plan import Hold, hold_id
 from syncd.core.safety import GroupNumbers, Limits, Numbers, Violation, violations
-from syncd.engine.planning import Planning
+from syncd.engine.job import scope_changed
+from syncd.engine.last_member import active_members, protected_groups
+from syncd.engine.planning import Planning, group_name
 from syncd.ports import RecentRemovals
 
 WINDOW = timedelta(hours=24)
 OTHER_SCOPE = "scope_change"
-SCOPE_KEY = "scope"
-"""Under this key the store remembers the fingerprint of the scope settings whose removals are decided."""
 
 _HELD_BY: Mapping[str, ChangeKind] = {
     "deactivations": ChangeKind.DEACTIVATE_USER,
@@ -83,8 +83,7 @@ def _drop_rejected(planning: Planning) -> None:
 
 
 def _removals_under_other_scope(planning: Planning) -> Iterator[Change]:
-    known = planning.job.store.recall(SCOPE_KEY)
-    if known is None or known == planning.job.scope:
+    if not scope_changed(planning.job):
         return iter(())
     kinds = (ChangeKind.DEACTIVATE_USER, ChangeKind.REMOVE_MEMBER, ChangeKind.DELETE_GROUP)
     return planning.stage.changes(kinds=kinds)
@@ -107,6 +106,8 @@ def _changes_of(planning: Planning, violation: Violation) -> Iterator[Change]:
     elif kind is ChangeKind.REMOVE_MEMBER:
         kept = [change for change in stage.changes(kinds=[kind]) if meant(change)]
         people = {change.okta_id for change in kept}
+        if violation.check == "protected_group" and violation.group_id:
+            people |= active_members(planning.job.store, violation.group_id)
         yield from kept
         yield from (
             change
@@ -159,16 +160,48 @@ def _group_numbers(planning: Planning, recent: RecentRemovals) -> list[GroupNumb
     for change in planning.stage.changes(kinds=[ChangeKind.REMOVE_MEMBER]):
         assert change.group_id is not None  # noqa: S101  (a membership has a group)
         planned[change.group_id] = planned.get(change.group_id, 0) + 1
-    protected = planning.policy.protected_groups
-    return [
-        GroupNumbers(
-            group_id=group_id,
-            name=planning.group_names.get(group_id, group_id),
-            pushed=planning.stage.pushed_count(group_id),
-            removed_lately=recent.by_group.get(group_id, 0),
-            planned=count,
-            remaining=planning.stage.wanted_count(group_id),
-            protected=planning.group_names.get(group_id) in protected,
+    keepers = _keepers_of_protected_groups(planning)
+    for group_id, (going, _) in keepers.items():
+        if going:
+            planned.setdefault(group_id, len(going))
+    numbers = []
+    for group_id, count in sorted(planned.items()):
+        remaining = planning.stage.wanted_count(group_id)
+        if group_id in keepers:
+            remaining = min(remaining, keepers[group_id][1])
+        numbers.append(
+            GroupNumbers(
+                group_id=group_id,
+                name=group_name(planning, group_id),
+                pushed=planning.stage.pushed_count(group_id),
+                removed_lately=recent.by_group.get(group_id, 0),
+                planned=count,
+                remaining=remaining,
+                protected=group_name(planning, group_id) in planning.policy.protected_groups,
+            )
         )
-        for group_id, count in sorted(planned.items())
-    ]
+    return numbers
+
+
+def _keepers_of_protected_groups(planning: Planning) -> dict[str, tuple[set[str], int]]:
+    """By linked protected group: its active members that would go, be it from the group or altogether, and how many
+    active members it would have left.
+    """
+    stage, store = planning.stage, planning.job.store
+    groups = protected_groups(store, planning.policy.protected_groups)
+    if not groups:
+        return {}
+    deactivated = {change.okta_id for change in stage.changes(kinds=[ChangeKind.DEACTIVATE_USER])}
+    removed: dict[str, set[str]] = {}
+    joining: dict[str, int] = {}
+    for change in stage.changes(kinds=[ChangeKind.REMOVE_MEMBER, ChangeKind.ADD_MEMBER]):
+        if change.group_id in groups and change.kind is ChangeKind.REMOVE_MEMBER:
+            removed.setdefault(change.group_id, set()).add(change.okta_id)
+        elif change.group_id in groups:
+            joining[change.group_id] = joining.get(change.group_id, 0) + 1
+    found = {}
+    for group_id in groups:
+        active = active_members(store, group_id)
+        going = active & (deactivated | removed.get(group_id, set()))
+        found[group_id] = (going, len(active - going) + joining.get(group_id, 0))
+    return found

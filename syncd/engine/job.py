@@ -13,6 +13,9 @@ from syncd.core.safety import Limits
 from syncd.ports import Observer, Source, Store, Target
 from syncd.settings.schema import ConnectionSettings
 
+SCOPE_KEY = "scope"
+"""Under this key the store remembers the fingerprint of the scope settings whose removals are decided."""
+
 
 def _never() -> bool:
     return False
@@ -70,3 +73,8 @@ class Job:
             member_removals=safety.max_member_removals,
             member_removals_per_group=safety.max_member_removals_per_group,
         )
+
+
+def scope_changed(job: Job) -> bool:
+    """The scope settings (app, target, flavor, provisioning, attributes, push groups) are not those decided on."""
+    return job.store.recall(SCOPE_KEY) not in (None, job.scope)

@@ -34,6 +34,8 @@ class Reading:
     mappings: Mapping[str, PushMapping] | None = None
     list_proofs: dict[str, ReadProof] = field(default_factory=dict)
     member_proofs: dict[str, ReadProof] = field(default_factory=dict)
+    own_lists: set[str] = field(default_factory=set)
+    """Users whose own group lists nominated."""
     problems: list[SyncdError] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
@@ -240,6 +242,7 @@ def read_selected(job: Job, stage: Stage, users: Sequence[str], groups: Sequence
         for okta_id in users:
             with suppress(NotFound):  # a deleted user has no groups; the assignment's absence decides
                 stage.put_user_groups(okta_id, job.source.groups_of(okta_id))
+                reading.own_lists.add(okta_id)
     stage.limit_to(users=users, groups=groups)
     return reading
 

@@ -1,14 +1,19 @@
-"""After a crash: every intent without an outcome is settled by asking the target, before anything new is planned."""
+"""Every intent without an outcome is settled by asking the target, before anything new is planned.
+
+The process died in between, or the target never answered: either way only the target knows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
 from syncd.core.match import MatchedUser, match_user
 from syncd.engine.job import Job
+from syncd.engine.vanishing import Vanishing
 from syncd.engine.writing import patched
-from syncd.errors import NotFound
+from syncd.errors import AccessDenied, ConnectionSick, NotFound, SyncdError
 from syncd.model import KnownUser, PushedGroup, PushedUser, RemoteGroup, Scalar
 from syncd.ports import (
     Effect,
@@ -21,22 +26,54 @@ from syncd.ports import (
     UserPushed,
 )
 
+GIVES_UP_AFTER = 3
+"""So many objects that the target cannot be asked about, and none that it can: it is the target, not the objects."""
 
-def settle_open_intents(job: Job) -> int:
-    """Returns how many there were. Raises what asking the target raises; unsettled intents then stay open."""
+
+def settle_open_intents(job: Job) -> frozenset[str]:
+    """Returns the keys of objects that the target cannot be asked about now: their intents stay open, and nothing
+    new may be planned for them. Raises AccessDenied, ConnectionSick, and what a target raises that answers nothing.
+    """
     intents = job.store.open_intents()
     if not intents:
-        return 0
-    job.observer.phase("settling what an interrupted run left open", len(intents))
-    groups: dict[str, RemoteGroup | None] = {}
+        return frozenset()
+    job.observer.phase("settling what was never answered", len(intents))
+    asking = _Asking(job, Vanishing(job, besides=frozenset(_leaving(intents))))
+    unknown: set[str] = set()
+    answered = False
     for intent in intents:
-        job.store.settle([_settled(job, intent, groups)])
+        try:
+            settled = _settled(asking, intent)
+        except (AccessDenied, ConnectionSick):
+            raise
+        except SyncdError as problem:
+            unknown.add(intent.change.object_key)
+            job.observer.event("warning", "not settled", object=intent.change.name, error=problem.message)
+            if not answered and len(unknown) >= GIVES_UP_AFTER:
+                raise
+        else:
+            answered = True
+            job.store.settle([settled])
         job.observer.advance()
-    return len(intents)
+    return frozenset(unknown)
 
 
-def _settled(job: Job, intent: Intent, groups: dict[str, RemoteGroup | None]) -> Settled:
-    effects = _found(job, intent.change, groups)
+@dataclass(frozen=True)
+class _Asking:
+    """One round of questions. `groups` holds those that were read, by Okta id; None: gone."""
+
+    job: Job
+    vanishing: Vanishing
+    groups: dict[str, RemoteGroup | None] = field(default_factory=dict)
+
+
+def _leaving(intents: Sequence[Intent]) -> Iterator[str]:
+    """Whom the target may have removed because we asked for it (Harness does)."""
+    return (intent.change.okta_id for intent in intents if intent.change.kind is ChangeKind.DEACTIVATE_USER)
+
+
+def _settled(asking: _Asking, intent: Intent) -> Settled:
+    effects = _found(asking, intent.change)
     if effects is None:
         return Settled(
             intent.sequence, intent.change, error="interrupted before it took effect", deferred=True
@@ -44,19 +81,20 @@ def _settled(job: Job, intent: Intent, groups: dict[str, RemoteGroup | None]) ->
     return Settled(intent.sequence, intent.change, effects, note="settled after an interruption")
 
 
-def _found(job: Job, change: Change, groups: dict[str, RemoteGroup | None]) -> Sequence[Effect] | None:
+def _found(asking: _Asking, change: Change) -> Sequence[Effect] | None:
     """The effects if the target shows that the write happened, None if it did not (it is then simply wanted)."""
+    job = asking.job
     if change.kind is ChangeKind.CREATE_USER:
         return _created_user(job, change)
     if change.kind is ChangeKind.CREATE_GROUP:
         return _created_group(job, change)
-    if change.kind in (ChangeKind.LINK_GROUP, ChangeKind.UNLINK_GROUP) or change.scim_id is None:
-        return None if change.kind not in MEMBERSHIPS else _membership(job, change, groups)
     if change.kind in MEMBERSHIPS:
-        return _membership(job, change, groups)
+        return _membership(asking, change)
+    if change.kind in (ChangeKind.LINK_GROUP, ChangeKind.UNLINK_GROUP) or change.scim_id is None:
+        return None
     if change.kind in (ChangeKind.RENAME_GROUP, ChangeKind.DELETE_GROUP):
         return _changed_group(job, change, change.scim_id)
-    return _changed_user(job, change, change.scim_id)
+    return _changed_user(asking, change, change.scim_id)
 
 
 def _created_user(job: Job, change: Change) -> Sequence[Effect] | None:
@@ -69,27 +107,31 @@ def _created_user(job: Job, change: Change) -> Sequence[Effect] | None:
 
     candidates = job.target.find_users(okta_id=change.okta_id, user_name=name)
     match = match_user(change.okta_id, name, candidates, owner, exact_names=True)
-    if not isinstance(match, MatchedUser):
-        return None
+    if not isinstance(match, MatchedUser) or match.remote.external_id != change.okta_id:
+        return None  # perhaps made by somebody else: the next plan's matching decides, and says so
     remote = match.remote
-    if remote.external_id != change.okta_id and remote.active is False:
-        return None  # not what we would have made: the next plan's matching decides
     pushed = PushedUser(remote.scim_id, {**attributes, **remote.attributes}, remote.active is not False)
     return [UserPushed(change.okta_id, pushed)]
 
 
-def _changed_user(job: Job, change: Change, scim_id: str) -> Sequence[Effect] | None:
-    known = job.store.user(change.okta_id)
+def _changed_user(asking: _Asking, change: Change, scim_id: str) -> Sequence[Effect] | None:
+    known = asking.job.store.user(change.okta_id)
     try:
-        remote = job.target.user(scim_id)
+        remote = asking.job.target.user(scim_id)
     except NotFound:
-        return [UserForgotten(change.okta_id)] if change.kind is ChangeKind.DEACTIVATE_USER else None
+        if change.kind is not ChangeKind.DEACTIVATE_USER:
+            return None
+        asking.vanishing.user_is_gone(change.okta_id, change.name)
+        return [UserForgotten(change.okta_id)]
     for path, value in change.after.items():
         if path == "active":
-            if remote.active is not None and remote.active is not value:
-                return None
+            if remote.active is not value:
+                return None  # also where the server does not show it: sent twice it does no harm
         elif path == "externalId":
-            continue  # some servers drop it: no proof either way
+            if remote.external_id != value:
+                return (
+                    None  # or the server drops it: then adopting once more writes it in vain, and that is all
+                )
         elif remote.attributes.get(path) != value:
             return None
     attributes = _attributes_after(known, change)
@@ -118,14 +160,15 @@ def _changed_group(job: Job, change: Change, scim_id: str) -> Sequence[Effect] |
     try:
         remote = job.target.group(scim_id)
     except NotFound:
-        return [GroupForgotten(change.okta_id)]
+        return [GroupForgotten(change.okta_id)] if change.kind is ChangeKind.DELETE_GROUP else None
     wanted = change.after.get("displayName")
     if change.kind is ChangeKind.RENAME_GROUP and remote.name == wanted:
         return [GroupPushed(change.okta_id, PushedGroup(scim_id, remote.name))]
     return None
 
 
-def _membership(job: Job, change: Change, groups: dict[str, RemoteGroup | None]) -> Sequence[Effect] | None:
+def _membership(asking: _Asking, change: Change) -> Sequence[Effect] | None:
+    job, groups = asking.job, asking.groups
     group_id = change.group_id or ""
     known_group, known_user = job.store.group(group_id), job.store.user(change.okta_id)
     if not (known_group and known_group.pushed and known_user and known_user.pushed):

@@ -15,7 +15,7 @@ from typing import TypeVar
 from syncd.core.change import Change, ChangeKind
 from syncd.core.diff import Skipped
 from syncd.core.match import Conflict, MatchedGroup, MatchedUser, NoMatch, match_group, match_user
-from syncd.engine.planning import list_into
+from syncd.engine.matching import list_into
 from syncd.errors import IncompleteRead, NotFound, TemporaryError
 from syncd.model import KnownGroup, KnownUser, RemoteGroup, RemoteUser
 from syncd.ports import Observer, Stage, Store, Target

@@ -14,7 +14,8 @@ from syncd.engine.applying import Applying
 from syncd.engine.job import Job
 from syncd.engine.planned import Planned
 from syncd.engine.quarantine import Quarantine, current
-from syncd.errors import SyncdError
+from syncd.errors import PermanentError, SyncdError
+from syncd.ports import Store
 
 _GRAVEST_FIRST = (78, 64, 1, 3, 4)
 """Exit codes, in the contract's order of precedence."""
@@ -36,6 +37,8 @@ class RunResult:
     holds: Sequence[Mapping[str, Any]]
     duration_seconds: float
     quarantine: Quarantine | None = None
+    audit: tuple[int, str] | None = None
+    """Length and head of the audit trail at the end of the run; None when it was made unreadable."""
     waiting: int = 0
     """Objects that failed earlier and wait for their next try, or memberships that wait for those."""
 
@@ -73,6 +76,7 @@ class RunResult:
             "holds": list(self.holds),
             "skipped": [skipped_document(skip) for skip in self.skipped],
             "quarantine": self.quarantine.document() if self.quarantine else None,
+            "audit": {"length": self.audit[0], "head": self.audit[1]} if self.audit else None,
             "duration_seconds": round(self.duration_seconds, 3),
         }
 
@@ -89,10 +93,17 @@ def held_counts(planned: Planned) -> Mapping[ChangeKind, int]:
     return counts
 
 
+def _head(store: Store) -> tuple[int, str] | None:
+    try:
+        return store.journal_head()
+    except PermanentError:
+        return None
+
+
 def run_result(job: Job, planned: Planned, applying: Applying, started: float) -> RunResult:
     """`started` is a reading of the monotonic clock, in seconds."""
     problems = [*planned.problems, *([applying.stopped] if applying.stopped else [])]
-    quarantined = sum(skip.kind == "quarantined" for skip in planned.header.skipped)
+    quarantined = sum(skip.kind in ("quarantined", "unsettled") for skip in planned.header.skipped)
     return RunResult(
         run_id=applying.run_id,
         connection=job.settings.name,
@@ -116,6 +127,7 @@ def run_result(job: Job, planned: Planned, applying: Applying, started: float) -
         ],
         duration_seconds=time.monotonic() - started,
         quarantine=current(job.store),
+        audit=_head(job.store),
         waiting=quarantined + sum(applying.deferred.values()),
     )
 
@@ -137,6 +149,7 @@ def broken_off(
         holds=(),
         duration_seconds=time.monotonic() - started,
         quarantine=current(job.store),
+        audit=_head(job.store),
     )
 
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
-from syncd.core.change import Change
+from syncd.core.change import REMOVALS, Change
 from syncd.core.plan import PlanHeader, SavedPlan, timestamp
 from syncd.engine import quarantine
 from syncd.engine.applying import Applying
-from syncd.engine.holding import OTHER_SCOPE, SCOPE_KEY, hold_unsafe_changes
-from syncd.engine.job import Job
+from syncd.engine.deciding import make_plan
+from syncd.engine.holding import hold_unsafe_changes
+from syncd.engine.job import SCOPE_KEY, Job, scope_changed
 from syncd.engine.naming import named_objects
 from syncd.engine.planned import Planned
-from syncd.engine.planning import make_plan
 from syncd.engine.reading import Reading, read_everything, read_selected
 from syncd.engine.recovery import settle_open_intents
 from syncd.engine.result import RunResult, broken_off, run_result
 from syncd.engine.selection import Selection
 from syncd.engine.staleness import refuse_if_stale, refuse_other_settings, touched
-from syncd.errors import RefusedError, SyncdError
+from syncd.errors import PermanentError, RefusedError, SyncdError
 from syncd.model import Application
 from syncd.ports import Stage, Store
 
@@ -29,7 +30,13 @@ COMPLETE_READ_KEY = "last_complete_read"
 
 def plan(job: Job, selection: Selection, allow: Mapping[str, int] | None = None) -> Planned:
     """Reads Okta, diffs, matches and checks; writes nothing at either side or in the store."""
-    return _planned(job, selection.kind, lambda stage: _read(job, stage, selection), allow or {})
+    return _plan(job, selection, allow, frozenset())
+
+
+def _plan(
+    job: Job, selection: Selection, allow: Mapping[str, int] | None, unsettled: AbstractSet[str]
+) -> Planned:
+    return _planned(job, selection.kind, lambda stage: _read(job, stage, selection), allow or {}, unsettled)
 
 
 def _read(job: Job, stage: Stage, selection: Selection) -> Reading:
@@ -39,12 +46,18 @@ def _read(job: Job, stage: Stage, selection: Selection) -> Reading:
     return read_selected(job, stage, users, groups)
 
 
-def _planned(job: Job, kind: str, read: Callable[[Stage], Reading], allow: Mapping[str, int]) -> Planned:
+def _planned(
+    job: Job,
+    kind: str,
+    read: Callable[[Stage], Reading],
+    allow: Mapping[str, int],
+    unsettled: AbstractSet[str] = frozenset(),
+) -> Planned:
     stage = job.store.stage()
     try:
         reading = read(stage)
         job.observer.phase("planning")
-        planning = make_plan(job, stage, reading)
+        planning = make_plan(job, stage, reading, unsettled)
         holds = hold_unsafe_changes(planning, allow)
         header = PlanHeader(
             connection=job.settings.name,
@@ -95,8 +108,8 @@ class _Run:
 
         def cycle() -> RunResult:
             quarantine.probe(self.job)
-            settle_open_intents(self.job)
-            with _planned(self.job, self.kind, read, allow) as planned:
+            unsettled = settle_open_intents(self.job)
+            with _planned(self.job, self.kind, read, allow, unsettled) as planned:
                 return self._write(planned, only=None)
 
         return self._finished(cycle)
@@ -118,12 +131,14 @@ class _Run:
             # What else these objects need is not what this run is about.
             holds = [hold for hold, _ in saved.holds] if saved else []
             planned.header = replace(planned.header, holds=holds, skipped=())
+        if self.job.store.recall(SCOPE_KEY) is None and not self._manages_anything():
+            self.job.store.remember(SCOPE_KEY, self.job.scope)
         self.job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
         if only is None:
             remember_holds(self.job.store, planned)
         self.applying = applying = Applying(self.job, self.run_id)
         applying.run(planned.stage)
-        if only is None:
+        if only is None:  # a saved plan reads its own objects, not everything
             self._remember(planned)
         for problem in (*planned.problems, applying.stopped):
             quarantine.note(self.job, problem)
@@ -154,8 +169,29 @@ class _Run:
         store = self.job.store
         if self.kind == "full" and not planned.problems:
             store.remember(COMPLETE_READ_KEY, timestamp(planned.header.created_at))
-            if not any(hold.check == OTHER_SCOPE for hold in planned.header.holds):
+            if not self._scope_is_undecided(planned):
                 store.remember(SCOPE_KEY, self.job.scope)
+            self._prune()
+
+    def _prune(self) -> None:
+        """Old rows of the audit trail go. Tampering is said aloud and stops nobody's provisioning."""
+        try:
+            self.job.store.prune(self.job.settings.audit.keep)
+        except PermanentError as error:
+            self.job.observer.event("error", "audit trail not pruned", error=error.message, hint=error.hint)
+
+    def _manages_anything(self) -> bool:
+        population = self.job.store.population()
+        return bool(population.users or population.groups)
+
+    def _scope_is_undecided(self, planned: Planned) -> bool:
+        """Removals are held, by whatever check, while the scope settings are not those that were decided on."""
+        if not scope_changed(self.job):
+            return False
+        held = (change for hold in planned.header.holds for change in planned.held(hold.id))
+        return any(change.kind in REMOVALS for change in held) or any(
+            skip.kind == "unconfirmed" for skip in planned.header.skipped
+        )
 
 
 def refuse_second_writer(job: Job, app: Application) -> None:
@@ -177,8 +213,7 @@ def sync(job: Job, selection: Selection, allow: Mapping[str, int] | None = None)
 def plan_to_apply(job: Job, selection: Selection, allow: Mapping[str, int] | None = None) -> Planned:
     """A plan under the writer's lock, with interrupted writes settled first; give it to `apply_planned`."""
     quarantine.probe(job)
-    settle_open_intents(job)
-    return plan(job, selection, allow)
+    return _plan(job, selection, allow, settle_open_intents(job))
 
 
 def apply_planned(job: Job, planned: Planned) -> RunResult:
@@ -188,9 +223,14 @@ def apply_planned(job: Job, planned: Planned) -> RunResult:
 
 def apply_approved(job: Job, changes: Sequence[Change]) -> RunResult:
     """Applies approved changes at once: those of them that are still wanted and unchanged, and nothing else."""
-    settle_open_intents(job)
+    quarantine.probe(job)
+    unsettled = settle_open_intents(job)
     users, groups = touched(changes)
-    with _planned(job, "targeted", lambda stage: read_selected(job, stage, users, groups), {}) as planned:
+
+    def read(stage: Stage) -> Reading:
+        return read_selected(job, stage, users, groups)
+
+    with _planned(job, "targeted", read, {}, unsettled) as planned:
         return _Run(job, "targeted").apply(planned, only=frozenset(change.id for change in changes))
 
 
@@ -199,12 +239,15 @@ def apply_saved(job: Job, saved: SavedPlan) -> RunResult:
     any object of the plan at either side, are no longer what the plan saw.
     """
     refuse_other_settings(job, saved)
-    settle_open_intents(job)
+    quarantine.probe(job)
+    unsettled = settle_open_intents(job)
     run = _Run(job, saved.kind)
     users, groups = touched(saved.changes)
-    with _planned(
-        job, saved.kind, lambda stage: read_selected(job, stage, users, groups), saved.allow
-    ) as planned:
+
+    def read(stage: Stage) -> Reading:
+        return read_selected(job, stage, users, groups)
+
+    with _planned(job, saved.kind, read, saved.allow, unsettled) as planned:
         held = {change.id for hold in planned.header.holds for change in planned.held(hold.id)}
         refuse_if_stale(job, saved, wanted={change.id for change in planned.changes()}, held=held)
         return run.apply(planned, only=frozenset(change.id for change in saved.changes), saved=saved)

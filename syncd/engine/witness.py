@@ -17,11 +17,13 @@ from syncd.core.evidence import (
     SaidByOkta,
     TwoCompleteReads,
 )
+from syncd.core.groups import claim
+from syncd.core.mapping import wanted_user
 from syncd.engine.job import Job
 from syncd.engine.reading import Reading, read_members, read_users, stage_user
 from syncd.engine.selection import BY_ID_AT_MOST
-from syncd.errors import IncompleteRead, NotFound, TemporaryError
-from syncd.model import Absent, GroupCase, GroupState, KnownGroup, MemberCase, OktaGroup, Standing
+from syncd.errors import AccessDenied, IncompleteRead, NotFound, PermanentError, TemporaryError
+from syncd.model import Absent, BadRecord, GroupCase, GroupState, KnownGroup, MemberCase, OktaGroup, Standing
 from syncd.ports import Stage
 
 
@@ -55,10 +57,13 @@ def confirm_departures(job: Job, stage: Stage, reading: Reading) -> Departures:
         return found
     first = reading.users_proof
     try:
-        found.for_all = TwoCompleteReads(first, read_users(job, stage, reading))
+        second = read_users(job, stage, reading)
     except IncompleteRead as problem:
         reading.problems.append(problem)
         return found
+    if reading.unidentified:  # in the second read
+        return found
+    found.for_all = TwoCompleteReads(first, second)
     if grace:
         for known in stage.departures():
             if known.pushed is not None and known.pushed.active:
@@ -73,8 +78,8 @@ def _confirm_user(
 ) -> Evidence | None:
     try:
         answer = job.source.app_user(okta_id)
-    except TemporaryError as problem:
-        reading.problems.append(problem)
+    except (TemporaryError, AccessDenied) as problem:
+        _cannot_tell(reading, problem)
         return None
     if not isinstance(answer, Absent):
         stage_user(job, stage, reading, answer)
@@ -93,9 +98,23 @@ def _deprovisioned(job: Job, okta_id: str) -> Evidence | None:
         status = job.source.user_status(okta_id)
     except TemporaryError:
         return None
+    except AccessDenied as problem:
+        if problem.status != 403:
+            raise
+        return None
     if status == "DEPROVISIONED" or isinstance(status, Absent):
         return SaidByOkta("the Okta user is DEPROVISIONED and not assigned any more")
     return None
+
+
+def _cannot_tell(reading: Reading, problem: TemporaryError | AccessDenied) -> None:
+    """The object stays as it is. A 403 is the object's own while Okta answers the rest; a 401 is everybody's."""
+    if isinstance(problem, AccessDenied):
+        if problem.status != 403:
+            raise problem
+        reading.problems.append(PermanentError(problem.message, hint=problem.hint, status=403))
+    else:
+        reading.problems.append(problem)
 
 
 def group_witness(job: Job, reading: Reading, case: GroupCase) -> Evidence | None:
@@ -103,17 +122,28 @@ def group_witness(job: Job, reading: Reading, case: GroupCase) -> Evidence | Non
     known = case.known
     if known is None or known.pushed is None or (case.wanted and case.wanted.state is not GroupState.GONE):
         return None
-    rule = known.wanted.rule
-    if rule not in {each.source.label for each in job.rules.rules}:
-        return AskedByOperator(f"the push rule {rule} is no longer in the settings")
     try:
         group = job.source.group(case.okta_id)
         if isinstance(group, Absent):
             return AbsentById(group, reading.app)
+        if known.wanted.rule not in {each.source.label for each in job.rules.rules}:
+            return _lost_its_rule(job, reading, known, group)
         return _left_its_rule(job, reading, known, group)
-    except TemporaryError as problem:
-        reading.problems.append(problem)
+    except (TemporaryError, AccessDenied) as problem:
+        _cannot_tell(reading, problem)
         return None
+
+
+def _lost_its_rule(job: Job, reading: Reading, known: KnownGroup, group: OktaGroup) -> Evidence | None:
+    """Its rule is no longer in the settings, and no other names it: the lists may have missed or misread it."""
+    book = job.rules
+    if (book.needs_assigned and reading.assigned is None) or (
+        book.needs_mappings and reading.mappings is None
+    ):
+        return None
+    if claim(group, book, reading.assigned or frozenset(), reading.mappings or {}) is not None:
+        return None
+    return AskedByOperator(f"the push rule {known.wanted.rule} is no longer in the settings")
 
 
 def _left_its_rule(job: Job, reading: Reading, known: KnownGroup, group: OktaGroup) -> Evidence | None:
@@ -139,34 +169,72 @@ def confirm_removals(
     """Evidence for member removals, by (group id, user id). Unconfirmed ones have no entry."""
     found: dict[tuple[str, str], Evidence] = {}
     asked: list[MemberCase] = []
+    inactive = _Inactive(job, stage, reading)
     for case in stage.member_cases():
         if case.wanted:
             continue
-        evidence = _from_standing(job, case, departures)
+        evidence = _from_standing(case, departures, inactive)
         if evidence is not None:
             found[case.group_id, case.user_id] = evidence
         elif not case.listed:
             asked.append(case)
     if asked:
         job.observer.phase("confirming member removals")
-        if len(asked) <= BY_ID_AT_MOST:
-            found |= _ask_users(job, reading, asked)
+        own = [case for case in asked if case.user_id in reading.own_lists]
+        listed = [case for case in asked if case.user_id not in reading.own_lists]
+        found |= _ask_users(
+            job, stage, reading, own
+        )  # what a user's own list nominated, the same list confirms
+        if len(listed) <= BY_ID_AT_MOST:
+            found |= _ask_users(job, stage, reading, listed)
         else:
-            found |= _read_twice(job, stage, reading, asked)
+            found |= _read_twice(job, stage, reading, listed)
     return found
 
 
-def _from_standing(job: Job, case: MemberCase, departures: Departures) -> Evidence | None:
+class _Inactive:
+    """Okta's word for users that are assigned but not active. What only the store remembers is asked for again."""
+
+    def __init__(self, job: Job, stage: Stage, reading: Reading) -> None:
+        self._job, self._stage, self._reading = job, stage, reading
+        self._asked: dict[str, Evidence | None] = {}
+
+    def word_for(self, okta_id: str) -> Evidence | None:
+        if self._reading.users_proof is not None:  # a complete read found the stored record unchanged
+            known = self._job.store.user(okta_id)
+            return SaidByOkta(known.wanted.reason) if known else None
+        if okta_id not in self._asked:
+            few = len(self._asked) < BY_ID_AT_MOST
+            self._asked[okta_id] = self._by_id(okta_id) if few else None
+        return self._asked[okta_id]
+
+    def _by_id(self, okta_id: str) -> Evidence | None:
+        try:
+            answer = self._job.source.app_user(okta_id)
+        except (TemporaryError, AccessDenied) as problem:
+            _cannot_tell(self._reading, problem)
+            return None
+        if isinstance(answer, Absent):
+            return AbsentById(answer, self._reading.app)
+        stage_user(self._job, self._stage, self._reading, answer)
+        if isinstance(answer, BadRecord):
+            return None
+        wish = wanted_user(answer, self._job.mapping)
+        return SaidByOkta(wish.reason) if wish.standing is Standing.INACTIVE else None
+
+
+def _from_standing(case: MemberCase, departures: Departures, inactive: _Inactive) -> Evidence | None:
     if case.standing is Standing.ABSENT:
         return departures.of(case.user_id)
     if case.standing is Standing.INACTIVE:
-        known = job.store.user(case.user_id)
-        said = departures.by_user.get(case.user_id)
-        return said or (SaidByOkta(known.wanted.reason) if known else None)
+        return departures.by_user.get(case.user_id) or inactive.word_for(case.user_id)
     return None
 
 
-def _ask_users(job: Job, reading: Reading, cases: Sequence[MemberCase]) -> dict[tuple[str, str], Evidence]:
+def _ask_users(
+    job: Job, stage: Stage, reading: Reading, cases: Sequence[MemberCase]
+) -> dict[tuple[str, str], Evidence]:
+    """Who is in the group after all keeps the membership, in the stage too."""
     found: dict[tuple[str, str], Evidence] = {}
     groups: dict[str, OktaGroup | None] = {}
     lists: dict[str, frozenset[str] | None] = {}
@@ -179,14 +247,27 @@ def _ask_users(job: Job, reading: Reading, cases: Sequence[MemberCase]) -> dict[
                 lists[case.user_id] = job.source.groups_of(case.user_id)
         except NotFound:
             lists[case.user_id] = None
-        except TemporaryError as problem:
-            reading.problems.append(problem)
+        except (TemporaryError, AccessDenied) as problem:
+            _cannot_tell(reading, problem)
             groups.setdefault(case.group_id, None)
             lists.setdefault(case.user_id, None)
         group_now, users_groups = groups[case.group_id], lists.get(case.user_id)
-        if group_now is not None and users_groups is not None and case.group_id not in users_groups:
+        if group_now is None or users_groups is None:
+            continue
+        if case.group_id in users_groups:
+            _still_a_member(stage, reading, case, users_groups)
+        else:
             found[case.group_id, case.user_id] = NotInUsersGroups(case.user_id, group_now, users_groups)
     return found
+
+
+def _still_a_member(stage: Stage, reading: Reading, case: MemberCase, own: frozenset[str]) -> None:
+    """Two answers disagree: the membership stays wanted, and the next full cycle reads the group's list again."""
+    if case.group_id in reading.member_proofs:
+        stage.put_members(case.group_id, [case.user_id])
+        stage.members_read_whole(case.group_id, None)
+    if case.group_id not in reading.member_proofs or case.user_id in reading.own_lists:
+        stage.put_user_groups(case.user_id, own)
 
 
 def _read_twice(

@@ -76,6 +76,9 @@ class Settled:
     error: str | None = None
     deferred: bool = False
     """True: not tried or not failed by itself (waits for its user, the run was stopped): no failure is counted."""
+    unanswered: bool = False
+    """With `error`: nobody knows whether it took effect. The failure counts, and the intent stays open until the target
+    was asked."""
     request: str = ""
     """What was sent, for the audit trail: "PATCH /Users/2819c223"; "" when nothing was, or nobody knows."""
 
@@ -182,7 +185,7 @@ class Store(Protocol):
     def settle(self, outcomes: Sequence[Settled]) -> None:
         """Journals the outcomes and their effects on users, groups, memberships and failures, all in one durable
         transaction. A failed outcome adds or lengthens a Failure (1 m, 5 m, 30 m, 2 h, 6 h, 24 h); an applied one
-        deletes it.
+        deletes it. An unanswered one is journalled once the target was asked.
         """
         ...
 

@@ -195,6 +195,8 @@ def judge(
     text = redact(error_text(body))
     date = parse_date(headers.get("Date"))
     if status == 404:
+        if "json" in headers.get("Content-Type", "") and not isinstance(body, dict):
+            return Fault("HTTP 404 with a broken body", 404)  # what is missing is the whole answer
         return Answer(404, body, None, date)
     if status in (401, 403):
         raise _denied(received, path, text, oauth=oauth)

@@ -27,7 +27,9 @@ def raise_holds(
         )
     for hold, changes in raised:
         known = conn.execute(
-            "SELECT 1 FROM holds WHERE id = ? AND state = 'open' AND expires_at > ?", (hold.id, stamp)
+            "SELECT 1 FROM holds h WHERE id = ? AND state = 'open' AND expires_at > ?"
+            " AND EXISTS (SELECT 1 FROM hold_changes c WHERE c.hold_id = h.id AND c.state = 'held')",
+            (hold.id, stamp),
         ).fetchone()
         if known:
             continue

@@ -163,8 +163,9 @@ class SqliteStore:
             return
         now = self._clock()
         with self._writing() as conn:
-            documents = [[effects.effect_document(effect) for effect in each.effects] for each in outcomes]
-            journal.append_outcomes(conn, list(zip(outcomes, documents, strict=True)), now, self._redactor)
+            known = [outcome for outcome in outcomes if not outcome.unanswered]
+            documents = [[effects.effect_document(effect) for effect in each.effects] for each in known]
+            journal.append_outcomes(conn, list(zip(known, documents, strict=True)), now, self._redactor)
             for outcome in outcomes:
                 effects.apply_effects(conn, outcome)
                 if outcome.deferred:

@@ -22,6 +22,7 @@ from syncd.target.user_forms import FORMS, Form, Wish, family_of
 
 _VALUE_REFUSED = frozenset({"invalidValue", "mutability", "sensitive", "tooMany"})
 _NO_SUCH_METHOD = 405
+_NO_ROUTE = (404, 405, 410)
 _NEITHER = (400, 405, 422, 501)
 
 
@@ -32,7 +33,7 @@ class _VanishedError(NotFound):
 @dataclass(slots=True)
 class _Attempt:
     """What one form achieved: paths by what the server showed afterwards (the value, nothing, something else), and
-    the first refusal.
+    the first refusal. `astray`: PATCH was answered 404 although the user is there.
     """
 
     applied: set[str] = field(default_factory=set)
@@ -42,6 +43,7 @@ class _Attempt:
     status: int | None = None
     accepted: bool = False
     no_patch: bool = False
+    astray: bool = False
     notes: list[str] = field(default_factory=list)
 
     def refuse(self, error: SyncdError) -> None:
@@ -56,6 +58,7 @@ class _Attempt:
         self.status = later.status or self.status
         self.accepted = self.accepted or later.accepted
         self.no_patch = self.no_patch or later.no_patch
+        self.astray = self.astray or later.astray
         self.notes += later.notes
 
     @property
@@ -73,24 +76,23 @@ class UserUpdate:
     def deactivate(self, scim_id: str) -> Applied:
         """`active` false. `Applied.scim_id` is None when the target has removed the user (Harness does)."""
         try:
-            applied = self.update(scim_id, {"active": True}, {"active": False})
+            applied = self._change(Wish(scim_id, {"active": True}, {"active": False}))
             if self._talk.flavor == "harness" or self._learned["deactivation"] == "removes":
                 self._read_back(scim_id)
         except _VanishedError as gone:
             self._learned.set("deactivation", "removes")
             return Applied(scim_id=None, status=gone.status, note="the target has removed the user")
         except NotFound as gone:
-            try:
-                self._talk.fetch(USERS, scim_id)
-            except NotFound:
-                return Applied(scim_id=None, status=gone.status, note="the user was already gone")
-            raise TemporaryError(f"{gone.message}, but the user is there", status=gone.status) from gone
+            return Applied(scim_id=None, status=gone.status, note="the user was already gone")
         return applied
 
-    def _read_back(self, scim_id: str) -> Mapping[str, Any]:
+    def _read_back(self, scim_id: str, *, answered: str | None = None) -> Mapping[str, Any]:
+        """`answered`: the id that the answer to the write showed."""
         try:
             return self._talk.fetch(USERS, scim_id).resource
         except NotFound as gone:
+            if answered not in (None, scim_id):  # some servers make ids of names
+                raise NotFound(f"{gone.message}: the server now calls it {answered}", status=404) from gone
             raise _VanishedError(gone.message, status=gone.status) from gone
 
     def update(
@@ -100,9 +102,17 @@ class UserUpdate:
         after: Mapping[str, Json],
         whole: Mapping[str, Json] | None = None,
     ) -> Applied:
-        """See `ports.Target.update_user`. Raises PermanentError when no form makes the server take the values."""
-        wish = Wish(scim_id, before, after, whole or {})
-        left = dict(after)
+        """See `ports.Target.update_user`. Raises PermanentError when no form makes the server take the values, and
+        NotFound only when reading the user finds nobody either.
+        """
+        try:
+            return self._change(Wish(scim_id, before, after, whole or {}))
+        except _VanishedError as gone:
+            message = f"{gone.message}, just after it took a change"
+            raise TemporaryError(message, status=gone.status) from gone
+
+    def _change(self, wish: Wish) -> Applied:
+        left = dict(wish.after)
         total = _Attempt()
         hidden: set[str] = set()
         for form in self._forms():
@@ -110,13 +120,13 @@ class UserUpdate:
             if not todo or (total.no_patch and form != "put"):
                 continue
             attempt = self._try(form, wish, todo)
-            self._remember(form, attempt)
             total.add(attempt)
+            self._remember(form, attempt, astray=total.astray)
             known = {text for text in attempt.absent if self._learned[f"hidden:{text}"]}
             hidden |= known
             left = {text: value for text, value in left.items() if text not in attempt.applied | known}
             if not left:
-                return Applied(scim_id, total.status, total.note, verified=not hidden)
+                return Applied(wish.scim_id, total.status, total.note, verified=not hidden)
         return self._settle(wish, left, total)
 
     def _settle(self, wish: Wish, left: Mapping[str, Json], total: _Attempt) -> Applied:
@@ -147,13 +157,17 @@ class UserUpdate:
         position = next((place for place, form in enumerate(FORMS) if form == known), 0)
         return min(position, FORMS.index(self._forms()[-1]))
 
-    def _remember(self, form: Form, attempt: _Attempt) -> None:
+    def _remember(self, form: Form, attempt: _Attempt, *, astray: bool) -> None:
+        """A PUT after a PATCH that went `astray` worked this once; where PATCH was seen to work it will again."""
+        if self._talk.method == "auto" and attempt.applied:
+            if form != "put":
+                self._learned.set("update_method", "patch")
+            elif astray and not self._learned["update_method"]:
+                self._learned.set("update_method", "put")
         for text in attempt.applied:
             self._learned.set(f"trusted:{form}:{text}", "yes")
-            if form != "combined" and self._forms() != FORMS[-1:]:
+            if form != "combined" and self._forms() != FORMS[-1:] and not astray:
                 self._learned.set(f"form:{family_of(text)}", form)
-        if self._talk.method == "auto" and attempt.applied and form != "put":
-            self._learned.set("update_method", "patch")
 
     def _try(self, form: Form, wish: Wish, todo: Mapping[str, Json]) -> _Attempt:
         if form == "put":
@@ -203,11 +217,15 @@ class UserUpdate:
         if answer.ok:
             return answer
         error = error_for(answer, what)
-        no_patch = answer.status == _NO_SUCH_METHOD
-        if answer.status == 404 and self._talk.method == "auto" and not self._learned["update_method"]:
-            self._talk.fetch(USERS, wish.scim_id)  # NotFound, or there: no PATCH may look like no user
-            no_patch = True
-        if no_patch:
+        if isinstance(error, NotFound):
+            # A missing route, a gateway: only a read tells whether the user is gone.
+            there = self._talk.still_there(USERS, wish.scim_id, error)
+            if self._talk.method != "auto":
+                raise there
+            attempt.no_patch = attempt.astray = True
+            attempt.refuse(there)
+            return None
+        if answer.status == _NO_SUCH_METHOD:
             attempt.no_patch = True
             attempt.refuse(error)
             if self._talk.method == "auto":
@@ -237,9 +255,11 @@ class UserUpdate:
         attempt = _Attempt(status=answer.status, accepted=answer.ok)
         if not answer.ok:
             error = error_for(answer, f"update user {wish.scim_id}")
-            if answer.status not in _NEITHER:
+            if isinstance(error, NotFound):
+                error = self._talk.still_there(USERS, wish.scim_id, error)
+            elif answer.status not in _NEITHER:
                 raise error
-            if answer.status == _NO_SUCH_METHOD and self._learned["update_method"] == "put":
+            if answer.status in _NO_ROUTE and self._learned["update_method"] == "put":
                 self._learned.drop("update_method")  # neither: what was learned is no longer so
             attempt.refuse(error)
             return attempt
@@ -261,7 +281,7 @@ class UserUpdate:
             if all(self._learned[f"hidden:{text}"] for text in unsure):
                 attempt.absent.update(unsure)
                 return
-        resource = self._read_back(wish.scim_id)
+        resource = self._read_back(wish.scim_id, answered=identifier(answer.resource))
         for text in unsure:
             if not self._shows(resource, text, sent[text], attempt):
                 (attempt.denied if _shown(resource, text) else attempt.absent).add(text)

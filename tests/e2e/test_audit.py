@@ -18,7 +18,9 @@ from typing import Any
 import pytest
 
 from syncd.simulators.split import SplitKnobs
+from syncd.simulators.world import OktaWorld
 from syncd.store import open_store
+from tests.chaos.arena import arena
 from tests.e2e.rig import OKTA_TOKEN, SPLIT_TOKEN, Rig, rig
 
 
@@ -302,3 +304,25 @@ def test_a_pruned_trail_is_intact_until_its_boundary_is_forged(synced: Rig) -> N
         synced, "UPDATE journal SET body = replace(body, '\"rows\":50', '\"rows\":49') WHERE sequence = 51"
     )
     assert verified(synced, code=1)["broken"] == {"sequence": 51, "problem": "its content was changed"}
+
+
+def test_a_full_run_prunes_what_is_older_than_keep_and_ends_with_the_head_of_the_trail(
+    tmp_path: Path,
+) -> None:
+    okta = OktaWorld()
+    okta.add_user("ada@example.com", "Ada", "L", assign=True)
+    with arena(tmp_path, okta, tables={"safety": "\n[audit]\nkeep = '30d'"}) as made:
+        first = made.cycle().result
+        assert first is not None
+        assert first.audit is not None
+        assert first.audit[0] == 2
+        made.later(timedelta(days=40))
+
+        last = made.cycle().result
+
+        assert last is not None
+        with open_store(made.store_path, connection="chaos", clock=made.clock) as store:
+            assert [row.body.get("checkpoint") is not None for row in store.journal_entries()] == [True]
+            assert last.document()["audit"] == dict(
+                zip(("length", "head"), store.journal_head(), strict=True)
+            )

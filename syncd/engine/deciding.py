@@ -1,0 +1,181 @@
+"""From the staged wishes to a plan: decide, match, check. Writes nothing at either side nor in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from syncd.core.change import Change, ChangeKind, Removal
+from syncd.core.diff import (
+    Decision,
+    NeedsMatch,
+    Policy,
+    Skipped,
+    decide_group,
+    decide_user,
+    grace_ends,
+    grace_reason,
+)
+from syncd.core.evidence import SaidByOkta
+from syncd.engine.job import Job, scope_changed
+from syncd.engine.matching import GroupFinder, UserFinder
+from syncd.engine.planning import Planning, group_name
+from syncd.engine.reading import Reading
+from syncd.engine.selection import BY_ID_AT_MOST
+from syncd.engine.witness import Departures, confirm_departures, confirm_removals, group_witness
+from syncd.model import (
+    GroupCase,
+    MemberCase,
+    Standing,
+    UserCase,
+    WantedUser,
+)
+from syncd.ports import Stage
+
+
+def make_plan(job: Job, stage: Stage, reading: Reading, unsettled: AbstractSet[str]) -> Planning:
+    """Decides every case. Raises what the target raises while it is being matched."""
+    failures = {failure.object_key: failure for failure in job.store.failures()}
+    planning = Planning(
+        job, stage, reading, _policy(job), failures, list(reading.skipped), unsettled=unsettled
+    )
+    departures = confirm_departures(job, stage, reading)
+    plan_users(planning, departures)
+    if job.settings.provisioning.push_groups:
+        plan_groups(planning)
+        plan_members(planning, departures)
+    return planning
+
+
+def _policy(job: Job) -> Policy:
+    """While a change of the scope settings is undecided nobody's grace hides what it would remove: it is all held."""
+    return replace(job.policy, grace=timedelta(0)) if scope_changed(job) else job.policy
+
+
+def plan_users(planning: Planning, departures: Departures) -> None:
+    finder = UserFinder(planning)
+    for case in planning.stage.user_cases():
+        evidence = departures.of(case.okta_id) if _departed(case) else None
+        decision = decide_user(case, planning.policy, evidence)
+        wanted = case.wanted
+        if wanted is not None and wanted.standing is Standing.INACTIVE:
+            departures.by_user[case.okta_id] = SaidByOkta(wanted.reason)
+        if wanted is not None and wanted.standing is Standing.ACTIVE and _takes_a_name(case):
+            rivals = planning.stage.rivals(wanted.name_key, case.okta_id)
+            if rivals:
+                decision = _rivalry(wanted, rivals)
+        if isinstance(decision, NeedsMatch):
+            assert wanted is not None  # noqa: S101  (only a wish can need a match)
+            decision = finder.decide(wanted)
+        if decision.left and case.known is not None:
+            planning.left[case.okta_id] = case.known.left_at or planning.policy.now
+        planning.add(decision, case.okta_id)
+
+
+def _departed(case: UserCase) -> bool:
+    return case.wanted is None or case.wanted.standing is Standing.ABSENT
+
+
+def _takes_a_name(case: UserCase) -> bool:
+    known = case.known
+    if known is None or known.pushed is None or not known.pushed.active:
+        return not (known and known.released)
+    return known.pushed.attributes.get("userName") != (case.wanted.user_name if case.wanted else None)
+
+
+def _rivalry(wanted: WantedUser, rivals: Sequence[str]) -> Decision:
+    reason = f"{wanted.user_name} is also the userName of {', '.join(sorted(rivals))}: neither is changed"
+    return Decision(skipped=[Skipped("conflict", wanted.okta_id, wanted.user_name, reason)], still=True)
+
+
+def plan_groups(planning: Planning) -> None:
+    decided: list[tuple[GroupCase, Decision | NeedsMatch]] = []
+    for case in planning.stage.group_cases():
+        pushed = case.known.pushed if case.known else None
+        wish = case.wanted or (case.known.wanted if case.known else None)
+        if wish is not None:
+            planning.group_names[case.okta_id] = pushed.name if pushed else wish.target_name
+        planning.group_ids[case.okta_id] = pushed.scim_id if pushed else None
+        witness = group_witness(planning.job, planning.reading, case)
+        decided.append((case, decide_group(case, planning.policy, witness)))
+    unlinked = sum(isinstance(decision, NeedsMatch) for _, decision in decided)
+    finder = GroupFinder(planning, listing=unlinked > BY_ID_AT_MOST)
+    for case, outcome in decided:
+        decision = outcome
+        if isinstance(decision, NeedsMatch):
+            assert case.wanted is not None  # noqa: S101  (only a wish can need a match)
+            decision = finder.decide(case.wanted)
+        planning.add_group(decision, case.okta_id)
+
+
+def plan_members(planning: Planning, departures: Departures) -> None:
+    evidence = confirm_removals(planning.job, planning.stage, planning.reading, departures)
+    for case in planning.stage.member_cases():
+        group = group_name(planning, case.group_id)
+        fields = {"group_id": case.group_id, "group": group, "user": case.user_name}
+        if case.wanted:
+            reason = f"member of {group} in Okta"
+            change = Change(
+                ChangeKind.ADD_MEMBER,
+                case.user_id,
+                case.user_scim_id,
+                case.user_name,
+                {"member": False},
+                {"member": True},
+                reason,
+                **fields,
+            )
+            planning.add_change(change)
+            continue
+        if _protected(planning, case):
+            reason = f"no longer a member of {group} in Okta, but the user is protected"
+            planning.skipped.append(Skipped("protected", case.user_id, case.user_name, reason))
+            continue
+        ends = _grace_ends(planning, case, departures)
+        if ends is not None:
+            planning.skipped.append(Skipped("grace", case.user_id, case.user_name, grace_reason(ends)))
+            continue
+        witness = evidence.get((case.group_id, case.user_id))
+        if witness is None:
+            reason = f"missing from {group} in Okta, but a second look did not confirm it"
+            planning.skipped.append(Skipped("unconfirmed", case.user_id, case.user_name, reason))
+            continue
+        removal = Removal(
+            ChangeKind.REMOVE_MEMBER,
+            case.user_id,
+            case.user_scim_id,
+            case.user_name,
+            {"member": True},
+            {"member": False},
+            _removal_reason(case, group),
+            evidence=witness,
+            **fields,
+        )
+        planning.add_change(removal)
+
+
+def _grace_ends(planning: Planning, case: MemberCase, departures: Departures) -> datetime | None:
+    """For who left the app and was not decided in this cycle: the same grace as when they are."""
+    if not planning.policy.grace or case.standing is not Standing.ABSENT:
+        return None
+    known = planning.job.store.user(case.user_id)
+    return grace_ends(known, planning.policy, departures.of(case.user_id)) if known else None
+
+
+def _protected(planning: Planning, case: MemberCase) -> bool:
+    """Under the Okta id, the userName that is wanted, or the one that the target still has."""
+    if not planning.policy.protected_users:
+        return False
+    known = planning.job.store.user(case.user_id)
+    pushed = str(known.pushed.attributes.get("userName", "")) if known and known.pushed else None
+    return planning.policy.protects_user(case.user_id, case.user_name, pushed)
+
+
+def _removal_reason(case: MemberCase, group: str) -> str:
+    if case.standing is Standing.ABSENT:
+        return "left the app"
+    if case.standing is Standing.INACTIVE:
+        return "not active in the app any more"
+    return f"no longer a member of {group} in Okta"

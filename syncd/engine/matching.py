@@ -1,0 +1,204 @@
+"""Does an object that is not linked yet exist at the target? That decides between adopt, link and create."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+from syncd.core.change import Change, ChangeKind
+from syncd.core.counting import counted
+from syncd.core.diff import (
+    Decision,
+    Skipped,
+    adopt_user,
+    create_user,
+)
+from syncd.core.flavors import RESERVED, group_name_problem
+from syncd.core.match import Conflict, MatchedGroup, MatchedUser, NoMatch, match_group, match_user
+from syncd.engine.planning import Planning
+from syncd.engine.selection import BY_ID_AT_MOST
+from syncd.model import (
+    RemoteGroup,
+    RemoteUser,
+    Standing,
+    WantedGroup,
+    WantedUser,
+)
+from syncd.ports import RemoteListing, Stage
+
+
+class UserFinder:
+    """Matches unlinked users: one complete listing of the target when they are many, else one search each; and before
+    the first creation that listing too, where a search without a hit proves nothing.
+    """
+
+    def __init__(self, planning: Planning) -> None:
+        self._planning = planning
+        self._target = planning.job.target
+        self._listed: bool | None = None
+        self._complete = False
+
+    def decide(self, wanted: WantedUser) -> Decision:
+        policy = self._planning.policy
+        match = self._match(wanted)
+        if isinstance(match, NoMatch) and self._may_be_missed(wanted):
+            self._list()
+            match = self._match(wanted)
+        match match:
+            case NoMatch():
+                return create_user(wanted, policy)
+            case Conflict(reason):
+                return Decision(
+                    skipped=[Skipped("conflict", wanted.okta_id, wanted.user_name, reason)], still=True
+                )
+            case MatchedUser():
+                self._planning.stage.will_link_user(wanted.okta_id, match.remote.scim_id)
+                return adopt_user(wanted, match, policy)
+
+    def _match(self, wanted: WantedUser) -> MatchedUser | NoMatch | Conflict:
+        policy, store = self._planning.policy, self._planning.job.store
+
+        def owner(scim_id: str) -> str | None:
+            known = store.user_by_scim_id(scim_id)
+            return known.okta_id if known else None
+
+        return match_user(
+            wanted.okta_id,
+            wanted.user_name,
+            self._candidates(wanted),
+            owner,
+            exact_names=policy.flavor == "split",
+        )
+
+    def _may_be_missed(self, wanted: WantedUser) -> bool:
+        """Somebody would be created now, though an account in other letters, or under another name, may be there."""
+        if self._listed:
+            return False
+        creations = create_user(wanted, self._planning.policy).changes
+        unsettled = self._planning.unsettled
+        due = [
+            change
+            for change in creations
+            if change.object_key not in unsettled and not self._planning.waits(change)
+        ]
+        return bool(due) and not self._target.search_is_whole(wanted.user_name)
+
+    def _list(self) -> None:
+        self._listed = True
+        self._planning.job.observer.phase("listing the target's users")
+        self._complete = list_into(self._target.list_users(), self._planning.stage)
+
+    def _candidates(self, wanted: WantedUser) -> list[RemoteUser]:
+        stage = self._planning.stage
+        if self._listed is None:
+            self._listed = False
+            if self._many_unlinked():
+                self._list()
+        if self._listed:
+            found = list(stage.remote_candidates(okta_id=wanted.okta_id, user_name=wanted.user_name))
+            if found or self._complete:
+                return found
+        return list(self._target.find_users(okta_id=wanted.okta_id, user_name=wanted.user_name))
+
+    def _many_unlinked(self) -> bool:
+        unlinked = (
+            case
+            for case in self._planning.stage.user_cases()
+            if case.wanted is not None
+            and case.wanted.standing is Standing.ACTIVE
+            and (case.known is None or case.known.pushed is None)
+        )
+        return len(list(islice(unlinked, BY_ID_AT_MOST + 1))) > BY_ID_AT_MOST
+
+
+def list_into(listing: RemoteListing[RemoteUser], stage: Stage) -> bool:
+    """Stages a listing of the target; True when it provably saw everybody."""
+    for page in listing:
+        stage.put_remote_users(page)
+    return listing.complete
+
+
+class GroupFinder:
+    """Matches unlinked groups by externalId and by name, and applies the rules for names."""
+
+    def __init__(self, planning: Planning, *, listing: bool) -> None:
+        self._planning = planning
+        self._listed: list[RemoteGroup] = []
+        self._complete = False
+        if listing:
+            groups = planning.job.target.list_groups()
+            self._listed = [group for page in groups for group in page]
+            self._complete = groups.complete
+
+    def _candidates(self, wanted: WantedGroup) -> Sequence[RemoteGroup]:
+        found = [
+            group
+            for group in self._listed
+            if group.external_id == wanted.okta_id or group.name == wanted.target_name
+        ]
+        if found or self._complete:
+            return found
+        return self._planning.job.target.find_groups(okta_id=wanted.okta_id, name=wanted.target_name)
+
+    def decide(self, wanted: WantedGroup) -> Decision:
+        job, policy = self._planning.job, self._planning.policy
+        if policy.flavor == "harness" and wanted.target_name == RESERVED:
+            problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
+            return _refused(wanted, problem or "")
+        if wanted.action == "create":
+            problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
+            if problem:
+                return _refused(wanted, problem)
+
+        def owner(scim_id: str) -> str | None:
+            known = job.store.group_by_scim_id(scim_id)
+            return known.okta_id if known else None
+
+        match match_group(wanted.okta_id, wanted.target_name, wanted.action, self._candidates(wanted), owner):
+            case Conflict(reason):
+                return Decision(
+                    skipped=[Skipped("conflict", wanted.okta_id, wanted.name, reason)], still=True
+                )
+            case NoMatch():
+                problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
+                return _refused(wanted, problem) if problem else Decision([_creation(wanted)])
+            case MatchedGroup(remote, how):
+                return self._link(wanted, remote, how)
+
+    def _link(self, wanted: WantedGroup, remote: RemoteGroup, how: str) -> Decision:
+        whole = self._planning.job.target.group(remote.scim_id)
+        stage = self._planning.stage
+        stage.put_remote_members(wanted.okta_id, whole.members or ())
+        self._planning.group_ids[wanted.okta_id] = remote.scim_id
+        self._planning.group_names[wanted.okta_id] = remote.name
+        skipped = []
+        strangers = stage.remote_strangers(wanted.okta_id)
+        if strangers:
+            reason = f"{counted(strangers, 'member')} at the target not managed by syncd: left as they are"
+            skipped.append(Skipped("unmanaged_members", wanted.okta_id, remote.name, reason))
+        change = Change(
+            ChangeKind.LINK_GROUP,
+            wanted.okta_id,
+            remote.scim_id,
+            remote.name,
+            {"linked": False},
+            {"linked": True},
+            f"{wanted.reason}; the group exists at the target (same {how})",
+        )
+        return Decision([change], skipped)
+
+
+def _refused(wanted: WantedGroup, problem: str) -> Decision:
+    return Decision(skipped=[Skipped("refused_name", wanted.okta_id, wanted.name, problem)], still=True)
+
+
+def _creation(wanted: WantedGroup) -> Change:
+    return Change(
+        ChangeKind.CREATE_GROUP,
+        wanted.okta_id,
+        None,
+        wanted.target_name,
+        {},
+        {"displayName": wanted.target_name, "externalId": wanted.okta_id},
+        wanted.reason,
+    )

@@ -1,0 +1,196 @@
+"""Every kind of request and every fault, once and for ever: what must come of it, as data, and as docs/faults.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MEANINGS: Mapping[str, str] = {
+    "e": "exact: exit 0, and everything is as Okta wants it: a retry, a second look or another form of the request "
+    "healed it",
+    "w": "waits: exit 4; that object failed and waits for its next try, everything else is done",
+    "f": "fails: exit 1; a list is incomplete or the target cannot be asked, and what rests on that is not removed",
+    "s": "stops: exit 1 and quarantine; the connection is sick: no further write, one request per probe until it heals",
+    "u": "untouched: exit 0; what cannot be confirmed stays exactly as it is",
+    "b": "believed: exit 0; the answer says that it is done, and servers that mean it answer just so",
+    "t": "exact or waits, by who is faster: the server may still be at it, so nothing is sent twice",
+}
+WORDS: Mapping[str, str] = {
+    "e": "exact", "w": "waits", "f": "fails", "s": "stops", "u": "untouched", "b": "believed",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of request. `path` may name {objects} of the scene. `setting` is the scene in which it is made."""
+
+    name: str
+    side: str
+    method: str
+    path: str
+    setting: str = "plain"
+
+
+@dataclass(frozen=True)
+class Fault:
+    name: str
+    action: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    after_effect: bool = False
+    side: str = ""
+    """Only for this side; empty for both."""
+
+
+KINDS: Sequence[Kind] = (
+    Kind("the app", "okta", "GET", r"/apps/[^/?]+$"),
+    Kind("app users, page 1", "okta", "GET", r"/apps/[^/]+/users\?(?!.*after=)"),
+    Kind("app users, page 2", "okta", "GET", r"/apps/[^/]+/users\?.*after="),
+    Kind("an app user by id", "okta", "GET", r"/apps/[^/]+/users/"),
+    Kind("app groups", "okta", "GET", r"/apps/[^/]+/groups\?", "assigned"),
+    Kind("push mappings", "okta", "GET", r"/group-push/mappings", "mappings"),
+    Kind("groups", "okta", "GET", r"/api/v1/groups\?"),
+    Kind("a group by id", "okta", "GET", r"/api/v1/groups/[^/?]+$"),
+    Kind("group members", "okta", "GET", r"/api/v1/groups/[^/]+/users"),
+    Kind("the groups of a user", "okta", "GET", r"/api/v1/users/[^/]+/groups"),
+    Kind("find a user", "split", "GET", r"/Users\?.*filter="),
+    Kind("list users", "split", "GET", r"/Users\?(?!.*filter=)", "listing"),
+    Kind("create a user", "split", "POST", r"/Users"),
+    Kind("patch a user", "split", "PATCH", r"/Users/{mover}"),
+    Kind("read a user before a PUT", "split", "GET", r"/Users/{mover}", "put"),
+    Kind("put a user", "split", "PUT", r"/Users/{mover}", "put"),
+    Kind("deactivate a user", "split", "PATCH", r"/Users/{leaver}"),
+    Kind("find a group", "split", "GET", r"/Groups\?"),
+    Kind("create a group", "split", "POST", r"/Groups"),
+    Kind("add members", "split", "PATCH", r"/Groups/{joined}"),
+    Kind("remove members", "split", "PATCH", r"/Groups/{left}"),
+    Kind("rename a group", "split", "PATCH", r"/Groups/{renamed}"),
+    Kind("delete a group", "split", "DELETE", r"/Groups/{gone}"),
+)
+
+_OKTA_429 = ("okta", "no_reset", "reset_past", "concurrency")
+_SPLIT_429 = ("retry_after_seconds", "retry_after_date", "x_retry_after", "split_reset")
+FAULTS: Sequence[Fault] = (
+    *(
+        Fault(str(status), "status", {"status": status})
+        for status in (400, 401, 403, 404, 408, 409, 412, 413)
+    ),
+    *(
+        Fault(f"429 {form.replace('_', ' ')}", "rate_limit", {"form": form, "seconds": 0}, side=side)
+        for side, forms in (("okta", _OKTA_429), ("split", _SPLIT_429))
+        for form in forms
+    ),
+    *(Fault(str(status), "status", {"status": status}) for status in (500, 502, 503, 504)),
+    Fault("timeout", "delay", {"seconds": 1.3}),
+    Fault("reset before acting", "drop"),
+    Fault("reset after acting", "drop", after_effect=True),
+    Fault("truncated", "truncated"),
+    Fault("cut off", "cut"),
+    Fault("a web page", "html", {"status": 200}),
+    Fault("empty 500", "empty", {"status": 500}),
+    Fault("empty 200", "empty", {"status": 200}),
+    Fault("wrong type", "wrong_type"),
+)
+
+
+# Two letters of MEANINGS for each fault of the kind's side, in the order of FAULTS: met once, and met every time.
+# fmt: off
+OUTCOMES: Mapping[str, str] = {
+    "the app":
+        "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+    "app users, page 1":
+        "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+    "app users, page 2":
+        "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+    "an app user by id":
+        "ff ss ss ee ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+    "app groups":
+        "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+    "push mappings":
+        "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+    "groups":
+        "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+    "a group by id":
+        "ff ss ss eu ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+    "group members":
+        "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+    "the groups of a user":
+        "ff ss ss uu ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+    "find a user":
+        "ee ss ss ee ef ff ff ff ef ef ef ef ee ef ef ef ef ef ef ef ef ff ee ef ee",
+    "list users":
+        "ef ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef ef ee",
+    "create a user":
+        "ww ss ww ww ww ww ww ww ew ew ew ew ew ew ew ww tt ew ee ee ee ww ew ww ee",
+    "patch a user":
+        "ee ss ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee",
+    "read a user before a PUT":
+        "ww ss ww ew ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ew ew ww ew ew ew",
+    "put a user":
+        "ww ss ww ew ew ww ew ww ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ww ee",
+    "deactivate a user":
+        "ee ss ww ww ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee",
+    "find a group":
+        "ef ss ss ee ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef ef ee",
+    "create a group":
+        "ww ss ww ww ww ww ww ww ew ew ew ew ew ew ew ww tt ew ee ee ee ww ew ww ee",
+    "add members":
+        "ew ss ww ew ew ew ww ew ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ew ee",
+    "remove members":
+        "ee ss ww ee ew ee ww ee ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ee ee",
+    "rename a group":
+        "ee ss ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee",
+    "delete a group":
+        "ww ss ww bb ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ee ee ww ew bb ee",
+}
+# fmt: on
+
+
+def faults_of(side: str) -> list[Fault]:
+    return [fault for fault in FAULTS if fault.side in ("", side)]
+
+
+def expected(kind: Kind, fault: Fault, *, lasting: bool) -> str:
+    """The letter of the table."""
+    return OUTCOMES[kind.name].split()[faults_of(kind.side).index(fault)][lasting]
+
+
+def cells() -> list[tuple[Kind, Fault, bool]]:
+    """Every kind, every fault, and whether it lasts."""
+    return [
+        (kind, fault, lasting)
+        for kind in KINDS
+        for fault in faults_of(kind.side)
+        for lasting in (False, True)
+    ]
+
+
+def document() -> str:
+    """docs/faults.md."""
+    lines = [
+        "# What every fault comes to",
+        "",
+        "Every kind of request to Okta and to the target, with every fault. The first letter says what a run comes",
+        "to that meets the fault once, the second what it comes to when the fault meets every try.",
+        "",
+        *(f"- **{letter}** {meaning}" for letter, meaning in MEANINGS.items()),
+        "",
+        "In every cell nobody loses anything that Okta still gives them, and no twin is made. When the fault is over",
+        "and the retry delay has passed, the next two syncs end exactly (all but *believed*: there an answer lied, and",
+        "only a look at the target's own lists can tell).",
+        "",
+        "Written by `python -m tests.chaos.matrix`; held by `tests/chaos/test_fault_matrix.py`.",
+    ]
+    for side, title in (("okta", "Requests to Okta"), ("split", "Requests to the target")):
+        kinds = [kind for kind in KINDS if kind.side == side]
+        lines += ["", f"## {title}", "", f"| fault | {' | '.join(kind.name for kind in kinds)} |"]
+        lines.append(f"| --- |{' --- |' * len(kinds)}")
+        for fault in faults_of(side):
+            letters = [expected(k, fault, lasting=False) + expected(k, fault, lasting=True) for k in kinds]
+            lines.append(f"| {fault.name} | {' | '.join(letters)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    Path("docs/faults.md").write_text(document())

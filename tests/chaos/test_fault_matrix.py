@@ -1,0 +1,216 @@
+"""Every kind of request and every fault: the outcome in the table, nobody harmed, and afterwards exact.
+
+`make test` takes a sample of the cells; `make chaos` (CHAOS_EXAMPLES) takes all.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.simulators.okta_wire import limit_of
+from syncd.simulators.split import SplitKnobs
+from syncd.simulators.world import OktaWorld, SplitWorld
+from tests.chaos.arena import SPLIT_TOKEN, Arena, Cycle, arena
+from tests.chaos.matrix import WORDS, Fault, Kind, cells, document, expected
+from tests.chaos.oracle import Holdings, holdings, wishes
+
+WHOLE = bool(os.environ.get("CHAOS_EXAMPLES"))
+SAMPLED = 23
+"""Every how many cells `make test` takes one: prime, so that kinds and faults take turns."""
+PAGE = 10
+SOURCES = {"assigned": "source = { assigned = true }", "mappings": "source = { okta_mappings = true }"}
+PUSHED = ("joined", "left", "gone", "renamed")
+
+
+@dataclass
+class Scene:
+    """A synced connection whose Okta has moved on, and what names mean in it."""
+
+    arena: Arena
+    organisation: dict[str, Any]
+    stored: Path
+    names: dict[str, str]
+    """SCIM ids of the objects that the paths of the table name."""
+    before: Holdings
+
+    def restore(self) -> None:
+        world = SplitWorld.from_fixture(self.organisation)
+        world.regenerate_token(SPLIT_TOKEN)
+        self.arena.split.world = world
+        shutil.rmtree(self.arena.store_path.parent)
+        shutil.copytree(self.stored, self.arena.store_path.parent)
+
+    def differences(self) -> list[str]:
+        wanted, have = wishes(self.arena.okta.world), holdings(self.arena.split.world)
+        people = {owner: account.person for owner, account in have.people.items() if account.active}
+        found = [
+            f"{owner} differs"
+            for owner in people.keys() | wanted.people.keys()
+            if people.get(owner) != wanted.people.get(owner)
+        ]
+        groups = {key: group.members for key, group in have.groups.items()}
+        found += [
+            f"{key} differs"
+            for key in groups.keys() | wanted.members.keys()
+            if groups.get(key) != wanted.members.get(key)
+        ]
+        return found
+
+    def assert_nobody_was_harmed(self) -> None:
+        wanted, have = wishes(self.arena.okta.world), holdings(self.arena.split.world)
+        for owner in wanted.people.keys() & self.before.people.keys():
+            assert have.people[owner].active or not self.before.people[owner].active
+            assert have.people[owner].scim_id == self.before.people[owner].scim_id
+        pairs = {(group, member) for group, members in wanted.members.items() for member in members}
+        assert not (self.before.memberships - have.memberships) & pairs
+        assert not set(wanted.members) & set(self.before.groups) - set(have.groups)
+
+
+def _world(setting: str) -> OktaWorld:
+    okta = OktaWorld()
+    people = [okta.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(16)]
+    for name in PUSHED:
+        okta.create_group(f"push-{name}", members=people[:8])
+    if setting == "assigned":
+        for name in PUSHED:
+            okta.assign_group(f"push-{name}")
+    if setting == "mappings":
+        for name in PUSHED:
+            okta.add_mapping(f"push-{name}", target=f"split-{name}")
+    return okta
+
+
+def _move_on(okta: OktaWorld, setting: str) -> None:
+    for number in range(3):
+        okta.add_user(f"new{number}@example.com", "New", str(number), assign=True, groups=["push-joined"])
+    okta.update_profile("p10@example.com", lastName="Moved")
+    okta.unassign("p12@example.com")
+    okta.remove_member("push-left", "p00@example.com")
+    if setting == "mappings":
+        okta.remove_mapping(
+            next(m.id for m in okta.mappings.values() if okta.groups[m.source_group_id].name == "push-gone")
+        )
+    okta.delete_group("push-gone")
+    okta.rename_group("push-renamed", "push-named")
+    okta.create_group("push-new", members=["p01@example.com"])
+    if setting == "assigned":
+        okta.assign_group("push-new")
+    if setting == "mappings":
+        okta.add_mapping("push-new", target="split-new")
+
+
+def _scene(stack: ExitStack, folder: Path, setting: str) -> Scene:
+    okta = _world(setting)
+    if setting == "listing":
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr("syncd.engine.matching.BY_ID_AT_MOST", 1)
+    put = setting == "put"
+    tables = {
+        "okta": 'timeout = "1s"\ncoexist = true',
+        "split": 'timeout = "1s"\nconcurrency = 2',
+        "safety": 'max_group_deletions = 5\nmax_deactivations = "50%"\nmax_member_removals = "90%"',
+        "rule": 'on_removal = "delete"\nrename = true',
+        "source": SOURCES.get(setting, 'source = { name_starts_with = "push-" }'),
+    }
+    knobs = SplitKnobs(patch_users=not put, patch_groups=not put)
+    made = stack.enter_context(
+        arena(folder, okta, split=SplitWorld(flavor="scim"), knobs=knobs, tables=tables, attempts=3)
+    )
+    first = made.cycle()
+    assert first.exit_code == 0, (first.error, first.result and first.result.document())
+    _move_on(okta, setting)
+    before = holdings(made.split.world)
+    ids = {
+        group.name.removeprefix("push-").removeprefix("split-"): group.scim_id
+        for group in before.groups.values()
+    }
+    for name, login in (("mover", "p10@example.com"), ("leaver", "p12@example.com")):
+        ids[name] = before.people[okta.user(login).id].scim_id
+    stored = folder / "stored"
+    shutil.copytree(made.store_path.parent, stored)
+    return Scene(made, made.split.world.to_fixture(), stored, ids, before)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Scene]]:
+    """One scene for each setting, made when it is first asked for."""
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr("syncd.simulators.okta_endpoints.limit_of", lambda *args: min(PAGE, limit_of(*args)))
+
+        class Lazily(dict[str, Scene]):
+            def __missing__(self, setting: str) -> Scene:
+                self[setting] = made = _scene(stack, tmp_path_factory.mktemp(setting), setting)
+                return made
+
+        yield Lazily()
+
+
+def outcome(found: Cycle, scene: Scene) -> str:
+    """The word of the table for what a run came to."""
+    if found.exit_code == 1:
+        return "stops" if scene.arena.quarantined() else "fails"
+    if found.exit_code == 0 and found.result is not None:
+        if not scene.differences():
+            return "exact"
+        return "untouched" if found.result.skipped else "believed"
+    return "waits" if found.exit_code == 4 else f"exit {found.exit_code}"
+
+
+def play(scene: Scene, kind: Kind, fault: Fault, *, lasting: bool) -> str:
+    """One cell: the faulty run, what it harmed, and two clean runs that must end exactly. Returns the outcome."""
+    scene.restore()
+    side = scene.arena.okta if kind.side == "okta" else scene.arena.split
+    names = {name: re.escape(scim_id) for name, scim_id in scene.names.items()}
+    side.faults.add(
+        fault.action,
+        method=kind.method,
+        path=re.sub(r"\{(\w+)\}", lambda found: names[found[1]], kind.path),
+        count=-1 if lasting else 1,
+        after_effect=fault.after_effect,
+        **fault.options,
+    )
+    run = scene.arena.cycle()
+    fired = side.faults.as_json()[0]["fired"]
+    scene.arena.heal()
+    assert fired, "the request was never made"
+    scene.assert_nobody_was_harmed()
+    came_to = outcome(run, scene)
+    for _ in range(2):
+        scene.arena.later(timedelta(hours=25))
+        last = scene.arena.cycle()
+    scene.assert_nobody_was_harmed()
+    if came_to != "believed":
+        assert last.exit_code == 0, (came_to, last.error, last.result and last.result.document())
+        assert not scene.differences(), came_to
+    return came_to
+
+
+def _id(cell: tuple[Kind, Fault, bool]) -> str:
+    kind, fault, lasting = cell
+    return f"{kind.name}-{fault.name}-{'always' if lasting else 'once'}"
+
+
+@pytest.mark.parametrize("cell", cells() if WHOLE else cells()[::SAMPLED], ids=_id)
+def test_every_fault_of_every_request_comes_to_what_the_table_says(
+    scenes: dict[str, Scene], cell: tuple[Kind, Fault, bool]
+) -> None:
+    kind, fault, lasting = cell
+    letter = expected(kind, fault, lasting=lasting)
+    allowed = ("exact", "waits") if letter == "t" else (WORDS[letter],)
+    assert play(scenes[kind.setting], kind, fault, lasting=lasting) in allowed
+
+
+def test_the_table_in_the_documentation_is_this_table() -> None:
+    file = Path(__file__).parents[2] / "docs" / "faults.md"
+    assert file.read_text() == document(), "run: python -m tests.chaos.matrix"

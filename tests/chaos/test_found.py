@@ -1,0 +1,163 @@
+"""What chaos found, each as the smallest story that shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from syncd.simulators.world import OktaWorld
+from tests.chaos.arena import Arena, Death, arena
+
+LATER = timedelta(hours=25)
+
+
+@pytest.fixture
+def synced(tmp_path: Path) -> Iterator[Arena]:
+    """Ten people; a pushed group with the first four."""
+    okta = OktaWorld()
+    people = [okta.add_user(f"p{n}@example.com", "P", str(n), assign=True) for n in range(10)]
+    okta.create_group("push-crew", members=people[:4])
+    with arena(tmp_path, okta, tables={"safety": 'max_member_removals = "90%"'}) as made:
+        assert made.cycle().exit_code == 0
+        yield made
+
+
+LOST: tuple[tuple[str, dict[str, int]], ...] = (("cut", {}), ("drop", {}), ("empty", {"status": 500}))
+"""The server acts, and its answer does not arrive, whatever is tried."""
+
+
+def lose_answers(made: Arena, fault: tuple[str, dict[str, int]], *, method: str, path: str) -> None:
+    made.split.faults.add(fault[0], method="PATCH", path=path, count=-1, after_effect=True, **fault[1])
+
+
+def settle(made: Arena) -> None:
+    """The faults are over, and every retry is due."""
+    made.heal()
+    for _ in range(3):
+        made.later(LATER)
+        last = made.cycle()
+    assert last.exit_code == 0, last.error or (last.result and last.result.document())
+
+
+@pytest.mark.parametrize("fault", LOST, ids=lambda fault: fault[0])
+def test_an_addition_whose_answer_was_lost_and_that_is_no_longer_wanted_is_taken_back(
+    synced: Arena, fault: tuple[str, dict[str, int]]
+) -> None:
+    synced.okta.world.add_member("push-crew", "p7@example.com")
+    lose_answers(synced, fault, method="PATCH", path="/Groups/")
+    synced.cycle()
+    assert "p7@example.com" in synced.split.world.members("push-crew")
+    synced.okta.world.remove_member("push-crew", "p7@example.com")
+
+    settle(synced)
+
+    assert "p7@example.com" not in synced.split.world.members("push-crew")
+
+
+@pytest.mark.parametrize("fault", LOST, ids=lambda fault: fault[0])
+def test_a_removal_whose_answer_was_lost_and_that_is_no_longer_wanted_is_undone(
+    synced: Arena, fault: tuple[str, dict[str, int]]
+) -> None:
+    synced.okta.world.remove_member("push-crew", "p1@example.com")
+    lose_answers(synced, fault, method="PATCH", path="/Groups/")
+    synced.cycle()
+    assert "p1@example.com" not in synced.split.world.members("push-crew")
+    synced.okta.world.add_member("push-crew", "p1@example.com")
+
+    settle(synced)
+
+    assert "p1@example.com" in synced.split.world.members("push-crew")
+
+
+@pytest.mark.parametrize("fault", LOST, ids=lambda fault: fault[0])
+def test_whoever_comes_back_after_a_deactivation_whose_answer_was_lost_is_active(
+    synced: Arena, fault: tuple[str, dict[str, int]]
+) -> None:
+    synced.okta.world.unassign("p9@example.com")
+    lose_answers(synced, fault, method="PATCH", path="/Users/")
+    synced.cycle()
+    assert not synced.split.world.user("p9@example.com").active
+    synced.okta.world.assign("p9@example.com")
+
+    settle(synced)
+
+    assert synced.split.world.user("p9@example.com").active
+
+
+@pytest.mark.parametrize("fault", LOST, ids=lambda fault: fault[0])
+def test_an_update_whose_answer_was_lost_and_that_is_no_longer_wanted_is_undone(
+    synced: Arena, fault: tuple[str, dict[str, int]]
+) -> None:
+    synced.okta.world.update_profile("p9@example.com", lastName="Married")
+    lose_answers(synced, fault, method="PATCH", path="/Users/")
+    synced.cycle()
+    assert synced.split.world.user("p9@example.com").attributes["name"]["familyName"] == "Married"
+    synced.okta.world.update_profile("p9@example.com", lastName="9")
+
+    settle(synced)
+
+    assert synced.split.world.user("p9@example.com").attributes["name"]["familyName"] == "9"
+
+
+@pytest.mark.parametrize("fault", LOST, ids=lambda fault: fault[0])
+def test_an_account_whose_creation_was_never_answered_is_deactivated_when_its_owner_leaves(
+    synced: Arena, fault: tuple[str, dict[str, int]]
+) -> None:
+    synced.okta.world.add_user("late@example.com", "L", "Ate", assign=True)
+    lose_answers(synced, fault, method="POST", path="/Users")
+    synced.split.faults.add("status", method="GET", path=r"/Users\?", nth=3, count=-1, status=503)
+    synced.cycle()
+    assert synced.split.world.user("late@example.com").active
+    synced.okta.world.unassign("late@example.com")
+
+    settle(synced)
+
+    assert not synced.split.world.user("late@example.com").active
+
+
+def test_what_was_rejected_and_is_asked_again_can_be_approved(synced: Arena) -> None:
+    crew = ["p0@example.com", "p1@example.com", "p2@example.com", "p3@example.com"]
+    for member in crew:
+        synced.okta.world.remove_member("push-crew", member)
+    assert synced.cycle().exit_code == 3
+    assert len(synced.decide("reject")) == 4
+    synced.cycle()
+    for member in crew:
+        synced.okta.world.add_member("push-crew", member)
+    synced.cycle()
+    for member in crew:
+        synced.okta.world.remove_member("push-crew", member)
+    assert synced.cycle().exit_code == 3
+
+    assert len(synced.decide("approve")) == 4
+    synced.cycle()
+
+    assert synced.split.world.members("push-crew") == []
+
+
+@pytest.mark.parametrize("fault", ["truncated", "wrong_type"])
+def test_a_broken_404_is_asked_for_again(synced: Arena, fault: str) -> None:
+    synced.okta.world.unassign("p9@example.com")
+    synced.okta.faults.add(fault, path=r"/apps/[^/]+/users/", count=1)
+
+    assert synced.cycle().exit_code == 0
+
+    assert not synced.split.world.user("p9@example.com").active
+
+
+def test_an_adoption_that_died_before_its_write_is_made_up_for(synced: Arena) -> None:
+    """Only externalId was to be written, so that nothing else shows whether it was."""
+    synced.split.world.create_local_user("here@example.com", "He", "Re")
+    synced.okta.world.add_user("here@example.com", "He", "Re", assign=True)
+    synced.split.world.edit_user("here@example.com", displayName="He Re")
+    synced.split.faults.add("drop", method="PATCH", path="/Users/", count=-1)
+    assert synced.cycle(death=Death("settle", 1, after=False)).killed
+    synced.heal()
+
+    synced.cycle()
+    synced.cycle()
+
+    assert synced.split.world.user("here@example.com").external_id

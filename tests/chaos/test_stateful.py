@@ -1,0 +1,486 @@
+"""Random worlds, changes, faults and deaths against the real engine: nobody is ever harmed, and it always heals.
+
+`make test` runs a short, repeatable one. `make chaos` runs CHAOS_EXAMPLES (default 1000) from CHAOS_SEED.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import tempfile
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, note, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from syncd.core.change import ChangeKind
+from syncd.simulators.ids import WorldError
+from syncd.simulators.split import SplitKnobs
+from syncd.simulators.world import OktaWorld, default_split
+from tests.chaos.arena import STORE_ACTS, Arena, Cycle, Death, arena
+from tests.chaos.mischief import okta_mishap, split_mishap
+from tests.chaos.oracle import Holdings, Wishes, holdings, wishes
+
+EXAMPLES = int(os.environ.get("CHAOS_EXAMPLES", "0"))
+"""0: the short run of `make test`, the same every time."""
+DAY = timedelta(hours=24)
+BOSS = "boss@example.com"
+ADOPTED = "early@example.com"
+SERVERS: tuple[dict[str, Any], ...] = (
+    {},
+    {},
+    {"duplicates": "twin"},
+    {"patch_204": True},
+    {"patch_users": False, "patch_groups": False},
+    {"etag": True},
+    {"filter_mode": "ignored"},
+    {"max_count": 3},
+    {"remove_by_filter": "refused_400"},
+    {"conflict_status": 500, "conflict_scim_type": False},
+    {"members_in_lists": False},
+    {"location": "missing"},
+)
+STATUSES = ("SUSPENDED", "DEPROVISIONED", "ACTIVE", "LOCKED_OUT", "PASSWORD_EXPIRED")
+ACTS = (
+    "hire", "hire", "leave", "leave", "come_back", "change_status", "change_profile", "change_profile",
+    "join", "join", "leave_group", "leave_group", "found_a_group", "delete_a_group", "rename_a_group",
+    "split_loses_an_account", "split_loses_a_group", "split_switches_an_account", "split_edits_a_group",
+)  # fmt: skip
+SEEDS = st.integers(0, 2**32)
+"""Each names one course of events; dice of their own make all kinds of them equally likely."""
+
+
+class Chaos(RuleBasedStateMachine):
+    """One world, its connection, and what is known about both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        self.arena: Arena
+        self.named = self.steps = self.course = 0
+        self.limits = (0, 0)
+        self.removals: list[tuple[Any, str, str]] = []
+        """Removals nobody approved: when, kind, object."""
+        self.approved: set[tuple[str, str, str]] = set()
+        self.vague_users: set[str] = set()
+        """Changed behind our back, or rejected: without a look at the target nobody can know how they end."""
+        self.vague_pairs: set[tuple[str, str]] = set()
+        self.vague_groups: set[str] = set()
+        self.lost_users: set[str] = set()
+        self.lost_groups: set[str] = set()
+        self.deletes = False
+
+    # --- the world ------------------------------------------------------------------------------------
+
+    @initialize(
+        people=st.integers(5, 15),
+        groups=st.integers(2, 4),
+        flavor=st.sampled_from(("split", "split", "scim")),
+        server=st.sampled_from(SERVERS),
+        limits=st.tuples(st.integers(0, 4), st.integers(0, 6)),
+        grace=st.sampled_from(("0s", "0s", "2h")),
+        removal=st.sampled_from(("keep", "delete")),
+        rename=st.booleans(),
+        concurrency=st.sampled_from((1, 4)),
+        old=st.booleans(),
+        course=SEEDS,
+    )
+    def build(
+        self,
+        people: int,
+        groups: int,
+        flavor: str,
+        server: dict[str, Any],
+        limits: tuple[int, int],
+        grace: str,
+        removal: str,
+        rename: bool,
+        concurrency: int,
+        old: bool,
+        course: int,
+    ) -> None:
+        self.course, chooser = course, random.Random(course)  # noqa: S311  (dice)
+        world = OktaWorld()
+        if old:  # what happens gets stamps that lie far enough back to be believed
+            aged = world.clock
+            world.clock = lambda: aged() - timedelta(hours=1)
+        split = default_split(flavor=flavor)
+        folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+        self.deletes = removal == "delete"
+        self.limits = limits
+        renaming = rename and flavor == "scim"
+        self.arena = self.stack.enter_context(
+            arena(
+                folder,
+                world,
+                split=split,
+                knobs=SplitKnobs(**server),
+                tables={
+                    "split": f"concurrency = {concurrency}",
+                    "provisioning": f'deactivation_grace = "{grace}"',
+                    "safety": f"max_deactivations = {limits[0]}\nmax_member_removals = {limits[1]}\n"
+                    f'max_member_removals_per_group = "50%"\nprotected_users = ["{BOSS}"]',
+                    "rule": f'on_removal = "{removal}"\nrename = {str(renaming).lower()}',
+                },
+            )
+        )
+        split.create_local_user("stranger@example.com", "Strange", "Er")
+        split.create_local_user(ADOPTED, "Early", "Bird")
+        split.create_local_group("push-taken", members=["stranger@example.com"])
+        for name in (BOSS, ADOPTED):
+            world.add_user(name, name.partition("@")[0], "X", assign=True)
+        ids = [self.new_person(assign=chooser.random() < 0.9) for _ in range(people)]
+        for _ in range(groups):
+            self.new_group([one for one in ids if chooser.random() < 0.5])
+        world.create_group("push-taken", members=ids[:2])
+        world.create_group("Everybody else", members=ids[:3])
+        self.before = holdings(split)
+
+    def dice(self, number: int) -> random.Random:
+        """Steps of one number differ: generators of examples like to repeat themselves."""
+        self.steps += 1
+        return random.Random(f"{self.course} {self.steps} {number}")  # noqa: S311  (dice)
+
+    def new_person(self, *, assign: bool) -> str:
+        self.named += 1
+        return self.okta.add_user(f"p{self.named:03}@example.com", "P", f"{self.named:03}", assign=assign)
+
+    def new_group(self, members: list[str]) -> str:
+        self.named += 1
+        return self.okta.create_group(f"push-{self.named:03}", members=members)
+
+    @property
+    def okta(self) -> OktaWorld:
+        return self.arena.okta.world
+
+    def person(self, pick: int) -> str:
+        ids = sorted(self.okta.users)
+        return ids[pick % len(ids)]
+
+    def group(self, pick: int) -> str | None:
+        ids = sorted(g.id for g in self.okta.groups.values() if g.name.startswith("push-"))
+        return ids[pick % len(ids)] if ids else None
+
+    def act(self, name: str, *args: Any, **options: Any) -> None:
+        """An act that Okta or Split refuses does not happen."""
+        try:
+            getattr(self.okta, name)(*args, **options)
+        except WorldError as refused:
+            note(f"(refused: {refused})")
+
+    # --- what happens at Okta ---------------------------------------------------------------------------
+
+    def hire(self, pick: int, picks: list[int], flag: bool) -> None:
+        person = self.new_person(assign=flag)
+        for one in picks[:2]:
+            if (group := self.group(one)) is not None:
+                self.act("add_member", group, person)
+
+    def leave(self, pick: int, picks: list[int], flag: bool) -> None:
+        for one in picks if flag else picks[:1]:
+            self.act("unassign", self.person(one))
+
+    def come_back(self, pick: int, picks: list[int], flag: bool) -> None:
+        for one in picks:
+            self.act("assign", self.person(one))
+
+    def change_status(self, pick: int, picks: list[int], flag: bool) -> None:
+        status = STATUSES[pick % len(STATUSES)]
+        self.act("set_user_status", self.person(picks[0]), status)
+
+    def change_profile(self, pick: int, picks: list[int], flag: bool) -> None:
+        person, what = self.person(picks[0]), ("firstName", "lastName", "email")[pick % 3]
+        if what == "email" and self.okta.users[person].login == BOSS:
+            return
+        self.named += 1
+        value = f"m{self.named:03}@example.com" if what == "email" else f"N{self.named:03}"
+        self.act("update_profile", person, **{what: value})
+
+    def join(self, pick: int, picks: list[int], flag: bool) -> None:
+        if (group := self.group(pick)) is not None:
+            for one in picks:
+                self.act("add_member", group, self.person(one))
+
+    def leave_group(self, pick: int, picks: list[int], flag: bool) -> None:
+        """Some members, or (`flag`, and one pick) everybody."""
+        group = self.group(pick)
+        for one in picks if group else ():
+            members = sorted(self.okta.groups[str(group)].members)
+            going = members if flag and len(picks) == 1 else members[one % max(1, len(members)) :][:1]
+            for member in going:
+                self.act("remove_member", group, member)
+
+    def found_a_group(self, pick: int, picks: list[int], flag: bool) -> None:
+        self.new_group([self.person(one) for one in picks])
+
+    def delete_a_group(self, pick: int, picks: list[int], flag: bool) -> None:
+        if (group := self.group(pick)) is not None:
+            self.act("delete_group", group)
+
+    def rename_a_group(self, pick: int, picks: list[int], flag: bool) -> None:
+        group = self.group(pick)
+        if group is not None and self.okta.groups[group].name != "push-taken":
+            self.named += 1
+            self.act("rename_group", group, f"{'push' if flag else 'other'}-{self.named:03}")
+
+    # --- what happens at Split ----------------------------------------------------------------------------
+
+    def ours(self, pick: int) -> str | None:
+        ids = sorted(self.before.people)
+        return ids[pick % len(ids)] if ids else None
+
+    def split_loses_an_account(self, pick: int, picks: list[int], flag: bool) -> None:
+        owner = self.ours(pick)
+        if owner is not None and not self.lost_users:
+            self.arena.split.world.delete_user(self.before.people[owner].scim_id)
+            self.lost_users.add(owner)
+
+    def split_loses_a_group(self, pick: int, picks: list[int], flag: bool) -> None:
+        ids = sorted(self.before.groups)
+        if ids and not self.lost_groups and not self.deletes:
+            key = ids[pick % len(ids)]
+            self.arena.split.world.delete_group(self.before.groups[key].scim_id)
+            self.lost_groups.add(key)
+
+    def split_switches_an_account(self, pick: int, picks: list[int], flag: bool) -> None:
+        if (owner := self.ours(pick)) is not None:
+            self.arena.split.world.set_active(self.before.people[owner].scim_id, flag)
+            self.vague_users.add(owner)
+
+    def split_edits_a_group(self, pick: int, picks: list[int], flag: bool) -> None:
+        ids, owner = sorted(self.before.groups), self.ours(picks[0])
+        if ids and owner is not None:
+            key = ids[pick % len(ids)]
+            act = self.arena.split.world.add_member if flag else self.arena.split.world.remove_member
+            act(self.before.groups[key].scim_id, self.before.people[owner].scim_id)
+            self.vague_pairs.add((key, owner))
+
+    def things_happen(self, dice: random.Random) -> None:
+        for _ in range(dice.randint(0, 6)):
+            name = dice.choice(ACTS)
+            picks = [dice.randrange(10**6) for _ in range(dice.randint(1, 5))]
+            pick, flag = dice.randrange(10**6), dice.random() < 0.5
+            note(f"  {name} {pick} {picks} {flag}")
+            getattr(self, name)(pick, picks, flag)
+            self.before = holdings(self.arena.split.world)
+
+    # --- time, people who decide, cycles ----------------------------------------------------------------------
+
+    def time_passes(self, dice: random.Random) -> None:
+        if dice.random() < 0.4:
+            minutes = dice.choice((1, 6, 40, 180, 25 * 60))
+            note(f"  {minutes} minutes pass")
+            self.arena.later(timedelta(minutes=minutes))
+
+    def people_decide(self, dice: random.Random) -> None:
+        """On single changes, or on everything that is held."""
+        held = sorted({change.id for hold in self.arena.holds() for change in hold.changes})
+        if not held or dice.random() < 0.5:
+            return
+        asked = dice.sample(held, dice.randint(0, min(3, len(held))))
+        if dice.random() < 0.7:
+            note(f"  approved: {asked or 'all'}")
+            self.approve(asked)
+            return
+        note(f"  rejected: {asked or 'all'}")
+        for change in self.arena.decide("reject", asked):
+            if change.kind is ChangeKind.REMOVE_MEMBER:
+                self.vague_pairs.add((change.group_id, change.okta_id))
+            elif change.kind is ChangeKind.DELETE_GROUP:
+                self.vague_groups.add(change.okta_id)
+            else:
+                self.vague_users.add(change.okta_id)
+
+    def approve(self, asked: list[str]) -> None:
+        """These changes, or (none named) all that is held."""
+        for change in self.arena.decide("approve", asked) if self.arena.holds() else ():
+            self.approved.add((change.kind.value, change.group_id or "", change.okta_id))
+
+    @rule(number=SEEDS)
+    def episode(self, number: int) -> None:
+        """Things happen, then a cycle runs. Faults stay until they are spent, or a later episode ends them."""
+        dice = self.dice(number)
+        self.things_happen(dice)
+        self.time_passes(dice)
+        self.people_decide(dice)
+        if dice.random() < 0.7:
+            self.arena.heal()
+        for server, mishap in (
+            *((self.arena.okta, okta_mishap(dice)) for _ in range(dice.choice((0, 0, 1, 2)))),
+            *((self.arena.split, split_mishap(dice)) for _ in range(dice.choice((0, 0, 1, 2, 3)))),
+        ):
+            note(f"  {server.kind} fails: {mishap}")
+            mishap.give(server.faults)
+        place = dice.choice((*STORE_ACTS, "send", "send", "settle", "intend"))
+        death = Death(place, dice.randint(1, 12), dice.random() < 0.5) if dice.random() < 0.3 else None
+        note(f"  {death}")
+        self.judged(full=dice.random() < 0.5, death=death)
+
+    def judged(self, *, full: bool = False, death: Death | None = None) -> Cycle:
+        """One cycle, and whether it harmed anybody."""
+        wanted, before = wishes(self.okta), holdings(self.arena.split.world)
+        found = self.arena.cycle(full=full, death=death)
+        after = holdings(self.arena.split.world)
+        note(f"  cycle: {found.exit_code} {found.result.summary() if found.result else found.error}")
+        self.nobody_is_harmed(wanted, before, after)
+        self.limits_hold(wanted, before, after)
+        self.strangers_are_untouched(before, after)
+        self.arena.assert_journal_is_whole()
+        self.arena.assert_no_secret()
+        self.before = after
+        return found
+
+    def nobody_is_harmed(self, wanted: Wishes, before: Holdings, after: Holdings) -> None:
+        boss = self.okta.find_user(BOSS)
+        kept = {*wanted.people, *({boss.id} if boss else ())}
+        for owner in sorted(kept & set(before.people)):
+            was, now = before.people[owner], after.people.get(owner)
+            assert now is not None, f"the account of {was.person} is gone"
+            assert now.scim_id == was.scim_id, f"{was.person} was made anew"
+            assert now.active or not was.active, f"{was.person} was deactivated"
+        assert set(before.people) <= set(after.people), "an account was deleted"
+        pairs = {(group, member) for group, members in wanted.members.items() for member in members}
+        lost = before.memberships - after.memberships
+        assert not lost & pairs, f"removed though Okta has them: {lost & pairs}"
+        strange = {pair for pair in lost if pair[0] in wanted.members and pair[1] not in before.people}
+        assert not strange, f"members that nobody manages were removed: {strange}"
+        gone = set(before.groups) - set(after.groups)
+        assert not gone & set(wanted.members), f"groups were deleted: {gone}"
+        if boss:
+            assert not {pair for pair in lost if pair[1] == boss.id and pair[0] not in gone}
+
+    def limits_hold(self, wanted: Wishes, before: Holdings, after: Holdings) -> None:
+        now = self.arena.clock()
+        asleep = {
+            owner for owner, was in before.people.items() if was.active and not after.people[owner].active
+        }
+        gone = set(before.groups) - set(after.groups)
+        lost = {pair for pair in before.memberships - after.memberships if pair[0] not in gone}
+        done = [
+            *(("deactivate_user", "", owner) for owner in asleep),
+            *(("remove_member", *pair) for pair in lost),
+            *(("delete_group", "", group) for group in gone),
+        ]
+        self.removals += [
+            (now, kind, f"{group}:{one}")
+            for kind, group, one in done
+            if (kind, group, one) not in self.approved
+        ]
+        self.approved -= set(done)
+        for kind, most in (
+            ("deactivate_user", self.limits[0]),
+            ("remove_member", self.limits[1]),
+            ("delete_group", 0),
+        ):
+            lately = [row for row in self.removals if row[1] == kind and now - row[0] < DAY]
+            assert len(lately) <= most, f"over the limit of {most}: {lately}"
+        for key in {group for group, _ in lost}:
+            members = {one for one in before.groups[key].members if one in before.people}
+            kept = after.groups[key].members & set(before.people)
+            unapproved = [pair for kind, *pair in done if kind == "remove_member" and pair[0] == key]
+            if (
+                len(members) > 1
+                and not kept
+                and not wanted.members.get(key)
+                and len(unapproved) == len(members)
+            ):
+                counted = {row[2] for row in self.removals if row[0] == now}
+                assert not all(f"{key}:{one}" in counted for one in members), f"{key} was emptied unasked"
+
+    def strangers_are_untouched(self, before: Holdings, after: Holdings) -> None:
+        for key, was in before.strangers.items():
+            if was[0] != ADOPTED:
+                assert after.strangers.get(key) == was, f"not ours, and changed: {was}"
+        assert set(after.strangers) <= set(before.strangers), "objects without an owner appeared"
+
+    # --- in the end all is well ----------------------------------------------------------------------------------
+
+    def teardown(self) -> None:
+        try:
+            if sys.exc_info()[0] is None and hasattr(self, "arena"):
+                self.all_is_well_in_the_end()
+        finally:
+            self.stack.close()
+
+    def all_is_well_in_the_end(self) -> None:
+        """With every member list read again: a list that lied once is believed until its group changes."""
+        self.arena.heal()
+        self.touch_what_was_lost()
+        self.approve([])
+        for _ in range(3):
+            self.arena.later(timedelta(hours=25))
+            last = self.judged(full=True)
+            self.approve([])
+        assert self.differences() == [], (self.differences(), last.exit_code, last.error)
+        self.arena.split.reset_requests()
+        self.arena.later(timedelta(hours=25))
+        last = self.judged(full=True)
+        assert last.exit_code == 0, (last.error, last.result and last.result.document())
+        written = [(r.method, r.path, r.body) for r in self.arena.split.requests if r.method != "GET"]
+        assert not written, f"a quiet cycle wrote {written}"
+
+    def touch_what_was_lost(self) -> None:
+        """Without a look at the target's lists a loss is noticed where something has to be written."""
+        for owner in sorted(self.lost_users):
+            if owner in self.okta.app_users:
+                self.named += 1
+                self.act("update_profile", owner, lastName=f"T{self.named:03}")
+        for group in sorted(self.lost_groups):
+            if group in self.okta.groups:
+                self.act("add_member", group, self.new_person(assign=True))
+
+    def differences(self) -> list[str]:
+        """What Split has and should not have, or the other way round; the vague aside."""
+        wanted, have = wishes(self.okta), holdings(self.arena.split.world)
+        boss = self.okta.find_user(BOSS)
+        aside = self.vague_users | ({boss.id} if boss else set())
+        found = []
+        for owner in sorted((set(wanted.people) | set(have.people)) - aside):
+            account = have.people.get(owner)
+            person = account.person if account and account.active else None
+            if person != wanted.people.get(owner):
+                found.append(f"{owner}: {account}, wanted {wanted.people.get(owner)}")
+        for key, listed in sorted(wanted.members.items()):
+            if self.okta.groups[key].name == "push-taken" or key in self.vague_groups:
+                continue
+            group = have.groups.get(key)
+            if group is None:
+                found.append(f"group {key} is missing")
+                continue
+            odd = {
+                one
+                for one in listed ^ group.members
+                if one not in aside and (key, one) not in self.vague_pairs
+            }
+            odd = {one for one in odd if one in have.people or one in wanted.people}
+            if odd:
+                found.append(f"group {key}: {sorted(odd)} differ; wanted {sorted(listed)}")
+        if self.deletes:
+            over = set(have.groups) - set(wanted.members) - self.vague_groups - self.lost_groups
+            found += [f"group {key} is still there" for key in sorted(over)]
+        return found
+
+
+@pytest.mark.timeout(0 if EXAMPLES else 180)
+def test_whatever_happens_nobody_is_harmed_and_in_the_end_all_is_well() -> None:
+    profile = settings(
+        max_examples=EXAMPLES or 25,
+        stateful_step_count=8 if EXAMPLES else 5,
+        deadline=None,
+        derandomize=not EXAMPLES,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink] if EXAMPLES else [Phase.generate],
+    )
+    machine: type[RuleBasedStateMachine] = Chaos
+    if EXAMPLES:
+        chosen = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(2**32))
+        sys.stderr.write(f"\nCHAOS_EXAMPLES={EXAMPLES} CHAOS_SEED={chosen}\n")
+        machine = seed(chosen)(Chaos)
+    run_state_machine_as_test(machine, settings=profile)
