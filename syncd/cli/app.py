@@ -134,7 +134,11 @@ def _usage(said: Globals, error: click.UsageError, arguments: Sequence[str]) -> 
         put(sys.stderr, error.format_message() + "\n")
         return exits.USAGE
     where = error.ctx.command_path if error.ctx else "syncd"
-    return _failed(said, UsageError(error.format_message(), hint=f"See: {where} --help"), arguments)
+    message, hint = " ".join(error.format_message().split()), f"See: {where} --help"
+    if isinstance(error, click.NoSuchOption) and where == "syncd":
+        message = f"No such option {error.option_name!r} before the command."
+        hint = f"Options of a command stand after its name. {hint}"
+    return _failed(said, UsageError(message, hint=hint), arguments)
 
 
 def _interrupted(said: Globals, arguments: Sequence[str]) -> int:

@@ -23,7 +23,9 @@ detailed_option = click.option(
 def selection_options(command: F) -> F:
     """--user, --group and --full: given to the command as `users`, `groups` and `full`."""
     command = click.option(
-        "--full", is_flag=True, help="Also re-read every member list, moved or not (the whole app only)."
+        "--full",
+        is_flag=True,
+        help="Also re-read every member list, moved or not; not with --user or --group.",
     )(command)
     command = click.option(
         "--group", "groups", multiple=True, metavar="NAME", help="Only this group (name or id). Repeatable."

@@ -124,6 +124,29 @@ def test_what_makes_no_sense_is_a_usage_error(syncd: Invoker, arguments: list[st
     assert "Traceback" not in said.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["snyc"], "Did you mean 'sync'?"),
+        (["stat"], "Did you mean 'status'?"),
+        (["REL"], "Did you mean 'relink' or 'release'?"),
+        (["audit", "verfy"], "Did you mean 'verify'?"),
+        (["xylophone"], "See: syncd --help"),
+        (["plan", "--usr", "x"], "Did you mean '--user'?"),
+        (["--json", "plan"], "Options of a command stand after its name."),
+        (["simulate"], "'{okta|split}'. Choose from: okta, split"),
+        (["status", "-c", ""], "the path is empty"),
+    ],
+)
+def test_a_slip_of_the_keyboard_is_answered_with_what_was_meant(
+    syncd: Invoker, arguments: list[str], word: str
+) -> None:
+    said = syncd(*arguments)
+
+    assert said.code == 64
+    assert word in said.err
+
+
 def test_an_unknown_limit_is_answered_with_the_limits_there_are(syncd: Invoker) -> None:
     said = syncd("sync", "--allow", "deactivation=4")
 
