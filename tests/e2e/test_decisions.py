@@ -112,6 +112,18 @@ def test_a_released_group_stays_released_whatever_becomes_of_its_rule(synced: Ri
     assert synced.writes() == []
 
 
+def test_an_approval_that_cannot_be_applied_at_once_stands(synced: Rig) -> None:
+    _hold(synced)
+    synced.okta.faults.add("status", path="/api/v1/", count=-1, status=401)
+
+    answer = synced.run("approve", "--all", "--now", code=1)
+    synced.okta.faults.clear()
+    result = synced.sync()
+
+    assert "the approval stands" in answer.stderr
+    assert result["summary"]["applied"] == {"deactivate_user": 6}
+
+
 def test_retry_with_nothing_failed_says_so(synced: Rig) -> None:
     assert synced.run("retry").stdout == "retry: nothing has failed.\n"
     assert synced.run("retry", "--json").document["items"] == []
