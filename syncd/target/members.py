@@ -196,15 +196,15 @@ class Members:
         """Notes what a success achieved; returns the ids that it did not, as far as the server shows."""
         known = self._learned[_KEY[adding]] == form
         shown = self._shown_by(work, answer)
-        silent = (
-            answer.body is None and answer.status != 204
-        )  # RFC 7644 section 3.5.2: 200 comes with the resource
-        if shown is None and (silent or not known):
+        silent = shown is None
+        if silent and not (known and self._learned["silent:groups"]):
             shown = self._read(work)
         elif shown is not None and _open(ids, shown, adding=adding):
             shown = self._read(work)  # an answer may show a part of a large group, or the state before
         left = _open(ids, shown, adding=adding) if shown is not None else []
         work.done[adding].update(set(ids) - set(left))
+        if silent and not left:
+            self._learned.set("silent:groups", "yes")
         clears = form == "values" and self._learned["members_values"] == "clears"
         if not left and not known and not clears and may_be_learned(self._talk, form, refused):
             self._learned.set(_KEY[adding], form)
