@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from syncd.core.change import Change, ChangeKind
+from syncd.core.counting import counted
 from syncd.core.diff import (
     Decision,
     Skipped,
@@ -173,7 +174,7 @@ class GroupFinder:
         skipped = []
         strangers = stage.remote_strangers(wanted.okta_id)
         if strangers:
-            reason = f"{strangers} members at the target are not managed by syncd: they stay"
+            reason = f"{counted(strangers, 'member')} at the target not managed by syncd: left as they are"
             skipped.append(Skipped("unmanaged_members", wanted.okta_id, remote.name, reason))
         change = Change(
             ChangeKind.LINK_GROUP,

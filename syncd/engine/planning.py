@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.core.change import Change, ChangeKind
+from syncd.core.counting import counted
 from syncd.core.diff import (
     Decision,
     Policy,
@@ -71,7 +72,7 @@ class Planning:
             return False
         if failure := self.waits(change):
             reason = (
-                f"{change.kind} failed {failure.attempts} times ({failure.message}); "
+                f"{change.kind} failed {counted(failure.attempts, 'time')} ({failure.message}); "
                 f"next try {failure.next_attempt:%Y-%m-%d %H:%M:%S} UTC"
             )
             self.skipped.append(Skipped("quarantined", change.okta_id, change.name, reason))

@@ -131,7 +131,8 @@ def test_a_refused_token_stops_before_any_write(synced: Rig, leaver: str, status
     answer = synced.run("sync", "--json", code=1)
 
     assert synced.writes() == []
-    assert "token" in answer.document["message"] + answer.document["hint"]
+    [error] = answer.document["errors"]
+    assert "token" in error["message"] + error["hint"]
     assert leaver
 
 
@@ -171,7 +172,7 @@ def test_an_inactive_app_stops_everything(synced: Rig, leaver: str) -> None:
     synced.okta.world.set_app(status="INACTIVE")
     try:
         answer = synced.run("sync", "--json", code=1)
-        assert "INACTIVE" in answer.document["message"]
+        assert "INACTIVE" in answer.document["errors"][0]["message"]
         assert synced.writes() == []
     finally:
         synced.okta.world.set_app(status="ACTIVE")

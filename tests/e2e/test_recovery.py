@@ -71,7 +71,7 @@ def test_open_deactivations_are_not_taken_for_done_when_everybody_vanished(synce
 
     answer = synced.run("sync", "--json", code=1)
 
-    assert "syncd relink" in answer.document["hint"]
+    assert "syncd relink" in answer.document["errors"][0]["hint"]
     status = synced.run("status", "--json").document
     assert (status["state"], status["managed"]) == ("quarantined", managed)
     synced.run("relink", "--yes")
