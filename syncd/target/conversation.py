@@ -98,16 +98,16 @@ class Conversation:
         """GET by id. Raises NotFound only where the server says so; an answer that shows something else says nothing
         about the object (TemporaryError).
         """
-        answer = self.http.send("GET", [kind, scim_id])
         what = f"read {kind[:-1].lower()} {scim_id}"
-        if not answer.ok:
-            raise error_for(answer, what)
-        shown = user_from(answer.body, ()) if kind == USERS else group_from(answer.body)
-        if shown is None or shown.scim_id != scim_id:
-            raise TemporaryError(
-                f"{what}: Split answers {answer.status} with something else", status=answer.status
-            )
-        return answer
+        for _ in range(2):
+            answer = self.http.send("GET", [kind, scim_id])
+            if not answer.ok:
+                raise error_for(answer, what)
+            shown = user_from(answer.body, ()) if kind == USERS else group_from(answer.body)
+            if shown is not None and shown.scim_id == scim_id:
+                return answer
+        message = f"{what}: Split answers {answer.status} with something else"
+        raise TemporaryError(message, status=answer.status)
 
     def still_there(self, kind: str, scim_id: str, error: NotFound) -> TemporaryError:
         """What a write that was answered 404 means when reading the object finds it: a missing route, a gateway.

@@ -98,25 +98,36 @@ class Groups:
         shown = read(answer.resource, parse_path("displayName"))
         if shown == name and identifier(answer.resource) in (scim_id, None):
             return True
-        if shown is None and self._learned["group_rename"] == form:
+        if shown is None and self._learned["group_rename"] == form and self._learned["silent:groups"]:
             return True
-        return read(self._talk.fetch(GROUPS, scim_id).resource, parse_path("displayName")) == name
+        fits = read(self._talk.fetch(GROUPS, scim_id).resource, parse_path("displayName")) == name
+        if fits and shown is None:
+            self._learned.set("silent:groups", "yes")
+        return fits
 
     def delete(self, scim_id: str) -> Applied:
         """See `ports.Target.delete_group`: 404 means done, unless the group can still be read."""
         self._refuse_reserved(scim_id, "deleted")
         with self._talk.group_locks[scim_id]:
-            answer = self._talk.http.send("DELETE", [GROUPS, scim_id])
-            if answer.ok:
-                return Applied(None, answer.status)
-            error = error_for(answer, f"delete group {scim_id}")
-            if not isinstance(error, NotFound):
-                raise error
             try:
-                there = self._talk.still_there(GROUPS, scim_id, error)
-            except NotFound:
-                return Applied(None, answer.status, "the group was already gone")
-            raise there
+                return self._delete(scim_id)
+            except TemporaryError as failure:
+                if failure.status not in (404, 410):
+                    raise
+            return self._delete(scim_id)
+
+    def _delete(self, scim_id: str) -> Applied:
+        answer = self._talk.http.send("DELETE", [GROUPS, scim_id])
+        if answer.ok:
+            return Applied(None, answer.status)
+        error = error_for(answer, f"delete group {scim_id}")
+        if not isinstance(error, NotFound):
+            raise error
+        try:
+            there = self._talk.still_there(GROUPS, scim_id, error)
+        except NotFound:
+            return Applied(None, answer.status, "the group was already gone")
+        raise there
 
     def _refuse_reserved(self, scim_id: str, done: str) -> None:
         name = self._talk.reserved.get(scim_id)

@@ -19,7 +19,7 @@ from typing import Any
 
 from syncd.errors import AccessDenied, NotFound, PermanentError, SyncdError, TemporaryError
 from syncd.ports.target import MemberOutcome
-from syncd.target.answers import FORM_REFUSED, ScimAnswer, error_for
+from syncd.target.answers import FORM_REFUSED, ScimAnswer, Unanswered, error_for
 from syncd.target.conversation import GROUPS, Conversation
 from syncd.target.groups import may_be_learned, patch_is_known_missing, replace_group
 from syncd.target.scim_wire import equals, identifier, members_of, patch
@@ -144,7 +144,7 @@ class Members:
             answer = sender(work, ids)
         else:
             try:
-                answer = self._patch(work, _body(form, ids))
+                answer = self._add(work, form, ids) if adding else self._patch(work, _body(form, ids))
             except TemporaryError as failure:
                 if failure.status != 500 or self._learned[_KEY[adding]] == form:
                     raise
@@ -164,8 +164,24 @@ class Members:
             raise error
         return None, error
 
-    def _patch(self, work: _Work, body: Any) -> ScimAnswer:
-        return self._talk.http.send("PATCH", [GROUPS, work.scim_id], body=body)
+    def _add(self, work: _Work, form: str, ids: Sequence[str]) -> ScimAnswer:
+        """An addition that was not answered is looked at before it is sent again: some servers list a member twice."""
+        left, tries = list(ids), self._talk.http.between_tries()
+        while left:
+            try:
+                return self._patch(work, _body(form, left), once=True)
+            except Unanswered as lost:
+                maybe_unknown = lost.status == 500 and self._learned[_KEY[True]] != form
+                if maybe_unknown or next(tries, None) is None:
+                    raise
+                shown = self._read(work)
+                if shown is None:
+                    raise
+                left = _open(left, shown, adding=True)
+        return ScimAnswer(200, {}, None, "")  # everybody is in: the read said so
+
+    def _patch(self, work: _Work, body: Any, *, once: bool = False) -> ScimAnswer:
+        return self._talk.http.send("PATCH", [GROUPS, work.scim_id], body=body, once=once)
 
     def _still_open(
         self,
@@ -180,12 +196,15 @@ class Members:
         """Notes what a success achieved; returns the ids that it did not, as far as the server shows."""
         known = self._learned[_KEY[adding]] == form
         shown = self._shown_by(work, answer)
-        if shown is None and not known:
+        silent = shown is None
+        if silent and not (known and self._learned["silent:groups"]):
             shown = self._read(work)
         elif shown is not None and _open(ids, shown, adding=adding):
             shown = self._read(work)  # an answer may show a part of a large group, or the state before
         left = _open(ids, shown, adding=adding) if shown is not None else []
         work.done[adding].update(set(ids) - set(left))
+        if silent and not left:
+            self._learned.set("silent:groups", "yes")
         clears = form == "values" and self._learned["members_values"] == "clears"
         if not left and not known and not clears and may_be_learned(self._talk, form, refused):
             self._learned.set(_KEY[adding], form)

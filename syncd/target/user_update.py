@@ -8,6 +8,7 @@ changed user costs one request.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,7 +84,12 @@ class UserUpdate:
             self._learned.set("deactivation", "removes")
             return Applied(scim_id=None, status=gone.status, note="the target has removed the user")
         except NotFound as gone:
-            return Applied(scim_id=None, status=gone.status, note="the user was already gone")
+            try:
+                # Asked once more: whoever is taken for gone keeps an account that is not.
+                there = self._talk.still_there(USERS, scim_id, gone)
+            except NotFound:
+                return Applied(scim_id=None, status=gone.status, note="the user was already gone")
+            raise there from gone
         return applied
 
     def _read_back(self, scim_id: str, *, answered: str | None = None) -> Mapping[str, Any]:
@@ -239,9 +245,9 @@ class UserUpdate:
         return None
 
     def _put(self, wish: Wish, todo: Mapping[str, Json]) -> _Attempt:
-        """GET, change, PUT. A 412 (RFC 7644 section 3.14) reads and changes once more."""
+        """GET, change, PUT. A 412 (RFC 7644 section 3.14) and a 404 read and change once more."""
         for last in (False, True):
-            found = self._talk.fetch(USERS, wish.scim_id)
+            found = self._found(wish.scim_id)
             active = as_bool(wish.after.get("active"))
             if active is None:
                 shown = as_bool(read(found.resource, parse_path("active")))
@@ -250,7 +256,7 @@ class UserUpdate:
             version = self._talk.version(found)
             headers = {"If-Match": version} if version else None
             answer = self._talk.http.send("PUT", [USERS, wish.scim_id], body=body, headers=headers)
-            if answer.status != 412 or last:
+            if answer.status not in (404, 410, 412) or last:
                 break
         attempt = _Attempt(status=answer.status, accepted=answer.ok)
         if not answer.ok:
@@ -266,6 +272,12 @@ class UserUpdate:
         self._judge("put", wish, todo, answer, attempt)
         return attempt
 
+    def _found(self, scim_id: str) -> ScimAnswer:
+        """The user; asked twice before they are called gone."""
+        with suppress(NotFound):
+            return self._talk.fetch(USERS, scim_id)
+        return self._talk.fetch(USERS, scim_id)
+
     def _judge(
         self, form: Form, wish: Wish, sent: Mapping[str, Json], answer: ScimAnswer, attempt: _Attempt
     ) -> None:
@@ -274,8 +286,10 @@ class UserUpdate:
         unsure = [text for text in sent if not self._shows(resource, text, sent[text], attempt)]
         if not unsure:
             return
-        if not any(_shown(resource, text) for text in unsure):
-            if all(self._learned[f"trusted:{form}:{text}"] for text in unsure):
+        silent = not any(_shown(resource, text) for text in unsure)
+        if silent:
+            trusted = all(self._learned[f"trusted:{form}:{text}"] for text in unsure)
+            if trusted and self._learned["silent:users"]:
                 attempt.applied.update(unsure)
                 return
             if all(self._learned[f"hidden:{text}"] for text in unsure):
@@ -285,6 +299,8 @@ class UserUpdate:
         for text in unsure:
             if not self._shows(resource, text, sent[text], attempt):
                 (attempt.denied if _shown(resource, text) else attempt.absent).add(text)
+        if silent and attempt.applied.issuperset(unsure):
+            self._learned.set("silent:users", "yes")
 
     def _shows(self, resource: Mapping[str, Any], text: str, asked: Json, attempt: _Attempt) -> bool:
         """Whether the resource shows the asked value; then it is noted as applied."""

@@ -212,6 +212,14 @@ def test_a_deleted_group_is_gone_however_the_server_says_it(
     assert server.lines == ["DELETE /Groups/g1"] + (["GET /Groups/g1"] if status >= 400 else [])
 
 
+def test_a_delete_that_goes_astray_once_is_sent_again(serve: Serve, make_target: MakeTarget) -> None:
+    server = serve(in_turn(problem(404), Reply(200, {"id": "g1"}), Reply(204)))
+
+    make_target(server.base_url).delete_group("g1")
+
+    assert [line.split()[0] for line in server.lines] == ["DELETE", "GET", "DELETE"]
+
+
 def test_a_delete_whose_answer_was_lost_is_done(serve: Serve, make_target: MakeTarget) -> None:
     server = serve(in_turn(Reply(drop=True), problem(404)))
 

@@ -191,6 +191,38 @@ def test_trap_7_a_success_without_effect_is_none(serve: Serve, make_target: Make
     assert set(outcome.failed) == {"x", "y"}
 
 
+def test_trap_7_a_server_that_showed_its_answers_is_not_believed_when_it_falls_silent(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    """An empty 200 of something in between, after answers with the whole object: it is looked at, not trusted."""
+    user: dict[str, Any] = {"id": "1", "userName": "a@e.com", "active": True}
+    group: dict[str, Any] = {"id": "1", "displayName": "A", "members": [{"value": "x"}]}
+    silent = False
+
+    def script(seen: Seen) -> Reply:
+        thing = user if "/Users/" in seen.path else group
+        if silent and seen.method == "PATCH":
+            return Reply(200, "")
+        for operation in seen.body["Operations"] if seen.method == "PATCH" else ():
+            if operation.get("path") == "members":
+                thing["members"] = [*thing["members"], *operation["value"]]
+            else:
+                thing.update(operation["value"])
+        return Reply(200, thing)
+
+    target = make_target(serve(script).base_url, update_method="patch")
+    target.update_user("1", {"active": False}, {"active": True})
+    target.rename_group("1", "B")
+    target.change_members("1", add=["y"], remove=())
+    silent = True
+
+    with pytest.raises(PermanentError):
+        target.deactivate_user("1")
+    with pytest.raises(PermanentError):
+        target.rename_group("1", "C")
+    assert set(target.change_members("1", add=["z"], remove=()).failed) == {"z"}
+
+
 def test_trap_7_members_that_are_not_shown_are_not_lost_by_a_put(
     serve: Serve, make_target: MakeTarget
 ) -> None:

@@ -436,6 +436,19 @@ def test_a_put_that_is_not_there_any_more_sends_the_next_change_as_patch(
     assert org.user["displayName"] == "B"
 
 
+@pytest.mark.parametrize("astray", ["GET", "PUT"])
+def test_a_put_or_its_read_that_goes_astray_once_is_asked_again(
+    astray: str, serve: Serve, make_target: MakeTarget
+) -> None:
+    org = OneUser()
+    lost = [Reply(404)]
+    server = serve(lambda seen: lost.pop() if lost and seen.method == astray else org(seen))
+    target = make_target(server.base_url, update_method="put")
+
+    assert target.deactivate_user("u1").scim_id == "u1"
+    assert org.user["active"] is False
+
+
 def test_a_first_patch_that_goes_astray_teaches_put_only_once_put_worked(
     serve: Serve, make_target: MakeTarget
 ) -> None:
