@@ -22,6 +22,9 @@ _SHORTEST_FRAGMENT = 8
 _LONGEST_NESTING = 40
 _PRIVATE_JWK_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "k")
 
+_PROSE = "tokens?|scheme|of|is|was|and|or|nor|for|with|header"
+"""What follows the name of a scheme in a sentence about it."""
+
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(
@@ -30,13 +33,16 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         MASK,
     ),
     (
-        re.compile(r"\b(SSWS) ?(?!\[redacted\])(?!(?:token|tokens|scheme)\b)[^\s\"'\\,;<>&)\]}]+"),
+        re.compile(
+            rf"\b(SSWS) ?(?!\[redacted\])(?!(?:{_PROSE})\b)"
+            r"[^\s\"'\\,;<>&)\]}]+"
+        ),
         rf"\1 {MASK}",
     ),
     (
         re.compile(
             r"\b(Bearer|DPoP)(?: +|%20|\+)(?!\[redacted\])"
-            r"(?!(?:tokens?|auth\w*|scheme|of|is|was|and|or|proofs?|nonce|keys?|bound|for|with|header)\b)"
+            rf"(?!(?:{_PROSE}|auth\w*|proofs?|nonce|keys?|bound)\b)"
             r"(?!(?:realm|error|error_description|algs|scope)=)[^\s\"'\\,;<>&)\]}]+",
             re.IGNORECASE,
         ),

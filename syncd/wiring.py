@@ -199,7 +199,7 @@ def open_target(
         proxy=_secret(split.proxy, redactor) if split.proxy else None,
         learned=learned or {},
         attribute_paths=tuple(settings.attributes),
-        retry=RetryPolicy(attempts=2) if impatient else RetryPolicy(),
+        retry=RetryPolicy(attempts=2, deadline=30.0) if impatient else RetryPolicy(),
         on_wait=_teller(observer, "Split"),
     )
     try:

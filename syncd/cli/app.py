@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +12,9 @@ import click
 from syncd import __version__
 from syncd.cli import exits
 from syncd.cli.console import put
+from syncd.cli.interrupts import Stoppable
 from syncd.cli.options import Globals, LazyGroup
+from syncd.cli.streams import OutputLost, ReaderGone
 from syncd.errors import SyncdError, UsageError
 from syncd.redact import clip
 from syncd.report import jsondoc
@@ -45,7 +45,7 @@ A new connection: syncd init, edit config.toml, syncd check, syncd plan, syncd s
 _EPILOG = """\b
 Exit codes: 0 done or nothing to do, 1 failed, 2 changes found (only with
 --detailed-exitcode), 3 refused or held by a safety check, 4 partly applied,
-64 usage, 78 configuration.
+64 usage, 78 configuration, 130 stopped with Ctrl-C or SIGTERM.
 
 \b
 Completion: add to ~/.bashrc (or ~/.zshrc)   eval "$(syncd completion bash)"
@@ -85,8 +85,9 @@ def run(arguments: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name must not fail where the locale is narrow
     said = Globals()
+    signals = Stoppable()
     try:
-        with _terminable():
+        with signals:
             code: Any = cli.main(list(arguments), prog_name="syncd", standalone_mode=False, obj=said)
     except (click.Abort, KeyboardInterrupt):
         return _interrupted(said, arguments)
@@ -96,28 +97,13 @@ def run(arguments: Sequence[str]) -> int:
         return _failed(said, SyncdError(error.format_message()), arguments)
     except SyncdError as error:
         return _failed(said, error, arguments)
-    except BrokenPipeError:
-        return exits.FAILED
+    except ReaderGone:
+        return exits.DONE  # somebody has read enough of the help
     except Exception as error:  # noqa: BLE001  (the last one who can turn it into a sentence)
+        if signals.stopped:  # compiled libraries turn the interrupt into errors of their own
+            return _interrupted(said, arguments)
         return _unexpected(said, error, arguments)
     return code if isinstance(code, int) else exits.DONE
-
-
-class _terminable:  # noqa: N801  (reads as what it does)
-    """Until a command knows better, SIGTERM ends it like Ctrl-C does: with a sentence and everything closed."""
-
-    def __enter__(self) -> None:
-        self._before: Any = None
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGTERM, _raise_interrupt)
-
-    def __exit__(self, *exc: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
-
-
-def _raise_interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
@@ -134,9 +120,12 @@ def _failed(said: Globals, error: SyncdError, arguments: Sequence[str], code: in
         session.fail(error, code=code)
         if said.verbose > 1 and code not in (exits.USAGE, exits.INTERRUPTED):
             put(sys.stderr, said.redactor.text(traceback.format_exc()))
-    if _wants_json(arguments):
+    if _wants_json(arguments) and not isinstance(error, OutputLost):
         message, hint = said.redactor.text(error.message), said.redactor.text(error.hint)
-        put(sys.stdout, jsondoc.dumps(jsondoc.error_document(message, hint, code)))
+        try:
+            put(sys.stdout, jsondoc.dumps(jsondoc.error_document(message, hint, code)))
+        except OutputLost as lost:
+            return exits.worst([code, _failed(said, lost, arguments)])
     return code
 
 
@@ -145,7 +134,11 @@ def _usage(said: Globals, error: click.UsageError, arguments: Sequence[str]) -> 
         put(sys.stderr, error.format_message() + "\n")
         return exits.USAGE
     where = error.ctx.command_path if error.ctx else "syncd"
-    return _failed(said, UsageError(error.format_message(), hint=f"See: {where} --help"), arguments)
+    message, hint = " ".join(error.format_message().split()), f"See: {where} --help"
+    if isinstance(error, click.NoSuchOption) and where == "syncd":
+        message = f"No such option {error.option_name!r} before the command."
+        hint = f"Options of a command stand after its name. {hint}"
+    return _failed(said, UsageError(message, hint=hint), arguments)
 
 
 def _interrupted(said: Globals, arguments: Sequence[str]) -> int:

@@ -63,7 +63,7 @@ def command(
     with Session(globals_of(ctx), as_json=as_json) as session, Stop(session.note) as stop:
         session.listen()
         if file is not None:
-            return _saved(session, stop, planfile.read(file))
+            return _saved(session, stop, file)
         return _fresh(session, stop, selection, allow, yes=yes)
 
 
@@ -74,11 +74,10 @@ def _can_ask() -> bool:
         return False
 
 
-def _saved(session: Session, stop: Stop, text: str) -> int:
+def _saved(session: Session, stop: Stop, file: Path) -> int:
     from syncd.core.plan import read_plan  # noqa: PLC0415
 
-    saved = read_plan(text)
-    del text
+    saved = read_plan(planfile.read(file), str(file))
     settings = _named(session, saved)
 
     from syncd.engine.run import apply_saved  # noqa: PLC0415  (the engine)
@@ -86,6 +85,10 @@ def _saved(session: Session, stop: Stop, text: str) -> int:
     with ExitStack() as stack:
         job, _ = _open(stack, session, stop, settings)
         result = apply_saved(job, saved)
+    if saved.holds:
+        session.note(
+            "What the plan holds is not applied. To decide on it: syncd sync, then syncd approve ID."
+        )
     return session.one(run_answer(session, result, stop))
 
 

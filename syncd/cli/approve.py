@@ -15,6 +15,7 @@ from syncd.cli.interrupts import Stop
 from syncd.cli.options import Command, globals_of
 from syncd.cli.session import Answer, Session
 from syncd.cli.sync import run_answer
+from syncd.errors import SyncdError
 from syncd.report.held_text import decided_lines
 
 if TYPE_CHECKING:
@@ -45,8 +46,12 @@ def command(
         with open_for_deciding(settings) as store:
             document, changes = decide(store, settings.name, asked, "approve", decider())
         if at_once and changes:
-            with Stop(session.note) as stop:
-                return _apply(session, stop, settings, changes)
+            try:
+                with Stop(session.note) as stop:
+                    return _apply(session, stop, settings, changes)
+            except SyncdError:
+                session.note("What was approved is not applied yet; the approval stands for the next sync.")
+                raise
         return session.one(
             Answer(document, exits.DONE, decided_lines(document, "The next sync applies them."))
         )

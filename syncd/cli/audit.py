@@ -17,11 +17,11 @@ from syncd.cli import exits
 from syncd.cli.choices import json_option
 from syncd.cli.options import Command, LazyGroup, globals_of
 from syncd.cli.session import Answer, Session
+from syncd.core.counting import counted
 from syncd.errors import PermanentError, SyncdError, UsageError
 from syncd.redact import Redactor
 from syncd.report import jsondoc
 from syncd.report.audit_text import verification_lines
-from syncd.report.lines import counted
 
 if TYPE_CHECKING:
     from syncd.settings import ConnectionSettings

@@ -23,7 +23,9 @@ detailed_option = click.option(
 def selection_options(command: F) -> F:
     """--user, --group and --full: given to the command as `users`, `groups` and `full`."""
     command = click.option(
-        "--full", is_flag=True, help="Also re-read every member list, moved or not (the whole app only)."
+        "--full",
+        is_flag=True,
+        help="Also re-read every member list, moved or not; not with --user or --group.",
     )(command)
     command = click.option(
         "--group", "groups", multiple=True, metavar="NAME", help="Only this group (name or id). Repeatable."
@@ -34,9 +36,11 @@ def selection_options(command: F) -> F:
 
 
 def selected(users: tuple[str, ...], groups: tuple[str, ...], *, full: bool) -> Selection:
-    """Raises click.UsageError for an empty name."""
+    """Raises click.UsageError for an empty name, and for --full beside names."""
     if any(not text.strip() for text in (*users, *groups)):
         raise click.UsageError("--user and --group need a name")
+    if full and (users or groups):
+        raise click.UsageError("--full is about the whole app: leave it out, or --user and --group")
     return Selection(users, groups, full)
 
 

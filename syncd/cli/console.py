@@ -6,10 +6,12 @@ import os
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import IO, Any
 
 import click
 
+from syncd.cli.streams import ReaderGone, drop
 from syncd.errors import SyncdError
 from syncd.redact import Redactor, strip_controls
 from syncd.report.lines import Line
@@ -36,23 +38,22 @@ def wants_colour(stream: IO[str], environ: Mapping[str, str], *, no_color: bool)
         return False
 
 
-def drop(stream: IO[str]) -> None:
-    """Nobody reads this stream any more: what is still to come goes nowhere, also at interpreter exit."""
-    try:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
-        os.close(null)
-    except (OSError, ValueError):
-        pass
-
-
 def put(stream: IO[str], text: str | Iterable[str]) -> None:
-    """Writes text or its pieces; a reader that went away (`| head`) is no error and changes no exit code."""
-    try:
-        stream.writelines([text] if isinstance(text, str) else text)
+    """Writes text or its pieces; a reader that went away (`| head`) is no error and changes no exit code.
+
+    Raises OutputLost when stdout cannot be written; that stderr cannot can be told to nobody.
+    """
+    pieces = [text] if isinstance(text, str) else text
+    if stream is sys.stderr:
+        try:
+            stream.write("".join(pieces))
+            stream.flush()
+        except OSError:
+            drop(stream.fileno())
+        return
+    with suppress(ReaderGone):
+        stream.writelines(pieces)
         stream.flush()
-    except BrokenPipeError:
-        drop(stream)
 
 
 class Console:

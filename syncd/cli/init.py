@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,7 +13,7 @@ import click
 from syncd.cli.exits import DONE
 from syncd.cli.options import Command
 from syncd.cli.session import Session
-from syncd.errors import PermanentError
+from syncd.errors import PermanentError, UsageError
 from syncd.report.lines import BLANK, line, strong
 
 _NEXT = (
@@ -20,30 +23,44 @@ _NEXT = (
     "syncd plan       shows what would change",
     "syncd sync       does it",
 )
+_COMMAND = re.compile(r"^syncd \w+")
 
 
 @click.command(name="init", cls=Command)
-@click.argument("path", type=click.Path(path_type=Path), default=Path("config.toml"))
+@click.argument("path", type=click.Path(path_type=Path), required=False)
 @click.pass_context
-def command(ctx: click.Context, path: Path) -> int:
+def command(ctx: click.Context, path: Path | None) -> int:
     """Write a commented starter configuration.
 
-    PATH is the file to write (default: config.toml), or a directory to write config.toml into. An existing file
-    is never overwritten.
+    PATH is the file to write (default: that of --config, else config.toml), or a directory to write config.toml into.
+    An existing file is never overwritten.
     """
     from syncd.cli.options import globals_of  # noqa: PLC0415
     from syncd.settings import starter  # noqa: PLC0415  (pydantic)
 
     with Session(globals_of(ctx)) as session:
-        target = path / "config.toml" if path.is_dir() else path
+        place = _place(path, session.said.configs)
+        target = place / "config.toml" if place.is_dir() else place
         _write(target, starter())
-        named = "" if target == Path("config.toml") else f" --config {target}"
-        steps = [text.replace("syncd check ", f"syncd check{named} ") for text in _NEXT]
+        found = target == Path("config.toml") and "SYNCD_CONFIG" not in os.environ
+        named = "" if found else f" --config {shlex.quote(str(target))}"
+        steps = [_COMMAND.sub(rf"\g<0>{named}", text) for text in _NEXT]
         session.console.answer(
             [line("Wrote ", strong(str(target)), "."), BLANK, line("Next:")]
             + [line(f"  {number}. {text}") for number, text in enumerate(steps, 1)]
         )
         return DONE
+
+
+def _place(path: Path | None, configs: Sequence[Path]) -> Path:
+    """Where the file goes: the argument, else --config. Raises UsageError for several places."""
+    places = list(dict.fromkeys([*([path] if path else []), *configs]))
+    if len(places) > 1:
+        named = ", ".join(map(str, places))
+        raise UsageError(
+            f"init writes one file, and there are {len(places)}: {named}", hint="Name one of them."
+        )
+    return places[0] if places else Path("config.toml")
 
 
 def _write(path: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,15 @@ class Globals:
 
 def globals_of(ctx: click.Context) -> Globals:
     return ctx.find_root().ensure_object(Globals)
+
+
+class _ConfigPath(click.Path):
+    """An empty path (`-c "$UNSET"`) is a mistake, not the working directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the path is empty.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -56,7 +65,7 @@ def global_options() -> list[click.Option]:
             "--config",
             metavar="PATH",
             multiple=True,
-            type=click.Path(path_type=Path),
+            type=_ConfigPath(path_type=Path),
             help="Settings file, or a directory of *.toml files. Repeatable. "
             "Default: $SYNCD_CONFIG, ./config.toml, /etc/syncd/config.toml.",
         ),
@@ -94,6 +103,17 @@ class Command(click.Command):
         _split_options(self, ctx, formatter)
 
 
+def _alike(name: str, names: Iterable[str]) -> list[str]:
+    """At most three of the names: those that begin like it, else those that look like it."""
+    known = list(names)
+    begin = [each for each in known if each.startswith(name.lower())]
+    if begin:
+        return begin[:3]
+    from difflib import get_close_matches  # noqa: PLC0415  (only when something went wrong)
+
+    return get_close_matches(name.lower(), known)
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are asked for.
 
@@ -117,6 +137,16 @@ class LazyGroup(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(f"{cmd_name} is no command")
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Raises click.UsageError that names the command which was probably meant."""
+        if args and args[0] not in self.lazy and not args[0].startswith("-"):
+            meant = _alike(args[0], self.lazy)
+            also = f" Did you mean {' or '.join(map(repr, meant))}?" if meant else ""
+            ctx.fail(f"No such command {args[0]!r}.{also}")
+        return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _split_options(self, ctx, formatter)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli import exits
-from syncd.cli.choices import detailed_option, json_option, selected, selection_options
+from syncd.cli.choices import allow_option, detailed_option, json_option, selected, selection_options
 from syncd.cli.options import Command, globals_of
 from syncd.cli.planfile import PlanFile
 from syncd.cli.planning import plan_document_of, shown_lines
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     help="Save the plan for `syncd apply FILE`.",
 )
 @selection_options
+@allow_option
 @detailed_option
 @json_option
 @click.pass_context
@@ -39,6 +40,7 @@ def command(
     output: Path | None,
     users: tuple[str, ...],
     groups: tuple[str, ...],
+    allow: Mapping[str, int],
     *,
     full: bool,
     detailed: bool,
@@ -47,11 +49,12 @@ def command(
     """Show what would change and why; changes nothing.
 
     Reads Okta, compares with the store, matches what is new at the target. Nothing is written at either side or in
-    the store. Exit 3 when a safety check holds changes.
+    the store. Exit 3 when a safety check holds changes; --allow shows the plan under a raised limit, and saved with -o
+    it is applied under it.
     """
     selection = selected(users, groups, full=full)
     with Session(globals_of(ctx), as_json=as_json) as session:
-        return run_plan(session, selection, {}, output=output, detailed=detailed)
+        return run_plan(session, selection, allow, output=output, detailed=detailed)
 
 
 def run_plan(
@@ -86,6 +89,10 @@ def run_plan(
                 file.write(plan_document_of(planned))
                 session.note(
                     f"The plan is saved in {file.path}. To apply exactly this: syncd apply {file.path}"
+                )
+            if planned.header.holds:
+                session.note(
+                    "A plan holds nothing yet. To decide on what it would hold: syncd sync, then syncd approve ID."
                 )
             return _answer(session, planned, code)
 

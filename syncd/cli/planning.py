@@ -28,6 +28,7 @@ def shown_lines(planned: Planned) -> list[Line]:
     parts: dict[str, Any] = {
         "summary": {kind.value: count for kind, count in header.summary.items()},
         "skipped": [skipped_document(skip) for skip in header.skipped],
+        "allow": header.allow,
     }
     holds = [
         (

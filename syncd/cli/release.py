@@ -6,9 +6,10 @@ import click
 
 from syncd.cli import exits
 from syncd.cli.choices import json_option
+from syncd.cli.deciding import decider
 from syncd.cli.options import Command, globals_of
 from syncd.cli.session import Answer, Session
-from syncd.report.text import decision_lines
+from syncd.report.held_text import released_lines
 
 
 @click.command(name="release", cls=Command)
@@ -18,16 +19,16 @@ from syncd.report.text import decision_lines
 def command(ctx: click.Context, name: str, *, as_json: bool) -> int:
     """Stop managing a user or group; leave it at the target.
 
-    USER|GROUP is an e-mail, a group name, an Okta id or a SCIM id. Neither Okta nor Split is asked. The object is
-    managed again only after it left Okta's list and came back.
+    USER|GROUP is an e-mail, a group name, an Okta id or a SCIM id. Neither Okta nor Split is asked. A user is managed
+    again once they have left the app, a sync has seen that, and they have come back. A group stays released.
     """
     if not name.strip():
         raise click.UsageError("release needs the name or id of a user or group")
     with Session(globals_of(ctx), as_json=as_json) as session:
-        from syncd.engine.release import release  # noqa: PLC0415  (the engine)
+        from syncd.engine.decisions import release  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_for_writing  # noqa: PLC0415
 
         settings = session.only_connection("release")
         with open_for_writing(settings) as store:
-            document = release(store, settings.name, name)
-        return session.one(Answer(document, exits.DONE, decision_lines(document)))
+            document = release(store, settings.name, name, decider())
+        return session.one(Answer(document, exits.DONE, released_lines(document)))

@@ -28,5 +28,5 @@ def command(ctx: click.Context, name: str | None, *, as_json: bool) -> int:
         settings = session.only_connection("retry")
         with open_for_deciding(settings) as store:
             document = retry(store, settings.name, name, decider())
-        lines = decided_lines(document, "The next sync tries again.")
+        lines = decided_lines(document, "The next sync tries again.", "nothing has failed.")
         return session.one(Answer(document, exits.DONE, lines))

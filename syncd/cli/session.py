@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -17,6 +17,7 @@ from syncd.cli.console import Console, wants_colour
 from syncd.cli.exits import worst
 from syncd.cli.options import Globals
 from syncd.cli.progress import Bar, Lines, Watcher, on_terminal
+from syncd.cli.streams import OutputLost
 from syncd.errors import SyncdError, UsageError
 from syncd.report import jsondoc
 from syncd.report.lines import BLANK, Line, Span, line
@@ -160,10 +161,16 @@ class Session:
         self.several = len(loaded.connections) + len(files) > 1
         answers = [self._refused(file, problems, broken) for file, problems in files.items()]
         answers.extend(self._attempt(work, settings) for settings in loaded.connections)
+        codes = [answer.exit_code for answer in answers]
         if self.as_json and not any(answer.said for answer in answers):
             documents = [self._document(answer) for answer in answers]
-            self.console.data([jsondoc.dumps(jsondoc.combined(documents, several=self.several))])
-        return worst(answer.exit_code for answer in answers)
+            text = jsondoc.dumps(jsondoc.combined(documents, several=self.several))
+            try:
+                self.console.data([text])
+            except OutputLost as error:
+                self.fail(error)
+                codes.append(error.exit_code)
+        return worst(codes)
 
     def one(self, answer: Answer) -> int:
         """Answers for a command that works on a single connection."""
@@ -195,12 +202,17 @@ class Session:
         return Answer(self._error(error, file.stem), error.exit_code)
 
     def _attempt(self, work: Work, settings: ConnectionSettings) -> Answer:
+        answer = None
         try:
             answer = work(settings)
+            self._print(answer, settings.name)
         except SyncdError as error:
             self.fail(error, connection=settings.name if self.several else "")
-            return Answer(self._error(error, settings.name), error.exit_code)
-        self._print(answer, settings.name)
+            if answer is None:
+                return Answer(self._error(error, settings.name), error.exit_code)
+            return replace(
+                answer, exit_code=worst([answer.exit_code, error.exit_code])
+            )  # only its print is lost
         return answer
 
     def _print(self, answer: Answer, name: str) -> None:

@@ -8,7 +8,7 @@ import click
 
 from syncd.cli.exits import DONE
 from syncd.cli.options import Command
-from syncd.errors import PermanentError
+from syncd.errors import PermanentError, UsageError
 
 
 @click.command(name="simulate", cls=Command)
@@ -65,7 +65,7 @@ def command(
             hint="Choose another --port, or 0 for a free one.",
         ) from error
     except ValueError as error:
-        raise PermanentError(
-            f"the {kind} simulator cannot serve this world: {error}", hint="See docs/simulators.md."
+        raise UsageError(
+            f"the {kind} simulator has no such world: {error}", hint="See docs/simulators.md."
         ) from error
     return DONE

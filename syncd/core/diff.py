@@ -17,6 +17,7 @@ groups     pushed                 never                look for a match: link, c
            pushed                 yes                  rename_group if the rule follows renames
            frozen                 any                  left exactly as it is, reported
            gone                   yes                  unlink_group or delete_group, by on_removal
+           any                    released             left exactly as it is, its members too
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def decide_user(case: UserCase, policy: Policy, evidence: Evidence | None) -> De
     name = _name_of(case)
     departed = wanted is None or wanted.standing is Standing.ABSENT
     if known is not None and known.released:
-        reason = "released: managed again after leaving the app and coming back"
+        reason = "released: left alone until it has left the app and come back"
         left = departed and evidence is not None
         return Decision(skipped=[Skipped("released", case.okta_id, name, reason)], still=True, left=left)
     if wanted is None or departed:
@@ -257,7 +258,7 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
     if known is not None and known.released:
         name = known.wanted.name
         return Decision(
-            skipped=[Skipped("released", case.okta_id, name, "released: not managed until linked again")],
+            skipped=[Skipped("released", case.okta_id, name, "released: left alone, and its members too")],
             still=True,
         )
     pushed = known.pushed if known else None

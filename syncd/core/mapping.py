@@ -103,8 +103,11 @@ def standing_of(status: str, user_status: str | None, *, keep_suspended: bool) -
     | DEPROVISIONED             | any                          | inactive                     |
     | SUSPENDED                 | assigned or SUSPENDED        | active, or inactive by policy |
     | STAGED, ACTIVATING        | any                          | frozen (not yet activated)   |
-    | living, or not embedded   | assigned                     | active                       |
-    | living, or not embedded   | not assigned                 | inactive                     |
+    | not embedded              | as if living, unless whether the user is SUSPENDED decides: |
+    |     policy "deactivate"   | assigned                     | frozen                       |
+    |     policy "keep"         | SUSPENDED                    | frozen                       |
+    | living                    | assigned                     | active                       |
+    | living                    | not assigned                 | inactive                     |
     | any other word in either  |                              | frozen                       |
     """
     if user_status == "DEPROVISIONED":
@@ -115,6 +118,12 @@ def standing_of(status: str, user_status: str | None, *, keep_suspended: bool) -
         if keep_suspended:
             return Standing.ACTIVE, ""
         return Standing.INACTIVE, "the Okta user is SUSPENDED"
+    if user_status is None and (status == "SUSPENDED" if keep_suspended else status in ASSIGNED):
+        policy = "keep" if keep_suspended else "deactivate"
+        return Standing.FROZEN, (
+            f'Okta did not show the status of the user, which suspended_users = "{policy}" needs'
+            f" (the assignment is {status})"
+        )
     if user_status in NOT_YET:
         return Standing.FROZEN, f"the Okta user is {user_status}: not activated yet"
     if user_status is not None and user_status not in LIVING and user_status != "SUSPENDED":

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from syncd.core.change import Change, ChangeKind, change_document, change_from_document
 from syncd.core.diff import Skipped
-from syncd.errors import RefusedError
+from syncd.core.safety import LIMIT_NAMES
+from syncd.errors import RefusedError, UsageError
 
 SCHEMA = "syncd.plan/1"
 KINDS = frozenset({"delta", "full", "targeted", "drift", "link", "relink"})
@@ -46,6 +48,8 @@ class PlanHeader:
     summary: Mapping[ChangeKind, int]
     holds: Sequence[Hold]
     skipped: Sequence[Skipped]
+    allow: Mapping[str, int] = field(default_factory=dict)
+    """Limits that were raised for this plan, by name."""
 
 
 def digest_of(document: Mapping[str, Any]) -> str:
@@ -68,7 +72,7 @@ def plan_document(
     header: PlanHeader, changes: Iterable[Change], held: Mapping[str, Iterable[Change]]
 ) -> dict[str, Any]:
     """The whole document; `held` gives the changes of each hold by its id."""
-    document = {
+    document: dict[str, Any] = {
         "schema": SCHEMA,
         "connection": header.connection,
         "kind": header.kind,
@@ -93,6 +97,8 @@ def plan_document(
         ],
         "skipped": [skipped_document(skip) for skip in header.skipped],
     }
+    if header.allow:
+        document["allow"] = dict(header.allow)
     return {**document, "digest": digest_of(document)}
 
 
@@ -102,7 +108,7 @@ def skipped_document(skip: Skipped) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """A plan read back from a file, its digest verified."""
+    """A plan read back from a file, its digest verified. `holds` come with the changes that they stopped."""
 
     connection: str
     kind: str
@@ -110,20 +116,34 @@ class SavedPlan:
     target: str
     changes: Sequence[Change]
     digest: str
+    holds: Sequence[tuple[Hold, Sequence[Change]]] = ()
+    allow: Mapping[str, int] = field(default_factory=dict)
+
+    def held(self) -> Mapping[ChangeKind, int]:
+        """How many changes of each kind it holds."""
+        return Counter(change.kind for _, changes in self.holds for change in changes)
 
 
-def read_plan(text: str) -> SavedPlan:
-    """Raises RefusedError when the text is no plan of this version or was edited."""
+def read_plan(text: str, name: str) -> SavedPlan:
+    """`name` is the file's, for errors. Raises UsageError when the text is no plan, RefusedError when
+    it is of another version, was edited or cannot be understood.
+    """
     hint = "make a new plan with `syncd plan -o FILE`"
     try:
         document = json.loads(text)
-        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-            raise RefusedError(f"the file is no plan ({SCHEMA})", hint=hint)
+    except (ValueError, RecursionError):
+        raise UsageError(f"{name} is no saved plan: it is not JSON", hint=hint) from None
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if not isinstance(schema, str) or not schema.startswith("syncd.plan/"):
+        raise UsageError(f"{name} is no saved plan: it is another document", hint=hint)
+    if schema != SCHEMA:
+        raise RefusedError(f"the plan {name} is a {schema}, and this syncd reads {SCHEMA}", hint=hint)
+    try:
         if document["digest"] != digest_of(document):
-            raise RefusedError("the plan was edited: its digest does not fit its contents", hint=hint)
+            raise RefusedError(f"the plan {name} was edited: its digest does not fit its contents", hint=hint)
         return _saved(document)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
-        raise RefusedError(f"the plan cannot be read: {problem}", hint=hint) from problem
+        raise RefusedError(f"the plan {name} cannot be read: {problem}", hint=hint) from problem
 
 
 def _saved(document: Mapping[str, Any]) -> SavedPlan:
@@ -135,7 +155,29 @@ def _saved(document: Mapping[str, Any]) -> SavedPlan:
     if not all(isinstance(value, str) for value in header.values()) or header["kind"] not in KINDS:
         raise TypeError("connection, kind, scope or target is no text that a plan can have")
     changes = tuple(change_from_document(change) for change in document["changes"])
-    return SavedPlan(**header, changes=changes)
+    holds = tuple(_saved_hold(hold) for hold in document["holds"])
+    return SavedPlan(**header, changes=changes, holds=holds, allow=_saved_allow(document.get("allow", {})))
+
+
+def _saved_allow(allow: object) -> Mapping[str, int]:
+    if not isinstance(allow, dict) or not allow.keys() <= set(LIMIT_NAMES):
+        raise TypeError("allow names limits that there are not")
+    if any(type(number) is not int or number < 0 for number in allow.values()):
+        raise TypeError("allow raises a limit to what is no whole number")
+    return allow
+
+
+def _saved_hold(document: Mapping[str, Any]) -> tuple[Hold, Sequence[Change]]:
+    changes = tuple(change_from_document(change) for change in document["changes"])
+    hold = Hold(
+        id=str(document["id"]),
+        check=str(document["check"]),
+        reason=str(document["reason"]),
+        way_out=str(document["way_out"]),
+        numbers=dict(document["numbers"]),
+        changes=len(changes),
+    )
+    return hold, changes
 
 
 def timestamp(moment: datetime) -> str:

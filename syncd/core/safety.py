@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from syncd.core.counting import counted
 from syncd.core.limits import Limit
 
 SMALL_GROUP = 5
@@ -93,7 +94,7 @@ def violations(numbers: Numbers, limits: Limits) -> list[Violation]:
             lately=numbers.deactivated_lately,
             planned=numbers.deactivations,
             floor=3,
-            what="users",
+            what="user",
         ),
         *_over(
             "group_deletions",
@@ -102,7 +103,7 @@ def violations(numbers: Numbers, limits: Limits) -> list[Violation]:
             lately=numbers.groups_deleted_lately,
             planned=numbers.group_deletions,
             floor=0,
-            what="groups",
+            what="group",
         ),
         *_over(
             "member_removals",
@@ -111,14 +112,15 @@ def violations(numbers: Numbers, limits: Limits) -> list[Violation]:
             lately=numbers.members_removed_lately,
             planned=numbers.member_removals,
             floor=1,
-            what="memberships",
+            what="membership",
         ),
     ]
     if numbers.app_is_empty and numbers.deactivations:
         found.append(
             Violation(
                 "empty_app",
-                f"nobody is assigned to the app any more; {numbers.deactivations} users would be deactivated",
+                "nobody is assigned to the app any more; "
+                f"{counted(numbers.deactivations, 'user')} would be deactivated",
                 "check the app's assignments in Okta; approve the hold only if everybody shall really lose access",
                 numbers={"planned": numbers.deactivations, "managed": numbers.active_users},
             )
@@ -138,7 +140,8 @@ def _over(
     return [
         Violation(
             check,
-            f"{planned} {what} would be removed{before}; the limit max_{check} = {limit} allows {most} of {population}",
+            f"{counted(planned, what)} would be removed{before}; "
+            f"the limit max_{check} = {limit} allows {most} of {population}",
             f"look at the hold; then approve it, or allow more once with --allow {check}={lately + planned}",
             numbers={
                 "planned": planned,

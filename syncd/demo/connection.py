@@ -118,7 +118,10 @@ class Connection:
     def sync(
         self, title: str, told: Sequence[str], planned: Mapping[str, Any], *, watch: bool = False
     ) -> Cycle:
-        """A sync, shown as `syncd sync` shows it. `planned` is the plan made just before, for the report."""
+        """A sync, shown as `syncd sync` shows it. `planned` is the plan made just before, for the report.
+
+        Raises SyncdError when the cycle fails.
+        """
         self.narrator.command("sync")
         okta, split = len(self.okta.requests), len(self.split.requests)
         with ExitStack() as stack:
@@ -127,6 +130,8 @@ class Connection:
                 open_job(self._settings(), writing=True, observer=observer, redactor=self.redactor)
             )
             result = sync(job, Selection())
+        for problem in result.problems:
+            raise problem
         cycle = Cycle(
             title=title,
             told=tuple(told),

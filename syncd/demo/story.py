@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from syncd.core.counting import counted
 from syncd.demo import org
 from syncd.demo.connection import Connection, counted_by
 from syncd.demo.judge import Before, differences, look_at, wanted_groups, wanted_people
 from syncd.demo.org import Cast, Place
 from syncd.demo.telling import Narrator
 from syncd.report.html import Cycle
-from syncd.report.lines import Span, columns, counted, faint, safe
+from syncd.report.lines import Span, columns, faint, safe
 
 _MISTAKE = 0.6
 

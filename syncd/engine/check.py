@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from syncd.core.counting import counted
 from syncd.core.plan import timestamp
 from syncd.engine import check_okta as okta
 from syncd.engine import check_split as split
@@ -133,7 +134,7 @@ def _store(checks: Checks, bench: Bench) -> None:
         with bench.open_store() as store:
             population = store.population()
             runs = store.runs(limit=1)
-        managed = f"{population.users} users, {population.groups} groups managed"
+        managed = f"{counted(population.users, 'user')}, {counted(population.groups, 'group')} managed"
         checks.ok(STORE, f"{place}: {managed}")
         if runs and runs[0].finished is None:
             began = f"a {runs[0].kind} run began at {timestamp(runs[0].started)} and has not ended"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from syncd.core.counting import counted
 from syncd.core.flavors import group_name_problem
 from syncd.core.rules import PushRule
 from syncd.engine.check_line import Checks
@@ -191,7 +192,7 @@ class OktaChecks:
         share = self.settings.okta.rate_limit_share
         name, tightest = min(buckets.items(), key=lambda item: (item[1].limit, item[0]))
         text = (
-            f"the smallest is {name}: {tightest.limit} requests a minute, {tightest.remaining} left now; "
+            f"the smallest is {name}: {counted(tightest.limit, 'request')} a minute, {tightest.remaining} left now; "
             f"syncd uses at most {share:.0%} of each"
         )
         used_up = sorted(
@@ -255,11 +256,11 @@ class OktaChecks:
         if refused:
             self.checks.warn(
                 RULES,
-                f"{label} matches {count} groups, not all of which can be pushed",
+                f"{label} matches {counted(count, 'group')}, not all of which can be pushed",
                 refused,
             )
         else:
-            self.checks.ok(RULES, f"{label} matches {count} {'group' if count == 1 else 'groups'}")
+            self.checks.ok(RULES, f"{label} matches {counted(count, 'group')}")
 
     def _refused(self, names: Iterable[str]) -> str | None:
         protected = self.settings.safety.protected_groups

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
+from syncd.core.counting import counted
 from syncd.engine.check_line import Checks
 from syncd.engine.status import token_days_left
 from syncd.errors import AccessDenied, ConfigurationError, SyncdError
@@ -108,11 +109,16 @@ def token_age(checks: Checks, created: date | None, today: date) -> None:
         )
         return
     days = token_days_left(created, today)
-    if days <= 0:
-        checks.fail(AGE, f"made on {created}: it expired {-days} days ago", _RENEW)
+    if created > today + timedelta(days=1):
+        checks.warn(
+            AGE, f"unknown: {created} lies in the future", "Set split.token_created to the day it was made."
+        )
+    elif days <= 0:
+        since = "today" if days == 0 else f"{counted(-days, 'day')} ago"
+        checks.fail(AGE, f"made on {created}: it expired {since}", _RENEW)
     elif days > max(_SOON):
-        checks.ok(AGE, f"made on {created}, valid for {days} more days")
+        checks.ok(AGE, f"made on {created}, valid for {days:,} more days")
     else:
         left = min(mark for mark in _SOON if days <= mark)
-        soon = f"expires in {days} {'day' if days == 1 else 'days'}"
+        soon = f"expires in {counted(days, 'day')}"
         checks.warn(AGE, f"made on {created}: it {soon} (warning mark: {left})", _RENEW)

@@ -1,11 +1,11 @@
-"""What people decide: approve or reject held changes, retry what failed. Works on the store alone."""
+"""What people decide: approve or reject held changes, retry what failed, release. Works on the store alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from syncd.core.change import Change, change_document
+from syncd.core.change import Change, ChangeKind, change_document
 from syncd.core.plan import timestamp
 from syncd.errors import UsageError
 from syncd.ports import HoldRecord, Store
@@ -39,8 +39,11 @@ def decide(
     """`decision` is "approve" or "reject"; empty `ids` means every open hold. Raises UsageError for unknown ids."""
     asked = list(ids) or [record.id for record in store.holds()]
     changes = store.decide(asked, decision, by) if asked else ()
-    items = [change_document(change) for change in changes]
-    return _decision(connection, decision, by, items), changes
+    items = [
+        decided_on(change.object_key, change.name, change_id=change.id, kind=change.kind)
+        for change in changes
+    ]
+    return decision_document(connection, decision, by, items), changes
 
 
 def retry(store: Store, connection: str, wanted: str | None, by: str) -> dict[str, Any]:
@@ -56,17 +59,54 @@ def retry(store: Store, connection: str, wanted: str | None, by: str) -> dict[st
     for failure in failures:
         store.retry_now(failure.object_key)
     items = [
-        {"object": failure.object_key, "name": failure.name, "kind": failure.kind.value}
+        decided_on(failure.object_key, failure.name, change_id=failure.change_id, kind=failure.kind)
         for failure in failures
     ]
-    return _decision(connection, "retry", by, items)
+    return decision_document(connection, "retry", by, items)
 
 
-def _decision(connection: str, decision: str, by: str, items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def release(store: Store, connection: str, text: str, by: str) -> dict[str, Any]:
+    """Stops managing an object and leaves it at the target as it is.
+
+    `text`: Okta id, SCIM id, e-mail or group name. Raises UsageError when the store manages no such object, or several.
+    """
+    users = [user for user in store.find_users(text) if user.pushed is not None]
+    groups = [group for group in store.find_groups(text) if group.pushed is not None]
+    if len(users) + len(groups) != 1:
+        found = "several managed objects" if users or groups else "no managed user or group"
+        raise UsageError(f"{text} is {found}", hint="give the Okta id (00u... or 00g...)")
+    if users:
+        store.release_user(users[0].okta_id, by)
+        item = decided_on(f"user:{users[0].okta_id}", users[0].wanted.user_name)
+    else:
+        store.release_group(groups[0].okta_id, by)
+        item = decided_on(f"group:{groups[0].okta_id}", groups[0].wanted.name)
+    return decision_document(connection, "release", by, [item])
+
+
+def decision_document(
+    connection: str, decision: str, by: str, items: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The contract's decision document, one shape for every decision; `items` are those of `decided_on`."""
     return {
         "schema": "syncd.decision/1",
         "connection": connection,
         "decision": decision,
         "decided_by": by,
         "items": list(items),
+    }
+
+
+def decided_on(
+    object_key: str, name: str, *, change_id: str | None = None, kind: ChangeKind | None = None
+) -> dict[str, Any]:
+    """One object of a decision; `id` and `kind` are those of the change that it is about, None without one."""
+    what, *ids = object_key.split(":")
+    return {
+        "object": what,
+        "okta_id": ids[-1],
+        "group_id": ids[0] if len(ids) > 1 else None,
+        "name": name,
+        "id": change_id,
+        "kind": None if kind is None else kind.value,
     }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from syncd.core.change import Change, ChangeKind
+from syncd.core.counting import counted
 from syncd.core.diff import (
     Decision,
     Skipped,
@@ -27,7 +28,9 @@ from syncd.ports import RemoteListing, Stage
 
 
 class UserFinder:
-    """Matches unlinked users: one complete listing of the target when they are many, else one search each."""
+    """Matches unlinked users: one complete listing of the target when they are many, else one search each; and before
+    the first creation that listing too, where a search without a hit proves nothing.
+    """
 
     def __init__(self, planning: Planning) -> None:
         self._planning = planning
@@ -36,19 +39,11 @@ class UserFinder:
         self._complete = False
 
     def decide(self, wanted: WantedUser) -> Decision:
-        policy, store = self._planning.policy, self._planning.job.store
-
-        def owner(scim_id: str) -> str | None:
-            known = store.user_by_scim_id(scim_id)
-            return known.okta_id if known else None
-
-        match = match_user(
-            wanted.okta_id,
-            wanted.user_name,
-            self._candidates(wanted),
-            owner,
-            exact_names=policy.flavor == "split",
-        )
+        policy = self._planning.policy
+        match = self._match(wanted)
+        if isinstance(match, NoMatch) and self._may_be_missed(wanted):
+            self._list()
+            match = self._match(wanted)
         match match:
             case NoMatch():
                 return create_user(wanted, policy)
@@ -60,13 +55,45 @@ class UserFinder:
                 self._planning.stage.will_link_user(wanted.okta_id, match.remote.scim_id)
                 return adopt_user(wanted, match, policy)
 
+    def _match(self, wanted: WantedUser) -> MatchedUser | NoMatch | Conflict:
+        policy, store = self._planning.policy, self._planning.job.store
+
+        def owner(scim_id: str) -> str | None:
+            known = store.user_by_scim_id(scim_id)
+            return known.okta_id if known else None
+
+        return match_user(
+            wanted.okta_id,
+            wanted.user_name,
+            self._candidates(wanted),
+            owner,
+            exact_names=policy.flavor == "split",
+        )
+
+    def _may_be_missed(self, wanted: WantedUser) -> bool:
+        """Somebody would be created now, though an account in other letters, or under another name, may be there."""
+        if self._listed:
+            return False
+        creations = create_user(wanted, self._planning.policy).changes
+        unsettled = self._planning.unsettled
+        due = [
+            change
+            for change in creations
+            if change.object_key not in unsettled and not self._planning.waits(change)
+        ]
+        return bool(due) and not self._target.search_is_whole(wanted.user_name)
+
+    def _list(self) -> None:
+        self._listed = True
+        self._planning.job.observer.phase("listing the target's users")
+        self._complete = list_into(self._target.list_users(), self._planning.stage)
+
     def _candidates(self, wanted: WantedUser) -> list[RemoteUser]:
         stage = self._planning.stage
         if self._listed is None:
-            self._listed = self._many_unlinked()
-            if self._listed:
-                self._planning.job.observer.phase("listing the target's users")
-                self._complete = list_into(self._target.list_users(), stage)
+            self._listed = False
+            if self._many_unlinked():
+                self._list()
         if self._listed:
             found = list(stage.remote_candidates(okta_id=wanted.okta_id, user_name=wanted.user_name))
             if found or self._complete:
@@ -147,7 +174,7 @@ class GroupFinder:
         skipped = []
         strangers = stage.remote_strangers(wanted.okta_id)
         if strangers:
-            reason = f"{strangers} members at the target are not managed by syncd: they stay"
+            reason = f"{counted(strangers, 'member')} at the target not managed by syncd: left as they are"
             skipped.append(Skipped("unmanaged_members", wanted.okta_id, remote.name, reason))
         change = Change(
             ChangeKind.LINK_GROUP,

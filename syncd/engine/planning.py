@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.core.change import Change, ChangeKind
+from syncd.core.counting import counted
 from syncd.core.diff import (
     Decision,
     Policy,
@@ -56,16 +57,22 @@ class Planning:
             still |= not self.add_change(change) and change.kind in _BRINGS_INTO_BEING
         return still
 
+    def waits(self, change: Change) -> Failure | None:
+        """The failure of the very same wish, while its next try is not due."""
+        failure = self.failures.get(change.object_key)
+        if failure and failure.change_id == change.id and failure.next_attempt > self.policy.now:
+            return failure
+        return None
+
     def add_change(self, change: Change) -> bool:
         """False when the very same wish failed lately and waits for its next try, or the last write is unsettled."""
         if change.object_key in self.unsettled:
             reason = f"{change.kind} waits: nobody knows how the last write of it ended, and the target cannot be asked"
             self.skipped.append(Skipped("unsettled", change.okta_id, change.name, reason))
             return False
-        failure = self.failures.get(change.object_key)
-        if failure and failure.change_id == change.id and failure.next_attempt > self.policy.now:
+        if failure := self.waits(change):
             reason = (
-                f"{change.kind} failed {failure.attempts} times ({failure.message}); "
+                f"{change.kind} failed {counted(failure.attempts, 'time')} ({failure.message}); "
                 f"next try {failure.next_attempt:%Y-%m-%d %H:%M:%S} UTC"
             )
             self.skipped.append(Skipped("quarantined", change.okta_id, change.name, reason))

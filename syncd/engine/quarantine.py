@@ -69,7 +69,8 @@ def note(job: Job, error: SyncdError | None) -> None:
     now = job.clock()
     found = Quarantine(side, error.message, now, now + FIRST_PROBE)
     job.store.remember(KEY, json.dumps(found.document()))
-    job.observer.event("error", "connection quarantined", side=side, reason=error.message)
+    # A warning: the error itself is said by whoever ran the cycle.
+    job.observer.event("warning", "connection quarantined", side=side, reason=error.message)
 
 
 def probe(job: Job) -> None:

@@ -5,11 +5,13 @@ The process died in between, or the target never answered: either way only the t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
 from syncd.core.match import MatchedUser, match_user
 from syncd.engine.job import Job
+from syncd.engine.vanishing import Vanishing
 from syncd.engine.writing import patched
 from syncd.errors import AccessDenied, ConnectionSick, NotFound, SyncdError
 from syncd.model import KnownUser, PushedGroup, PushedUser, RemoteGroup, Scalar
@@ -36,12 +38,12 @@ def settle_open_intents(job: Job) -> frozenset[str]:
     if not intents:
         return frozenset()
     job.observer.phase("settling what was never answered", len(intents))
-    groups: dict[str, RemoteGroup | None] = {}
+    asking = _Asking(job, Vanishing(job, besides=frozenset(_leaving(intents))))
     unknown: set[str] = set()
     answered = False
     for intent in intents:
         try:
-            settled = _settled(job, intent, groups)
+            settled = _settled(asking, intent)
         except (AccessDenied, ConnectionSick):
             raise
         except SyncdError as problem:
@@ -56,8 +58,22 @@ def settle_open_intents(job: Job) -> frozenset[str]:
     return frozenset(unknown)
 
 
-def _settled(job: Job, intent: Intent, groups: dict[str, RemoteGroup | None]) -> Settled:
-    effects = _found(job, intent.change, groups)
+@dataclass(frozen=True)
+class _Asking:
+    """One round of questions. `groups` holds those that were read, by Okta id; None: gone."""
+
+    job: Job
+    vanishing: Vanishing
+    groups: dict[str, RemoteGroup | None] = field(default_factory=dict)
+
+
+def _leaving(intents: Sequence[Intent]) -> Iterator[str]:
+    """Whom the target may have removed because we asked for it (Harness does)."""
+    return (intent.change.okta_id for intent in intents if intent.change.kind is ChangeKind.DEACTIVATE_USER)
+
+
+def _settled(asking: _Asking, intent: Intent) -> Settled:
+    effects = _found(asking, intent.change)
     if effects is None:
         return Settled(
             intent.sequence, intent.change, error="interrupted before it took effect", deferred=True
@@ -65,19 +81,20 @@ def _settled(job: Job, intent: Intent, groups: dict[str, RemoteGroup | None]) ->
     return Settled(intent.sequence, intent.change, effects, note="settled after an interruption")
 
 
-def _found(job: Job, change: Change, groups: dict[str, RemoteGroup | None]) -> Sequence[Effect] | None:
+def _found(asking: _Asking, change: Change) -> Sequence[Effect] | None:
     """The effects if the target shows that the write happened, None if it did not (it is then simply wanted)."""
+    job = asking.job
     if change.kind is ChangeKind.CREATE_USER:
         return _created_user(job, change)
     if change.kind is ChangeKind.CREATE_GROUP:
         return _created_group(job, change)
-    if change.kind in (ChangeKind.LINK_GROUP, ChangeKind.UNLINK_GROUP) or change.scim_id is None:
-        return None if change.kind not in MEMBERSHIPS else _membership(job, change, groups)
     if change.kind in MEMBERSHIPS:
-        return _membership(job, change, groups)
+        return _membership(asking, change)
+    if change.kind in (ChangeKind.LINK_GROUP, ChangeKind.UNLINK_GROUP) or change.scim_id is None:
+        return None
     if change.kind in (ChangeKind.RENAME_GROUP, ChangeKind.DELETE_GROUP):
         return _changed_group(job, change, change.scim_id)
-    return _changed_user(job, change, change.scim_id)
+    return _changed_user(asking, change, change.scim_id)
 
 
 def _created_user(job: Job, change: Change) -> Sequence[Effect] | None:
@@ -90,25 +107,26 @@ def _created_user(job: Job, change: Change) -> Sequence[Effect] | None:
 
     candidates = job.target.find_users(okta_id=change.okta_id, user_name=name)
     match = match_user(change.okta_id, name, candidates, owner, exact_names=True)
-    if not isinstance(match, MatchedUser):
-        return None
+    if not isinstance(match, MatchedUser) or match.remote.external_id != change.okta_id:
+        return None  # perhaps made by somebody else: the next plan's matching decides, and says so
     remote = match.remote
-    if remote.external_id != change.okta_id and remote.active is False:
-        return None  # not what we would have made: the next plan's matching decides
     pushed = PushedUser(remote.scim_id, {**attributes, **remote.attributes}, remote.active is not False)
     return [UserPushed(change.okta_id, pushed)]
 
 
-def _changed_user(job: Job, change: Change, scim_id: str) -> Sequence[Effect] | None:
-    known = job.store.user(change.okta_id)
+def _changed_user(asking: _Asking, change: Change, scim_id: str) -> Sequence[Effect] | None:
+    known = asking.job.store.user(change.okta_id)
     try:
-        remote = job.target.user(scim_id)
+        remote = asking.job.target.user(scim_id)
     except NotFound:
-        return [UserForgotten(change.okta_id)] if change.kind is ChangeKind.DEACTIVATE_USER else None
+        if change.kind is not ChangeKind.DEACTIVATE_USER:
+            return None
+        asking.vanishing.user_is_gone(change.okta_id, change.name)
+        return [UserForgotten(change.okta_id)]
     for path, value in change.after.items():
         if path == "active":
-            if remote.active is not None and remote.active is not value:
-                return None
+            if remote.active is not value:
+                return None  # also where the server does not show it: sent twice it does no harm
         elif path == "externalId":
             if remote.external_id != value:
                 return (
@@ -142,14 +160,15 @@ def _changed_group(job: Job, change: Change, scim_id: str) -> Sequence[Effect] |
     try:
         remote = job.target.group(scim_id)
     except NotFound:
-        return [GroupForgotten(change.okta_id)]
+        return [GroupForgotten(change.okta_id)] if change.kind is ChangeKind.DELETE_GROUP else None
     wanted = change.after.get("displayName")
     if change.kind is ChangeKind.RENAME_GROUP and remote.name == wanted:
         return [GroupPushed(change.okta_id, PushedGroup(scim_id, remote.name))]
     return None
 
 
-def _membership(job: Job, change: Change, groups: dict[str, RemoteGroup | None]) -> Sequence[Effect] | None:
+def _membership(asking: _Asking, change: Change) -> Sequence[Effect] | None:
+    job, groups = asking.job, asking.groups
     group_id = change.group_id or ""
     known_group, known_user = job.store.group(group_id), job.store.user(change.okta_id)
     if not (known_group and known_group.pushed and known_user and known_user.pushed):

@@ -17,6 +17,9 @@ from syncd.engine.quarantine import Quarantine, current
 from syncd.errors import PermanentError, SyncdError
 from syncd.ports import Store
 
+_GRAVEST_FIRST = (78, 64, 1, 3, 4)
+"""Exit codes, in the contract's order of precedence."""
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -41,15 +44,14 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
-        if self.problems:
-            return 1
-        if self.held:
-            return 3
-        return 4 if self.failed or self.waiting else 0
+        codes = {problem.exit_code for problem in self.problems}
+        codes |= {3} if self.held else set()
+        codes |= {4} if self.failed or self.waiting else set()
+        return next((code for code in _GRAVEST_FIRST if code in codes), 0)
 
     @property
     def status(self) -> str:
-        return {0: "succeeded", 1: "failed", 3: "refused", 4: "partial"}[self.exit_code]
+        return {0: "succeeded", 3: "refused", 4: "partial"}.get(self.exit_code, "failed")
 
     def summary(self) -> dict[str, dict[str, int]]:
         skipped: dict[str, int] = {}
@@ -100,28 +102,7 @@ def _head(store: Store) -> tuple[int, str] | None:
 
 def run_result(job: Job, planned: Planned, applying: Applying, started: float) -> RunResult:
     """`started` is a reading of the monotonic clock, in seconds."""
-    retries = {failure.object_key: failure.next_attempt for failure in job.store.failures()}
-    errors = [
-        {
-            "object": change.name if change.group is None else f"{change.user} in {change.group}",
-            "okta_id": change.okta_id,
-            "kind": change.kind.value,
-            "message": error.message,
-            "next_attempt": timestamp(retries[change.object_key]) if change.object_key in retries else None,
-        }
-        for change, error in applying.failures
-    ]
     problems = [*planned.problems, *([applying.stopped] if applying.stopped else [])]
-    errors += [
-        {
-            "object": job.settings.name,
-            "okta_id": None,
-            "kind": "run",
-            "message": problem.message,
-            "next_attempt": None,
-        }
-        for problem in problems
-    ]
     quarantined = sum(skip.kind in ("quarantined", "unsettled") for skip in planned.header.skipped)
     return RunResult(
         run_id=applying.run_id,
@@ -130,7 +111,7 @@ def run_result(job: Job, planned: Planned, applying: Applying, started: float) -
         failed=applying.failed,
         held=held_counts(planned),
         skipped=planned.header.skipped,
-        errors=errors,
+        errors=_errors(job, applying, problems),
         requests={"okta": job.source.requests(), "target": job.target.requests()},
         problems=problems,
         holds=[
@@ -149,3 +130,54 @@ def run_result(job: Job, planned: Planned, applying: Applying, started: float) -
         audit=_head(job.store),
         waiting=quarantined + sum(applying.deferred.values()),
     )
+
+
+def broken_off(
+    job: Job, run_id: str, applying: Applying | None, error: SyncdError, started: float
+) -> RunResult:
+    """The result of a run that `error` ended before its time; `applying` as far as it came, None before writing."""
+    return RunResult(
+        run_id=run_id,
+        connection=job.settings.name,
+        applied=applying.applied if applying else {},
+        failed=applying.failed if applying else {},
+        held={},
+        skipped=(),
+        errors=_errors(job, applying, [error]),
+        requests={"okta": job.source.requests(), "target": job.target.requests()},
+        problems=[error],
+        holds=(),
+        duration_seconds=time.monotonic() - started,
+        quarantine=current(job.store),
+        audit=_head(job.store),
+    )
+
+
+def _errors(
+    job: Job, applying: Applying | None, problems: Sequence[SyncdError]
+) -> Sequence[Mapping[str, Any]]:
+    """Objects that failed, with their next try, then what befell the run as a whole."""
+    retries = {failure.object_key: failure.next_attempt for failure in job.store.failures()}
+    errors: list[Mapping[str, Any]] = [
+        {
+            "object": change.name if change.group is None else f"{change.user} in {change.group}",
+            "okta_id": change.okta_id,
+            "kind": change.kind.value,
+            "message": error.message,
+            "hint": error.hint,
+            "next_attempt": timestamp(retries[change.object_key]) if change.object_key in retries else None,
+        }
+        for change, error in (applying.failures if applying else ())
+    ]
+    errors += [
+        {
+            "object": job.settings.name,
+            "okta_id": None,
+            "kind": "run",
+            "message": problem.message,
+            "hint": problem.hint,
+            "next_attempt": None,
+        }
+        for problem in problems
+    ]
+    return errors

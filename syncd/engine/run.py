@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from syncd.core.change import REMOVALS, Change
@@ -19,7 +18,7 @@ from syncd.engine.naming import named_objects
 from syncd.engine.planned import Planned
 from syncd.engine.reading import Reading, read_everything, read_selected
 from syncd.engine.recovery import settle_open_intents
-from syncd.engine.result import RunResult, run_result
+from syncd.engine.result import RunResult, broken_off, run_result
 from syncd.engine.selection import Selection
 from syncd.engine.staleness import refuse_if_stale, refuse_other_settings, touched
 from syncd.errors import PermanentError, RefusedError, SyncdError
@@ -72,6 +71,7 @@ def _planned(
             skipped=sorted(
                 planning.skipped, key=lambda skip: (skip.kind, skip.name, skip.okta_id, skip.reason)
             ),
+            allow=dict(sorted(allow.items())),
         )
         return Planned(header, tuple(reading.problems), stage, planning)
     except BaseException:
@@ -100,55 +100,69 @@ class _Run:
     kind: str
     started: float = field(default_factory=time.monotonic)
     run_id: str = ""
+    applying: Applying | None = None
 
     def carry_out(self, read: Callable[[Stage], Reading], allow: Mapping[str, int]) -> RunResult:
         """The whole cycle as one run: what fails before the first write is remembered too."""
         self.run_id = self.job.store.begin_run(self.kind)
-        with self._finished():
+
+        def cycle() -> RunResult:
             quarantine.probe(self.job)
             unsettled = settle_open_intents(self.job)
             with _planned(self.job, self.kind, read, allow, unsettled) as planned:
                 return self._write(planned, only=None)
 
-    def apply(self, planned: Planned, *, only: frozenset[str] | None = None) -> RunResult:
-        """A plan that is made already; `only` narrows it to these change ids."""
-        self.run_id = self.job.store.begin_run(self.kind)
-        with self._finished():
-            return self._write(planned, only=only)
+        return self._finished(cycle)
 
-    def _write(self, planned: Planned, *, only: frozenset[str] | None) -> RunResult:
+    def apply(
+        self, planned: Planned, *, only: frozenset[str] | None = None, saved: SavedPlan | None = None
+    ) -> RunResult:
+        """A plan that is made already; `only` narrows it to these change ids. What `saved` holds stays held."""
+        self.run_id = self.job.store.begin_run(self.kind)
+        return self._finished(lambda: self._write(planned, only=only, saved=saved))
+
+    def _write(
+        self, planned: Planned, *, only: frozenset[str] | None, saved: SavedPlan | None = None
+    ) -> RunResult:
         refuse_second_writer(self.job, planned.planning.reading.app)
         if only is not None:
             others = [change.id for change in planned.changes() if change.id not in only]
             planned.stage.hold_changes(others, "outside")
-            planned.header = replace(planned.header, holds=(), skipped=())  # not what this run is about
+            # What else these objects need is not what this run is about.
+            holds = [hold for hold, _ in saved.holds] if saved else []
+            planned.header = replace(planned.header, holds=holds, skipped=())
         if self.job.store.recall(SCOPE_KEY) is None and not self._manages_anything():
             self.job.store.remember(SCOPE_KEY, self.job.scope)
         self.job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
         if only is None:
             remember_holds(self.job.store, planned)
-        applying = Applying(self.job, self.run_id)
+        self.applying = applying = Applying(self.job, self.run_id)
         applying.run(planned.stage)
         if only is None:  # a saved plan reads its own objects, not everything
             self._remember(planned)
         for problem in (*planned.problems, applying.stopped):
             quarantine.note(self.job, problem)
         result = run_result(self.job, planned, applying, self.started)
+        if saved is not None:
+            result = replace(result, held=saved.held())
         message = "; ".join(problem.message for problem in result.problems) or None
-        self.job.store.finish_run(self.run_id, status=result.status, summary=result.summary(), error=message)
+        self._finish(result.status, result.summary(), message)
         return result
 
-    @contextmanager
-    def _finished(self) -> Iterator[None]:
-        """Whatever ends the run early is written down as its end."""
+    def _finish(self, status: str, summary: Mapping[str, Mapping[str, int]], error: str | None) -> None:
+        self.job.store.finish_run(self.run_id, status=status, summary=summary, error=error)
+
+    def _finished(self, work: Callable[[], RunResult]) -> RunResult:
+        """Whatever ends the run early is written down as its end, and an error is its result."""
         try:
-            yield
+            return work()
+        except SyncdError as error:
+            quarantine.note(self.job, error)
+            result = broken_off(self.job, self.run_id, self.applying, error, self.started)
+            self._finish(result.status, result.summary(), error.message)
+            return result
         except BaseException as error:
-            if isinstance(error, SyncdError):
-                quarantine.note(self.job, error)
-            status = "refused" if isinstance(error, RefusedError) else "failed"
-            message = str(error) or type(error).__name__
-            self.job.store.finish_run(self.run_id, status=status, summary={}, error=message)
+            self._finish("failed", {}, str(error) or type(error).__name__)
             raise
 
     def _remember(self, planned: Planned) -> None:
@@ -233,7 +247,7 @@ def apply_saved(job: Job, saved: SavedPlan) -> RunResult:
     def read(stage: Stage) -> Reading:
         return read_selected(job, stage, users, groups)
 
-    with _planned(job, saved.kind, read, {}, unsettled) as planned:
+    with _planned(job, saved.kind, read, saved.allow, unsettled) as planned:
         held = {change.id for hold in planned.header.holds for change in planned.held(hold.id)}
         refuse_if_stale(job, saved, wanted={change.id for change in planned.changes()}, held=held)
-        return run.apply(planned, only=frozenset(change.id for change in saved.changes))
+        return run.apply(planned, only=frozenset(change.id for change in saved.changes), saved=saved)

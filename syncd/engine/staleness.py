@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
+from syncd.core.counting import counted
 from syncd.core.plan import SavedPlan
 from syncd.engine.job import Job
 from syncd.engine.selection import BY_ID_AT_MOST
@@ -38,14 +39,14 @@ def refuse_if_stale(job: Job, saved: SavedPlan, *, wanted: AbstractSet[str], hel
     if gone:
         first = gone[0]
         raise StaleError(
-            f"the plan is stale: {len(gone)} of {len(saved.changes)} changes are no longer what is wanted,"
+            f"the plan is stale: {len(gone)} of {counted(len(saved.changes), 'change')} no longer wanted,"
             f" first {first.kind} {first.name}",
             hint=_HINT,
         )
     stopped = [change for change in saved.changes if change.id in held]
     if stopped:
         raise RefusedError(
-            f"{len(stopped)} changes of the plan would now break a safety limit, first {stopped[0].name}",
+            f"{counted(len(stopped), 'change')} of the plan would now break a safety limit, first {stopped[0].name}",
             hint="`syncd plan` shows the limit and its numbers",
         )
     _target_unmoved(job, saved.changes)

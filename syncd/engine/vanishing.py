@@ -8,7 +8,7 @@ fill the target with twins. A person relinks instead.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain, islice
 
 from syncd.engine.job import Job
@@ -20,10 +20,14 @@ LOOKED_AT = 5
 
 
 class Vanishing:
-    """The question of one run: answered once for users and once for groups, whoever asks first."""
+    """The question of one run: answered once for users and once for groups, whoever asks first.
 
-    def __init__(self, job: Job) -> None:
+    `besides`: Okta ids of users who may be gone by our own doing; they are no witnesses.
+    """
+
+    def __init__(self, job: Job, *, besides: Collection[str] = ()) -> None:
         self._job = job
+        self._besides = besides
         self._lock = threading.Lock()
         self._fine: set[str] = set()
         self._sick: ConnectionSick | None = None
@@ -67,7 +71,11 @@ class Vanishing:
         store = self._job.store
         behind = store.linked_users(after=okta_id)
         others = chain(behind, (known for known in store.linked_users() if known.okta_id < okta_id))
-        ids = (known.pushed.scim_id for known in others if known.pushed is not None and known.pushed.active)
+        ids = (
+            known.pushed.scim_id
+            for known in others
+            if known.pushed is not None and known.pushed.active and known.okta_id not in self._besides
+        )
         return self._there(self._job.target.user, islice(ids, LOOKED_AT))
 
     def _groups(self, okta_id: str) -> Iterator[bool]:

@@ -8,12 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from syncd.core.change import Change, ChangeKind, Json
+from syncd.core.change import GROUP_KINDS, Change, ChangeKind, Json
+from syncd.core.diff import differing
 from syncd.core.match import MatchedUser, match_user
 from syncd.engine.job import Job
 from syncd.engine.vanishing import Vanishing
-from syncd.errors import NotFound, PermanentError, SyncdError, TemporaryError
-from syncd.model import Attributes, KnownGroup, KnownUser, PushedGroup, PushedUser, Scalar, Standing
+from syncd.errors import AlreadyExists, NotFound, PermanentError, SyncdError, TemporaryError
+from syncd.model import (
+    Attributes,
+    KnownGroup,
+    KnownUser,
+    PushedGroup,
+    PushedUser,
+    RemoteUser,
+    Scalar,
+    Standing,
+    WantedUser,
+)
 from syncd.ports import (
     Applied,
     Effect,
@@ -112,28 +123,82 @@ def _update_user(job: Job, unit: Unit) -> Outcome:
 
 
 def _found_again(job: Job, known: KnownUser, change: Change) -> Outcome:
-    """The target forgot the id: look for the account, else make it anew (both only while it is wanted)."""
-    forgotten = UserForgotten(change.okta_id)
+    """The account is gone under the id that we know. It is adopted under another id if it carries our externalId and
+    is awake, and made anew if nobody is there; anything else is for the next plan, with its matching and its holds.
+    """
     wanted = known.wanted
     if wanted.standing is not Standing.ACTIVE:
-        return Outcome(change, [forgotten], 404, "the account is gone at the target")
+        return _gone(change, "the account is gone at the target")
 
     def owner(scim_id: str) -> str | None:
         other = job.store.user_by_scim_id(scim_id)
         return other.okta_id if other else None
 
-    candidates = job.target.find_users(okta_id=change.okta_id, user_name=wanted.user_name)
-    exact = job.settings.split.flavor == "split"
-    match = match_user(change.okta_id, wanted.user_name, candidates, owner, exact_names=exact)
-    if isinstance(match, MatchedUser):
-        after: dict[str, Json] = {**wanted.attributes, "active": True}
-        applied = job.target.update_user(match.remote.scim_id, {}, after)
-        note = "the id was gone; the account was found under another id"
-    else:
+    candidates = _namesakes(job, wanted)
+    if any(remote.scim_id == change.scim_id for remote in candidates):
+        raise TemporaryError(f"{change.name} is found by a search, but cannot be read by its id", status=404)
+    match = match_user(change.okta_id, wanted.user_name, candidates, owner, exact_names=True)
+    if isinstance(match, MatchedUser) and match.remote.external_id == change.okta_id:
+        if match.remote.active is False:
+            return _gone(change, "the account is gone; under another id there is an inactive one")
+        return _moved(job, wanted, change, match.remote)
+    if candidates:
+        return _gone(change, "the account is gone; another account has its name or its externalId")
+    if not job.settings.provisioning.create_users:
+        return _gone(change, "the account is gone at the target, and create_users is off")
+    try:
         applied = job.target.create_user(change.okta_id, wanted.attributes)
-        note = "the account was gone at the target and was created again"
-    outcome = _user_now(change, applied, wanted.attributes, active=True, note=note)
-    return Outcome(change, [forgotten, *outcome.effects], outcome.status, outcome.note)
+    except AlreadyExists as taken:
+        return Outcome(change, [UserForgotten(change.okta_id)], taken.status, error=taken)
+    note = "the account was gone at the target and was created again"
+    return _now_elsewhere(change, applied, wanted.attributes, note)
+
+
+def _namesakes(job: Job, wanted: WantedUser) -> Sequence[RemoteUser]:
+    """Whom the target has with our externalId or this userName, in any letters. Costs a whole listing where a search
+    without a hit proves nothing; that is for the few that vanish one by one.
+    """
+    found = job.target.find_users(okta_id=wanted.okta_id, user_name=wanted.user_name)
+    if found or not job.settings.provisioning.create_users or job.target.search_is_whole(wanted.user_name):
+        return found
+    name = wanted.user_name.casefold()
+    everybody = (remote for page in job.target.list_users() for remote in page)
+    return [
+        remote
+        for remote in everybody
+        if remote.external_id == wanted.okta_id or remote.user_name.casefold() == name
+    ]
+
+
+def _moved(job: Job, wanted: WantedUser, change: Change, remote: RemoteUser) -> Outcome:
+    """Our own account under another id, brought up to date."""
+    updates = job.settings.provisioning.update_users
+    before, after = differing(remote.attributes, wanted.attributes) if updates else ({}, {})
+    if remote.active is None and change.after.get("active") is True:
+        after["active"] = True  # a return, and the server does not show whether it is needed
+    applied = (
+        job.target.update_user(remote.scim_id, before, after, wanted.attributes)
+        if after
+        else Applied(remote.scim_id)
+    )
+    attributes = wanted.attributes if updates else remote.attributes
+    return _now_elsewhere(
+        change, applied, attributes, "the id was gone; the account was found under another id"
+    )
+
+
+def _now_elsewhere(change: Change, applied: Applied, attributes: Attributes, note: str) -> Outcome:
+    outcome = _user_now(change, applied, attributes, active=True, note=note)
+    effects = [UserForgotten(change.okta_id), *outcome.effects]
+    return Outcome(change, effects, outcome.status, outcome.note)
+
+
+def _gone(change: Change, what: str) -> Outcome:
+    """Not applied: the id is forgotten, and the next plan finds out what to do."""
+    group = change.kind in GROUP_KINDS
+    effect: Effect = GroupForgotten(change.okta_id) if group else UserForgotten(change.okta_id)
+    error = TemporaryError(f"{what}; it will be matched afresh", status=404)
+    return Outcome(change, [effect], 404, error=error)
 
 
 def _deactivate_user(job: Job, unit: Unit) -> Outcome:
@@ -169,7 +234,7 @@ def _rename_group(job: Job, unit: Unit) -> Outcome:
         applied = job.target.rename_group(scim_id, str(change.after["displayName"]))
     except NotFound:
         unit.vanishing.group_is_gone(change.okta_id, change.name)
-        return Outcome(change, [GroupForgotten(change.okta_id)], 404, "the group is gone at the target")
+        return _gone(change, f"the group {change.before.get('displayName')} is gone at the target")
     effect = GroupPushed(change.okta_id, PushedGroup(scim_id, str(change.after["displayName"])))
     return Outcome(change, [effect], applied.status, applied.note)
 

@@ -292,13 +292,16 @@ class Store(Protocol):
         """Okta ids of the groups into which this user was pushed."""
         ...
 
-    def release_user(self, okta_id: str) -> None:
+    def release_user(self, okta_id: str, by: str) -> None:
         """Stops managing: the SCIM id and pushed memberships are forgotten, the object is not matched again until
-        it left Okta's list and came back.
+        it left Okta's list and came back. `by`, who decided it, stands in the journal.
         """
         ...
 
-    def release_group(self, okta_id: str) -> None: ...
+    def release_group(self, okta_id: str, by: str) -> None:
+        """As with a user, but for good: no leaving and coming back of the group, or of its rule, undoes it."""
+        ...
+
     def forget_links(self, run_id: str, *, users: Sequence[str], groups: Sequence[str]) -> None:
         """The target has these objects no more: ids, pushed memberships and failures are forgotten, and a note in the
         journal says so. The next cycle matches or creates them by the ordinary rules.

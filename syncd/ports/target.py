@@ -58,6 +58,13 @@ class Target(Protocol):
         """Candidates for one user: by externalId, then by userName; every hit verified by comparing values."""
         ...
 
+    def search_is_whole(self, user_name: str) -> bool:
+        """Whether nobody found by `find_users` means that nobody is there, by externalId or by this userName in any
+        letters; if not, only a whole listing tells. The server is tried once with users that it has, and the answer
+        is remembered.
+        """
+        ...
+
     def find_groups(self, *, okta_id: str, name: str) -> Sequence[RemoteGroup]:
         """Candidates for one group: by externalId and by displayName; verified."""
         ...

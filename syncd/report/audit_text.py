@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from syncd.report.lines import Line, Span, counted, faint, line, safe, strong
+from syncd.core.counting import counted
+from syncd.report.lines import Line, Span, faint, line, safe, strong
 
 
 def verification_lines(document: Mapping[str, Any]) -> Iterator[Line]:

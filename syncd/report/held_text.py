@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from syncd.report.lines import BLANK, Line, Span, counted, facts, faint, line, safe, strong
+from syncd.core.counting import counted
+from syncd.report.lines import BLANK, Line, Span, facts, faint, line, safe, strong
 from syncd.report.plan_text import change_lines
 
 SHOWN_OF_A_HOLD = 20
+_RELEASED_USER = (
+    "It stays at the target as it is. It is managed again once it has left the app, a sync has seen that,"
+    " and it has come back."
+)
+_RELEASED_GROUP = (
+    "It stays at the target as it is, and its members too. No sync takes it back, whatever becomes of the group"
+    " in Okta or of its push rule."
+)
 
 
 def held_lines(document: Mapping[str, Any]) -> Iterator[Line]:
@@ -38,14 +47,26 @@ def held_lines(document: Mapping[str, Any]) -> Iterator[Line]:
         yield line(strong(f"{safe(document['connection'])}: "), "nothing is held.")
 
 
-def decided_lines(document: Mapping[str, Any], after: str) -> Iterator[Line]:
-    """A decision on held or failed changes; `after` says what follows from it."""
+def decided_lines(
+    document: Mapping[str, Any], after: str, nothing: str = "nothing is held."
+) -> Iterator[Line]:
+    """A decision on held or failed changes; `after` says what follows from it, `nothing` that there were none."""
     items = document["items"]
     for item in items[:SHOWN_OF_A_HOLD]:
         yield line("  · ", f"{safe(item['kind'])} {safe(item['name'])}")
     if len(items) > SHOWN_OF_A_HOLD:
         yield line(f"  … and {len(items) - SHOWN_OF_A_HOLD:,} more")
-    if items:
-        yield line(strong(f"{safe(document['decision'])}: "), f"{counted(len(items), 'change')}. {after}")
-    else:
-        yield line(strong(f"{safe(document['decision'])}: "), "nothing to decide.")
+    text = f"{counted(len(items), 'change')}. {after}" if items else nothing
+    yield line(strong(f"{safe(document['decision'])}: "), text)
+
+
+def released_lines(document: Mapping[str, Any]) -> Iterator[Line]:
+    """The decision to release objects, and what becomes of each."""
+    for item in document["items"]:
+        yield line(
+            f"Released {safe(item['object'])} ",
+            strong(str(item["name"])),
+            "  ",
+            faint(f"{item['okta_id']}, {document['connection']}"),
+        )
+        yield line(faint(_RELEASED_GROUP if item["object"] == "group" else _RELEASED_USER))

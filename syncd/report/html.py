@@ -15,8 +15,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from syncd.core.counting import counted
 from syncd.redact import strip_controls
-from syncd.report.lines import counted, facts, shown
+from syncd.report.lines import facts, shown
 from syncd.report.text import done_words
 
 SHOWN_OF_A_KIND = 300

@@ -57,11 +57,6 @@ def plain(lines: Iterable[Line]) -> str:
     return "".join("".join(span.text for span in one) + "\n" for one in lines)
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """1 user, 2 users, 1,000 users."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 def facts(numbers: Mapping[str, object]) -> str:
     """Numbers of a check: "allowed 3, planned 12"."""
     return ", ".join(f"{safe(key).replace('_', ' ')} {safe(value)}" for key, value in sorted(numbers.items()))

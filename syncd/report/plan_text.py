@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from syncd.report.lines import BLANK, Line, Span, counted, facts, faint, line, safe, shown, strong
+from syncd.core.counting import counted
+from syncd.report.lines import BLANK, Line, Span, facts, faint, line, safe, shown, strong
 
 SHOWN_OF_A_KIND = 50
 
@@ -42,7 +43,7 @@ def plan_lines(
     changes: Iterable[Mapping[str, Any]],
     holds: Sequence[tuple[Mapping[str, Any], Iterable[Mapping[str, Any]]]],
 ) -> Iterator[Line]:
-    """`header` has connection, kind, created_at, summary and skipped; `changes` come in order of application.
+    """`header` has summary, skipped and, when limits were raised, allow; `changes` come in order of application.
 
     Each hold comes with its changes. At most 50 changes of a kind are shown, then how many more there are.
     """
@@ -52,6 +53,9 @@ def plan_lines(
     for hold, held in holds:
         yield from _hold_lines(hold, held)
     yield from _skipped_lines(header["skipped"])
+    if allow := header.get("allow"):
+        raised = ", ".join(f"{safe(name)} {number:,}" for name, number in sorted(allow.items()))
+        yield line(Span("Limits raised for this plan: ", "warn"), f"{raised}.")
     yield summary_line(header, sum(int(hold["count"]) for hold, _ in holds), len(holds))
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from syncd.report.lines import BLANK, Line, Span, columns, counted, facts, faint, line, safe, strong
+from syncd.core.counting import counted
+from syncd.report.lines import BLANK, Line, Span, columns, facts, faint, line, safe, strong
 
 SHOWN = 50
+_TOKEN_LIVES = 365
 
 _DONE: Mapping[str, str] = {
     "adopt_user": "adopted",
@@ -36,10 +38,19 @@ _STATUS_STYLE: Mapping[str, str] = {
     "partial": "warn",
     "refused": "warn",
     "failing": "warn",
+    "held": "warn",
     "never_synced": "warn",
     "failed": "bad",
     "quarantined": "bad",
 }
+
+
+_WELL_AGAIN: Mapping[str, str] = {
+    "okta": "mend the cause; every sync asks Okta once and goes on when it is well.",
+    "split": "mend the cause; every sync asks Split once and goes on when it is well.",
+    "relink": "was SCIM switched off and on in Split? Then run syncd relink, which shows its result first.",
+}
+"""By the side of a quarantine: how it ends."""
 
 
 def done_words(counts: Mapping[str, int]) -> str:
@@ -69,7 +80,8 @@ def run_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     yield from _skipped(document.get("skipped", ()))
     status = str(document["status"])
     seconds = float(document["duration_seconds"])
-    applied = done_words(summary["applied"]) or "nothing to change"
+    nothing = "nothing to change" if status == "succeeded" else "nothing applied"
+    applied = done_words(summary["applied"]) or nothing
     parts = [applied]
     if failed := sum(summary["failed"].values()):
         parts.append(f"{failed:,} failed")
@@ -98,6 +110,7 @@ def _errors(errors: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     if not errors:
         return
     yield line(Span("Failed", "bad"), f" ({len(errors):,})")
+    told = set()
     for error in errors[:SHOWN]:
         yield line(
             "  ✗ ",
@@ -107,6 +120,9 @@ def _errors(errors: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
         )
         if error.get("next_attempt"):
             yield line("      ", faint(f"next try {error['next_attempt']}"))
+        if (hint := error.get("hint")) and hint not in told:
+            told.add(hint)
+            yield line("      ", faint("→ "), safe(hint))
     yield from _more(len(errors))
     yield BLANK
 
@@ -183,13 +199,41 @@ def status_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     if document.get("token"):
         rows.append(("Split token", _token(document["token"])))
     yield from columns([(faint(name), Span(text)) for name, text in rows])
+    yield from _status_quarantine(document["quarantine"])
     yield from _status_runs(document["runs"])
+    yield from _status_held(document["held"])
     yield from _status_failing(document["failing"])
+
+
+def _status_quarantine(found: Mapping[str, Any] | None) -> Iterator[Line]:
+    if not found:
+        return
+    yield line(Span("Quarantined", "bad"), f" since {safe(found['since'])}: {safe(found['reason'])}")
+    way_out = _WELL_AGAIN.get(str(found["side"]), "")
+    yield line("  ", faint("what to do: "), f"{way_out} Nothing is written until then.")
+
+
+def _status_held(holds: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    if not holds:
+        return
+    yield line(strong("Held"), f" ({counted(sum(int(hold['changes']) for hold in holds), 'change')})")
+    for hold in holds[:SHOWN]:
+        yield line(
+            "  ",
+            Span(safe(hold["id"]), "warn"),
+            f": {counted(int(hold['changes']), 'change')}  {safe(hold['reason'])}",
+        )
+    yield from _more(len(holds))
+    yield line(
+        "  ", faint("what to do: "), "syncd held shows them; then syncd approve ID or syncd reject ID."
+    )
 
 
 def _token(token: Mapping[str, Any]) -> str:
     days = int(token["expires_in_days"])
     made = f"made {safe(token['created'])}, "
+    if days > _TOKEN_LIVES + 1:
+        return made + "which lies in the future; correct split.token_created"
     return made + (f"expires in {counted(days, 'day')}" if days > 0 else "expired")
 
 
@@ -230,25 +274,11 @@ def _status_failing(failing: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
             faint(f"{tries} since {failure['since']}, next {failure['next_attempt']}"),
         )
     yield from _more(len(failing))
-
-
-def decision_lines(document: Mapping[str, Any]) -> Iterator[Line]:
-    """A `syncd.decision/1` document."""
-    words = {"release": "Released"}
-    for item in document["items"]:
-        verb = words.get(str(document["decision"]), str(document["decision"]))
-        yield line(
-            f"{verb} {safe(item['object'])} ",
-            strong(str(item["name"])),
-            "  ",
-            faint(f"{item['okta_id']}, {document['connection']}"),
-        )
-    if document["decision"] == "release":
-        yield line(
-            faint(
-                "It stays at the target as it is and is managed again only after it left Okta's list and came back."
-            )
-        )
+    yield line(
+        "  ",
+        faint("what to do: "),
+        "mend the cause; each is tried again at its time, or at the next sync after syncd retry.",
+    )
 
 
 def duration(seconds: float) -> str:

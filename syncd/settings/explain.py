@@ -1,7 +1,11 @@
-"""From pydantic's findings to sentences with a line and a line to write. No value of the file is repeated."""
+"""From pydantic's findings to sentences with a line and a line to write.
+
+No value of the file is repeated, except the names of protected users and groups, which are never secret.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -97,6 +101,9 @@ def _finding(loc: Loc, detail: ErrorDetails) -> Finding:
     if kind in bounds:
         limit = next(value for name, value in context.items() if name in ("gt", "ge", "le"))
         return Finding(loc, f"is out of range: it must be {bounds[kind]} {limit:g}", _example(loc))
+    if kind == "tuple_type" and loc[0] == "safety" and isinstance(detail["input"], str):
+        written = json.dumps(clip(detail["input"], 100), ensure_ascii=False)
+        return Finding(loc, f"has the wrong type: {_TYPES[kind]} is needed", f"{_key(loc)} = [{written}]")
     if kind in _TYPES:
         return Finding(loc, f"has the wrong type: {_TYPES[kind]} is needed", _example(loc))
     return Finding(loc, f"is not accepted ({kind.replace('_', ' ')})", _example(loc))

@@ -6,6 +6,7 @@ import os
 import tomllib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -240,6 +241,13 @@ def _warnings(file: _File) -> list[Problem]:
     if settings.server.address and not is_loopback(settings.server.address[0]):
         message = "lets other machines read the status page and the metrics, which ask for no password"
         found.append(file.problem("server.listen", message))
+    created = settings.split.token_created
+    # A day of grace: the date was written down where it may be tomorrow already.
+    if created is not None and created > (datetime.now(UTC) + timedelta(days=1)).date():
+        message = (
+            "lies in the future, so nobody is warned before the token expires; write the day it was made"
+        )
+        found.append(file.problem("split.token_created", message))
     if settings.push_groups and not settings.provisioning.push_groups:
         message = "is false: the [[push_groups]] rules of this file do nothing"
         found.append(file.problem("provisioning.push_groups", message))

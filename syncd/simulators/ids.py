@@ -3,6 +3,7 @@
 import functools
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -96,3 +97,28 @@ def perform(world: Any, acts: frozenset[str], act: str, arguments: dict[str, Any
         return getattr(world, act)(**arguments)
     except TypeError as error:
         raise WorldError(f"{act}: {error}") from error
+
+
+def fixture_entries(document: Any, section: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The entries of a section of a fixture, each with its place for errors. Raises WorldError for other JSON."""
+    entries = document.get(section, [])
+    if not isinstance(entries, list):
+        raise WorldError(f"{section} is no list")
+    for number, entry in enumerate(entries):
+        place = f"{section}[{number}]"
+        if not isinstance(entry, dict):
+            raise WorldError(f"{place} is no object")
+        yield place, entry
+
+
+@contextmanager
+def fixture_entry(place: str) -> Iterator[None]:
+    """Names the entry of a fixture in what its values bring about. Raises WorldError."""
+    try:
+        yield
+    except WorldError as error:
+        raise WorldError(f"{place}: {error}") from error
+    except KeyError as error:
+        raise WorldError(f"{place} lacks {error}") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise WorldError(f"{place} has a value of the wrong type: {error}") from error

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from syncd.simulators.ids import WorldError
+from syncd.simulators.ids import WorldError, fixture_entries, fixture_entry
 from syncd.simulators.okta_entities import App, AppGroup, AppUser, Group, Json, PushMapping, User
 
 if TYPE_CHECKING:
@@ -20,21 +20,24 @@ def load(world: "OktaState", document: Json) -> None:
     """
     sections = {"schema", "app", "users", "groups", "assignments", "mappings"}
     if document.get("schema", SCHEMA) != SCHEMA or set(document) - sections:
-        raise WorldError(f"not an Okta fixture: schema {SCHEMA!r} with sections {sorted(sections)}")
-    try:
+        surplus = ", ".join(sorted(set(document) - sections)) or "another schema"
+        raise WorldError(
+            f"not an Okta fixture: it has {surplus}; one has the schema {SCHEMA!r} and sections {sorted(sections)}"
+        )
+    with fixture_entry("app"):
         _load_app(world, document.get("app", {}))
-        for entry in document.get("users", []):
-            _load_user(world, entry)
-        for entry in document.get("groups", []):
-            _load_group(world, entry)
-        for user in list(world.users.values()):
-            world.settle(user)
-        for entry in document.get("assignments", []):
-            _load_assignment(world, entry)
-        for entry in document.get("mappings", []):
-            _load_mapping(world, entry)
-    except KeyError as error:
-        raise WorldError(f"fixture entry lacks {error}") from error
+    for section, load_entry in (
+        ("users", _load_user),
+        ("groups", _load_group),
+        ("assignments", _load_assignment),
+        ("mappings", _load_mapping),
+    ):
+        for place, entry in fixture_entries(document, section):
+            with fixture_entry(place):
+                load_entry(world, entry)
+        if section == "groups":
+            for user in list(world.users.values()):
+                world.settle(user)
     world.events.clear()
 
 

@@ -6,13 +6,14 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.split import SplitSimulator
 from syncd.simulators.world import OktaWorld, SplitWorld, WorldError, default_split, generate_okta
 
 KINDS = ("okta", "split")
+W = TypeVar("W", OktaWorld, SplitWorld)
 
 
 def run(
@@ -31,7 +32,7 @@ def run(
     `kind` is `okta` or `split`; `port` 0 takes a free one; `fixture` is the path of a JSON document
     (docs/simulators.md). Without one, Okta is a generated org of `users` and `groups` from `seed`, and
     Split an organisation of the `flavor` with one administrator and one group. Raises ValueError for an
-    unknown kind or a fixture that is none, OSError if it cannot be read or the port is taken.
+    unknown kind or a fixture that is none, OSError if the port is taken.
     """
     simulator = build(kind, port, fixture, token=token, users=users, groups=groups, seed=seed, flavor=flavor)
     stop = threading.Event()
@@ -61,13 +62,12 @@ def build(
     flavor: str = "split",
 ) -> OktaSimulator | SplitSimulator:
     """The simulator that `run` serves, not yet started. Raises as `run` does."""
-    document = None if fixture is None else _document(fixture)
     chosen: dict[str, Any] = {} if token is None else {"token": token}
     if kind == "okta":
-        okta = generate_okta(users=users, groups=groups, seed=seed) if document is None else None
-        return OktaSimulator(okta or OktaWorld.from_fixture(document or {}), port=port, **chosen)
+        okta = _world(OktaWorld, fixture) if fixture else generate_okta(users=users, groups=groups, seed=seed)
+        return OktaSimulator(okta, port=port, **chosen)
     if kind == "split":
-        split = default_split(flavor=flavor) if document is None else SplitWorld.from_fixture(document)
+        split = _world(SplitWorld, fixture) if fixture else default_split(flavor=flavor)
         return SplitSimulator(split, port=port, **chosen)
     raise ValueError(f"unknown simulator {kind!r}: okta or split")
 
@@ -104,10 +104,22 @@ def describe(simulator: OktaSimulator | SplitSimulator) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _world(kind: type[W], path: str) -> W:
+    document = _document(path)
+    try:
+        return kind.from_fixture(document)
+    except WorldError as error:
+        raise WorldError(f"{path}: {error}") from error
+
+
 def _document(path: str) -> dict[str, Any]:
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except OSError as error:
+        raise WorldError(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise WorldError(f"{path} is not UTF-8 text: {error}") from error
+    except (ValueError, RecursionError) as error:
         raise WorldError(f"{path} is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise WorldError(f"{path} is not a JSON object")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from syncd.simulators.ids import WorldError, locked
+from syncd.simulators.ids import WorldError, fixture_entries, fixture_entry, locked
 
 Json = dict[str, Any]
 SCHEMA = "syncd.simulators.split/1"
@@ -329,18 +329,17 @@ class SplitWorld:
         cls, document: Json, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> Self:
         """The organisation a fixture describes (docs/simulators.md). Raises WorldError naming what is wrong."""
-        if document.get("schema", SCHEMA) != SCHEMA or set(document) - {
-            "schema",
-            "flavor",
-            "scim",
-            "users",
-            "groups",
-        }:
-            raise WorldError(f"not a Split fixture: schema {SCHEMA!r} with flavor, scim, users and groups")
-        world = cls(flavor=document.get("flavor", "split"), clock=clock)
+        sections = {"schema", "flavor", "scim", "users", "groups"}
+        if document.get("schema", SCHEMA) != SCHEMA or set(document) - sections:
+            surplus = ", ".join(sorted(set(document) - sections)) or "another schema"
+            raise WorldError(
+                f"not a Split fixture: it has {surplus}; one has the schema {SCHEMA!r} and {sorted(sections)}"
+            )
+        with fixture_entry("flavor"):
+            world = cls(flavor=document.get("flavor", "split"), clock=clock)
         world.scim_enabled = document.get("scim", True)
-        try:
-            for entry in document.get("users", []):
+        for place, entry in fixture_entries(document, "users"):
+            with fixture_entry(place):
                 attributes = {k: v for k, v in entry.items() if k not in ("id", "active", "managed")}
                 world.insert_user(
                     attributes,
@@ -348,7 +347,8 @@ class SplitWorld:
                     managed=entry.get("managed", "externalId" in entry),
                     identity=entry.get("id"),
                 )
-            for entry in document.get("groups", []):
+        for place, entry in fixture_entries(document, "groups"):
+            with fixture_entry(place):
                 group = world.insert_group(
                     entry["displayName"],
                     external_id=entry.get("externalId"),
@@ -356,8 +356,6 @@ class SplitWorld:
                     identity=entry.get("id"),
                 )
                 world.set_members(group, [world.user(member).id for member in entry.get("members", [])])
-        except KeyError as error:
-            raise WorldError(f"fixture entry lacks {error}") from error
         return world
 
     @locked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +45,27 @@ def not_readable(path: Path, cause: OSError | sqlite3.Error) -> ConfigurationErr
     )
 
 
+def no_scratch(home: Path | None, cause: OSError | sqlite3.Error) -> SyncdError:
+    """`home` is the directory for what a run needs only while it lasts, None when no usable one was found."""
+    detail = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    place = (
+        "the directory for temporary files" if home is None else f"the directory {home} for temporary files"
+    )
+    hint = "set TMPDIR to a directory with room that the user who runs syncd may write"
+    if _is_full(cause):
+        return PermanentError(
+            f"the disk is full: {place} has no room",
+            hint=f"make room there, or {hint}; what was not written to the target is still wanted",
+        )
+    return ConfigurationError(f"{place} cannot be used: {detail}", hint=hint)
+
+
+def _is_full(cause: OSError | sqlite3.Error) -> bool:
+    if isinstance(cause, OSError):
+        return cause.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "full" in str(cause).lower()
+
+
 def explain(path: Path, error: sqlite3.Error) -> SyncdError:
     """The error that says the same as SQLite's, with a way out."""
     text = str(error).lower()
@@ -80,3 +102,19 @@ def explained(path: Path) -> Iterator[None]:
         raise
     except sqlite3.Error as error:
         raise explain(path, error) from error
+
+
+@contextmanager
+def explained_beside(home: Path, path: Path) -> Iterator[None]:
+    """As `explained`, for work on temporary files in the directory `home` that reads the store `path` too."""
+    try:
+        yield
+    except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
+        raise
+    except sqlite3.Error as error:
+        text = str(error).lower()
+        if any(word in text for word in ("full", "readonly", "read-only", "unable to open")):
+            raise no_scratch(home, error) from error
+        raise explain(path, error) from error
+    except OSError as error:
+        raise no_scratch(home, error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sqlite3
 import tempfile
@@ -11,7 +12,15 @@ from pathlib import Path
 
 from syncd.errors import ConfigurationError, SyncdError
 from syncd.store import schema, state
-from syncd.store.faults import damaged, explained, not_a_store, not_readable, not_writable
+from syncd.store.faults import (
+    damaged,
+    explained,
+    explained_beside,
+    no_scratch,
+    not_a_store,
+    not_readable,
+    not_writable,
+)
 from syncd.store.private import Scratch, make_directory, make_file, sweep
 from syncd.store.sqlite import SqliteStore
 
@@ -51,7 +60,7 @@ def open_for_reading(path: Path, *, connection: str, clock: Callable[[], datetim
     try:
         scratch = Scratch()
     except OSError as error:
-        raise not_writable(Path(tempfile.gettempdir()), error) from error
+        raise no_scratch(Path(tempfile.tempdir) if tempfile.tempdir else None, error) from error
     try:
         if not _exists(path):
             return _empty(path, scratch, connection, clock)
@@ -61,7 +70,7 @@ def open_for_reading(path: Path, *, connection: str, clock: Callable[[], datetim
         except SyncdError:
             return _copied(path, scratch, connection, clock)
         try:
-            with explained(path):
+            with explained_beside(scratch.home, path):
                 if _is_pending(path, conn):
                     conn = _migrated_copy(conn, scratch)
                     return _reader(conn, scratch.path / "store.db", path, scratch, connection, clock)
@@ -201,8 +210,10 @@ def _copied(path: Path, scratch: Scratch, connection: str, clock: Callable[[], d
             if original.exists():
                 shutil.copyfile(original, place.with_name(place.name + suffix))
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise no_scratch(scratch.home, error) from error
         raise not_readable(path, error) from error
-    with explained(path):
+    with explained_beside(scratch.home, path):
         conn = _connect(place, "rw")
         try:
             if _is_pending(path, conn):
@@ -215,8 +226,8 @@ def _copied(path: Path, scratch: Scratch, connection: str, clock: Callable[[], d
 
 def _empty(path: Path, scratch: Scratch, connection: str, clock: Callable[[], datetime]) -> SqliteStore:
     place = scratch.path / "store.db"
-    make_file(place)
-    with explained(place):
+    with explained_beside(scratch.home, path):
+        make_file(place)
         conn = _connect(place, "rw")
         conn.execute("PRAGMA journal_mode = WAL")
         schema.migrate(schema.database(conn))

@@ -65,9 +65,9 @@ class Scratch:
 
     def __init__(self, parent: Path | None = None) -> None:
         """`parent` None: the system's temporary directory. Raises OSError."""
-        home = parent or Path(tempfile.gettempdir())
-        sweep(home)
-        self.path = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=home))
+        self.home = parent or Path(tempfile.gettempdir())
+        sweep(self.home)
+        self.path = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.home))
         self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._end = weakref.finalize(self, _remove, self.path, self._descriptor, os.getpid())

@@ -32,7 +32,7 @@ from syncd.ports.trail import ChainReport, Head, JournalEntry
 from syncd.redact import Redactor
 from syncd.store import effects, holds, journal, lock, pruning, state, verifying
 from syncd.store.absorb import absorb_stage
-from syncd.store.faults import explained, not_writable
+from syncd.store.faults import explained, explained_beside, no_scratch
 from syncd.store.private import Scratch, make_file
 from syncd.store.rows import moment
 from syncd.store.stage import SqliteStage
@@ -258,10 +258,11 @@ class SqliteStore:
                 try:
                     self._scratch = Scratch(self._scratch_home)
                 except OSError as error:
-                    raise not_writable(self.path, error) from error
+                    raise no_scratch(self._scratch_home, error) from error
             self._stage_number += 1
             file = self._scratch.path / f"stage-{self._stage_number}.db"
-            make_file(file)
+            with explained_beside(self._scratch.home, self.path):
+                make_file(file)
             stage = SqliteStage(file, f"{self._place.absolute().as_uri()}?mode=ro", self.path)
             self._stages.add(stage)
             return stage
@@ -333,16 +334,16 @@ class SqliteStore:
         with self._reading() as conn:
             return state.groups_with(conn, user_id)
 
-    def release_user(self, okta_id: str) -> None:
-        self._release("user", okta_id)
+    def release_user(self, okta_id: str, by: str) -> None:
+        self._release("user", okta_id, by)
 
-    def release_group(self, okta_id: str) -> None:
-        self._release("group", okta_id)
+    def release_group(self, okta_id: str, by: str) -> None:
+        self._release("group", okta_id, by)
 
-    def _release(self, kind: str, okta_id: str) -> None:
+    def _release(self, kind: str, okta_id: str, by: str) -> None:
         with self._writing_wishes() as conn:
             effects.release(conn, kind, okta_id)
-            journal.append_note(conn, {"release": kind, "okta_id": okta_id}, self._clock())
+            journal.append_note(conn, {"release": kind, "okta_id": okta_id, "by": by}, self._clock())
             state.advance(conn)
 
     def forget_links(self, run_id: str, *, users: Sequence[str], groups: Sequence[str]) -> None:

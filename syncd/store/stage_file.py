@@ -6,11 +6,11 @@ import itertools
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from syncd.store.faults import explained
+from syncd.store.faults import explained, explained_beside
 from syncd.store.rows import Row
 from syncd.store.stage_tables import TABLES, VIEWS
 
@@ -27,7 +27,7 @@ class StageFile:
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
         self._closed = False
-        with explained(store_path):
+        with self._explained():
             self._conn = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
             )
@@ -40,19 +40,26 @@ class StageFile:
             ):
                 self._conn.execute(f"PRAGMA {pragma}")
             self._conn.executescript(TABLES)
+        with explained(store_path):
             self._conn.execute("ATTACH ? AS store", (store_uri,))
+        with self._explained():
             self._conn.execute("PRAGMA store.cache_size = -16384")
             self._conn.executescript(VIEWS)
+
+    def _explained(self) -> AbstractContextManager[None]:
+        # The file stands in a scratch directory of its own, and that in the directory which a person knows.
+        return explained_beside(self.path.parent.parent, self._store_path)
 
     @contextmanager
     def short(self) -> Iterator[sqlite3.Connection]:
         """One short transaction. Raises SyncdError for what SQLite says."""
-        with self._lock, explained(self._store_path):
+        with self._lock, self._explained():
             self._conn.execute("BEGIN")
             try:
                 yield self._conn
             except BaseException:
-                self._conn.execute("ROLLBACK")
+                if self._conn.in_transaction:  # a full disk has ended it already
+                    self._conn.execute("ROLLBACK")
                 raise
             self._conn.execute("COMMIT")
 

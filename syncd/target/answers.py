@@ -20,6 +20,10 @@ from syncd.redact import clip, strip_controls
 LIKELY_WEB_PAGE = (
     "check [split] base_url: it must be the SCIM connector base URL, not the address of the web UI"
 )
+LIKELY_WRONG_BASE = (
+    "if everything answers 404: SCIM is switched off in Split,"
+    " or [split] base_url does not end where Split's page says"
+)
 FORM_REFUSED = frozenset({400, 405, 422, 500, 501})
 """Statuses with which servers refuse a form of request that they do not know (RFC 7644 says 400 or 501)."""
 _TEMPORARY_4XX = frozenset({408, 425, 429})
@@ -112,7 +116,7 @@ def error_for(answer: ScimAnswer, what: str) -> SyncdError:
         )
         return AccessDenied(message, side="split", status=status, hint=hint)
     if status in (404, 410):
-        return NotFound(message, status=status)
+        return NotFound(message, status=status, hint=LIKELY_WRONG_BASE)
     if status == 409:
         return AlreadyExists(message, status=status)
     if is_temporary(status):

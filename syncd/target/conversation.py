@@ -72,6 +72,8 @@ class Conversation:
     group_locks: Locks = field(default_factory=Locks)
     reserved: dict[str, str] = field(default_factory=dict)
     """SCIM id to name of the reserved groups seen so far."""
+    made_groups: set[str] = field(default_factory=set)
+    """SCIM ids of groups that were made in this conversation, and hence begin without members."""
 
     def user_of(self, resource: object) -> RemoteUser | None:
         """A user as shown; None when it cannot be read."""
@@ -93,15 +95,27 @@ class Conversation:
         return group
 
     def fetch(self, kind: str, scim_id: str) -> ScimAnswer:
-        """GET by id. Raises NotFound also for an answer that shows another object."""
-        answer = self.http.send("GET", [kind, scim_id])
+        """GET by id. Raises NotFound only where the server says so; an answer that shows something else says nothing
+        about the object (TemporaryError).
+        """
         what = f"read {kind[:-1].lower()} {scim_id}"
-        if not answer.ok:
-            raise error_for(answer, what)
-        shown = user_from(answer.body, ()) if kind == USERS else group_from(answer.body)
-        if shown is None or shown.scim_id != scim_id:
-            raise NotFound(f"{what}: Split answers with something else", status=answer.status)
-        return answer
+        for _ in range(2):
+            answer = self.http.send("GET", [kind, scim_id])
+            if not answer.ok:
+                raise error_for(answer, what)
+            shown = user_from(answer.body, ()) if kind == USERS else group_from(answer.body)
+            if shown is not None and shown.scim_id == scim_id:
+                return answer
+        message = f"{what}: Split answers {answer.status} with something else"
+        raise TemporaryError(message, status=answer.status)
+
+    def still_there(self, kind: str, scim_id: str, error: NotFound) -> TemporaryError:
+        """What a write that was answered 404 means when reading the object finds it: a missing route, a gateway.
+
+        Raises NotFound when the read agrees that it is gone, and what else the read raises.
+        """
+        self.fetch(kind, scim_id)
+        return TemporaryError(f"{error.message}, but the {kind[:-1].lower()} is there", status=error.status)
 
     def version(self, found: ScimAnswer) -> str | None:
         """A strong entity tag for If-Match, if the server says that it honours them (RFC 7643 section 5)."""

@@ -27,6 +27,8 @@ _DONE_WITHOUT_EFFECT = (None, 500, 502, 503)
 the server says that it created something.
 """
 
+_CREATED = 201
+
 
 @dataclass(frozen=True, slots=True)
 class _Wish(Generic[T]):
@@ -98,6 +100,8 @@ class Creation:
         )
         with self._talk.group_locks[f"name:{name.casefold()}"]:
             made = self._create(wish)
+        if made.status == _CREATED:
+            self._talk.made_groups.add(made.shown.scim_id)
         return Applied(made.shown.scim_id, made.status, made.note)
 
     def _create(self, wish: _Wish[T]) -> _Made:
@@ -164,6 +168,10 @@ class Creation:
                 )
                 raise AlreadyExists(message, status=answer.status)
             if shown.external_id is None:
+                shown_name = wish.name_of(shown)
+                if answer.status != _CREATED and shown_name.casefold() not in ("", wish.name.casefold()):
+                    message = f'{wish.what}: Split answers {answer.status} with "{shown_name}", who was there'
+                    raise AlreadyExists(message, status=answer.status, hint=_held_by([shown]))
                 self._talk.learned.set(wish.hidden_key, "yes")
             return _Made(shown, answer.status)
         found = self._located(wish, answer)

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from syncd.errors import PermanentError, RefusedError, SyncdError, TemporaryError
+from syncd.errors import NotFound, PermanentError, RefusedError, SyncdError, TemporaryError
 from syncd.ports.target import Applied
 from syncd.target.answers import FORM_REFUSED, ScimAnswer, error_for
 from syncd.target.conversation import GROUPS, Conversation
 from syncd.target.flavors import refuse_name
+from syncd.target.listing import Walk
 from syncd.target.scim_wire import group_replacement, identifier, members_of, parse_path, patch, read
 
 _FORMS = ("pathless", "path", "put")
+_OTHERS = 5
+"""How many other groups are read to find out whether the server shows members at all."""
+_FORM_KEYS = ("group_rename", "members_add", "members_remove")
+_BY_PATCH = ("path", "pathless", "filter", "values")
 _OPERATIONS: Mapping[str, Mapping[str, str]] = {"pathless": {}, "path": {"path": "displayName"}}
 
 
 def patch_is_known_missing(talk: Conversation) -> bool:
     """PUT for every group: by configuration, or because the server was seen to have no PATCH on groups."""
     return talk.method == "put" or (talk.method == "auto" and talk.learned["group_update"] == "put")
+
+
+def may_be_learned(talk: Conversation, form: str, refused: SyncdError | None) -> bool:
+    """Whether a form that worked is the one to begin with from now on. A PUT is not, when it stood in for a PATCH that
+    went astray (404 although the group is there) on a server where PATCH was seen to work.
+    """
+    astray = isinstance(refused, TemporaryError) and refused.status in (404, 410)
+    return not (astray and form == "put" and any(talk.learned[key] in _BY_PATCH for key in _FORM_KEYS))
 
 
 class Groups:
@@ -54,14 +68,15 @@ class Groups:
             status = answer.status
             if answer.ok:
                 if self._is_named(form, scim_id, name, answer):
-                    self._learned.set("group_rename", form)
+                    if may_be_learned(self._talk, form, refused):
+                        self._learned.set("group_rename", form)
                     return Applied(scim_id, status)
                 continue
             error = error_for(answer, f"rename group {scim_id}")
-            if status == 405 and form != "put" and self._talk.method == "auto":
+            if isinstance(error, NotFound):
+                error = self._talk.still_there(GROUPS, scim_id, error)
+            elif status == 405 and form != "put" and self._talk.method == "auto":
                 self._learned.set("group_update", "put")
-            elif status == 404 and form != "put" and not self._learned["group_rename"]:
-                self._talk.fetch(GROUPS, scim_id)  # NotFound, or there: no PATCH may look like no group
             elif status not in FORM_REFUSED:
                 raise error
             refused = refused or error
@@ -83,20 +98,36 @@ class Groups:
         shown = read(answer.resource, parse_path("displayName"))
         if shown == name and identifier(answer.resource) in (scim_id, None):
             return True
-        if shown is None and self._learned["group_rename"] == form:
+        if shown is None and self._learned["group_rename"] == form and self._learned["silent:groups"]:
             return True
-        return read(self._talk.fetch(GROUPS, scim_id).resource, parse_path("displayName")) == name
+        fits = read(self._talk.fetch(GROUPS, scim_id).resource, parse_path("displayName")) == name
+        if fits and shown is None:
+            self._learned.set("silent:groups", "yes")
+        return fits
 
     def delete(self, scim_id: str) -> Applied:
-        """See `ports.Target.delete_group`: 404 means done."""
+        """See `ports.Target.delete_group`: 404 means done, unless the group can still be read."""
         self._refuse_reserved(scim_id, "deleted")
         with self._talk.group_locks[scim_id]:
-            answer = self._talk.http.send("DELETE", [GROUPS, scim_id])
+            try:
+                return self._delete(scim_id)
+            except TemporaryError as failure:
+                if failure.status not in (404, 410):
+                    raise
+            return self._delete(scim_id)
+
+    def _delete(self, scim_id: str) -> Applied:
+        answer = self._talk.http.send("DELETE", [GROUPS, scim_id])
         if answer.ok:
             return Applied(None, answer.status)
-        if answer.status in (404, 410):
+        error = error_for(answer, f"delete group {scim_id}")
+        if not isinstance(error, NotFound):
+            raise error
+        try:
+            there = self._talk.still_there(GROUPS, scim_id, error)
+        except NotFound:
             return Applied(None, answer.status, "the group was already gone")
-        raise error_for(answer, f"delete group {scim_id}")
+        raise there
 
     def _refuse_reserved(self, scim_id: str, done: str) -> None:
         name = self._talk.reserved.get(scim_id)
@@ -114,14 +145,14 @@ def replace_group(
 ) -> ScimAnswer:
     """GET, change the name or the members, PUT; after a 412 once more (RFC 7644 section 3.14).
 
-    Raises NotFound, and PermanentError at a server that never shows members: a PUT could lose them.
+    Raises NotFound, and PermanentError at a server that is not known to show members: a PUT could lose them.
     """
     for last in (False, True):
         found = talk.fetch(GROUPS, scim_id)
         shown = members_of(found.resource)
-        if shown is None and talk.learned["hidden:members"]:
+        if shown is None and _may_hide_members(talk, scim_id):
             raise PermanentError(
-                f"change group {scim_id}: the server never shows members, so a PUT could lose them",
+                f"change group {scim_id}: the server does not show members, so a PUT could lose them",
                 hint='with update_method = "auto" or "patch" members are changed without a PUT where possible',
             )
         members = ((shown or frozenset()) | set(add)) - set(remove) if add or remove else shown
@@ -131,6 +162,27 @@ def replace_group(
         answer = talk.http.send("PUT", [GROUPS, scim_id], body=body, headers=sent)
         if answer.status != 412 or last:
             break
-    if answer.status == 405:
+    if answer.status in (404, 405, 410):
         talk.learned.drop("group_update")  # neither PATCH nor PUT: what was learned is no longer so
     return answer
+
+
+def _may_hide_members(talk: Conversation, scim_id: str) -> bool:
+    """Whether a group that shows no members may have some: no other group shows its own either."""
+    if talk.learned["hidden:members"]:
+        return True
+    if scim_id in talk.made_groups:
+        return False
+    if not talk.learned["members_shown"]:
+        _look_at_others(talk)
+    return not talk.learned["members_shown"]
+
+
+def _look_at_others(talk: Conversation) -> None:
+    """Reads the first groups of the list, and some of them by id, until one shows members: that is then learned."""
+    listed = next(iter(Walk(talk, GROUPS, talk.group_of)), ())
+    for group in listed[:_OTHERS]:
+        if talk.learned["members_shown"]:
+            return
+        with suppress(NotFound):
+            talk.group_of(talk.fetch(GROUPS, group.scim_id).body)

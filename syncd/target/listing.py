@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from syncd.errors import AccessDenied, IncompleteRead, NotFound, PermanentError, SyncdError, TemporaryError
 from syncd.model import RemoteGroup, RemoteUser
-from syncd.target.answers import ScimAnswer, error_for, problem
+from syncd.target.answers import LIKELY_WRONG_BASE, ScimAnswer, error_for, problem
 from syncd.target.conversation import Conversation
 from syncd.target.scim_wire import resources, total
 
@@ -124,7 +124,9 @@ class Walk(Generic[T]):
         if page > 1 and cursor is None and answer.status in (400, 404, 416):
             return None
         if answer.status == 404:
-            raise NotFound(f"list {self._name}: Split answers 404 {problem(answer)}", status=404)
+            raise NotFound(
+                f"list {self._name}: Split answers 404 {problem(answer)}", status=404, hint=LIKELY_WRONG_BASE
+            )
         failed: SyncdError = error_for(answer, "list")
         raise IncompleteRead(self._name, page, failed.message, status=answer.status)
 

@@ -19,9 +19,9 @@ from typing import Any
 
 from syncd.errors import AccessDenied, NotFound, PermanentError, SyncdError, TemporaryError
 from syncd.ports.target import MemberOutcome
-from syncd.target.answers import FORM_REFUSED, ScimAnswer, error_for
+from syncd.target.answers import FORM_REFUSED, ScimAnswer, Unanswered, error_for
 from syncd.target.conversation import GROUPS, Conversation
-from syncd.target.groups import patch_is_known_missing, replace_group
+from syncd.target.groups import may_be_learned, patch_is_known_missing, replace_group
 from syncd.target.scim_wire import equals, identifier, members_of, patch
 
 _ADD = ("path", "pathless", "put")
@@ -111,9 +111,11 @@ class Members:
         for form in forms:
             if form != "put" and patch_is_known_missing(self._talk):
                 continue
+            if form == "values" and refused is not None and _status(refused) not in FORM_REFUSED:
+                continue  # it may empty the group: only where the server refused the other form as such
             answer, error = self._send(work, form, left, adding=adding)
             if answer is not None:
-                left = self._still_open(work, form, answer, left, adding=adding)
+                left = self._still_open(work, form, answer, left, adding=adding, refused=refused)
             elif error is not None:
                 refused = refused or error
                 left = self._after_refusal(work, left, adding=adding)
@@ -142,7 +144,7 @@ class Members:
             answer = sender(work, ids)
         else:
             try:
-                answer = self._patch(work, _body(form, ids))
+                answer = self._add(work, form, ids) if adding else self._patch(work, _body(form, ids))
             except TemporaryError as failure:
                 if failure.status != 500 or self._learned[_KEY[adding]] == form:
                     raise
@@ -153,29 +155,58 @@ class Members:
         if answer.ok:
             return answer, None
         error = error_for(answer, f"change members of group {work.scim_id}")
-        if answer.status == 405 and form != "put" and self._talk.method == "auto":
+        if isinstance(error, NotFound):
+            # Whoever asked reads the group next, and hears NotFound there when it is gone.
+            error = TemporaryError(f"{error.message}, but the group is there", status=answer.status)
+        elif answer.status == 405 and form != "put" and self._talk.method == "auto":
             self._learned.set("group_update", "put")
-        elif answer.status not in FORM_REFUSED and answer.status not in (404, 409, 413):
+        elif answer.status not in FORM_REFUSED and answer.status not in (409, 413):
             raise error
         return None, error
 
-    def _patch(self, work: _Work, body: Any) -> ScimAnswer:
-        return self._talk.http.send("PATCH", [GROUPS, work.scim_id], body=body)
+    def _add(self, work: _Work, form: str, ids: Sequence[str]) -> ScimAnswer:
+        """An addition that was not answered is looked at before it is sent again: some servers list a member twice."""
+        left, tries = list(ids), self._talk.http.between_tries()
+        while left:
+            try:
+                return self._patch(work, _body(form, left), once=True)
+            except Unanswered as lost:
+                maybe_unknown = lost.status == 500 and self._learned[_KEY[True]] != form
+                if maybe_unknown or next(tries, None) is None:
+                    raise
+                shown = self._read(work)
+                if shown is None:
+                    raise
+                left = _open(left, shown, adding=True)
+        return ScimAnswer(200, {}, None, "")  # everybody is in: the read said so
+
+    def _patch(self, work: _Work, body: Any, *, once: bool = False) -> ScimAnswer:
+        return self._talk.http.send("PATCH", [GROUPS, work.scim_id], body=body, once=once)
 
     def _still_open(
-        self, work: _Work, form: str, answer: ScimAnswer, ids: Sequence[str], *, adding: bool
+        self,
+        work: _Work,
+        form: str,
+        answer: ScimAnswer,
+        ids: Sequence[str],
+        *,
+        adding: bool,
+        refused: SyncdError | None = None,
     ) -> list[str]:
         """Notes what a success achieved; returns the ids that it did not, as far as the server shows."""
         known = self._learned[_KEY[adding]] == form
         shown = self._shown_by(work, answer)
-        if shown is None and not known:
+        silent = shown is None
+        if silent and not (known and self._learned["silent:groups"]):
             shown = self._read(work)
         elif shown is not None and _open(ids, shown, adding=adding):
             shown = self._read(work)  # an answer may show a part of a large group, or the state before
         left = _open(ids, shown, adding=adding) if shown is not None else []
         work.done[adding].update(set(ids) - set(left))
+        if silent and not left:
+            self._learned.set("silent:groups", "yes")
         clears = form == "values" and self._learned["members_values"] == "clears"
-        if not left and not known and not clears:
+        if not left and not known and not clears and may_be_learned(self._talk, form, refused):
             self._learned.set(_KEY[adding], form)
         return left
 
@@ -197,9 +228,8 @@ class Members:
         return group.members
 
     def _after_refusal(self, work: _Work, ids: Sequence[str], *, adding: bool) -> list[str]:
-        """Some servers answer noTarget when one of many is no member any more, or 404 for the group itself: look.
-
-        Raises NotFound when the group is gone.
+        """Some servers answer noTarget when one of many is no member any more: look. Raises NotFound when the group is
+        gone.
         """
         shown = self._read(work)
         if shown is None:
@@ -250,12 +280,21 @@ class Members:
             body = _body("path" if self._learned["members_add"] != "pathless" else "pathless", batch)
             answer = self._patch(work, body)
             if not answer.ok:
-                raise error_for(answer, f"restore {len(batch)} members of group {work.scim_id}")
+                error = error_for(answer, f"restore {len(batch)} members of group {work.scim_id}")
+                raise (
+                    self._talk.still_there(GROUPS, work.scim_id, error)
+                    if isinstance(error, NotFound)
+                    else error
+                )
         missing = set(lost) - (self._read(work) or frozenset())
         if missing:
             names = ", ".join(sorted(missing)[:10])
             message = f"group {work.scim_id} lost {len(missing)} members that the server does not take back: {names}"
             raise TemporaryError(message)
+
+
+def _status(error: SyncdError) -> int | None:
+    return error.status if isinstance(error, TemporaryError | PermanentError) else None
 
 
 def _open(ids: Collection[str], shown: frozenset[str], *, adding: bool) -> list[str]:

@@ -31,7 +31,8 @@ class RetryPolicy:
     """`attempts` tries in all; delays in seconds, doubled from `first` up to `ceiling`, full jitter.
 
     `deadline` bounds the seconds that one request may spend waiting. `limit_waits` bounds how often one request
-    may be told 429 with a time to come back; such a wait is no failed try.
+    may be told 429; such a wait is no failed try. Where the server names no time it is `limited_first` seconds,
+    doubled up to `limited_ceiling`.
     """
 
     attempts: int = 5
@@ -39,11 +40,17 @@ class RetryPolicy:
     ceiling: float = 30.0
     deadline: float = 300.0
     limit_waits: int = 10
+    limited_first: float = 5.0
+    limited_ceiling: float = 60.0
 
     def delay(self, failures: int) -> float:
         """Seconds before the next try after so many failures (1-based)."""
         # Jitter keeps clients apart; nothing secret depends on it.
         return random.uniform(0, min(self.ceiling, self.first * 2.0 ** min(failures - 1, 60)))  # noqa: S311
+
+    def limited(self, times: int) -> float:
+        """Seconds to pause after so many 429 that name no time (1-based)."""
+        return min(self.limited_ceiling, self.limited_first * 2.0 ** min(times - 1, 60))
 
 
 def http_date(value: str | None) -> datetime | None:

@@ -10,7 +10,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -227,6 +227,15 @@ class ScimHttp:
             return retrying(attempt)
         except Again as again:
             raise again.error from again.__cause__
+
+    def between_tries(self) -> Iterator[float]:
+        """The delays of the retry policy in seconds, each slept before it is yielded: look, then repeat."""
+        for failures in range(1, self._policy.attempts):
+            seconds = self._policy.delay(failures)
+            self.pacer.sleep(seconds)
+            if self.pacer.stopped:
+                return
+            yield seconds
 
     def _try(self, call: _Call) -> ScimAnswer:
         with self.pacer.place(self._policy.deadline):

@@ -21,6 +21,8 @@ T = TypeVar("T", RemoteUser, RemoteGroup)
 _REFUSALS = (400, 405, 422, 500, 501)
 _PLAIN = re.compile(r"[A-Za-z0-9@._-]+")
 _SEARCH_PAGES = 2_000
+_FOLDS = "filter:users.userName:folds"
+_MARKS = "filter:users.externalId:works"
 _FEW = 5
 """More strangers than a filter that works loosely would show: this one is ignored."""
 
@@ -68,7 +70,8 @@ class Search:
         found = self._filtered(self._users, "externalId", okta_id, either)
         if any(ours(user) for user in found.hits):
             return [user for user in found.hits if ours(user)]
-        for name in dict.fromkeys([user_name, user_name.lower()]):
+        names = [user_name] if self._folds(user_name) else [user_name, user_name.lower()]
+        for name in dict.fromkeys(names):
             named = self._filtered(self._users, "userName", name, either)
             if not named.answered:
                 return self._everything(self._users, either)
@@ -78,6 +81,43 @@ class Search:
             return []
         mailed = self._filtered(self._users, "emails.value", user_name, either)
         return mailed.hits or self._everything(self._users, either)
+
+    def is_whole(self, user_name: str) -> bool:
+        """See `ports.Target.search_is_whole`. RFC 7643 says that userName ignores case (section 4.1.1); many filters do
+        not, and some find nobody by externalId. Beyond ASCII none is believed: SQLite, for one, folds nothing else.
+        """
+        learned = self._talk.learned
+        if learned[_key(USERS, "userName")] in ("refused", "ignored"):
+            return True  # then the whole list is compared
+        known = learned[_FOLDS] == "no" or (learned[_FOLDS] and learned[_MARKS])
+        if user_name.isascii() and not known:
+            self._try_filters()
+        return self._folds(user_name) and learned[_MARKS] != "no"
+
+    def _folds(self, user_name: str) -> bool:
+        return user_name.isascii() and self._talk.learned[_FOLDS] == "yes"
+
+    def _try_filters(self) -> None:
+        """Searches for users of the first page: under their name in other letters, and by their externalId."""
+        learned = self._talk.learned
+        first = next(iter(Walk(self._talk, USERS, self._talk.user_of)), ())
+        cased = ((user, user.user_name.swapcase()) for user in first if user.user_name.isascii())
+        named = next(((user, other) for user, other in cased if other != user.user_name), None)
+        marked = next((user for user in first if user.external_id), None)
+        tried_before = bool(learned[_FOLDS])
+        if named is not None and not tried_before:
+            self._try_filter(_FOLDS, "userName", named[1], named[0])
+            if learned[_FOLDS] == "no":
+                return
+        if marked is not None and marked.external_id:
+            self._try_filter(_MARKS, "externalId", marked.external_id, marked)
+        elif tried_before:
+            learned.set(_MARKS, "unseen")  # nobody has one: the server drops them, or they are far behind
+
+    def _try_filter(self, key: str, attribute: str, value: str, somebody: RemoteUser) -> None:
+        found = self._filtered(self._users, attribute, value, lambda user: user.scim_id == somebody.scim_id)
+        if found.answered:
+            self._talk.learned.set(key, "yes" if found.hits else "no")
 
     def groups(self, okta_id: str, name: str, *, deep: bool = False) -> Sequence[RemoteGroup]:
         """Groups whose externalId is ours or whose displayName is exactly this: none, one or many."""

@@ -100,6 +100,9 @@ class ScimTarget:
         """Also raises IncompleteRead when the server cannot show whether the user exists."""
         return self._search.users(okta_id, user_name)
 
+    def search_is_whole(self, user_name: str) -> bool:
+        return self._search.is_whole(user_name)
+
     def find_groups(self, *, okta_id: str, name: str) -> Sequence[RemoteGroup]:
         """Also raises IncompleteRead when the server cannot show whether the group exists."""
         return self._search.groups(okta_id, name)

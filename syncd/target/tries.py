@@ -5,6 +5,9 @@ from __future__ import annotations
 from syncd.errors import SyncdError
 from syncd.target.pacing import Pacer, RetryPolicy
 
+_WORTH_WAITING = 1.0
+"""Seconds. Less than this is no time to come back."""
+
 
 class Again(Exception):  # noqa: N818  (control flow between one try and the next)
     """A try failed in a way that may be repeated; `error` is what to raise when it is not.
@@ -31,16 +34,20 @@ class Tries:
 
     def wait(self, again: Again) -> float:
         """Counts the failure; seconds to sleep. 0 where the closed gate does the waiting, for every thread."""
-        if again.pause is not None:
+        if again.limited or again.pause is not None:
             self._limited += 1
-            self._waited += again.pause
+            pause = again.pause or 0.0
+            # A time that is over is believed once: a window that has just ended, or a clock that is wrong.
+            useless = again.pause is None or (pause < _WORTH_WAITING and self._limited > 1)
+            if useless:
+                pause = self._policy.limited(self._limited - (again.pause is not None))
+            self._waited += pause
+            if useless and not self.over:
+                self._pacer.close_gate(pause, "429 without a time to come back")
             return 0.0
         self._failures += 1
         seconds = self._policy.delay(self._failures)
         self._waited += seconds
-        if again.limited and not self.over:
-            self._pacer.close_gate(seconds, "429 without a time to come back")
-            return 0.0
         return seconds
 
     @property

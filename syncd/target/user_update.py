@@ -8,6 +8,7 @@ changed user costs one request.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ from syncd.target.user_forms import FORMS, Form, Wish, family_of
 
 _VALUE_REFUSED = frozenset({"invalidValue", "mutability", "sensitive", "tooMany"})
 _NO_SUCH_METHOD = 405
+_NO_ROUTE = (404, 405, 410)
 _NEITHER = (400, 405, 422, 501)
 
 
@@ -32,7 +34,7 @@ class _VanishedError(NotFound):
 @dataclass(slots=True)
 class _Attempt:
     """What one form achieved: paths by what the server showed afterwards (the value, nothing, something else), and
-    the first refusal.
+    the first refusal. `astray`: PATCH was answered 404 although the user is there.
     """
 
     applied: set[str] = field(default_factory=set)
@@ -42,6 +44,7 @@ class _Attempt:
     status: int | None = None
     accepted: bool = False
     no_patch: bool = False
+    astray: bool = False
     notes: list[str] = field(default_factory=list)
 
     def refuse(self, error: SyncdError) -> None:
@@ -56,6 +59,7 @@ class _Attempt:
         self.status = later.status or self.status
         self.accepted = self.accepted or later.accepted
         self.no_patch = self.no_patch or later.no_patch
+        self.astray = self.astray or later.astray
         self.notes += later.notes
 
     @property
@@ -73,7 +77,7 @@ class UserUpdate:
     def deactivate(self, scim_id: str) -> Applied:
         """`active` false. `Applied.scim_id` is None when the target has removed the user (Harness does)."""
         try:
-            applied = self.update(scim_id, {"active": True}, {"active": False})
+            applied = self._change(Wish(scim_id, {"active": True}, {"active": False}))
             if self._talk.flavor == "harness" or self._learned["deactivation"] == "removes":
                 self._read_back(scim_id)
         except _VanishedError as gone:
@@ -81,16 +85,20 @@ class UserUpdate:
             return Applied(scim_id=None, status=gone.status, note="the target has removed the user")
         except NotFound as gone:
             try:
-                self._talk.fetch(USERS, scim_id)
+                # Asked once more: whoever is taken for gone keeps an account that is not.
+                there = self._talk.still_there(USERS, scim_id, gone)
             except NotFound:
                 return Applied(scim_id=None, status=gone.status, note="the user was already gone")
-            raise TemporaryError(f"{gone.message}, but the user is there", status=gone.status) from gone
+            raise there from gone
         return applied
 
-    def _read_back(self, scim_id: str) -> Mapping[str, Any]:
+    def _read_back(self, scim_id: str, *, answered: str | None = None) -> Mapping[str, Any]:
+        """`answered`: the id that the answer to the write showed."""
         try:
             return self._talk.fetch(USERS, scim_id).resource
         except NotFound as gone:
+            if answered not in (None, scim_id):  # some servers make ids of names
+                raise NotFound(f"{gone.message}: the server now calls it {answered}", status=404) from gone
             raise _VanishedError(gone.message, status=gone.status) from gone
 
     def update(
@@ -100,9 +108,17 @@ class UserUpdate:
         after: Mapping[str, Json],
         whole: Mapping[str, Json] | None = None,
     ) -> Applied:
-        """See `ports.Target.update_user`. Raises PermanentError when no form makes the server take the values."""
-        wish = Wish(scim_id, before, after, whole or {})
-        left = dict(after)
+        """See `ports.Target.update_user`. Raises PermanentError when no form makes the server take the values, and
+        NotFound only when reading the user finds nobody either.
+        """
+        try:
+            return self._change(Wish(scim_id, before, after, whole or {}))
+        except _VanishedError as gone:
+            message = f"{gone.message}, just after it took a change"
+            raise TemporaryError(message, status=gone.status) from gone
+
+    def _change(self, wish: Wish) -> Applied:
+        left = dict(wish.after)
         total = _Attempt()
         hidden: set[str] = set()
         for form in self._forms():
@@ -110,13 +126,13 @@ class UserUpdate:
             if not todo or (total.no_patch and form != "put"):
                 continue
             attempt = self._try(form, wish, todo)
-            self._remember(form, attempt)
             total.add(attempt)
+            self._remember(form, attempt, astray=total.astray)
             known = {text for text in attempt.absent if self._learned[f"hidden:{text}"]}
             hidden |= known
             left = {text: value for text, value in left.items() if text not in attempt.applied | known}
             if not left:
-                return Applied(scim_id, total.status, total.note, verified=not hidden)
+                return Applied(wish.scim_id, total.status, total.note, verified=not hidden)
         return self._settle(wish, left, total)
 
     def _settle(self, wish: Wish, left: Mapping[str, Json], total: _Attempt) -> Applied:
@@ -147,13 +163,17 @@ class UserUpdate:
         position = next((place for place, form in enumerate(FORMS) if form == known), 0)
         return min(position, FORMS.index(self._forms()[-1]))
 
-    def _remember(self, form: Form, attempt: _Attempt) -> None:
+    def _remember(self, form: Form, attempt: _Attempt, *, astray: bool) -> None:
+        """A PUT after a PATCH that went `astray` worked this once; where PATCH was seen to work it will again."""
+        if self._talk.method == "auto" and attempt.applied:
+            if form != "put":
+                self._learned.set("update_method", "patch")
+            elif astray and not self._learned["update_method"]:
+                self._learned.set("update_method", "put")
         for text in attempt.applied:
             self._learned.set(f"trusted:{form}:{text}", "yes")
-            if form != "combined" and self._forms() != FORMS[-1:]:
+            if form != "combined" and self._forms() != FORMS[-1:] and not astray:
                 self._learned.set(f"form:{family_of(text)}", form)
-        if self._talk.method == "auto" and attempt.applied and form != "put":
-            self._learned.set("update_method", "patch")
 
     def _try(self, form: Form, wish: Wish, todo: Mapping[str, Json]) -> _Attempt:
         if form == "put":
@@ -203,11 +223,15 @@ class UserUpdate:
         if answer.ok:
             return answer
         error = error_for(answer, what)
-        no_patch = answer.status == _NO_SUCH_METHOD
-        if answer.status == 404 and self._talk.method == "auto" and not self._learned["update_method"]:
-            self._talk.fetch(USERS, wish.scim_id)  # NotFound, or there: no PATCH may look like no user
-            no_patch = True
-        if no_patch:
+        if isinstance(error, NotFound):
+            # A missing route, a gateway: only a read tells whether the user is gone.
+            there = self._talk.still_there(USERS, wish.scim_id, error)
+            if self._talk.method != "auto":
+                raise there
+            attempt.no_patch = attempt.astray = True
+            attempt.refuse(there)
+            return None
+        if answer.status == _NO_SUCH_METHOD:
             attempt.no_patch = True
             attempt.refuse(error)
             if self._talk.method == "auto":
@@ -221,9 +245,9 @@ class UserUpdate:
         return None
 
     def _put(self, wish: Wish, todo: Mapping[str, Json]) -> _Attempt:
-        """GET, change, PUT. A 412 (RFC 7644 section 3.14) reads and changes once more."""
+        """GET, change, PUT. A 412 (RFC 7644 section 3.14) and a 404 read and change once more."""
         for last in (False, True):
-            found = self._talk.fetch(USERS, wish.scim_id)
+            found = self._found(wish.scim_id)
             active = as_bool(wish.after.get("active"))
             if active is None:
                 shown = as_bool(read(found.resource, parse_path("active")))
@@ -232,19 +256,27 @@ class UserUpdate:
             version = self._talk.version(found)
             headers = {"If-Match": version} if version else None
             answer = self._talk.http.send("PUT", [USERS, wish.scim_id], body=body, headers=headers)
-            if answer.status != 412 or last:
+            if answer.status not in (404, 410, 412) or last:
                 break
         attempt = _Attempt(status=answer.status, accepted=answer.ok)
         if not answer.ok:
             error = error_for(answer, f"update user {wish.scim_id}")
-            if answer.status not in _NEITHER:
+            if isinstance(error, NotFound):
+                error = self._talk.still_there(USERS, wish.scim_id, error)
+            elif answer.status not in _NEITHER:
                 raise error
-            if answer.status == _NO_SUCH_METHOD and self._learned["update_method"] == "put":
+            if answer.status in _NO_ROUTE and self._learned["update_method"] == "put":
                 self._learned.drop("update_method")  # neither: what was learned is no longer so
             attempt.refuse(error)
             return attempt
         self._judge("put", wish, todo, answer, attempt)
         return attempt
+
+    def _found(self, scim_id: str) -> ScimAnswer:
+        """The user; asked twice before they are called gone."""
+        with suppress(NotFound):
+            return self._talk.fetch(USERS, scim_id)
+        return self._talk.fetch(USERS, scim_id)
 
     def _judge(
         self, form: Form, wish: Wish, sent: Mapping[str, Json], answer: ScimAnswer, attempt: _Attempt
@@ -254,17 +286,21 @@ class UserUpdate:
         unsure = [text for text in sent if not self._shows(resource, text, sent[text], attempt)]
         if not unsure:
             return
-        if not any(_shown(resource, text) for text in unsure):
-            if all(self._learned[f"trusted:{form}:{text}"] for text in unsure):
+        silent = not any(_shown(resource, text) for text in unsure)
+        if silent:
+            trusted = all(self._learned[f"trusted:{form}:{text}"] for text in unsure)
+            if trusted and self._learned["silent:users"]:
                 attempt.applied.update(unsure)
                 return
             if all(self._learned[f"hidden:{text}"] for text in unsure):
                 attempt.absent.update(unsure)
                 return
-        resource = self._read_back(wish.scim_id)
+        resource = self._read_back(wish.scim_id, answered=identifier(answer.resource))
         for text in unsure:
             if not self._shows(resource, text, sent[text], attempt):
                 (attempt.denied if _shown(resource, text) else attempt.absent).add(text)
+        if silent and attempt.applied.issuperset(unsure):
+            self._learned.set("silent:users", "yes")
 
     def _shows(self, resource: Mapping[str, Any], text: str, asked: Json, attempt: _Attempt) -> bool:
         """Whether the resource shows the asked value; then it is noted as applied."""

@@ -243,7 +243,14 @@ def impatient(attempts: int = 5) -> Iterator[None]:
         )
         patch.setattr(
             "syncd.target.pacing.RetryPolicy",
-            partial(SplitRetry, attempts=attempts, first=FIRST, ceiling=CEILING),
+            partial(
+                SplitRetry,
+                attempts=attempts,
+                first=FIRST,
+                ceiling=CEILING,
+                limited_first=FIRST,
+                limited_ceiling=CEILING,
+            ),
         )
         patch.setattr("syncd.source.pace._MARGIN", 0.001)
         patch.setattr("syncd.source.conversation._RESET_MARGIN", 0.001)

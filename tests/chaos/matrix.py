@@ -130,19 +130,19 @@ OUTCOMES: Mapping[str, str] = {
     "put a user":
         "ww ss ww ew ew ww ew ww ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ww ee",
     "deactivate a user":
-        "ee ss ww ww ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee",
+        "ee ss ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee",
     "find a group":
         "ef ss ss ee ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef ef ee",
     "create a group":
         "ww ss ww ww ww ww ww ww ew ew ew ew ew ew ew ww tt ew ee ee ee ww ew ww ee",
     "add members":
-        "ew ss ww ew ew ew ww ew ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ew ee",
+        "ew ss ww ew ew ew ww ew ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ee ee",
     "remove members":
         "ee ss ww ee ew ee ww ee ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ee ee",
     "rename a group":
         "ee ss ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee",
     "delete a group":
-        "ww ss ww bb ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ee ee ww ew bb ee",
+        "ww ss ww ew ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ee ee ww ew bb ee",
 }
 # fmt: on
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from syncd.cli.app import run
 
 OKTA_TOKEN = "00okta-Token-value-7Qx2"
 SPLIT_TOKEN = "split-Token-value-9Zk4"
+TODAY = f"{datetime.now(UTC):%Y-%m-%d}"
 
 CONFIG = """
 name = "{name}"
@@ -66,7 +68,7 @@ def write_config(
     app_id: str = "0oa1",
     base_url: str = "http://127.0.0.1:1/scim/v2",
     more: str = "",
-    created: str = "2026-03-01",
+    created: str = TODAY,
     name: str | None = None,
 ) -> Path:
     text = CONFIG.format(

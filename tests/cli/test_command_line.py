@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -98,6 +100,9 @@ def test_global_options_may_stand_before_and_after_the_command(syncd: Invoker) -
         ["sync", "--allow", "deactivations=many"],
         ["sync", "--allow", "everything=1"],
         ["sync", "--user", ""],
+        ["sync", "--user", "ada@example.com", "--full"],
+        ["plan", "--group", "Engineering", "--full"],
+        ["apply", "--yes", "--user", "ada@example.com", "--full"],
         ["apply"],
         ["apply", "plan.json", "--user", "ada@example.com"],
         ["apply", "missing.json"],
@@ -117,6 +122,29 @@ def test_what_makes_no_sense_is_a_usage_error(syncd: Invoker, arguments: list[st
     assert said.code == 64
     assert said.err
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["snyc"], "Did you mean 'sync'?"),
+        (["stat"], "Did you mean 'status'?"),
+        (["REL"], "Did you mean 'relink' or 'release'?"),
+        (["audit", "verfy"], "Did you mean 'verify'?"),
+        (["xylophone"], "See: syncd --help"),
+        (["plan", "--usr", "x"], "Did you mean '--user'?"),
+        (["--json", "plan"], "Options of a command stand after its name."),
+        (["simulate"], "'{okta|split}'. Choose from: okta, split"),
+        (["status", "-c", ""], "the path is empty"),
+    ],
+)
+def test_a_slip_of_the_keyboard_is_answered_with_what_was_meant(
+    syncd: Invoker, arguments: list[str], word: str
+) -> None:
+    said = syncd(*arguments)
+
+    assert said.code == 64
+    assert word in said.err
 
 
 def test_an_unknown_limit_is_answered_with_the_limits_there_are(syncd: Invoker) -> None:
@@ -208,6 +236,22 @@ def test_init_writes_a_starter_that_loads_once_the_variables_are_set(syncd: Invo
     assert syncd("status", "--json").document["connection"] == "config"
 
 
+def test_init_writes_where_config_says_and_names_the_file_in_every_next_step(syncd: Invoker) -> None:
+    said = syncd("init", "-c", "my split.toml")
+
+    assert said.code == 0
+    assert [path.name for path in syncd.directory.iterdir()] == ["my split.toml"]
+    for command in ("check", "plan", "sync"):
+        assert f"syncd {command} --config 'my split.toml'" in said.out
+
+
+def test_init_with_two_places_is_a_usage_error(syncd: Invoker) -> None:
+    assert syncd("init", "one.toml", "-c", "two.toml").code == 64
+    assert syncd("init", "-c", "one.toml", "-c", "two.toml").code == 64
+    assert list(syncd.directory.iterdir()) == []
+    assert syncd("init", "one.toml", "-c", "one.toml").code == 0
+
+
 def test_init_never_overwrites(syncd: Invoker) -> None:
     path = syncd.directory / "mine.toml"
     path.write_text("name = 1\n", encoding="utf-8")
@@ -262,14 +306,33 @@ def test_a_simulator_whose_port_is_taken_says_so(syncd: Invoker) -> None:
     assert "--port" in said.err
 
 
-def test_a_fixture_that_is_none_is_said_to_be_none(syncd: Invoker) -> None:
+@pytest.mark.parametrize("kind", ["okta", "split"])
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        ("no json", "not JSON"),
+        ("[]", "not a JSON object"),
+        ('{"users": 5}', "users"),
+        ('{"users": [5]}', "users"),
+        ('{"users": [{"nope": 1}]}', "users"),
+        ('{"surplus": 1}', "surplus"),
+        ('{"groups": [{"name": 7, "members": 3}]}', "groups"),
+        ("\udcff", "not UTF-8"),
+    ],
+)
+def test_a_bad_fixture_is_a_usage_error_that_says_what_is_wrong_in_which_file(
+    syncd: Invoker, kind: str, content: str, wrong: str
+) -> None:
     fixture = syncd.directory / "world.json"
-    fixture.write_text("no json", encoding="utf-8")
+    fixture.write_text(content, encoding="utf-8", errors="surrogateescape")
 
-    said = syncd("simulate", "split", "--fixture", fixture)
+    said = syncd("simulate", kind, "--fixture", fixture)
 
-    assert said.code == 1
-    assert "not JSON" in said.err
+    assert said.code == 64
+    assert said.err.startswith("error: ")
+    assert str(fixture) in said.err
+    assert wrong in said.err
+    assert "docs/simulators.md" in said.err
 
 
 # what goes wrong unexpectedly
@@ -314,6 +377,65 @@ def test_ctrl_c_is_130_and_a_sentence(syncd: Invoker, monkeypatch: pytest.Monkey
     assert "Traceback" not in said.err
 
 
+def test_ctrl_c_that_a_library_turns_into_its_own_error_is_130_too(
+    syncd: Invoker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_config(syncd.directory / "config.toml")
+
+    def broken(*_: object, **__: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ValueError("a validator could not be built") from None
+
+    monkeypatch.setattr("syncd.engine.status.status", broken)
+
+    said = syncd("status")
+
+    assert said.code == 130
+    assert "fault of syncd" not in said.err
+
+
+def test_ctrl_c_that_is_lost_in_a_callback_comes_again(
+    syncd: Invoker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_config(syncd.directory / "config.toml")
+
+    class Callback:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    went_on = []
+
+    def interrupted(*_: object, **__: object) -> None:
+        Callback()
+        time.sleep(30)
+        went_on.append("and on")
+
+    monkeypatch.setattr("syncd.engine.status.status", interrupted)
+
+    said = syncd("status")
+
+    assert said.code == 130
+    assert went_on == []
+    assert "Exception ignored" not in said.err
+
+
+def test_ctrl_c_before_anything_is_imported_is_quiet(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'click': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from syncd.__main__ import main\n"
+        "sys.exit(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 def test_an_error_says_what_happened_and_what_to_do(syncd: Invoker, monkeypatch: pytest.MonkeyPatch) -> None:
     write_config(syncd.directory / "config.toml")
     _break_status(monkeypatch, ConfigurationError("the thing is broken", hint="Mend the thing."))
@@ -354,6 +476,57 @@ def test_a_reader_that_goes_away_is_no_failure(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+def _shell(directory: Path, line: str) -> subprocess.CompletedProcess[str]:
+    """Runs a line of sh with `syncd` in it, as people redirect it."""
+    line = line.replace("syncd", f"{sys.executable} -m syncd", 1)
+    return subprocess.run(
+        ["sh", "-c", line], cwd=directory, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("syncd status >/dev/full", "No space left on device"),
+        ("syncd status --json >/dev/full", "No space left on device"),
+        ("syncd status >&-", "it is closed"),
+        ("syncd status --help >/dev/full", "No space left on device"),
+        ("syncd completion bash >&-", "it is closed"),
+        ("syncd simulate split >/dev/full", "No space left on device"),
+    ],
+)
+def test_an_answer_that_cannot_be_written_is_an_error_about_the_output(
+    tmp_path: Path, line: str, cause: str
+) -> None:
+    write_config(tmp_path / "config.toml")
+
+    done = _shell(tmp_path, line)
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == f"error: the answer cannot be written to stdout: {cause}"
+    assert "Traceback" not in done.stderr
+
+
+def test_a_graver_fault_keeps_its_exit_code_when_the_output_is_lost_too(tmp_path: Path) -> None:
+    assert _shell(tmp_path, "syncd status --json >/dev/full").returncode == 78
+    assert _shell(tmp_path, "syncd nope --json >/dev/full").returncode == 64
+
+
+def test_without_stderr_the_exit_code_is_the_same(tmp_path: Path) -> None:
+    assert _shell(tmp_path, "syncd status 2>/dev/full").returncode == 78
+    assert _shell(tmp_path, "syncd status 2>&- >&- <&-").returncode == 78
+
+
+@pytest.mark.parametrize("arguments", ["--help", "completion bash", "status --json"])
+def test_a_reader_that_has_read_enough_leaves_no_word(tmp_path: Path, arguments: str) -> None:
+    write_config(tmp_path / "config.toml")
+
+    done = _shell(tmp_path, f"(syncd {arguments}; echo $? >code) | true")
+
+    assert (tmp_path / "code").read_text().strip() == "0"
+    assert done.stderr == ""
+
+
 # exit codes
 
 
@@ -373,6 +546,16 @@ def test_a_reader_that_goes_away_is_no_failure(tmp_path: Path) -> None:
 def test_where_several_exit_codes_hold_the_contract_names_the_winner(codes: list[int], winner: int) -> None:
     assert exits.worst(codes) == winner
     assert exits.worst(reversed(codes)) == winner
+
+
+@pytest.mark.parametrize("document", ["--help", "README.md", "docs/how-it-works.md"])
+def test_every_exit_code_is_documented(syncd: Invoker, document: str) -> None:
+    place = Path(__file__).parents[2] / document
+    text = place.read_text(encoding="utf-8") if place.exists() else syncd(document).out
+
+    missing = [code for code in exits.PRECEDENCE if not re.search(rf"(^|[ |]){code} ", text, re.MULTILINE)]
+
+    assert missing == []
 
 
 def test_globals_start_empty_for_every_invocation() -> None:

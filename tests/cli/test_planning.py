@@ -121,6 +121,7 @@ def test_a_plan_that_was_edited_is_refused(world: World) -> None:
 
     assert said.code == 3
     assert "edited" in said.document["message"]
+    assert str(path) in said.document["message"]
     assert world.writes() == []
 
 
@@ -147,15 +148,29 @@ def test_a_plan_of_another_connection_is_refused(world: World) -> None:
     assert "acme" in said.err
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", b"[1]", b'{"schema": "syncd.plan/1"}'])
-def test_what_is_no_plan_is_refused(world: World, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", 64),
+        (b"{}", 64),
+        (b"\xff\xfe", 64),
+        (b"[1]", 64),
+        (b'{"schema": "syncd.run/1"}', 64),
+        (b'{"schema": "syncd.plan/1"}', 3),
+        (b'{"schema": "syncd.plan/2"}', 3),
+    ],
+)
+def test_what_is_no_plan_is_a_usage_error_that_names_the_file(
+    world: World, content: bytes, code: int
+) -> None:
     path = world.syncd.directory / "plan.json"
     path.write_bytes(content)
 
     said = world.syncd("apply", path, *world.base)
 
-    assert said.code in (3, 64)
+    assert said.code == code
     assert said.err.startswith("error: ")
+    assert str(path) in said.err
     assert world.writes() == []
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from syncd.report import jsondoc
+from syncd.report.held_text import decided_lines, released_lines
 from syncd.report.lines import Line, plain
 from syncd.report.plan_text import plan_lines
-from syncd.report.text import check_lines, decision_lines, duration, run_lines, status_lines
+from syncd.report.text import check_lines, duration, run_lines, status_lines
 
 
 def change(kind: str, name: str, **more: Any) -> dict[str, Any]:
@@ -170,13 +171,27 @@ HOSTILE = "\x1b]0;owned\x07\u202eevil\nPlan: nothing"
                 "checks": [{"name": HOSTILE, "state": "fail", "detail": HOSTILE, "hint": HOSTILE}],
             }
         ),
-        decision_lines(
+        released_lines(
             {
                 "connection": HOSTILE,
                 "decision": "release",
                 "items": [{"object": HOSTILE, "okta_id": HOSTILE, "name": HOSTILE}],
             }
         ),
+        status_lines(
+            {
+                "connection": HOSTILE,
+                "state": "held",
+                "quarantine": {"side": HOSTILE, "reason": HOSTILE, "since": HOSTILE},
+                "managed": {"users": 1, "active_users": 1, "groups": 2, "memberships": 3},
+                "last_complete_read": HOSTILE,
+                "last_complete_read_age_seconds": 1,
+                "runs": [],
+                "held": [{"id": HOSTILE, "reason": HOSTILE, "changes": 1}],
+                "failing": [],
+            }
+        ),
+        decided_lines({"decision": HOSTILE, "items": [{"kind": HOSTILE, "name": HOSTILE}]}, "And then."),
     ],
 )
 def test_names_cannot_steer_the_terminal(lines: Iterable[Line]) -> None:
@@ -235,6 +250,22 @@ def test_a_run_tells_what_failed_and_when_it_is_tried_again() -> None:
     assert "Sync partial: 3 created; 1 failed." in text
 
 
+def test_a_hint_that_many_errors_share_is_said_once() -> None:
+    errors = [
+        {
+            "object": name,
+            "kind": "create_user",
+            "message": "404",
+            "hint": "look at base_url",
+            "next_attempt": "b",
+        }
+        for name in ("ada", "bob")
+    ]
+    text = plain(run_lines(run_document(status="partial", errors=errors)))
+
+    assert text.count("→ look at base_url") == 1
+
+
 def test_check_lines_say_what_to_do_where_something_is_to_do() -> None:
     document = {
         "connection": "split-prod",
@@ -252,14 +283,27 @@ def test_check_lines_say_what_to_do_where_something_is_to_do() -> None:
     assert text.endswith("split-prod: 1 check failed.\n")
 
 
-def test_status_shows_age_runs_failures_and_the_token() -> None:
-    document = {
+def status_document(**more: Any) -> dict[str, Any]:
+    return {
+        "schema": "syncd.status/1",
         "connection": "split-prod",
-        "state": "failing",
+        "state": "well",
+        "quarantine": None,
         "managed": {"users": 1, "active_users": 1, "groups": 2, "memberships": 3},
         "last_complete_read": "2026-01-01T00:00:00Z",
         "last_complete_read_age_seconds": 7300,
-        "runs": [
+        "runs": [],
+        "held": [],
+        "failing": [],
+        "token": None,
+        **more,
+    }
+
+
+def test_status_shows_age_runs_failures_and_the_token() -> None:
+    document = status_document(
+        state="failing",
+        runs=[
             {
                 "run_id": "r1",
                 "kind": "full",
@@ -270,7 +314,7 @@ def test_status_shows_age_runs_failures_and_the_token() -> None:
                 "error": None,
             }
         ],
-        "failing": [
+        failing=[
             {
                 "object": "eve",
                 "kind": "update_user",
@@ -280,15 +324,39 @@ def test_status_shows_age_runs_failures_and_the_token() -> None:
                 "next_attempt": "b",
             }
         ],
-        "token": {"created": "2025-06-01", "expires_in_days": 12},
-    }
+        token={"created": "2025-06-01", "expires_in_days": 12},
+    )
     text = plain(status_lines(document))
 
     assert "1 user (1 active), 2 groups, 3 memberships" in text
     assert "(2 h ago)" in text
     assert "unfinished" in text
     assert "1 try since a, next b" in text
+    assert "syncd retry" in text
     assert "expires in 12 days" in text
+
+
+def test_status_shows_what_is_held_and_how_to_decide() -> None:
+    hold = {"id": "h12", "check": "deactivations", "reason": "5 users would be removed", "changes": 5}
+
+    text = plain(status_lines(status_document(state="held", held=[hold])))
+
+    assert "Held (5 changes)\n  h12: 5 changes  5 users would be removed\n" in text
+    assert "syncd approve ID" in text
+
+
+@pytest.mark.parametrize(
+    ("side", "way_out"),
+    [("okta", "asks Okta once"), ("split", "asks Split once"), ("relink", "syncd relink")],
+)
+def test_status_shows_a_quarantine_and_how_it_ends(side: str, way_out: str) -> None:
+    sick = {"side": side, "reason": "401", "since": "2026-01-01T00:00:00Z", "next_probe": "x", "probes": 2}
+
+    text = plain(status_lines(status_document(state="quarantined", quarantine=sick)))
+
+    assert "Quarantined since 2026-01-01T00:00:00Z: 401\n" in text
+    assert way_out in text
+    assert "Nothing is written until then." in text
 
 
 @pytest.mark.parametrize(

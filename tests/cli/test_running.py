@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from syncd.store.opening import open_store
-from tests.cli.invoking import OKTA_TOKEN, SPLIT_TOKEN, write_config
+from tests.cli.invoking import OKTA_TOKEN, SPLIT_TOKEN, TODAY, write_config
 from tests.cli.world import World, break_the_user_list
 
 # sync
@@ -80,13 +80,64 @@ def test_the_wrong_token_is_said_without_the_token(world: World, monkeypatch: py
     said = world.syncd("-vv", "sync", "--json", *world.base)
 
     assert said.code == 1
-    assert said.document["schema"] == "syncd.error/1"
-    assert said.document["hint"]
+    assert said.document["errors"][0]["hint"]
     assert "00wrong-token-value" not in said.out + said.err
 
 
+RUN_KEYS = {"schema", "run_id", "connection", "status", "summary", "requests", "errors", "duration_seconds"}
+
+
+def test_a_run_that_fails_is_still_a_run_document(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPLIT_SCIM_TOKEN", "wrong-token-value")
+
+    said = world.syncd("sync", "--json", *world.base)
+    [run] = world.syncd("status", "--json", *world.base).document["runs"]
+
+    assert said.code == 1
+    assert said.document.keys() >= RUN_KEYS
+    assert said.document["schema"] == "syncd.run/1"
+    assert (said.document["run_id"], said.document["status"]) == (run["run_id"], "failed")
+    assert "401" in said.document["errors"][0]["message"]
+    assert "401" in said.err
+    assert world.writes() == []
+
+
+def test_a_run_that_is_refused_is_a_run_document_with_exit_3(world: World) -> None:
+    world.okta.world.set_app(features=["PUSH_NEW_USERS"])
+
+    synced = world.syncd("sync", "--json", *world.base)
+    applied = world.syncd("apply", "--yes", "--json", *world.base)
+
+    for said in (synced, applied):
+        assert said.code == 3
+        assert said.document["schema"] == "syncd.run/1"
+        assert said.document["status"] == "refused"
+        assert "okta.coexist" in said.document["errors"][0]["hint"]
+        assert "two writers" in said.err
+
+
+def test_a_run_that_breaks_off_while_writing_says_what_it_had_done(world: World) -> None:
+    world.config.write_text(world.config.read_text().replace("[split]", "[split]\nconcurrency = 1"))
+    world.split.faults.add("status", status=401, method="POST", nth=4, count=-1)
+
+    said = world.syncd("sync", "--json", *world.base)
+
+    assert said.code == 1
+    assert said.document["status"] == "failed"
+    assert said.document["summary"]["applied"] == {"create_user": 3}
+
+
+def test_a_refused_token_is_said_once_when_quiet(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OKTA_API_TOKEN", "00wrong-token-value")
+
+    said = world.syncd("-q", "sync", *world.base)
+
+    assert said.code == 1
+    assert said.err.count("401") == 1
+
+
 def test_one_connection_that_fails_does_not_hide_the_other(world: World) -> None:
-    broken = write_config(world.syncd.directory / "broken.toml", created="2099-01-01", app_id="0oaother")
+    broken = write_config(world.syncd.directory / "broken.toml", created=TODAY, app_id="0oaother")
     broken.write_text(broken.read_text().replace('http://127.0.0.1:1"', f'{world.okta.url}"'))
 
     said = world.syncd("sync", "--json", "-c", broken, *world.base)
@@ -95,8 +146,9 @@ def test_one_connection_that_fails_does_not_hide_the_other(world: World) -> None
     items = said.document["items"]
     assert [(item["connection"], item["schema"]) for item in items] == [
         ("acme", "syncd.run/1"),
-        ("broken", "syncd.error/1"),
+        ("broken", "syncd.run/1"),
     ]
+    assert [item["status"] for item in items] == ["succeeded", "failed"]
     assert world.writes()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.split import SplitSimulator
-from tests.cli.invoking import Invoker, write_config
+from tests.cli.invoking import TODAY, Invoker, write_config
 
 
 class World:
@@ -22,7 +22,7 @@ class World:
             app_id=okta.world.app.id,
             base_url=split.base_url,
             more='[[push_groups]]\nsource = { name = "Crew" }\n',
-            created="2099-01-01",
+            created=TODAY,
         )
         self.base = ("-c", str(self.config))
 

@@ -35,17 +35,52 @@ def standing(status: str, user_status: str | None, *, keep: bool = True) -> Stan
 
 
 @pytest.mark.parametrize("keep", [True, False])
-@pytest.mark.parametrize("user_status", [*LIVING, None])
+@pytest.mark.parametrize("user_status", LIVING)
 @pytest.mark.parametrize("status", ASSIGNED)
-def test_an_assigned_user_who_lives_is_active(status: str, user_status: str | None, keep: bool) -> None:
+def test_an_assigned_user_who_lives_is_active(status: str, user_status: str, keep: bool) -> None:
     assert standing_of(status, user_status, keep_suspended=keep) == (Standing.ACTIVE, "")
 
 
+@pytest.mark.parametrize("status", ASSIGNED)
+def test_an_assigned_user_whom_okta_did_not_embed_is_active_where_suspension_does_not_matter(
+    status: str,
+) -> None:
+    assert standing_of(status, None, keep_suspended=True) == (Standing.ACTIVE, "")
+
+
+@pytest.mark.parametrize(
+    ("status", "keep"), [*((status, False) for status in ASSIGNED), ("SUSPENDED", True)], ids=str
+)
+def test_whose_suspension_matters_and_cannot_be_seen_is_frozen_and_the_reason_says_so(
+    status: str, keep: bool
+) -> None:
+    found, reason = standing_of(status, None, keep_suspended=keep)
+    assert found is Standing.FROZEN
+    assert "did not show the status of the user" in reason
+
+
+@pytest.mark.parametrize(
+    ("status", "keep"),
+    [
+        ("SUSPENDED", False),
+        *((status, keep) for status in NOT_ASSIGNED if status != "SUSPENDED" for keep in (True, False)),
+    ],
+    ids=str,
+)
+def test_the_assignments_own_word_ends_it_whether_or_not_okta_embedded_the_user(
+    status: str, keep: bool
+) -> None:
+    assert standing_of(status, None, keep_suspended=keep) == (
+        Standing.INACTIVE,
+        f"the assignment is {status}",
+    )
+
+
 @pytest.mark.parametrize("keep", [True, False])
-@pytest.mark.parametrize("user_status", [*LIVING, None])
+@pytest.mark.parametrize("user_status", LIVING)
 @pytest.mark.parametrize("status", NOT_ASSIGNED)
 def test_a_living_user_whose_assignment_is_not_enabled_is_inactive_and_the_reason_says_why(
-    status: str, user_status: str | None, keep: bool
+    status: str, user_status: str, keep: bool
 ) -> None:
     assert standing_of(status, user_status, keep_suspended=keep) == (
         Standing.INACTIVE,

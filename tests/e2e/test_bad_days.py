@@ -46,8 +46,11 @@ def test_a_disk_that_fills_up_in_the_middle_stops_the_run_and_the_next_one_finis
 
         patch.setattr(SqliteStore, "lock", lock)
         stopped = made.cycle()
-    assert isinstance(stopped.error, PermanentError)
-    assert "the disk is full" in stopped.error.message
+    assert stopped.result is not None
+    assert stopped.result.status == "failed"
+    [problem] = stopped.result.problems
+    assert isinstance(problem, PermanentError)
+    assert "the disk is full" in problem.message
 
     assert made.cycle().exit_code == 0
 

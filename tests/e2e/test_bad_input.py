@@ -46,6 +46,10 @@ def _web_page(made: Rig) -> None:
     made.split.faults.add("html", path="/scim/v2", count=-1, status=200)
 
 
+def _nothing_there(made: Rig) -> None:
+    _swap("/scim/v2", "/scim/wrong")(made)
+
+
 def _plain_http(made: Rig) -> None:
     _swap(made.split.base_url, "http://split.example/scim/v2")(made)
 
@@ -91,6 +95,7 @@ BAD: dict[str, tuple[Callable[[Rig], None], set[int], str]] = {
     "an unknown app id": (_unknown_app, {1}, "0oaUNKNOWN00000000"),
     "an inactive app": (_inactive_app, {1}, "INACTIVE"),
     "a base URL that answers a web page": (_web_page, {1}, "base_url"),
+    "a base URL that answers 404": (_nothing_there, {1}, "base_url"),
     "plain http": (_plain_http, {78}, "https"),
     "an unreadable secret": (_unreadable_secret, {78}, "nowhere/token"),
     "a malformed file": (_malformed, {78}, "acme.toml"),

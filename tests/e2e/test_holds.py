@@ -144,6 +144,64 @@ def test_a_plan_never_raises_a_hold(synced: Rig) -> None:
     assert held(synced) == []
 
 
+def test_a_saved_plan_that_holds_everything_applies_nothing_and_says_what_is_held(synced: Rig) -> None:
+    unassign(synced, *range(30, 40))
+    file = synced.folder / "the.plan"
+    planned = synced.run("plan", "-o", str(file), code=3)
+    synced.forget()
+
+    answer = synced.run("apply", str(file), code=3)
+    result = synced.run("apply", str(file), "--json", code=3).document
+
+    assert "10 users would be removed" in answer.stdout
+    assert "Sync refused: nothing applied; 10 held." in answer.stdout
+    for said in (planned, answer):
+        assert "syncd approve ID" in said.stderr
+    assert (result["status"], result["summary"]["held"]) == ("refused", {"deactivate_user": 10})
+    assert [hold["changes"] for hold in result["holds"]] == [10]
+    assert synced.run("status", "--json").document["runs"][0]["status"] == "refused"
+    assert synced.writes() == []
+
+
+def test_a_saved_plan_applies_what_it_does_not_hold(synced: Rig) -> None:
+    unassign(synced, *range(30, 40))
+    synced.okta.world.add_user("fresh@example.com", "Fre", "Sh", assign=True)
+    file = synced.folder / "the.plan"
+    synced.run("plan", "-o", str(file), code=3)
+
+    result = synced.run("apply", str(file), "--json", code=3).document
+
+    assert result["summary"]["applied"] == {"create_user": 1}
+    assert result["summary"]["held"] == {"deactivate_user": 10}
+    assert len(active(synced)) == 41
+
+
+def test_a_plan_under_a_raised_limit_shows_it_and_is_applied_under_it(synced: Rig) -> None:
+    unassign(synced, *range(30, 40))
+    file = synced.folder / "the.plan"
+
+    planned = synced.run("plan", "--allow", "deactivations=10", "-o", str(file))
+    result = synced.run("apply", str(file), "--json").document
+
+    assert "Limits raised for this plan: deactivations 10." in planned.stdout
+    assert result["summary"]["applied"] == {"deactivate_user": 10}
+    assert len(active(synced)) == 30
+
+
+def test_a_saved_plan_decides_on_no_change_of_settings(synced: Rig) -> None:
+    synced.okta.world.set_user_status("p30@example.com", "SUSPENDED")
+    synced.sync()
+    synced.write_config(provisioning='suspended_users = "deactivate"')
+    file = synced.folder / "the.plan"
+    synced.run("plan", "-o", str(file), code=3)
+
+    synced.run("apply", str(file), code=3)
+
+    synced.sync(code=3)
+    assert [hold["check"] for hold in held(synced)] == ["scope_change"]
+    assert "p30@example.com" in active(synced)
+
+
 def test_removals_that_new_settings_bring_are_held_under_the_limits(synced: Rig) -> None:
     synced.okta.world.set_user_status("p30@example.com", "SUSPENDED")
     synced.sync()

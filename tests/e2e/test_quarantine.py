@@ -28,7 +28,7 @@ def test_a_revoked_token_costs_one_failed_request_per_probe_and_heals(synced: Ri
     for _ in range(3):
         synced.forget()
         answer = synced.run("sync", "--json", code=1)
-        assert "token" in answer.document["message"]
+        assert "token" in answer.document["errors"][0]["message"]
         assert [r.method for r in synced.split.requests] == ["GET"]
         assert synced.okta.requests == []
     status = synced.run("status", "--json").document

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,7 +131,8 @@ def test_a_refused_token_stops_before_any_write(synced: Rig, leaver: str, status
     answer = synced.run("sync", "--json", code=1)
 
     assert synced.writes() == []
-    assert "token" in answer.document["message"] + answer.document["hint"]
+    [error] = answer.document["errors"]
+    assert "token" in error["message"] + error["hint"]
     assert leaver
 
 
@@ -170,8 +172,26 @@ def test_an_inactive_app_stops_everything(synced: Rig, leaver: str) -> None:
     synced.okta.world.set_app(status="INACTIVE")
     try:
         answer = synced.run("sync", "--json", code=1)
-        assert "INACTIVE" in answer.document["message"]
+        assert "INACTIVE" in answer.document["errors"][0]["message"]
         assert synced.writes() == []
     finally:
         synced.okta.world.set_app(status="ACTIVE")
     assert leaver
+
+
+def test_whose_suspension_okta_does_not_show_is_left_alone_until_it_does(tmp_path: Path) -> None:
+    with rig(tmp_path, users=6, groups=2, pushed=[]) as made:
+        made.write_config(provisioning='suspended_users = "deactivate"')
+        made.sync()
+        made.okta.faults.add(
+            "remove_field", path=r"/apps/[^/]+/users\?", count=-1, field="_embedded", index=0
+        )
+        [frozen] = [skip for skip in made.plan()["skipped"] if skip["kind"] == "frozen"]
+        assert "did not show the status" in frozen["reason"]
+        made.okta.world.set_user_status(frozen["okta_id"], "SUSPENDED")
+
+        assert made.sync()["summary"]["applied"] == {}
+
+        made.okta.faults.clear()
+        assert made.sync()["summary"]["applied"] == {"deactivate_user": 1}
+        assert frozen["name"] not in made.actual_people()

@@ -95,6 +95,18 @@ def test_an_edited_plan_is_refused(planned: tuple[Rig, Path]) -> None:
     assert made.writes() == []
 
 
+def test_applying_a_saved_plan_is_no_complete_read(tmp_path: Path) -> None:
+    with rig(tmp_path, users=6, groups=2) as made:
+        file = tmp_path / "the.plan"
+        made.run("plan", "-o", str(file))
+        made.run("apply", str(file))
+
+        assert made.run("status", "--json").document["last_complete_read"] is None
+        made.sync()
+        assert made.run("status", "--json").document["last_complete_read"]
+        made.assert_exact()
+
+
 def test_a_plan_is_applied_once(planned: tuple[Rig, Path]) -> None:
     made, file = planned
     made.run("apply", str(file), "--json")

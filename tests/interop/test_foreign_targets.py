@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.chaos.arena import impatient
 from tests.e2e.rig import Rig, rig
+from tests.interop.faulty_proxy import faulty
 from tests.interop.servers import ForeignTarget, Held, scim2_server, scimmy
 
 SERVERS = pytest.mark.parametrize("server", [scim2_server, scimmy], ids=["scim2-server", "SCIMMY"])
@@ -73,3 +76,45 @@ def _writes(result: dict[str, object]) -> int:
     requests = result["requests"]
     assert isinstance(requests, dict)
     return sum(count for name, count in requests["target"].items() if not name.startswith("GET"))
+
+
+@SERVERS
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_faults_in_between_leave_no_twin_and_harm_nobody(
+    server: Server, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        rig(tmp_path, users=25, groups=4) as made,
+        server() as target,
+        faulty(target.base_url, seed=seed) as proxy,
+        impatient(),
+    ):
+        _point_at(made, replace(target, base_url=proxy.base_url), monkeypatch)
+        for _ in range(4):
+            made.run("sync", "--json", code=None)
+            made.run("retry", code=None)
+        world = made.okta.world
+        first, second, third = [row.id for row in world.app_users.values() if row.direct][:3]
+        world.update_profile(first, email="moved@example.com", lastName="Moved")
+        world.unassign(second, everywhere=True)
+        world.add_member("Engineering", third)
+        world.add_user("new@example.com", "New", "Hire", assign=True, groups=["Product"])
+        for _ in range(4):
+            made.run("sync", "--json", code=None)
+            made.run("retry", code=None)
+            assert set(target.held().people) <= {*made.wanted_people(), *_before(made, first, second)}
+        assert proxy.spoiled
+        proxy.spoiling = False
+
+        for _ in range(3):
+            last = made.run("sync", "--json", code=None)
+            made.run("retry", code=None)
+
+        assert last.exit_code == 0, last.stdout
+        assert target.held() == Held(made.wanted_people(), made.wanted_groups())
+        assert _writes(made.sync()) == 0
+
+
+def _before(made: Rig, *people: str) -> list[str]:
+    """What these people may still be called at the target."""
+    return [made.okta.world.users[person].login for person in people]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,12 @@ def test_what_is_unwise_but_works_is_a_warning(tmp_path: Path) -> None:
     loaded = load([tmp_path], environ={})
     assert len(loaded.connections) == 1
     assert {one.path for one in loaded.warnings} == {"server.listen", "provisioning.push_groups"}
+
+
+def test_a_token_made_in_the_future_is_a_warning(tmp_path: Path) -> None:
+    for day, warned in ((datetime.now(UTC).date(), []), (date(2199, 1, 1), ["split.token_created"])):
+        (tmp_path / "a.toml").write_text(MINIMAL + f"token_created = {day}\n")
+        assert [one.path for one in load([tmp_path], environ={}).warnings] == warned
 
 
 SCOPE_CHANGES = {

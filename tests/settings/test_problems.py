@@ -185,6 +185,12 @@ WRONG = {
         "safety.protected_groups",
         'write: protected_groups = ["Administrators"]',
     ),
+    "protected user as text": (
+        MINIMAL + '[safety]\nprotected_users = "ann.\\"x\\"@example.com"',
+        "safety.protected_users",
+        'write: protected_users = ["ann.\\"x\\"@example.com"]',
+    ),
+    "urls as text": (MINIMAL + '[notify]\nurls = "s3cr3t://hook"', "notify.urls", "a list in [ ]"),
     "listen port": (MINIMAL + '[server]\nlisten = "127.0.0.1:70000"', "server.listen", "127.0.0.1:9464"),
     "listen without port": (MINIMAL + '[server]\nlisten = "127.0.0.1"', "server.listen", "ADDRESS:PORT"),
     "listen name": (MINIMAL + '[server]\nlisten = "example.com:80"', "server.listen", "ADDRESS:PORT"),
@@ -400,6 +406,7 @@ def test_a_literal_secret_never_shows_in_a_problem(tmp_path: Path) -> None:
         f'flavor = "{secret}"',
         f'token_created = "{secret}"',
         f'ca_file = "{secret}"',
+        f'[notify]\nurls = "{secret}"',
         f'x = "{secret}"',
     ):
         assert secret not in repr(problems(MINIMAL + misplaced, tmp_path))

@@ -88,6 +88,8 @@ def test_what_looks_like_a_credential_is_replaced_unasked(text: str, gone: str) 
         'WWW-Authenticate: DPoP error="use_dpop_nonce"',
         "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         "an SSWS token of the org",
+        "the scheme of the header too (SSWS or Bearer), where only the token belongs",
+        "neither SSWS nor Bearer; with SSWS and DPoP; SSWS is the scheme",
         "https://example.okta.com/api/v1/users?limit=200&after=abc@def",
         "ann.lee@example.com",
     ],

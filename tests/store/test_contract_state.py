@@ -200,7 +200,7 @@ def test_a_released_user_is_forgotten_and_marked_until_they_left_and_came_back(s
     absorb(store, users=[ANN], groups=[group("g1")], lists={"g1": [ANN.okta_id]})
     push_user(store, ANN)
     push_group(store, "g1", [ANN.okta_id])
-    store.release_user(ANN.okta_id)
+    store.release_user(ANN.okta_id, "ann@host")
     known = store.user(ANN.okta_id)
     assert known is not None
     assert (known.released, known.pushed) == (True, None)
@@ -219,7 +219,7 @@ def test_a_released_user_is_forgotten_and_marked_until_they_left_and_came_back(s
 def test_a_released_group_is_forgotten_and_marked(store: Store) -> None:
     absorb(store, groups=[group("g1")])
     push_group(store, "g1", [ANN.okta_id])
-    store.release_group("g1")
+    store.release_group("g1", "ann@host")
     absorb(store, groups=[])
     known = store.group("g1")
     assert known is not None
@@ -289,7 +289,7 @@ def test_the_revision_grows_with_every_change_and_stands_still_without(store: St
     assert not changed()
     store.remember("cursor", "next")
     assert not changed()
-    store.release_user(ANN.okta_id)
+    store.release_user(ANN.okta_id, "ann@host")
     assert changed()
 
 

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable
 from contextlib import closing
@@ -20,6 +21,7 @@ from syncd.errors import ConfigurationError, PermanentError, RefusedError, Syncd
 from syncd.store import open_for_reading, open_store, private
 from syncd.store.faults import explain
 from syncd.store.schema import APPLICATION_ID
+from syncd.store.stage import SqliteStage
 from tests.store.making import Place, absorb, fill, group, push_user, wanted
 
 ANN = wanted("00u-ann")
@@ -174,6 +176,33 @@ def test_a_full_disk_is_an_error_before_anything_is_written_at_the_target(place:
             store.absorb(stage, confirmed_absent={})
         assert store.user("00u1") is None
         assert store.revision() == 0
+
+
+def test_a_full_disk_under_the_temporary_files_is_not_blamed_on_the_store(place: Place) -> None:
+    with place.open() as store:
+        stage = store.stage()
+        assert isinstance(stage, SqliteStage)
+        pages = stage._file._conn.execute("PRAGMA page_count").fetchone()[0]
+        stage._file._conn.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(PermanentError, match="the disk is full") as caught:
+            fill(stage, users=[wanted(f"00u{number}") for number in range(500)])
+
+    assert f"the directory {place.path.parent} for temporary files" in caught.value.message
+    assert place.path.name not in caught.value.message
+    assert "TMPDIR" in caught.value.hint
+
+
+def test_a_temporary_directory_that_is_none_is_named(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = tmp_path / "a-file"
+    nowhere.touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(nowhere))
+
+    with pytest.raises(ConfigurationError, match=f"the directory {nowhere} for temporary files") as caught:
+        open_for_reading(place.path, connection="x", clock=place.clock)
+
+    assert "TMPDIR" in caught.value.hint
 
 
 # reading

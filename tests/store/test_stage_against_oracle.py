@@ -125,10 +125,10 @@ def remember(world: World, store: Store) -> None:
     absorb(store, gone=gone)
     for key, user in world.users.items():
         if user.released:
-            store.release_user(key)
+            store.release_user(key, "ann@host")
     for key, stored in world.groups.items():
         if stored.released:
-            store.release_group(key)
+            store.release_group(key, "ann@host")
 
 
 def stage_it(world: World, stage: Stage) -> None:

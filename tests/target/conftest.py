@@ -16,7 +16,9 @@ from syncd.target.split import ScimTarget
 from tests.target.scripted import TOKEN, Script, ScriptedServer
 
 PATHS = ("userName", "name.givenName", "name.familyName", "displayName", "emails[work].value")
-HURRY = RetryPolicy(attempts=3, first=0.01, ceiling=0.02, deadline=5.0)
+HURRY = RetryPolicy(
+    attempts=3, first=0.01, ceiling=0.02, deadline=5.0, limited_first=0.01, limited_ceiling=0.02
+)
 
 
 def person(name: str, **more: Any) -> dict[str, Any]:

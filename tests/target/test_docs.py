@@ -32,6 +32,8 @@ def test_every_body_on_the_page_is_sent(
         "members_remove": "filter",
         "group_rename": "pathless",
         "members_shown": "yes",
+        "silent:users": "yes",
+        "silent:groups": "yes",
     }
     server = serve(script)
     target = make_target(server.base_url, learned={**trusted, **forms})

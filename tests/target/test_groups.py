@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from scim2_models import Context, Group, PatchOp
 
-from syncd.errors import AccessDenied, NotFound, PermanentError, RefusedError
+from syncd.errors import AccessDenied, NotFound, PermanentError, RefusedError, TemporaryError
 from tests.target.conftest import Bench, MakeTarget
 from tests.target.scripted import Reply, Script, ScriptedServer, Seen, in_turn, listing, problem
 
@@ -87,6 +87,106 @@ def test_a_server_without_a_route_for_patch_is_not_taken_for_a_missing_group(
     assert (group["displayName"], group["members"]) == ("New", [{"value": "y"}])
 
 
+class OneGroup:
+    """A server with one group. `astray`: methods that answer 404 though the group is there."""
+
+    def __init__(self, *astray: str) -> None:
+        self.group: dict[str, Any] = {"id": "g1", "displayName": "Old", "members": [{"value": "x"}]}
+        self.astray = set(astray)
+        self.bodies: list[Any] = []
+
+    def __call__(self, seen: Seen) -> Reply:
+        if seen.method in self.astray:
+            return Reply(404, "page not found")
+        self.bodies.append(seen.body)
+        if seen.method == "PUT":
+            self.group = {**seen.body, "id": "g1"}
+        for operation in seen.body["Operations"] if seen.method == "PATCH" else ():
+            if operation["op"] == "add":
+                self.group["members"] += operation["value"]
+            elif operation["op"] == "remove":
+                gone = operation["path"].split('"')[1]
+                self.group["members"] = [m for m in self.group["members"] if m["value"] != gone]
+            else:
+                self.group.update(operation["value"])
+        return Reply(200, self.group)
+
+
+@pytest.mark.parametrize(
+    ("method", "astray"), [("patch", ["PATCH"]), ("put", ["PUT"]), ("auto", ["PATCH", "PUT"])], ids=str
+)
+@pytest.mark.parametrize(
+    "learned", [{}, {"group_rename": "pathless", "members_add": "path", "members_remove": "filter"}], ids=str
+)
+def test_a_group_that_can_be_read_is_never_called_gone_whatever_a_write_answers(
+    method: str, astray: list[str], learned: dict[str, str], serve: Serve, make_target: MakeTarget
+) -> None:
+    site = OneGroup(*astray, "DELETE")
+    target = make_target(serve(site).base_url, update_method=method, learned=learned)
+
+    with pytest.raises(TemporaryError, match="but the group is there") as caught:
+        target.rename_group("g1", "New")
+    with pytest.raises(TemporaryError, match="but the group is there"):
+        target.delete_group("g1")
+    outcome = target.change_members("g1", add=["y"], remove=["x"])
+
+    assert caught.value.status == 404
+    assert set(outcome.failed) == {"x", "y"}
+    assert all(isinstance(error, TemporaryError) for error in outcome.failed.values())
+
+
+def test_a_rename_that_goes_astray_once_is_sent_as_put_and_patch_stays_what_works(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    site = OneGroup()
+    server = serve(site)
+    target = make_target(server.base_url)
+    target.rename_group("g1", "A")
+    site.astray = {"PATCH"}
+    target.rename_group("g1", "B")
+    renamed = site.group["displayName"]
+    site.astray = set()
+    server.forget()
+
+    target.rename_group("g1", "C")
+
+    assert (renamed, site.group["displayName"]) == ("B", "C")
+    assert server.lines == ["PATCH /Groups/g1"]
+
+
+def test_a_removal_that_goes_astray_is_never_sent_in_the_form_that_may_empty_the_group(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    site = OneGroup("PATCH", "PUT")
+    server = serve(site)
+
+    make_target(server.base_url, update_method="patch").change_members("g1", add=(), remove=["x"])
+
+    sent = [seen.body["Operations"] for seen in server.seen if seen.method == "PATCH"]
+    assert sent
+    assert all("[" in operation["path"] for operations in sent for operation in operations)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_members_changed_by_put_for_once_are_changed_by_patch_again_where_patch_is_known(
+    known: bool, serve: Serve, make_target: MakeTarget
+) -> None:
+    site = OneGroup()
+    server = serve(site)
+    target = make_target(server.base_url)
+    if known:
+        target.rename_group("g1", "A")
+    site.astray = {"PATCH"}
+    assert target.change_members("g1", add=["y"], remove=["x"]).added == {"y"}
+    site.astray = set()
+    server.forget()
+
+    target.change_members("g1", add=["z"], remove=["y"])
+
+    assert ("PUT /Groups/g1" in server.lines) is not known
+    assert [member["value"] for member in site.group["members"]] == ["z"]
+
+
 def test_a_put_that_could_lose_hidden_members_is_not_sent(serve: Serve, make_target: MakeTarget) -> None:
     server = serve(lambda _seen: Reply(200, {"id": "g1", "displayName": "Old"}))
     target = make_target(server.base_url, update_method="put", learned={"hidden:members": "yes"})
@@ -109,7 +209,15 @@ def test_a_deleted_group_is_gone_however_the_server_says_it(
     server = serve(in_turn(Reply(status, {} if status != 204 else None)))
 
     assert make_target(server.base_url).delete_group("g1").scim_id is None
-    assert len(server.seen) == 1
+    assert server.lines == ["DELETE /Groups/g1"] + (["GET /Groups/g1"] if status >= 400 else [])
+
+
+def test_a_delete_that_goes_astray_once_is_sent_again(serve: Serve, make_target: MakeTarget) -> None:
+    server = serve(in_turn(problem(404), Reply(200, {"id": "g1"}), Reply(204)))
+
+    make_target(server.base_url).delete_group("g1")
+
+    assert [line.split()[0] for line in server.lines] == ["DELETE", "GET", "DELETE"]
 
 
 def test_a_delete_whose_answer_was_lost_is_done(serve: Serve, make_target: MakeTarget) -> None:
@@ -157,14 +265,15 @@ def test_an_empty_member_list_that_is_left_out_is_empty_once_members_were_seen(
 
 
 @pytest.mark.parametrize("body", [{"id": "other"}, {}, [], {"totalResults": 0}])
-def test_an_answer_that_shows_something_else_is_not_found(
+def test_an_answer_that_shows_something_else_says_nothing_about_the_object(
     body: Any, serve: Serve, make_target: MakeTarget
 ) -> None:
+    """A maintenance page in JSON is no proof that somebody is gone."""
     target = make_target(serve(in_turn(Reply(200, body))).base_url)
 
-    with pytest.raises(NotFound):
+    with pytest.raises(TemporaryError, match="something else"):
         target.user("u1")
-    with pytest.raises(NotFound):
+    with pytest.raises(TemporaryError, match="something else"):
         target.group("g1")
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -21,6 +22,7 @@ from syncd.target.answers import Unanswered
 from syncd.target.answers import problem as said
 from syncd.target.pacing import RetryPolicy, asked_wait
 from syncd.target.scim_http import BODY_CAP, ScimHttp
+from tests.target.conftest import HURRY
 from tests.target.scripted import TOKEN, Reply, Script, ScriptedServer, Seen, in_turn, listing, problem
 
 Serve = Callable[[Script], ScriptedServer]
@@ -315,14 +317,67 @@ def test_a_pause_longer_than_patience_is_told_and_not_waited_for(serve: Serve, m
     assert time.monotonic() - started < 1
 
 
-def test_a_429_without_a_time_backs_off_and_ends(serve: Serve, make_http: MakeHttp) -> None:
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH"])
+def test_a_429_without_a_time_is_waited_for_like_any_rate_limit(
+    method: str, serve: Serve, make_http: MakeHttp
+) -> None:
+    """It is no failed try: five of them in a row outlast the three tries that a broken server gets."""
+    server = serve(in_turn(*[Reply(429)] * 5, Reply(200, {"id": "1"})))
+
+    assert make_http(server.base_url).send(method, ["Users"], body={}).status == 200
+
+
+def test_a_429_without_a_time_ends_when_patience_does(serve: Serve, make_http: MakeHttp) -> None:
     server = serve(in_turn(Reply(429)))
+    hurry = replace(HURRY, limit_waits=4)
 
     with pytest.raises(TemporaryError) as caught:
-        make_http(server.base_url).send("GET", ["Users"])
+        make_http(server.base_url, retry=hurry).send("GET", ["Users"])
 
     assert caught.value.status == 429
-    assert len(server.seen) == 3
+    assert len(server.seen) == 5
+
+
+def test_a_429_without_a_time_waits_for_seconds_that_grow_and_not_beyond_the_time_budget(
+    serve: Serve, make_http: MakeHttp
+) -> None:
+    assert [RetryPolicy().limited(times) for times in range(1, 7)] == [5, 10, 20, 40, 60, 60]
+    server = serve(in_turn(Reply(429)))
+
+    with pytest.raises(TemporaryError):
+        make_http(server.base_url, retry=RetryPolicy(deadline=4.0)).send("GET", ["Users"])
+
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("asked", ["0", "Thu, 01 Jan 2026 00:00:00 GMT"])
+def test_a_429_that_asks_for_no_wait_again_and_again_is_waited_for_as_if_it_named_none(
+    asked: str, serve: Serve, make_http: MakeHttp
+) -> None:
+    server = serve(in_turn(*[Reply(429, headers={"Retry-After": asked})] * 3, listing([])))
+    hurry = replace(HURRY, limited_first=0.1, limited_ceiling=0.1)
+    waits: list[str] = []
+    http = make_http(server.base_url, retry=hurry, on_wait=lambda _seconds, why: waits.append(why))
+
+    assert http.send("GET", ["Users"]).status == 200
+    assert waits.count("429 without a time to come back") == 2
+
+
+def test_a_429_without_a_time_pauses_every_thread(serve: Serve, make_http: MakeHttp) -> None:
+    server = serve(in_turn(Reply(429), listing([])))
+    hurry = replace(HURRY, limited_first=0.3, limited_ceiling=0.3)
+    waits: list[tuple[float, str]] = []
+    http = make_http(server.base_url, retry=hurry, on_wait=lambda seconds, why: waits.append((seconds, why)))
+    with ThreadPoolExecutor(4) as pool:
+        limited = pool.submit(http.send, "GET", ["Users"])
+        while not waits:
+            time.sleep(0.001)
+        others = [pool.submit(http.send, "GET", ["Groups"]) for _ in range(3)]
+        statuses = [task.result().status for task in (limited, *others)]
+
+    assert statuses == [200] * 4
+    assert min(seen.at for seen in server.seen[1:]) - server.seen[0].at >= 0.3
+    assert [why for _, why in waits] == ["429 without a time to come back"]
 
 
 def test_requests_a_second_are_bounded_over_all_threads(serve: Serve, make_http: MakeHttp) -> None:

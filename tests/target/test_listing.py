@@ -166,8 +166,10 @@ def test_a_page_that_fails_is_named(broken: Reply, serve: Serve, make_target: Ma
 
 
 def test_a_list_that_is_not_there_is_not_found(serve: Serve, make_target: MakeTarget) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound) as caught:
         walk(make_target(serve(in_turn(problem(404))).base_url).list_users())
+
+    assert "base_url" in caught.value.hint
 
 
 def test_a_refused_token_is_access_denied(serve: Serve, make_target: MakeTarget) -> None:

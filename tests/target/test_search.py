@@ -139,6 +139,66 @@ def test_a_filter_that_fails_with_500_is_worked_around(serve: Serve, make_target
     assert [user.scim_id for user in found] == ["7"]
 
 
+@pytest.mark.parametrize("folds", [True, False])
+def test_whether_a_search_finds_other_letters_is_tried_once_with_a_name_that_is_there(
+    folds: bool, bench: MakeBench, make_target: MakeTarget
+) -> None:
+    made = bench(case_sensitive=not folds)
+    made.people("ann")
+
+    answers = [made.target.search_is_whole(f"p{number}@example.com") for number in range(3)]
+    later = make_target(made.simulator.base_url, learned=made.target.learned())
+
+    assert answers == [folds] * 3
+    assert later.search_is_whole("other@example.com") is folds
+    assert made.spent() == ["GET 200"] * (3 if folds else 2), "the list, other letters, an externalId"
+
+
+def test_a_filter_that_folds_letters_is_not_asked_twice_for_one_name(bench: MakeBench) -> None:
+    made = bench(case_sensitive=False)
+    made.people("ann")
+    made.target.search_is_whole("Bea@example.com")
+    made.spent()
+
+    made.target.find_users(okta_id="00uNEW", user_name="Bea@example.com")
+
+    assert made.spent() == ["GET 200", "GET 200"]
+
+
+def test_letters_beyond_ascii_are_left_to_the_list(bench: MakeBench) -> None:
+    made = bench(case_sensitive=False)
+    made.people("ann")
+
+    assert made.target.search_is_whole("ann@example.com")
+    assert not made.target.search_is_whole("jürgen@example.com")
+
+
+def test_where_nobody_is_nothing_is_learned(bench: MakeBench) -> None:
+    made = bench()
+
+    assert not made.target.search_is_whole("ann@example.com")
+    assert not any("folds" in key for key in made.target.learned())
+
+
+def test_where_filters_are_ignored_the_list_is_compared_in_any_letters_anyway(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    target = make_target(serve(crowd).base_url)
+
+    assert [user.scim_id for user in target.find_users(okta_id="00uX", user_name="P7@Example.com")] == ["7"]
+    assert target.search_is_whole("p8@example.com")
+
+
+def test_a_crowd_that_answers_every_filter_is_no_proof_that_it_folds(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    target = make_target(serve(crowd).base_url)
+
+    target.search_is_whole("p8@example.com")
+
+    assert not any("folds" in key for key in target.learned())
+
+
 def test_groups_are_found_by_either_mark_none_one_or_many(bench: MakeBench) -> None:
     made = bench(duplicates="twin")
     first = made.target.create_group("00g1", "Eng").scim_id

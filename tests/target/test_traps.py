@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from syncd.errors import AlreadyExists, PermanentError, SyncdError, TemporaryError
+from syncd.errors import AlreadyExists, NotFound, PermanentError, SyncdError, TemporaryError
 from syncd.target.scim_http import ScimHttp
 from tests.target.conftest import Bench, MakeTarget, person
 from tests.target.scripted import Reply, Script, ScriptedServer, Seen, in_turn, listing, problem
@@ -29,6 +29,36 @@ def test_trap_1_a_hit_is_compared_and_a_stranger_is_never_taken(
 
     assert list(target.find_users(okta_id="00u1", user_name="ann.lee@e.com")) == []
     assert list(target.find_groups(okta_id="00g1", name="Eng")) == []
+
+
+def test_trap_1_a_post_answered_with_somebody_who_was_there_takes_nobody(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    """200 and not 201: the server found somebody by e-mail and shows them instead."""
+    known = {"id": "7", "userName": "other@e.com", "active": False, "emails": [{"value": "ann@e.com"}]}
+    server = serve(lambda seen: Reply(200, known) if seen.method == "POST" else listing([]))
+
+    with pytest.raises(AlreadyExists, match=r"other@e\.com"):
+        make_target(server.base_url).create_user("00uann", person("ann"))
+
+    assert {line.split()[0] for line in server.lines} == {"POST"}
+
+
+def test_trap_2_where_external_ids_are_not_indexed_no_search_proves_an_absence(bench: MakeBench) -> None:
+    made = bench(case_sensitive=False, filter_external_id=False)
+    made.people("ann", "bob")
+
+    assert not made.target.search_is_whole("new@example.com")
+    made.spent()
+    assert not made.target.search_is_whole("other@example.com")
+    assert made.spent() == []
+
+
+def test_trap_2_a_404_to_every_filter_proves_no_absence(bench: MakeBench) -> None:
+    made = bench(case_sensitive=False, filter_mode="unsupported_404")
+    made.people("ann", "bob")
+
+    assert not made.target.search_is_whole("new@example.com")
 
 
 def test_trap_2_an_empty_search_after_exists_is_looked_into_and_the_post_not_repeated(
@@ -161,6 +191,87 @@ def test_trap_7_a_success_without_effect_is_none(serve: Serve, make_target: Make
     assert set(outcome.failed) == {"x", "y"}
 
 
+def test_trap_7_a_server_that_showed_its_answers_is_not_believed_when_it_falls_silent(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    """An empty 200 of something in between, after answers with the whole object: it is looked at, not trusted."""
+    user: dict[str, Any] = {"id": "1", "userName": "a@e.com", "active": True}
+    group: dict[str, Any] = {"id": "1", "displayName": "A", "members": [{"value": "x"}]}
+    silent = False
+
+    def script(seen: Seen) -> Reply:
+        thing = user if "/Users/" in seen.path else group
+        if silent and seen.method == "PATCH":
+            return Reply(200, "")
+        for operation in seen.body["Operations"] if seen.method == "PATCH" else ():
+            if operation.get("path") == "members":
+                thing["members"] = [*thing["members"], *operation["value"]]
+            else:
+                thing.update(operation["value"])
+        return Reply(200, thing)
+
+    target = make_target(serve(script).base_url, update_method="patch")
+    target.update_user("1", {"active": False}, {"active": True})
+    target.rename_group("1", "B")
+    target.change_members("1", add=["y"], remove=())
+    silent = True
+
+    with pytest.raises(PermanentError):
+        target.deactivate_user("1")
+    with pytest.raises(PermanentError):
+        target.rename_group("1", "C")
+    assert set(target.change_members("1", add=["z"], remove=()).failed) == {"z"}
+
+
+def test_trap_7_members_that_are_not_shown_are_not_lost_by_a_put(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    """A group that was there before, on a server without PATCH that shows no members of any group."""
+    members = {"stranger"}
+
+    def script(seen: Seen) -> Reply:
+        if seen.method == "PUT":
+            members.clear()
+            members.update(entry["value"] for entry in seen.body.get("members", []))
+        group = {"id": "g1", "displayName": "Eng"}
+        return listing([group]) if seen.path.endswith("/Groups") else Reply(200, group)
+
+    target = make_target(serve(script).base_url, update_method="put")
+
+    outcome = target.change_members("g1", add=["ann"], remove=())
+    with pytest.raises(PermanentError, match="could lose"):
+        target.rename_group("g1", "New")
+
+    assert set(outcome.failed) == {"ann"}
+    assert members == {"stranger"}
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_trap_7_a_group_without_members_is_changed_by_put_where_another_shows_its_own(
+    listed: bool, serve: Serve, make_target: MakeTarget
+) -> None:
+    """The server leaves empty lists out, and perhaps every list out of its lists."""
+    groups: dict[str, dict[str, Any]] = {
+        "g1": {"id": "g1", "displayName": "Eng"},
+        "g2": {"id": "g2", "displayName": "Ops", "members": [{"value": "x"}]},
+    }
+
+    def script(seen: Seen) -> Reply:
+        name = seen.path.rpartition("/")[2]
+        if name == "Groups":
+            bare = [{"id": key, "displayName": group["displayName"]} for key, group in groups.items()]
+            return listing(list(groups.values()) if listed else bare)
+        if seen.method == "PUT":
+            groups[name] = {**seen.body, "id": name}
+        return Reply(200, groups[name])
+
+    outcome = make_target(serve(script).base_url, update_method="put").change_members(
+        "g1", add=["ann"], remove=()
+    )
+
+    assert outcome.added == {"ann"}
+
+
 @pytest.mark.parametrize("by_values", ["works", "ignored", "clears", "refused_400"])
 @pytest.mark.parametrize("by_filter", ["refused_400", "refused_501", "ignored"])
 def test_trap_8_members_are_removed_by_whatever_form_works_and_nobody_else_is_lost(
@@ -259,6 +370,21 @@ def test_trap_14_ids_with_at_and_plus_and_wrong_locations(serve: Serve, make_tar
     target.user(str(applied.scim_id))
 
     assert server.lines == ["POST /Users", "GET /Users/ann%2B1%40e.com"]
+
+
+def test_trap_14_an_account_that_got_another_id_with_its_name_is_to_be_looked_for(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    """Ids made of e-mail addresses: the old one is gone with the old address, and the answer says so."""
+    moved = {"id": "bea@e.com", "userName": "bea@e.com", "active": True}
+    server = serve(
+        lambda seen: Reply(200, moved) if seen.method == "PATCH" or "bea" in seen.path else problem(404)
+    )
+
+    with pytest.raises(NotFound, match=r"bea@e\.com"):
+        make_target(server.base_url).update_user(
+            "ann@e.com", {"userName": "ann@e.com"}, {"userName": "bea@e.com"}
+        )
 
 
 @pytest.mark.parametrize(

@@ -367,6 +367,115 @@ def test_a_server_whose_patch_answers_404_for_a_user_that_is_there_is_put_only(
     assert target.learned()["update_method"] == "put"
 
 
+class Gateway:
+    """In front of a server: answers `method` with 404 as long as it is `astray`, whatever is behind it."""
+
+    def __init__(self, site: Callable[[Seen], Reply], *methods: str, status: int = 404) -> None:
+        self.site, self.methods, self.status, self.astray = site, methods, status, True
+
+    def __call__(self, seen: Seen) -> Reply:
+        if self.astray and seen.method in self.methods:
+            return Reply(self.status, "<html>404 page not found</html>")
+        return self.site(seen)
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_patch_that_goes_astray_once_is_sent_as_put_and_patch_stays_what_works(
+    status: int, serve: Serve, make_target: MakeTarget
+) -> None:
+    org = OneUser()
+    gate = Gateway(org, "PATCH", status=status)
+    gate.astray = False
+    server = serve(gate)
+    target = make_target(server.base_url)
+    target.update_user("u1", {"displayName": "A"}, {"displayName": "B"})
+    gate.astray = True
+    server.forget()
+
+    applied = target.update_user("u1", {"displayName": "B"}, {"displayName": "C"})
+
+    assert (applied.scim_id, org.user["displayName"]) == ("u1", "C")
+    assert [line.split()[0] for line in server.lines] == ["PATCH", "GET", "GET", "PUT"]
+    gate.astray = False
+    server.forget()
+    target.update_user("u1", {"displayName": "C"}, {"displayName": "D"})
+    assert server.lines == ["PATCH /Users/u1"]
+
+
+@pytest.mark.parametrize(
+    ("method", "astray"),
+    [("patch", ["PATCH"]), ("put", ["PUT"]), ("auto", ["PATCH", "PUT"])],
+    ids=lambda value: str(value),
+)
+@pytest.mark.parametrize("learned", [{}, {"update_method": "patch"}, {"update_method": "put"}], ids=str)
+def test_a_user_who_can_be_read_is_never_called_gone_whatever_a_write_answers(
+    method: str, astray: list[str], learned: dict[str, str], serve: Serve, make_target: MakeTarget
+) -> None:
+    org = OneUser()
+    target = make_target(serve(Gateway(org, *astray)).base_url, update_method=method, learned=learned)
+
+    with pytest.raises(TemporaryError, match="but the user is there") as caught:
+        target.update_user("u1", {"displayName": "A"}, {"displayName": "B"})
+    with pytest.raises(TemporaryError, match="but the user is there"):
+        target.deactivate_user("u1")
+
+    assert caught.value.status == 404
+    assert org.user["active"] is True
+
+
+def test_a_put_that_is_not_there_any_more_sends_the_next_change_as_patch(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    org = OneUser()
+    target = make_target(serve(Gateway(org, "PUT")).base_url, learned={"update_method": "put"})
+    with pytest.raises(TemporaryError):
+        target.update_user("u1", {"displayName": "A"}, {"displayName": "B"})
+
+    target.update_user("u1", {"displayName": "A"}, {"displayName": "B"})
+
+    assert org.user["displayName"] == "B"
+
+
+@pytest.mark.parametrize("astray", ["GET", "PUT"])
+def test_a_put_or_its_read_that_goes_astray_once_is_asked_again(
+    astray: str, serve: Serve, make_target: MakeTarget
+) -> None:
+    org = OneUser()
+    lost = [Reply(404)]
+    server = serve(lambda seen: lost.pop() if lost and seen.method == astray else org(seen))
+    target = make_target(server.base_url, update_method="put")
+
+    assert target.deactivate_user("u1").scim_id == "u1"
+    assert org.user["active"] is False
+
+
+def test_a_first_patch_that_goes_astray_teaches_put_only_once_put_worked(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    gate = Gateway(OneUser(), "PATCH", "PUT")
+    target = make_target(serve(gate).base_url)
+    with pytest.raises(TemporaryError):
+        target.update_user("u1", {"displayName": "A"}, {"displayName": "B"})
+
+    assert "update_method" not in target.learned()
+
+
+def test_a_user_who_cannot_be_read_is_not_called_gone(serve: Serve, make_target: MakeTarget) -> None:
+    server = serve(lambda seen: Reply(503) if seen.method == "GET" else problem(404))
+
+    with pytest.raises(TemporaryError):
+        make_target(server.base_url).update_user("u1", {"displayName": "A"}, {"displayName": "B"})
+
+
+def test_a_user_who_seems_gone_right_after_taking_a_change_is_asked_again_later(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    server = serve(lambda seen: problem(404) if seen.method == "GET" else Reply(204))
+
+    with pytest.raises(TemporaryError, match="just after"):
+        make_target(server.base_url).update_user("u1", {"displayName": "A"}, {"displayName": "B"})
+
+
 def test_a_put_of_an_inactive_user_keeps_it_inactive(serve: Serve, make_target: MakeTarget) -> None:
     org = OneUser()
     org.user["active"] = False

@@ -1,0 +1,144 @@
+"""What an interrupted run left open is settled by what the target shows, and what it does not show is still wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from syncd.core.change import change_from_document
+from syncd.simulators.split_world import SplitWorld
+from syncd.store.opening import open_store
+from tests.e2e.rig import SPLIT_TOKEN, Rig, rig
+
+LEAVERS = [f"leaver{number}@example.com" for number in range(3)]
+
+
+@pytest.fixture
+def synced(tmp_path: Path) -> Iterator[Rig]:
+    """Three people have just left the app."""
+    with rig(tmp_path, users=30, groups=2) as made:
+        leave(made)
+        yield made
+
+
+def leave(made: Rig) -> None:
+    for name in LEAVERS:
+        made.okta.world.add_user(name, "Lea", "Ver", assign=True)
+    made.sync()
+    for name in LEAVERS:
+        made.okta.world.unassign(name)
+    made.forget()
+
+
+def interrupt(made: Rig, kind: str = "deactivate_user") -> None:
+    """A run that was killed after it had written down what it was about to do."""
+    changes = [
+        change_from_document(document) for document in made.plan()["changes"] if document["kind"] == kind
+    ]
+    assert changes
+    store = open_store(made.store, connection="acme", clock=lambda: datetime.now(UTC))
+    store.intend(store.begin_run("full"), changes)
+    store.close()
+
+
+def test_a_deactivation_whose_account_is_gone_is_done(synced: Rig) -> None:
+    interrupt(synced)
+    for name in LEAVERS:
+        synced.split.world.delete_user(name)
+
+    result = synced.sync()
+
+    assert "deactivate_user" not in result["summary"]["applied"]
+    assert synced.writes() == []
+    synced.assert_exact()
+
+
+def test_open_deactivations_are_not_taken_for_done_when_everybody_vanished(synced: Rig) -> None:
+    interrupt(synced)
+    world = synced.split.world
+    world.disable_scim()
+    world.enable_scim(SPLIT_TOKEN)
+    for user in list(world.users.values()):
+        world.delete_user(user.id)
+        said = user.attributes["name"]
+        world.create_local_user(
+            user.user_name, said.get("givenName", ""), said.get("familyName", ""), active=user.active
+        )
+    managed = synced.run("status", "--json").document["managed"]
+
+    answer = synced.run("sync", "--json", code=1)
+
+    assert "syncd relink" in answer.document["errors"][0]["hint"]
+    status = synced.run("status", "--json").document
+    assert (status["state"], status["managed"]) == ("quarantined", managed)
+    synced.run("relink", "--yes")
+    synced.sync()
+    assert not any(world.user(name).active for name in LEAVERS)
+
+
+def test_on_harness_many_removed_accounts_are_no_reason_to_think_that_all_vanished(tmp_path: Path) -> None:
+    with rig(tmp_path, split=SplitWorld(flavor="harness"), users=4, groups=2, pushed=[]) as made:
+        made.write_config(provisioning='deactivation_grace = "0s"', safety='max_deactivations = "100%"')
+        leave(made)
+        interrupt(made)
+        for name in LEAVERS:
+            made.split.world.delete_user(name)
+
+        made.sync()
+
+        assert made.writes() == []
+        made.assert_exact()
+
+
+def test_a_deactivation_that_the_server_does_not_show_is_sent_again(synced: Rig) -> None:
+    interrupt(synced)
+    synced.split.faults.add("remove_field", method="GET", path=r"/Users/[^?/]+$", count=-1, field="active")
+
+    result = synced.sync()
+
+    assert result["summary"]["applied"] == {"deactivate_user": 3}
+    assert not any(synced.split.world.user(name).active for name in LEAVERS)
+
+
+def test_a_return_that_the_server_does_not_show_is_sent_again(synced: Rig) -> None:
+    synced.sync()
+    for name in LEAVERS:
+        synced.okta.world.assign(name)
+    interrupt(synced, "reactivate_user")
+    synced.split.faults.add("remove_field", method="GET", path=r"/Users/[^?/]+$", count=-1, field="active")
+
+    synced.sync()
+
+    assert all(synced.split.world.user(name).active for name in LEAVERS)
+
+
+def test_a_rename_of_a_group_that_is_gone_was_not_applied(tmp_path: Path) -> None:
+    with rig(tmp_path, users=30, groups=0, pushed=["Engineering"], split=SplitWorld(flavor="scim")) as made:
+        made.okta.world.create_group("Engineering", members=list(made.okta.world.app_users)[:9])
+        made.write_config(rules='[[push_groups]]\nsource = { name_contains = "Engineer" }\nrename = true\n')
+        made.sync()
+        made.okta.world.rename_group("Engineering", "Engineers")
+        made.pushed[:] = ["Engineers"]
+        interrupt(made, "rename_group")
+        made.split.world.delete_group("Engineering")
+
+        made.sync(code=4)
+        made.sync()
+
+        made.assert_exact()
+
+
+def test_a_strangers_account_is_not_taken_for_the_one_that_was_being_made(synced: Rig) -> None:
+    synced.sync()
+    synced.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+    interrupt(synced, "create_user")
+    theirs = synced.split.world.create_local_user("new@example.com", "Some", "Body")
+
+    result = synced.sync()
+
+    assert result["summary"]["applied"] == {"adopt_user": 1}, "by the plan, which says so"
+    assert synced.split.world.users[theirs].external_id
+    synced.assert_exact()
