@@ -1,0 +1,1 @@
+"""The daemon: cycles on a schedule, and what it says about itself to systemd, to metrics and to people."""

@@ -1,0 +1,175 @@
+"""What the running daemon knows about its connections, in one place that every thread may ask.
+
+The scheduler writes it, the HTTP server and systemd's status line read it. Whatever must outlive the process is in the
+store, not here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+CYCLES_KEPT = 200
+"""Finished cycles remembered for each connection, newest last (the status page's sparkline)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateHeadroom:
+    """One rate-limit bucket as the last answer showed it. `resets_at` is None when the server did not say."""
+
+    limit: int
+    remaining: int
+    resets_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CycleReport:
+    """One finished cycle. A quiet delta is one too; it has no run id.
+
+    `kind` is delta, full or drift. `status` is quiet, succeeded, partial, refused or failed. `changes` counts by
+    (kind of change, outcome), the outcome being applied, failed, held or skipped. `requests` counts by (side, status):
+    side okta or target, status "200", "timeout", ... `waited_seconds` is by side.
+    """
+
+    kind: str
+    started: datetime
+    finished: datetime
+    status: str
+    run_id: str | None = None
+    error: str = ""
+    changes: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    requests: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    waited_seconds: Mapping[str, float] = field(default_factory=dict)
+    headroom: Mapping[str, RateHeadroom] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counted since the process began: what Prometheus calls counters."""
+
+    runs: Mapping[tuple[str, str], int]
+    """By (kind, status); quiet deltas are not runs."""
+    changes: Mapping[tuple[str, str], int]
+    requests: Mapping[tuple[str, str], int]
+    waited_seconds: Mapping[str, float]
+    polls: int
+    """Deltas, quiet ones included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One connection now. `running` maps the kinds of cycle under way to when they began; `next_runs` the others."""
+
+    name: str
+    totals: Totals
+    cycles: tuple[CycleReport, ...]
+    running: Mapping[str, datetime]
+    next_runs: Mapping[str, datetime]
+    headroom: Mapping[str, RateHeadroom]
+    warnings: tuple[str, ...]
+    """What is not as it should be though cycles run: no System Log, for example."""
+
+
+class ConnectionBoard:
+    """One connection's part of the board."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._lock = threading.Lock()
+        self._cycles: deque[CycleReport] = deque(maxlen=CYCLES_KEPT)
+        self._running: dict[str, datetime] = {}
+        self._next: dict[str, datetime] = {}
+        self._headroom: dict[str, RateHeadroom] = {}
+        self._warnings: dict[str, str] = {}
+        self._runs: Counter[tuple[str, str]] = Counter()
+        self._changes: Counter[tuple[str, str]] = Counter()
+        self._requests: Counter[tuple[str, str]] = Counter()
+        self._waited_seconds: dict[str, float] = {}
+        self._polls = 0
+
+    def began(self, kind: str, at: datetime) -> None:
+        with self._lock:
+            self._running[kind] = at
+
+    def ended(self, report: CycleReport) -> None:
+        with self._lock:
+            self._running.pop(report.kind, None)
+            self._polls += report.kind == "delta"
+            self._requests.update(report.requests)
+            for side, seconds in report.waited_seconds.items():
+                self._waited_seconds[side] = self._waited_seconds.get(side, 0.0) + seconds
+            self._headroom.update(report.headroom)
+            if report.status == "quiet":
+                return
+            self._cycles.append(report)
+            self._runs[report.kind, report.status] += 1
+            self._changes.update(report.changes)
+
+    def will_run(self, kind: str, at: datetime | None) -> None:
+        """None: not scheduled."""
+        with self._lock:
+            if at is None:
+                self._next.pop(kind, None)
+            else:
+                self._next[kind] = at
+
+    def warn(self, topic: str, text: str) -> None:
+        """Empty text: the warning about this topic is over."""
+        with self._lock:
+            if text:
+                self._warnings[topic] = text
+            else:
+                self._warnings.pop(topic, None)
+
+    def snapshot(self) -> Snapshot:
+        with self._lock:
+            return Snapshot(
+                name=self.name,
+                totals=Totals(
+                    runs=dict(self._runs),
+                    changes=dict(self._changes),
+                    requests=dict(self._requests),
+                    waited_seconds=dict(self._waited_seconds),
+                    polls=self._polls,
+                ),
+                cycles=tuple(self._cycles),
+                running=dict(self._running),
+                next_runs=dict(self._next),
+                headroom=dict(self._headroom),
+                warnings=tuple(self._warnings[topic] for topic in sorted(self._warnings)),
+            )
+
+
+class Board:
+    """Every connection of the process, by name."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connections: dict[str, ConnectionBoard] = {}
+        self._broken: dict[str, str] = {}
+
+    def connection(self, name: str) -> ConnectionBoard:
+        """Made when it is first asked for."""
+        with self._lock:
+            return self._connections.setdefault(name, ConnectionBoard(name))
+
+    def forget(self, name: str) -> None:
+        """The settings no longer have this connection."""
+        with self._lock:
+            self._connections.pop(name, None)
+
+    def connections(self) -> tuple[ConnectionBoard, ...]:
+        with self._lock:
+            return tuple(self._connections[name] for name in sorted(self._connections))
+
+    def set_broken(self, files: Mapping[str, str]) -> None:
+        """Settings files that cannot be used, by their stem, with the first problem of each."""
+        with self._lock:
+            self._broken = dict(files)
+
+    def broken(self) -> Mapping[str, str]:
+        with self._lock:
+            return dict(self._broken)
