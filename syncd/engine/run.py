@@ -55,7 +55,22 @@ def _planned(
 ) -> Planned:
     stage = job.store.stage()
     try:
-        reading = read(stage)
+        return planned_from(job, kind, stage, read(stage), allow, unsettled)
+    except BaseException:
+        stage.close()
+        raise
+
+
+def planned_from(
+    job: Job,
+    kind: str,
+    stage: Stage,
+    reading: Reading,
+    allow: Mapping[str, int],
+    unsettled: AbstractSet[str] = frozenset(),
+) -> Planned:
+    """The plan for what was read into the stage, which is closed when it cannot be made."""
+    try:
         job.observer.phase("planning")
         planning = make_plan(job, stage, reading, unsettled)
         holds = hold_unsafe_changes(planning, allow)
@@ -93,7 +108,7 @@ def remember_holds(store: Store, planned: Planned) -> None:
 
 
 @dataclass
-class _Run:
+class CycleRun:
     """One journalled run: begun, carried out, finished whatever happens."""
 
     job: Job
@@ -107,9 +122,17 @@ class _Run:
         self.run_id = self.job.store.begin_run(self.kind)
 
         def cycle() -> RunResult:
-            quarantine.probe(self.job)
-            unsettled = settle_open_intents(self.job)
-            with _planned(self.job, self.kind, read, allow, unsettled) as planned:
+            job = self.job
+            with job.turn:
+                quarantine.probe(job)
+                unsettled = settle_open_intents(job)
+            stage = job.store.stage()
+            try:
+                reading = read(stage)  # what shorter cycles store meanwhile is younger, and wins
+            except BaseException:
+                stage.close()
+                raise
+            with job.turn, planned_from(job, self.kind, stage, reading, allow, unsettled) as planned:
                 return self._write(planned, only=None)
 
         return self._finished(cycle)
@@ -120,6 +143,15 @@ class _Run:
         """A plan that is made already; `only` narrows it to these change ids. What `saved` holds stays held."""
         self.run_id = self.job.store.begin_run(self.kind)
         return self._finished(lambda: self._write(planned, only=only, saved=saved))
+
+    def broke_off(self, error: SyncdError) -> RunResult:
+        """A cycle that ended before there was a plan, written down as a failed run."""
+        self.run_id = self.job.store.begin_run(self.kind)
+
+        def fail() -> RunResult:
+            raise error
+
+        return self._finished(fail)
 
     def _write(
         self, planned: Planned, *, only: frozenset[str] | None, saved: SavedPlan | None = None
@@ -206,7 +238,7 @@ def refuse_second_writer(job: Job, app: Application) -> None:
 
 def sync(job: Job, selection: Selection, allow: Mapping[str, int] | None = None) -> RunResult:
     """Plan, safety check, apply. The caller holds the store's lock."""
-    run = _Run(job, selection.kind)
+    run = CycleRun(job, selection.kind)
     return run.carry_out(lambda stage: _read(job, stage, selection), allow or {})
 
 
@@ -218,7 +250,7 @@ def plan_to_apply(job: Job, selection: Selection, allow: Mapping[str, int] | Non
 
 def apply_planned(job: Job, planned: Planned) -> RunResult:
     """Applies a plan made by `plan_to_apply` just now, under the same lock."""
-    return _Run(job, planned.header.kind).apply(planned)
+    return CycleRun(job, planned.header.kind).apply(planned)
 
 
 def apply_approved(job: Job, changes: Sequence[Change]) -> RunResult:
@@ -231,7 +263,7 @@ def apply_approved(job: Job, changes: Sequence[Change]) -> RunResult:
         return read_selected(job, stage, users, groups)
 
     with _planned(job, "targeted", read, {}, unsettled) as planned:
-        return _Run(job, "targeted").apply(planned, only=frozenset(change.id for change in changes))
+        return CycleRun(job, "targeted").apply(planned, only=frozenset(change.id for change in changes))
 
 
 def apply_saved(job: Job, saved: SavedPlan) -> RunResult:
@@ -241,7 +273,7 @@ def apply_saved(job: Job, saved: SavedPlan) -> RunResult:
     refuse_other_settings(job, saved)
     quarantine.probe(job)
     unsettled = settle_open_intents(job)
-    run = _Run(job, saved.kind)
+    run = CycleRun(job, saved.kind)
     users, groups = touched(saved.changes)
 
     def read(stage: Stage) -> Reading:
