@@ -1,0 +1,89 @@
+"""`syncd run`: the daemon."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli.options import Command, Globals, globals_of
+from syncd.cli.session import Session
+
+if TYPE_CHECKING:
+    from syncd.service.daemon import Hooks
+    from syncd.settings import Loaded
+
+
+@click.command(name="run", cls=Command)
+@click.pass_context
+def command(ctx: click.Context) -> int:
+    """Provision continuously: the daemon, for every connection given.
+
+    A full cycle at the start and on the settings' schedule; between them the System Log says what to look at again.
+    SIGTERM and Ctrl-C stop it within ten seconds, and SIGHUP reads the settings again. A connection whose settings or
+    store cannot be used is reported and hides no other.
+    """
+    said = globals_of(ctx)
+    if not said.log_format_given and is_journal(os.environ):
+        said.log_format = "json"
+    with Session(said, service=True) as session:
+        _run(session)
+    _leave()
+    return 0
+
+
+def _run(session: Session) -> None:
+    from syncd.service.daemon import Daemon  # noqa: PLC0415  (the engine)
+    from syncd.service.systemd import Notify  # noqa: PLC0415
+
+    session.listen()
+    notify = Notify.of(os.environ)
+    Daemon(
+        lambda: _load(session),
+        event=session.event,
+        redactor=session.redactor,
+        notify=notify,
+        hooks=hooks(session.said),
+    ).run()
+
+
+def hooks(said: Globals) -> Hooks:
+    """What the daemon is joined with: the HTTP server, notifications."""
+    del said
+    from syncd.service.daemon import Hooks  # noqa: PLC0415
+
+    return Hooks(leave=_leave)
+
+
+def _load(session: Session) -> Loaded:
+    from syncd.settings import load  # noqa: PLC0415  (pydantic)
+
+    loaded = load(session.said.configs, environ=os.environ)
+    for warning in loaded.warnings:
+        session.event("warning", "settings", warning=str(warning))
+    return loaded
+
+
+def is_journal(environ: Mapping[str, str]) -> bool:
+    """Whether stderr goes to the journal: $JOURNAL_STREAM is its device and inode (systemd.exec(5))."""
+    said = environ.get("JOURNAL_STREAM", "")
+    try:
+        stat = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return said == f"{stat.st_dev}:{stat.st_ino}"
+
+
+def _leave() -> None:
+    """Ends the process now. Everything is closed; the interpreter would still wait for requests whose answers nobody
+    wants any more, until they time out.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            continue
+    os._exit(0)

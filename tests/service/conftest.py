@@ -1,0 +1,3 @@
+from tests.service.connecting import world
+
+__all__ = ["world"]
