@@ -76,7 +76,7 @@ def test_an_answer_that_never_comes_does_not_keep_it_from_stopping(world: Rig) -
     world.split.faults.add("delay", method="POST", path="/Users", count=-1, seconds=50, after_effect=True)
     with supervised(world.folder, world.config) as daemon:
         daemon.logs("running")
-        eventually(lambda: world.split._running >= 8, "writes in flight")
+        eventually(lambda: world.split._running >= 4, "writes in flight")
         assert daemon.stop() == 0
     world.split.reset_faults()
 
