@@ -16,6 +16,8 @@ from syncd.engine.job import Job
 from syncd.errors import AccessDenied, ConnectionSick, SyncdError
 from syncd.ports import Store
 
+__all__ = ["KEY", "RELINK", "RELINK_HINT", "Quarantine", "current", "note", "probe", "relinked"]
+
 RELINK = "relink"
 """The side of a quarantine because known objects vanished: no probe can tell that it is over."""
 RELINK_HINT = (
