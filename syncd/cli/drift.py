@@ -43,7 +43,9 @@ def command(
     detailed: bool,
     as_json: bool,
 ) -> int:
-    """Compare Okta, the store and the target; find what was changed behind syncd's back.
+    """Find what was changed at the target behind syncd's back.
+
+    Compares three sides: what Okta wants, what the store remembers, what the target has.
 
     Reads everything on both sides and writes nothing, unless --fix asks for the repair. Users and groups that nobody
     manages are reported and never touched. Also works beside Okta's own provisioning, before any sync: then Okta's
