@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.options import Command, Globals, globals_of
+from syncd.cli.options import Command, globals_of
 from syncd.cli.session import Session
 
 if TYPE_CHECKING:
+    from syncd.ports import Store
+    from syncd.service.board import CycleReport
     from syncd.service.daemon import Hooks
-    from syncd.settings import Loaded
+    from syncd.settings import ConnectionSettings, Loaded
 
 
 @click.command(name="run", cls=Command)
@@ -46,16 +48,24 @@ def _run(session: Session) -> None:
         event=session.event,
         redactor=session.redactor,
         notify=notify,
-        hooks=hooks(session.said),
+        hooks=_hooks(session),
     ).run()
 
 
-def hooks(said: Globals) -> Hooks:
-    """What the daemon is joined with: the HTTP server, notifications."""
-    del said
+def _hooks(session: Session) -> Hooks:
+    """What the daemon is joined with: notifications."""
+    from syncd.observe.notify import Notifier  # noqa: PLC0415
     from syncd.service.daemon import Hooks  # noqa: PLC0415
 
-    return Hooks(leave=_leave)
+    notifiers: dict[str, tuple[ConnectionSettings, Notifier]] = {}
+
+    def on_cycle(settings: ConnectionSettings, store: Store, report: CycleReport) -> None:
+        known = notifiers.get(settings.name)
+        if known is None or known[0] is not settings:
+            known = notifiers[settings.name] = (settings, Notifier(settings, session.redactor))
+        known[1].after_cycle(store, report.finished, status=report.status, error=report.error)
+
+    return Hooks(on_cycle=on_cycle, leave=_leave)
 
 
 def _load(session: Session) -> Loaded:

@@ -6,6 +6,7 @@ held throughout. Nothing that happens in a cycle ends the daemon.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +16,9 @@ from datetime import datetime
 
 from syncd.engine import quarantine
 from syncd.engine.delta import LogDenied, Seen, delta, follow
+from syncd.engine.drift import DriftReport
 from syncd.engine.job import Job
-from syncd.engine.result import RunResult
+from syncd.engine.repair import LAST_DRIFT_KEY, drift_cycle
 from syncd.engine.run import sync
 from syncd.engine.selection import Selection
 from syncd.errors import RefusedError, SyncdError, TemporaryError
@@ -34,6 +36,8 @@ from syncd.wiring import open_job, utc_now
 OnCycle = Callable[[ConnectionSettings, Store, CycleReport], None]
 Hurry = Callable[[str, str, float], None]
 """Brings a turn forward: connection, kind of cycle, in how many seconds."""
+_FIRST_DRIFT = 600.0
+"""Seconds after the start before which no drift cycle runs: the full cycle comes first."""
 _RETRY_FULL = (60.0, 300.0, 900.0, 1800.0)
 """Seconds after which a full cycle that failed is tried again, if its own turn does not come earlier."""
 
@@ -47,7 +51,7 @@ class Surroundings:
     hurry: Hurry
     on_closed: Callable[[], None]
     on_cycle: OnCycle | None = None
-    drift: Callable[[Job], RunResult | None] | None = None
+    drift: Callable[[Job], DriftReport] = drift_cycle
     clock: Callable[[], datetime] = utc_now
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -167,10 +171,22 @@ class ServedConnection:
             self._around.hurry(self.settings.name, "full", max(1.0, self._full_lasted))
 
     def drift(self) -> None:
-        work = self._around.drift
         with self._gate.place("drift") as mine, self._crash_proof("drift"):
-            if mine and work is not None and self._is_ours() and self._is_sick() is None:
-                self._run("drift", lambda job: Ending(work(job)))
+            if mine and self._is_ours() and self._is_sick() is None:
+                self._run("drift", self._drift)
+                self._is_sick()
+
+    def drift_due_in(self) -> float:
+        """Seconds until the next drift cycle: what restarts put off would never come."""
+        every = self.settings.schedule.drift.total_seconds()
+        last = self._held.store.recall(LAST_DRIFT_KEY) if self._held.store is not None else None
+        try:
+            ago = (
+                self._around.clock() - datetime.fromisoformat(json.loads(last or "")["created_at"])
+            ).total_seconds()
+        except (ValueError, KeyError, TypeError):
+            return every
+        return min(max(every - ago, _FIRST_DRIFT), every)
 
     @contextmanager
     def _crash_proof(self, kind: str) -> Iterator[None]:
@@ -265,6 +281,16 @@ class ServedConnection:
                 self._around.hurry(self.settings.name, "full", max(0.0, wait))
         return Ending(found.result)
 
+    def _drift(self, job: Job) -> Ending:
+        try:
+            report = self._around.drift(job)
+        except SyncdError as error:
+            quarantine.note(job, error)
+            raise
+        if report.differs:
+            self._voice.say("warning", "drift found", "drift", **report.summary)
+        return Ending(drift=report)
+
     def _is_sick(self) -> quarantine.Quarantine | None:
         sick = quarantine.current(self._held.store) if self._held.store is not None else None
         self.sick = sick.reason if sick else ""
@@ -335,7 +361,7 @@ class ServedConnection:
             ending,
             job=job,
             waited=watch.waited,
-            run_id=self._run_of(kind, started) if ending.error is not None else None,
+            run_id=self._run_of(kind, started) if ending.error or ending.drift else None,
             error=self._around.redactor.text(ending.message),
         )
 

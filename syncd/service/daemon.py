@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import FrameType
 
+from syncd.engine.drift import DriftReport
 from syncd.engine.job import Job
-from syncd.engine.result import RunResult
+from syncd.engine.repair import drift_cycle
 from syncd.errors import SyncdError
 from syncd.redact import Redactor
 from syncd.service.board import Board
@@ -44,11 +45,11 @@ _JUMP = 5.0
 
 @dataclass(frozen=True)
 class Hooks:
-    """What others add: the HTTP server, who is told about cycles, the drift cycle. `leave` ends the process at once."""
+    """What others add: the HTTP server, and who is told about cycles. `leave` ends the process at once."""
 
     http: Serve | None = None
     on_cycle: OnCycle | None = None
-    drift: Callable[[Job], RunResult | None] | None = None
+    drift: Callable[[Job], DriftReport] = drift_cycle
     leave: Callable[[], None] = lambda: None
 
 
@@ -153,15 +154,13 @@ class Daemon:
         self, connection: ServedConnection, settings: ConnectionSettings, *, at_once: bool = False
     ) -> None:
         schedule = settings.schedule
-        wanted = [
-            ("full", schedule.full, connection.full),
-            ("delta", schedule.delta, connection.delta),
-            *([("drift", schedule.drift, connection.drift)] if self._hooks.drift else []),
-        ]
-        for kind, every, work in wanted:
+        for kind, every, work, first in (
+            ("full", schedule.full, connection.full, 0.0 if at_once else None),
+            ("delta", schedule.delta, connection.delta, None),
+            ("drift", schedule.drift, connection.drift, connection.drift_due_in()),
+        ):
             if self._timetable.interval(settings.name, kind) != every:
-                first = at_once and kind == "full"
-                self._timetable.plan(settings.name, kind, every, work, at_once=first)
+                self._timetable.plan(settings.name, kind, every, work, first=first)
 
     def _listen(self, settings: ConnectionSettings) -> None:
         """Raises SyncdError when the port cannot be had; what was served before is then served on."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from syncd.engine.drift import DriftReport
 from syncd.engine.job import Job
 from syncd.engine.result import RunResult
 from syncd.errors import SyncdError
@@ -16,16 +17,23 @@ from syncd.service.board import CycleReport, RateHeadroom
 
 @dataclass(frozen=True)
 class Ending:
-    """How a cycle ended: with a result, with an error, or (neither) with nothing to do."""
+    """How a cycle ended: with a result, with a report of drift, with an error, or (none of them) with nothing to do."""
 
     result: RunResult | None = None
+    drift: DriftReport | None = None
     error: BaseException | None = None
 
     @property
     def status(self) -> str:
         if self.error is not None:
             return "failed"
+        if self.drift is not None:
+            return "failed" if self.drift.problems else "succeeded"
         return "quiet" if self.result is None else self.result.status
+
+    @property
+    def problems(self) -> Sequence[SyncdError]:
+        return (*(self.result.problems if self.result else ()), *(self.drift.problems if self.drift else ()))
 
     @property
     def message(self) -> str:
@@ -33,14 +41,13 @@ class Ending:
             return self.error.message
         if self.error is not None:
             return f"{type(self.error).__name__}: {self.error}"
-        return "; ".join(problem.message for problem in self.result.problems) if self.result else ""
+        return "; ".join(problem.message for problem in self.problems)
 
     @property
     def hint(self) -> str:
         if isinstance(self.error, SyncdError):
             return self.error.hint
-        hints = [problem.hint for problem in self.result.problems] if self.result else []
-        return next((hint for hint in hints if hint), "")
+        return next((problem.hint for problem in self.problems if problem.hint), "")
 
 
 class _Bucket(Protocol):

@@ -63,9 +63,15 @@ class Timetable:
         return bool(self._scheduler.running and thread is not None and thread.is_alive())
 
     def plan(
-        self, connection: str, kind: str, every: timedelta, work: Callable[[], None], *, at_once: bool = False
+        self,
+        connection: str,
+        kind: str,
+        every: timedelta,
+        work: Callable[[], None],
+        *,
+        first: float | None = None,
     ) -> None:
-        """Runs `work` at this interval, first after one interval or `at_once`. Planned before: only moved."""
+        """Runs `work` at this interval, `first` in so many seconds (None: one interval). Planned before: only moved."""
         threads = self._connections.get(connection)
         if threads is None:
             threads = _Threads(ThreadPoolExecutor(len(KINDS)), {})
@@ -81,15 +87,17 @@ class Timetable:
         if known:
             self._scheduler.reschedule_job(_id(connection, kind), trigger=trigger)
             return
-        # A given next_run_time of None would pause the job: only a first run that is wanted at once is named.
-        first: dict[str, Any] = {"next_run_time": datetime.now(UTC)} if at_once else {}
+        # A given next_run_time of None would pause the job.
+        begin: dict[str, Any] = {}
+        if first is not None:
+            begin["next_run_time"] = datetime.now(UTC) + timedelta(seconds=first)
         self._scheduler.add_job(
             self._had(_id(connection, kind), work),
             trigger,
             id=_id(connection, kind),
             name=f"{connection} {kind}",
             executor=connection,
-            **first,
+            **begin,
         )
 
     def interval(self, connection: str, kind: str) -> timedelta | None:

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from syncd.engine.drift import DriftReport
 from syncd.engine.job import Job
-from syncd.engine.result import RunResult
 from syncd.errors import ConfigurationError, RefusedError, SyncdError
 from syncd.ports import Store
 from syncd.redact import Redactor
@@ -106,7 +106,7 @@ def test_a_crash_in_a_cycle_is_logged_with_its_traceback_and_ends_nothing(world:
     schedule(world, 'delta = "1s"\nfull = "1h"\ndrift = "1s"')
     crashed: list[int] = []
 
-    def drift(job: Job) -> RunResult | None:
+    def drift(job: Job) -> DriftReport:
         job.store.begin_run("drift")
         crashed.append(1)
         raise ZeroDivisionError("a fault of ours")
@@ -123,6 +123,29 @@ def test_a_crash_in_a_cycle_is_logged_with_its_traceback_and_ends_nothing(world:
         assert runs["drift", "failed"] >= 1
         made.logs("cycle done", cycle="full")
     world.assert_exact()
+
+
+def test_drift_is_looked_for_on_schedule_and_a_restart_does_not_put_it_off(world: Rig) -> None:
+    schedule(world, 'delta = "1s"\nfull = "1h"\ndrift = "2s"')
+    with inside(Inside([world.config])) as made:
+        made.logs("cycle done", cycle="full")
+        name = next(iter(world.actual_people()))
+        account = next(one for one in world.split.world.users.values() if one.user_name == name)
+        account.attributes["name"] = {"givenName": "By", "familyName": "Hand"}
+        made.logs("drift found", level="warning", changed_user=1)
+        eventually(
+            lambda: any(
+                one.kind == "drift" for one in made.daemon.board.connection("acme").snapshot().cycles
+            ),
+            "the cycle is on the board",
+        )
+    schedule(world, 'delta = "1s"\nfull = "1h"\ndrift = "24h"')
+    again = Inside([world.config], ahead=timedelta(hours=23, minutes=30))
+    with inside(again):
+        again.logs("running")
+        at = again.daemon._timetable.next_run("acme", "drift")
+        assert at is not None
+        assert at < datetime.now(UTC) + timedelta(hours=1)
 
 
 def test_who_is_told_about_cycles_hears_all_and_breaks_none(world: Rig) -> None:
@@ -146,7 +169,7 @@ def test_the_board_counts_what_a_cycle_asked_and_changed(world: Rig) -> None:
         board = made.daemon.board.connection("acme")
         eventually(lambda: board.snapshot().cycles, "the cycle is on the board")
         found = board.snapshot()
-        eventually(lambda: set(board.snapshot().next_runs) == {"delta", "full"}, "the next runs")
+        eventually(lambda: set(board.snapshot().next_runs) == {"delta", "drift", "full"}, "the next runs")
     assert found.totals.runs["full", "succeeded"] == 1
     assert found.totals.changes["create_user", "applied"] == len(world.actual_people())
     assert found.totals.requests["okta", "200"] > 3

@@ -91,8 +91,8 @@ def timetable() -> Iterator[Timetable]:
 
 def test_a_slow_connection_delays_no_other(timetable: Timetable) -> None:
     release, ran = threading.Event(), threading.Event()
-    timetable.plan("slow", "full", timedelta(hours=1), lambda: assert_waited(release), at_once=True)
-    timetable.plan("quick", "full", timedelta(hours=1), ran.set, at_once=True)
+    timetable.plan("slow", "full", timedelta(hours=1), lambda: assert_waited(release), first=0.0)
+    timetable.plan("quick", "full", timedelta(hours=1), ran.set, first=0.0)
 
     assert ran.wait(10)
     release.set()
@@ -122,7 +122,7 @@ def test_a_turn_brought_forward_while_the_one_before_ends_is_not_lost(timetable:
         turns.append(1)
         assert release.wait(10)
 
-    timetable.plan("acme", "full", timedelta(hours=1), work, at_once=True)
+    timetable.plan("acme", "full", timedelta(hours=1), work, first=0.0)
     eventually(lambda: turns, "the first turn")
     timetable.bring_forward("acme", "full")
     eventually(lambda: (timetable.next_run("acme", "full") or NOON) > datetime.now(UTC), "it was skipped")
