@@ -30,6 +30,7 @@ Weight = Literal["bad", "warn", "note"]
 
 TOKEN_WARNS_AT = 30
 """Days before the Split token expires (the public contract)."""
+CYCLES = ("full", "drift", "delta")
 RUNS_SHOWN = 40
 """In the sparkline."""
 _WAYS_OUT: Mapping[str, str] = {
@@ -223,15 +224,22 @@ def _token(name: str, token: Mapping[str, Any] | None) -> Iterator[Concern]:
 def _failed_runs(
     view: View, name: str, document: Mapping[str, Any] | None, board: Snapshot | None
 ) -> Iterator[Concern]:
-    """Of each kind the last run, if it failed; a quarantine says so itself."""
+    """Of each kind of cycle the last run, if it failed; a quarantine says so itself.
+
+    What a person ran for single objects failed before that person's eyes.
+    """
     if document is not None and document["quarantine"]:
         return
     last = {run.kind: run for run in _runs(document, board) if run.status is not None}
     # Quiet deltas are no runs, but they say that an earlier failure is over.
     last |= {kind: _of_board(report) for kind, report in (board.last if board else {}).items()}
-    if (full := last.get("full")) and full.status == "succeeded" and (delta := last.get("delta")):
-        last["delta"] = max(full, delta, key=lambda run: run.started)
-    for run in sorted({id(run): run for run in last.values()}.values(), key=lambda run: run.started):
+    full, delta = last.get("full"), last.get("delta")
+    if full and delta and full.status != "failed" and full.started >= delta.started:
+        del last["delta"]
+    for kind in CYCLES:
+        run = last.get(kind)
+        if run is None:
+            continue
         ago = duration((view.now - run.started).total_seconds())
         if run.status == "failed":
             yield Concern("bad", name, f"The last {run.kind} run failed, {ago} ago", run.error)
@@ -243,7 +251,8 @@ def _runs(document: Mapping[str, Any] | None, board: Snapshot | None) -> list[Ra
     cycles = board.cycles if board else ()
     known = {cycle.run_id for cycle in cycles}
     stored = document["runs"] if document else ()
-    runs = [_of_store(run) for run in stored if run["run_id"] not in known]
+    # The store's come newest first, by the second; runs of one second must stay in order.
+    runs = [_of_store(run) for run in reversed(stored) if run["run_id"] not in known]
     runs += [_of_board(cycle) for cycle in cycles]
     return sorted(runs, key=lambda run: run.started)
 

@@ -278,6 +278,9 @@ class _ServerThread:
             self._desk.hosts = own_names(self._host, self._port)
             self._ready.set()
             await self._stopping.wait()
+            await asyncio.sleep(
+                0
+            )  # lets a connection arrive that is just being accepted, so that it is closed too
         finally:
             await runner.cleanup()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -130,12 +131,12 @@ def _ahead(context: Context, moment: datetime | str) -> str:
 
 
 def _bars(runs: Sequence[Ran]) -> list[Bar]:
-    """As high as the square root of the changes: one change beside a first sync of thousands is still seen."""
-    most = max((run.applied for run in runs), default=0) or 1
+    """As high as the logarithm of the changes: two of them beside a first sync of thousands are still seen."""
+    most = math.log1p(max((run.applied for run in runs), default=0) or 1)
     return [
         Bar(
             x=6 * place,
-            height=round(max((run.applied / most) ** 0.5 * _BAR_HEIGHT, 3 if run.applied else 1), 1),
+            height=round(max(math.log1p(run.applied) / most * _BAR_HEIGHT, 1.0), 1),
             ill=run.status == "failed" or run.failed > 0,
         )
         for place, run in enumerate(runs)

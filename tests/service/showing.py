@@ -163,6 +163,18 @@ def a_good_day() -> Shown:
     return shown
 
 
+def an_ordinary_day() -> Shown:
+    """One decision to make, the rest well."""
+    shown = a_good_day()
+    shown.documents = [
+        document(
+            "split-prod", state="held", held=[hold()], token={"created": "2025-03-24", "expires_in_days": 23}
+        ),
+        shown.documents[1],
+    ]
+    return shown
+
+
 def a_bad_day() -> Shown:
     """Every state at once, and names that are out to harm."""
     shown = Shown(

@@ -284,7 +284,9 @@ def test_a_port_for_root_only_is_a_matter_of_settings() -> None:
 
 def test_it_stops_with_visitors_still_connected_and_its_port_is_free_again() -> None:
     with Shown().serving() as server:
-        lingering = socket.create_connection(("127.0.0.1", server.port))
+        lingering = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        lingering.request("GET", "/healthz")
+        assert lingering.getresponse().read() == b"ok\n"
     assert not [thread for thread in threading.enumerate() if thread.name == "syncd-http"]
     with serving(("127.0.0.1", server.port), Board(), list, full_intervals=dict) as again:
         assert ask(again, "/healthz").status == 200

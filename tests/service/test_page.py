@@ -118,6 +118,16 @@ def test_a_run_that_was_refused_without_a_hold_is_said() -> None:
     assert concerns(Shown([held])) == [("warn", "12 changes are held")]
 
 
+def test_what_a_person_ran_for_one_object_is_not_the_connections_failure() -> None:
+    assert concerns(Shown([document(runs=[stored_run("failed", kind="targeted")])])) == []
+
+
+def test_runs_of_one_second_stay_in_order() -> None:
+    newest_first = [stored_run("failed", run_id="r-2"), stored_run("succeeded", run_id="r-1")]
+    assert state(Shown([document(runs=newest_first)])) == "failing"
+    assert state(Shown([document(runs=newest_first[::-1])])) == "well"
+
+
 def test_a_run_that_did_not_finish_is_shown_as_such() -> None:
     page = status_page(Shown([document(runs=[stored_run() | {"status": None, "finished": None}])]).view())
     assert "not finished" in page.html
