@@ -25,6 +25,7 @@ COMMANDS = {
     "plan": ("syncd.cli.plan", "Show what would change and why; changes nothing."),
     "apply": ("syncd.cli.apply", "Apply a saved plan exactly, or plan, ask and apply."),
     "sync": ("syncd.cli.sync", "Plan, check the limits, apply: once."),
+    "drift": ("syncd.cli.drift", "Compare Okta, store and target; find or repair drift."),
     "status": ("syncd.cli.status", "Show runs, held changes and failing objects."),
     "held": ("syncd.cli.held", "Show what safety checks hold, with numbers and reasons."),
     "approve": ("syncd.cli.approve", "Release held changes: exactly those, once."),

@@ -169,7 +169,12 @@ class Applying:
 
     def _tallied(self, sequence: int, outcome: Outcome) -> Settled:
         change, error = outcome.change, outcome.error
-        deferred = outcome.deferred or isinstance(error, AccessDenied | ConnectionSick)
+        if isinstance(error, AccessDenied | ConnectionSick):
+            self._judge_denial(error)
+        # What stopped the connection is no object's own failure; a 403 about one object is that object's.
+        deferred = outcome.deferred or (
+            self.stopped is not None and isinstance(error, AccessDenied | ConnectionSick)
+        )
         tally = self.applied if error is None else self.deferred if deferred else self.failed
         tally[change.kind] = tally.get(change.kind, 0) + 1
         self.job.observer.advance()
@@ -182,7 +187,7 @@ class Applying:
             self.job.observer.event(level, "not applied", **fields, error=error.message)
             if not deferred:
                 self.failures.append((change, error))
-        self._judge(error)
+        self._judge_numbers()
         return Settled(
             sequence=sequence,
             change=change,
@@ -194,15 +199,17 @@ class Applying:
             unanswered=not deferred and is_unanswered(error),
         )
 
-    def _judge(self, error: SyncdError | None) -> None:
+    def _judge_denial(self, error: AccessDenied | ConnectionSick) -> None:
+        """Does this answer concern the whole connection?"""
+        if self.stopped is None and (
+            isinstance(error, ConnectionSick) or error.status == 401 or self._listing_is_denied()
+        ):
+            self.stopped = error
+
+    def _judge_numbers(self) -> None:
         """Is the connection still well enough to go on writing?"""
         if self.stopped is not None:
             return
-        if isinstance(error, ConnectionSick):
-            self.stopped = error
-            return
-        if isinstance(error, AccessDenied) and (error.status == 401 or self._listing_is_denied()):
-            self.stopped = error
         if self.vanished > VANISHED_AT_MOST:
             self.stopped = ConnectionSick(
                 f"{self.vanished} known accounts are gone at the target",

@@ -39,6 +39,11 @@ class Planned:
         return any(self.header.summary.values()) or bool(self.header.holds)
 
     @property
+    def is_quiet(self) -> bool:
+        """Nothing to do, nothing that went wrong, nothing new to tell a person."""
+        return not (self.has_changes or self.problems)
+
+    @property
     def exit_code(self) -> int:
         return 1 if self.problems else 3 if self.header.holds else 0
 

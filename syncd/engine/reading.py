@@ -83,11 +83,18 @@ def read_users(job: Job, stage: Stage, reading: Reading) -> ReadProof:
     """One complete pass over the app's users, staged page by page. Raises IncompleteRead."""
     listing = job.source.app_users()
     for page in listing:
+        stop_if_asked(job)
         stage_users(job, stage, reading, page)
         job.observer.advance(len(page.records))
     if reading.users_proof is None:
         reading.users_proof = listing.proof
     return listing.proof
+
+
+def stop_if_asked(job: Job) -> None:
+    """Between two pages of a long read."""
+    if job.cancelled():
+        raise TemporaryError("stopped on request while reading; nothing was concluded from what was read")
 
 
 def stage_users(job: Job, stage: Stage, reading: Reading, page: Page[AppUser]) -> None:
@@ -173,6 +180,7 @@ def _claim_groups(job: Job, book: RuleBook, reading: Reading, claims: dict[str, 
 
 def _listed_groups(job: Job, reading: Reading) -> Iterable[OktaGroup]:
     for page in job.source.groups():
+        stop_if_asked(job)
         for bad in page.bad:
             reading.skipped.append(Skipped("unreadable", bad.okta_id or "", "", f"a group: {bad.problem}"))
         yield from page.records
@@ -199,6 +207,7 @@ def read_members(
     if groups:
         job.observer.phase("reading members", len(groups))
     for page in job.source.members(sorted(groups)):
+        stop_if_asked(job)
         stage.put_members(page.group_id, page.user_ids)
         if page.failed is not None:
             stage.hold_group_still(page.group_id)
@@ -229,18 +238,25 @@ def _settled_stamp(stamp: str | None, at: datetime) -> str | None:
 
 
 def read_selected(
-    job: Job, stage: Stage, users: Sequence[str], groups: Sequence[str], *, every_member_list: bool = True
+    job: Job,
+    stage: Stage,
+    users: Sequence[str],
+    groups: Sequence[str],
+    *,
+    every_member_list: bool = True,
+    by_id_at_most: int = BY_ID_AT_MOST,
 ) -> Reading:
     """The nomination of a targeted or a delta cycle: Okta ids of users and groups, each read by id.
 
     A user's own group list answers for their memberships, so that the cost is that person's, not the groups'. Without
-    `every_member_list` only groups that enter scope have their members read.
+    `every_member_list` only groups that enter scope have their members read. More users than `by_id_at_most` are
+    read by one complete list.
     """
     reading = Reading(read_application(job))
     pushing = job.settings.provisioning.push_groups
     if pushing and groups:
         _read_selected_groups(job, stage, reading, groups, every_member_list=every_member_list)
-    if len(users) > BY_ID_AT_MOST:
+    if len(users) > by_id_at_most:
         try:
             read_users(job, stage, reading)
             stage.users_read_whole()

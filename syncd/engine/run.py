@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from syncd.core.change import REMOVALS, Change
@@ -16,6 +17,7 @@ from syncd.engine.holding import hold_unsafe_changes
 from syncd.engine.job import SCOPE_KEY, Job, scope_changed
 from syncd.engine.naming import named_objects
 from syncd.engine.planned import Planned
+from syncd.engine.planning import Planning
 from syncd.engine.reading import Reading, read_everything, read_selected
 from syncd.engine.recovery import settle_open_intents
 from syncd.engine.result import RunResult, broken_off, run_result
@@ -54,10 +56,36 @@ def _planned(
     unsettled: AbstractSet[str] = frozenset(),
 ) -> Planned:
     stage = job.store.stage()
-    try:
+    with _closing_on_error(stage):
         reading = read(stage)
+    return planned_from(job, kind, stage, reading, allow, unsettled)
+
+
+@contextmanager
+def _closing_on_error(stage: Stage) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        stage.close()
+        raise
+
+
+def planned_from(
+    job: Job,
+    kind: str,
+    stage: Stage,
+    reading: Reading,
+    allow: Mapping[str, int],
+    unsettled: AbstractSet[str] = frozenset(),
+    *,
+    more: Callable[[Planning], None] | None = None,
+) -> Planned:
+    """The plan for what was read into the stage, which is closed when it cannot be made."""
+    with _closing_on_error(stage):
         job.observer.phase("planning")
         planning = make_plan(job, stage, reading, unsettled)
+        if more is not None:
+            more(planning)
         holds = hold_unsafe_changes(planning, allow)
         header = PlanHeader(
             connection=job.settings.name,
@@ -74,9 +102,6 @@ def _planned(
             allow=dict(sorted(allow.items())),
         )
         return Planned(header, tuple(reading.problems), stage, planning)
-    except BaseException:
-        stage.close()
-        raise
 
 
 def remember_holds(store: Store, planned: Planned) -> None:
@@ -93,7 +118,7 @@ def remember_holds(store: Store, planned: Planned) -> None:
 
 
 @dataclass
-class _Run:
+class CycleRun:
     """One journalled run: begun, carried out, finished whatever happens."""
 
     job: Job
@@ -102,15 +127,35 @@ class _Run:
     run_id: str = ""
     applying: Applying | None = None
 
-    def carry_out(self, read: Callable[[Stage], Reading], allow: Mapping[str, int]) -> RunResult:
-        """The whole cycle as one run: what fails before the first write is remembered too."""
+    def carry_out(
+        self,
+        read: Callable[[Stage], Reading],
+        allow: Mapping[str, int],
+        *,
+        taken_over: Callable[[Reading], None] | None = None,
+        more: Callable[[Planning], None] | None = None,
+    ) -> RunResult:
+        """The whole cycle as one run: what fails before the first write is remembered too.
+
+        `taken_over` is called between reading and planning, `more` may add changes before the safety checks.
+        """
         self.run_id = self.job.store.begin_run(self.kind)
 
         def cycle() -> RunResult:
-            quarantine.probe(self.job)
-            unsettled = settle_open_intents(self.job)
-            with _planned(self.job, self.kind, read, allow, unsettled) as planned:
-                return self._write(planned, only=None)
+            job = self.job
+            with job.turn:
+                quarantine.probe(job)
+                unsettled = settle_open_intents(job)
+            stage = job.store.stage()
+            with _closing_on_error(stage):
+                reading = read(stage)  # what shorter cycles store meanwhile is younger, and wins
+            with job.turn:
+                if taken_over is not None:
+                    with _closing_on_error(stage):
+                        taken_over(reading)
+                planned = planned_from(job, self.kind, stage, reading, allow, unsettled, more=more)
+                with planned:
+                    return self._write(planned, only=None)
 
         return self._finished(cycle)
 
@@ -120,6 +165,15 @@ class _Run:
         """A plan that is made already; `only` narrows it to these change ids. What `saved` holds stays held."""
         self.run_id = self.job.store.begin_run(self.kind)
         return self._finished(lambda: self._write(planned, only=only, saved=saved))
+
+    def broke_off(self, error: SyncdError) -> RunResult:
+        """A cycle that ended before there was a plan, written down as a failed run."""
+        self.run_id = self.job.store.begin_run(self.kind)
+
+        def fail() -> RunResult:
+            raise error
+
+        return self._finished(fail)
 
     def _write(
         self, planned: Planned, *, only: frozenset[str] | None, saved: SavedPlan | None = None
@@ -206,7 +260,7 @@ def refuse_second_writer(job: Job, app: Application) -> None:
 
 def sync(job: Job, selection: Selection, allow: Mapping[str, int] | None = None) -> RunResult:
     """Plan, safety check, apply. The caller holds the store's lock."""
-    run = _Run(job, selection.kind)
+    run = CycleRun(job, selection.kind)
     return run.carry_out(lambda stage: _read(job, stage, selection), allow or {})
 
 
@@ -218,7 +272,7 @@ def plan_to_apply(job: Job, selection: Selection, allow: Mapping[str, int] | Non
 
 def apply_planned(job: Job, planned: Planned) -> RunResult:
     """Applies a plan made by `plan_to_apply` just now, under the same lock."""
-    return _Run(job, planned.header.kind).apply(planned)
+    return CycleRun(job, planned.header.kind).apply(planned)
 
 
 def apply_approved(job: Job, changes: Sequence[Change]) -> RunResult:
@@ -231,7 +285,7 @@ def apply_approved(job: Job, changes: Sequence[Change]) -> RunResult:
         return read_selected(job, stage, users, groups)
 
     with _planned(job, "targeted", read, {}, unsettled) as planned:
-        return _Run(job, "targeted").apply(planned, only=frozenset(change.id for change in changes))
+        return CycleRun(job, "targeted").apply(planned, only=frozenset(change.id for change in changes))
 
 
 def apply_saved(job: Job, saved: SavedPlan) -> RunResult:
@@ -241,7 +295,7 @@ def apply_saved(job: Job, saved: SavedPlan) -> RunResult:
     refuse_other_settings(job, saved)
     quarantine.probe(job)
     unsettled = settle_open_intents(job)
-    run = _Run(job, saved.kind)
+    run = CycleRun(job, saved.kind)
     users, groups = touched(saved.changes)
 
     def read(stage: Stage) -> Reading:

@@ -52,11 +52,16 @@ class Departures:
 def confirm_departures(job: Job, stage: Stage, reading: Reading) -> Departures:
     """Evidence for users that are gone; who turns out to be assigned after all is staged again."""
     found = Departures()
-    few = [known.okta_id for known in islice(stage.departures(), BY_ID_AT_MOST + 1)]
+    grace = bool(job.settings.provisioning.deactivation_grace)
+    for okta_id in sorted(reading.absent):
+        evidence = _confirm_user(job, stage, reading, okta_id, ask_status=grace and _is_active(job, okta_id))
+        if evidence is not None:
+            found.by_user[okta_id] = evidence
+    unknown = (known.okta_id for known in stage.departures() if known.okta_id not in reading.absent)
+    few = list(islice(unknown, BY_ID_AT_MOST + 1))
     if not few:
         return found
     job.observer.phase("confirming departures")
-    grace = bool(job.settings.provisioning.deactivation_grace)
     if len(few) <= BY_ID_AT_MOST:
         for okta_id in few:
             evidence = _confirm_user(job, stage, reading, okta_id, ask_status=grace)
@@ -81,6 +86,11 @@ def confirm_departures(job: Job, stage: Stage, reading: Reading) -> Departures:
                 if status is not None:
                     found.by_user[known.okta_id] = status
     return found
+
+
+def _is_active(job: Job, okta_id: str) -> bool:
+    known = job.store.user(okta_id)
+    return known is not None and known.pushed is not None and known.pushed.active
 
 
 def _confirm_user(
@@ -258,10 +268,7 @@ def _ask_users(
                 group = job.source.group(case.group_id)
                 groups[case.group_id] = group if isinstance(group, OktaGroup) else None
             if case.user_id not in lists:
-                # Whoever was named has been asked; that somebody is in no group at all is asked once more.
-                lists[case.user_id] = reading.own_lists.get(case.user_id) or job.source.groups_of(
-                    case.user_id
-                )
+                lists[case.user_id] = _own_list(job, reading, case.user_id, of=cases)
         except NotFound:
             lists[case.user_id] = None
         except (TemporaryError, AccessDenied) as problem:
@@ -276,6 +283,14 @@ def _ask_users(
         else:
             found[case.group_id, case.user_id] = NotInUsersGroups(case.user_id, group_now, users_groups)
     return found
+
+
+def _own_list(job: Job, reading: Reading, user_id: str, *, of: Sequence[MemberCase]) -> frozenset[str]:
+    """Whoever was named has been asked. That somebody lost several groups and has none at all is asked once more."""
+    asked = reading.own_lists.get(user_id)
+    if asked is None or (not asked and sum(case.user_id == user_id for case in of) > 1):
+        return job.source.groups_of(user_id)
+    return asked
 
 
 def _still_a_member(stage: Stage, reading: Reading, case: MemberCase, own: frozenset[str]) -> None:
