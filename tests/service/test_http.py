@@ -156,6 +156,23 @@ def test_a_store_that_hangs_is_asked_once_and_stops_nobody(monkeypatch: pytest.M
     release.set()
 
 
+def test_it_stops_though_somebody_waits_for_a_store_that_hangs() -> None:
+    begun, release = threading.Event(), threading.Event()
+
+    def hangs() -> list[dict[str, Any]]:
+        begun.set()
+        release.wait(60)
+        return []
+
+    with serving(("127.0.0.1", 0), Board(), hangs, full_intervals=dict) as server:
+        waiting = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        waiting.request("GET", "/readyz")
+        assert begun.wait(20)
+    assert not [thread for thread in threading.enumerate() if thread.name == "syncd-http"]
+    release.set()
+    waiting.close()
+
+
 def test_a_page_that_cannot_be_made_is_told_to_the_log_not_to_the_visitor() -> None:
     class Log:
         def __init__(self) -> None:
