@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 from syncd.cli.options import Command, globals_of
+from syncd.cli.progress import Watcher
 from syncd.cli.session import Session
 
 if TYPE_CHECKING:
     from syncd.ports import Store
-    from syncd.service.board import CycleReport
+    from syncd.service.board import Board, CycleReport
     from syncd.service.daemon import Hooks
     from syncd.settings import ConnectionSettings, Loaded
+
+    Everybody = Callable[[], Sequence[ConnectionSettings]]
 
 
 @click.command(name="run", cls=Command)
@@ -53,9 +57,23 @@ def _run(session: Session) -> None:
 
 
 def _hooks(session: Session) -> Hooks:
-    """What the daemon is joined with: notifications."""
+    """What the daemon is joined with: its HTTP server, and notifications."""
     from syncd.observe.notify import Notifier  # noqa: PLC0415
     from syncd.service.daemon import Hooks  # noqa: PLC0415
+    from syncd.service.http import serving  # noqa: PLC0415
+    from syncd.service.statuses import Statuses  # noqa: PLC0415
+
+    @contextmanager
+    def http(address: tuple[str, int], board: Board, settings: Everybody) -> Iterator[None]:
+        def full_intervals() -> Mapping[str, float]:
+            return {one.name: one.schedule.full.total_seconds() for one in settings()}
+
+        observer = Watcher(session.event)
+        with (
+            Statuses(settings) as statuses,
+            serving(address, board, statuses, full_intervals=full_intervals, observer=observer),
+        ):
+            yield
 
     notifiers: dict[str, tuple[ConnectionSettings, Notifier]] = {}
 
@@ -65,7 +83,7 @@ def _hooks(session: Session) -> Hooks:
             known = notifiers[settings.name] = (settings, Notifier(settings, session.redactor))
         known[1].after_cycle(store, report.finished, status=report.status, error=report.error)
 
-    return Hooks(on_cycle=on_cycle, leave=_leave)
+    return Hooks(http=http, on_cycle=on_cycle, leave=_leave)
 
 
 def _load(session: Session) -> Loaded:

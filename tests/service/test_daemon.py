@@ -24,7 +24,7 @@ from syncd.service.daemon import Daemon, Hooks
 from syncd.settings import ConnectionSettings, load
 from syncd.wiring import open_for_writing
 from tests.e2e.rig import SPLIT_TOKEN, Rig
-from tests.service.connecting import schedule, second_connection
+from tests.service.connecting import free_port, listen_on, schedule, second_connection
 from tests.service.supervisor import eventually
 
 
@@ -250,22 +250,9 @@ def listening(
         yield
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 def answers(port: int) -> bool:
     with socket.socket() as sock:
         return sock.connect_ex(("127.0.0.1", port)) == 0
-
-
-def listen_on(world: Rig, port: int) -> None:
-    text = world.config.read_text()
-    line = next(line for line in text.splitlines() if line.startswith("listen"))
-    world.config.write_text(text.replace(line, f'listen = "127.0.0.1:{port}"'))
 
 
 def test_a_port_in_use_names_the_setting_and_gives_the_store_back(world: Rig) -> None:

@@ -9,9 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import requests
+
 from syncd.simulators.world import OktaWorld
 from tests.e2e.rig import SPLIT_TOKEN, Rig
-from tests.service.connecting import schedule, second_connection, served
+from tests.service.connecting import free_port, listen_on, schedule, second_connection, served
 from tests.service.supervisor import eventually, supervised
 
 
@@ -195,6 +197,30 @@ def test_a_token_revoked_in_the_night_is_quarantine_and_a_new_one_ends_it(world:
         assert daemon.stop() == 0
     secret.unlink()
     world.assert_exact()
+
+
+def test_the_pages_are_served_and_become_ready_with_the_first_complete_read(world: Rig) -> None:
+    port = free_port()
+    listen_on(world, port)
+    url = f"http://127.0.0.1:{port}"
+    with supervised(world.folder, world.config) as daemon:
+        daemon.hears("READY=1")
+        assert requests.get(f"{url}/healthz", timeout=10).status_code == 200
+        eventually(lambda: requests.get(f"{url}/readyz", timeout=10).status_code == 200, "ready")
+        metrics = requests.get(f"{url}/metrics", timeout=10).text
+        assert 'syncd_runs_total{connection="acme"' in metrics
+        assert "acme" in requests.get(url, timeout=10).text
+        with supervised(world.folder, other_store(world)) as second:
+            assert second.ends() == 1
+            assert "server.listen" in second.log[-1]["event"] + second.log[-1]["hint"]
+        assert daemon.stop() == 0
+
+
+def other_store(world: Rig) -> Path:
+    """The same settings with a store of their own: only the port is in the way."""
+    path = world.folder / "other.toml"
+    path.write_text(world.config.read_text().replace('name = "acme"', 'name = "other"'))
+    return path
 
 
 def test_under_the_journal_the_log_is_json_and_by_hand_it_is_text(world: Rig) -> None:
