@@ -36,6 +36,7 @@ from syncd.wiring import open_job, utc_now
 OnCycle = Callable[[ConnectionSettings, Store, CycleReport], None]
 Hurry = Callable[[str, str, float], None]
 """Brings a turn forward: connection, kind of cycle, in how many seconds."""
+_GIVES_UP_WITHIN = 0.3
 _FIRST_DRIFT = 600.0
 """Seconds after the start before which no drift cycle runs: the full cycle comes first."""
 _RETRY_FULL = (60.0, 300.0, 900.0, 1800.0)
@@ -131,6 +132,12 @@ class ServedConnection:
     def wait_until_idle(self, deadline: float, tick: Callable[[], None]) -> bool:
         """False when a cycle still runs at this reading of the monotonic clock."""
         return self._gate.wait_until_idle(deadline, tick)
+
+    def give_up(self) -> None:
+        """Gives the store back though a cycle hangs: it finds the store closed, and nothing begins a write any more."""
+        thread = threading.Thread(target=self._release, daemon=True)
+        thread.start()
+        thread.join(_GIVES_UP_WITHIN)
 
     def _close(self) -> None:
         self._release()

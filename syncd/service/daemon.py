@@ -198,7 +198,8 @@ class Daemon:
         for connection in (*self._served.values(), *self._retiring):
             if connection.wait_until_idle(began + ENDS_WITHIN, self._notify.alive):
                 connection.retire()
-            else:  # its lock is taken over by itself once this process is gone
+            else:
+                connection.give_up()
                 hanging.append(connection.settings.name)
         self._http.close()
         last.cancel()

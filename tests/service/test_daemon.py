@@ -102,6 +102,22 @@ def test_a_revoked_token_costs_one_request_a_probe_and_heals_without_anybody(wor
     world.assert_exact()
 
 
+def test_a_rotated_token_is_used_by_the_next_cycle(world: Rig) -> None:
+    secret = world.folder / "token"
+    secret.write_text(SPLIT_TOKEN)
+    secret.chmod(0o600)
+    text = world.config.read_text().replace('{ env = "E2E_SPLIT" }', f'{{ file = "{secret}" }}')
+    world.config.write_text(text)
+    with inside(Inside([world.config])) as made:
+        made.logs("cycle done", cycle="full")
+        world.split.world.regenerate_token("the-token-of-the-next-year")
+        secret.write_text("the-token-of-the-next-year")
+        world.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+        made.logs("applied", object="new@example.com")
+        assert not made.events("connection quarantined")
+    secret.unlink()
+
+
 def test_a_crash_in_a_cycle_is_logged_with_its_traceback_and_ends_nothing(world: Rig) -> None:
     schedule(world, 'delta = "1s"\nfull = "1h"\ndrift = "1s"')
     crashed: list[int] = []

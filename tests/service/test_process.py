@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,22 @@ def test_an_answer_that_never_comes_does_not_keep_it_from_stopping(world: Rig) -
     with supervised(world.folder, world.config) as daemon:
         daemon.logs("cycle done", cycle="full")
         assert daemon.stop() == 0
+    world.assert_exact()
+
+
+def test_a_read_that_hangs_does_not_keep_it_from_stopping_nor_the_store_locked(world: Rig) -> None:
+    world.okta.faults.add("delay", path="/api/v1/apps/[^/]+/users", count=-1, seconds=50)
+    with supervised(world.folder, world.config) as daemon:
+        daemon.logs("running")
+        eventually(lambda: any("/logs" in path for path in world.reads()), "the read has begun")
+        assert daemon.stop() == 0
+        (said,) = daemon.events("stopped")
+        assert said["still_busy"] == "acme"
+    with sqlite3.connect(world.store) as database:
+        assert database.execute("SELECT count(*) FROM writer").fetchone() == (0,)
+    database.close()
+    world.okta.reset_faults()
+    world.sync()
     world.assert_exact()
 
 
