@@ -30,6 +30,8 @@ COMMANDS = {
     "approve": ("syncd.cli.approve", "Release held changes: exactly those, once."),
     "reject": ("syncd.cli.reject", "Drop held changes until the world moves."),
     "retry": ("syncd.cli.retry", "Try what failed again at the next sync."),
+    "link": ("syncd.cli.link", "Tie an Okta group to a group in Split, whatever the rules say."),
+    "unlink": ("syncd.cli.unlink", "Stop managing a group: keep it in Split, or delete it there."),
     "relink": ("syncd.cli.relink", "Match everybody afresh after SCIM was switched off and on."),
     "release": ("syncd.cli.release", "Stop managing a user or group; leave it at the target."),
     "audit": ("syncd.cli.audit", "Check or export the audit trail."),
