@@ -247,3 +247,58 @@ def test_unlink_wants_to_know_what_becomes_of_the_group(made: Rig) -> None:
     assert "--keep or --delete" in made.run("unlink", "Crew", "--yes", code=64).stderr
     assert "--keep or --delete" in made.run("unlink", "Crew", "--yes", "--keep", "--delete", code=64).stderr
     assert "no group that syncd manages" in made.run("unlink", "Crew", "--yes", "--keep", code=64).stderr
+
+
+def _groups(made: Rig, code: int = 0) -> dict[str, dict[str, Any]]:
+    document = made.run("groups", "--json", code=code).document
+    assert document["schema"] == "syncd.groups/1"
+    return {item["name"]: item for item in document["items"]}
+
+
+def test_groups_shows_every_group_with_its_link_its_owner_and_both_counts(made: Rig) -> None:
+    split = made.split.world
+    foreign = split.groups[split.create_local_group("foreign")]
+    split.replace_group(foreign, name="foreign", external_id="00gOTHER")
+    _link(made, "Crew", "Crew")
+    split.add_member("Crew", split.user("p11@example.com").id)
+    split.create_local_group("plain")
+
+    found = _groups(made)
+
+    states = {name: (item["link"], item["owner"]) for name, item in found.items()}
+    assert states["Crew"] == ("by_hand", "syncd")
+    assert states["plain"] == ("not_linked", "target")
+    assert states["foreign"] == ("not_linked", "okta")
+    assert found["Crew"]["members"] == {"okta": 4, "pushed": 4, "target": 5}
+    assert found["Crew"]["okta_name"] == "Crew"
+    assert found["plain"]["members"]["target"] == 0
+
+
+def test_groups_names_what_waits_is_released_is_being_deleted_and_is_gone(made: Rig) -> None:
+    assert _groups(made)["Crew"]["link"] == "waiting"
+    _link(made, "Crew", "Crew")
+    _unlink(made, "Crew", "--delete", code=3)
+    assert _groups(made)["Crew"]["link"] == "unlinking"
+    _link(made, "Crew", "Crew")
+    assert _groups(made)["Crew"]["link"] == "by_hand"
+    made.split.world.delete_group("Crew")
+    assert _groups(made)["Crew"]["link"] == "missing"
+    made.run("release", "Crew")
+    assert _groups(made)["Crew"]["link"] == "released"
+
+
+def test_groups_for_people_is_a_table_and_reading_only(made: Rig) -> None:
+    made.okta.world.rename_group("Crew", "Crew\x1b[31m")
+    shown = made.run("groups").stdout
+
+    assert "members Okta/Split" in shown
+    assert "\x1b" not in shown
+    assert made.writes() == []
+
+
+def test_groups_without_okta_says_so_and_shows_the_rest(made: Rig) -> None:
+    made.okta.faults.add("status", path="/api/v1/", count=-1, status=401)
+
+    found = _groups(made, code=1)
+
+    assert found["Crew"]["members"] == {"okta": None, "pushed": None, "target": 0}
