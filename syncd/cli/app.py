@@ -30,6 +30,7 @@ COMMANDS = {
     "approve": ("syncd.cli.approve", "Release held changes: exactly those, once."),
     "reject": ("syncd.cli.reject", "Drop held changes until the world moves."),
     "retry": ("syncd.cli.retry", "Try what failed again at the next sync."),
+    "explain": ("syncd.cli.explain", "Explain one user or group, step by step; changes nothing."),
     "groups": ("syncd.cli.groups", "List Split's groups with their link state and members."),
     "link": ("syncd.cli.link", "Tie an Okta group to a group in Split, whatever the rules say."),
     "unlink": ("syncd.cli.unlink", "Stop managing a group: keep it in Split, or delete it there."),
