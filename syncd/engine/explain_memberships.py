@@ -90,7 +90,7 @@ def _why_no_group(look: Look, wanted: WantedGroup, failure: Failure | None) -> s
     problem = None
     if wanted.action != "link":
         problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
-    return problem or "the group is not at the target yet; syncd explain says why"
+    return problem or f"the group is not at the target yet (see syncd explain {wanted.okta_id})"
 
 
 def _never_read(look: Look, group_ids: Sequence[str]) -> list[tuple[str, str, str, str]]:

@@ -34,7 +34,11 @@ def named(job: Job, text: str) -> Named:
     if known is not None:
         return Named("user" if isinstance(known, KnownUser) else "group", known.okta_id)
     failed: list[SyncdError] = []
-    found = _attempt(lambda: _in_okta(job, text), failed) or _attempt(lambda: _at_target(job, text), failed)
+    found = (
+        _attempt(lambda: _user_in_okta(job, text), failed)
+        or _attempt(lambda: _group_in_okta(job, text), failed)
+        or _attempt(lambda: _at_target(job, text), failed)
+    )
     if found is not None:
         return found
     for problem in failed:
@@ -54,7 +58,7 @@ def _attempt(ask: Callable[[], T | None], failed: list[SyncdError]) -> T | None:
     except (TemporaryError, AccessDenied) as problem:
         failed.append(problem)
     except PermanentError as problem:
-        if problem.status not in (400, 404):  # such a name or id cannot exist there
+        if problem.status not in (None, 400, 404):  # no such name or id can exist there
             failed.append(problem)
     return None
 
@@ -73,15 +77,17 @@ def _one(found: Sequence[KnownUser | KnownGroup], text: str) -> KnownUser | Know
     return left[0] if left else None
 
 
-def _in_okta(job: Job, text: str) -> Named | None:
+def _user_in_okta(job: Job, text: str) -> Named | None:
+    if text.startswith("00g"):
+        return None
+    user = job.source.user_id_of(text)  # takes an id as well
+    return None if isinstance(user, Absent) else Named("user", user)
+
+
+def _group_in_okta(job: Job, text: str) -> Named | None:
     source = job.source
     if text.startswith("00g") and isinstance(source.group(text), OktaGroup):
         return Named("group", text)
-    if text.startswith("00u") and not isinstance(source.user_status(text), Absent):
-        return Named("user", text)
-    user = source.user_id_of(text)
-    if not isinstance(user, Absent):
-        return Named("user", user)
     groups = [group.okta_id for page in source.groups() for group in page.records if group.name == text]
     if len(groups) > 1:
         raise UsageError(f"{text} means several groups: {', '.join(groups)}", hint="give the Okta id")

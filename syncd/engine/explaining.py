@@ -177,7 +177,8 @@ def _forbids(skip: Skipped) -> bool:
     return STATES_OF_SKIPS.get(skip.kind) in ("released", "protected", "left_alone")
 
 
-def next_step(look: Look, changes: Sequence[Change]) -> Step:
+def next_step(look: Look, changes: Sequence[Change], waiting: Sequence[str] = ()) -> Step:
+    """`waiting`: names of groups that the account waits for."""
     question = "Up to date at the target?"
     if look.reading is None:
         return Step("up_to_date", question, "unknown", "no plan could be made")
@@ -187,6 +188,8 @@ def next_step(look: Look, changes: Sequence[Change]) -> Step:
             kinds[change.kind.value] = kinds.get(change.kind.value, 0) + 1
         sent = ", ".join(f"{kind} ({count})" if count > 1 else kind for kind, count in kinds.items())
         return Step("up_to_date", question, "no", f"the next cycle would send: {sent}")
+    if waiting:
+        return Step("up_to_date", question, "no", f"it waits for: {', '.join(waiting)}")
     if look.blocked or look.holds or look.failures:
         return Step(
             "up_to_date", question, "unknown", "the next cycle would send nothing, because of the above"
@@ -215,6 +218,12 @@ def shared_facts(look: Look, changes: Sequence[Change]) -> dict[str, Any]:
         "last_changes": [_last_change(entry_document(entry)) for entry in entries or ()],
         "problems": problem_documents(look.problems),
     }
+
+
+def nothing_to_tell() -> dict[str, Any]:
+    """The keys of `shared_facts`, for what only the target knows."""
+    keys = ("holds", "failures", "skipped", "next", "last_changes", "problems")
+    return {key: [] for key in keys}
 
 
 def problem_documents(problems: Sequence[SyncdError]) -> list[dict[str, str]]:

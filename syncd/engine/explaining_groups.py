@@ -15,12 +15,13 @@ from syncd.engine.explaining import (
     Look,
     look_at,
     next_step,
-    problem_documents,
+    nothing_to_tell,
     shared_facts,
     shared_steps,
     stopped_altogether,
 )
 from syncd.engine.job import Job
+from syncd.engine.run import COMPLETE_READ_KEY
 from syncd.errors import NotFound, SyncdError
 from syncd.model import Absent, GroupState, KnownGroup, OktaGroup, RemoteGroup, WantedGroup
 from syncd.ports import Stage
@@ -51,6 +52,8 @@ def explain_group(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdEr
     found.group = look.ask(lambda: job.source.group(okta_id))
     proof = look.reading.member_proofs.get(okta_id) if look.reading else None
     found.in_okta = proof.records if proof else None
+    if look.reading is None and found.known is not None:
+        found.wanted = found.known.wanted  # as it was last read
     _ask_target(look, found)
 
     changes = look.changes
@@ -80,9 +83,7 @@ def explain_group(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdEr
             "okta": found.in_okta,
             "wanted": found.wanted_members,
             "pushed": len(job.store.pushed_members(okta_id)),
-            "target": len(found.remote.members)
-            if found.remote and found.remote.members is not None
-            else None,
+            "target": _count(found.remote),
         },
         **shared_facts(look, changes),
     }
@@ -115,9 +116,12 @@ def explain_foreign_group(remote: RemoteGroup) -> tuple[Explanation, Sequence[Sy
         ),
     ]
     facts = {
+        "rule": None,
+        "link": None,
+        "target_name": remote.name,
         "match": _match_document(_Found(None, remote=remote)),
-        "next": [],
-        "problems": problem_documents([]),
+        "members": {"okta": None, "wanted": None, "pushed": None, "target": _count(remote)},
+        **nothing_to_tell(),
     }
     summary = summary_of("unmanaged", "")
     return Explanation("group", None, remote.scim_id, remote.name, "unmanaged", summary, steps, facts), []
@@ -249,11 +253,11 @@ def _members(found: _Found, look: Look) -> Step:
             "unknown",
             f"{counted(pushed, 'member')} pushed; the list in Okta was not read",
         )
-    remote = found.remote
-    there = "?" if remote is None or remote.members is None else str(len(remote.members))
+    count = _count(found.remote)
+    there = "?" if count is None else str(count)
     numbers = f"{found.in_okta} in Okta, {pushed} pushed, {there} at the target"
-    if found.wanted is None:
-        return Step("members", question, "unknown", numbers)
+    if found.wanted is None or look.job.store.recall(COMPLETE_READ_KEY) is None:
+        return Step("members", question, "unknown", f"{numbers}; no full cycle has read everybody yet")
     if found.wanted_members is not None and found.wanted_members != found.in_okta:
         numbers += f"; {found.wanted_members} of those in Okta are active in the app"
     same = found.wanted_members == pushed and there in ("?", str(pushed))
@@ -282,6 +286,10 @@ def _state(found: _Found, look: Look, changes: Sequence[Change]) -> tuple[str, s
     if changes:
         return "pending", ""
     return ("unknown", "") if look.problems else ("synced", "")
+
+
+def _count(remote: RemoteGroup | None) -> int | None:
+    return None if remote is None or remote.members is None else len(remote.members)
 
 
 def _match_document(found: _Found) -> dict[str, Any] | None:
