@@ -233,14 +233,37 @@ def test_a_protected_group_is_never_deleted(made: Rig) -> None:
     assert "protected" in refused["message"]
 
 
-def test_a_link_that_failed_is_made_by_a_later_sync(made: Rig) -> None:
-    made.split.faults.add("status", path="/Groups/", method="GET", status=400, count=1)
-    made.run("link", "--yes", "Crew", "Crew", code=None)
+def test_a_link_that_failed_is_made_by_a_later_sync_to_the_very_group_that_was_chosen(made: Rig) -> None:
+    chosen, other = (made.split.world.create_local_group("twin") for _ in range(2))
+    made.split.faults.add("status", path=f"/Groups/{chosen}", method="GET", status=400, nth=2, count=1)
 
-    made.run("link", "--yes", "Crew", "Crew", code=None)
-    made.sync()
+    failed = _link(made, "Crew", chosen, code=4)
+    made.run("retry")
+    result = made.sync()
 
-    made.assert_exact()
+    assert failed["summary"]["failed"] == {"link_group": 1}
+    assert _kinds(result) == {"link_group": 1, "add_member": 4}
+    assert len(made.split.world.groups[chosen].members) == 4
+    assert not made.split.world.groups[other].members
+
+
+def test_a_group_linked_by_hand_that_vanished_is_reported_and_nothing_is_made_in_its_place(made: Rig) -> None:
+    _link(made, "Crew", "Crew")
+    made.split.world.delete_group("Crew")
+    made.okta.world.add_member("Crew", "p05@example.com")
+    made.sync(code=None)
+
+    result = made.sync(code=None)
+
+    assert [skip["kind"] for skip in result["skipped"]] == ["conflict"]
+    assert "linked by hand, is gone" in result["skipped"][0]["reason"]
+    assert "Crew" not in {group.name for group in made.split.world.groups.values()}
+
+
+def test_a_name_that_two_groups_at_the_target_have_is_a_usage_error_with_their_ids(made: Rig) -> None:
+    ids = sorted(made.split.world.create_local_group("twin") for _ in range(2))
+
+    assert ", ".join(ids) in made.run("link", "--yes", "Crew", "twin", code=64).stderr
 
 
 def test_unlink_wants_to_know_what_becomes_of_the_group(made: Rig) -> None:
