@@ -56,8 +56,10 @@ def open_job(
     cancelled: Callable[[], bool] = _never,
     store: Store | None = None,
     turn: AbstractContextManager[object] | None = None,
+    impatient: bool = False,
 ) -> Iterator[Job]:
     """One connection, opened. With `writing` the store is made if need be and its lock is held to the end.
+    `impatient`: a side that does not answer is soon given up.
 
     `store` is one that is open already, with its lock if need be; it stays open. `turn` is the job's: one for all
     cycles that share a store. Secrets are read now and made known to `redactor`. Raises ConfigurationError (secrets,
@@ -66,11 +68,13 @@ def open_job(
     fingerprint = target_fingerprint(settings)
     with ExitStack() as stack:
         opened = open_for_writing if writing else open_for_status
-        source = stack.enter_context(open_source(settings, observer, redactor))
+        source = stack.enter_context(open_source(settings, observer, redactor, impatient=impatient))
         _secret(settings.split.token, redactor)  # before anything is made or locked
         store = store or stack.enter_context(opened(settings, clock=clock))
         learned = _recalled(store, fingerprint)
-        target = stack.enter_context(open_target(settings, observer, redactor, learned=learned))
+        target = stack.enter_context(
+            open_target(settings, observer, redactor, learned=learned, impatient=impatient)
+        )
         if writing:
             stack.callback(lambda: _keep_learned(store, fingerprint, target.learned()))
         yield Job(
@@ -156,12 +160,15 @@ def _renewing(store: Store) -> Iterator[None]:
 
 
 @contextmanager
-def open_source(settings: ConnectionSettings, observer: Observer, redactor: Redactor) -> Iterator[OktaReader]:
+def open_source(
+    settings: ConnectionSettings, observer: Observer, redactor: Redactor, *, impatient: bool = False
+) -> Iterator[OktaReader]:
     """The Okta reader. Raises ConfigurationError for unusable secrets."""
     from syncd.source.okta_reader import OktaReader  # noqa: PLC0415  (the Okta SDK)
     from syncd.source.pace import RetryPolicy  # noqa: PLC0415
 
-    with _reader(OktaReader, settings, observer, redactor, RetryPolicy()) as reader:
+    retry = RetryPolicy(attempts=2, deadline=30.0) if impatient else RetryPolicy()
+    with _reader(OktaReader, settings, observer, redactor, retry) as reader:
         yield reader
 
 

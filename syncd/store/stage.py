@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from syncd.core.change import Change, ChangeKind
 from syncd.model import (
+    Asked,
     GroupCase,
     KnownUser,
     MemberCase,
@@ -25,6 +27,8 @@ from syncd.store.rows import (
     KNOWN_GROUP_COLUMNS,
     KNOWN_USER_COLUMNS,
     Row,
+    asked_of,
+    asked_text,
     columns,
     group_wish,
     known_group,
@@ -198,6 +202,26 @@ class SqliteStage:
     def groups_read_whole(self) -> None:
         self.groups_whole = True
 
+    def ask_group(self, group_id: str, asked: Asked) -> None:
+        with self._file.short() as conn:
+            conn.execute(
+                "INSERT OR REPLACE INTO main.asked VALUES (?, ?, ?)",
+                (group_id, asked.what, asked_text(asked)),
+            )
+
+    def links_asked(self) -> Mapping[str, str]:
+        with self._file.short() as conn:
+            rows = conn.execute(
+                "SELECT k.okta_id, k.asked, k.pushed_name FROM store.groups k WHERE k.asked IS NOT NULL"
+                " UNION ALL SELECT a.okta_id, a.asked, NULL FROM main.asked a"
+            ).fetchall()
+        asked = [(okta_id, asked_of(text), name) for okta_id, text, name in rows]
+        return {
+            okta_id: json.loads(name) if name else each.name
+            for okta_id, each, name in asked
+            if each is not None and each.what == "link"
+        }
+
     def put_members(self, group_id: str, user_ids: Sequence[str]) -> None:
         with self._file.short() as conn:
             self._begin_list(conn, group_id)
@@ -312,22 +336,26 @@ class SqliteStage:
             f"SELECT okta_id FROM store.groups {narrow}"  # noqa: S608  (constants)
             f" UNION SELECT okta_id FROM fresh_groups {narrow} ORDER BY 1",
             (),
-            f"SELECT q.n, q.a, k.revision, s.base, s.state, s.wish, {_KNOWN_GROUP} FROM {{queue}} q"  # noqa: S608
-            " LEFT JOIN store.groups k ON k.okta_id = q.a LEFT JOIN main.groups s ON s.okta_id = q.a",
+            f"SELECT q.n, q.a, k.revision, s.base, s.state, s.wish, a.asked, {_KNOWN_GROUP} FROM {{queue}} q"  # noqa: S608
+            " LEFT JOIN store.groups k ON k.okta_id = q.a LEFT JOIN main.groups s ON s.okta_id = q.a"
+            " LEFT JOIN main.asked a ON a.okta_id = q.a",
         )
         for page in pages:
             for row in page:
                 yield self._group_case(row)
 
     def _group_case(self, row: Row) -> GroupCase:
-        _, okta_id, revision, base, state, wish, *rest = row
+        _, okta_id, revision, base, state, wish, asked_now, *rest = row
         known = None if revision is None else known_group(tuple(rest))
+        asked = asked_of(asked_now) or (known.asked if known else None)
+        if asked_now is not None and known is not None and asked is not None and asked.what == "link":
+            known = replace(known, released=False)
         wanted = None if known is None else known.wanted
         if base is not None and (revision is None or revision <= base):
             wanted = wanted_group(okta_id, state, wish)
         elif self.groups_whole and base is None and revision <= self.base:
             wanted = None
-        return GroupCase(okta_id, known, wanted)
+        return GroupCase(okta_id, known, wanted, asked)
 
     def hold_group_still(self, group_id: str) -> None:
         with self._file.short() as conn:
