@@ -85,7 +85,9 @@ class Policy:
     protected_groups: Collection[str] = ()
 
     def protects_user(self, okta_id: str, *names: str | None) -> bool:
-        return okta_id in self.protected_users or any(name in self.protected_users for name in names if name)
+        """Whatever the letter case: who was meant is clear, and protecting one too many costs nothing."""
+        protected = {each.casefold() for each in self.protected_users}
+        return okta_id in self.protected_users or any(name.casefold() in protected for name in names if name)
 
 
 NOTHING = Decision()

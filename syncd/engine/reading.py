@@ -48,6 +48,8 @@ class Reading:
     """Users that were named, asked for by id, and are not assigned."""
     own_lists: dict[str, frozenset[str]] = field(default_factory=dict)
     """The own group lists of users that were named."""
+    announced: frozenset[tuple[str, str]] = frozenset()
+    """(group id, user id): the System Log says that this person left this group."""
     problems: list[SyncdError] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
