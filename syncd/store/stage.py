@@ -12,13 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from syncd.core.change import Change, ChangeKind
 from syncd.model import (
     Asked,
     GroupCase,
     KnownUser,
     MemberCase,
-    RemoteUser,
     UserCase,
     WantedGroup,
     WantedUser,
@@ -40,7 +38,7 @@ from syncd.store.rows import (
 )
 from syncd.store.stage_file import StageFile
 from syncd.store.stage_members import Limits, MemberQuestions
-from syncd.store.stage_spool import ChangeSpool, RemoteUsers
+from syncd.store.stage_spool import ChangeSpool, PlannedAndListed, RemoteUsers
 
 _KNOWN_USER = columns(KNOWN_USER_COLUMNS, "k")
 _KNOWN_GROUP = columns(KNOWN_GROUP_COLUMNS, "k")
@@ -81,15 +79,14 @@ ORDER BY 1
 """
 
 
-class SqliteStage:
+class SqliteStage(PlannedAndListed):
     """Implements `ports.Stage`. Safe to share between threads; every call is short."""
 
     def __init__(self, path: Path, store_uri: str, store_path: Path) -> None:
         """`path` must exist, empty and private. Raises SyncdError."""
         self._file = StageFile(path, store_uri, store_path)
         self._members = MemberQuestions(self._file)
-        self._spool = ChangeSpool(self._file)
-        self._remote = RemoteUsers(self._file)
+        super().__init__(ChangeSpool(self._file), RemoteUsers(self._file))
         self._bodies = self._absent = self._limited = False
         self._nominated_at: int | None = None
         self.users_whole = self.groups_whole = False
@@ -385,37 +382,6 @@ class SqliteStage:
 
     def pushed_count(self, group_id: str) -> int:
         return self._members.pushed_count(group_id)
-
-    # the target's listing and the spool of planned changes
-
-    def put_remote_users(self, users: Sequence[RemoteUser]) -> None:
-        self._remote.put(users)
-
-    def remote_user(self, scim_id: str) -> RemoteUser | None:
-        return self._remote.one(scim_id)
-
-    def remote_users(self) -> Iterator[RemoteUser]:
-        return self._remote.everyone()
-
-    def remote_candidates(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
-        return self._remote.candidates(okta_id, user_name)
-
-    def add_change(self, change: Change) -> None:
-        self._spool.add(change)
-
-    def hold_changes(self, change_ids: Iterable[str], hold_id: str) -> None:
-        self._spool.hold(change_ids, hold_id)
-
-    def changes(
-        self, *, hold_id: str | None = None, kinds: Iterable[ChangeKind] | None = None
-    ) -> Iterator[Change]:
-        return self._spool.changes(hold_id, kinds)
-
-    def has_change(self, change_id: str) -> bool:
-        return self._spool.has(change_id)
-
-    def change_counts(self, *, held: bool = False) -> Mapping[ChangeKind, int]:
-        return self._spool.counts(held=held)
 
     def close(self) -> None:
         """Removes the staging file. May be called twice."""
