@@ -17,7 +17,7 @@ from syncd.ports import Failure
 
 def memberships(look: Look, *, active: bool) -> list[dict[str, Any]]:
     """Rows sorted by group. `state`: in, to_add, to_remove, waiting (for the group), held, quarantined, released,
-    left_alone. `active`: the account is wanted, so that its memberships are.
+    left_alone, unknown. `active`: the account is wanted, so that its memberships are.
     """
     job = look.job
     if not job.settings.provisioning.push_groups:
@@ -57,20 +57,20 @@ def _state(
         return "held", f"held in {held[0].id}: {held[0].reason}"
     if failure is not None:
         return "quarantined", failure_text(failure)
+    leaving = any(
+        each.group_id == known.okta_id and each.kind is ChangeKind.REMOVE_MEMBER for each in look.changes
+    )
+    if leaving:
+        reason = "the account is not wanted any more" if listed else "no member in Okta any more"
+        return "to_remove", reason
+    if pushed and look.reading is None:
+        return "unknown", "pushed; Okta could not be asked"
+    if pushed and look.reading is not None and look.okta_id not in look.reading.own_lists:
+        return "left_alone", "pushed; the person is not assigned any more"
     if listed and pushed:
-        leaving = any(
-            c.group_id == known.okta_id and c.kind is ChangeKind.REMOVE_MEMBER for c in look.changes
-        )
-        return (
-            ("to_remove", "the account is not wanted any more") if leaving else ("in", "member on both sides")
-        )
+        return "in", "member on both sides"
     if not listed:
-        leaving = any(each.group_id == known.okta_id for each in look.changes)
-        return (
-            ("to_remove", "no member in Okta any more")
-            if leaving
-            else ("left_alone", "no member in Okta any more")
-        )
+        return "left_alone", "no member in Okta any more"
     if known.wanted.state is not GroupState.PUSHED:
         return "waiting", f"the group is left alone: {known.wanted.reason}"
     if known.pushed is None:

@@ -155,6 +155,7 @@ def in_groups(job: Job, rows: Sequence[Mapping[str, Any]]) -> list[Step]:
     off = [row for row in rows if row["state"] not in ("in", "released")]
     if off:
         parts = [f"{row['group']}: {row['state'].replace('_', ' ')}, {row['detail']}" for row in off]
-        return [Step("in_groups", question, "no", "; ".join(parts))]
+        answer: Reply = "unknown" if all(row["state"] == "unknown" for row in off) else "no"
+        return [Step("in_groups", question, answer, "; ".join(parts))]
     names = ", ".join(row["group"] for row in rows if row["state"] == "in")
     return [Step("in_groups", question, "yes", names or "in no pushed group")]

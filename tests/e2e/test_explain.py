@@ -284,6 +284,26 @@ def test_a_hold_is_told_with_its_id_its_end_and_what_it_stops(made: Rig) -> None
     assert "syncd approve" in detail(document, "not_held")
 
 
+@pytest.mark.parametrize(("arrange", "state"), [(_protected, "left_alone"), (_left, None)])
+def test_the_groups_of_somebody_who_left_are_not_called_theirs(
+    made: Rig, arrange: Callable[[Rig], str], state: str | None
+) -> None:
+    document = explained(made, arrange(made))
+
+    assert [row["state"] for row in document["memberships"]] == ([state] if state else [])
+
+
+def test_a_membership_on_its_way_is_told(made: Rig) -> None:
+    made.okta.world.add_member("Crew", "p07@example.com")
+    made.okta.world.remove_member("Crew", "p00@example.com")
+
+    joins, leaves = explained(made, "p07@example.com"), explained(made, "p00@example.com")
+
+    assert [row["state"] for row in joins["memberships"]] == ["to_add"]
+    assert [row["state"] for row in leaves["memberships"]] == ["to_remove"]
+    assert [change["kind"] for change in leaves["next"]] == ["remove_member"]
+
+
 def test_a_failure_is_told_with_its_next_try(made: Rig) -> None:
     document = explained(made, _quarantined(made))
 
@@ -371,6 +391,8 @@ def test_without_okta_it_says_what_the_store_knows(made: Rig) -> None:
     assert document["state"] == group["state"] == "unknown"
     assert "when last read: assigned directly" in detail(document, "assigned")
     assert answers(document)["matched"] == "yes"
+    assert answers(document)["in_groups"] == "unknown"
+    assert [row["state"] for row in document["memberships"]] == ["unknown"]
     assert len(document["problems"]) == 1
     assert "401" in answer.stderr or "token" in answer.stderr
 

@@ -365,7 +365,7 @@ def test_what_is_not_approved_is_not_stored(synced: Rig, monkeypatch: pytest.Mon
     make_all_again(synced)
     gone = min(synced.wanted_people())
     synced.split.world.delete_user(gone)
-    monkeypatch.setattr("syncd.cli.relink._can_ask", lambda: True)
+    monkeypatch.setattr("syncd.cli.relink.can_ask", lambda: True)
     monkeypatch.setattr("syncd.cli.session.Session.confirm", lambda *_: False)
 
     answer = synced.run("relink", code=3)
