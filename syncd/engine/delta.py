@@ -19,7 +19,7 @@ from syncd.engine.job import Job
 from syncd.engine.reading import Reading, read_selected
 from syncd.engine.recovery import settle_open_intents
 from syncd.engine.result import RunResult
-from syncd.engine.run import CycleRun, planned_from
+from syncd.engine.run import CycleRun, forget_what_is_over, planned_from
 from syncd.engine.selection import BY_ID_AT_MOST
 from syncd.errors import AccessDenied, PermanentError, SyncdError
 from syncd.model import LogEvent
@@ -182,6 +182,7 @@ def _cycle(job: Job, named: Nominations) -> RunResult | None:
     with planned:
         if planned.is_quiet:
             job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
+            forget_what_is_over(job.store, planned)
             return None
         return run().apply(planned)
 

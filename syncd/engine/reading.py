@@ -48,6 +48,8 @@ class Reading:
     """Users that were named, asked for by id, and are not assigned."""
     own_lists: dict[str, frozenset[str]] = field(default_factory=dict)
     """The own group lists of users that were named."""
+    looked_at: set[tuple[str, str]] = field(default_factory=set)
+    """(user or group, Okta id) of what was named and read, or found to be gone."""
     announced: frozenset[tuple[str, str]] = frozenset()
     """(group id, user id): the System Log says that this person left this group."""
     problems: list[SyncdError] = field(default_factory=list)
@@ -288,6 +290,7 @@ def read_selected(
     else:
         for okta_id in users:
             _read_selected_user(job, stage, reading, okta_id, pushing=pushing)
+    reading.looked_at |= {("user", each) for each in users} | {("group", each) for each in groups if pushing}
     stage.limit_to(users=users, groups=groups)
     return reading
 

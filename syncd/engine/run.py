@@ -117,6 +117,23 @@ def remember_holds(store: Store, planned: Planned) -> None:
     store.raise_holds([(hold, planned.held(hold.id)) for hold in planned.header.holds], whole=whole)
 
 
+def forget_what_is_over(store: Store, planned: Planned) -> None:
+    """Ends decisions about objects that a cycle of some objects has looked at, and that do not need the change any
+    more: an approval is for what was seen then, not for whoever leaves again later.
+    """
+    if planned.problems or not planned.planning.reading.looked_at:
+        return
+    looked_at = planned.planning.reading.looked_at
+    left_alone = {skip.okta_id for skip in planned.planning.skipped}
+    gone = []
+    for change_id, key in store.decided().objects.items():
+        kind, okta_id = "group" if key.startswith("group:") else "user", key.rpartition(":")[2]
+        if (kind, okta_id) in looked_at and okta_id not in left_alone:
+            gone += [] if planned.stage.has_change(change_id) else [change_id]
+    if gone:
+        store.forget_decisions(gone)
+
+
 @dataclass
 class CycleRun:
     """One journalled run: begun, carried out, finished whatever happens."""
@@ -188,6 +205,7 @@ class CycleRun:
         if self.job.store.recall(SCOPE_KEY) is None and not self._manages_anything():
             self.job.store.remember(SCOPE_KEY, self.job.scope)
         self.job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
+        forget_what_is_over(self.job.store, planned)
         if only is None:
             remember_holds(self.job.store, planned)
         self.applying = applying = Applying(self.job, self.run_id)

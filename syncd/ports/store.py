@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -157,6 +157,8 @@ class Decided:
 
     approved: AbstractSet[str] = frozenset()
     rejected: AbstractSet[str] = frozenset()
+    objects: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """What each of them is about: change id to object key."""
 
 
 class Store(Protocol):

@@ -134,11 +134,13 @@ def _decide_one(
 
 def decided(conn: sqlite3.Connection, now: datetime) -> Decided:
     rows = conn.execute(
-        "SELECT decision, change_id FROM decisions WHERE expires_at IS NULL OR expires_at > ?", (moment(now),)
+        "SELECT decision, change_id, object_key FROM decisions WHERE expires_at IS NULL OR expires_at > ?",
+        (moment(now),),
     ).fetchall()
     return Decided(
-        approved=frozenset(change_id for decision, change_id in rows if decision == "approve"),
-        rejected=frozenset(change_id for decision, change_id in rows if decision == "reject"),
+        approved=frozenset(change_id for decision, change_id, _ in rows if decision == "approve"),
+        rejected=frozenset(change_id for decision, change_id, _ in rows if decision == "reject"),
+        objects={change_id: key for _, change_id, key in rows},
     )
 
 

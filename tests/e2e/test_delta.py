@@ -15,7 +15,7 @@ import pytest
 
 from syncd.engine.delta import CURSOR_KEY, Delta, LogDenied, Seen, delta, follow
 from syncd.engine.job import Job
-from syncd.engine.run import sync
+from syncd.engine.run import apply_approved, sync
 from syncd.engine.selection import Selection
 from syncd.errors import TemporaryError
 from syncd.redact import Redactor
@@ -401,3 +401,34 @@ def test_the_last_person_of_the_app_is_held_in_a_delta_too(tmp_path: Path) -> No
         assert result is not None
         assert {hold.check for hold in found.holds()} == {"empty_app"}
         assert found.split.world.user("only@example.com").active
+
+
+@pytest.mark.parametrize("now", [False, True])
+def test_an_approval_ends_when_everybody_is_back_and_is_none_for_the_next_time(
+    made: Arena, *, now: bool
+) -> None:
+    world, seen = made.okta.world, Seen()
+    people = [f"p{number:02}@example.com" for number in range(4, 24)]
+
+    def all_leave() -> None:
+        for each in people:
+            world.unassign(each, everywhere=True)
+        result = one_delta(made, seen).result
+        assert result is not None
+        assert result.exit_code == 3
+
+    all_leave()
+    changes = made.decide("approve")
+    for each in people:
+        world.assign(each)
+    if now:
+        with opened(made) as job:
+            assert apply_approved(job, changes).applied == {}
+    one_delta(made, seen)
+    forget(made)
+    assert one_delta(made, seen) == Delta(), "nobody is looked at for a decision that is over"
+    assert okta_reads(made) == {"logs": 1}
+
+    all_leave()
+
+    assert all(made.split.world.user(each).active for each in people)
