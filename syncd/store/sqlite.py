@@ -25,7 +25,6 @@ from syncd.ports.store import (
     Intent,
     Population,
     RecentRemovals,
-    RunRecord,
     Settled,
 )
 from syncd.ports.trail import ChainReport, Head, JournalEntry
@@ -36,9 +35,10 @@ from syncd.store.faults import explained, explained_beside, no_scratch
 from syncd.store.private import Scratch, make_file
 from syncd.store.rows import moment
 from syncd.store.stage import SqliteStage
+from syncd.store.telling import Telling
 
 
-class SqliteStore:
+class SqliteStore(Telling):
     """Opened by `opening`. Safe to share between threads: one of them is inside at a time."""
 
     def __init__(
@@ -147,10 +147,6 @@ class SqliteStore:
         said = None if error is None else self._redactor.text(error)
         with self._writing() as conn:
             state.finish_run(conn, run_id, self._clock(), status=status, summary=summary, error=said)
-
-    def runs(self, *, limit: int = 10) -> Sequence[RunRecord]:
-        with self._reading() as conn:
-            return state.runs(conn, limit)
 
     def intend(self, run_id: str, changes: Sequence[Change]) -> Sequence[int]:
         if not changes:
