@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from syncd.ports.trail import JournalEntry
+
 if TYPE_CHECKING:
     from syncd.ports.store import RunRecord
 
@@ -42,6 +44,15 @@ class Waits:
 
     seconds: Sequence[float]
     counts: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The outcome of one change; times are None when the rows that knew them are gone."""
+
+    entry: JournalEntry
+    intended_at: datetime | None
+    run_started: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +143,18 @@ class History(Protocol):
 
     def told_runs(self, reach: Reach, *, limit: int) -> Sequence[RunRecord]:
         """The youngest runs that have something to tell (changed, held or skipped something, or did not succeed)."""
+        ...
+
+    def outcomes(self, reach: Reach) -> Iterator[Done]:
+        """Outcomes in order. Raises PermanentError for a row that was made unreadable."""
+        ...
+
+    def notes(self, reach: Reach) -> Iterator[JournalEntry]:
+        """Free rows of the journal in order: decisions, releases, drift checks, checkpoints."""
+        ...
+
+    def repairs(self, reach: Reach) -> Mapping[str, int]:
+        """Changes that drift runs applied, by kind."""
         ...
 
     def outages(self, since: datetime | None) -> Sequence[Outage]: ...

@@ -13,9 +13,11 @@ from datetime import datetime
 from typing import Any
 
 from syncd.core.change import GROUP_KINDS, MEMBERSHIPS, ChangeKind
-from syncd.ports.history import DayCount, Grant, HoldStory, Outage, Reach, Trouble, Waits
+from syncd.ports.history import DayCount, Done, Grant, HoldStory, Outage, Reach, Trouble, Waits
 from syncd.ports.store import RunRecord
-from syncd.store.rows import Row, at_moment, moment
+from syncd.store.journal import COLUMNS as JOURNAL_COLUMNS
+from syncd.store.journal import entry_of
+from syncd.store.rows import Row, at_moment, columns, moment
 
 PAGE = 500
 _RUN = "SELECT run_id, kind, started, finished, status, summary, error FROM runs"
@@ -132,6 +134,46 @@ def waits(conn: sqlite3.Connection, reach: Reach, bounds: Sequence[float]) -> Wa
     )
     found = dict(rows.fetchall())
     return Waits(tuple(bounds), tuple(found.get(at, 0) for at in range(len(bounds) + 1)))
+
+
+_OUTCOMES = (
+    f"SELECT {columns(JOURNAL_COLUMNS, 'j')}, j.hash, i.body, i.at, r.started FROM journal j"  # noqa: S608  (constants)
+    " LEFT JOIN journal i ON i.sequence = j.refers AND i.entry = 'intent'"
+    " LEFT JOIN runs r ON r.run_id = j.run_id WHERE j.entry = 'outcome' AND {where} ORDER BY j.sequence"
+)
+_NOTES = (
+    f"SELECT {columns(JOURNAL_COLUMNS, 'j')}, j.hash, NULL FROM journal j"  # noqa: S608  (constants)
+    " WHERE j.entry = 'note' AND {where} ORDER BY j.sequence"
+)
+
+
+def outcomes(conn: sqlite3.Connection, reach: Reach) -> sqlite3.Cursor:
+    where, values = _within(reach, "j.at", "j.run_id")
+    return conn.execute(_OUTCOMES.format(where=where), values)
+
+
+def outcome(row: Row) -> Done:
+    *entry, intended, begun = row
+    return Done(
+        entry=entry_of(tuple(entry)),
+        intended_at=None if intended is None else at_moment(intended),
+        run_started=None if begun is None else at_moment(begun),
+    )
+
+
+def notes(conn: sqlite3.Connection, reach: Reach) -> sqlite3.Cursor:
+    where, values = _within(reach, "j.at", "j.run_id")
+    return conn.execute(_NOTES.format(where=where), values)
+
+
+def repairs(conn: sqlite3.Connection, reach: Reach) -> dict[str, int]:
+    where, values = _within(reach, "j.at", "j.run_id")
+    rows = conn.execute(
+        "SELECT j.kind, count(*) FROM journal j JOIN runs r ON r.run_id = j.run_id"  # noqa: S608  (constants)
+        f" WHERE j.entry = 'outcome' AND j.applied = 1 AND r.kind = 'drift' AND {where} GROUP BY 1 ORDER BY 1",
+        values,
+    )
+    return dict(rows.fetchall())
 
 
 # Outcomes of one object with as many applied ones before them belong to one trouble: failures, and what ended them.
@@ -295,7 +337,7 @@ def hold_stories(conn: sqlite3.Connection, since: datetime | None, now: datetime
 
 
 def _fate(state: str, waiting: int, expires: datetime, now: datetime) -> str:
-    """What became of a hold: "waiting", "decided", "expired", or "over" when a later cycle no longer wanted what it held."""
+    """What became of a hold: "waiting", "decided", "expired"; "over": a later cycle no longer wanted it."""
     if not waiting:
         return "decided"
     if state != "open":

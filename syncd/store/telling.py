@@ -8,9 +8,11 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any
 
-from syncd.ports.history import DayCount, Grant, HoldStory, Outage, Reach, Trouble, Waits
+from syncd.ports.history import DayCount, Done, Grant, HoldStory, Outage, Reach, Trouble, Waits
 from syncd.ports.store import RunRecord
+from syncd.ports.trail import JournalEntry
 from syncd.store import history, state
+from syncd.store.journal import entry_of
 from syncd.store.rows import Row
 
 
@@ -50,6 +52,16 @@ class Telling:
     def told_runs(self, reach: Reach, *, limit: int) -> Sequence[RunRecord]:
         with self._reading() as conn:
             return history.told_runs(conn, reach, limit)
+
+    def outcomes(self, reach: Reach) -> Iterator[Done]:
+        return map(history.outcome, self._rows(lambda conn: history.outcomes(conn, reach)))
+
+    def notes(self, reach: Reach) -> Iterator[JournalEntry]:
+        return map(entry_of, self._rows(lambda conn: history.notes(conn, reach)))
+
+    def repairs(self, reach: Reach) -> Mapping[str, int]:
+        with self._reading() as conn:
+            return history.repairs(conn, reach)
 
     def outages(self, since: datetime | None) -> Sequence[Outage]:
         with self._reading() as conn:
