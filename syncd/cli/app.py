@@ -26,6 +26,7 @@ COMMANDS = {
     "apply": ("syncd.cli.apply", "Apply a saved plan exactly, or plan, ask and apply."),
     "sync": ("syncd.cli.sync", "Plan, check the limits, apply: once."),
     "status": ("syncd.cli.status", "Show runs, held changes and failing objects."),
+    "report": ("syncd.cli.report", "Write the audit report: who has access, since when, why."),
     "held": ("syncd.cli.held", "Show what safety checks hold, with numbers and reasons."),
     "approve": ("syncd.cli.approve", "Release held changes: exactly those, once."),
     "reject": ("syncd.cli.reject", "Drop held changes until the world moves."),

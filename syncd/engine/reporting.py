@@ -47,6 +47,7 @@ def report(
             yield {key: value if key in _OURS else cleaned(value, clean) for key, value in row.items()}
 
     facts = cleaned(_facts(store, settings, now, reach), clean)
+    facts["audit"] = _audit(store, settings.name)
     return Report(
         facts=facts | {"verdict": verdict(facts)},
         changes=lambda: walked(map(rows.change_row, store.outcomes(reach))),
@@ -109,7 +110,6 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
         "safety": holds,
         "groups": _groups(store),
         "runs": [rows.run_row(run) for run in store.told_runs(reach, limit=RUNS_TOLD)],
-        "audit": _audit(store, settings.name),
     }
 
 

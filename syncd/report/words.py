@@ -55,6 +55,8 @@ def shown_value(value: object) -> str:
     """A value of a change or difference on one line."""
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {shown(value[key])}" for key in sorted(value))
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, list | tuple):
         return ", ".join(str(each) for each in value)
     return "" if value is None else shown(value)

@@ -90,11 +90,14 @@ _OUTAGES = """
 WITH numbered AS (
     SELECT started, finished, status, error, rowid AS place,
         count(*) FILTER (WHERE status <> 'failed') OVER (ORDER BY started, rowid) AS island
-    FROM runs WHERE status IS NOT NULL)
-SELECT min(n.started), max(coalesce(n.finished, n.started)),
-    (SELECT min(r.started) FROM runs r WHERE r.status <> 'failed' AND r.started > max(n.started)),
-    count(*), (SELECT error FROM runs r WHERE r.rowid = max(n.place))
-FROM numbered n WHERE n.status = 'failed' GROUP BY n.island ORDER BY 1
+    FROM runs WHERE status IS NOT NULL),
+islands AS (
+    SELECT min(started) AS first, max(started) AS youngest, max(coalesce(finished, started)) AS last,
+        count(*) AS runs, max(place) AS place
+    FROM numbered WHERE status = 'failed' GROUP BY island)
+SELECT first, last, (SELECT min(r.started) FROM runs r WHERE r.status <> 'failed' AND r.started > youngest),
+    runs, (SELECT r.error FROM runs r WHERE r.rowid = place)
+FROM islands ORDER BY first
 """
 
 
