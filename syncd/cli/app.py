@@ -25,6 +25,7 @@ COMMANDS = {
     "plan": ("syncd.cli.plan", "Show what would change and why; changes nothing."),
     "apply": ("syncd.cli.apply", "Apply a saved plan exactly, or plan, ask and apply."),
     "sync": ("syncd.cli.sync", "Plan, check the limits, apply: once."),
+    "drift": ("syncd.cli.drift", "Find what was changed at the target behind syncd's back."),
     "status": ("syncd.cli.status", "Show runs, held changes and failing objects."),
     "report": ("syncd.cli.report", "Write the audit report: who has access, since when, why."),
     "held": ("syncd.cli.held", "Show what safety checks hold, with numbers and reasons."),

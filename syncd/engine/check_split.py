@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from syncd.core.counting import counted
+from syncd.core.notices import token_days_left
 from syncd.engine.check_line import Checks
-from syncd.engine.status import token_days_left
 from syncd.errors import AccessDenied, ConfigurationError, SyncdError
 from syncd.ports import Target, TargetProbe
 from syncd.settings.schema import ConnectionSettings

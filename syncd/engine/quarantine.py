@@ -7,16 +7,17 @@ that vanish in number. It is left by itself when a probe goes well, except the l
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import replace
+from datetime import timedelta
 
 from syncd.core.plan import timestamp
+from syncd.core.sickness import KEY, Quarantine
 from syncd.engine.job import Job
 from syncd.errors import AccessDenied, ConnectionSick, SyncdError
 from syncd.ports import Store
 
-KEY = "quarantine"
+__all__ = ["KEY", "RELINK", "RELINK_HINT", "Quarantine", "current", "note", "probe", "relinked"]
+
 RELINK = "relink"
 """The side of a quarantine because known objects vanished: no probe can tell that it is over."""
 RELINK_HINT = (
@@ -27,38 +28,9 @@ FIRST_PROBE = timedelta(minutes=5)
 SLOWEST_PROBE = timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantine:
-    """`side` is "okta", "split" or "relink"; `probes` counts those that failed since it began."""
-
-    side: str
-    reason: str
-    since: datetime
-    next_probe: datetime
-    probes: int = 0
-
-    def document(self) -> dict[str, Any]:
-        return {
-            "side": self.side,
-            "reason": self.reason,
-            "since": timestamp(self.since),
-            "next_probe": timestamp(self.next_probe),
-            "probes": self.probes,
-        }
-
-
 def current(store: Store) -> Quarantine | None:
     said = store.recall(KEY)
-    if said is None:
-        return None
-    found = json.loads(said)
-    return Quarantine(
-        side=found["side"],
-        reason=found["reason"],
-        since=datetime.fromisoformat(found["since"]),
-        next_probe=datetime.fromisoformat(found["next_probe"]),
-        probes=found["probes"],
-    )
+    return None if said is None else Quarantine.read(said)
 
 
 def note(job: Job, error: SyncdError | None) -> None:

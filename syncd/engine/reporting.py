@@ -11,6 +11,7 @@ from syncd.core.plan import timestamp
 from syncd.engine import report_rows as rows
 from syncd.engine.audit import cleaned, cleaner, verification
 from syncd.engine.quarantine import current
+from syncd.engine.repair import LAST_DRIFT_KEY
 from syncd.engine.run import COMPLETE_READ_KEY
 from syncd.engine.status import token_document
 from syncd.errors import PermanentError, UsageError
@@ -21,8 +22,6 @@ from syncd.redact import Redactor
 from syncd.report.view import DRIFT_KINDS, SCHEMA, Report, Row, verdict
 from syncd.settings.schema import ConnectionSettings
 
-LAST_DRIFT_KEY = "last_drift"
-"""Where the last comparison with the target lies, as a `syncd.drift/1` document."""
 RUNS_TOLD = 500
 WAITS = (1.0, 5.0, 30.0, 120.0, 600.0)
 _OURS = frozenset({"at", "since", "approved_at", "run_id", "change", "kind", "result", "by", "sequence"})
@@ -152,8 +151,9 @@ def _drift(store: Store, notes: Sequence[JournalEntry], reach: Reach) -> dict[st
             found[kind] = found.get(kind, 0) + count
     last = _last_drift(store)
     if last is not None:
-        last["fixed"] = checks[-1]["fixed"] if checks else False
+        last["fixed"] = checks[-1]["fixed"] if checks else None
     return {
+        "comparisons": store.comparisons(reach),
         "checks": checks,
         "found": dict(sorted(found.items())),
         "repaired": dict(store.repairs(reach)),

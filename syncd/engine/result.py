@@ -10,10 +10,11 @@ from typing import Any
 from syncd.core.change import ChangeKind
 from syncd.core.diff import Skipped
 from syncd.core.plan import skipped_document, timestamp
+from syncd.core.sickness import Quarantine
 from syncd.engine.applying import Applying
 from syncd.engine.job import Job
 from syncd.engine.planned import Planned
-from syncd.engine.quarantine import Quarantine, current
+from syncd.engine.quarantine import current
 from syncd.errors import PermanentError, SyncdError
 from syncd.ports import Store
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from syncd.core.change import REMOVALS, Change
@@ -16,6 +17,7 @@ from syncd.engine.holding import hold_unsafe_changes
 from syncd.engine.job import SCOPE_KEY, Job, scope_changed
 from syncd.engine.naming import named_objects
 from syncd.engine.planned import Planned
+from syncd.engine.planning import Planning
 from syncd.engine.reading import Reading, read_everything, read_selected
 from syncd.engine.recovery import settle_open_intents
 from syncd.engine.result import RunResult, broken_off, run_result
@@ -54,8 +56,15 @@ def _planned(
     unsettled: AbstractSet[str] = frozenset(),
 ) -> Planned:
     stage = job.store.stage()
+    with _closing_on_error(stage):
+        reading = read(stage)
+    return planned_from(job, kind, stage, reading, allow, unsettled)
+
+
+@contextmanager
+def _closing_on_error(stage: Stage) -> Iterator[None]:
     try:
-        return planned_from(job, kind, stage, read(stage), allow, unsettled)
+        yield
     except BaseException:
         stage.close()
         raise
@@ -68,11 +77,15 @@ def planned_from(
     reading: Reading,
     allow: Mapping[str, int],
     unsettled: AbstractSet[str] = frozenset(),
+    *,
+    more: Callable[[Planning], None] | None = None,
 ) -> Planned:
     """The plan for what was read into the stage, which is closed when it cannot be made."""
-    try:
+    with _closing_on_error(stage):
         job.observer.phase("planning")
         planning = make_plan(job, stage, reading, unsettled)
+        if more is not None:
+            more(planning)
         holds = hold_unsafe_changes(planning, allow)
         header = PlanHeader(
             connection=job.settings.name,
@@ -89,9 +102,6 @@ def planned_from(
             allow=dict(sorted(allow.items())),
         )
         return Planned(header, tuple(reading.problems), stage, planning)
-    except BaseException:
-        stage.close()
-        raise
 
 
 def remember_holds(store: Store, planned: Planned) -> None:
@@ -117,8 +127,18 @@ class CycleRun:
     run_id: str = ""
     applying: Applying | None = None
 
-    def carry_out(self, read: Callable[[Stage], Reading], allow: Mapping[str, int]) -> RunResult:
-        """The whole cycle as one run: what fails before the first write is remembered too."""
+    def carry_out(
+        self,
+        read: Callable[[Stage], Reading],
+        allow: Mapping[str, int],
+        *,
+        taken_over: Callable[[Reading], None] | None = None,
+        more: Callable[[Planning], None] | None = None,
+    ) -> RunResult:
+        """The whole cycle as one run: what fails before the first write is remembered too.
+
+        `taken_over` is called between reading and planning, `more` may add changes before the safety checks.
+        """
         self.run_id = self.job.store.begin_run(self.kind)
 
         def cycle() -> RunResult:
@@ -127,13 +147,15 @@ class CycleRun:
                 quarantine.probe(job)
                 unsettled = settle_open_intents(job)
             stage = job.store.stage()
-            try:
+            with _closing_on_error(stage):
                 reading = read(stage)  # what shorter cycles store meanwhile is younger, and wins
-            except BaseException:
-                stage.close()
-                raise
-            with job.turn, planned_from(job, self.kind, stage, reading, allow, unsettled) as planned:
-                return self._write(planned, only=None)
+            with job.turn:
+                if taken_over is not None:
+                    with _closing_on_error(stage):
+                        taken_over(reading)
+                planned = planned_from(job, self.kind, stage, reading, allow, unsettled, more=more)
+                with planned:
+                    return self._write(planned, only=None)
 
         return self._finished(cycle)
 

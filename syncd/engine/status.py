@@ -5,14 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
+from syncd.core.notices import token_days_left
 from syncd.core.plan import timestamp
 from syncd.engine.quarantine import current
 from syncd.engine.run import COMPLETE_READ_KEY
 from syncd.ports import RunRecord, Store
 from syncd.settings.schema import ConnectionSettings
-
-TOKEN_LIVES = 365
-"""Days; "the access token is valid for one year from the time it's created" (Split help, SCIM for Okta)."""
 
 
 def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[str, Any]:
@@ -78,11 +76,6 @@ def _run(run: RunRecord) -> dict[str, Any]:
         "summary": {outcome: dict(counts) for outcome, counts in run.summary.items()},
         "error": run.error,
     }
-
-
-def token_days_left(created: date, today: date) -> int:
-    """Days until the Split token expires; negative once it has."""
-    return TOKEN_LIVES - (today - created).days
 
 
 def token_document(created: date | None, today: date) -> dict[str, Any] | None:

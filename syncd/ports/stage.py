@@ -70,6 +70,10 @@ class Stage(Protocol):
         """
         ...
 
+    def everyone(self) -> Iterator[UserCase]:
+        """Every user that is known or staged, sorted by okta_id, in need of a decision or not; a page in memory."""
+        ...
+
     def rivals(self, name_key: str, okta_id: str) -> Sequence[str]:
         """Okta ids of other users whose effective wish (ACTIVE) has the same name_key."""
         ...
@@ -113,6 +117,10 @@ class Stage(Protocol):
         """
         ...
 
+    def wanted_members(self, group_id: str) -> frozenset[str]:
+        """Okta ids of the users that this group is wanted to have: in the effective list, effective standing ACTIVE."""
+        ...
+
     def pushed_count(self, group_id: str) -> int:
         """How many members the target has of this group: the pushed memberships, or all that `put_remote_members`
         gave, strangers included.
@@ -122,6 +130,14 @@ class Stage(Protocol):
     def put_remote_users(self, users: Sequence[RemoteUser]) -> None: ...
     def remote_candidates(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
         """From the listing given by `put_remote_users`: same externalId, same userName, or same folded userName."""
+        ...
+
+    def remote_user(self, scim_id: str) -> RemoteUser | None:
+        """From the same listing, by id."""
+        ...
+
+    def remote_users(self) -> Iterator[RemoteUser]:
+        """That listing; a page in memory at a time."""
         ...
 
     def add_change(self, change: Change) -> None:

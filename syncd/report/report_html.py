@@ -145,7 +145,7 @@ def _did(run: Row) -> str:
     parts = [done_words(summary.get("applied", {}))]
     parts += [
         f"{sum(summary[part].values()):,} {part}"
-        for part in ("failed", "held", "skipped")
+        for part in ("found", "failed", "held", "skipped")
         if summary.get(part)
     ]
     parts.append(str(run["error"] or ""))

@@ -47,8 +47,8 @@ def summary_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     drift = facts["drift"]
     compared = (
         f"{summary['drift']['found']:,} found, {summary['drift']['repaired']:,} repaired in "
-        f"{counted(len(drift['checks']), 'comparison')}"
-        if drift["checks"]
+        f"{counted(drift['comparisons'], 'comparison')}"
+        if drift["comparisons"] or drift["checks"]
         else "no comparison"
     )
     return [

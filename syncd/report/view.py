@@ -124,7 +124,9 @@ def _drift(facts: Mapping[str, Any]) -> dict[str, str]:
     found = sum(count for kind, count in last["summary"].items() if kind in DRIFT_KINDS)
     if not found:
         return _said("good", f"Nobody changed Split behind syncd's back (compared {last['created_at']}).")
-    repaired = " and then repaired what may be repaired" if last["fixed"] else "; nothing was repaired"
+    repaired = {True: " and then repaired what may be repaired", False: "; nothing was repaired"}.get(
+        last["fixed"], ""
+    )
     return _said(
         "warn", f"The comparison of {last['created_at']} found {counted(found, 'difference')}{repaired}."
     )

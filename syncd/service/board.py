@@ -66,6 +66,8 @@ class Snapshot:
     name: str
     totals: Totals
     cycles: tuple[CycleReport, ...]
+    last: Mapping[str, CycleReport]
+    """The last finished cycle of each kind, quiet ones included: what failed once may be well since."""
     running: Mapping[str, datetime]
     next_runs: Mapping[str, datetime]
     headroom: Mapping[str, RateHeadroom]
@@ -80,6 +82,7 @@ class ConnectionBoard:
         self.name = name
         self._lock = threading.Lock()
         self._cycles: deque[CycleReport] = deque(maxlen=CYCLES_KEPT)
+        self._last: dict[str, CycleReport] = {}
         self._running: dict[str, datetime] = {}
         self._next: dict[str, datetime] = {}
         self._headroom: dict[str, RateHeadroom] = {}
@@ -97,6 +100,7 @@ class ConnectionBoard:
     def ended(self, report: CycleReport) -> None:
         with self._lock:
             self._running.pop(report.kind, None)
+            self._last[report.kind] = report
             self._polls += report.kind == "delta"
             self._requests.update(report.requests)
             for side, seconds in report.waited_seconds.items():
@@ -136,6 +140,7 @@ class ConnectionBoard:
                     polls=self._polls,
                 ),
                 cycles=tuple(self._cycles),
+                last=dict(self._last),
                 running=dict(self._running),
                 next_runs=dict(self._next),
                 headroom=dict(self._headroom),

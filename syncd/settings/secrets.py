@@ -74,11 +74,11 @@ class SecretRef:
         if self.kind == "literal":
             where = '{ env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
             return (f"the secret stands in the settings file itself; keep it elsewhere and write {where}",)
-        if self.kind == "env":
-            return ()
+        if self.kind != "file":
+            return ()  # systemd guards its credentials itself; the ACL on one shows as group rights (systemd.exec(5))
         try:
             mode = self._file().stat().st_mode
-        except (OSError, ConfigurationError):
+        except OSError:
             return ()  # `read` says it better
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             return (f"{self} can be read by other users of this machine; run: chmod 600 {self._file()}",)

@@ -41,6 +41,12 @@ def apply_effects(conn: sqlite3.Connection, settled: Settled) -> None:
             drop_group(conn, effect.okta_id)
 
 
+def take_over(conn: sqlite3.Connection, found: Sequence[Effect]) -> None:
+    """What a look at the target found, without a write of ours."""
+    for effect in found:
+        _apply(conn, effect)
+
+
 def effect_document(effect: Effect) -> dict[str, Any]:
     """What the journal's outcome row says about an effect; attribute values stand in the change already."""
     match effect:

@@ -169,6 +169,15 @@ def notes(conn: sqlite3.Connection, reach: Reach) -> sqlite3.Cursor:
     return conn.execute(_NOTES.format(where=where), values)
 
 
+def comparisons(conn: sqlite3.Connection, reach: Reach) -> int:
+    where, values = _within(reach, "started")
+    (count,) = conn.execute(
+        f"SELECT count(*) FROM runs WHERE kind = 'drift' AND status <> 'failed' AND {where}",  # noqa: S608
+        values,
+    ).fetchone()
+    return int(count)
+
+
 def repairs(conn: sqlite3.Connection, reach: Reach) -> dict[str, int]:
     where, values = _within(reach, "j.at", "j.run_id")
     rows = conn.execute(

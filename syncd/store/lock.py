@@ -1,7 +1,9 @@
 """The writer's lock: one row in the store with owner, process and expiry.
 
 A lock is dead when it expired, or when its process on this host is gone (another boot, no such pid, or a pid that
-was born at another time). Each taking has a token of its own: who lost the lock notices before the next write.
+was born at another time). What /proc hides proves nothing: a hardened service sees neither the boot id
+(ProcSubset=pid) nor other users' processes (ProtectProc=invisible), and must not take a living lock over for that.
+Each taking has a token of its own: who lost the lock notices before the next write.
 """
 
 from __future__ import annotations
@@ -17,10 +19,15 @@ from pathlib import Path
 from syncd.errors import RefusedError
 from syncd.store.rows import moment
 
+_PROC = Path("/proc")
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lock: `born` is the start time of the process in clock ticks since boot."""
+    """Who holds a lock: `born` is the start time of the process in clock ticks since boot.
+
+    `boot` and `born` are "" where the holder could not see them.
+    """
 
     owner: str
     host: str
@@ -47,19 +54,23 @@ def this_process(owner: str, now: datetime, expires_in: timedelta) -> Holder:
 
 def _boot_id() -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields 3 and later of /proc/PID/stat (proc(5)); none where there is no such file, or it is hidden."""
+    try:
+        text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return text.rpartition(")")[2].split()
 
 
 def _born(pid: int) -> str:
-    """Field 22 of /proc/PID/stat (proc(5)); "" for a zombie and where there is no such file."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    fields = text.rpartition(")")[2].split()
-    return "" if fields[0] in "ZX" else fields[19]
+    fields = _stat(pid)
+    return fields[19] if fields else ""
 
 
 def is_dead(holder: Holder, now: datetime) -> bool:
@@ -67,7 +78,8 @@ def is_dead(holder: Holder, now: datetime) -> bool:
         return True
     if holder.host != platform.node():
         return False
-    if holder.boot != _boot_id():
+    boot = _boot_id()
+    if holder.boot and boot and holder.boot != boot:
         return True
     try:
         os.kill(holder.pid, 0)
@@ -75,7 +87,10 @@ def is_dead(holder: Holder, now: datetime) -> bool:
         return True
     except PermissionError:
         pass
-    return holder.born != _born(holder.pid)
+    fields = _stat(holder.pid)
+    if not fields:
+        return False  # it is there, and hidden
+    return fields[0] in "ZX" or (holder.born != "" and holder.born != fields[19])
 
 
 def current(conn: sqlite3.Connection) -> Holder | None:

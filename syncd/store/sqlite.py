@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,30 +14,21 @@ from typing import Any, Self
 
 from syncd.core.change import Change
 from syncd.core.plan import Hold
-from syncd.model import KnownGroup, KnownUser
 from syncd.ports.stage import Stage
-from syncd.ports.store import (
-    Decided,
-    Due,
-    Failure,
-    HoldRecord,
-    Intent,
-    Population,
-    RecentRemovals,
-    Settled,
-)
+from syncd.ports.store import Effect, Settled
 from syncd.ports.trail import ChainReport, Head, JournalEntry
 from syncd.redact import Redactor
 from syncd.store import effects, holds, journal, lock, pruning, state, verifying
 from syncd.store.absorb import absorb_stage
 from syncd.store.faults import explained, explained_beside, no_scratch
 from syncd.store.private import Scratch, make_file
+from syncd.store.reads import StoreReads
 from syncd.store.rows import moment
 from syncd.store.stage import SqliteStage
 from syncd.store.telling import Telling
 
 
-class SqliteStore(Telling):
+class SqliteStore(StoreReads, Telling):
     """Opened by `opening`. Safe to share between threads: one of them is inside at a time."""
 
     def __init__(
@@ -52,25 +42,17 @@ class SqliteStore(Telling):
         scratch_home: Path | None = None,
     ) -> None:
         """`place` is the file that is read when it is a copy of `path`."""
-        self.path = path
+        super().__init__(conn, path, clock)
         self._place = place or path
-        self._conn = conn
-        self._clock = clock
         self._scratch, self._scratch_home = scratch, scratch_home
         self._stages: weakref.WeakSet[SqliteStage] = weakref.WeakSet()
         self._stage_number = 0
-        self._lock = threading.RLock()
         self._held: lock.Holder | None = None
         self._lasts = timedelta()
         self._redactor = Redactor()
         self._closed = False
 
     # plumbing
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, explained(self.path):
-            yield self._conn
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -94,14 +76,6 @@ class SqliteStore(Telling):
             yield conn
 
     # meta
-
-    def revision(self) -> int:
-        with self._reading() as conn:
-            return state.revision(conn)
-
-    def recall(self, key: str) -> str | None:
-        with self._reading() as conn:
-            return state.recall(conn, key)
 
     def remember(self, key: str, value: str | None) -> None:
         with self._lock:
@@ -175,10 +149,6 @@ class SqliteStore(Telling):
             if any(outcome.effects for outcome in outcomes):
                 state.advance(conn)
 
-    def open_intents(self) -> Sequence[Intent]:
-        with self._reading() as conn:
-            return journal.open_intents(conn)
-
     def note(self, body: Mapping[str, Any], *, run_id: str | None = None) -> int:
         """Adds a free row to the journal (a decision of a person); returns its sequence number."""
         with self._writing() as conn:
@@ -221,10 +191,6 @@ class SqliteStore(Telling):
         with self._writing_wishes() as conn:
             holds.raise_holds(conn, raised, self._clock(), whole=whole)
 
-    def holds(self) -> Sequence[HoldRecord]:
-        with self._reading() as conn:
-            return holds.open_holds(conn, self._clock())
-
     def decide(self, ids: Sequence[str], decision: str, by: str) -> Sequence[Change]:
         now = self._clock()
         with self._writing() as conn:
@@ -237,10 +203,6 @@ class SqliteStore(Telling):
             }
             journal.append_note(conn, body, now)
         return changes
-
-    def decided(self) -> Decided:
-        with self._reading() as conn:
-            return holds.decided(conn, self._clock())
 
     def forget_decisions(self, change_ids: Iterable[str]) -> None:
         with self._writing() as conn:
@@ -285,51 +247,6 @@ class SqliteStore(Telling):
             finally:
                 self._conn.execute("DETACH stage")
 
-    def user(self, okta_id: str) -> KnownUser | None:
-        with self._reading() as conn:
-            return state.user(conn, okta_id)
-
-    def user_by_scim_id(self, scim_id: str) -> KnownUser | None:
-        with self._reading() as conn:
-            return state.user_by_scim_id(conn, scim_id)
-
-    def find_users(self, text: str) -> Sequence[KnownUser]:
-        with self._reading() as conn:
-            return state.find_users(conn, text)
-
-    def linked_users(self, *, after: str = "") -> Iterator[KnownUser]:
-        while True:
-            with self._reading() as conn:
-                page = state.linked_users(conn, after)
-            yield from page
-            if len(page) < state.PAGE:
-                return
-            after = page[-1].okta_id
-
-    def group(self, okta_id: str) -> KnownGroup | None:
-        with self._reading() as conn:
-            return state.group(conn, okta_id)
-
-    def group_by_scim_id(self, scim_id: str) -> KnownGroup | None:
-        with self._reading() as conn:
-            return state.group_by_scim_id(conn, scim_id)
-
-    def find_groups(self, text: str) -> Sequence[KnownGroup]:
-        with self._reading() as conn:
-            return state.find_groups(conn, text)
-
-    def groups(self) -> Sequence[KnownGroup]:
-        with self._reading() as conn:
-            return state.groups(conn)
-
-    def pushed_members(self, group_id: str) -> Sequence[str]:
-        with self._reading() as conn:
-            return state.pushed_members(conn, group_id)
-
-    def groups_with(self, user_id: str) -> Sequence[str]:
-        with self._reading() as conn:
-            return state.groups_with(conn, user_id)
-
     def release_user(self, okta_id: str, by: str) -> None:
         self._release("user", okta_id, by)
 
@@ -342,27 +259,19 @@ class SqliteStore(Telling):
             journal.append_note(conn, {"release": kind, "okta_id": okta_id, "by": by}, self._clock())
             state.advance(conn)
 
+    def record_found(self, run_id: str, found: Sequence[Effect], *, summary: Mapping[str, int]) -> None:
+        with self._writing_wishes() as conn:
+            effects.take_over(conn, found)
+            documents = [effects.effect_document(effect) for effect in found]
+            body = {"drift": {"summary": dict(summary), "fixed": True, "taken_over": documents}}
+            journal.append_note(conn, body, self._clock(), run_id=run_id)
+            state.advance(conn)
+
     def forget_links(self, run_id: str, *, users: Sequence[str], groups: Sequence[str]) -> None:
         with self._writing_wishes() as conn:
             body = {"decision": "forget", **effects.forget_links(conn, users, groups)}
             journal.append_note(conn, body, self._clock(), run_id=run_id)
             state.advance(conn)
-
-    def population(self) -> Population:
-        with self._reading() as conn:
-            return state.population(conn)
-
-    def removals_since(self, since: datetime) -> RecentRemovals:
-        with self._reading() as conn:
-            return journal.removals_since(conn, since)
-
-    def failures(self) -> Sequence[Failure]:
-        with self._reading() as conn:
-            return effects.failures(conn)
-
-    def due(self, now: datetime, grace: timedelta) -> Due:
-        with self._reading() as conn:
-            return state.due(conn, now, grace)
 
     def retry_now(self, object_key: str | None) -> int:
         with self._writing() as conn:

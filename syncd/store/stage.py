@@ -245,8 +245,11 @@ class SqliteStage:
 
     def user_cases(self) -> Iterator[UserCase]:
         self._nominate()
+        yield from self._cases(_CANDIDATES_FEW if self._limited else _CANDIDATES)
+
+    def _cases(self, candidates: str) -> Iterator[UserCase]:
         pages = self._file.pages(
-            _CANDIDATES_FEW if self._limited else _CANDIDATES,
+            candidates,
             (),
             f"SELECT q.n, q.a, k.revision, s.base, n.okta_id IS NOT NULL, e.okta_id IS NOT NULL,"  # noqa: S608
             f" {_STAGED_USER}, {_KNOWN_USER}"
@@ -257,6 +260,13 @@ class SqliteStage:
         for page in pages:
             for row in page:
                 yield self._user_case(row)
+
+    def everyone(self) -> Iterator[UserCase]:
+        self._nominate()
+        narrow = " WHERE okta_id IN (SELECT okta_id FROM main.limit_users)" if self._limited else ""
+        yield from self._cases(
+            f"SELECT okta_id FROM store.users{narrow} UNION SELECT okta_id FROM fresh_users{narrow} ORDER BY 1"  # noqa: S608
+        )
 
     def _user_case(self, row: Row) -> UserCase:
         _, okta_id, revision, base, nominated, seen, *rest = row
@@ -341,6 +351,10 @@ class SqliteStage:
         self._nominate()
         return self._members.wanted_count(group_id, self._limits)
 
+    def wanted_members(self, group_id: str) -> frozenset[str]:
+        self._nominate()
+        return self._members.wanted(group_id, self._limits)
+
     def pushed_count(self, group_id: str) -> int:
         return self._members.pushed_count(group_id)
 
@@ -348,6 +362,12 @@ class SqliteStage:
 
     def put_remote_users(self, users: Sequence[RemoteUser]) -> None:
         self._remote.put(users)
+
+    def remote_user(self, scim_id: str) -> RemoteUser | None:
+        return self._remote.one(scim_id)
+
+    def remote_users(self) -> Iterator[RemoteUser]:
+        return self._remote.everyone()
 
     def remote_candidates(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
         return self._remote.candidates(okta_id, user_name)

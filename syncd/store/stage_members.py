@@ -17,6 +17,7 @@ from syncd.store.stage_tables import (
     MEMBER_CASES,
     MEMBER_TABLES,
     WANTED_COUNT,
+    WANTED_MEMBERS,
 )
 
 _PAGE = """
@@ -72,6 +73,12 @@ class MemberQuestions:
             _collect(conn, CANDIDATES_OF_GROUPS.format(groups="(SELECT ? AS okta_id)"), (group_id,))
             (count,) = conn.execute(WANTED_COUNT).fetchone()
         return int(count)
+
+    def wanted(self, group_id: str, limits: Limits) -> frozenset[str]:
+        with self._file.short() as conn:
+            self._scratch(conn, limits)
+            _collect(conn, CANDIDATES_OF_GROUPS.format(groups="(SELECT ? AS okta_id)"), (group_id,))
+            return frozenset(user_id for (user_id,) in conn.execute(WANTED_MEMBERS).fetchall())
 
     def pushed_count(self, group_id: str) -> int:
         """What `put_remote` gave, strangers included, else the pushed memberships."""

@@ -112,3 +112,19 @@ class RemoteUsers:
                 (okta_id, searchable(user_name.casefold())),
             ).fetchall()
         return [remote_user(scim_id, document) for scim_id, document in rows]
+
+    def one(self, scim_id: str) -> RemoteUser | None:
+        with self._file.short() as conn:
+            row = conn.execute(
+                "SELECT document FROM main.remote_users WHERE scim_id = ?", (scim_id,)
+            ).fetchone()
+        return None if row is None else remote_user(scim_id, row[0])
+
+    def everyone(self) -> Iterator[RemoteUser]:
+        pages = self._file.pages(
+            "SELECT scim_id FROM main.remote_users ORDER BY 1",
+            (),
+            "SELECT q.n, q.a, r.document FROM {queue} q JOIN main.remote_users r ON r.scim_id = q.a",
+        )
+        for page in pages:
+            yield from (remote_user(scim_id, document) for _, scim_id, document in page)

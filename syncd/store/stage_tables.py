@@ -209,3 +209,5 @@ SELECT coalesce(sum(CASE
 END), 0) FROM pair
 """
 )
+
+WANTED_MEMBERS = _PAIRS + "\nSELECT user_id FROM pair WHERE listed AND standing = 'active'\n"

@@ -11,7 +11,7 @@ from typing import Any
 from syncd.ports.history import DayCount, Done, Grant, HoldStory, Outage, Reach, Trouble, Waits
 from syncd.ports.store import RunRecord
 from syncd.ports.trail import JournalEntry
-from syncd.store import history, state
+from syncd.store import history
 from syncd.store.journal import entry_of
 from syncd.store.rows import Row
 
@@ -37,10 +37,6 @@ class Telling:
                 if conn.in_transaction:
                     conn.execute("ROLLBACK")
 
-    def runs(self, *, limit: int = 10) -> Sequence[RunRecord]:
-        with self._reading() as conn:
-            return state.runs(conn, limit)
-
     def run(self, run_id: str) -> RunRecord | None:
         with self._reading() as conn:
             return history.run(conn, run_id)
@@ -62,6 +58,10 @@ class Telling:
     def repairs(self, reach: Reach) -> Mapping[str, int]:
         with self._reading() as conn:
             return history.repairs(conn, reach)
+
+    def comparisons(self, reach: Reach) -> int:
+        with self._reading() as conn:
+            return history.comparisons(conn, reach)
 
     def outages(self, since: datetime | None) -> Sequence[Outage]:
         with self._reading() as conn:

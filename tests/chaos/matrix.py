@@ -104,7 +104,7 @@ OUTCOMES: Mapping[str, str] = {
     "app users, page 2":
         "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
     "an app user by id":
-        "ff ss ss ee ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff ss ff ee ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
     "app groups":
         "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
     "push mappings":
@@ -112,11 +112,11 @@ OUTCOMES: Mapping[str, str] = {
     "groups":
         "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
     "a group by id":
-        "ff ss ss eu ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff ss ff eu ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
     "group members":
         "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
     "the groups of a user":
-        "ff ss ss uu ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff ss ff uu ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
     "find a user":
         "ee ss ss ee ef ff ff ff ef ef ef ef ee ef ef ef ef ef ef ef ef ff ee ef ee",
     "list users":
@@ -136,7 +136,7 @@ OUTCOMES: Mapping[str, str] = {
     "create a group":
         "ww ss ww ww ww ww ww ww ew ew ew ew ew ew ew ww tt ew ee ee ee ww ew ww ee",
     "add members":
-        "ew ss ww ew ew ew ww ew ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ee ee",
+        "ew ss ww ew ew ew ww ew ew ew ew ew ew ew ew ew ee ew ee ee ee ww ew ee ee",
     "remove members":
         "ee ss ww ee ew ee ww ee ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ee ee",
     "rename a group":

@@ -115,6 +115,37 @@ def test_faults_in_between_leave_no_twin_and_harm_nobody(
         assert _writes(made.sync()) == 0
 
 
+@SERVERS
+def test_drift_is_empty_after_a_sync_right_after_tampering_and_repaired(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with rig(tmp_path, users=30, groups=4) as made, server() as target:
+        _point_at(made, target, monkeypatch)
+        made.sync()
+        assert made.run("drift", "--json", "--detailed-exitcode").document["items"] == []
+        users, groups = target.dump()
+        members = {member["value"] for group in groups for member in group.get("members") or []}
+        gone, outsider = [user for user in users if user["id"] not in members][:2]
+        changed = next(user for user in users if user["id"] in members)
+        group = next(group for group in groups if group.get("members"))
+        target.write("DELETE", f"Users/{gone['id']}")
+        target.write(
+            "PUT", f"Users/{changed['id']}", {**changed, "name": {"givenName": "Other", "familyName": "X"}}
+        )
+        extended = [*group["members"], {"value": outsider["id"]}]
+        target.write("PUT", f"Groups/{group['id']}", {**group, "members": extended})
+
+        found = made.run("drift", "--json", code=None).document
+
+        kinds = {item["kind"] for item in found["items"]}
+        assert {"missing_user", "changed_user", "extra_member"} <= kinds, found["items"]
+        assert kinds <= {"missing_user", "changed_user", "extra_member", "missing_member", "unknown"}
+        made.run("drift", "--fix", "--json", code=None)
+        made.run("drift", "--fix", "--json")
+        assert target.held() == Held(made.wanted_people(), made.wanted_groups())
+        assert made.run("drift", "--json", "--detailed-exitcode").document["items"] == []
+
+
 def _before(made: Rig, *people: str) -> list[str]:
     """What these people may still be called at the target."""
     return [made.okta.world.users[person].login for person in people]

@@ -45,6 +45,14 @@ def test_a_credential_lies_in_the_directory_systemd_names(tmp_path: Path) -> Non
     assert "LoadCredential" in caught.value.hint
 
 
+def test_a_credential_that_systemd_guards_by_an_acl_is_no_warning(tmp_path: Path) -> None:
+    """The mask of its ACL shows as group rights: 0440."""
+    (tmp_path / "scim").write_text(SECRET)
+    (tmp_path / "scim").chmod(0o440)
+    made = settings(changed('env = "SPLIT"', 'credential = "scim"'), {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert made.split.token.warnings() == ()
+
+
 def test_a_missing_variable_is_named_with_the_next_step() -> None:
     with pytest.raises(ConfigurationError, match="environment variable SPLIT is not set") as caught:
         settings().split.token.read()

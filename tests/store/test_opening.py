@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from syncd.errors import ConfigurationError, PermanentError, RefusedError, SyncdError
-from syncd.store import open_for_reading, open_store, private
+from syncd.store import lock, open_for_reading, open_store, private
 from syncd.store.faults import explain
 from syncd.store.schema import APPLICATION_ID
 from syncd.store.stage import SqliteStage
@@ -291,7 +291,7 @@ OPEN = """
 import sys, time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from syncd.store import open_for_reading, open_store, private
+from syncd.store import lock, open_for_reading, open_store, private
 from tests.store.making import *
 path = Path(sys.argv[1])
 clock = lambda: NOON
@@ -354,6 +354,39 @@ def test_a_living_owner_in_another_process_keeps_the_lock(place: Place) -> None:
         with place.open() as store, pytest.raises(RefusedError, match=rf"syncd run \(process {child.pid} on"):
             store.lock("syncd sync", expires_in=timedelta(minutes=5))
         child.communicate("done\n")
+
+
+@pytest.mark.parametrize("hidden_from", ["the owner", "the other", "both"])
+def test_a_living_owner_keeps_the_lock_when_proc_is_hidden(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hidden_from: str
+) -> None:
+    """ProcSubset=pid and ProtectProc=invisible in a systemd unit: no boot id, no other users' processes."""
+    nothing = tmp_path / "proc"
+    with place.open() as owner, place.open() as other:
+        with monkeypatch.context() as patched:
+            if hidden_from != "the other":
+                patched.setattr(lock, "_PROC", nothing)
+            owner.lock("syncd run", expires_in=timedelta(minutes=5))
+        with monkeypatch.context() as patched:
+            if hidden_from != "the owner":
+                patched.setattr(lock, "_PROC", nothing)
+            with pytest.raises(RefusedError, match="syncd run"):
+                other.lock("syncd sync", expires_in=timedelta(minutes=5))
+
+
+def test_a_dead_owners_lock_is_taken_over_though_proc_is_hidden(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "_PROC", tmp_path / "proc")
+    killed_after(
+        place,
+        """
+        store = open_store(path, connection="split-prod", clock=clock)
+        store.lock("syncd run", expires_in=timedelta(days=1))
+        """,
+    )
+    with place.open() as store:
+        store.lock("syncd sync", expires_in=timedelta(minutes=5))
 
 
 def test_a_killed_cycles_scratch_is_swept_by_the_next(place: Place) -> None:

@@ -1,0 +1,118 @@
+"""`syncd drift`: three sides compared, and repaired on request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli import exits
+from syncd.cli.choices import allow_option, detailed_option, json_option
+from syncd.cli.interrupts import Stop
+from syncd.cli.options import Command, globals_of
+from syncd.cli.session import Answer, Session
+from syncd.report.drift_text import drift_lines
+from syncd.report.lines import BLANK
+from syncd.report.text import run_lines
+
+if TYPE_CHECKING:
+    from syncd.engine.selection import Selection
+    from syncd.settings import ConnectionSettings
+
+
+@click.command(name="drift", cls=Command)
+@click.option("--fix", is_flag=True, help="Repair what was found, through the same safety checks as sync.")
+@click.option(
+    "--group", "groups", multiple=True, metavar="NAME", help="Only this group (name or id). Repeatable."
+)
+@click.option(
+    "--user", "users", multiple=True, metavar="EMAIL", help="Only this user (e-mail or id). Repeatable."
+)
+@allow_option
+@detailed_option
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    users: tuple[str, ...],
+    groups: tuple[str, ...],
+    allow: Mapping[str, int],
+    *,
+    fix: bool,
+    detailed: bool,
+    as_json: bool,
+) -> int:
+    """Find what was changed at the target behind syncd's back.
+
+    Compares three sides: what Okta wants, what the store remembers, what the target has.
+
+    Reads everything on both sides and writes nothing, unless --fix asks for the repair. Users and groups that nobody
+    manages are reported and never touched. Also works beside Okta's own provisioning, before any sync: then Okta's
+    wishes are compared with the target.
+    """
+    from syncd.engine.selection import Selection  # noqa: PLC0415  (the engine)
+
+    if any(not text.strip() for text in (*users, *groups)):
+        raise click.UsageError("--user and --group need a name")
+    if allow and not fix:
+        raise click.UsageError("--allow raises a limit for a repair: use it with --fix")
+    selection = Selection(users, groups, full=not users and not groups)
+    with Session(globals_of(ctx), as_json=as_json) as session:
+        session.listen()
+        if fix:
+            with Stop(session.note) as stop:
+                return _fix(session, stop, selection, allow, detailed=detailed)
+        return _look(session, selection, detailed=detailed)
+
+
+def _look(session: Session, selection: Selection, *, detailed: bool) -> int:
+    def work(settings: ConnectionSettings) -> Answer:
+        from syncd.engine.repair import find_drift  # noqa: PLC0415
+        from syncd.wiring import open_job  # noqa: PLC0415
+
+        with (
+            session.watcher(settings) as observer,
+            open_job(settings, writing=False, observer=observer, redactor=session.redactor) as job,
+        ):
+            report = find_drift(job, selection)
+        for problem in report.problems:
+            session.fail(problem, connection=settings.name if session.several else "")
+        code = exits.FAILED if report.problems else exits.DONE
+        if detailed and report.differs:
+            code = exits.worst([code, exits.CHANGES])
+        document = report.document()
+        return Answer(document, code, drift_lines(document))
+
+    return session.each(work)
+
+
+def _fix(
+    session: Session, stop: Stop, selection: Selection, allow: Mapping[str, int], *, detailed: bool
+) -> int:
+    def work(settings: ConnectionSettings) -> Answer:
+        from syncd.engine.repair import repair  # noqa: PLC0415
+        from syncd.wiring import open_job  # noqa: PLC0415
+
+        with session.watcher(settings) as observer:
+            stop.during(observer)
+            with open_job(
+                settings,
+                writing=True,
+                observer=observer,
+                redactor=session.redactor,
+                cancelled=stop.asked,
+            ) as job:
+                report, result = repair(job, selection, allow)
+        for problem in result.problems:
+            session.fail(problem, connection=settings.name if session.several else "")
+        run = result.document()
+        if report is None:
+            return Answer(run, result.exit_code, run_lines(run))
+        code = exits.INTERRUPTED if stop.asked() else result.exit_code
+        if detailed and report.differs:
+            code = exits.worst([code, exits.CHANGES])
+        document = {**report.document(), "run": run}
+        return Answer(document, code, [*drift_lines(document), BLANK, *run_lines(run)])
+
+    return session.each(work)

@@ -1,0 +1,240 @@
+"""What people are told about a connection, each thing once: what was said before and how it is now in, notices out.
+
+A quarantine and failing cycles are one trouble with one recovery, so that an outage of a day is two notices. A single
+failed cycle is none, for networks fail now and then. Objects that keep failing are told when nothing graver is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any, Literal, Self
+
+from syncd.core.counting import counted
+from syncd.core.sickness import Quarantine
+from syncd.redact import clip, strip_controls
+
+TOKEN_LIVES = 365
+"""Days; "the access token is valid for one year from the time it's created" (Split help, SCIM for Okta)."""
+WARNED_AHEAD = (1, 7, 14, 30)
+"""Days before the token's end on which people are told."""
+ENOUGH_FAILURES = 2
+_LONGEST = 300
+_HELD_NAMED = 5
+
+Severity = Literal["info", "success", "warning", "failure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An open hold. `key` stays the same while the hold grows and gets another `id`."""
+
+    key: str
+    id: str
+    reason: str
+    changes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A connection after a cycle of this `kind`. `status` is quiet, succeeded, partial, refused or failed.
+
+    `held` is None when nobody looked; `stuck` names the objects that failed at least twice; `token_created` is an
+    ISO date, None when the settings have none.
+    """
+
+    kind: str
+    status: str
+    error: str = ""
+    quarantine: Quarantine | None = None
+    held: Sequence[Held] | None = None
+    stuck: Sequence[str] = ()
+    token_created: str | None = None
+    token_days_left: int = TOKEN_LIVES
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Plain text: harmless in a terminal, in HTML and in a chat."""
+
+    severity: Severity
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What was said, and what leads to saying it.
+
+    `failing` counts failed cycles in a row by kind. `sick` is the side of the quarantine that was told, `held` maps
+    keys of holds to the number of changes told, `token` is the date of the token and the days ahead that were told.
+    `stuck` is "silent" when something graver had been told already.
+    """
+
+    failing: Mapping[str, int] = field(default_factory=dict)
+    failed: bool = False
+    sick: str = ""
+    stuck: Literal["", "told", "silent"] = ""
+    held: Mapping[str, int] = field(default_factory=dict)
+    token: tuple[str, int] | None = None
+
+    def text(self) -> str:
+        """One line of JSON, for `read`."""
+        made: dict[str, Any] = {
+            "failing": dict(self.failing),
+            "failed": self.failed,
+            "sick": self.sick,
+            "stuck": self.stuck,
+            "held": dict(self.held),
+            "token": self.token,
+        }
+        return json.dumps(made, sort_keys=True)
+
+    @classmethod
+    def read(cls, text: str | None) -> Self:
+        """Nothing said yet, when there is no text or it cannot be read."""
+        try:
+            found = json.loads(text or "{}")
+            token = found.get("token")
+            return cls(
+                failing={str(kind): int(count) for kind, count in found.get("failing", {}).items()},
+                failed=bool(found.get("failed")),
+                sick=str(found.get("sick", "")),
+                stuck=found["stuck"] if found.get("stuck") in ("told", "silent") else "",
+                held={str(key): int(count) for key, count in found.get("held", {}).items()},
+                token=(str(token[0]), int(token[1])) if token else None,
+            )
+        except (ValueError, TypeError, AttributeError, LookupError):
+            return cls()
+
+
+def token_days_left(created: date, today: date) -> int:
+    """Days until the Split token expires; negative once it has."""
+    return TOKEN_LIVES - (today - created).days
+
+
+def decide(connection: str, memory: Memory, facts: Facts) -> tuple[list[Notice], Memory]:
+    """What to tell now, and what is then told."""
+    told: list[Notice] = []
+    memory = _counted(memory, facts)
+    for topic in (_trouble, _stuck, _held, _token):
+        notice, memory = topic(memory, facts)
+        if notice is not None:
+            told.append(replace(notice, title=f"syncd {connection}: {notice.title}"))
+    return told, memory
+
+
+_Said = tuple[Notice | None, Memory]
+
+
+def _counted(memory: Memory, facts: Facts) -> Memory:
+    """A cycle that did not fail ends the failures of its kind, and those of deltas: they ask for less.
+
+    A quiet delta says nothing about a full read that failed.
+    """
+    if facts.quarantine is not None:
+        return memory
+    failing = dict(memory.failing)
+    if facts.status == "failed":
+        failing[facts.kind] = min(failing.get(facts.kind, 0) + 1, ENOUGH_FAILURES)
+    else:
+        failing.pop(facts.kind, None)
+        failing.pop("delta", None)
+    return replace(memory, failing=failing)
+
+
+def _trouble(memory: Memory, facts: Facts) -> _Said:
+    sick = facts.quarantine
+    if sick is not None:
+        if memory.sick == sick.side:
+            return None, memory  # also one that was left and entered again without a good cycle in between
+        return Notice("failure", "quarantined", _quarantined(sick)), replace(memory, sick=sick.side)
+    if sum(memory.failing.values()) >= ENOUGH_FAILURES and not memory.failed:
+        text = (
+            f"Two cycles in a row failed: {plain(facts.error) or 'no reason was given'}. Cycles go on by themselves; "
+            "you are told when they succeed again. Details: syncd status."
+        )
+        return Notice("failure", "cycles fail", text), replace(memory, failed=True)
+    if memory.failing or facts.status == "failed" or not (memory.sick or memory.failed):
+        return None, memory
+    left = f" {counted(len(facts.stuck), 'object')} still failing: see syncd status." if facts.stuck else ""
+    what = "The quarantine is over" if memory.sick else "Cycles succeed again"
+    memory = replace(memory, sick="", failed=False, stuck="silent" if facts.stuck else memory.stuck)
+    return Notice("success", "well again", f"{what}.{left}"), memory
+
+
+def _quarantined(sick: Quarantine) -> str:
+    ways_out = {
+        "okta": "Check the Okta token and the app: syncd check. It ends by itself once Okta answers.",
+        "split": "Check Split and its token: syncd check. It ends by itself once Split answers.",
+        "relink": "It waits for you: syncd relink shows who is where, and changes nothing unasked.",
+    }
+    return f"{plain(sick.reason)}. Nothing is written to Split until it is over. {ways_out.get(sick.side, '')}".rstrip()
+
+
+def _stuck(memory: Memory, facts: Facts) -> _Said:
+    grave = bool(facts.quarantine or memory.failed)
+    if not facts.stuck:
+        over = memory.stuck == "told" and not grave
+        notice = Notice("success", "objects well again", "No object fails any more.") if over else None
+        return notice, replace(memory, stuck="")
+    if grave:
+        return None, replace(memory, stuck="silent")
+    if memory.stuck or memory.failing:
+        return None, memory
+    text = (
+        f"{counted(len(facts.stuck), 'object')} failed more than once, first {plain(facts.stuck[0])}. They are tried "
+        "again by themselves, less and less often. The reasons: syncd status. To try now: syncd retry."
+    )
+    return Notice("warning", "objects keep failing", text), replace(memory, stuck="told")
+
+
+def _held(memory: Memory, facts: Facts) -> _Said:
+    """A hold is told when it is new, and again when it has doubled."""
+    if facts.held is None:
+        return None, memory
+    new = [hold for hold in facts.held if hold.changes >= 2 * memory.held.get(hold.key, 0) and hold.changes]
+    told = {hold.key: memory.held.get(hold.key, 0) for hold in facts.held}
+    told.update({hold.key: hold.changes for hold in new})
+    if not new:
+        return None, replace(memory, held=told)
+    lines = [
+        f"{hold.id}: {counted(hold.changes, 'change')}. {plain(hold.reason)}." for hold in new[:_HELD_NAMED]
+    ]
+    if len(new) > _HELD_NAMED:
+        lines.append(f"and {counted(len(new) - _HELD_NAMED, 'more hold')}.")
+    lines.append(
+        "Nothing of this is done until you decide: syncd held, then syncd approve ID or syncd reject ID."
+    )
+    total = counted(sum(hold.changes for hold in new), "change")
+    return Notice("warning", f"{total} held", "\n".join(lines)), replace(memory, held=told)
+
+
+def _token(memory: Memory, facts: Facts) -> _Said:
+    """On the first start only the nearest of the days is told, not every one that passed."""
+    left = facts.token_days_left
+    ahead = next((days for days in WARNED_AHEAD if left <= days), None)
+    if facts.token_created is None or ahead is None:
+        return None, memory
+    if memory.token and memory.token[0] == facts.token_created and memory.token[1] <= ahead:
+        return None, memory
+    when = f"expires in {counted(left, 'day')}" if left > 0 else "has expired, by its date in the settings"
+    text = (
+        f"The Split token {when}. Make a new one in Split (Admin settings, Security, SCIM), put it in place and write "
+        "its date into split.token_created."
+    )
+    told = replace(memory, token=(facts.token_created, ahead))
+    return Notice("warning", f"Split token {'expires' if left > 0 else 'expired'}", text), told
+
+
+_MENTION = re.compile(r"@(?=(?:everyone|here|channel|all)\b)", re.IGNORECASE)
+
+
+def plain(text: str) -> str:
+    """Somebody else's text made harmless: no controls, no tags, no links of markup, nobody is pinged; clipped."""
+    text = clip(strip_controls(text), _LONGEST).rstrip(" .")
+    text = text.replace("<", "\u2039").replace(">", "\u203a").replace("](", "] (")
+    return _MENTION.sub("@ ", text)

@@ -1,0 +1,166 @@
+"""What Prometheus is told (docs/monitoring.md): the only module that knows its client library.
+
+Nothing is counted here. Counters are the board's totals since the process began, gauges are the stores' word at the
+moment of the question, so there is no registry that could disagree with either.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
+from prometheus_client.registry import Collector
+
+import syncd
+from syncd.service.board import Snapshot
+from syncd.service.headroom import shown_buckets
+from syncd.service.health import View, not_ready
+
+KINDS = ("delta", "full", "drift")
+STATUSES = ("succeeded", "partial", "refused", "failed")
+_OTHER = "other"
+_WORD = re.compile(r"[1-5][0-9]{2}|[a-z_]{1,20}")
+
+
+def metrics(view: View, accept: str = "") -> tuple[bytes, str]:
+    """The page and its content type; OpenMetrics for a scraper whose Accept header asks for it."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_ViewCollector(view))
+    # The library's own choice repeats what the header says and stumbles over a version that is none.
+    if "application/openmetrics-text" in accept:
+        page: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
+        return page, openmetrics.CONTENT_TYPE_LATEST
+    return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
+
+
+class _ViewCollector(Collector):
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _of_the_process(self._view)
+        yield from _of_the_boards(self._view)
+        yield from _of_the_documents(self._view)
+
+
+def _of_the_process(view: View) -> Iterator[Metric]:
+    build = GaugeMetricFamily("syncd_build_info", "Always 1; the version is a label.", labels=["version"])
+    build.add_metric([syncd.__version__], 1)
+    yield build
+    yield GaugeMetricFamily(
+        "syncd_ready", "1 while /readyz answers 200, else 0.", value=int(not not_ready(view))
+    )
+    yield GaugeMetricFamily(
+        "syncd_broken_settings_files", "Settings files that cannot be used.", value=len(view.broken)
+    )
+    intervals = GaugeMetricFamily(
+        "syncd_full_interval_seconds", "The setting schedule.full.", labels=["connection"]
+    )
+    for name, seconds in sorted(view.full_intervals.items()):
+        intervals.add_metric([name], seconds)
+    yield intervals
+
+
+def _of_the_boards(view: View) -> Iterator[Metric]:
+    boards = [board for _, board in sorted(view.boards.items())]
+    yield _counter("runs", "Finished runs; quiet deltas are none.", ["kind", "status"], boards, _runs)
+    yield _counter("polls", "Looks at the System Log, quiet ones included.", [], boards, _polls)
+    yield _counter("changes", "Changes by what came of them.", ["kind", "outcome"], boards, _changes)
+    yield _counter("requests", "Requests by side and HTTP status.", ["side", "status"], boards, _requests)
+    yield _counter(
+        "rate_limit_wait_seconds", "Time spent waiting for rate limits.", ["side"], boards, _waited
+    )
+    labels = ["connection", "bucket"]
+    remaining = GaugeMetricFamily(
+        "syncd_rate_limit_remaining", "Requests left in the bucket, at the last answer.", labels=labels
+    )
+    limit = GaugeMetricFamily(
+        "syncd_rate_limit_limit", "Requests the bucket holds when it is full.", labels=labels
+    )
+    for board in boards:
+        for bucket, headroom in shown_buckets(board.headroom).items():
+            remaining.add_metric([board.name, bucket], headroom.remaining)
+            limit.add_metric([board.name, bucket], headroom.limit)
+    yield remaining
+    yield limit
+
+
+Counted = Mapping[tuple[str, ...], float]
+
+
+def _counter(
+    name: str, text: str, labels: list[str], boards: list[Snapshot], counted: Callable[[Snapshot], Counted]
+) -> Metric:
+    family = CounterMetricFamily(f"syncd_{name}", text, labels=["connection", *labels])
+    for board in boards:
+        for values, number in sorted(counted(board).items()):
+            family.add_metric([board.name, *values], number)
+    return family
+
+
+def _runs(board: Snapshot) -> Counted:
+    """Every pair from the start, as 0: a rate over the first failure needs the value before it."""
+    found: dict[tuple[str, ...], float] = dict.fromkeys(product(KINDS, STATUSES), 0)
+    found.update(board.totals.runs.items())
+    return found
+
+
+def _polls(board: Snapshot) -> Counted:
+    return {(): board.totals.polls}
+
+
+def _changes(board: Snapshot) -> Counted:
+    return {(*pair,): number for pair, number in board.totals.changes.items()}
+
+
+def _requests(board: Snapshot) -> Counted:
+    """A server may answer with any status; the number of time series stays bounded."""
+    found: dict[tuple[str, ...], float] = {}
+    for (side, status), number in board.totals.requests.items():
+        key = (side, status if _WORD.fullmatch(status) else _OTHER)
+        found[key] = found.get(key, 0) + number
+    return found
+
+
+def _waited(board: Snapshot) -> Counted:
+    return {(side,): seconds for side, seconds in board.totals.waited_seconds.items()}
+
+
+def _of_the_documents(view: View) -> Iterator[Metric]:
+    gauges = {
+        name: GaugeMetricFamily(f"syncd_{name}", text, labels=["connection"])
+        for name, text in (
+            (
+                "last_complete_read_age_seconds",
+                "Age of the last complete read of Okta; absent before the first.",
+            ),
+            ("held_changes", "Changes that a safety check stopped until a person decides."),
+            ("quarantined_objects", "Objects that failed and wait for their next try."),
+            ("connection_quarantined", "1 while the whole connection is quarantined."),
+            ("token_expiry_days", "Days until the Split token expires; absent without split.token_created."),
+        )
+    }
+    managed = GaugeMetricFamily(
+        "syncd_managed_objects", "What syncd manages at the target.", labels=["connection", "kind"]
+    )
+    for name, document in sorted(view.documents.items()):
+        token = document["token"]
+        values = {
+            "last_complete_read_age_seconds": document["last_complete_read_age_seconds"],
+            "held_changes": sum(hold["changes"] for hold in document["held"]),
+            "quarantined_objects": len(document["failing"]),
+            "connection_quarantined": int(document["quarantine"] is not None),
+            "token_expiry_days": None if token is None else token["expires_in_days"],
+        }
+        for gauge, value in values.items():
+            if value is not None:
+                gauges[gauge].add_metric([name], value)
+        for kind, number in sorted(document["managed"].items()):
+            managed.add_metric([name, kind], number)
+    yield from gauges.values()
+    yield managed

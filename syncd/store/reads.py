@@ -1,0 +1,115 @@
+"""What is remembered, asked for: the reading half of the store."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from syncd.model import KnownGroup, KnownUser
+from syncd.ports.store import Decided, Due, Failure, HoldRecord, Intent, Population, RecentRemovals, RunRecord
+from syncd.store import effects, holds, journal, state
+from syncd.store.faults import explained
+
+
+class StoreReads:
+    """Safe to share between threads: one of them is inside at a time."""
+
+    def __init__(self, conn: sqlite3.Connection, path: Path, clock: Callable[[], datetime]) -> None:
+        self.path = path
+        self._conn = conn
+        self._clock = clock
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, explained(self.path):
+            yield self._conn
+
+    def user(self, okta_id: str) -> KnownUser | None:
+        with self._reading() as conn:
+            return state.user(conn, okta_id)
+
+    def user_by_scim_id(self, scim_id: str) -> KnownUser | None:
+        with self._reading() as conn:
+            return state.user_by_scim_id(conn, scim_id)
+
+    def find_users(self, text: str) -> Sequence[KnownUser]:
+        with self._reading() as conn:
+            return state.find_users(conn, text)
+
+    def linked_users(self, *, after: str = "") -> Iterator[KnownUser]:
+        while True:
+            with self._reading() as conn:
+                page = state.linked_users(conn, after)
+            yield from page
+            if len(page) < state.PAGE:
+                return
+            after = page[-1].okta_id
+
+    def group(self, okta_id: str) -> KnownGroup | None:
+        with self._reading() as conn:
+            return state.group(conn, okta_id)
+
+    def group_by_scim_id(self, scim_id: str) -> KnownGroup | None:
+        with self._reading() as conn:
+            return state.group_by_scim_id(conn, scim_id)
+
+    def find_groups(self, text: str) -> Sequence[KnownGroup]:
+        with self._reading() as conn:
+            return state.find_groups(conn, text)
+
+    def groups(self) -> Sequence[KnownGroup]:
+        with self._reading() as conn:
+            return state.groups(conn)
+
+    def pushed_members(self, group_id: str) -> Sequence[str]:
+        with self._reading() as conn:
+            return state.pushed_members(conn, group_id)
+
+    def groups_with(self, user_id: str) -> Sequence[str]:
+        with self._reading() as conn:
+            return state.groups_with(conn, user_id)
+
+    def population(self) -> Population:
+        with self._reading() as conn:
+            return state.population(conn)
+
+    def removals_since(self, since: datetime) -> RecentRemovals:
+        with self._reading() as conn:
+            return journal.removals_since(conn, since)
+
+    def failures(self) -> Sequence[Failure]:
+        with self._reading() as conn:
+            return effects.failures(conn)
+
+    def due(self, now: datetime, grace: timedelta) -> Due:
+        with self._reading() as conn:
+            return state.due(conn, now, grace)
+
+    def runs(self, *, limit: int = 10) -> Sequence[RunRecord]:
+        with self._reading() as conn:
+            return state.runs(conn, limit)
+
+    def open_intents(self) -> Sequence[Intent]:
+        with self._reading() as conn:
+            return journal.open_intents(conn)
+
+    def holds(self) -> Sequence[HoldRecord]:
+        with self._reading() as conn:
+            return holds.open_holds(conn, self._clock())
+
+    def decided(self) -> Decided:
+        with self._reading() as conn:
+            return holds.decided(conn, self._clock())
+
+    def recall(self, key: str) -> str | None:
+        with self._reading() as conn:
+            return state.recall(conn, key)
+
+    def revision(self) -> int:
+        with self._reading() as conn:
+            return state.revision(conn)

@@ -1,0 +1,114 @@
+"""The units are judged by systemd itself, on copies whose ExecStart= exists on this machine."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+UNITS = Path(__file__).parents[2] / "systemd"
+SERVICES = ("syncd.service", "syncd@.service", "syncd-sync.service")
+DAEMONS = SERVICES[:2]
+LARGEST_EXPOSURE = 1.5
+
+judged_by_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
+)
+
+
+@pytest.fixture
+def copies(tmp_path: Path) -> Path:
+    """The units with an executable that is there, and an instance of the template."""
+    for unit in [*UNITS.glob("*.service"), *UNITS.glob("*.timer")]:
+        text = re.sub(r"(?m)^ExecStart=\S+", f"ExecStart={sys.executable}", unit.read_text(encoding="utf-8"))
+        (tmp_path / unit.name.replace("@.", "@split-prod.")).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def analyze(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, check=False)
+
+
+def settings_of(unit: str) -> list[tuple[str, str]]:
+    lines = (UNITS / unit).read_text(encoding="utf-8").splitlines()
+    pairs = (line.partition("=") for line in lines if line and line[0] not in "#[")
+    return [(key, value) for key, _, value in pairs]
+
+
+def values(unit: str, key: str) -> list[str]:
+    return [value for name, value in settings_of(unit) if name == key]
+
+
+@judged_by_systemd
+def test_systemd_finds_no_fault_in_the_units(copies: Path) -> None:
+    verified = analyze("verify", "--man=no", *sorted(copies.iterdir()))
+    assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
+
+
+@judged_by_systemd
+@pytest.mark.parametrize("unit", SERVICES)
+def test_every_service_is_locked_in(copies: Path, unit: str) -> None:
+    rated = analyze("security", "--offline=true", "--no-pager", copies / unit.replace("@.", "@split-prod."))
+    if "unrecognized option" in rated.stderr:
+        pytest.skip("this systemd-analyze knows no --offline (before systemd 250)")
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", rated.stdout)
+    assert found, rated.stderr
+    assert float(found[1]) <= LARGEST_EXPOSURE, rated.stdout
+
+
+@pytest.mark.parametrize("unit", SERVICES[1:])
+def test_the_services_are_hardened_alike(unit: str) -> None:
+    def hardening(name: str) -> list[tuple[str, str]]:
+        return settings_of(name)[[key for key, _ in settings_of(name)].index("User") :]
+
+    ours = [pair for pair in hardening(unit) if pair[0] != "WantedBy"]
+    assert ours == [pair for pair in hardening("syncd.service") if pair[0] != "WantedBy"]
+
+
+@pytest.mark.parametrize("unit", DAEMONS)
+def test_a_daemon_is_watched_and_not_restarted_for_what_a_person_must_mend(unit: str) -> None:
+    assert values(unit, "Type") == ["notify"]
+    assert values(unit, "NotifyAccess") == ["main"]
+    assert values(unit, "WatchdogSec")
+    assert values(unit, "RestartPreventExitStatus") == ["64 78"]
+    assert values(unit, "ExecReload") == ["/bin/kill -HUP $MAINPID"]
+
+
+@pytest.mark.parametrize("unit", SERVICES)
+def test_a_stop_is_given_more_than_the_ten_seconds_that_syncd_promises(unit: str) -> None:
+    [given] = values(unit, "TimeoutStopSec")
+    assert 10 < int(given.removesuffix("s")) <= 15
+
+
+@pytest.mark.parametrize("unit", SERVICES)
+def test_no_unit_holds_a_secret_or_asks_for_a_capability(unit: str) -> None:
+    assert values(unit, "Environment") == []
+    assert [value.split(":")[0] for value in values(unit, "LoadCredential")] == ["okta-token", "split-token"]
+    assert values(unit, "CapabilityBoundingSet") == [""]
+
+
+def test_the_user_and_the_directories_of_the_units_are_made() -> None:
+    sysusers = (UNITS / "syncd.sysusers").read_text(encoding="utf-8")
+    assert re.search(r"(?m)^u syncd - ", sysusers)
+    made = dict(
+        re.findall(r"(?m)^d (\S+) (\S+) ", (UNITS / "syncd.tmpfiles").read_text(encoding="utf-8")),
+    )
+    assert made == {"/etc/syncd": "0750", "/etc/syncd/credentials": "0700", "/var/lib/syncd": "0700"}
+
+
+@pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="systemd-sysusers is not installed")
+def test_systemd_understands_who_the_user_is(tmp_path: Path) -> None:
+    """In an empty root, so that this machine stays as it is."""
+    (tmp_path / "etc").mkdir()
+    shown = subprocess.run(
+        ["systemd-sysusers", "--dry-run", f"--root={tmp_path}", UNITS / "syncd.sysusers"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert "syncd" in shown.stdout + shown.stderr
