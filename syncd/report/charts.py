@@ -12,7 +12,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-_WIDTH, _HEIGHT = 640, 200
+_WIDTH, _HEIGHT = 440, 190
 _LEFT, _BOTTOM, _TOP = 44, 24, 10
 _MOST_BARS = 60
 
@@ -80,7 +80,7 @@ def stacked(bars: Sequence[Bar], series: Sequence[Series], title: str) -> Markup
     pitch = room / len(bars)
     width = min(max(pitch * 0.72, 1.5), 64)
     parts = [_axis(ceiling, height)]
-    every = -(-len(bars) // 6)
+    every = -(-len(bars) // 4)
     for at, bar in enumerate(bars):
         x = _LEFT + pitch * at + (pitch - width) / 2
         y = float(_TOP + height)
@@ -91,7 +91,7 @@ def stacked(bars: Sequence[Bar], series: Sequence[Series], title: str) -> Markup
                 parts.append(_rect(x, y, width, tall, one.style))
         if at % every == 0:
             middle = x + width / 2
-            anchor = "middle"
+            anchor = "middle" if _LEFT < middle - 36 and middle + 36 < _WIDTH else "start" if at == 0 else "end"
             parts.append(
                 f'<text x="{middle:.1f}" y="{_HEIGHT - 7}" text-anchor="{anchor}">{escape(bar.label)}</text>'
             )
@@ -104,7 +104,7 @@ def lying(rows: Sequence[tuple[str, int]], style: str, title: str) -> Markup:
     top = max((count for _, count in rows), default=0)
     if not top:
         return Markup()
-    pitch, label = 26, 170
+    pitch, label = 26, 150
     room = _WIDTH - label - 64
     parts = []
     for at, (name, count) in enumerate(rows):

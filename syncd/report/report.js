@@ -57,6 +57,7 @@ for (const table of document.querySelectorAll("table.list")) {
     const all = rows.length.toLocaleString("en");
     count.textContent =
       matching === rows.length ? all + " rows" : matching.toLocaleString("en") + " of " + all + " rows";
+    count.className = matching === rows.length ? "whole" : "";
     const left = matching - shown;
     more.hidden = left <= 0;
     more.textContent = "Show the other " + left.toLocaleString("en") + " rows of " + name;

@@ -23,7 +23,7 @@ from syncd.report import charts
 from syncd.report.page import environment, heading
 from syncd.report.text import done_words, duration
 from syncd.report.view import DRIFT_KINDS, Report, Row, Unavailable, differences, period_words, row_object
-from syncd.report.words import drift_object, given, named, shown_value, when, why
+from syncd.report.words import drift_object, named, shown_value, when, why
 
 SHOWN = 20_000
 """Rows of one table; JSON and CSV have them all."""
@@ -107,7 +107,6 @@ def _template() -> Template:
         "drift_object": drift_object,
         "duration": duration,
         "first_of": first_of,
-        "given": given,
         "last_of": last_of,
         "named": named,
         "object": row_object,
