@@ -91,7 +91,9 @@ def stacked(bars: Sequence[Bar], series: Sequence[Series], title: str) -> Markup
                 parts.append(_rect(x, y, width, tall, one.style))
         if at % every == 0:
             middle = x + width / 2
-            anchor = "middle" if _LEFT < middle - 36 and middle + 36 < _WIDTH else "start" if at == 0 else "end"
+            anchor = (
+                "middle" if middle - 36 > _LEFT and middle + 36 < _WIDTH else "start" if at == 0 else "end"
+            )
             parts.append(
                 f'<text x="{middle:.1f}" y="{_HEIGHT - 7}" text-anchor="{anchor}">{escape(bar.label)}</text>'
             )

@@ -18,7 +18,7 @@ from syncd.report.words import drift_object, given, named, shown_value, when, wh
 
 SHOWN = 200
 _LONGEST = 500
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$-])")
+_MARKUP = re.compile(r"([\\`*_\[\]|~$])")
 _MARKS = {"good": "✓", "warn": "⚠", "bad": "✗"}
 
 
