@@ -52,6 +52,7 @@ def changes_over_time(days: Sequence[Mapping[str, Any]]) -> list[Bar]:
     by_day = {date.fromisoformat(day["day"]): day for day in days}
     first, last = min(by_day), max(by_day)
     step = days_a_bar(first, last)
+    label = "%m-%d" if first.year == last.year else "%Y-%m"
     bars = []
     start = first
     while start <= last:
@@ -61,7 +62,7 @@ def changes_over_time(days: Sequence[Mapping[str, Any]]) -> list[Bar]:
             "changed": sum(int(one["people_changed"]) + int(one["groups_changed"]) for one in within),
             "removed": sum(int(one["people_removed"]) + int(one["members_removed"]) for one in within),
         }
-        bars.append(Bar(f"{start:%Y-%m-%d}", parts))
+        bars.append(Bar(start.strftime(label), parts))
         start += timedelta(step)
     return bars
 
@@ -80,7 +81,7 @@ def stacked(bars: Sequence[Bar], series: Sequence[Series], title: str) -> Markup
     pitch = room / len(bars)
     width = min(max(pitch * 0.72, 1.5), 64)
     parts = [_axis(ceiling, height)]
-    every = -(-len(bars) // 4)
+    every = -(-len(bars) // 6)
     for at, bar in enumerate(bars):
         x = _LEFT + pitch * at + (pitch - width) / 2
         y = float(_TOP + height)
@@ -91,11 +92,8 @@ def stacked(bars: Sequence[Bar], series: Sequence[Series], title: str) -> Markup
                 parts.append(_rect(x, y, width, tall, one.style))
         if at % every == 0:
             middle = x + width / 2
-            anchor = (
-                "middle" if middle - 36 > _LEFT and middle + 36 < _WIDTH else "start" if at == 0 else "end"
-            )
             parts.append(
-                f'<text x="{middle:.1f}" y="{_HEIGHT - 7}" text-anchor="{anchor}">{escape(bar.label)}</text>'
+                f'<text x="{middle:.1f}" y="{_HEIGHT - 7}" text-anchor="middle">{escape(bar.label)}</text>'
             )
     said = ", ".join(f"{sum(bar.parts.get(one.key, 0) for bar in bars):,} {one.name}" for one in series)
     return _svg(parts, f"{title}: {said}", _HEIGHT)

@@ -31,7 +31,8 @@ for (const table of document.querySelectorAll("table.list")) {
     if (!("choice" in head.dataset)) return;
     const found = [...new Set(rows.map((row) => value(row, at)))].sort();
     if (found.length < 2) return;
-    const select = control(head.textContent + " in " + name, document.createElement("select"));
+    const select = control(head.textContent, document.createElement("select"));
+    select.setAttribute("aria-label", head.textContent + " in " + name);
     select.add(new Option("all", ""));
     found.forEach((one, index) => select.add(new Option(one || "(none)", String(index + 1))));
     choices.push({ select, at, found });

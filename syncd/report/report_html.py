@@ -22,8 +22,17 @@ from syncd.core.counting import counted
 from syncd.report import charts
 from syncd.report.page import environment, heading
 from syncd.report.text import done_words, duration
-from syncd.report.view import DRIFT_KINDS, Report, Row, Unavailable, differences, period_words, row_object
-from syncd.report.words import drift_object, named, shown_value, when, why
+from syncd.report.view import (
+    DRIFT_KINDS,
+    Report,
+    Row,
+    Unavailable,
+    differences,
+    period_words,
+    row_object,
+    when,
+)
+from syncd.report.words import drift_object, named, shown_value, why
 
 SHOWN = 20_000
 """Rows of one table; JSON and CSV have them all."""

@@ -13,8 +13,8 @@ from syncd.redact import clip, strip_controls
 from syncd.report.report_html import first_of, last_of
 from syncd.report.report_text import summary_rows
 from syncd.report.text import duration
-from syncd.report.view import Report, Row, Unavailable, period_words, row_object
-from syncd.report.words import drift_object, given, named, shown_value, when, why
+from syncd.report.view import Report, Row, Unavailable, period_words, row_object, when
+from syncd.report.words import drift_object, given, named, shown_value, why
 
 SHOWN = 200
 _LONGEST = 500

@@ -10,8 +10,8 @@ from typing import Any
 from syncd.core.counting import counted
 from syncd.report.lines import BLANK, Line, Span, columns, faint, line, safe, strong
 from syncd.report.text import done_words, duration
-from syncd.report.view import Report, Row, Unavailable, differences, period_words, row_object
-from syncd.report.words import drift_object, named, shown_value, when, why
+from syncd.report.view import Report, Row, Unavailable, differences, period_words, row_object, when
+from syncd.report.words import drift_object, named, shown_value, why
 
 SHOWN = 30
 _RESULT = {"applied": "good", "failed": "bad", "deferred": "warn"}

@@ -64,6 +64,11 @@ class Unavailable:
         return str(self.document.get("connection", ""))
 
 
+def when(stamp: str | None) -> str:
+    """The time without T and Z: "2026-03-01 10:00:00"; nothing for None."""
+    return "" if stamp is None else str(stamp).replace("T", " ").removesuffix("Z")
+
+
 def verdict(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     """The first sentences: what needs somebody's attention, worst first, or that nothing does."""
     found = [*_broken(facts), *_waiting(facts)]
@@ -83,10 +88,10 @@ def _broken(facts: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         where = f"row {broken['sequence']}: {broken['problem']}" if broken else "its end is unreadable"
         yield _said("bad", f"The audit trail is broken ({where}). What follows may not be what happened.")
     if sick:
-        yield _said("bad", f"The connection is quarantined since {sick['since']}: {sick['reason']}")
+        yield _said("bad", f"The connection is quarantined since {when(sick['since'])}: {sick['reason']}")
     open_outage = next((one for one in facts["outages"] if one["ended"] is None), None)
     if open_outage:
-        yield _said("bad", f"No run has succeeded since {open_outage['first']}: {open_outage['error']}")
+        yield _said("bad", f"No run has succeeded since {when(open_outage['first'])}: {open_outage['error']}")
     token = facts["token"]
     if token and token["expires_in_days"] <= 0:
         yield _said("bad", "The Split token has expired.")
@@ -123,12 +128,15 @@ def _drift(facts: Mapping[str, Any]) -> dict[str, str]:
         return _said("warn", "Split itself was never compared: changes made there by hand would not show.")
     found = sum(count for kind, count in last["summary"].items() if kind in DRIFT_KINDS)
     if not found:
-        return _said("good", f"Nobody changed Split behind syncd's back (compared {last['created_at']}).")
+        return _said(
+            "good", f"Nobody changed Split behind syncd's back (compared {when(last['created_at'])})."
+        )
     repaired = {True: " and then repaired what may be repaired", False: "; nothing was repaired"}.get(
         last["fixed"], ""
     )
     return _said(
-        "warn", f"The comparison of {last['created_at']} found {counted(found, 'difference')}{repaired}."
+        "warn",
+        f"The comparison of {when(last['created_at'])} found {counted(found, 'difference')}{repaired}.",
     )
 
 

@@ -11,11 +11,6 @@ from syncd.report.view import Row
 _NAMED = 20
 
 
-def when(stamp: str | None) -> str:
-    """The time without T and Z: "2026-03-01 10:00:00"; nothing for None."""
-    return "" if stamp is None else str(stamp).replace("T", " ").removesuffix("Z")
-
-
 def why(row: Row) -> str:
     """What Okta said when access was given, and what it says now, when that differs."""
     parts = [str(row[key]) for key in ("reason", "assigned") if row.get(key)]
