@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal, Self
 
 Scalar = str | int | float | bool
 Attributes = Mapping[str, Scalar]
@@ -115,13 +116,31 @@ class PushedGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person asked for about one group, whatever its rules say; it counts until it is done or taken back.
+
+    "link": tied to this group at the target, and managed also without a rule. "unlink": to be left at the target as
+    it is. "delete": to be deleted at the target. `scim_id` and `name` are those of the group at the target.
+    """
+
+    what: Literal["link", "unlink", "delete"]
+    by: str
+    scim_id: str
+    name: str
+    before: Self | None = None
+    """The link by hand that stands again when an unlink is rejected."""
+
+
+@dataclass(frozen=True, slots=True)
 class KnownGroup:
     okta_id: str
     wanted: WantedGroup
     pushed: PushedGroup | None
     released: bool = False
+    """Released or unlinked by hand: left alone until a person links it again."""
     members_stamp: str | None = None
     """lastMembershipUpdated at the last complete member read that may be trusted; None: read again."""
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +150,8 @@ class GroupCase:
     okta_id: str
     known: KnownGroup | None
     wanted: WantedGroup | None
+    asked: Asked | None = None
+    """What a person asks for now, or asked for before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from syncd.engine.job import Job
-from syncd.errors import ConfigurationError, SyncdError
+from syncd.errors import ConfigurationError, RefusedError, SyncdError
 from syncd.ports import Observer, Store
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings, SecretRef, scope_fingerprint, target_fingerprint
@@ -54,20 +54,27 @@ def open_job(
     redactor: Redactor,
     clock: Clock = utc_now,
     cancelled: Callable[[], bool] = _never,
+    store: Store | None = None,
+    turn: AbstractContextManager[object] | None = None,
+    impatient: bool = False,
 ) -> Iterator[Job]:
     """One connection, opened. With `writing` the store is made if need be and its lock is held to the end.
+    `impatient`: a side that does not answer is soon given up.
 
-    Secrets are read now and made known to `redactor`. Raises ConfigurationError (secrets, a store that is none),
-    RefusedError (another writer), PermanentError (a damaged store).
+    `store` is one that is open already, with its lock if need be; it stays open. `turn` is the job's: one for all
+    cycles that share a store. Secrets are read now and made known to `redactor`. Raises ConfigurationError (secrets,
+    a store that is none), RefusedError (another writer), PermanentError (a damaged store).
     """
     fingerprint = target_fingerprint(settings)
     with ExitStack() as stack:
         opened = open_for_writing if writing else open_for_status
-        source = stack.enter_context(open_source(settings, observer, redactor))
+        source = stack.enter_context(open_source(settings, observer, redactor, impatient=impatient))
         _secret(settings.split.token, redactor)  # before anything is made or locked
-        store = stack.enter_context(opened(settings, clock=clock))
+        store = store or stack.enter_context(opened(settings, clock=clock))
         learned = _recalled(store, fingerprint)
-        target = stack.enter_context(open_target(settings, observer, redactor, learned=learned))
+        target = stack.enter_context(
+            open_target(settings, observer, redactor, learned=learned, impatient=impatient)
+        )
         if writing:
             stack.callback(lambda: _keep_learned(store, fingerprint, target.learned()))
         yield Job(
@@ -80,17 +87,20 @@ def open_job(
             scope=scope_fingerprint(settings),
             target_fingerprint=fingerprint,
             cancelled=cancelled,
+            turn=turn or nullcontext(),
         )
 
 
 @contextmanager
-def open_for_writing(settings: ConnectionSettings, *, clock: Clock = utc_now) -> Iterator[Store]:
+def open_for_writing(
+    settings: ConnectionSettings, *, clock: Clock = utc_now, owner: str = "syncd"
+) -> Iterator[Store]:
     """The store with its writer's lock, renewed until it is closed. Raises RefusedError naming another writer."""
     from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
     store = open_store(settings.store_path, connection=settings.name, clock=clock)
     try:
-        store.lock("syncd", expires_in=LOCK_LASTS)
+        store.lock(owner, expires_in=LOCK_LASTS)
         with _renewing(store):
             yield store
     finally:
@@ -125,15 +135,20 @@ def open_for_status(settings: ConnectionSettings, *, clock: Clock = utc_now) -> 
 
 @contextmanager
 def _renewing(store: Store) -> Iterator[None]:
-    """Keeps the lock alive while something long goes on; a lock that was lost stops the next write by itself."""
+    """Keeps the lock alive while something long goes on; a lock that was lost stops the next write by itself.
+
+    A disk that is full for a while is no reason to let go of it.
+    """
     done = threading.Event()
 
     def renew() -> None:
         while not done.wait(_RENEWED_EVERY):
             try:
                 store.renew_lock()
-            except SyncdError:
+            except RefusedError:
                 return
+            except SyncdError:
+                continue
 
     thread = threading.Thread(target=renew, name="lock-renewal", daemon=True)
     thread.start()
@@ -145,12 +160,15 @@ def _renewing(store: Store) -> Iterator[None]:
 
 
 @contextmanager
-def open_source(settings: ConnectionSettings, observer: Observer, redactor: Redactor) -> Iterator[OktaReader]:
+def open_source(
+    settings: ConnectionSettings, observer: Observer, redactor: Redactor, *, impatient: bool = False
+) -> Iterator[OktaReader]:
     """The Okta reader. Raises ConfigurationError for unusable secrets."""
     from syncd.source.okta_reader import OktaReader  # noqa: PLC0415  (the Okta SDK)
     from syncd.source.pace import RetryPolicy  # noqa: PLC0415
 
-    with _reader(OktaReader, settings, observer, redactor, RetryPolicy()) as reader:
+    retry = RetryPolicy(attempts=2, deadline=30.0) if impatient else RetryPolicy()
+    with _reader(OktaReader, settings, observer, redactor, retry) as reader:
         yield reader
 
 

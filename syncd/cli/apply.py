@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli import planfile
+from syncd.cli.asking import can_ask
 from syncd.cli.choices import allow_option, json_option, selected, selection_options
 from syncd.cli.interrupts import Stop
 from syncd.cli.options import Command, globals_of
@@ -56,7 +56,7 @@ def command(
         raise click.UsageError(
             "a saved plan is applied as it is: --user, --group, --full and --allow belong to plan"
         )
-    if file is None and not yes and not _can_ask():
+    if file is None and not yes and not can_ask():
         raise click.UsageError(
             "there is no terminal to ask on: give --yes, or a plan saved with `syncd plan -o FILE`"
         )
@@ -65,13 +65,6 @@ def command(
         if file is not None:
             return _saved(session, stop, file)
         return _fresh(session, stop, selection, allow, yes=yes)
-
-
-def _can_ask() -> bool:
-    try:
-        return sys.stdin.isatty() and sys.stderr.isatty()
-    except (AttributeError, ValueError):
-        return False
 
 
 def _saved(session: Session, stop: Stop, file: Path) -> int:

@@ -21,6 +21,7 @@ class Globals:
     verbose: int = 0
     quiet: bool = False
     log_format: str = "text"
+    log_format_given: bool = False
     no_color: bool = False
     redactor: Redactor = field(default_factory=Redactor)
     """Learns the secrets when they are read; everything printed afterwards passes it."""
@@ -48,7 +49,7 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     elif param.name == "quiet":
         said.quiet = said.quiet or value
     elif param.name == "log_format" and value is not None:
-        said.log_format = value
+        said.log_format, said.log_format_given = value, True
     elif param.name == "no_color":
         said.no_color = said.no_color or value
 

@@ -20,7 +20,8 @@ def command(ctx: click.Context, name: str, *, as_json: bool) -> int:
     """Stop managing a user or group; leave it at the target.
 
     USER|GROUP is an e-mail, a group name, an Okta id or a SCIM id. Neither Okta nor Split is asked. A user is managed
-    again once they have left the app, a sync has seen that, and they have come back. A group stays released.
+    again once they have left the app, a sync has seen that, and they have come back. A group stays released
+    until syncd link takes it back.
     """
     if not name.strip():
         raise click.UsageError("release needs the name or id of a user or group")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.cli import exits
+from syncd.cli.asking import can_ask
 from syncd.cli.choices import json_option
 from syncd.cli.deciding import decider
 from syncd.cli.interrupts import Stop
@@ -42,7 +42,7 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> int:
     Nothing is written to Split, and Okta is not asked. Who is not there any more is forgotten: the next sync creates
     them if they are still wanted. With --json and without --yes it only shows.
     """
-    if not yes and not as_json and not _can_ask():
+    if not yes and not as_json and not can_ask():
         raise click.UsageError("there is no terminal to ask on: give --yes, or --json to only look")
     with (
         Session(globals_of(ctx), as_json=as_json) as session,
@@ -68,13 +68,6 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> int:
             session.console.data(jsondoc.pieces(_document(found)))
             return exits.DONE
         return session.one(Answer({}, exits.DONE, [_done(found)]))
-
-
-def _can_ask() -> bool:
-    try:
-        return sys.stdin.isatty() and sys.stderr.isatty()
-    except (AttributeError, ValueError):
-        return False
 
 
 def _open(stack: ExitStack, session: Session, stop: Stop, *, reading: bool) -> tuple[Sides, Watcher]:

@@ -47,10 +47,13 @@ Broken = Callable[[str, list["Problem"]], Answer]
 
 
 class Session:
-    """`as_json` puts one document on stdout and everything else on stderr."""
+    """`as_json` puts one document on stdout and everything else on stderr. A `service` has nobody watching it: its log
+    is its answer, and begins at info.
+    """
 
-    def __init__(self, said: Globals, *, as_json: bool = False) -> None:
+    def __init__(self, said: Globals, *, as_json: bool = False, service: bool = False) -> None:
         self.said = said
+        self.service = service
         self.as_json = as_json
         self.redactor = said.redactor
         self.console = Console(self.redactor, quiet=said.quiet, no_color=said.no_color)
@@ -76,7 +79,7 @@ class Session:
 
         as_json = self.said.log_format == "json"
         # Lines for machines start at info; people see progress and sentences without that.
-        levels = ("info", "debug", "debug") if as_json else ("warning", "info", "debug")
+        levels = ("info", "debug", "debug") if as_json or self.service else ("warning", "info", "debug")
         made = Logs(
             self.redactor,
             level="error" if self.said.quiet else levels[min(self.said.verbose, 2)],

@@ -17,6 +17,7 @@ groups     pushed                 never                look for a match: link, c
            pushed                 yes                  rename_group if the rule follows renames
            frozen                 any                  left exactly as it is, reported
            gone                   yes                  unlink_group or delete_group, by on_removal
+           any                    yes, unlink asked    unlink_group or delete_group, as the person said
            any                    released             left exactly as it is, its members too
 """
 
@@ -27,14 +28,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from syncd.core.change import Change, ChangeKind, Json, Removal
-from syncd.core.evidence import Evidence, SaidByOkta
+from syncd.core.evidence import AskedByOperator, Evidence, SaidByOkta
 from syncd.core.flavors import deactivation_note, group_name_problem
 from syncd.core.match import MatchedUser
 from syncd.model import (
+    Asked,
     Attributes,
     GroupCase,
     GroupState,
     KnownUser,
+    PushedGroup,
     PushedUser,
     Standing,
     UserCase,
@@ -82,7 +85,9 @@ class Policy:
     protected_groups: Collection[str] = ()
 
     def protects_user(self, okta_id: str, *names: str | None) -> bool:
-        return okta_id in self.protected_users or any(name in self.protected_users for name in names if name)
+        """Whatever the letter case: who was meant is clear, and protecting one too many costs nothing."""
+        protected = {each.casefold() for each in self.protected_users}
+        return okta_id in self.protected_users or any(name.casefold() in protected for name in names if name)
 
 
 NOTHING = Decision()
@@ -256,12 +261,11 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
     """`evidence` is the witness that the rule, the mapping or the Okta group is gone."""
     known, wanted = case.known, case.wanted
     if known is not None and known.released:
-        name = known.wanted.name
-        return Decision(
-            skipped=[Skipped("released", case.okta_id, name, "released: left alone, and its members too")],
-            still=True,
-        )
+        reason = "released or unlinked by hand: left alone, and its members too, until `syncd link`"
+        return Decision(skipped=[Skipped("released", case.okta_id, known.wanted.name, reason)], still=True)
     pushed = known.pushed if known else None
+    if pushed is not None and case.asked is not None and case.asked.what != "link":
+        return _unlink_by_hand(case.okta_id, pushed, case.asked, policy)
     if wanted is None or wanted.state is GroupState.GONE:
         if known is None or pushed is None:
             return Decision(still=True, left=True)
@@ -312,6 +316,22 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
         "renamed in Okta",
     )
     return Decision([change])
+
+
+def _unlink_by_hand(okta_id: str, pushed: PushedGroup, asked: Asked, policy: Policy) -> Decision:
+    protected = pushed.name in policy.protected_groups
+    delete = asked.what == "delete" and not protected
+    removal = Removal(
+        ChangeKind.DELETE_GROUP if delete else ChangeKind.UNLINK_GROUP,
+        okta_id,
+        pushed.scim_id,
+        pushed.name,
+        {"linked": True},
+        {"linked": False},
+        "unlinked by hand" + ("; protected, so it is kept at the target" if protected else ""),
+        evidence=AskedByOperator(f"asked for by {asked.by}"),
+    )
+    return Decision([removal], still=True)
 
 
 def differing(have: Attributes, want: Attributes) -> tuple[dict[str, Json], dict[str, Json]]:

@@ -85,6 +85,33 @@ def claim(
     return Claim(wanted, hits[0], tuple(hits[1:]), group.type)
 
 
+BY_HAND = "linked by hand"
+
+
+def linked_by_hand(group: OktaGroup, found: Claim | None, name: str) -> Claim:
+    """What becomes of the rules' claim (None: no rule names the group) once a person tied the group to `name` at the
+    target: it is managed as it is there, and no rule creates, renames or deletes it.
+    """
+    if found is None:
+        wanted = WantedGroup(
+            okta_id=group.okta_id,
+            state=GroupState.PUSHED,
+            name=group.name,
+            target_name=name,
+            action="link",
+            rename=False,
+            on_removal="keep",
+            rule=BY_HAND,
+            reason=BY_HAND,
+            stamp=group.stamp,
+        )
+        return Claim(wanted, -1, (), group.type)
+    wanted = replace(found.wanted, target_name=name, action="link", rename=False, on_removal="keep")
+    if wanted.state is GroupState.PUSHED:
+        wanted = replace(wanted, reason=BY_HAND)
+    return replace(found, wanted=wanted)
+
+
 def _claims(
     rule: PushRule, group: OktaGroup, assigned: Collection[str], mappings: Mapping[str, PushMapping]
 ) -> bool:

@@ -97,7 +97,8 @@ def match_group(
         return NoMatch()
     if action == "create":
         return Conflict(
-            f'a group called "{name}" exists at the target: use action = "link" to tie it to the Okta group'
+            f'a group called "{name}" exists at the target: use action = "link", or syncd link,'
+            " to tie it to the Okta group"
         )
     free = [
         remote

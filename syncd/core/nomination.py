@@ -2,7 +2,8 @@
 
 events                                                  what is looked at again
 -------------------------------------------------------------------------------------------------------------
-application.user_membership.*, .provision.user.*        the user, when the event is about our app
+application.user_membership.*, .provision.user.*        the user, when the event is about our app; everything when
+                                                        a membership event of our app names no user
 application.lifecycle.*, group.application_assignment.* everything, when the event is about our app
 application.provision.group_push.*, .grouppush.*        the source group; everything when no group is named
 group.user_membership.add, .remove                      the user, when the group or the user concerns us
@@ -40,6 +41,8 @@ class Nominations:
     users: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     everything: str = ""
+    left: frozenset[tuple[str, str]] = frozenset()
+    """(group id, user id) of people who left a group, says the log: one witness of two."""
 
     def __bool__(self) -> bool:
         return bool(self.users or self.groups or self.everything)
@@ -48,13 +51,15 @@ class Nominations:
 def nominate(events: Iterable[LogEvent], known: Known) -> Nominations:
     users: set[str] = set()
     groups: set[str] = set()
+    left: set[tuple[str, str]] = set()
     everything = ""
     for event in events:
         found = _of(event, known)
         users |= found.users
         groups |= found.groups
+        left |= found.left
         everything = everything or found.everything
-    return Nominations(frozenset(users), frozenset(groups), everything)
+    return Nominations(frozenset(users), frozenset(groups), everything, frozenset(left))
 
 
 def _of(event: LogEvent, known: Known) -> Nominations:
@@ -69,11 +74,15 @@ def _of(event: LogEvent, known: Known) -> Nominations:
             return Nominations()
         return Nominations(groups=groups) if groups else Nominations(everything=kind)
     if kind.startswith("application."):
-        return Nominations(users=users) if ours else Nominations()
+        if not ours:
+            return Nominations()
+        nameless = not users and kind.startswith("application.user_membership.")
+        return Nominations(users=users, everything=kind if nameless else "")
     if kind.startswith("group.user_membership."):
-        if any(map(known.group, groups)):
-            return Nominations(users=users)
-        return Nominations(users=frozenset(filter(known.user, users)))
+        concerned = users if any(map(known.group, groups)) else frozenset(filter(known.user, users))
+        parted = kind == "group.user_membership.remove"
+        left = frozenset((group, user) for group in groups for user in concerned) if parted else frozenset()
+        return Nominations(users=concerned, left=left)
     if kind.startswith("group."):
         return Nominations(
             groups=frozenset(group for group in groups if known.any_group or known.group(group))

@@ -106,7 +106,7 @@ def plan_groups(planning: Planning) -> None:
         decision = outcome
         if isinstance(decision, NeedsMatch):
             assert case.wanted is not None  # noqa: S101  (only a wish can need a match)
-            decision = finder.decide(case.wanted)
+            decision = finder.decide(case.wanted, case.asked)
         planning.add_group(decision, case.okta_id)
 
 

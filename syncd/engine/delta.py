@@ -110,7 +110,7 @@ def delta(job: Job, seen: Seen) -> Delta:
     if not users and not groups:
         return Delta()
     with job.turn:
-        result = _cycle(job, Nominations(users, groups))
+        result = _cycle(job, Nominations(users, groups, left=named.left))
     _remember_unread(seen, users, groups, failed=result is not None and bool(result.problems))
     return Delta(result)
 
@@ -187,7 +187,7 @@ def _cycle(job: Job, named: Nominations) -> RunResult | None:
 
 
 def _read(job: Job, named: Nominations, stage: Stage) -> Reading:
-    return read_selected(
+    reading = read_selected(
         job,
         stage,
         sorted(named.users),
@@ -195,6 +195,8 @@ def _read(job: Job, named: Nominations, stage: Stage) -> Reading:
         every_member_list=False,
         by_id_at_most=len(named.users),
     )
+    reading.announced = named.left
+    return reading
 
 
 def _remember_unread(seen: Seen, users: frozenset[str], groups: frozenset[str], *, failed: bool) -> None:

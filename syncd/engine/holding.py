@@ -139,7 +139,6 @@ def _numbers(planning: Planning) -> Numbers:
     population = job.store.population()
     recent = job.store.removals_since(planning.policy.now - WINDOW)
     counts = stage.change_counts()
-    reading = planning.reading
     return Numbers(
         active_users=population.active_users,
         groups=population.groups,
@@ -151,8 +150,17 @@ def _numbers(planning: Planning) -> Numbers:
         group_deletions=counts.get(ChangeKind.DELETE_GROUP, 0),
         member_removals=counts.get(ChangeKind.REMOVE_MEMBER, 0),
         by_group=_group_numbers(planning, recent),
-        app_is_empty=reading.users_proof is not None and reading.active_seen == 0,
+        app_is_empty=_app_is_empty(planning, counts, population.active_users),
     )
+
+
+def _app_is_empty(planning: Planning, counts: Mapping[ChangeKind, int], active: int) -> bool:
+    """Where no complete list was read: nobody would be left of those we manage, and nobody comes."""
+    reading = planning.reading
+    if reading.users_proof is not None:
+        return reading.active_seen == 0
+    coming = (ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER)
+    return counts.get(ChangeKind.DEACTIVATE_USER, 0) >= active and not any(map(counts.get, coming))
 
 
 def _group_numbers(planning: Planning, recent: RecentRemovals) -> list[GroupNumbers]:

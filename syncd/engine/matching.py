@@ -17,7 +17,9 @@ from syncd.core.flavors import RESERVED, group_name_problem
 from syncd.core.match import Conflict, MatchedGroup, MatchedUser, NoMatch, match_group, match_user
 from syncd.engine.planning import Planning
 from syncd.engine.selection import BY_ID_AT_MOST
+from syncd.errors import NotFound
 from syncd.model import (
+    Asked,
     RemoteGroup,
     RemoteUser,
     Standing,
@@ -140,11 +142,14 @@ class GroupFinder:
             return found
         return self._planning.job.target.find_groups(okta_id=wanted.okta_id, name=wanted.target_name)
 
-    def decide(self, wanted: WantedGroup) -> Decision:
+    def decide(self, wanted: WantedGroup, asked: Asked | None = None) -> Decision:
+        """`asked`: a person chose the group at the target, by its id."""
         job, policy = self._planning.job, self._planning.policy
         if policy.flavor == "harness" and wanted.target_name == RESERVED:
             problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
             return _refused(wanted, problem or "")
+        if asked is not None and asked.what == "link":
+            return self._link_by_hand(wanted, asked)
         if wanted.action == "create":
             problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
             if problem:
@@ -156,17 +161,33 @@ class GroupFinder:
 
         match match_group(wanted.okta_id, wanted.target_name, wanted.action, self._candidates(wanted), owner):
             case Conflict(reason):
-                return Decision(
-                    skipped=[Skipped("conflict", wanted.okta_id, wanted.name, reason)], still=True
-                )
+                return _in_conflict(wanted, reason)
             case NoMatch():
                 problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
                 return _refused(wanted, problem) if problem else Decision([_creation(wanted)])
             case MatchedGroup(remote, how):
-                return self._link(wanted, remote, how)
+                whole = job.target.group(remote.scim_id)
+                return self._link(
+                    wanted, remote, whole, f"{wanted.reason}; the group exists at the target (same {how})"
+                )
 
-    def _link(self, wanted: WantedGroup, remote: RemoteGroup, how: str) -> Decision:
-        whole = self._planning.job.target.group(remote.scim_id)
+    def _link_by_hand(self, wanted: WantedGroup, asked: Asked) -> Decision:
+        store = self._planning.job.store
+        try:
+            remote = self._planning.job.target.group(asked.scim_id)
+        except NotFound:
+            reason = f'the group "{asked.name}" ({asked.scim_id}), linked by hand, is gone at the target'
+            return _in_conflict(wanted, f"{reason}: link another one, or unlink it")
+        owner = store.group_by_scim_id(remote.scim_id)
+        if owner is not None and owner.okta_id != wanted.okta_id:
+            reason = f'"{remote.name}" is linked to another Okta group, {owner.wanted.name} ({owner.okta_id})'
+            return _in_conflict(wanted, reason)
+        if remote.external_id and remote.external_id != wanted.okta_id:
+            reason = f'"{remote.name}" belongs to another Okta group: its externalId is {remote.external_id}'
+            return _in_conflict(wanted, reason)
+        return self._link(wanted, remote, remote, f"linked by hand, asked for by {asked.by}")
+
+    def _link(self, wanted: WantedGroup, remote: RemoteGroup, whole: RemoteGroup, reason: str) -> Decision:
         stage = self._planning.stage
         stage.put_remote_members(wanted.okta_id, whole.members or ())
         self._planning.group_ids[wanted.okta_id] = remote.scim_id
@@ -174,8 +195,8 @@ class GroupFinder:
         skipped = []
         strangers = stage.remote_strangers(wanted.okta_id)
         if strangers:
-            reason = f"{counted(strangers, 'member')} at the target not managed by syncd: left as they are"
-            skipped.append(Skipped("unmanaged_members", wanted.okta_id, remote.name, reason))
+            left = f"{counted(strangers, 'member')} at the target not managed by syncd: left as they are"
+            skipped.append(Skipped("unmanaged_members", wanted.okta_id, remote.name, left))
         change = Change(
             ChangeKind.LINK_GROUP,
             wanted.okta_id,
@@ -183,9 +204,13 @@ class GroupFinder:
             remote.name,
             {"linked": False},
             {"linked": True},
-            f"{wanted.reason}; the group exists at the target (same {how})",
+            reason,
         )
         return Decision([change], skipped)
+
+
+def _in_conflict(wanted: WantedGroup, reason: str) -> Decision:
+    return Decision(skipped=[Skipped("conflict", wanted.okta_id, wanted.name, reason)], still=True)
 
 
 def _refused(wanted: WantedGroup, problem: str) -> Decision:

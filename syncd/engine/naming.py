@@ -11,7 +11,7 @@ from syncd.model import Absent, OktaGroup
 def named_objects(job: Job, selection: Selection) -> tuple[list[str], list[str]]:
     """Okta ids of users and groups. Raises UsageError for a name that neither the store nor Okta knows."""
     users = [_user_id(job, text) for text in selection.users]
-    groups = [_group_id(job, text) for text in selection.groups]
+    groups = [group_id(job, text) for text in selection.groups]
     return list(dict.fromkeys(users)), list(dict.fromkeys(groups))
 
 
@@ -30,7 +30,8 @@ def _user_id(job: Job, text: str) -> str:
     return found
 
 
-def _group_id(job: Job, text: str) -> str:
+def group_id(job: Job, text: str) -> str:
+    """The Okta id of a group. Raises UsageError as `named_objects` does."""
     known = job.store.find_groups(text)
     if len(known) == 1:
         return known[0].okta_id

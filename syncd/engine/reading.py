@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from syncd.core.diff import Skipped
-from syncd.core.groups import Claim, RuleBook, claim, resolve
+from syncd.core.groups import Claim, RuleBook, claim, linked_by_hand, resolve
 from syncd.core.mapping import frozen_user, wanted_user
 from syncd.engine.job import Job
 from syncd.engine.selection import BY_ID_AT_MOST
@@ -48,6 +48,8 @@ class Reading:
     """Users that were named, asked for by id, and are not assigned."""
     own_lists: dict[str, frozenset[str]] = field(default_factory=dict)
     """The own group lists of users that were named."""
+    announced: frozenset[tuple[str, str]] = frozenset()
+    """(group id, user id): the System Log says that this person left this group."""
     problems: list[SyncdError] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
@@ -127,16 +129,35 @@ def read_groups(job: Job, stage: Stage, reading: Reading) -> None:
     if book.needs_mappings:
         whole &= _attempt(reading, lambda: _read_mappings(job, reading))
     claims: dict[str, Claim] = {}
-    whole &= _attempt(reading, lambda: _claim_groups(job, book, reading, claims))
-    linked = {known.okta_id: known.pushed.name for known in job.store.groups() if known.pushed}
+    by_hand = stage.links_asked()
+    whole &= _attempt(reading, lambda: _claim_groups(job, book, reading, claims, by_hand))
     resolved = resolve(
-        list(claims.values()), book, flavor=job.settings.split.flavor, linked=linked, whole=whole
+        list(claims.values()),
+        book,
+        flavor=job.settings.split.flavor,
+        linked=_linked(job, by_hand),
+        whole=whole,
     )
     reading.skipped.extend(resolved.skipped)
     stage.put_groups(resolved.wanted)
     if whole:
         reading.groups_whole = True
         stage.groups_read_whole()
+
+
+def _linked(job: Job, by_hand: Mapping[str, str]) -> Mapping[str, str]:
+    """Groups that have their name at the target already, or were promised one by a person, with that name."""
+    return {
+        **by_hand,
+        **{known.okta_id: known.pushed.name for known in job.store.groups() if known.pushed},
+    }
+
+
+def _claimed(group: OktaGroup, book: RuleBook, reading: Reading, by_hand: Mapping[str, str]) -> Claim | None:
+    found = claim(group, book, reading.assigned or frozenset(), reading.mappings or {})
+    if group.okta_id in by_hand:
+        return linked_by_hand(group, found, by_hand[group.okta_id])
+    return found
 
 
 def _attempt(reading: Reading, read: Callable[[], None]) -> bool:
@@ -163,9 +184,11 @@ def _read_mappings(job: Job, reading: Reading) -> None:
     reading.list_proofs["okta_mappings"] = listing.proof
 
 
-def _claim_groups(job: Job, book: RuleBook, reading: Reading, claims: dict[str, Claim]) -> None:
+def _claim_groups(
+    job: Job, book: RuleBook, reading: Reading, claims: dict[str, Claim], by_hand: Mapping[str, str]
+) -> None:
     assigned, mappings = reading.assigned or frozenset(), reading.mappings or {}
-    single = sorted({*book.ids, *assigned, *mappings})
+    single = sorted({*book.ids, *assigned, *mappings, *by_hand})
     if not book.needs_every_group and len(single) <= BY_ID_AT_MOST:
         groups: Iterable[OktaGroup] = (
             group for group in map(job.source.group, single) if isinstance(group, OktaGroup)
@@ -173,7 +196,7 @@ def _claim_groups(job: Job, book: RuleBook, reading: Reading, claims: dict[str, 
     else:
         groups = _listed_groups(job, reading)
     for group in groups:
-        found = claim(group, book, assigned, mappings)
+        found = _claimed(group, book, reading, by_hand)
         if found is not None:
             claims[group.okta_id] = found
 
@@ -291,20 +314,20 @@ def _read_selected_groups(
     if book.needs_mappings:
         _read_mappings(job, reading)
     claims: list[Claim] = []
-    named, store = set(groups), job.store
+    named, store, by_hand = set(groups), job.store, stage.links_asked()
     if len(groups) > BY_ID_AT_MOST:
         asked = [group for group in _listed_groups(job, reading) if group.okta_id in named]
     else:
         asked = [group for group in map(job.source.group, groups) if isinstance(group, OktaGroup)]
     for group in asked:
-        found = claim(group, book, reading.assigned or frozenset(), reading.mappings or {})
+        found = _claimed(group, book, reading, by_hand)
         if found is not None:
             claims.append(found)
             named.discard(group.okta_id)
     _nominate_unclaimed(job, stage, reading, sorted(named))
-    linked = {known.okta_id: known.pushed.name for known in store.groups() if known.pushed}
     rivals = [Claim(known.wanted, 0) for known in store.groups() if _wants_a_name(known, groups)]
-    resolved = resolve([*claims, *rivals], book, flavor=job.settings.split.flavor, linked=linked, whole=False)
+    flavor, linked = job.settings.split.flavor, _linked(job, by_hand)
+    resolved = resolve([*claims, *rivals], book, flavor=flavor, linked=linked, whole=False)
     reading.skipped.extend(resolved.skipped)
     wanted = [group for group in resolved.wanted if group.okta_id in groups]
     stage.put_groups(wanted)

@@ -155,7 +155,8 @@ def decision_row(note: JournalEntry, known: Mapping[str, Mapping[str, Any]]) -> 
         "run_id": note.run_id,
         "decision": what,
         "by": body.get("by"),
-        "asked": list(body.get("asked", ())) or [each for each in [body.get("okta_id")] if each],
+        "asked": list(body.get("asked", ()))
+        or [str(body[key]) for key in ("name", "okta_id") if key in body][:1],
         "changes": [
             {
                 "id": each,

@@ -150,6 +150,8 @@ def group_witness(job: Job, reading: Reading, case: GroupCase) -> Evidence | Non
         group = job.source.group(case.okta_id)
         if isinstance(group, Absent):
             return AbsentById(group, reading.app)
+        if case.asked is not None and case.asked.what == "link":
+            return None  # a person's word outlives the rules
         if known.wanted.rule not in {each.source.label for each in job.rules.rules}:
             return _lost_its_rule(job, reading, known, group)
         return _left_its_rule(job, reading, known, group)
@@ -206,9 +208,7 @@ def confirm_removals(
         job.observer.phase("confirming member removals")
         own = [case for case in asked if case.user_id in reading.own_lists]
         listed = [case for case in asked if case.user_id not in reading.own_lists]
-        found |= _ask_users(
-            job, stage, reading, own
-        )  # what a user's own list nominated, the same list confirms
+        found |= _ask_users(job, stage, reading, own)
         if len(listed) <= BY_ID_AT_MOST:
             found |= _ask_users(job, stage, reading, listed)
         else:
@@ -286,9 +286,12 @@ def _ask_users(
 
 
 def _own_list(job: Job, reading: Reading, user_id: str, *, of: Sequence[MemberCase]) -> frozenset[str]:
-    """Whoever was named has been asked. That somebody lost several groups and has none at all is asked once more."""
+    """Whoever was named has been asked. That answer is the second witness only of what the log had announced: what it
+    alone nominated, and that somebody lost several groups and has none at all, is asked once more.
+    """
     asked = reading.own_lists.get(user_id)
-    if asked is None or (not asked and sum(case.user_id == user_id for case in of) > 1):
+    lost = [(case.group_id, user_id) for case in of if case.user_id == user_id]
+    if asked is None or not reading.announced.issuperset(lost) or (not asked and len(lost) > 1):
         return job.source.groups_of(user_id)
     return asked
 

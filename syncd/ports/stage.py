@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from syncd.core.change import Change, ChangeKind
-from syncd.model import GroupCase, KnownUser, MemberCase, RemoteUser, UserCase, WantedGroup, WantedUser
+from syncd.model import Asked, GroupCase, KnownUser, MemberCase, RemoteUser, UserCase, WantedGroup, WantedUser
 
 
 class Stage(Protocol):
@@ -40,6 +40,16 @@ class Stage(Protocol):
 
     def put_groups(self, groups: Sequence[WantedGroup]) -> None: ...
     def groups_read_whole(self) -> None: ...
+
+    def ask_group(self, group_id: str, asked: Asked) -> None:
+        """A person asks for this about a group: it counts in this stage, and `Store.absorb` remembers it. A link also
+        ends the group's release.
+        """
+        ...
+
+    def links_asked(self) -> Mapping[str, str]:
+        """Okta ids of the groups linked by hand, remembered or asked for now, with their names at the target."""
+        ...
 
     def put_members(self, group_id: str, user_ids: Sequence[str]) -> None: ...
     def members_read_whole(self, group_id: str, stamp: str | None) -> None:

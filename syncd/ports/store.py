@@ -217,6 +217,10 @@ class Store(History, Protocol):
         """
         ...
 
+    def last_changes(self, okta_id: str, *, limit: int) -> Sequence[JournalEntry]:
+        """The youngest outcomes about this user or group, memberships too, youngest first. Quick in any trail."""
+        ...
+
     def journal_head(self) -> tuple[int, str]:
         """How many rows were ever written (pruned ones included), and the last one as "SEQUENCE:HASH".
 
@@ -300,7 +304,7 @@ class Store(History, Protocol):
         ...
 
     def release_group(self, okta_id: str, by: str) -> None:
-        """As with a user, but for good: no leaving and coming back of the group, or of its rule, undoes it."""
+        """As with a user, but no coming back of the group or of its rule undoes it: only a link by hand does."""
         ...
 
     def forget_links(self, run_id: str, *, users: Sequence[str], groups: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ _RELEASED_USER = (
 )
 _RELEASED_GROUP = (
     "It stays at the target as it is, and its members too. No sync takes it back, whatever becomes of the group"
-    " in Okta or of its push rule."
+    " in Okta or of its push rule; syncd link does."
 )
 
 

@@ -82,7 +82,12 @@ RETURNING group_id
 """
 
 _FORGETTABLE = """
-SELECT okta_id FROM main.groups WHERE state = 'gone' AND scim_id IS NULL
+SELECT okta_id FROM main.groups WHERE state = 'gone' AND scim_id IS NULL AND NOT released
+"""
+
+_ASKED = """
+UPDATE main.groups SET asked = a.asked, released = released AND a.what <> 'link'
+FROM stage.asked a WHERE a.okta_id = groups.okta_id
 """
 
 # Never linked, and no rule names them any more: nothing at the target depends on remembering them.
@@ -114,6 +119,7 @@ def absorb_stage(
         ),
     )
     conn.execute(_GROUPS, {"revision": revision})
+    conn.execute(_ASKED)
     _absorb_lists(conn, revision)
     _absorb_own_groups(conn, revision)
     forgettable = conn.execute(_FORGETTABLE).fetchall()

@@ -19,7 +19,7 @@ from syncd.ports.store import (
     UserPushed,
 )
 from syncd.redact import Redactor
-from syncd.store.rows import at_moment, canonical, moment, pushed_name, searchable
+from syncd.store.rows import asked_of, asked_text, at_moment, canonical, moment, pushed_name, searchable
 
 LADDER = (
     timedelta(minutes=1),
@@ -38,7 +38,26 @@ def apply_effects(conn: sqlite3.Connection, settled: Settled) -> None:
     for effect in settled.effects:
         _apply(conn, effect)
         if isinstance(effect, GroupForgotten) and settled.change.kind in _ENDS and settled.error is None:
-            drop_group(conn, effect.okta_id)
+            _end_group(conn, effect.okta_id)
+
+
+def _end_group(conn: sqlite3.Connection, okta_id: str) -> None:
+    """A group that was unlinked by hand is like a released one: no rule brings it back."""
+    row = conn.execute("SELECT asked FROM groups WHERE okta_id = ?", (okta_id,)).fetchone()
+    asked = asked_of(row[0]) if row else None
+    if asked is not None and asked.what != "link":
+        release(conn, "group", okta_id)
+    else:
+        drop_group(conn, okta_id)
+
+
+def take_back(conn: sqlite3.Connection, okta_id: str) -> None:
+    """What a person asked for about this group counts no more, except a link that stood before."""
+    row = conn.execute("SELECT asked FROM groups WHERE okta_id = ?", (okta_id,)).fetchone()
+    asked = asked_of(row[0]) if row else None
+    if asked is not None and asked.what != "link":
+        before = None if asked.before is None else asked_text(asked.before)
+        conn.execute("UPDATE groups SET asked = ? WHERE okta_id = ?", (before, okta_id))
 
 
 def take_over(conn: sqlite3.Connection, found: Sequence[Effect]) -> None:
@@ -183,6 +202,7 @@ def release(conn: sqlite3.Connection, kind: str, okta_id: str) -> None:
         forget_user(conn, okta_id)
     else:
         forget_group(conn, okta_id)
+        conn.execute("UPDATE groups SET asked = NULL WHERE okta_id = ?", (okta_id,))
     table = "users" if kind == "user" else "groups"
     conn.execute(f"UPDATE {table} SET released = 1 WHERE okta_id = ?", (okta_id,))  # noqa: S608  (constants)
     clear_failure(conn, f"{kind}:{okta_id}")

@@ -43,6 +43,10 @@ _WITH_INTENT = (
     f"SELECT {columns(COLUMNS, 'j')}, j.hash, i.body FROM journal j"  # noqa: S608  (constants)
     " LEFT JOIN journal i ON j.entry = 'outcome' AND i.sequence = j.refers AND i.entry = 'intent'"
 )
+_LAST = (
+    "SELECT sequence FROM (SELECT sequence FROM journal"
+    " WHERE entry = 'outcome' AND {} = ?1 ORDER BY sequence DESC LIMIT ?2)"
+)
 _APPROVALS = """
 SELECT change_id, decided_by, at FROM decisions
 WHERE decision = 'approve' AND (expires_at IS NULL OR expires_at > ?)
@@ -232,6 +236,16 @@ def entries(
         wheres["j.at >= ?"] = moment(since)
     query = f"{_WITH_INTENT} WHERE {' AND '.join(wheres)} ORDER BY j.sequence LIMIT {PAGE}"
     return [entry_of(row) for row in conn.execute(query, tuple(wheres.values())).fetchall()]
+
+
+def last_outcomes(conn: sqlite3.Connection, okta_id: str, limit: int) -> list[JournalEntry]:
+    """The youngest outcomes about one user or group, youngest first. Raises PermanentError for an unreadable row."""
+    rows = conn.execute(
+        f"{_WITH_INTENT} WHERE j.sequence IN ({_LAST.format('okta_id')} UNION {_LAST.format('group_id')})"
+        " ORDER BY j.sequence DESC LIMIT ?2",
+        (okta_id, limit),
+    )
+    return [entry_of(row) for row in rows.fetchall()]
 
 
 def entry_of(row: tuple[Any, ...]) -> JournalEntry:

@@ -13,6 +13,7 @@ from typing import Any
 
 from syncd.core.change import Change, change_document, change_from_document
 from syncd.model import (
+    Asked,
     GroupState,
     KnownGroup,
     KnownUser,
@@ -41,7 +42,16 @@ KNOWN_USER_COLUMNS = (
     "released",
     "left_at",
 )
-KNOWN_GROUP_COLUMNS = ("okta_id", "state", "wish", "scim_id", "pushed_name", "released", "members_stamp")
+KNOWN_GROUP_COLUMNS = (
+    "okta_id",
+    "state",
+    "wish",
+    "scim_id",
+    "pushed_name",
+    "released",
+    "members_stamp",
+    "asked",
+)
 
 
 def columns(names: Sequence[str], alias: str) -> str:
@@ -151,14 +161,34 @@ def wanted_group(okta_id: str, state: str, wish: str) -> WantedGroup:
 
 def known_group(row: Row) -> KnownGroup:
     """From `KNOWN_GROUP_COLUMNS`; `pushed_name` is JSON text."""
-    okta_id, state, wish, scim_id, name, released, stamp = row
+    okta_id, state, wish, scim_id, name, released, stamp, asked = row
     return KnownGroup(
         okta_id=okta_id,
         wanted=wanted_group(okta_id, state, wish),
         pushed=None if scim_id is None else PushedGroup(scim_id, json.loads(name)),
         released=bool(released),
         members_stamp=stamp,
+        asked=asked_of(asked),
     )
+
+
+def asked_text(asked: Asked) -> str:
+    return canonical(_asked_parts(asked))
+
+
+def _asked_parts(asked: Asked) -> list[Any]:
+    before = None if asked.before is None else _asked_parts(asked.before)
+    return [asked.what, asked.by, asked.scim_id, asked.name, before]
+
+
+def asked_of(text: str | None) -> Asked | None:
+    """The inverse of `asked_text`; None when nobody asked for anything."""
+    return None if text is None else _asked(json.loads(text))
+
+
+def _asked(parts: Sequence[Any]) -> Asked:
+    what, by, scim_id, name, before = parts
+    return Asked(what, by, scim_id, name, None if before is None else _asked(before))
 
 
 def remote_user_document(user: RemoteUser) -> str:

@@ -189,6 +189,14 @@ def m001_initial(db: Database) -> None:
     db.execute("INSERT INTO meta (key, value) VALUES ('revision', '0')")
 
 
+@migrations()  # type: ignore[untyped-decorator]
+def m002_asked_by_hand(db: Database) -> None:
+    """What a person asked for about a group (link, unlink), and the last changes of one object."""
+    db.execute("ALTER TABLE groups ADD COLUMN asked TEXT")
+    db.execute("CREATE INDEX journal_of_object ON journal (okta_id, sequence) WHERE entry = 'outcome'")
+    db.execute("CREATE INDEX journal_of_group ON journal (group_id, sequence) WHERE entry = 'outcome'")
+
+
 def _statements(script: str) -> list[str]:
     """One statement each: `executescript` would commit the migration's transaction."""
     found, pending = [], ""

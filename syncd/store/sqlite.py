@@ -170,6 +170,10 @@ class SqliteStore(StoreReads, Telling):
                 return
             after = page[-1].sequence
 
+    def last_changes(self, okta_id: str, *, limit: int) -> Sequence[JournalEntry]:
+        with self._reading() as conn:
+            return journal.last_outcomes(conn, okta_id, limit)
+
     def journal_head(self) -> tuple[int, str]:
         with self._reading() as conn:
             head = journal.head(conn)
@@ -195,6 +199,11 @@ class SqliteStore(StoreReads, Telling):
         now = self._clock()
         with self._writing() as conn:
             changes = holds.decide(conn, ids, decision, by, now)
+            if decision == "reject":
+                for change in changes:
+                    effects.take_back(
+                        conn, change.okta_id
+                    )  # an unlink by hand; other removals were not asked for
             body = {
                 "decision": decision,
                 "by": by,

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from syncd.core.change import Change, ChangeKind
 from syncd.model import (
+    Asked,
     GroupCase,
     KnownUser,
     MemberCase,
-    RemoteUser,
     UserCase,
     WantedGroup,
     WantedUser,
@@ -25,6 +25,8 @@ from syncd.store.rows import (
     KNOWN_GROUP_COLUMNS,
     KNOWN_USER_COLUMNS,
     Row,
+    asked_of,
+    asked_text,
     columns,
     group_wish,
     known_group,
@@ -36,7 +38,7 @@ from syncd.store.rows import (
 )
 from syncd.store.stage_file import StageFile
 from syncd.store.stage_members import Limits, MemberQuestions
-from syncd.store.stage_spool import ChangeSpool, RemoteUsers
+from syncd.store.stage_spool import ChangeSpool, PlannedAndListed, RemoteUsers
 
 _KNOWN_USER = columns(KNOWN_USER_COLUMNS, "k")
 _KNOWN_GROUP = columns(KNOWN_GROUP_COLUMNS, "k")
@@ -77,15 +79,14 @@ ORDER BY 1
 """
 
 
-class SqliteStage:
+class SqliteStage(PlannedAndListed):
     """Implements `ports.Stage`. Safe to share between threads; every call is short."""
 
     def __init__(self, path: Path, store_uri: str, store_path: Path) -> None:
         """`path` must exist, empty and private. Raises SyncdError."""
         self._file = StageFile(path, store_uri, store_path)
         self._members = MemberQuestions(self._file)
-        self._spool = ChangeSpool(self._file)
-        self._remote = RemoteUsers(self._file)
+        super().__init__(ChangeSpool(self._file), RemoteUsers(self._file))
         self._bodies = self._absent = self._limited = False
         self._nominated_at: int | None = None
         self.users_whole = self.groups_whole = False
@@ -197,6 +198,26 @@ class SqliteStage:
 
     def groups_read_whole(self) -> None:
         self.groups_whole = True
+
+    def ask_group(self, group_id: str, asked: Asked) -> None:
+        with self._file.short() as conn:
+            conn.execute(
+                "INSERT OR REPLACE INTO main.asked VALUES (?, ?, ?)",
+                (group_id, asked.what, asked_text(asked)),
+            )
+
+    def links_asked(self) -> Mapping[str, str]:
+        with self._file.short() as conn:
+            rows = conn.execute(
+                "SELECT k.okta_id, k.asked, k.pushed_name FROM store.groups k WHERE k.asked IS NOT NULL"
+                " UNION ALL SELECT a.okta_id, a.asked, NULL FROM main.asked a"
+            ).fetchall()
+        asked = [(okta_id, asked_of(text), name) for okta_id, text, name in rows]
+        return {
+            okta_id: json.loads(name) if name else each.name
+            for okta_id, each, name in asked
+            if each is not None and each.what == "link"
+        }
 
     def put_members(self, group_id: str, user_ids: Sequence[str]) -> None:
         with self._file.short() as conn:
@@ -312,22 +333,26 @@ class SqliteStage:
             f"SELECT okta_id FROM store.groups {narrow}"  # noqa: S608  (constants)
             f" UNION SELECT okta_id FROM fresh_groups {narrow} ORDER BY 1",
             (),
-            f"SELECT q.n, q.a, k.revision, s.base, s.state, s.wish, {_KNOWN_GROUP} FROM {{queue}} q"  # noqa: S608
-            " LEFT JOIN store.groups k ON k.okta_id = q.a LEFT JOIN main.groups s ON s.okta_id = q.a",
+            f"SELECT q.n, q.a, k.revision, s.base, s.state, s.wish, a.asked, {_KNOWN_GROUP} FROM {{queue}} q"  # noqa: S608
+            " LEFT JOIN store.groups k ON k.okta_id = q.a LEFT JOIN main.groups s ON s.okta_id = q.a"
+            " LEFT JOIN main.asked a ON a.okta_id = q.a",
         )
         for page in pages:
             for row in page:
                 yield self._group_case(row)
 
     def _group_case(self, row: Row) -> GroupCase:
-        _, okta_id, revision, base, state, wish, *rest = row
+        _, okta_id, revision, base, state, wish, asked_now, *rest = row
         known = None if revision is None else known_group(tuple(rest))
+        asked = asked_of(asked_now) or (known.asked if known else None)
+        if asked_now is not None and known is not None and asked is not None and asked.what == "link":
+            known = replace(known, released=False)
         wanted = None if known is None else known.wanted
         if base is not None and (revision is None or revision <= base):
             wanted = wanted_group(okta_id, state, wish)
         elif self.groups_whole and base is None and revision <= self.base:
             wanted = None
-        return GroupCase(okta_id, known, wanted)
+        return GroupCase(okta_id, known, wanted, asked)
 
     def hold_group_still(self, group_id: str) -> None:
         with self._file.short() as conn:
@@ -357,37 +382,6 @@ class SqliteStage:
 
     def pushed_count(self, group_id: str) -> int:
         return self._members.pushed_count(group_id)
-
-    # the target's listing and the spool of planned changes
-
-    def put_remote_users(self, users: Sequence[RemoteUser]) -> None:
-        self._remote.put(users)
-
-    def remote_user(self, scim_id: str) -> RemoteUser | None:
-        return self._remote.one(scim_id)
-
-    def remote_users(self) -> Iterator[RemoteUser]:
-        return self._remote.everyone()
-
-    def remote_candidates(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
-        return self._remote.candidates(okta_id, user_name)
-
-    def add_change(self, change: Change) -> None:
-        self._spool.add(change)
-
-    def hold_changes(self, change_ids: Iterable[str], hold_id: str) -> None:
-        self._spool.hold(change_ids, hold_id)
-
-    def changes(
-        self, *, hold_id: str | None = None, kinds: Iterable[ChangeKind] | None = None
-    ) -> Iterator[Change]:
-        return self._spool.changes(hold_id, kinds)
-
-    def has_change(self, change_id: str) -> bool:
-        return self._spool.has(change_id)
-
-    def change_counts(self, *, held: bool = False) -> Mapping[ChangeKind, int]:
-        return self._spool.counts(held=held)
 
     def close(self) -> None:
         """Removes the staging file. May be called twice."""

@@ -128,3 +128,40 @@ class RemoteUsers:
         )
         for page in pages:
             yield from (remote_user(scim_id, document) for _, scim_id, document in page)
+
+
+class PlannedAndListed:
+    """The stage's planned changes and the target's listing, as `ports.Stage` names them."""
+
+    def __init__(self, spool: ChangeSpool, remote: RemoteUsers) -> None:
+        self._spool = spool
+        self._remote = remote
+
+    def put_remote_users(self, users: Sequence[RemoteUser]) -> None:
+        self._remote.put(users)
+
+    def remote_user(self, scim_id: str) -> RemoteUser | None:
+        return self._remote.one(scim_id)
+
+    def remote_users(self) -> Iterator[RemoteUser]:
+        return self._remote.everyone()
+
+    def remote_candidates(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
+        return self._remote.candidates(okta_id, user_name)
+
+    def add_change(self, change: Change) -> None:
+        self._spool.add(change)
+
+    def hold_changes(self, change_ids: Iterable[str], hold_id: str) -> None:
+        self._spool.hold(change_ids, hold_id)
+
+    def changes(
+        self, *, hold_id: str | None = None, kinds: Iterable[ChangeKind] | None = None
+    ) -> Iterator[Change]:
+        return self._spool.changes(hold_id, kinds)
+
+    def has_change(self, change_id: str) -> bool:
+        return self._spool.has(change_id)
+
+    def change_counts(self, *, held: bool = False) -> Mapping[ChangeKind, int]:
+        return self._spool.counts(held=held)

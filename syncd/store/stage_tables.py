@@ -24,6 +24,7 @@ CREATE TABLE groups (
     wish TEXT NOT NULL,
     base INTEGER NOT NULL
 );
+CREATE TABLE asked (okta_id TEXT NOT NULL PRIMARY KEY, what TEXT NOT NULL, asked TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE lists (
     group_id TEXT NOT NULL PRIMARY KEY,
     base INTEGER NOT NULL,
@@ -169,7 +170,8 @@ WITH pair AS (
         coalesce(fu.standing, CASE WHEN n.okta_id IS NOT NULL THEN 'absent' END, u.standing, 'absent')
             AS standing,
         hu.okta_id IS NOT NULL OR coalesce(u.released, 0) AS still,
-        hg.okta_id IS NOT NULL OR gg.okta_id IS NOT NULL OR coalesce(g.released, 0) AS group_still
+        hg.okta_id IS NOT NULL OR gg.okta_id IS NOT NULL
+            OR (coalesce(g.released, 0) AND coalesce(a.what, '') <> 'link') AS group_still
     FROM temp.candidate c
     LEFT JOIN temp.fresh_list_ids f ON f.group_id = c.group_id
     LEFT JOIN main.listed s ON s.group_id = c.group_id AND s.user_id = c.user_id
@@ -179,6 +181,7 @@ WITH pair AS (
     LEFT JOIN main.remote_lists r ON r.group_id = c.group_id
     LEFT JOIN temp.remote_pairs k ON k.group_id = c.group_id AND k.user_id = c.user_id
     LEFT JOIN store.groups g ON g.okta_id = c.group_id
+    LEFT JOIN main.asked a ON a.okta_id = c.group_id
     LEFT JOIN main.groups fg ON fg.okta_id = c.group_id AND fg.base >= coalesce(g.revision, 0)
     LEFT JOIN store.users u ON u.okta_id = c.user_id
     LEFT JOIN main.users fu ON fu.okta_id = c.user_id AND fu.base >= coalesce(u.revision, 0)

@@ -245,7 +245,7 @@ def test_a_deprovisioned_user_gets_no_grace(was: KnownUser, evidence: Evidence) 
     assert kinds(decide(was, None, evidence, grace=hours(24))) == [ChangeKind.DEACTIVATE_USER]
 
 
-@pytest.mark.parametrize("listed", ["00u1", ANN, "new@example.com"])
+@pytest.mark.parametrize("listed", ["00u1", ANN, ANN.upper(), "New@Example.com", "new@example.com"])
 def test_a_protected_user_is_never_deactivated_under_id_old_or_new_name(listed: str) -> None:
     renamed = wish(
         {"userName": "new@example.com"}, standing=Standing.INACTIVE, reason="the assignment is REVOKED"

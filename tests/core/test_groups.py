@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from syncd.core.groups import Claim, Resolved, RuleBook, claim, resolve
+from syncd.core.groups import Claim, Resolved, RuleBook, claim, linked_by_hand, resolve
 from syncd.core.rules import PushRule, Source, SourceKind
 from syncd.model import GroupState, OktaGroup, PushMapping
 from tests.core.making import okta_group
@@ -254,3 +254,20 @@ def test_a_rule_book_says_what_must_be_read(
     book = RuleBook([rule("id", "00g7"), rule(kind, "00g9")])
     assert (book.needs_every_group, book.needs_assigned, book.needs_mappings) == (every, assigned, mappings)
     assert book.ids == (("00g7", "00g9") if kind == "id" else ("00g7",))
+
+
+def test_a_link_by_hand_takes_the_naming_and_the_end_of_a_group_from_its_rule() -> None:
+    group = OktaGroup("00g1", "Crew of the ship", "", "OKTA_GROUP", None)
+    rule = PushRule(Source("name", group.name), action="create", rename=True, on_removal="delete")
+
+    ruled = claim(group, RuleBook([rule]), (), {})
+    by_hand = linked_by_hand(group, ruled, "eng").wanted
+    without_rule = linked_by_hand(group, None, "eng").wanted
+
+    assert (by_hand.action, by_hand.target_name, by_hand.rename, by_hand.on_removal) == (
+        "link",
+        "eng",
+        False,
+        "keep",
+    )
+    assert (without_rule.state, without_rule.rule) == (GroupState.PUSHED, "linked by hand")

@@ -366,3 +366,38 @@ def test_a_stop_during_a_long_read_concludes_nothing(made: Arena) -> None:
         result = sync(stopped, Selection())
     assert isinstance(result.problems[0], TemporaryError)
     assert not made.split.requests
+
+
+def test_one_wrong_list_of_a_persons_groups_takes_nobody_out_of_a_group(made: Arena) -> None:
+    """The log announced something else: the list that nominated the removal may not be its only witness."""
+    made.okta.faults.add("empty_page", path=r"/users/[^/]+/groups", count=1)
+    made.okta.world.update_profile("p02@example.com", nickName="Pat")
+
+    one_delta(made, Seen())
+
+    assert exact(made)
+    assert okta_reads(made)["users/*/groups"] == 2
+    assert made.cycle(full=True).result is not None
+    assert exact(made)
+
+
+def test_an_assignment_that_names_nobody_asks_for_a_full_cycle(made: Arena) -> None:
+    world = made.okta.world
+    world.log("application.user_membership.add", [world.app_target()])
+    assert one_delta(made, Seen()).everything == "application.user_membership.add"
+
+
+def test_the_last_person_of_the_app_is_held_in_a_delta_too(tmp_path: Path) -> None:
+    okta = OktaWorld()
+    okta.add_user("only@example.com", "On", "Ly", assign=True)
+    with arena(tmp_path, okta) as found:
+        with opened(found) as job:
+            follow(job)
+            assert sync(job, Selection()).exit_code == 0
+        okta.unassign("only@example.com")
+
+        result = one_delta(found, Seen()).result
+
+        assert result is not None
+        assert {hold.check for hold in found.holds()} == {"empty_app"}
+        assert found.split.world.user("only@example.com").active

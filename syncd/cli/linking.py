@@ -1,0 +1,62 @@
+"""What `link` and `unlink` share: plan, show, ask, apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli.asking import can_ask
+from syncd.cli.interrupts import Stop
+from syncd.cli.planning import shown_lines
+from syncd.cli.session import Session
+from syncd.cli.sync import run_answer
+from syncd.errors import RefusedError
+
+if TYPE_CHECKING:
+    from syncd.engine.job import Job
+    from syncd.engine.planned import Planned
+
+
+yes_option = click.option("--yes", is_flag=True, help="Do not ask before applying.")
+
+
+def need_a_name(*names: str) -> None:
+    if any(not name.strip() for name in names):
+        raise click.UsageError("a group needs a name or an id")
+
+
+def need_an_answer(*, yes: bool) -> None:
+    """Raises click.UsageError when nobody can be asked and nobody has to be."""
+    if not yes and not can_ask():
+        raise click.UsageError("there is no terminal to ask on: give --yes")
+
+
+def plan_ask_apply(
+    session: Session, command: str, make: Callable[[Job], Planned], *, yes: bool, detailed: bool
+) -> int:
+    """Shows what `make` planned, asks unless told not to, and applies it, all under one writer's lock."""
+    settings = session.only_connection(command)
+    session.listen()
+
+    from syncd.engine.linking import apply_link  # noqa: PLC0415  (the engine)
+    from syncd.wiring import open_job  # noqa: PLC0415
+
+    with Stop(session.note) as stop, ExitStack() as stack:
+        watcher = stack.enter_context(session.watcher(settings))
+        stop.during(watcher)
+        job = stack.enter_context(
+            open_job(
+                settings, writing=True, observer=watcher, redactor=session.redactor, cancelled=stop.asked
+            )
+        )
+        planned = stack.enter_context(make(job))
+        if not yes or not session.as_json:
+            watcher.rest()
+            session.show(shown_lines(planned))
+        if not yes and not session.confirm("Apply this?"):
+            raise RefusedError(f"the {command} was not approved", hint="Nothing was changed at either side.")
+        result = apply_link(job, planned)
+        return session.one(run_answer(session, result, stop, detailed=detailed))

@@ -1,0 +1,122 @@
+"""A person's pushed groups, one row each: in it, on the way, waiting, or left alone, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from syncd.core.change import ChangeKind
+from syncd.core.flavors import group_name_problem
+from syncd.core.groups import claim
+from syncd.engine.explaining import Look, failure_text
+from syncd.engine.run import COMPLETE_READ_KEY
+from syncd.engine.selection import BY_ID_AT_MOST
+from syncd.model import GroupState, KnownGroup, OktaGroup, WantedGroup
+from syncd.ports import Failure
+
+
+def memberships(look: Look, *, active: bool) -> list[dict[str, Any]]:
+    """Rows sorted by group. `state`: in, to_add, to_remove, waiting (for the group), held, quarantined, released,
+    left_alone. `active`: the account is wanted, so that its memberships are.
+    """
+    job = look.job
+    if not job.settings.provisioning.push_groups:
+        return []
+    own = look.reading.own_lists.get(look.okta_id) if look.reading else None
+    pushed = set(job.store.groups_with(look.okta_id))
+    listed = own if own is not None else frozenset(pushed)
+    failures = {failure.object_key: failure for failure in job.store.failures()}
+    rows = []
+    for known in job.store.groups():
+        if known.okta_id not in listed and known.okta_id not in pushed:
+            continue
+        if known.okta_id not in pushed and not active:
+            continue
+        state, detail = _state(
+            look, known, failures, listed=known.okta_id in listed, pushed=known.okta_id in pushed
+        )
+        rows.append(_row(known.okta_id, known.wanted.name, state, detail))
+    if active and job.store.recall(COMPLETE_READ_KEY) is None:
+        stored = {row["group_id"] for row in rows}
+        rows += [_row(*found) for found in _never_read(look, sorted(listed - stored))]
+    return sorted(rows, key=lambda row: (row["group"], row["group_id"]))
+
+
+def _row(group_id: str, name: str, state: str, detail: str) -> dict[str, Any]:
+    return {"group_id": group_id, "group": name, "state": state, "detail": detail}
+
+
+def _state(
+    look: Look, known: KnownGroup, failures: Mapping[str, Failure], *, listed: bool, pushed: bool
+) -> tuple[str, str]:
+    held = [hold for hold, changes in look.holds for each in changes if each.group_id == known.okta_id]
+    failure = failures.get(f"member:{known.okta_id}:{look.okta_id}")
+    if known.released:
+        return "released", "the group is released"
+    if held:
+        return "held", f"held in {held[0].id}: {held[0].reason}"
+    if failure is not None:
+        return "quarantined", failure_text(failure)
+    if listed and pushed:
+        leaving = any(
+            c.group_id == known.okta_id and c.kind is ChangeKind.REMOVE_MEMBER for c in look.changes
+        )
+        return (
+            ("to_remove", "the account is not wanted any more") if leaving else ("in", "member on both sides")
+        )
+    if not listed:
+        leaving = any(each.group_id == known.okta_id for each in look.changes)
+        return (
+            ("to_remove", "no member in Okta any more")
+            if leaving
+            else ("left_alone", "no member in Okta any more")
+        )
+    if known.wanted.state is not GroupState.PUSHED:
+        return "waiting", f"the group is left alone: {known.wanted.reason}"
+    if known.pushed is None:
+        return "waiting", _why_no_group(look, known.wanted, failures.get(f"group:{known.okta_id}"))
+    coming = any(each.group_id == known.okta_id for each in look.changes)
+    return (
+        ("to_add", "member in Okta")
+        if coming
+        else ("left_alone", "member in Okta; its account is left alone")
+    )
+
+
+def _why_no_group(look: Look, wanted: WantedGroup, failure: Failure | None) -> str:
+    if failure is not None:
+        return failure_text(failure)
+    policy = look.job.policy
+    problem = None
+    if wanted.action != "link":
+        problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
+    return problem or f"the group is not at the target yet (see syncd explain {wanted.okta_id})"
+
+
+def _never_read(look: Look, group_ids: Sequence[str]) -> list[tuple[str, str, str, str]]:
+    """Before the first full cycle the store knows no groups: those of the person are asked for one by one."""
+    job, book = look.job, look.job.rules
+    if not group_ids or not book.rules:
+        return []
+    asked = group_ids[:BY_ID_AT_MOST]
+
+    def ask() -> list[tuple[str, str, str, str]]:
+        assigned = (
+            frozenset(each for page in job.source.app_groups() for each in page.records)
+            if book.needs_assigned
+            else frozenset()
+        )
+        mappings = (
+            {each.source_group_id: each for page in job.source.mappings() for each in page.records}
+            if book.needs_mappings
+            else {}
+        )
+        groups = [group for group in map(job.source.group, asked) if isinstance(group, OktaGroup)]
+        claims = [claim(group, book, assigned, mappings) for group in groups]
+        return [
+            (found.wanted.okta_id, found.wanted.name, "waiting", _why_no_group(look, found.wanted, None))
+            for found in claims
+            if found is not None
+        ]
+
+    return look.ask(ask) or []

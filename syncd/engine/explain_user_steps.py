@@ -1,0 +1,160 @@
+"""The questions that `explain` answers about one person, in the order in which a cycle asks them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from syncd.core.diff import differing
+from syncd.core.explanation import Reply, Step
+from syncd.engine.explaining import Look
+from syncd.engine.job import Job
+from syncd.engine.run import COMPLETE_READ_KEY
+from syncd.model import Absent, AppUser, BadRecord, KnownUser, RemoteUser, Standing, WantedUser
+
+
+@dataclass
+class Found:
+    """What each side says of one person. None where it does not know them, or could not be asked."""
+
+    known: KnownUser | None
+    record: AppUser | BadRecord | Absent | None = None
+    user_status: str | Absent | None = None
+    wanted: WantedUser | None = None
+    remote: RemoteUser | None = None
+    gone: bool = False
+    """The target has nobody under the stored id any more."""
+    how: str = ""
+    conflict: str = ""
+    asked_target: bool = False
+    rivals: Sequence[str] = ()
+
+
+def in_okta(found: Found, okta_id: str) -> Step:
+    question = "Known in Okta?"
+    if isinstance(found.user_status, Absent):
+        return Step("in_okta", question, "no", f"Okta has no user {okta_id}")
+    if found.record is None:
+        return Step("in_okta", question, "unknown", "Okta could not be asked")
+    status = (
+        f"the user is {found.user_status}" if found.user_status else "Okta does not show the user's status"
+    )
+    return Step("in_okta", question, "yes", f"{okta_id}, {status}")
+
+
+def assigned(found: Found, look: Look) -> Step:
+    question = "Assigned to the app?"
+    app = look.reading.app.label if look.reading else look.job.settings.okta.app_id
+    match found.record:
+        case AppUser():
+            how = found.record.via_group
+            detail = f"through group {how[1] or how[0]}" if how else "directly"
+            return Step("assigned", question, "yes", f"{detail}; the assignment is {found.record.status}")
+        case Absent():
+            return Step("assigned", question, "no", f"the app {app} has no such assignment")
+        case BadRecord():
+            return Step("assigned", question, "unknown", found.record.problem)
+        case None:
+            last = f"; when last read: {found.wanted.reason or found.wanted.standing}" if found.wanted else ""
+            return Step("assigned", question, "unknown", f"Okta could not be asked{last}")
+
+
+def active(found: Found) -> Step:
+    question = "Wanted as an active account?"
+    wanted = found.wanted
+    if wanted is None:
+        if isinstance(found.record, Absent):
+            return Step("active", question, "no", "not assigned")
+        return Step("active", question, "unknown", "the assignment could not be read")
+    if found.record is None:
+        return Step("active", question, "unknown", f"when last read it was {wanted.standing.value}")
+    if wanted.standing is Standing.ACTIVE:
+        return Step("active", question, "yes", wanted.reason)
+    answer: Reply = "no" if wanted.standing is Standing.INACTIVE else "unknown"
+    return Step("active", question, answer, wanted.reason)
+
+
+def mapped(found: Found) -> Step:
+    question = "Mapped to an account?"
+    wanted = found.wanted
+    if wanted is None:
+        return Step("mapped", question, "unknown", "there is no assignment to map")
+    if not wanted.user_name:
+        return Step("mapped", question, "no", "the attribute mapped to userName is empty")
+    count = len(wanted.attributes)
+    return Step("mapped", question, "yes", f"userName {wanted.user_name}, {count} attributes")
+
+
+def name_is_free(look: Look, found: Found) -> Step:
+    question = "Nobody else with this userName?"
+    wanted = found.wanted
+    if wanted is None or not wanted.user_name:
+        return Step("name_free", question, "unknown", "there is no userName")
+    if found.rivals:
+        others = ", ".join(sorted(found.rivals))
+        return Step(
+            "name_free", question, "no", f"{wanted.user_name} is also the userName of {others} in Okta"
+        )
+    if look.job.store.recall(COMPLETE_READ_KEY) is None:
+        return Step("name_free", question, "unknown", "no full cycle has read everybody yet; syncd plan does")
+    return Step("name_free", question, "yes", "no other assignment maps to it")
+
+
+def matched(found: Found) -> Step:
+    question = "Known at the target?"
+    if found.conflict:
+        return Step("matched", question, "no", found.conflict)
+    if found.gone:
+        pushed = found.known.pushed if found.known else None
+        return Step(
+            "matched", question, "no", f"the account {pushed.scim_id if pushed else ''} is gone there"
+        )
+    remote = found.remote
+    if remote is None:
+        if not found.asked_target:
+            return Step("matched", question, "unknown", "the target could not be asked")
+        return Step("matched", question, "no", "no account there has this externalId or userName")
+    managed = "managed by syncd" if found.known and found.known.pushed else "not managed by syncd"
+    awake = {True: "active", False: "inactive", None: "not shown whether active"}[remote.active]
+    return Step(
+        "matched",
+        question,
+        "yes",
+        f"{remote.scim_id}, {remote.user_name}, by {found.how}; {awake}, {managed}",
+    )
+
+
+def as_left(found: Found) -> Step:
+    question = "As syncd left it?"
+    pushed, remote = found.known.pushed if found.known else None, found.remote
+    if pushed is None:
+        return Step("as_left", question, "unknown", "syncd never wrote to it")
+    if remote is None:
+        return Step("as_left", question, "no" if found.gone else "unknown", "the target does not show it")
+    changed = _changed_at_target(pushed.attributes, remote)
+    if remote.active is not None and remote.active != pushed.active:
+        changed.append("active")
+    if changed:
+        return Step(
+            "as_left", question, "no", f"changed at the target: {', '.join(changed)} (see syncd drift)"
+        )
+    return Step("as_left", question, "yes", "the target shows what was last written")
+
+
+def _changed_at_target(pushed: Mapping[str, Any], remote: RemoteUser) -> list[str]:
+    """Only what the target shows at all can be compared."""
+    shown = {path: value for path, value in pushed.items() if path in remote.attributes}
+    return sorted(differing(shown, {path: remote.attributes[path] for path in shown})[0])
+
+
+def in_groups(job: Job, rows: Sequence[Mapping[str, Any]]) -> list[Step]:
+    if not job.settings.provisioning.push_groups:
+        return []
+    question = "In all its groups?"
+    off = [row for row in rows if row["state"] not in ("in", "released")]
+    if off:
+        parts = [f"{row['group']}: {row['state'].replace('_', ' ')}, {row['detail']}" for row in off]
+        return [Step("in_groups", question, "no", "; ".join(parts))]
+    names = ", ".join(row["group"] for row in rows if row["state"] == "in")
+    return [Step("in_groups", question, "yes", names or "in no pushed group")]

@@ -1,0 +1,258 @@
+"""Explains one user or one group from what both sides and the store say now. Reads only, adopts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from syncd.core.change import Change, change_document
+from syncd.core.counting import counted
+from syncd.core.diff import Skipped
+from syncd.core.explanation import STATES_OF_SKIPS, Step
+from syncd.core.plan import Hold, skipped_document, timestamp
+from syncd.engine.audit import entry_document
+from syncd.engine.job import Job
+from syncd.engine.planned import Planned
+from syncd.engine.quarantine import current
+from syncd.engine.reading import Reading, read_selected
+from syncd.engine.run import planned_from
+from syncd.errors import SyncdError
+from syncd.ports import Failure, HoldRecord, Stage
+
+LAST_CHANGES = 5
+T = TypeVar("T")
+
+
+@dataclass
+class Look:
+    """What was found out about one object. `reading` and `planned` are None when the plan could not be made."""
+
+    job: Job
+    okta_id: str
+    problems: list[SyncdError] = field(default_factory=list)
+    reading: Reading | None = None
+    changes: Sequence[Change] = ()
+    """What the next cycle would send."""
+    holds: Sequence[tuple[Hold | HoldRecord, Sequence[Change]]] = ()
+    skipped: Sequence[Skipped] = ()
+    failures: Sequence[Failure] = ()
+
+    def ask(self, question: Callable[[], T]) -> T | None:
+        """The answer, or None and the problem noted: one side that cannot be asked leaves the other's answers."""
+        try:
+            return question()
+        except SyncdError as problem:
+            if all(str(problem) != str(known) for known in self.problems):
+                self.problems.append(problem)
+            return None
+
+    @property
+    def blocked(self) -> Skipped | None:
+        """Why the object itself (not a membership of it) is left alone."""
+        found = [s for s in self.skipped if s.kind in STATES_OF_SKIPS and s.okta_id == self.okta_id]
+        return found[0] if found else None
+
+
+def look_at(job: Job, okta_id: str, *, group: bool, inspect: Callable[[Stage], None]) -> Look:
+    """Plans this one object as the next cycle would, without a write anywhere. `inspect` sees what was staged first."""
+    look = Look(job, okta_id)
+    stage = job.store.stage()
+    try:
+        users, groups = ([], [okta_id]) if group else ([okta_id], [])
+        reading = look.ask(lambda: read_selected(job, stage, users, groups))
+        if reading is not None:
+            look.reading = reading
+            inspect(stage)
+            planned = look.ask(lambda: planned_from(job, "targeted", stage, reading, {}))
+            if planned is not None:
+                _take_over(look, planned)
+    finally:
+        stage.close()
+    _add_what_is_remembered(look, group=group)
+    return look
+
+
+def _take_over(look: Look, planned: Planned) -> None:
+    look.problems += [problem for problem in planned.problems if problem not in look.problems]
+    look.changes = list(planned.changes())
+    look.holds = [(hold, list(planned.held(hold.id))) for hold in planned.header.holds]
+    look.skipped = planned.header.skipped
+
+
+def _add_what_is_remembered(look: Look, *, group: bool) -> None:
+    """Open holds and failures: a hold over many is not seen in the plan of one, and the next full cycle raises it."""
+    store = look.job.store
+
+    def concerns(change: Change) -> bool:
+        return (
+            (change.group_id or change.okta_id) == look.okta_id if group else change.okta_id == look.okta_id
+        )
+
+    remembered = [(hold, [change for change in hold.changes if concerns(change)]) for hold in store.holds()]
+    remembered = [(hold, changes) for hold, changes in remembered if changes]
+    ids = {change.id for _, changes in remembered for change in changes}
+    planned = [(hold, [each for each in changes if each.id not in ids]) for hold, changes in look.holds]
+    look.holds = [*remembered, *((hold, changes) for hold, changes in planned if changes)]
+    look.changes = [change for change in look.changes if change.id not in ids]
+    kind = "group" if group else "user"
+    keys = f"member:{look.okta_id}:" if group else f":{look.okta_id}"
+    look.failures = [
+        failure
+        for failure in store.failures()
+        if failure.object_key == f"{kind}:{look.okta_id}"
+        or (failure.object_key.startswith(keys) if group else _is_member_of(failure, keys))
+    ]
+
+
+def _is_member_of(failure: Failure, end: str) -> bool:
+    return failure.object_key.startswith("member:") and failure.object_key.endswith(end)
+
+
+# steps that users and groups share
+
+
+def shared_steps(look: Look, *, kind: str) -> list[Step]:
+    return [_free_of_holds(look), _free_of_failures(look, kind), _may_be_changed(look)]
+
+
+def _free_of_holds(look: Look) -> Step:
+    question = "Free of holds?"
+    if not look.holds:
+        return Step("not_held", question, "yes", "no safety check holds a change of it")
+    parts = [f"{hold.id}: {hold.reason}{_until(hold)}" for hold, _ in look.holds]
+    return Step("not_held", question, "no", "; ".join(parts))
+
+
+def _until(hold: Hold | HoldRecord) -> str:
+    if isinstance(hold, HoldRecord):
+        return f" (until {_minute(hold.expires_at)}; decide with syncd approve or syncd reject)"
+    return " (the next cycle would hold it)"
+
+
+def _free_of_failures(look: Look, kind: str) -> Step:
+    question = "Free of failures?"
+    if not look.failures:
+        return Step("not_failed", question, "yes", f"nothing that was sent for this {kind} failed")
+    return Step("not_failed", question, "no", "; ".join(map(failure_text, look.failures)))
+
+
+def failure_text(failure: Failure) -> str:
+    return (
+        f"{failure.kind} failed {counted(failure.attempts, 'time')} ({failure.message});"
+        f" next try {_minute(failure.next_attempt)}"
+    )
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _may_be_changed(look: Look) -> Step:
+    question = "May syncd change it?"
+    reasons = [skip.reason for skip in look.skipped if _forbids(skip)] + stopped_altogether(look)
+    if reasons:
+        return Step("may_change", question, "no", "; ".join(dict.fromkeys(reasons)))
+    if look.reading is None:
+        return Step("may_change", question, "unknown", "no plan could be made")
+    return Step("may_change", question, "yes", "no setting, protection or release is in the way")
+
+
+def stopped_altogether(look: Look) -> list[str]:
+    """Why nothing of this connection is written now."""
+    reasons = []
+    sick = current(look.job.store)
+    if sick is not None:
+        reasons.append(f"the connection is quarantined since {_minute(sick.since)}: {sick.reason}")
+    app = look.reading.app if look.reading else None
+    if app is not None and app.pushes_itself and not look.job.settings.okta.coexist:
+        reasons.append(
+            f"Okta provisions the app {app.label} itself; syncd writes beside it only with okta.coexist"
+        )
+    return reasons
+
+
+def _forbids(skip: Skipped) -> bool:
+    return STATES_OF_SKIPS.get(skip.kind) in ("released", "protected", "left_alone")
+
+
+def next_step(look: Look, changes: Sequence[Change], waiting: Sequence[str] = ()) -> Step:
+    """`waiting`: names of groups that the account waits for."""
+    question = "Up to date at the target?"
+    if look.reading is None:
+        return Step("up_to_date", question, "unknown", "no plan could be made")
+    if changes:
+        kinds: dict[str, int] = {}
+        for change in changes:
+            kinds[change.kind.value] = kinds.get(change.kind.value, 0) + 1
+        sent = ", ".join(f"{kind} ({count})" if count > 1 else kind for kind, count in kinds.items())
+        return Step("up_to_date", question, "no", f"the next cycle would send: {sent}")
+    if waiting:
+        return Step("up_to_date", question, "no", f"it waits for: {', '.join(waiting)}")
+    if look.blocked or look.holds or look.failures:
+        return Step(
+            "up_to_date", question, "unknown", "the next cycle would send nothing, because of the above"
+        )
+    return Step("up_to_date", question, "yes", "the next cycle would send nothing")
+
+
+def shared_facts(look: Look, changes: Sequence[Change]) -> dict[str, Any]:
+    """What stands in every document: holds, failures, what was skipped, what comes next, the last changes, problems."""
+    entries = look.ask(lambda: look.job.store.last_changes(look.okta_id, limit=LAST_CHANGES))
+    return {
+        "holds": [_hold_document(hold, held) for hold, held in look.holds],
+        "failures": [
+            {
+                "kind": failure.kind.value,
+                "object": failure.name,
+                "message": failure.message,
+                "attempts": failure.attempts,
+                "since": timestamp(failure.first_failed),
+                "next_attempt": timestamp(failure.next_attempt),
+            }
+            for failure in look.failures
+        ],
+        "skipped": [skipped_document(skip) for skip in look.skipped],
+        "next": [change_document(change) for change in changes],
+        "last_changes": [_last_change(entry_document(entry)) for entry in entries or ()],
+        "problems": problem_documents(look.problems),
+    }
+
+
+def nothing_to_tell() -> dict[str, Any]:
+    """The keys of `shared_facts`, for what only the target knows."""
+    keys = ("holds", "failures", "skipped", "next", "last_changes", "problems")
+    return {key: [] for key in keys}
+
+
+def problem_documents(problems: Sequence[SyncdError]) -> list[dict[str, str]]:
+    return [{"message": problem.message, "hint": problem.hint} for problem in problems]
+
+
+def _hold_document(hold: Hold | HoldRecord, changes: Sequence[Change]) -> dict[str, Any]:
+    return {
+        "id": hold.id,
+        "check": hold.check,
+        "reason": hold.reason,
+        "way_out": hold.way_out,
+        "expires_at": timestamp(hold.expires_at) if isinstance(hold, HoldRecord) else None,
+        "changes": [change_document(change) for change in changes],
+    }
+
+
+def _last_change(entry: Mapping[str, Any]) -> dict[str, Any]:
+    keys = (
+        "at",
+        "run_id",
+        "kind",
+        "object",
+        "applied",
+        "before",
+        "after",
+        "reason",
+        "status",
+        "note",
+        "error",
+    )
+    return {key: entry[key] for key in keys}

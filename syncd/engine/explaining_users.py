@@ -1,0 +1,257 @@
+"""One person, step by step: from the assignment in Okta to what the next cycle would send."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from syncd.core.change import MEMBERSHIPS, Change
+from syncd.core.explanation import STATES_OF_SKIPS, Explanation, Step, summary_of
+from syncd.core.mapping import wanted_user
+from syncd.core.match import Conflict, MatchedUser, match_user
+from syncd.engine import explain_user_steps as user_steps
+from syncd.engine.explain_memberships import memberships
+from syncd.engine.explain_user_steps import Found
+from syncd.engine.explaining import (
+    Look,
+    look_at,
+    next_step,
+    nothing_to_tell,
+    shared_facts,
+    shared_steps,
+    stopped_altogether,
+)
+from syncd.engine.job import Job
+from syncd.errors import NotFound, SyncdError
+from syncd.model import Absent, AppUser, KnownUser, RemoteUser, Standing
+from syncd.ports import Stage
+
+
+def explain_user(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdError]]:
+    """Everything about one person, and the problems of asking. Raises nothing that one side answers."""
+    found = Found(job.store.user(okta_id))
+
+    _ask_okta(job, okta_id, found)
+    if found.record is None and found.known is not None:
+        found.wanted = found.known.wanted
+    look = look_at(job, okta_id, group=False, inspect=lambda stage: _find_rivals(job, stage, found))
+    _ask_target(look, found)
+    rows = memberships(look, active=found.wanted is not None and found.wanted.standing is Standing.ACTIVE)
+    waiting = [row for row in rows if row["state"] == "waiting"]
+    blocked_groups = {row["group_id"] for row in waiting}
+    changes = [change for change in look.changes if change.group_id not in blocked_groups]
+
+    steps = [
+        user_steps.in_okta(found, okta_id),
+        user_steps.assigned(found, look),
+        user_steps.active(found),
+        user_steps.mapped(found),
+        user_steps.name_is_free(look, found),
+        user_steps.matched(found),
+        user_steps.as_left(found),
+        *shared_steps(look, kind="person"),
+        *user_steps.in_groups(job, rows),
+        next_step(look, changes, [row["group"] for row in waiting]),
+    ]
+    state, reason = _state(found, look, changes, waiting)
+    known, wanted = found.known, found.wanted
+    name = wanted.user_name if wanted and wanted.user_name else known.wanted.user_name if known else ""
+    facts = {
+        "assignment": _assignment(found),
+        "attributes": _attributes(job, found),
+        "match": _match_document(found),
+        "memberships": rows,
+        "protected": job.policy.protects_user(okta_id, name, _pushed_name(known)),
+        **shared_facts(look, changes),
+    }
+    explanation = Explanation(
+        "user",
+        okta_id,
+        known.pushed.scim_id if known and known.pushed else None,
+        name or (found.remote.user_name if found.remote else okta_id),
+        state,
+        summary_of(state, reason),
+        steps,
+        facts,
+    )
+    return explanation, look.problems
+
+
+def explain_stranger(remote: RemoteUser) -> tuple[Explanation, Sequence[SyncdError]]:
+    """An account that only the target knows."""
+    found = Found(None, remote=remote, asked_target=True)
+    steps = [
+        Step(
+            "in_okta",
+            "Known in Okta?",
+            "no",
+            "the account carries no Okta id, and no login in Okta is like its name",
+        ),
+        Step(
+            "matched",
+            "Known at the target?",
+            "yes",
+            f"{remote.user_name} ({remote.scim_id}), not managed by syncd",
+        ),
+        Step(
+            "may_change",
+            "May syncd change it?",
+            "no",
+            "syncd changes nothing that it did not create or adopt",
+        ),
+    ]
+    facts = {
+        "assignment": None,
+        "attributes": [],
+        "match": _match_document(found),
+        "memberships": [],
+        "protected": False,
+        **nothing_to_tell(),
+    }
+    summary = summary_of("unmanaged", "")
+    return Explanation("user", None, remote.scim_id, remote.user_name, "unmanaged", summary, steps, facts), []
+
+
+# asking
+
+
+def _ask_okta(job: Job, okta_id: str, found: Found) -> None:
+    """When Okta cannot be asked the plan meets the same problem, and reports it."""
+    with suppress(SyncdError):
+        found.record = job.source.app_user(okta_id)
+        if isinstance(found.record, AppUser):
+            found.user_status = found.record.user_status
+            found.wanted = wanted_user(found.record, job.mapping)
+        else:
+            found.user_status = job.source.user_status(okta_id)
+
+
+def _find_rivals(job: Job, stage: Stage, found: Found) -> None:
+    wanted = found.wanted
+    if wanted is not None and wanted.standing is Standing.ACTIVE and wanted.user_name:
+        found.rivals = stage.rivals(job.mapping.name_key(wanted.user_name), wanted.okta_id)
+
+
+def _ask_target(look: Look, found: Found) -> None:
+    target, known = look.job.target, found.known
+    if known is not None and known.pushed is not None:
+        scim_id = known.pushed.scim_id
+
+        def by_id() -> RemoteUser | None:
+            try:
+                return target.user(scim_id)
+            except NotFound:
+                found.gone = True
+                return None
+
+        found.remote = look.ask(by_id)
+        found.how, found.asked_target = "the stored id", found.remote is not None or found.gone
+        return
+    name = found.wanted.user_name if found.wanted else known.wanted.user_name if known else ""
+    candidates = look.ask(lambda: target.find_users(okta_id=look.okta_id, user_name=name))
+    if candidates is None:
+        return
+    found.asked_target = True
+
+    def owner(scim_id: str) -> str | None:
+        other = look.job.store.user_by_scim_id(scim_id)
+        return other.okta_id if other else None
+
+    exact = look.job.policy.flavor == "split"
+    match = match_user(look.okta_id, name, candidates, owner, exact_names=exact)
+    if isinstance(match, MatchedUser):
+        found.remote, found.how = match.remote, match.how
+    elif isinstance(match, Conflict):
+        found.conflict = match.reason
+
+
+# the verdict
+
+
+def _state(
+    found: Found, look: Look, changes: Sequence[Change], waiting: Sequence[Mapping[str, Any]]
+) -> tuple[str, str]:
+    pushed = found.known.pushed if found.known else None
+    if look.reading is None or (found.record is None and found.wanted is None):
+        return "unknown", ""
+    if look.holds:
+        return "held", f"held in {look.holds[0][0].id}: {look.holds[0][0].reason}"
+    if look.blocked:
+        return STATES_OF_SKIPS[look.blocked.kind], look.blocked.reason
+    if found.wanted is not None and found.wanted.standing is Standing.FROZEN:
+        return "frozen", found.wanted.reason
+    if look.failures:
+        failure = look.failures[0]
+        return "quarantined", f"{failure.kind} failed: {failure.message}"
+    if found.conflict and isinstance(found.record, AppUser):
+        return "conflict", found.conflict
+    stopped = stopped_altogether(look)
+    if changes and stopped:
+        return "left_alone", stopped[0]
+    if any(change.kind not in MEMBERSHIPS for change in changes):
+        return "pending", ""
+    if waiting:
+        return (
+            "waiting",
+            f"the account is there, and waits for its group {waiting[0]['group']}: {waiting[0]['detail']}",
+        )
+    if changes:
+        return "pending", ""
+    if isinstance(found.record, Absent) and (pushed is None or not pushed.active):
+        return "not_assigned", ""
+    if found.wanted is not None and found.wanted.standing is Standing.INACTIVE:
+        return "inactive", ""
+    if look.problems:
+        return "unknown", ""
+    return "synced", ""
+
+
+# facts
+
+
+def _pushed_name(known: KnownUser | None) -> str | None:
+    return str(known.pushed.attributes.get("userName", "")) if known and known.pushed else None
+
+
+def _assignment(found: Found) -> dict[str, Any] | None:
+    record = found.record
+    if not isinstance(record, AppUser):
+        return None
+    return {
+        "status": record.status,
+        "user_status": record.user_status,
+        "through": "group" if record.via_group else "direct",
+        "group": {"okta_id": record.via_group[0], "name": record.via_group[1]} if record.via_group else None,
+    }
+
+
+def _attributes(job: Job, found: Found) -> list[dict[str, Any]]:
+    """Each mapped attribute: where it comes from, what is wanted, what was pushed, what the target shows."""
+    wanted = found.wanted.attributes if found.wanted else {}
+    pushed = found.known.pushed.attributes if found.known and found.known.pushed else {}
+    remote = found.remote.attributes if found.remote else {}
+    return [
+        {
+            "attribute": path,
+            "source": template.text,
+            "wanted": wanted.get(path),
+            "pushed": pushed.get(path),
+            "target": remote.get(path),
+        }
+        for path, template in job.mapping.attributes
+    ]
+
+
+def _match_document(found: Found) -> dict[str, Any] | None:
+    remote = found.remote
+    if remote is None:
+        return None
+    return {
+        "scim_id": remote.scim_id,
+        "name": remote.user_name,
+        "external_id": remote.external_id,
+        "active": remote.active,
+        "how": found.how or None,
+        "managed": bool(found.known and found.known.pushed),
+    }

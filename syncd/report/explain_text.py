@@ -1,0 +1,126 @@
+"""Renderer of `syncd.explain/1`: one object, the questions of a cycle with ticks and crosses, and what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from syncd.report.lines import BLANK, Line, Span, columns, faint, line, safe, shown, strong
+from syncd.report.plan_text import change_lines
+
+SHOWN = 20
+LONGEST_DETAIL = 1000
+_MARKS: Mapping[str, tuple[str, str]] = {"yes": ("✓", "good"), "no": ("✗", "bad"), "unknown": ("?", "warn")}
+_STYLES: Mapping[str, str] = {
+    "synced": "good",
+    "unknown": "warn",
+    "pending": "change",
+    "not_assigned": "faint",
+    "inactive": "faint",
+    "not_in_scope": "faint",
+    "unmanaged": "faint",
+}
+_MEMBERSHIPS: Mapping[str, str] = {"in": "yes", "to_add": "no", "to_remove": "no", "released": "unknown"}
+
+
+def explain_lines(document: Mapping[str, Any]) -> Iterator[Line]:
+    """The verdict first, then the steps that led to it."""
+    state = str(document["state"])
+    yield line(
+        strong(str(document["name"])),
+        f"  {safe(document['object'])} ",
+        faint(", ".join(safe(each) for each in (document["okta_id"], document["scim_id"]) if each)),
+    )
+    yield line(
+        Span(state.replace("_", " "), _STYLES.get(state, "warn")), f": {safe(document['summary'], 600)}"
+    )
+    yield BLANK
+    width = max((len(step["question"]) for step in document["steps"]), default=0)
+    for step in document["steps"]:
+        mark, style = _MARKS[str(step["answer"])]
+        question = f"  {safe(step['question']):<{width}}  "
+        yield line("  ", Span(mark, style), question, safe(step["detail"], LONGEST_DETAIL))
+    yield from _attributes(document.get("attributes") or ())
+    yield from _memberships(document.get("memberships") or ())
+    yield from _next(document.get("next") or ())
+    yield from _held(document.get("holds") or ())
+    yield from _last(document.get("last_changes") or ())
+
+
+def _attributes(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    if not rows:
+        return
+    yield BLANK
+    yield line(strong("Attributes"))
+    table = [[faint(each) for each in ("SCIM", "from Okta", "wanted", "pushed", "at the target")]]
+    table += [
+        [
+            Span(safe(row["attribute"])),
+            faint(safe(row["source"])),
+            *(Span(shown(row[key])) for key in ("wanted", "pushed", "target")),
+        ]
+        for row in rows
+    ]
+    yield from columns(table)
+
+
+def _memberships(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    if not rows:
+        return
+    yield BLANK
+    yield line(strong("Groups"))
+    table = []
+    for row in rows[:SHOWN]:
+        state = str(row["state"])
+        mark, style = _MARKS[_MEMBERSHIPS.get(state, "unknown")]
+        words = state.replace("_", " ")
+        table.append([Span(mark, style), Span(safe(row["group"])), Span(words), faint(safe(row["detail"]))])
+    yield from columns(table)
+    yield from _more(len(rows))
+
+
+def _next(changes: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    if not changes:
+        return
+    yield BLANK
+    yield line(strong("The next cycle would send"))
+    for change in changes[:SHOWN]:
+        yield line("  ", faint(safe(change["kind"])))
+        yield from change_lines(change, indent="    ")
+    yield from _more(len(changes))
+
+
+def _held(holds: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    for hold in holds:
+        yield BLANK
+        yield line(Span("Held ", "warn"), strong(str(hold["id"])), f"  {safe(hold['reason'])}")
+        yield line("  ", faint("way out: "), safe(hold["way_out"]))
+        for change in hold["changes"][:SHOWN]:
+            yield from change_lines(change, indent="    ")
+        yield from _more(len(hold["changes"]))
+
+
+def _last(changes: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    if not changes:
+        return
+    yield BLANK
+    yield line(strong("Last changes"))
+    table = []
+    for change in changes:
+        mark, style = _MARKS["yes" if change["applied"] else "no"]
+        why = change["error"] or change["reason"] or change["note"] or ""
+        table.append(
+            [
+                Span(mark, style),
+                Span(safe(change["at"])),
+                Span(f"{safe(change['kind'])} {safe(change['object'])}"),
+                faint(safe(why, 160)),
+                faint(safe(change["run_id"])),
+            ]
+        )
+    yield from columns(table)
+
+
+def _more(total: int) -> Iterator[Line]:
+    if total > SHOWN:
+        yield line(f"  … and {total - SHOWN:,} more ", faint("(use --json to see all)"))

@@ -1,0 +1,400 @@
+"""One connection in the daemon: its store for as long as the process lives, its cycles one after the other.
+
+Every cycle opens both sides afresh, so that a rotated token is used at once, on the one store whose writer's lock is
+held throughout. Nothing that happens in a cycle ends the daemon.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from syncd.engine import quarantine
+from syncd.engine.delta import LogDenied, Seen, delta, follow
+from syncd.engine.drift import DriftReport
+from syncd.engine.job import Job
+from syncd.engine.repair import LAST_DRIFT_KEY, drift_cycle
+from syncd.engine.run import sync
+from syncd.engine.selection import Selection
+from syncd.errors import RefusedError, SyncdError, TemporaryError
+from syncd.ports import Store
+from syncd.redact import Redactor
+from syncd.service.board import ConnectionBoard, CycleReport
+from syncd.service.gate import Gate
+from syncd.service.held_store import HeldStore
+from syncd.service.reports import Ending, cycle_report
+from syncd.service.telling import Event, Voice
+from syncd.service.watch import Activity, Watch
+from syncd.settings import ConnectionSettings, scope_fingerprint
+from syncd.wiring import open_job, utc_now
+
+OnCycle = Callable[[ConnectionSettings, Store, CycleReport], None]
+Hurry = Callable[[str, str, float], None]
+"""Brings a turn forward: connection, kind of cycle, in how many seconds."""
+_GIVES_UP_WITHIN = 0.3
+_FIRST_DRIFT = 600.0
+"""Seconds after the start before which no drift cycle runs: the full cycle comes first."""
+_RETRY_FULL = (60.0, 300.0, 900.0, 1800.0)
+"""Seconds after which a full cycle that failed is tried again, if its own turn does not come earlier."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all connections of the daemon share. `on_closed` is called when a connection that was retired is closed."""
+
+    event: Event
+    redactor: Redactor
+    hurry: Hurry
+    on_closed: Callable[[], None]
+    on_cycle: OnCycle | None = None
+    drift: Callable[[Job], DriftReport] = drift_cycle
+    clock: Callable[[], datetime] = utc_now
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+
+class ServedConnection:
+    """`delta`, `full` and `drift` are what the timetable runs; they never raise. The rest may be asked from any thread.
+
+    `trouble` says why there is no store, `sick` why the connection is in quarantine; both "" when all is well.
+    """
+
+    def __init__(self, settings: ConnectionSettings, board: ConnectionBoard, around: Surroundings) -> None:
+        self.settings = settings
+        self.board = board
+        self.sick = ""
+        self.is_closed = False
+        """It was taken out, and its last cycle has ended."""
+        self._around = around
+        self._held = HeldStore(around.clock)
+        self._turn = threading.Lock()
+        self._gate = Gate(around.stopping)
+        self._again = self._stormy = False
+        """A full cycle was asked for while one ran: by a person or a probe; by the System Log."""
+        self._seen = Seen()
+        self._following = self._denied = False
+        self._probe_now = False
+        self._failed_fulls = 0
+        self._full_ended = self._full_lasted = 0.0
+        self._voice = Voice(around.event, settings.name)
+        self.activity = Activity(patience=_patience(settings))
+
+    # life
+
+    def open(self) -> None:
+        """Opens the store and takes its lock. Raises SyncdError, as does whoever holds it."""
+        self._held.open(self.settings)
+        self._probe_now = True
+
+    @property
+    def is_open(self) -> bool:
+        return self._held.store is not None
+
+    @property
+    def trouble(self) -> str:
+        return self._held.trouble
+
+    @property
+    def is_stuck(self) -> bool:
+        """A cycle runs, and nothing has moved for too long."""
+        return self._gate.running > 0 and self.activity.is_stuck(time.monotonic())
+
+    def update(self, settings: ConnectionSettings) -> None:
+        """These settings count from the next cycle on; one that runs ends as it began. Other scope settings bring the
+        full cycle forward.
+        """
+        moved = scope_fingerprint(settings) != scope_fingerprint(self.settings)
+        self._gate.change(lambda: self._adopt(settings))
+        if moved:
+            self.hurry_full()
+
+    def _adopt(self, settings: ConnectionSettings) -> None:
+        if settings.okta != self.settings.okta:
+            self._seen, self._following, self._denied = Seen(), False, False
+        self.settings = settings
+        self.activity.patience = _patience(settings)
+        self._probe_now = True
+
+    def hurry_full(self) -> None:
+        """A full cycle now, or as soon as the one that runs is done."""
+        self._again = True
+        if not self._gate.runs("full"):
+            self._around.hurry(self.settings.name, "full", 0.0)
+
+    def retire(self) -> None:
+        """No more cycles; the store is closed at once, or by the last cycle that still runs."""
+        self._gate.retire(self._close)
+
+    def wait_until_idle(self, deadline: float, tick: Callable[[], None]) -> bool:
+        """False when a cycle still runs at this reading of the monotonic clock."""
+        return self._gate.wait_until_idle(deadline, tick)
+
+    def give_up(self) -> None:
+        """Gives the store back though a cycle hangs: it finds the store closed, and nothing begins a write any more."""
+        thread = threading.Thread(target=self._release, daemon=True)
+        thread.start()
+        thread.join(_GIVES_UP_WITHIN)
+
+    def _close(self) -> None:
+        self._release()
+        self.is_closed = True
+        self._around.on_closed()
+
+    def _release(self) -> None:
+        try:
+            self._held.close()
+        except SyncdError as error:
+            self._voice.failed("the store could not be closed", "full", error)
+
+    # what the timetable runs
+
+    def delta(self) -> None:
+        """The pulse of the connection: asks whether a sick one is well again, else what the System Log says."""
+        with self._gate.place("delta") as mine, self._crash_proof("delta"):
+            if not mine or not self._is_ours():
+                return
+            if self._look_after_sick() is not None:
+                return
+            if self._following:
+                self._run("delta", self._delta)
+            elif not self._denied and not self._gate.runs("full"):
+                self._run("delta", self._begin_to_follow)
+
+    def full(self) -> None:
+        again = True
+        while again:
+            self._again = self._stormy = False
+            with self._gate.place("full") as mine, self._crash_proof("full"):
+                if not mine:
+                    return
+                if self._is_ready():
+                    self._full()
+            again = self._again
+        if self._stormy:
+            self._around.hurry(self.settings.name, "full", max(1.0, self._full_lasted))
+
+    def drift(self) -> None:
+        with self._gate.place("drift") as mine, self._crash_proof("drift"):
+            if mine and self._is_ours() and self._is_sick() is None:
+                self._run("drift", self._drift)
+                self._is_sick()
+
+    def drift_due_in(self) -> float:
+        """Seconds until the next drift cycle: what restarts put off would never come."""
+        every = self.settings.schedule.drift.total_seconds()
+        last = self._held.store.recall(LAST_DRIFT_KEY) if self._held.store is not None else None
+        try:
+            ago = (
+                self._around.clock() - datetime.fromisoformat(json.loads(last or "")["created_at"])
+            ).total_seconds()
+        except (ValueError, KeyError, TypeError):
+            return every
+        return min(max(every - ago, _FIRST_DRIFT), every)
+
+    @contextmanager
+    def _crash_proof(self, kind: str) -> Iterator[None]:
+        """The last one who can keep a fault of ours from ending the schedule."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001
+            self._voice.failed("a cycle could not be run", kind, error)
+
+    def _is_ready(self) -> bool:
+        """The store is open and ours; else it is tried again, at each full interval."""
+        if self.is_open:
+            return self._is_ours()
+        try:
+            self.open()
+        except SyncdError as error:
+            self._voice.failed("the store cannot be used", "full", error)
+            return False
+        self._voice.say("info", "the store can be used again", "full")
+        return True
+
+    def _is_ours(self) -> bool:
+        try:
+            self._held.look_after()
+        except RefusedError as error:
+            if self._gate.running == 1:
+                self._release()
+            self._voice.failed("the store was taken over", "full", error)
+            return False
+        return self.is_open
+
+    # cycles
+
+    def _full(self) -> None:
+        if self._look_after_sick() is not None:
+            return
+        began = time.monotonic()
+        report = self._run("full", self._full_cycle)
+        self._full_ended = time.monotonic()
+        self._full_lasted = self._full_ended - began
+        self._is_sick()
+        self._retry_later(report)
+
+    def _full_cycle(self, job: Job) -> Ending:
+        self._follow(job)
+        return Ending(sync(job, Selection()))
+
+    def _retry_later(self, report: CycleReport) -> None:
+        if report.status != "failed" or self.sick or self._around.stopping.is_set():
+            self._failed_fulls = 0
+            return
+        wait = _RETRY_FULL[min(self._failed_fulls, len(_RETRY_FULL) - 1)]
+        self._failed_fulls += 1
+        self._around.hurry(self.settings.name, "full", wait)
+
+    def _follow(self, job: Job) -> None:
+        """Begins to follow the System Log. Where that is forbidden the board says so, and full cycles see to it all."""
+        try:
+            follow(job)
+        except SyncdError as error:
+            self._lost_the_log(error)
+        else:
+            self._following, self._denied = True, False
+
+    def _lost_the_log(self, error: SyncdError) -> None:
+        self._following, self._denied = False, not isinstance(error, TemporaryError)
+        said = self._around.redactor.text(error.message)
+        self.board.warn("system_log", f"the System Log cannot be read, only full cycles see changes: {said}")
+        event = "the System Log cannot be read: no deltas"
+        self._voice.once("system_log", "warning", event, "delta", error=said, hint=error.hint)
+
+    def _begin_to_follow(self, job: Job) -> Ending:
+        self._follow(job)
+        if self._following:  # what happened before is not in it
+            self.hurry_full()
+        return Ending()
+
+    def _delta(self, job: Job) -> Ending:
+        try:
+            found = delta(job, self._seen)
+        except LogDenied as error:
+            self._lost_the_log(error)
+            return Ending()
+        self.board.warn("system_log", "")
+        self._voice.over("system_log")
+        if found.everything:
+            self._voice.say("info", "a full cycle is brought forward", "delta", reason=found.everything)
+            self._stormy = True
+            if not self._gate.runs("full"):
+                # However long a storm lasts, at most half of the time goes into full cycles.
+                wait = self._full_ended + self._full_lasted - time.monotonic()
+                self._around.hurry(self.settings.name, "full", max(0.0, wait))
+        return Ending(found.result)
+
+    def _drift(self, job: Job) -> Ending:
+        try:
+            report = self._around.drift(job)
+        except SyncdError as error:
+            quarantine.note(job, error)
+            raise
+        if report.differs:
+            self._voice.say("warning", "drift found", "drift", **report.summary)
+        return Ending(drift=report)
+
+    def _is_sick(self) -> quarantine.Quarantine | None:
+        sick = quarantine.current(self._held.store) if self._held.store is not None else None
+        self.sick = sick.reason if sick else ""
+        return sick
+
+    def _look_after_sick(self) -> quarantine.Quarantine | None:
+        """None: the connection is well. A sick one is asked when its time has come, and once when a person has just
+        started or reloaded the daemon; when it is well again a full cycle follows.
+        """
+        sick = self._is_sick()
+        if sick is None or sick.side == quarantine.RELINK:
+            return sick
+        if self._gate.running == 1 and (self._probe_now or self._around.clock() >= sick.next_probe):
+            self._probe_now = False
+            self._run("delta", self._probe)
+        return sick
+
+    def _probe(self, job: Job) -> Ending:
+        try:
+            with self._turn:
+                quarantine.probe(job)
+        except SyncdError as error:
+            sick = quarantine.current(job.store)
+            at = f"{sick.next_probe:%Y-%m-%dT%H:%M:%SZ}" if sick else None
+            self._voice.say("info", "still in quarantine", "delta", error=error.message, next_probe=at)
+        else:
+            self.sick = ""
+            self.hurry_full()
+        return Ending()
+
+    def _run(self, kind: str, work: Callable[[Job], Ending]) -> CycleReport:
+        """One cycle, told to the board, the log and whoever listens."""
+        around, started = self._around, self._around.clock()
+        watch = Watch(around.event, self.activity, connection=self.settings.name)
+        self.board.began(kind, started)
+        ending, report = Ending(), None
+        try:
+            with open_job(
+                self.settings,
+                writing=True,
+                observer=watch,
+                redactor=around.redactor,
+                clock=around.clock,
+                cancelled=around.stopping.is_set,
+                store=self._held.store,
+                turn=self._turn,
+            ) as job:
+                ending = _ended(work, job)
+                report = self._report(kind, started, ending, watch, job)
+        except Exception as error:  # noqa: BLE001  (secrets, the store: a failed cycle like any other)
+            if report is None:
+                ending = Ending(error=error)
+                report = self._report(kind, started, ending, watch, None)
+        if report is None:  # never: one of the two made it
+            raise RuntimeError("a cycle without a report")
+        self.board.ended(report)
+        self._voice.ended(report, ending, stopping=around.stopping.is_set())
+        self._after(report)
+        return report
+
+    def _report(
+        self, kind: str, started: datetime, ending: Ending, watch: Watch, job: Job | None
+    ) -> CycleReport:
+        return cycle_report(
+            kind,
+            started,
+            self._around.clock(),
+            ending,
+            job=job,
+            waited=watch.waited,
+            run_id=self._run_of(kind, started) if ending.error or ending.drift else None,
+            error=self._around.redactor.text(ending.message),
+        )
+
+    def _run_of(self, kind: str, started: datetime) -> str | None:
+        """The run that was written down for a cycle which then crashed."""
+        try:
+            runs = self._held.store.runs(limit=5) if self._held.store else ()
+        except SyncdError:
+            return None
+        return next((run.run_id for run in runs if run.kind == kind and run.started >= started), None)
+
+    def _after(self, report: CycleReport) -> None:
+        if self._around.on_cycle is None or self._held.store is None:
+            return
+        try:
+            self._around.on_cycle(self.settings, self._held.store, report)
+        except Exception as error:  # noqa: BLE001  (who is told about a cycle cannot stop the next one)
+            self._voice.failed("nobody could be told about a cycle", report.kind, error)
+
+
+def _ended(work: Callable[[Job], Ending], job: Job) -> Ending:
+    try:
+        return work(job)
+    except Exception as error:  # noqa: BLE001  (a crash in a cycle is a failed cycle)
+        return Ending(error=error)
+
+
+def _patience(settings: ConnectionSettings) -> float:
+    return max(settings.okta.timeout, settings.split.timeout).total_seconds()

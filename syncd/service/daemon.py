@@ -1,0 +1,325 @@
+"""The daemon: every connection on its schedule, until SIGTERM. SIGHUP reads the settings again.
+
+The main thread listens to signals and tells systemd; cycles run in the timetable's threads. Nothing that the main
+thread does waits for a cycle, its store or the network.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from types import FrameType
+
+from syncd.engine.drift import DriftReport
+from syncd.engine.job import Job
+from syncd.engine.repair import drift_cycle
+from syncd.errors import SyncdError
+from syncd.redact import Redactor
+from syncd.service.board import Board
+from syncd.service.connection import OnCycle, ServedConnection, Surroundings
+from syncd.service.reloading import broken_files, clashes, reconciled
+from syncd.service.scheduler import KINDS, Timetable
+from syncd.service.systemd import Notify
+from syncd.service.telling import Event, in_a_line, status_line
+from syncd.settings import ConnectionSettings, Loaded, configuration_error
+from syncd.wiring import utc_now
+
+Serve = Callable[
+    [tuple[str, int], Board, Callable[[], Sequence[ConnectionSettings]]], AbstractContextManager[object]
+]
+"""Opens the HTTP server: address, board, and what gives the settings of all connections at any time."""
+
+ENDS_WITHIN = 9.0
+"""Seconds for cycles to end after a stop was asked for; the engine waits 8 of them for writes in flight."""
+LAST_RESORT = 9.5
+_BEAT = 1.0
+_JUMP = 5.0
+"""Seconds by which the wall clock may leave the monotonic one in a beat before it counts as set."""
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What others add: the HTTP server, and who is told about cycles. `leave` ends the process at once."""
+
+    http: Serve | None = None
+    on_cycle: OnCycle | None = None
+    drift: Callable[[Job], DriftReport] = drift_cycle
+    leave: Callable[[], None] = lambda: None
+
+
+class Daemon:
+    """`run` blocks; `stop` and `reload` may be called from signal handlers and any thread."""
+
+    def __init__(
+        self,
+        load: Callable[[], Loaded],
+        *,
+        event: Event,
+        redactor: Redactor,
+        notify: Notify | None = None,
+        hooks: Hooks | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """`load` reads the settings, at the start and at every reload."""
+        self.board = Board()
+        self._load = load
+        self._event = event
+        self._notify = notify or Notify()
+        self._hooks = hooks or Hooks()
+        self._timetable = Timetable()
+        self._served: dict[str, ServedConnection] = {}
+        self._retiring: list[ServedConnection] = []
+        self._waiting: dict[str, ConnectionSettings] = {}
+        """What cannot begin before one of `_retiring` has ended: they would write at the same time."""
+        self._broken_files: Mapping[str, str] = {}
+        # A SimpleQueue may be put to in a signal handler (queue.SimpleQueue, "reentrant").
+        self._commands: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._http = ExitStack()
+        self._address: tuple[str, int] | None = None
+        self._around = Surroundings(
+            event=event,
+            redactor=redactor,
+            hurry=self._timetable.bring_forward,
+            on_closed=lambda: self._commands.put("closed"),
+            on_cycle=self._hooks.on_cycle,
+            drift=self._hooks.drift,
+            clock=clock,
+        )
+
+    def stop(self) -> None:
+        self._commands.put("stop")
+
+    def reload(self) -> None:
+        self._commands.put("reload")
+
+    def run(self) -> None:
+        """Until it is stopped. Raises SyncdError when it cannot begin: no settings, no store, no port."""
+        with self._signals():
+            try:
+                self._begin()
+                self._loop()
+            finally:
+                self._end()
+
+    def settings(self) -> Sequence[ConnectionSettings]:
+        """Those of all connections, as they count now."""
+        return [one.settings for _, one in sorted(self._served.copy().items())]
+
+    # beginning and end
+
+    def _begin(self) -> None:
+        loaded = self._load()
+        if not loaded.connections:
+            raise configuration_error(loaded.problems)
+        failures = {one.name: error for one in loaded.connections if (error := self._add(one))}
+        if len(failures) == len(loaded.connections):
+            raise min(failures.values(), key=lambda error: _GRAVEST_FIRST.index(error.exit_code))
+        self._listen(loaded.connections[0])
+        self._say_unused(loaded)
+        for name, error in failures.items():
+            self._say_unopened(name, error)
+        self._timetable.start()
+        self._tell_state()
+        self._notify.ready()
+        self._event("info", "running", connections=", ".join(sorted(self._served)))
+
+    def _say_unused(self, loaded: Loaded) -> None:
+        self._broken_files = broken_files(loaded.problems)
+        for problem in loaded.problems:
+            self._event("error", "settings not used", file=str(problem.file), problem=str(problem))
+
+    def _say_unopened(self, name: str, error: SyncdError) -> None:
+        said = {"error": error.message, "hint": error.hint}
+        self._event("error", "the store cannot be used", connection=name, **said)
+
+    def _add(self, settings: ConnectionSettings) -> SyncdError | None:
+        """Opens a connection and plans its cycles. Without a store, returns why; its full cycle tries again."""
+        connection = ServedConnection(settings, self.board.connection(settings.name), self._around)
+        self._served[settings.name] = connection
+        failure = None
+        try:
+            connection.open()
+        except SyncdError as error:
+            failure = error
+        self._plan(connection, settings, at_once=failure is None)
+        return failure
+
+    def _plan(
+        self, connection: ServedConnection, settings: ConnectionSettings, *, at_once: bool = False
+    ) -> None:
+        schedule = settings.schedule
+        for kind, every, work, first in (
+            ("full", schedule.full, connection.full, 0.0 if at_once else None),
+            ("delta", schedule.delta, connection.delta, None),
+            ("drift", schedule.drift, connection.drift, connection.drift_due_in()),
+        ):
+            if self._timetable.interval(settings.name, kind) != every:
+                self._timetable.plan(settings.name, kind, every, work, first=first)
+
+    def _listen(self, settings: ConnectionSettings) -> None:
+        """Raises SyncdError when the port cannot be had; what was served before is then served on."""
+        before, wanted = self._address, settings.server.address
+        if before == wanted:
+            return
+        self._http.close()  # the same port, perhaps, on another address
+        try:
+            self._serve(wanted)
+        except OSError as error:
+            with suppress(OSError, SyncdError):
+                self._serve(before)
+            raise SyncdError(
+                f'cannot listen on server.listen = "{settings.server.listen}": {error.strerror or error}',
+                hint='give server.listen another port, or "" to do without the status page;'
+                " another `syncd run` may have this one",
+            ) from error
+
+    def _serve(self, address: tuple[str, int] | None) -> None:
+        if address is not None and self._hooks.http is not None:
+            self._http.enter_context(self._hooks.http(address, self.board, self.settings))
+        self._address = address
+
+    def _end(self) -> None:
+        """No new write, some seconds for those in flight, everything closed; at the last moment without asking."""
+        began = time.monotonic()
+        if running := self._timetable.is_alive:
+            self._notify.stopping()
+        self._around.stopping.set()
+        last = threading.Timer(LAST_RESORT, self._hooks.leave)
+        last.daemon = True
+        last.start()
+        self._timetable.stop()
+        hanging = []
+        for connection in (*self._served.values(), *self._retiring):
+            if connection.wait_until_idle(began + ENDS_WITHIN, self._notify.alive):
+                connection.retire()
+            else:
+                connection.give_up()
+                hanging.append(connection.settings.name)
+        self._http.close()
+        last.cancel()
+        if running:
+            self._event("info", "stopped", **({"still_busy": ", ".join(hanging)} if hanging else {}))
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {}
+
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            del frame
+            self._commands.put("reload" if number == signal.SIGHUP else "stop")
+
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            before[number] = signal.signal(number, on_signal)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    # while it runs
+
+    def _loop(self) -> None:
+        wall, steady = time.time(), time.monotonic()
+        beat = min(_BEAT, (self._notify.watchdog or 60.0) / 4)
+        while True:
+            try:
+                command = self._commands.get(timeout=beat)
+            except queue.Empty:
+                command = ""
+            if command == "stop":
+                return
+            if command == "reload":
+                self._reload()
+            elif command == "closed":
+                self._on_closed()
+            now, steadily = time.time(), time.monotonic()
+            if abs((now - wall) - (steadily - steady)) > _JUMP:
+                self._timetable.clock_was_set()
+            wall, steady = now, steadily
+            self._tell_state()
+
+    def _tell_state(self) -> None:
+        for name in self._served:
+            board = self.board.connection(name)
+            for kind in KINDS:
+                board.will_run(kind, self._timetable.next_run(name, kind))
+        troubles = {name: one.trouble for name, one in self._served.items() if one.trouble}
+        waiting = dict.fromkeys(self._waiting, "waits for the last cycle of what it replaces")
+        broken = {**self._broken_files, **waiting, **troubles}
+        self.board.set_broken(broken)
+        sick = {name: one.sick for name, one in self._served.items() if one.sick}
+        self._notify.status(
+            self._around.redactor.text(
+                status_line([one.snapshot() for one in self.board.connections()], sick, broken)
+            )
+        )
+        stuck = [one for one in (*self._served.values(), *self._retiring) if one.is_stuck]
+        if self._timetable.is_alive and not stuck:
+            self._notify.alive()
+
+    def _reload(self) -> None:
+        self._notify.reloading()
+        try:
+            self._apply(self._load())
+        except Exception as error:  # noqa: BLE001  (whatever it is, the old settings go on)
+            said = in_a_line(error) if isinstance(error, SyncdError) else str(error)
+            self._event("error", "settings not reloaded", error=said)
+        finally:
+            self._notify.ready()
+
+    def _apply(self, loaded: Loaded) -> None:
+        self._say_unused(loaded)
+        found = reconciled(self.settings(), loaded)
+        self._broken_files = found.broken
+        wanted = {settings.name: settings for settings in found.wanted}
+        for name, connection in list(self._served.items()):
+            new = wanted.get(name)
+            if new is None or new.store_path != connection.settings.store_path:
+                self._retire(name)
+        self._waiting = {}
+        for name, settings in wanted.items():
+            if name in self._served:
+                self._plan(self._served[name], settings)
+                self._served[name].update(settings)
+            else:
+                self._waiting[name] = settings
+        self._add_waiting()
+        if loaded.connections:
+            try:
+                self._listen(loaded.connections[0])
+            except SyncdError as error:
+                self._event("error", "server.listen not changed", error=error.message, hint=error.hint)
+        self._event("info", "settings reloaded", connections=", ".join(sorted(self._served)))
+
+    def _add_waiting(self) -> None:
+        for name, settings in list(self._waiting.items()):
+            if not any(clashes(settings, one.settings) for one in self._retiring if not one.is_closed):
+                del self._waiting[name]
+                if error := self._add(settings):
+                    self._say_unopened(name, error)
+
+    def _retire(self, name: str) -> None:
+        connection = self._served.pop(name)
+        self._timetable.drop(name)
+        self.board.forget(name)
+        self._retiring.append(connection)
+        connection.retire()
+        self._event("info", "connection taken out", connection=name)
+
+    def _on_closed(self) -> None:
+        """A connection that was taken out has ended its last cycle."""
+        self._retiring = [one for one in self._retiring if not one.is_closed]
+        self._add_waiting()
+
+
+_GRAVEST_FIRST = (78, 64, 1, 3, 4)
+"""Exit codes, in the contract's order of precedence."""

@@ -1,0 +1,59 @@
+"""The store of one connection and its writer's lock, held for as long as the daemon lives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime
+
+from syncd.errors import RefusedError, SyncdError
+from syncd.ports import Store
+from syncd.settings import ConnectionSettings
+from syncd.wiring import open_for_writing
+
+OWNER = "syncd run"
+_LOOKED_AT_EVERY = 30.0
+"""Seconds by the wall clock, which goes on while the machine sleeps; the lock lasts minutes."""
+
+
+class HeldStore:
+    """`store` is None while there is none to work with; `trouble` then says why."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.store: Store | None = None
+        self.trouble = ""
+        self._clock = clock
+        self._opened = ExitStack()
+        self._looked_at = 0.0
+
+    def open(self, settings: ConnectionSettings) -> None:
+        """Raises SyncdError: RefusedError naming another writer, and what opening a store raises."""
+        try:
+            with ExitStack() as stack:
+                store = stack.enter_context(open_for_writing(settings, clock=self._clock, owner=OWNER))
+                self._opened = stack.pop_all()
+        except SyncdError as error:
+            self.trouble = error.message
+            raise
+        self.store, self.trouble = store, ""
+        self._looked_at = time.time()
+
+    def look_after(self) -> None:
+        """Raises RefusedError when another process took the lock over, which it may when this one slept too long."""
+        now = time.time()
+        if self.store is None or abs(now - self._looked_at) < _LOOKED_AT_EVERY:
+            return
+        try:
+            self.store.renew_lock()
+        except RefusedError as error:
+            self.trouble = error.message
+            raise
+        except SyncdError:
+            return  # a full disk, say: the cycle tells it better
+        self._looked_at = now
+
+    def close(self) -> None:
+        """Raises SyncdError when the last page cannot be written."""
+        self.store = None
+        self._opened.close()

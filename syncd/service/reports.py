@@ -1,0 +1,120 @@
+"""What one cycle came to, as the board's value."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from syncd.engine.drift import DriftReport
+from syncd.engine.job import Job
+from syncd.engine.result import RunResult
+from syncd.errors import SyncdError
+from syncd.service.board import CycleReport, RateHeadroom
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a cycle ended: with a result, with a report of drift, with an error, or (none of them) with nothing to do."""
+
+    result: RunResult | None = None
+    drift: DriftReport | None = None
+    error: BaseException | None = None
+
+    @property
+    def status(self) -> str:
+        if self.error is not None:
+            return "failed"
+        if self.drift is not None:
+            return "failed" if self.drift.problems else "succeeded"
+        return "quiet" if self.result is None else self.result.status
+
+    @property
+    def problems(self) -> Sequence[SyncdError]:
+        return (*(self.result.problems if self.result else ()), *(self.drift.problems if self.drift else ()))
+
+    @property
+    def message(self) -> str:
+        if isinstance(self.error, SyncdError):
+            return self.error.message
+        if self.error is not None:
+            return f"{type(self.error).__name__}: {self.error}"
+        return "; ".join(problem.message for problem in self.problems)
+
+    @property
+    def hint(self) -> str:
+        if isinstance(self.error, SyncdError):
+            return self.error.hint
+        return next((problem.hint for problem in self.problems if problem.hint), "")
+
+
+class _Bucket(Protocol):
+    @property
+    def limit(self) -> int: ...
+    @property
+    def remaining(self) -> int: ...
+    @property
+    def reset(self) -> datetime: ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A source that can tell of its limits: seconds waited so far, and the buckets as last seen."""
+
+    def waited_seconds(self) -> float: ...
+    def limits(self) -> Mapping[str, _Bucket]: ...
+
+
+def cycle_report(
+    kind: str,
+    started: datetime,
+    finished: datetime,
+    ending: Ending,
+    *,
+    job: Job | None = None,
+    waited: Mapping[str, float] | None = None,
+    run_id: str | None = None,
+    error: str = "",
+) -> CycleReport:
+    """`job` is None when the cycle ended before anything could be asked; `waited` is what was announced, by side."""
+    seconds = {"target" if side == "split" else side: total for side, total in (waited or {}).items()}
+    headroom: dict[str, RateHeadroom] = {}
+    if job is not None and isinstance(job.source, Paced):
+        seconds["okta"] = job.source.waited_seconds()
+        headroom = {
+            name: RateHeadroom(bucket.limit, bucket.remaining, bucket.reset)
+            for name, bucket in job.source.limits().items()
+        }
+    return CycleReport(
+        kind=kind,
+        started=started,
+        finished=finished,
+        status=ending.status,
+        run_id=ending.result.run_id if ending.result else run_id,
+        error=error,
+        changes=_changes(ending.result),
+        requests=_requests(job),
+        waited_seconds={side: total for side, total in seconds.items() if total},
+        headroom=headroom,
+    )
+
+
+def _changes(result: RunResult | None) -> Mapping[tuple[str, str], int]:
+    if result is None:
+        return {}
+    return {
+        (kind, outcome): count
+        for outcome, counts in result.summary().items()
+        for kind, count in counts.items()
+        if count
+    }
+
+
+def _requests(job: Job | None) -> Mapping[tuple[str, str], int]:
+    found: Counter[tuple[str, str]] = Counter()
+    for side, asked in (("okta", job.source), ("target", job.target)) if job else ():
+        for request, count in asked.requests().items():
+            found[side, request.rpartition(" ")[2]] += count
+    return found

@@ -1,0 +1,76 @@
+"""The status documents of all connections, read beside the cycles: a long write keeps nobody waiting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from syncd.engine.status import status
+from syncd.errors import SyncdError
+from syncd.ports import Store
+from syncd.settings import ConnectionSettings
+from syncd.wiring import open_for_status, utc_now
+
+_KEPT_FOR = 60.0
+"""Seconds. Opening checks the whole file, which is too much for every scrape."""
+
+
+@dataclass
+class _Reader:
+    settings: ConnectionSettings
+    store: Store
+    opened: ExitStack
+    since: float
+
+
+class Statuses:
+    """Calls are made one at a time. A store that cannot be read has no document."""
+
+    def __init__(
+        self,
+        settings: Callable[[], Sequence[ConnectionSettings]],
+        *,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._readers: dict[str, _Reader] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for name in list(self._readers):
+            self._drop(name)
+
+    def __call__(self) -> Sequence[Mapping[str, Any]]:
+        wanted = {one.name: one for one in self._settings()}
+        for name in self._readers.keys() - wanted.keys():
+            self._drop(name)
+        found = []
+        for name, one in wanted.items():
+            try:
+                found.append(status(self._store(one), one, self._clock()))
+            except SyncdError:
+                self._drop(name)
+        return found
+
+    def _store(self, settings: ConnectionSettings) -> Store:
+        known = self._readers.get(settings.name)
+        if known is not None:
+            if known.settings is settings and time.monotonic() - known.since < _KEPT_FOR:
+                return known.store
+            self._drop(settings.name)
+        with ExitStack() as stack:
+            store = stack.enter_context(open_for_status(settings, clock=self._clock))
+            self._readers[settings.name] = _Reader(settings, store, stack.pop_all(), time.monotonic())
+        return store
+
+    def _drop(self, name: str) -> None:
+        reader = self._readers.pop(name, None)
+        if reader is not None:
+            reader.opened.close()

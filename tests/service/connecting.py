@@ -1,0 +1,72 @@
+"""Simulated worlds with settings for the daemon."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from syncd.simulators.okta import OktaSimulator
+from syncd.simulators.split import SplitKnobs, SplitSimulator
+from syncd.simulators.world import OktaWorld, SplitWorld, default_split, generate_okta
+from tests.e2e.rig import OKTA_TOKEN, SPLIT_TOKEN, Rig, rig
+
+FAST = 'delta = "1s"\nfull = "1h"\ndrift = "24h"'
+
+
+def schedule(made: Rig, schedule: str = FAST, more: str = "") -> Path:
+    """Adds the daemon's tables to the settings file of the rig."""
+    made.write_config()
+    with made.config.open("a") as file:
+        file.write(f'\n[schedule]\n{schedule}\n[server]\nlisten = ""\n{more}\n')
+    return made.config
+
+
+@contextmanager
+def served(
+    folder: Path,
+    *,
+    okta: OktaWorld | None = None,
+    split: SplitWorld | None = None,
+    knobs: SplitKnobs | None = None,
+    users: int = 12,
+) -> Iterator[Rig]:
+    with rig(folder, okta=okta, split=split or default_split(), knobs=knobs, users=users, groups=2) as made:
+        schedule(made)
+        yield made
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[Rig]:
+    with served(tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def second_connection(made: Rig, path: Path, text: str) -> Iterator[OktaSimulator]:
+    """Settings like the rig's `text`, for another org (which comes back) and another organisation."""
+    okta = OktaSimulator(generate_okta(users=6, groups=2, seed=11), token=OKTA_TOKEN)
+    with okta, SplitSimulator(default_split(), token=SPLIT_TOKEN) as split:
+        path.write_text(
+            text.replace(made.okta.url, okta.url)
+            .replace(made.okta.world.app.id, okta.world.app.id)
+            .replace(made.split.base_url, split.base_url)
+            .replace('name = "acme"', f'name = "{path.stem}"')
+        )
+        yield okta
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def listen_on(world: Rig, port: int) -> None:
+    text = world.config.read_text()
+    line = next(line for line in text.splitlines() if line.startswith("listen"))
+    world.config.write_text(text.replace(line, f'listen = "127.0.0.1:{port}"'))

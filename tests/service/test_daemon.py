@@ -1,0 +1,322 @@
+"""The daemon inside this process: its clock and its hooks are the test's, everything else is real."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.engine.drift import DriftReport
+from syncd.engine.job import Job
+from syncd.errors import ConfigurationError, RefusedError, SyncdError
+from syncd.ports import Store
+from syncd.redact import Redactor
+from syncd.service.board import Board, CycleReport
+from syncd.service.daemon import Daemon, Hooks
+from syncd.settings import ConnectionSettings, load
+from syncd.wiring import open_for_writing
+from tests.e2e.rig import SPLIT_TOKEN, Rig
+from tests.service.connecting import free_port, listen_on, schedule, second_connection
+from tests.service.supervisor import eventually
+
+
+@dataclass
+class Inside:
+    """A daemon in a thread; `ahead` is how far its clock is before ours."""
+
+    configs: Sequence[Path]
+    hooks: Hooks = field(default_factory=Hooks)
+    ahead: timedelta = timedelta()
+    log: list[dict[str, Any]] = field(default_factory=list)
+    error: SyncdError | None = None
+
+    def __post_init__(self) -> None:
+        self.daemon = Daemon(
+            lambda: load(self.configs, environ=os.environ),
+            event=lambda level, event, **fields: self.log.append({"level": level, "event": event, **fields}),
+            redactor=Redactor(),
+            hooks=self.hooks,
+            clock=lambda: datetime.now(UTC) + self.ahead,
+        )
+
+    def run(self) -> None:
+        try:
+            self.daemon.run()
+        except SyncdError as error:
+            self.error = error
+
+    def events(self, event: str, **fields: object) -> list[dict[str, Any]]:
+        return [one for one in list(self.log) if one["event"] == event and fields.items() <= one.items()]
+
+    def logs(self, event: str, times: int = 1, **fields: object) -> None:
+        eventually(
+            lambda: len(self.events(event, **fields)) >= times, f"{event} {fields}; {self.log} {self.error}"
+        )
+
+    def warnings(self) -> tuple[str, ...]:
+        return self.daemon.board.connection("acme").snapshot().warnings
+
+
+@contextmanager
+def inside(inside: Inside) -> Iterator[Inside]:
+    thread = threading.Thread(target=inside.run, daemon=True)
+    thread.start()
+    try:
+        yield inside
+    finally:
+        inside.daemon.stop()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def test_a_revoked_token_costs_one_request_a_probe_and_heals_without_anybody(world: Rig) -> None:
+    with inside(Inside([world.config])) as made:
+        made.logs("cycle done", cycle="full")
+        before = world.actual_people()
+        world.split.world.regenerate_token("another-token")
+        world.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+        made.logs("connection quarantined")
+        eventually(lambda: not made.daemon.board.connection("acme").snapshot().running, "the delta is over")
+        world.forget()
+        polls = made.daemon.board.connection("acme").snapshot().totals.polls
+
+        made.ahead = timedelta(minutes=6)
+        made.logs("still in quarantine")
+        assert [request.method for request in world.split.requests] == ["GET"]
+        assert world.okta.requests == []
+        assert world.actual_people() == before
+
+        world.split.world.regenerate_token(SPLIT_TOKEN)
+        made.ahead = timedelta(hours=2)
+        made.logs("connection well again")
+        made.logs("applied", object="new@example.com")
+        assert made.daemon.board.connection("acme").snapshot().totals.polls >= polls
+    world.assert_exact()
+
+
+def test_a_rotated_token_is_used_by_the_next_cycle(world: Rig) -> None:
+    secret = world.folder / "token"
+    secret.write_text(SPLIT_TOKEN)
+    secret.chmod(0o600)
+    text = world.config.read_text().replace('{ env = "E2E_SPLIT" }', f'{{ file = "{secret}" }}')
+    world.config.write_text(text)
+    with inside(Inside([world.config])) as made:
+        made.logs("cycle done", cycle="full")
+        world.split.world.regenerate_token("the-token-of-the-next-year")
+        secret.write_text("the-token-of-the-next-year")
+        world.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+        made.logs("applied", object="new@example.com")
+        assert not made.events("connection quarantined")
+    secret.unlink()
+
+
+def test_a_crash_in_a_cycle_is_logged_with_its_traceback_and_ends_nothing(world: Rig) -> None:
+    schedule(world, 'delta = "1s"\nfull = "1h"\ndrift = "1s"')
+    crashed: list[int] = []
+
+    def drift(job: Job) -> DriftReport:
+        job.store.begin_run("drift")
+        crashed.append(1)
+        raise ZeroDivisionError("a fault of ours")
+
+    with inside(Inside([world.config], Hooks(drift=drift))) as made:
+        made.logs("cycle crashed", cycle="drift", level="error")
+        (entry, *_) = made.events("cycle crashed")
+        assert "ZeroDivisionError: a fault of ours" in entry["exception"]
+        assert entry["run"]
+        eventually(lambda: len(crashed) >= 2, "drift runs again")
+        world.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+        made.logs("applied", object="new@example.com")
+        runs = made.daemon.board.connection("acme").snapshot().totals.runs
+        assert runs["drift", "failed"] >= 1
+        made.logs("cycle done", cycle="full")
+    world.assert_exact()
+
+
+def test_drift_is_looked_for_on_schedule_and_a_restart_does_not_put_it_off(world: Rig) -> None:
+    schedule(world, 'delta = "1s"\nfull = "1h"\ndrift = "2s"')
+    with inside(Inside([world.config])) as made:
+        made.logs("cycle done", cycle="full")
+        name = next(iter(world.actual_people()))
+        account = next(one for one in world.split.world.users.values() if one.user_name == name)
+        account.attributes["name"] = {"givenName": "By", "familyName": "Hand"}
+        made.logs("drift found", level="warning", changed_user=1)
+        eventually(
+            lambda: any(
+                one.kind == "drift" for one in made.daemon.board.connection("acme").snapshot().cycles
+            ),
+            "the cycle is on the board",
+        )
+    schedule(world, 'delta = "1s"\nfull = "1h"\ndrift = "24h"')
+    again = Inside([world.config], ahead=timedelta(hours=23, minutes=30))
+    with inside(again):
+        again.logs("running")
+        at = again.daemon._timetable.next_run("acme", "drift")
+        assert at is not None
+        assert at < datetime.now(UTC) + timedelta(hours=1)
+
+
+def test_who_is_told_about_cycles_hears_all_and_breaks_none(world: Rig) -> None:
+    told: list[tuple[str, str, str]] = []
+
+    def on_cycle(settings: ConnectionSettings, store: Store, report: CycleReport) -> None:
+        assert store.revision() >= 0
+        told.append((settings.name, report.kind, report.status))
+        raise RuntimeError("the mail server is down")
+
+    with inside(Inside([world.config], Hooks(on_cycle=on_cycle))) as made:
+        eventually(lambda: ("acme", "delta", "quiet") in told, "a quiet delta")
+        made.logs("nobody could be told about a cycle")
+    assert ("acme", "full", "succeeded") in told
+    world.assert_exact()
+
+
+def test_the_board_counts_what_a_cycle_asked_and_changed(world: Rig) -> None:
+    with inside(Inside([world.config])) as made:
+        made.logs("cycle done", cycle="full")
+        board = made.daemon.board.connection("acme")
+        eventually(lambda: board.snapshot().cycles, "the cycle is on the board")
+        found = board.snapshot()
+        eventually(lambda: set(board.snapshot().next_runs) == {"delta", "drift", "full"}, "the next runs")
+    assert found.totals.runs["full", "succeeded"] == 1
+    assert found.totals.changes["create_user", "applied"] == len(world.actual_people())
+    assert found.totals.requests["okta", "200"] > 3
+    assert found.totals.requests["target", "201"] >= len(world.actual_people())
+    assert all(0 <= one.remaining <= one.limit for one in found.headroom.values())
+
+
+def test_without_the_system_log_full_cycles_go_on_and_the_board_says_so(world: Rig) -> None:
+    world.okta.faults.add("status", path="/api/v1/logs", count=-1, status=403)
+    with inside(Inside([world.config])) as made:
+        made.logs("cycle done", cycle="full")
+        eventually(lambda: any("System Log" in text for text in made.warnings()), "a warning")
+        assert len(made.events("the System Log cannot be read: no deltas", level="warning")) == 1
+        assert not made.events("connection quarantined")
+        world.okta.faults.clear()
+        made.daemon.board.connection("acme")
+        made.daemon._served["acme"].hurry_full()  # its next turn
+        eventually(lambda: made.warnings() == (), "the warning is over")
+        world.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+        made.logs("applied", object="new@example.com")
+
+
+def test_okta_out_of_order_at_the_start_is_made_up_for_as_soon_as_it_answers(world: Rig) -> None:
+    world.okta.faults.add("status", count=-1, status=400)
+    with inside(Inside([world.config])) as made:
+        made.logs("cycle failed", cycle="full")
+        again = made.daemon._timetable.next_run("acme", "full")
+        assert again is not None
+        assert again < datetime.now(UTC) + timedelta(minutes=2)
+        world.okta.faults.clear()
+        made.daemon._timetable.bring_forward("acme", "full")
+        made.logs("cycle done", cycle="full")
+    world.assert_exact()
+
+
+def test_a_store_in_other_hands_hides_no_connection_and_is_tried_again(world: Rig) -> None:
+    text = world.config.read_text()
+    beta = world.folder / "beta.toml"
+    with second_connection(world, beta, text):
+        (settings,) = load([beta], environ=os.environ).connections
+        with open_for_writing(settings, owner="somebody"):
+            made = Inside([world.config, beta])
+            with inside(made):
+                made.logs("cycle done", cycle="full", connection="acme")
+                made.logs("the store cannot be used", connection="beta")
+                assert "somebody" in made.daemon.board.broken()["beta"]
+        # tried again at its full interval, when the store is free
+        made = Inside([world.config, beta])
+        with open_for_writing(settings, owner="somebody") as store, inside(made):
+            made.logs("the store cannot be used", connection="beta")
+            store.unlock()
+            made.daemon._timetable.bring_forward("beta", "full")
+            made.logs("cycle done", connection="beta", cycle="full")
+            eventually(lambda: not made.daemon.board.broken(), "nothing is broken")
+
+
+def test_when_no_connection_can_begin_neither_does_the_daemon(world: Rig, tmp_path: Path) -> None:
+    (settings,) = load([world.config], environ=os.environ).connections
+    with open_for_writing(settings, owner="somebody"):
+        made = Inside([world.config])
+        made.run()
+        assert isinstance(made.error, RefusedError)
+        assert "somebody" in made.error.message
+    made = Inside([tmp_path / "none.toml"])
+    made.run()
+    assert isinstance(made.error, ConfigurationError)
+
+
+@contextmanager
+def listening(
+    address: tuple[str, int], board: Board, settings: Callable[[], Sequence[ConnectionSettings]]
+) -> Iterator[None]:
+    """The smallest server there is."""
+    with socket.socket() as sock:
+        sock.bind(address)
+        sock.listen()
+        assert [one.name for one in settings()] == ["acme"]
+        yield
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_port_in_use_names_the_setting_and_gives_the_store_back(world: Rig) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        listen_on(world, taken.getsockname()[1])
+        made = Inside([world.config], Hooks(http=listening))
+        made.run()
+    assert made.error is not None
+    assert made.error.exit_code == 1
+    assert f'server.listen = "127.0.0.1:{taken_port(world)}"' in made.error.message
+    world.sync()
+
+
+def taken_port(world: Rig) -> str:
+    return world.config.read_text().rpartition("listen = ")[2].split(":")[1].split('"')[0]
+
+
+def test_a_reload_moves_the_server_or_leaves_it_where_it_was(world: Rig) -> None:
+    first, second = free_port(), free_port()
+    listen_on(world, first)
+    with inside(Inside([world.config], Hooks(http=listening))) as made:
+        eventually(lambda: answers(first), "the server")
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", second))
+            taken.listen()
+            listen_on(world, second)
+            made.daemon.reload()
+            made.logs("server.listen not changed", level="error")
+            assert answers(first)
+        made.daemon.reload()
+        made.logs("settings reloaded", times=2)
+        assert answers(second)
+        assert not answers(first)
+
+
+def test_a_reload_with_one_broken_file_keeps_what_it_had_and_shows_it(
+    world: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = world.config.read_text()
+    with inside(Inside([world.config])) as made:
+        made.logs("running")
+        world.config.write_text("not TOML at all")
+        made.daemon.reload()
+        made.logs("settings not used")
+        eventually(lambda: "acme" in made.daemon.board.broken(), "it is shown")
+        assert [one.name for one in made.daemon.settings()] == ["acme"]
+        world.config.write_text(good)
+        made.daemon.reload()
+        eventually(lambda: not made.daemon.board.broken(), "it is whole again")
