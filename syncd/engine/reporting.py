@@ -19,7 +19,7 @@ from syncd.ports import Store
 from syncd.ports.history import Reach
 from syncd.ports.trail import JournalEntry
 from syncd.redact import Redactor
-from syncd.report.view import DRIFT_KINDS, SCHEMA, Report, Row, verdict
+from syncd.report.view import DRIFT_KINDS, SCHEMA, Report, Row, differing, verdict
 from syncd.settings.schema import ConnectionSettings
 
 RUNS_TOLD = 500
@@ -85,7 +85,7 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
             "applied": dict(sorted(applied.items())),
             **rows.totals(days),
             "decisions": _tally(decisions),
-            "drift": {"found": sum(drift["found"].values()), "repaired": sum(drift["repaired"].values())},
+            "drift": {"found": differing(drift["found"]), "repaired": sum(drift["repaired"].values())},
             "failures": {
                 "objects": len(troubles),
                 "open": sum(one["end"] == "open" for one in troubles),
@@ -142,7 +142,7 @@ def _drift(store: Store, notes: Sequence[JournalEntry], reach: Reach) -> dict[st
             {
                 "at": timestamp(note.at),
                 "run_id": note.run_id,
-                "found": sum(summary.values()),
+                "found": differing(summary),
                 "fixed": bool(said.get("fixed")),
                 "summary": summary,
             }
@@ -178,6 +178,7 @@ def _last_drift(store: Store) -> dict[str, Any] | None:
         return None
     return {
         "created_at": found.get("created_at"),
+        "complete": found.get("complete") is not False,
         "summary": _kinds(found.get("summary")),
         "items": found["items"],
     }

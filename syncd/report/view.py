@@ -10,21 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from syncd.core.counting import counted
+from syncd.core.drift import REPORTED_ONLY, DriftKind
 
 SCHEMA = "syncd.report/1"
-DRIFT_KINDS = (
-    "missing_user",
-    "unmanaged_user",
-    "changed_user",
-    "wrongly_active_user",
-    "wrongly_inactive_user",
-    "missing_group",
-    "unmanaged_group",
-    "renamed_group",
-    "missing_member",
-    "extra_member",
-    "unknown",
-)
+DRIFT_KINDS = tuple(kind.value for kind in DriftKind)
 Row = Mapping[str, Any]
 Rows = Callable[[], Iterator[Row]]
 _TOKEN_WARNS = 30
@@ -120,13 +109,18 @@ def _are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
+def differing(summary: Mapping[str, int]) -> int:
+    """How many of the differences are in something of ours; what nobody manages is only reported."""
+    return sum(count for kind, count in summary.items() if kind not in REPORTED_ONLY)
+
+
 def _drift(facts: Mapping[str, Any]) -> dict[str, str]:
     """Did anybody change it behind our back?"""
     drift = facts["drift"]
     last = drift["last"]
     if last is None:
         return _said("warn", "Split itself was never compared: changes made there by hand would not show.")
-    found = sum(count for kind, count in last["summary"].items() if kind in DRIFT_KINDS)
+    found = differing(last["summary"])
     if not found:
         return _said(
             "good", f"Nobody changed Split behind syncd's back (compared {when(last['created_at'])})."
