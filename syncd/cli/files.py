@@ -30,14 +30,15 @@ class OutputFile:
             raise self._unwritable(error) from None
         if stat.S_ISLNK(mode):
             raise PermanentError(
-                f"{path} is a symbolic link; {what} is not written through it", hint="Name a plain file."
+                f"{path} is a symbolic link; {what} is not written through it",
+                hint="Name another file; a link is not followed.",
             )
         if not stat.S_ISREG(mode):
             raise PermanentError(f"{path} exists and is no plain file", hint="Name another file.")
         if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
             raise PermanentError(
                 f"{path} cannot be written: its directory is missing or not writable",
-                hint="Create the directory, or name another file.",
+                hint="Name another file, or create the directory.",
             )
 
     def write(self, pieces: Iterable[str]) -> None:

@@ -110,13 +110,13 @@ def _format(form: str | None, output: Path | None, *, as_json: bool) -> Format:
     return found
 
 
-def _moment(text: str, now: datetime) -> datetime:
-    """Reads a duration before now, or a date. Raises UsageError."""
+def _moment(text: str, now: datetime) -> datetime | None:
+    """Reads a duration before now, or a date; None for what is longer ago than any store. Raises UsageError."""
     from syncd.settings.values import read_duration  # noqa: PLC0415  (pydantic)
 
     said = text.strip()
     try:
-        return datetime.combine(date.fromisoformat(said), time(), UTC)
+        return _worth(datetime.combine(date.fromisoformat(said), time(), UTC))
     except ValueError:
         pass
     try:
@@ -127,9 +127,13 @@ def _moment(text: str, now: datetime) -> datetime:
             hint="Write a whole number and one unit (12h, 7d), or a date like 2026-03-01.",
         ) from None
     try:
-        return now - reach
+        return _worth(now - reach)
     except OverflowError:
-        return datetime.min.replace(tzinfo=UTC)  # longer ago than there are years: everything
+        return None
+
+
+def _worth(moment: datetime) -> datetime | None:
+    return moment if moment.year >= 2000 else None
 
 
 def _reports(
