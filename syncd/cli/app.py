@@ -28,6 +28,7 @@ COMMANDS = {
     "drift": ("syncd.cli.drift", "Find what was changed at the target behind syncd's back."),
     "run": ("syncd.cli.run", "Provision continuously: the daemon, for every connection given."),
     "status": ("syncd.cli.status", "Show runs, held changes and failing objects."),
+    "report": ("syncd.cli.report", "Write the audit report: who has access, since when, why."),
     "held": ("syncd.cli.held", "Show what safety checks hold, with numbers and reasons."),
     "approve": ("syncd.cli.approve", "Release held changes: exactly those, once."),
     "reject": ("syncd.cli.reject", "Drop held changes until the world moves."),

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,11 +12,11 @@ import click
 
 from syncd.cli import exits
 from syncd.cli.choices import json_option
+from syncd.cli.files import OutputFile
 from syncd.cli.options import Command, LazyGroup, globals_of
 from syncd.cli.session import Answer, Session
 from syncd.core.counting import counted
-from syncd.errors import PermanentError, SyncdError, UsageError
-from syncd.redact import Redactor
+from syncd.errors import UsageError
 from syncd.report import jsondoc
 from syncd.report.audit_text import verification_lines
 
@@ -105,8 +102,11 @@ def export(
     """
     with Session(globals_of(ctx), as_json=as_json) as session:
         settings = session.only_connection("audit export")
+        file = None
+        if output is not None:
+            file = OutputFile(output, "the audit trail", instead="Leave -o out for the trail on stdout.")
         reach = None if since is None else _duration(since)
-        _learn(session.redactor, settings)
+        session.learn(settings)
         from syncd.engine.audit import SCHEMA, exported  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_for_status  # noqa: PLC0415
 
@@ -122,8 +122,8 @@ def export(
                 )
             )
             about: dict[str, Any] = {"schema": SCHEMA, "connection": settings.name}
-            if output is not None:
-                _save(output, _lines(rows))
+            if file is not None:
+                file.write(_lines(rows))
                 if as_json:
                     session.console.data([jsondoc.dumps(about | {"file": str(output), "rows": rows.count})])
                 session.note(f"{counted(rows.count, 'row')} of the audit trail written to {output}")
@@ -163,35 +163,3 @@ def _duration(text: str) -> timedelta:
         raise UsageError(
             f"--since {text:.40} is not a duration", hint="Write a whole number and one unit: 30m, 12h, 7d."
         ) from None
-
-
-def _learn(redactor: Redactor, settings: ConnectionSettings) -> None:
-    """The secrets of today, so that none of them is exported; who may read the store need not have them."""
-    for _, ref in settings.secrets():
-        with contextlib.suppress(SyncdError):
-            redactor.add(ref.read())
-
-
-def _save(path: Path, lines: Iterator[str]) -> None:
-    """Replaces the file in one step, mode 0600. Raises PermanentError for a file that cannot be written."""
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise PermanentError(f"{path} exists and is no plain file", hint="Name another file.")
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(beside, flags, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.writelines(lines)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                beside.unlink()
-            raise
-    except (OSError, ValueError) as error:
-        cause = getattr(error, "strerror", None) or str(error)
-        raise PermanentError(
-            f"the audit trail cannot be written to {path}: {cause}", hint="Name another file."
-        ) from error

@@ -10,8 +10,8 @@ import click
 
 from syncd.cli import exits
 from syncd.cli.choices import allow_option, detailed_option, json_option, selected, selection_options
+from syncd.cli.files import OutputFile
 from syncd.cli.options import Command, globals_of
-from syncd.cli.planfile import PlanFile
 from syncd.cli.planning import plan_document_of, shown_lines
 from syncd.cli.session import Answer, Session
 from syncd.report import jsondoc
@@ -66,7 +66,9 @@ def run_plan(
     detailed: bool = False,
 ) -> int:
     """`plan`, and `sync --dry-run`. Raises SyncdError for a plan file that cannot be written."""
-    file = None if output is None else PlanFile(output)
+    file = None
+    if output is not None:
+        file = OutputFile(output, "the plan", instead="For the plan on stdout use --json.")
     if file is not None:
         session.only_connection("plan -o")
 
@@ -86,7 +88,7 @@ def run_plan(
             for problem in planned.problems:
                 session.fail(problem, connection=settings.name if session.several else "")
             if file is not None:
-                file.write(plan_document_of(planned))
+                file.write(jsondoc.pieces(plan_document_of(planned)))
                 session.note(
                     f"The plan is saved in {file.path}. To apply exactly this: syncd apply {file.path}"
                 )

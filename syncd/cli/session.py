@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -151,6 +151,12 @@ class Session:
                 hint="name the settings file of one of them with --config",
             )
         return loaded.connections[0]
+
+    def learn(self, settings: ConnectionSettings) -> None:
+        """The secrets of today, so that none of them is shown; who may read the store need not have them."""
+        for _, ref in settings.secrets():
+            with suppress(SyncdError):
+                self.redactor.add(ref.read())
 
     # answers
 

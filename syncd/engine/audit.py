@@ -70,11 +70,11 @@ def exported(
     """
     length, _ = store.journal_head()
     rows = store.journal_entries(until=length, run_id=run_id, since=_moment(now, since))
-    clean = _cleaner(redactor)
+    clean = cleaner(redactor)
     for entry in rows:
         document = entry_document(entry)
         yield {"schema": SCHEMA, "connection": connection} | {
-            key: value if key in _OURS else _cleaned(value, clean) for key, value in document.items()
+            key: value if key in _OURS else cleaned(value, clean) for key, value in document.items()
         }
 
 
@@ -144,16 +144,16 @@ def _object(change: Mapping[str, Any]) -> str | None:
     return None if name is None else str(name)
 
 
-def _cleaner(redactor: Redactor) -> Callable[[str], str]:
+def cleaner(redactor: Redactor) -> Callable[[str], str]:
     """Most texts of a trail come again and again."""
     return lru_cache(maxsize=4096)(redactor.text)
 
 
-def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:
+def cleaned(value: Any, clean: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, dict):
-        return {clean(key): _cleaned(item, clean) for key, item in value.items()}
+        return {clean(key): cleaned(item, clean) for key, item in value.items()}
     if isinstance(value, list):
-        return [_cleaned(item, clean) for item in value]
+        return [cleaned(item, clean) for item in value]
     return value

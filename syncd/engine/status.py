@@ -49,7 +49,7 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
             }
             for failure in failures
         ],
-        "token": _token(settings.split.token_created, now.date()),
+        "token": token_document(settings.split.token_created, now.date()),
     }
 
 
@@ -78,7 +78,7 @@ def _run(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def _token(created: date | None, today: date) -> dict[str, Any] | None:
+def token_document(created: date | None, today: date) -> dict[str, Any] | None:
     if created is None:
         return None
     return {"created": created.isoformat(), "expires_in_days": token_days_left(created, today)}

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from syncd.core.change import Change, ChangeKind
 from syncd.core.plan import Hold
 from syncd.model import KnownGroup, KnownUser, PushedGroup, PushedUser
+from syncd.ports.history import History
 from syncd.ports.stage import Stage
 from syncd.ports.trail import ChainReport, Head, JournalEntry
 
@@ -161,7 +162,7 @@ class Decided:
     """What each of them is about: change id to object key."""
 
 
-class Store(Protocol):
+class Store(History, Protocol):
     """What one connection remembers: one file, one writer."""
 
     # meta

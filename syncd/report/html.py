@@ -1,8 +1,4 @@
-"""Runs as one self-contained HTML page: no script, nothing loaded from anywhere. Pure: a view in, text out.
-
-Names from Okta and the target are hostile text: escaped by the template engine, and stripped of what could steer a
-terminal or hide something when the page is copied from.
-"""
+"""The demo's story as one self-contained HTML page: no script, nothing loaded. Pure: a view in, text out."""
 
 from __future__ import annotations
 
@@ -12,13 +8,11 @@ from functools import cache
 from itertools import groupby
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
+from jinja2 import Template
 
 from syncd.core.counting import counted
-from syncd.redact import strip_controls
-from syncd.report.lines import facts, shown
-from syncd.report.text import done_words
+from syncd.report.lines import shown
+from syncd.report.page import environment
 
 SHOWN_OF_A_KIND = 300
 _REMOVING = frozenset({"remove_member", "deactivate_user", "unlink_group", "delete_group"})
@@ -69,30 +63,15 @@ def story_html(view: StoryView) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("syncd.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=_harmless,
-    )
-    environment.filters |= {
+    made = environment().overlay()
+    made.filters = {
+        **made.filters,
         "kinds": _kinds,
-        "heading": lambda kind: kind.replace("_", " ").capitalize(),
-        "done": done_words,
         "who": _who,
         "differing": _differing,
         "sign": _sign,
-        "facts": facts,
-        "total": lambda counts: sum(counts.values()),
     }
-    return environment.get_template("story.html.j2")
-
-
-def _harmless(value: object) -> object:
-    return strip_controls(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return made.get_template("story.html.j2")
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,3 +64,18 @@ def error_document(
         "exit_code": exit_code,
     }
     return document if connection is None else {**document, "connection": connection}
+
+
+def list_pieces(documents: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The text of a `syncd.list/1` piece by piece, its items as `pieces` writes them."""
+    yield '{\n  "items": ['
+    before = "\n    "
+    for document in documents:
+        yield before
+        before = ",\n    "
+        waiting = ""
+        for piece in pieces(document):
+            yield waiting.replace("\n", "\n    ")
+            waiting = piece
+        yield waiting.rstrip("\n").replace("\n", "\n    ")
+    yield f'\n  ],\n  "schema": "{LIST_SCHEMA}"\n}}\n'

@@ -24,7 +24,7 @@ from syncd.redact import Redactor
 from syncd.store.rows import at_moment, canonical, change_of, columns, moment
 
 PAGE = 500
-_COLUMNS = (
+COLUMNS = (
     "sequence",
     "at",
     "run_id",
@@ -37,10 +37,10 @@ _COLUMNS = (
     "body",
     "previous",
 )
-_INSERT = f"INSERT INTO journal ({', '.join(_COLUMNS)}, hash) VALUES ({', '.join('?' * 12)})"  # noqa: S608  (constants)
-SELECT = f"SELECT {', '.join(_COLUMNS)}, hash FROM journal"  # noqa: S608  (constants)
+_INSERT = f"INSERT INTO journal ({', '.join(COLUMNS)}, hash) VALUES ({', '.join('?' * 12)})"  # noqa: S608  (constants)
+SELECT = f"SELECT {', '.join(COLUMNS)}, hash FROM journal"  # noqa: S608  (constants)
 _WITH_INTENT = (
-    f"SELECT {columns(_COLUMNS, 'j')}, j.hash, i.body FROM journal j"  # noqa: S608  (constants)
+    f"SELECT {columns(COLUMNS, 'j')}, j.hash, i.body FROM journal j"  # noqa: S608  (constants)
     " LEFT JOIN journal i ON j.entry = 'outcome' AND i.sequence = j.refers AND i.entry = 'intent'"
 )
 _LAST = (
@@ -235,7 +235,7 @@ def entries(
     if since is not None:
         wheres["j.at >= ?"] = moment(since)
     query = f"{_WITH_INTENT} WHERE {' AND '.join(wheres)} ORDER BY j.sequence LIMIT {PAGE}"
-    return [_entry(row) for row in conn.execute(query, tuple(wheres.values())).fetchall()]
+    return [entry_of(row) for row in conn.execute(query, tuple(wheres.values())).fetchall()]
 
 
 def last_outcomes(conn: sqlite3.Connection, okta_id: str, limit: int) -> list[JournalEntry]:
@@ -245,10 +245,11 @@ def last_outcomes(conn: sqlite3.Connection, okta_id: str, limit: int) -> list[Jo
         " ORDER BY j.sequence DESC LIMIT ?2",
         (okta_id, limit),
     )
-    return [_entry(row) for row in rows.fetchall()]
+    return [entry_of(row) for row in rows.fetchall()]
 
 
-def _entry(row: tuple[Any, ...]) -> JournalEntry:
+def entry_of(row: tuple[Any, ...]) -> JournalEntry:
+    """From `COLUMNS`, the hash, and the body of the intent. Raises PermanentError for an unreadable row."""
     sequence, at, run_id, entry, refers, kind, okta_id, group_id, applied, body, previous, digest, asked = row
     try:
         return JournalEntry(

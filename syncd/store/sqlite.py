@@ -25,9 +25,10 @@ from syncd.store.private import Scratch, make_file
 from syncd.store.reads import StoreReads
 from syncd.store.rows import moment
 from syncd.store.stage import SqliteStage
+from syncd.store.telling import Telling
 
 
-class SqliteStore(StoreReads):
+class SqliteStore(StoreReads, Telling):
     """Opened by `opening`. Safe to share between threads: one of them is inside at a time."""
 
     def __init__(

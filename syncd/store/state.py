@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 
 from syncd.model import KnownGroup, KnownUser
 from syncd.ports.store import Due, Population, RunRecord
+from syncd.store.history import run_record
 from syncd.store.rows import (
     KNOWN_GROUP_COLUMNS,
     KNOWN_USER_COLUMNS,
-    at_moment,
     canonical,
     columns,
     known_group,
@@ -194,18 +194,7 @@ def runs(conn: sqlite3.Connection, limit: int) -> list[RunRecord]:
         " ORDER BY started DESC, rowid DESC LIMIT ?",
         (limit,),
     ).fetchall()
-    return [
-        RunRecord(
-            run_id=run_id,
-            kind=kind,
-            started=at_moment(started),
-            finished=None if finished is None else at_moment(finished),
-            status=status,
-            summary=json.loads(summary),
-            error=None if error is None else json.loads(error),
-        )
-        for run_id, kind, started, finished, status, summary, error in rows
-    ]
+    return [run_record(row) for row in rows]
 
 
 _DUE = """

@@ -1,0 +1,220 @@
+"""The audit report of one connection, from its store alone (contract: syncd.report/1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from syncd.core.plan import timestamp
+from syncd.engine import report_rows as rows
+from syncd.engine.audit import cleaned, cleaner, verification
+from syncd.engine.quarantine import current
+from syncd.engine.repair import LAST_DRIFT_KEY
+from syncd.engine.run import COMPLETE_READ_KEY
+from syncd.engine.status import token_document
+from syncd.errors import PermanentError, UsageError
+from syncd.ports import Store
+from syncd.ports.history import Reach
+from syncd.ports.trail import JournalEntry
+from syncd.redact import Redactor
+from syncd.report.view import DRIFT_KINDS, SCHEMA, Report, Row, differing, verdict
+from syncd.settings.schema import ConnectionSettings
+
+RUNS_TOLD = 500
+WAITS = (1.0, 5.0, 30.0, 120.0, 600.0)
+_OURS = frozenset({"at", "since", "approved_at", "run_id", "change", "kind", "result", "by", "sequence"})
+"""Digests, times, ids and words that syncd itself makes."""
+
+
+def report(
+    store: Store, settings: ConnectionSettings, redactor: Redactor, *, now: datetime, reach: Reach
+) -> Report:
+    """What the report shows; its long lists are read from the store while they are walked, which must stay open.
+
+    Raises UsageError for a run that is not known, PermanentError for an unreadable row.
+    """
+    if reach.run_id is not None and store.run(reach.run_id) is None:
+        raise UsageError(
+            f"there is no run {reach.run_id}", hint="syncd status and syncd report name the runs"
+        )
+    clean = cleaner(redactor)
+
+    def walked(made: Iterator[Mapping[str, Any]]) -> Iterator[Row]:
+        for row in made:
+            yield {key: value if key in _OURS else cleaned(value, clean) for key, value in row.items()}
+
+    facts = cleaned(_facts(store, settings, now, reach), clean)
+    facts["audit"] = _audit(store, settings.name)
+    return Report(
+        facts=facts | {"verdict": verdict(facts)},
+        changes=lambda: walked(map(rows.change_row, store.outcomes(reach))),
+        access=lambda: walked(map(rows.grant_row, store.grants())),
+        without_group=lambda: walked(map(rows.grant_row, store.without_group())),
+    )
+
+
+def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Reach) -> dict[str, Any]:
+    counts = store.change_counts(reach)
+    days = rows.day_rows(counts)
+    since = reach.since
+    if reach.run_id is not None and (run := store.run(reach.run_id)) is not None:
+        since = run.started
+    holds = [rows.hold_row(hold) for hold in store.hold_stories(since)]
+    troubles = [rows.trouble_row(one, now) for one in store.troubles(reach)]
+    notes = list(store.notes(reach))
+    decisions = _decisions(store, notes)
+    applied: dict[str, int] = {}
+    for one in counts:
+        if one.result == "applied":
+            applied[one.kind] = applied.get(one.kind, 0) + one.count
+    drift = _drift(store, notes, reach)
+    sick = current(store)
+    return {
+        "schema": SCHEMA,
+        "connection": settings.name,
+        "created_at": timestamp(now),
+        "period": {
+            "since": None if reach.since is None else timestamp(reach.since),
+            "until": timestamp(now),
+            "run_id": reach.run_id,
+        },
+        "summary": {
+            "runs": dict(store.run_counts(reach)),
+            "applied": dict(sorted(applied.items())),
+            **rows.totals(days),
+            "decisions": _tally(decisions),
+            "drift": {"found": differing(drift["found"]), "repaired": sum(drift["repaired"].values())},
+            "failures": {
+                "objects": len(troubles),
+                "open": sum(one["end"] == "open" for one in troubles),
+            },
+            "holds": {
+                "raised": len(holds),
+                "waiting_changes": sum(one["waiting"] for one in holds if one["state"] == "waiting"),
+            },
+        },
+        "current": _current(store),
+        "last_complete_read": store.recall(COMPLETE_READ_KEY),
+        "quarantine": sick.document() if sick else None,
+        "token": token_document(settings.split.token_created, now.date()),
+        "open_writes": len(store.open_intents()),
+        "days": days,
+        "time_to_apply": rows.wait_rows(store.waits(reach, WAITS)),
+        "decisions": decisions,
+        "drift": drift,
+        "failures": troubles,
+        "outages": [rows.outage_row(one, now) for one in store.outages(since)],
+        "safety": holds,
+        "groups": _groups(store),
+        "runs": [rows.run_row(run) for run in store.told_runs(reach, limit=RUNS_TOLD)],
+    }
+
+
+def _decisions(store: Store, notes: Sequence[JournalEntry]) -> list[dict[str, Any]]:
+    told = [
+        note for note in notes if isinstance(note.body, dict) and {"decision", "release"} & note.body.keys()
+    ]
+    ids = sorted({str(each) for note in told for each in note.body.get("changes", ())})
+    known = store.known_changes(ids) if ids else {}
+    return [rows.decision_row(note, known) for note in told]
+
+
+def _tally(decisions: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many decisions of each sort people made."""
+    counts = {"approve": 0, "reject": 0, "release": 0, "forget": 0}
+    for one in decisions:
+        counts[one["decision"]] = counts.get(one["decision"], 0) + 1
+    return counts
+
+
+def _drift(store: Store, notes: Sequence[JournalEntry], reach: Reach) -> dict[str, Any]:
+    """Comparisons with the target in the period, and the last one whenever it was."""
+    checks = []
+    found: dict[str, int] = {}
+    for note in notes:
+        said = note.body.get("drift") if isinstance(note.body, dict) else None
+        if not isinstance(said, dict):
+            continue
+        summary = _kinds(said.get("summary"))
+        checks.append(
+            {
+                "at": timestamp(note.at),
+                "run_id": note.run_id,
+                "found": differing(summary),
+                "fixed": bool(said.get("fixed")),
+                "summary": summary,
+            }
+        )
+        for kind, count in summary.items():
+            found[kind] = found.get(kind, 0) + count
+    last = _last_drift(store)
+    if last is not None:
+        last["fixed"] = checks[-1]["fixed"] if checks else None
+    return {
+        "comparisons": store.comparisons(reach),
+        "checks": checks,
+        "found": dict(sorted(found.items())),
+        "repaired": dict(store.repairs(reach)),
+        "last": last,
+    }
+
+
+def _kinds(summary: object) -> dict[str, int]:
+    if not isinstance(summary, dict):
+        return {}
+    return {
+        kind: summary[kind] for kind in DRIFT_KINDS if isinstance(summary.get(kind), int) and summary[kind]
+    }
+
+
+def _last_drift(store: Store) -> dict[str, Any] | None:
+    try:
+        found = json.loads(store.recall(LAST_DRIFT_KEY) or "null")
+    except ValueError:
+        return None
+    if not isinstance(found, dict) or not isinstance(found.get("items"), list):
+        return None
+    return {
+        "created_at": found.get("created_at"),
+        "complete": found.get("complete") is not False,
+        "summary": _kinds(found.get("summary")),
+        "items": found["items"],
+    }
+
+
+def _current(store: Store) -> dict[str, int]:
+    population = store.population()
+    return {
+        "users": population.users,
+        "active_users": population.active_users,
+        "groups": population.groups,
+        "memberships": population.memberships,
+        "without_group": store.people_without_group(),
+    }
+
+
+def _groups(store: Store) -> list[dict[str, Any]]:
+    """The groups at the target, and how many people are in each."""
+    sizes = store.population().by_group
+    linked = [
+        {
+            "group": group.pushed.name,
+            "okta_id": group.okta_id,
+            "scim_id": group.pushed.scim_id,
+            "rule": group.wanted.rule,
+            "members": sizes.get(group.okta_id, 0),
+        }
+        for group in store.groups()
+        if group.pushed is not None
+    ]
+    return sorted(linked, key=lambda one: (str(one["group"]).lower(), str(one["okta_id"])))
+
+
+def _audit(store: Store, connection: str) -> dict[str, Any]:
+    try:
+        found = verification(store, connection, None)
+    except PermanentError:
+        return {"intact": False, "length": None, "head": None, "broken": None, "pruned_until": None}
+    return {key: found[key] for key in ("intact", "length", "head", "broken", "pruned_until")}

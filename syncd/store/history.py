@@ -1,0 +1,365 @@
+"""The questions of an audit report in SQL: counted there, and streamed where the answer is long.
+
+Text from outside is never taken out of JSON by SQLite: it may hold lone surrogates, which are no UTF-8. Whole bodies
+come back instead and are decoded here.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from syncd.core.change import GROUP_KINDS, MEMBERSHIPS, ChangeKind
+from syncd.ports.history import DayCount, Done, Grant, HoldStory, Outage, Reach, Trouble, Waits
+from syncd.ports.store import RunRecord
+from syncd.store.journal import COLUMNS as JOURNAL_COLUMNS
+from syncd.store.journal import entry_of
+from syncd.store.rows import Row, at_moment, columns, moment
+
+PAGE = 500
+_RUN = "SELECT run_id, kind, started, finished, status, summary, error FROM runs"
+_TELLS = """(status IS NULL OR status <> 'succeeded' OR EXISTS (
+    SELECT 1 FROM json_each(summary) part WHERE part.type = 'object' AND part.value <> '{}'))"""
+_RESULT = """CASE WHEN applied = 1 THEN 'applied'
+    WHEN json_valid(body) AND json_extract(body, '$.deferred') THEN 'deferred' ELSE 'failed' END"""
+
+
+def _quoted(kinds: Sequence[str]) -> str:
+    return ", ".join(f"'{kind}'" for kind in sorted(kinds))
+
+
+_FAMILY = (
+    f"CASE WHEN kind IN ({_quoted(list(MEMBERSHIPS))}) THEN 'member'"
+    f" WHEN kind IN ({_quoted(list(GROUP_KINDS))}) THEN 'group' ELSE 'user' END"
+)
+
+
+def _within(reach: Reach, at: str, run: str = "run_id") -> tuple[str, list[str]]:
+    """Conditions with their values; always at least one condition."""
+    wheres, values = ["1"], []
+    if reach.since is not None:
+        wheres.append(f"{at} >= ?")
+        values.append(moment(reach.since))
+    if reach.run_id is not None:
+        wheres.append(f"{run} = ?")
+        values.append(reach.run_id)
+    return " AND ".join(wheres), values
+
+
+def run_record(row: Row) -> RunRecord:
+    run_id, kind, started, finished, status, summary, error = row
+    return RunRecord(
+        run_id=run_id,
+        kind=kind,
+        started=at_moment(started),
+        finished=None if finished is None else at_moment(finished),
+        status=status,
+        summary=json.loads(summary),
+        error=None if error is None else json.loads(error),
+    )
+
+
+def run(conn: sqlite3.Connection, run_id: str) -> RunRecord | None:
+    row = conn.execute(f"{_RUN} WHERE run_id = ?", (run_id,)).fetchone()
+    return None if row is None else run_record(row)
+
+
+def run_counts(conn: sqlite3.Connection, reach: Reach) -> dict[str, int]:
+    where, values = _within(reach, "started")
+    rows = conn.execute(
+        f"SELECT coalesce(status, 'unfinished'), count(*) FROM runs WHERE {where} GROUP BY 1 ORDER BY 1",  # noqa: S608
+        values,
+    )
+    return dict(rows.fetchall())
+
+
+def told_runs(conn: sqlite3.Connection, reach: Reach, limit: int) -> list[RunRecord]:
+    where, values = _within(reach, "started")
+    tells = "1" if reach.run_id is not None else _TELLS
+    rows = conn.execute(
+        f"{_RUN} WHERE {where} AND {tells} ORDER BY started DESC, rowid DESC LIMIT ?", (*values, limit)
+    )
+    return [run_record(row) for row in rows.fetchall()]
+
+
+# Runs in a row that have as many runs before them which did not fail belong to one outage.
+_OUTAGES = """
+WITH numbered AS (
+    SELECT started, finished, status, error, rowid AS place,
+        count(*) FILTER (WHERE status <> 'failed') OVER (ORDER BY started, rowid) AS island
+    FROM runs WHERE status IS NOT NULL),
+islands AS (
+    SELECT min(started) AS first, max(started) AS youngest, max(coalesce(finished, started)) AS last,
+        count(*) AS runs, max(place) AS place
+    FROM numbered WHERE status = 'failed' GROUP BY island)
+SELECT first, last, (SELECT min(r.started) FROM runs r WHERE r.status <> 'failed' AND r.started > youngest),
+    runs, (SELECT r.error FROM runs r WHERE r.rowid = place)
+FROM islands ORDER BY first
+"""
+
+
+def outages(conn: sqlite3.Connection, since: datetime | None) -> list[Outage]:
+    found = [
+        Outage(
+            first=at_moment(first),
+            last=at_moment(last),
+            ended=None if ended is None else at_moment(ended),
+            runs=runs,
+            error=None if error is None else json.loads(error),
+        )
+        for first, last, ended, runs, error in conn.execute(_OUTAGES).fetchall()
+    ]
+    return [one for one in found if since is None or one.ended is None or one.ended >= since]
+
+
+def change_counts(conn: sqlite3.Connection, reach: Reach) -> list[DayCount]:
+    where, values = _within(reach, "at")
+    rows = conn.execute(
+        f"SELECT substr(at, 1, 10), kind, {_RESULT}, count(*) FROM journal"  # noqa: S608  (constants)
+        f" WHERE entry = 'outcome' AND kind IS NOT NULL AND {where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        values,
+    )
+    return [DayCount(*row) for row in rows.fetchall()]
+
+
+def waits(conn: sqlite3.Connection, reach: Reach, bounds: Sequence[float]) -> Waits:
+    where, values = _within(reach, "j.at", "j.run_id")
+    steps = " ".join(f"WHEN took <= {float(bound)} THEN {at}" for at, bound in enumerate(bounds))
+    rows = conn.execute(
+        f"SELECT CASE {steps} ELSE {len(bounds)} END, count(*) FROM ("  # noqa: S608  (numbers and constants)
+        " SELECT (julianday(j.at) - julianday(r.started)) * 86400 AS took"
+        " FROM journal j JOIN runs r ON r.run_id = j.run_id"
+        f" WHERE j.entry = 'outcome' AND j.applied = 1 AND {where}) GROUP BY 1",
+        values,
+    )
+    found = dict(rows.fetchall())
+    return Waits(tuple(bounds), tuple(found.get(at, 0) for at in range(len(bounds) + 1)))
+
+
+_OUTCOMES = (
+    f"SELECT {columns(JOURNAL_COLUMNS, 'j')}, j.hash, i.body, i.at, r.started FROM journal j"  # noqa: S608  (constants)
+    " LEFT JOIN journal i ON i.sequence = j.refers AND i.entry = 'intent'"
+    " LEFT JOIN runs r ON r.run_id = j.run_id WHERE j.entry = 'outcome' AND {where} ORDER BY j.sequence"
+)
+_NOTES = (
+    f"SELECT {columns(JOURNAL_COLUMNS, 'j')}, j.hash, NULL FROM journal j"  # noqa: S608  (constants)
+    " WHERE j.entry = 'note' AND {where} ORDER BY j.sequence"
+)
+
+
+def outcomes(conn: sqlite3.Connection, reach: Reach) -> sqlite3.Cursor:
+    where, values = _within(reach, "j.at", "j.run_id")
+    return conn.execute(_OUTCOMES.format(where=where), values)
+
+
+def outcome(row: Row) -> Done:
+    *entry, intended, begun = row
+    return Done(
+        entry=entry_of(tuple(entry)),
+        intended_at=None if intended is None else at_moment(intended),
+        run_started=None if begun is None else at_moment(begun),
+    )
+
+
+def notes(conn: sqlite3.Connection, reach: Reach) -> sqlite3.Cursor:
+    where, values = _within(reach, "j.at", "j.run_id")
+    return conn.execute(_NOTES.format(where=where), values)
+
+
+def comparisons(conn: sqlite3.Connection, reach: Reach) -> int:
+    where, values = _within(reach, "started")
+    (count,) = conn.execute(
+        f"SELECT count(*) FROM runs WHERE kind = 'drift' AND status <> 'failed' AND {where}",  # noqa: S608
+        values,
+    ).fetchone()
+    return int(count)
+
+
+def repairs(conn: sqlite3.Connection, reach: Reach) -> dict[str, int]:
+    where, values = _within(reach, "j.at", "j.run_id")
+    rows = conn.execute(
+        "SELECT j.kind, count(*) FROM journal j JOIN runs r ON r.run_id = j.run_id"  # noqa: S608  (constants)
+        f" WHERE j.entry = 'outcome' AND j.applied = 1 AND r.kind = 'drift' AND {where} GROUP BY 1 ORDER BY 1",
+        values,
+    )
+    return dict(rows.fetchall())
+
+
+# Outcomes of one object with as many applied ones before them belong to one trouble: failures, and what ended them.
+_TROUBLES = f"""
+WITH outcomes AS (
+    SELECT sequence, at, run_id, kind, okta_id, coalesce(group_id, '') AS group_id, {_FAMILY} AS family, applied,
+        {_RESULT} = 'failed' AS failed
+    FROM journal WHERE entry = 'outcome' AND kind IS NOT NULL),
+sick AS MATERIALIZED (SELECT DISTINCT okta_id, group_id, family FROM outcomes WHERE failed),
+numbered AS (
+    SELECT o.*, coalesce(sum(o.applied) OVER (PARTITION BY o.okta_id, o.group_id, o.family ORDER BY o.sequence
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS trouble
+    FROM outcomes o JOIN sick USING (okta_id, group_id, family)),
+troubles AS (
+    SELECT okta_id, group_id, family, trouble, sum(failed) AS attempts,
+        min(CASE WHEN failed THEN at END) AS first, max(CASE WHEN failed THEN at END) AS last,
+        max(CASE WHEN failed THEN sequence END) AS latest,
+        max(CASE WHEN applied = 1 THEN at END) AS ended,
+        max(failed AND run_id = :run) AS in_run,
+        row_number() OVER (PARTITION BY okta_id, group_id, family ORDER BY trouble DESC) AS from_the_end
+    FROM numbered GROUP BY okta_id, group_id, family, trouble)
+SELECT j.kind, t.okta_id, nullif(t.group_id, ''), t.attempts, t.first, t.last, t.ended, j.body, i.body,
+    t.from_the_end = 1 AND EXISTS (SELECT 1 FROM failures f WHERE f.object_key = CASE t.family
+        WHEN 'member' THEN 'member:' || t.group_id || ':' || t.okta_id ELSE t.family || ':' || t.okta_id END)
+FROM troubles t
+JOIN journal j ON j.sequence = t.latest
+LEFT JOIN journal i ON i.sequence = j.refers AND i.entry = 'intent'
+WHERE t.attempts > 0 AND (:run IS NULL OR t.in_run)
+    AND (:since IS NULL OR t.last >= :since OR t.ended >= :since OR t.ended IS NULL)
+ORDER BY t.first, t.latest
+"""  # noqa: S608  (constants)
+
+
+def troubles(conn: sqlite3.Connection, reach: Reach) -> sqlite3.Cursor:
+    since = None if reach.since is None else moment(reach.since)
+    return conn.execute(_TROUBLES, {"since": since, "run": reach.run_id})
+
+
+def trouble(row: Row, since: datetime | None) -> Trouble | None:
+    """None for one that was over before `since`, which only decoding can tell from one that is open."""
+    kind, okta_id, group_id, attempts, first, last, ended, said, asked, waits_still = row
+    end = "recovered" if ended is not None else "open" if waits_still else "overtaken"
+    if since is not None and end == "overtaken" and at_moment(last) < since:
+        return None
+    return Trouble(
+        kind=kind,
+        okta_id=okta_id,
+        group_id=group_id,
+        asked=None if asked is None else json.loads(asked),
+        error=str(json.loads(said).get("error", "")),
+        attempts=attempts,
+        first=at_moment(first),
+        last=at_moment(last),
+        ended=None if ended is None else at_moment(ended),
+        end=end,
+    )
+
+
+_GIVEN = _quoted([ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER])
+_MADE = _quoted([ChangeKind.CREATE_GROUP, ChangeKind.LINK_GROUP])
+_GRANTS = f"""
+WITH added AS MATERIALIZED (
+    SELECT group_id, okta_id, max(sequence) AS sequence FROM journal
+    WHERE entry = 'outcome' AND applied = 1 AND kind = 'add_member' GROUP BY 1, 2),
+made AS MATERIALIZED (
+    SELECT okta_id, max(sequence) AS sequence FROM journal
+    WHERE entry = 'outcome' AND applied = 1 AND kind IN ({_MADE}) GROUP BY 1)
+SELECT g.okta_id, g.pushed_name, g.wish, u.okta_id, u.scim_id, u.wish, u.pushed_attributes, u.pushed_active,
+    j.kind, j.at, j.run_id, i.body
+FROM members m
+JOIN groups g ON g.okta_id = m.group_id AND g.scim_id IS NOT NULL
+JOIN users u ON u.okta_id = m.user_id AND u.scim_id IS NOT NULL
+LEFT JOIN added ON added.group_id = m.group_id AND added.okta_id = m.user_id
+LEFT JOIN made ON made.okta_id = m.group_id
+LEFT JOIN journal j ON j.sequence = nullif(max(coalesce(added.sequence, 0), coalesce(made.sequence, 0)), 0)
+LEFT JOIN journal i ON i.sequence = j.refers AND i.entry = 'intent'
+WHERE m.pushed = 1
+ORDER BY lower(g.pushed_name), g.okta_id, u.pushed_folded_name, u.okta_id
+"""  # noqa: S608  (constants)
+_NO_GROUP = """
+users u WHERE u.scim_id IS NOT NULL AND u.pushed_active = 1 AND NOT EXISTS (
+    SELECT 1 FROM members m JOIN groups g ON g.okta_id = m.group_id AND g.scim_id IS NOT NULL
+    WHERE m.user_id = u.okta_id AND m.pushed = 1)
+"""
+_WITHOUT_GROUP = f"""
+WITH given AS MATERIALIZED (
+    SELECT okta_id, max(sequence) AS sequence FROM journal
+    WHERE entry = 'outcome' AND applied = 1 AND kind IN ({_GIVEN}) GROUP BY 1)
+SELECT NULL, NULL, NULL, p.okta_id, p.scim_id, p.wish, p.pushed_attributes, p.pushed_active,
+    j.kind, j.at, j.run_id, i.body
+FROM (SELECT * FROM {_NO_GROUP}) p
+LEFT JOIN given ON given.okta_id = p.okta_id
+LEFT JOIN journal j ON j.sequence = given.sequence
+LEFT JOIN journal i ON i.sequence = j.refers AND i.entry = 'intent'
+ORDER BY p.pushed_folded_name, p.okta_id
+"""  # noqa: S608  (constants)
+
+
+def grants(conn: sqlite3.Connection) -> sqlite3.Cursor:
+    return conn.execute(_GRANTS)
+
+
+def without_group(conn: sqlite3.Connection) -> sqlite3.Cursor:
+    return conn.execute(_WITHOUT_GROUP)
+
+
+def people_without_group(conn: sqlite3.Connection) -> int:
+    (count,) = conn.execute(f"SELECT count(*) FROM {_NO_GROUP}").fetchone()  # noqa: S608  (constants)
+    return int(count)
+
+
+def grant(row: Row) -> Grant:
+    group_id, name, group_wish, okta_id, scim_id, wish, attributes, active, kind, at, run_id, asked = row
+    change: Mapping[str, Any] = {} if asked is None else json.loads(asked)
+    approved = change.get("approved")
+    return Grant(
+        group_id=group_id,
+        group=None if name is None else json.loads(name),
+        rule=None if group_wish is None else json.loads(group_wish)[5],
+        okta_id=okta_id,
+        scim_id=scim_id,
+        user_name=str(json.loads(attributes).get("userName", "")),
+        active=bool(active),
+        assigned=json.loads(wish)[2],
+        kind=kind,
+        since=None if at is None else at_moment(at),
+        run_id=run_id,
+        change_id=change.get("id"),
+        reason=change.get("reason"),
+        approved_by=approved.get("by") if isinstance(approved, dict) else None,
+    )
+
+
+_HOLDS = """
+SELECT h.id, h.check_name, h.reason, h.numbers, h.raised_at, h.expires_at, h.state,
+    (SELECT count(*) FROM hold_changes c WHERE c.hold_id = h.id AND c.state = 'held'),
+    (SELECT count(*) FROM hold_changes c WHERE c.hold_id = h.id AND c.state = 'approve'),
+    (SELECT count(*) FROM hold_changes c WHERE c.hold_id = h.id AND c.state = 'reject')
+FROM holds h WHERE :since IS NULL OR h.raised_at >= :since OR (h.state = 'open' AND h.expires_at > :now)
+ORDER BY h.raised_at, h.id
+"""
+
+
+def hold_stories(conn: sqlite3.Connection, since: datetime | None, now: datetime) -> list[HoldStory]:
+    rows = conn.execute(_HOLDS, {"since": None if since is None else moment(since), "now": moment(now)})
+    return [
+        HoldStory(
+            id=hold_id,
+            check=check,
+            reason=reason,
+            numbers=json.loads(numbers),
+            raised_at=at_moment(raised_at),
+            expires_at=at_moment(expires_at),
+            state=_fate(state, waiting, at_moment(expires_at), now),
+            waiting=waiting,
+            approved=approved,
+            rejected=rejected,
+        )
+        for hold_id, check, reason, numbers, raised_at, expires_at, state, waiting, approved, rejected in rows
+    ]
+
+
+def _fate(state: str, waiting: int, expires: datetime, now: datetime) -> str:
+    """What became of a hold: "waiting", "decided", "expired"; "over": a later cycle no longer wanted it."""
+    if not waiting:
+        return "decided"
+    if state != "open":
+        return "over"
+    return "waiting" if expires > now else "expired"
+
+
+def known_changes(conn: sqlite3.Connection, change_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    rows = conn.execute(
+        "SELECT change_id, document FROM hold_changes WHERE change_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(change_ids)),),
+    )
+    return {change_id: json.loads(document) for change_id, document in rows}

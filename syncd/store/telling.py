@@ -1,0 +1,111 @@
+"""`ports.History` for the SQLite store: the acts that an audit report asks for."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from typing import Any
+
+from syncd.ports.history import DayCount, Done, Grant, HoldStory, Outage, Reach, Trouble, Waits
+from syncd.ports.store import RunRecord
+from syncd.ports.trail import JournalEntry
+from syncd.store import history
+from syncd.store.journal import entry_of
+from syncd.store.rows import Row
+
+
+class Telling:
+    """Part of `SqliteStore`, which gives the clock and the guarded connection."""
+
+    _clock: Callable[[], datetime]
+
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        raise NotImplementedError
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        with self._reading() as conn:
+            conn.execute("BEGIN")
+            try:
+                conn.execute(
+                    "SELECT count(*) FROM meta"
+                ).fetchone()  # a deferred BEGIN begins with the first read
+                yield
+            finally:
+                if conn.in_transaction:
+                    conn.execute("ROLLBACK")
+
+    def run(self, run_id: str) -> RunRecord | None:
+        with self._reading() as conn:
+            return history.run(conn, run_id)
+
+    def run_counts(self, reach: Reach) -> Mapping[str, int]:
+        with self._reading() as conn:
+            return history.run_counts(conn, reach)
+
+    def told_runs(self, reach: Reach, *, limit: int) -> Sequence[RunRecord]:
+        with self._reading() as conn:
+            return history.told_runs(conn, reach, limit)
+
+    def outcomes(self, reach: Reach) -> Iterator[Done]:
+        return map(history.outcome, self._rows(lambda conn: history.outcomes(conn, reach)))
+
+    def notes(self, reach: Reach) -> Iterator[JournalEntry]:
+        return map(entry_of, self._rows(lambda conn: history.notes(conn, reach)))
+
+    def repairs(self, reach: Reach) -> Mapping[str, int]:
+        with self._reading() as conn:
+            return history.repairs(conn, reach)
+
+    def comparisons(self, reach: Reach) -> int:
+        with self._reading() as conn:
+            return history.comparisons(conn, reach)
+
+    def outages(self, since: datetime | None) -> Sequence[Outage]:
+        with self._reading() as conn:
+            return history.outages(conn, since)
+
+    def change_counts(self, reach: Reach) -> Sequence[DayCount]:
+        with self._reading() as conn:
+            return history.change_counts(conn, reach)
+
+    def waits(self, reach: Reach, bounds: Sequence[float]) -> Waits:
+        with self._reading() as conn:
+            return history.waits(conn, reach, bounds)
+
+    def troubles(self, reach: Reach) -> Iterator[Trouble]:
+        for row in self._rows(lambda conn: history.troubles(conn, reach)):
+            found = history.trouble(row, reach.since)
+            if found is not None:
+                yield found
+
+    def grants(self) -> Iterator[Grant]:
+        return map(history.grant, self._rows(history.grants))
+
+    def without_group(self) -> Iterator[Grant]:
+        return map(history.grant, self._rows(history.without_group))
+
+    def people_without_group(self) -> int:
+        with self._reading() as conn:
+            return history.people_without_group(conn)
+
+    def hold_stories(self, since: datetime | None) -> Sequence[HoldStory]:
+        with self._reading() as conn:
+            return history.hold_stories(conn, since, self._clock())
+
+    def known_changes(self, change_ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        with self._reading() as conn:
+            return history.known_changes(conn, change_ids)
+
+    def _rows(self, ask: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> Iterator[Row]:
+        """A long answer; nobody is shut out between its pages."""
+        with self._reading() as conn:
+            cursor = ask(conn)
+        while True:
+            with self._reading():
+                rows = cursor.fetchmany(history.PAGE)
+            if not rows:
+                return
+            yield from rows
