@@ -118,7 +118,7 @@ def stage_users(job: Job, stage: Stage, reading: Reading, page: Page[AppUser]) -
 
 
 def stage_user(job: Job, stage: Stage, reading: Reading, record: AppUser | BadRecord) -> None:
-    page = Page([record]) if isinstance(record, AppUser) else Page[AppUser]([], [record])
+    page: Page[AppUser] = Page([record]) if isinstance(record, AppUser) else Page([], [record])
     stage_users(job, stage, reading, page)
 
 

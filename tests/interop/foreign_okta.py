@@ -30,6 +30,8 @@ class ForeignOkta:
     """Requests in a window of two seconds before a 429; 0: no limit and no headers."""
     status_404: str = "AppUser"
     stamps: bool = True
+    confused: dict[str, Any] = field(default_factory=dict)
+    """What an app user looks like when asked for by id: fields in place of the right ones."""
     assigned: dict[str, Json] = field(default_factory=dict)
     """Okta user id to app profile."""
     user_status: dict[str, str] = field(default_factory=dict)
@@ -78,7 +80,7 @@ class ForeignOkta:
             case ["apps", self.app_id, "users"]:
                 return [self.app_user(user_id) for user_id in sorted(self.assigned)]
             case ["apps", self.app_id, "users", user_id] if user_id in self.assigned:
-                return self.app_user(user_id)
+                return {**self.app_user(user_id), **self.confused}
             case ["apps", self.app_id, "users", user_id]:
                 raise LookupError(f"Not found: Resource not found: {user_id} ({self.status_404})")
             case ["apps", self.app_id, "groups"]:

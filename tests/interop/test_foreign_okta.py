@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,3 +90,20 @@ def test_a_targeted_sync_works_too(tmp_path: Path) -> None:
     with foreign(tmp_path, okta) as made:
         made.sync("--user", "00u001")
         assert set(made.actual_people()) == {"f1@example.com"}
+
+
+@pytest.mark.parametrize("confused", [{"id": "00u004"}, {"profile": "?"}, {"status": ["?"]}, {"id": None}])
+def test_a_record_that_nobody_can_read_by_id_freezes_that_person(
+    tmp_path: Path, confused: dict[str, Any]
+) -> None:
+    okta = ForeignOkta()
+    with foreign(tmp_path, okta) as made:
+        made.sync()
+        made.forget()
+        okta.assigned["00u003"]["email"] = "renamed@example.com"
+        okta.confused = confused
+
+        result = made.sync("--user", "f3@example.com")
+
+        assert [(skip["kind"], skip["okta_id"]) for skip in result["skipped"]] == [("frozen", "00u003")]
+        assert made.writes() == []
