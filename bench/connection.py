@@ -89,13 +89,14 @@ def fill(chosen: ConnectionSettings) -> None:
     conn = sqlite3.connect(chosen.store_path)
     with conn:
         conn.execute(
-            "UPDATE users SET scim_id = 'u' || CAST(substr(okta_id, 4) AS INTEGER),"
+            "UPDATE users SET scim_id ="
+            " 'u' || (CAST(substr(okta_id, 4, 14) AS INTEGER) * 500 + CAST(substr(okta_id, 18) AS INTEGER)),"
             " pushed_attributes = attributes, pushed_active = 1, pushed_folded_name = folded_name"
         )
         for okta_id, wish in conn.execute("SELECT okta_id, wish FROM groups").fetchall():
             conn.execute(
                 "UPDATE groups SET scim_id = ?, pushed_name = ? WHERE okta_id = ?",
-                (f"g{org.number_of(okta_id)}", json.dumps(json.loads(wish)[1]), okta_id),
+                (f"g{org.group_number(okta_id)}", json.dumps(json.loads(wish)[1]), okta_id),
             )
         conn.execute("UPDATE members SET pushed = 1 WHERE listed")
     conn.close()

@@ -28,7 +28,7 @@ class Okta:
         self._surname = "Example"
         self._events: list[bytes] = []
         self._asked = 0
-        records = [org.encoded(org.app_user(key=f"{_PAGE_MARK}{n:03d}")) for n in range(org.USER_PAGE)]
+        records = [org.encoded(org.app_user(f"{_PAGE_MARK}{n:03d}")) for n in range(org.USER_PAGE)]
         self._template = b"[" + b",".join(records) + b"]"
         self._user_page = lru_cache(maxsize=_KEPT)(self._make_user_page)
 
@@ -45,7 +45,7 @@ class Okta:
         if path == f"{_APP_PATH}/users":
             return self._list(request, query, self._user_page, org.USER_PAGE, self._size.users)
         if path.startswith(f"{_APP_PATH}/users/"):
-            return self._ok(org.encoded(self._user(org.number_of(path.rpartition("/")[2]))))
+            return self._ok(org.encoded(self._user(org.user_number(path.rpartition("/")[2]))))
         if path == "/api/v1/groups":
             return self._list(request, query, self._group_page, org.GROUP_PAGE, self._size.groups)
         if path == "/api/v1/logs":
@@ -55,7 +55,7 @@ class Okta:
     def _object(self, request: Request, parts: list[str], query: dict[str, str]) -> Response:
         match parts:
             case ["groups", group_id, "users"]:
-                numbers = org.members(self._size, org.number_of(group_id))
+                numbers = org.members(self._size, org.group_number(group_id))
 
                 def page(number: int) -> bytes:
                     some = numbers[number * org.MEMBER_PAGE : (number + 1) * org.MEMBER_PAGE]
@@ -63,14 +63,14 @@ class Okta:
 
                 return self._list(request, query, page, org.MEMBER_PAGE, len(numbers))
             case ["groups", group_id]:
-                return self._ok(org.encoded(org.group(org.number_of(group_id))))
+                return self._ok(org.encoded(org.group(org.group_number(group_id))))
             case ["users", user_id, "groups"]:
-                mine = org.groups_of(self._size, org.number_of(user_id))
+                mine = org.groups_of(self._size, org.user_number(user_id))
                 return self._ok(org.encoded([org.group(number) for number in mine]))
         return Response(b"{}", 404)
 
     def _user(self, number: int) -> dict[str, object]:
-        return org.app_user(number, surname=self._surname if number < self._renamed else "Example")
+        return org.app_user(org.key(number), surname=self._surname if number < self._renamed else "Example")
 
     def _make_user_page(self, number: int) -> bytes:
         first = number * org.USER_PAGE

@@ -28,26 +28,35 @@ class Size:
         return cls(users, min(1_000, users // 100), 200)
 
 
+def key(number: int) -> str:
+    """17 digits of a user: the page and the place on it, so that a page is made from a template."""
+    page, place = divmod(number, USER_PAGE)
+    return f"{page:014d}{place:03d}"
+
+
 def user_id(number: int) -> str:
-    return f"00u{number:017d}"
+    return f"00u{key(number)}"
+
+
+def user_number(okta_id: str) -> int:
+    return int(okta_id[3:17]) * USER_PAGE + int(okta_id[17:])
 
 
 def group_id(number: int) -> str:
     return f"00g{number:017d}"
 
 
-def number_of(okta_id: str) -> int:
+def group_number(okta_id: str) -> int:
     return int(okta_id[3:])
 
 
-def email(number: int) -> str:
-    return f"person.{number:09d}@example.com"
+def email(digits: str) -> str:
+    return f"person.{digits[-9:]}@example.com"
 
 
-def app_user(number: int = 0, *, surname: str = "Example", key: str = "") -> dict[str, object]:
-    """`key` replaces the number in every text, for templates."""
-    key = key or f"{number:0>17}"
-    okta_id, login = f"00u{key}", f"person.{key[-9:]}@example.com"
+def app_user(digits: str, *, surname: str = "Example") -> dict[str, object]:
+    """`digits` is the user's key, or 17 marks to be replaced in a template."""
+    okta_id, login = f"00u{digits}", email(digits)
     return {
         "id": okta_id,
         "externalId": None,
@@ -60,10 +69,10 @@ def app_user(number: int = 0, *, surname: str = "Example", key: str = "") -> dic
         "syncState": "DISABLED",
         "credentials": {"userName": login},
         "profile": {
-            "givenName": f"Given{key[-9:]}",
+            "givenName": f"Given{digits[-9:]}",
             "familyName": surname,
             "email": login,
-            "displayName": f"Given{key[-9:]} {surname}",
+            "displayName": f"Given{digits[-9:]} {surname}",
             "title": "Engineer",
             "department": "Research",
             "locale": "en_US",
@@ -74,17 +83,17 @@ def app_user(number: int = 0, *, surname: str = "Example", key: str = "") -> dic
             "user": {"href": f"https://example.okta.com/api/v1/users/{okta_id}"},
             "group": {"name": "Everyone", "href": f"https://example.okta.com/api/v1/groups/{group_id(0)}"},
         },
-        "_embedded": {"user": _account(key, surname)},
+        "_embedded": {"user": _account(digits, surname)},
     }
 
 
 def account(number: int) -> dict[str, object]:
     """A user as member lists show it."""
-    return _account(f"{number:0>17}", "Example")
+    return _account(key(number), "Example")
 
 
-def _account(key: str, surname: str) -> dict[str, object]:
-    okta_id, login = f"00u{key}", f"person.{key[-9:]}@example.com"
+def _account(digits: str, surname: str) -> dict[str, object]:
+    okta_id, login = f"00u{digits}", email(digits)
     return {
         "id": okta_id,
         "status": "ACTIVE",
@@ -96,7 +105,7 @@ def _account(key: str, surname: str) -> dict[str, object]:
         "passwordChanged": _OLD,
         "type": {"id": "otyfnjfba4ye7pgjB0g4"},
         "profile": {
-            "firstName": f"Given{key[-9:]}",
+            "firstName": f"Given{digits[-9:]}",
             "lastName": surname,
             "mobilePhone": None,
             "secondEmail": None,
@@ -133,6 +142,21 @@ def groups_of(size: Size, number: int) -> list[int]:
 @lru_cache(maxsize=2_000)
 def _member_set(size: Size, number: int) -> frozenset[int]:
     return frozenset(members(size, number))
+
+
+def scim_user(number: int) -> dict[str, object]:
+    """What syncd sends to create this user."""
+    digits = key(number)
+    given = f"Given{digits[-9:]}"
+    return {
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+        "externalId": user_id(number),
+        "userName": email(digits),
+        "active": True,
+        "name": {"givenName": given, "familyName": "Example"},
+        "displayName": f"{given} Example",
+        "emails": [{"type": "work", "value": email(digits), "primary": True}],
+    }
 
 
 def encoded(value: object) -> bytes:

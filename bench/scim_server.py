@@ -85,17 +85,7 @@ class Scim:
             self._latency = float(query["seconds"])
         if path == "/bench/fill":
             for number in range(int(query["users"])):
-                login = org.email(number)
-                made = {
-                    "id": f"u{number}",
-                    "externalId": org.user_id(number),
-                    "userName": login,
-                    "active": True,
-                    "name": {"givenName": f"Given{number:09d}", "familyName": "Example"},
-                    "displayName": f"Given{number:09d} Example",
-                    "emails": [{"type": "work", "value": login, "primary": True}],
-                }
-                self._users.append(org.encoded(made))
+                self._users.append(org.encoded({"id": f"u{number}", **org.scim_user(number)}))
         return Response(org.encoded({"requests": dict(self._asked), "users": len(self._users)}))
 
 

@@ -74,20 +74,6 @@ def aiohttp_loop(origin: str) -> int:
     return asyncio.run(read())
 
 
-def scim_body(number: int) -> dict[str, Any]:
-    """What syncd sends to create this user."""
-    login = org.email(number)
-    return {
-        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
-        "externalId": org.user_id(number),
-        "userName": login,
-        "active": True,
-        "name": {"givenName": f"Given{number:09d}", "familyName": "Example"},
-        "displayName": f"Given{number:09d} Example",
-        "emails": [{"type": "work", "value": login, "primary": True}],
-    }
-
-
 def requests_pool(scim: str, users: int, threads: int) -> float:
     """Seconds for so many POSTs of users from so many threads, each with a session of its own."""
     numbers = iter(range(users))
@@ -105,7 +91,9 @@ def requests_pool(scim: str, users: int, threads: int) -> float:
         with requests.Session() as session:
             session.trust_env = False
             for number in mine():
-                session.post(f"{scim}/scim/v2/Users", json=scim_body(number), timeout=60).raise_for_status()
+                session.post(
+                    f"{scim}/scim/v2/Users", json=org.scim_user(number), timeout=60
+                ).raise_for_status()
 
     started = time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
@@ -140,8 +128,8 @@ def naive_script(okta: str, scim: str) -> float:
     with requests.Session() as session:
         session.trust_env = False
         for okta_id in asyncio.run(read()):
-            number = org.number_of(okta_id)
-            query = {"filter": f'userName eq "{org.email(number)}"'}
+            number = org.user_number(okta_id)
+            query = {"filter": f'userName eq "{org.email(org.key(number))}"'}
             session.get(f"{scim}/scim/v2/Users", params=query, timeout=60).json()
-            session.post(f"{scim}/scim/v2/Users", json=scim_body(number), timeout=60).raise_for_status()
+            session.post(f"{scim}/scim/v2/Users", json=org.scim_user(number), timeout=60).raise_for_status()
     return time.perf_counter() - started
