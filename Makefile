@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test chaos lint format clean
+.PHONY: demo test chaos bench bench-million lint format clean
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +38,13 @@ test: lint $(SCIMMY)/node_modules/.package-lock.json $(BROWSER)/node_modules/.pa
 CHAOS_EXAMPLES ?= 1000
 chaos: $(STAMP)
 	CHAOS_EXAMPLES=$(CHAOS_EXAMPLES) $(BIN)/pytest tests/chaos -n 2 --dist worksteal -s
+
+# Ratios against bare loops over the same libraries, on local servers: minutes. Writes bench/results.json and .svg.
+bench: $(STAMP)
+	$(BIN)/python -m bench
+
+bench-million: $(STAMP)
+	$(BIN)/python -m bench --million
 
 format: $(STAMP)
 	$(BIN)/ruff format .

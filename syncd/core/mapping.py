@@ -10,7 +10,7 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from syncd.model import AppUser, BadRecord, Scalar, Standing, WantedUser
 
@@ -38,9 +38,15 @@ class Template:
     """
 
     text: str
+    references: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    frame: str | None = field(init=False, repr=False, compare=False)
+    """The text with %s for each attribute; None for a plain name. Both are worked out once: every user is mapped."""
 
     def __post_init__(self) -> None:
-        names = self.references
+        names = tuple(_FIELD.findall(self.text)) if "{" in self.text or "}" in self.text else (self.text,)
+        frame = _FIELD.sub("%s", self.text.replace("%", "%%")) if "{" in self.text else None
+        object.__setattr__(self, "references", names)
+        object.__setattr__(self, "frame", frame)
         if not names:
             raise ValueError(f"{self.text!r} names no attribute")
         for name in names:
@@ -49,25 +55,23 @@ class Template:
         if re.search(r"[{}]", _FIELD.sub("", self.text)):
             raise ValueError(f"{self.text!r} has a brace without a partner")
 
-    @property
-    def references(self) -> Sequence[str]:
-        return _FIELD.findall(self.text) if "{" in self.text or "}" in self.text else [self.text]
-
     def value(self, record: AppUser) -> Scalar | None:
         """The mapped value, None when not set. Raises Unmappable for lists and objects."""
-        if "{" not in self.text:
-            return _lookup(record, self.text)
-        values = [_lookup(record, name) for name in self.references]
+        if self.frame is None:
+            return _lookup(record.profile, self.text)
+        profile = record.profile
+        values = [_lookup(profile, name) for name in self.references]
         if all(value is None for value in values):
             return None
-        parts = ["" if value is None else str(value) for value in values]
-        filled = iter(parts)
-        return " ".join(_FIELD.sub(lambda _: next(filled), self.text).split()) or None
+        filled = self.frame % tuple(["" if value is None else value for value in values])
+        return " ".join(filled.split()) or None
 
 
-def _lookup(record: AppUser, name: str) -> Scalar | None:
-    value = record.profile.get(name)
-    if value is None or value == "":
+def _lookup(profile: Mapping[str, object], name: str) -> Scalar | None:
+    value = profile.get(name)
+    if type(value) is str:
+        return value or None
+    if value is None:
         return None
     if isinstance(value, float) and not math.isfinite(value):
         raise Unmappable(f"the attribute {name} is no finite number")
@@ -110,6 +114,8 @@ def standing_of(status: str, user_status: str | None, *, keep_suspended: bool) -
     | living                    | not assigned                 | inactive                     |
     | any other word in either  |                              | frozen                       |
     """
+    if user_status in LIVING and status in ASSIGNED:  # nearly everybody
+        return Standing.ACTIVE, ""
     if user_status == "DEPROVISIONED":
         return Standing.INACTIVE, "the Okta user is DEPROVISIONED"
     if status not in ASSIGNED and status not in NOT_ASSIGNED:
@@ -137,9 +143,11 @@ def wanted_user(record: AppUser, policy: MappingPolicy) -> WantedUser:
     """What Okta wants of this user; FROZEN when the record cannot be mapped."""
     standing, reason = standing_of(record.status, record.user_status, keep_suspended=policy.keep_suspended)
     attributes: dict[str, Scalar] = {}
+    profile = record.profile
     try:
         for path, template in policy.attributes:
-            value = template.value(record)
+            plain = profile.get(template.text) if template.frame is None else None
+            value = plain if type(plain) is str and plain else template.value(record)
             if value is not None:
                 attributes[path] = value
     except Unmappable as problem:
@@ -153,16 +161,13 @@ def wanted_user(record: AppUser, policy: MappingPolicy) -> WantedUser:
     if not reason:
         reason = _through(record.via_group) if record.via_group else "assigned directly"
     return _stamped(
-        WantedUser(
-            okta_id=record.okta_id,
-            standing=standing,
-            user_name=user_name,
-            attributes=attributes,
-            reason=reason,
-            digest=b"",
-            deprovisioned=record.user_status == "DEPROVISIONED",
-            name_key=policy.name_key(user_name),
-        )
+        record.okta_id,
+        standing,
+        user_name,
+        attributes,
+        reason,
+        deprovisioned=record.user_status == "DEPROVISIONED",
+        name_key=policy.name_key(user_name),
     )
 
 
@@ -175,18 +180,19 @@ def frozen_user(record: BadRecord) -> WantedUser | None:
     """A record that could not be read freezes its user; None when it does not even say whose it is."""
     if record.okta_id is None:
         return None
-    return _stamped(WantedUser(record.okta_id, Standing.FROZEN, "", {}, record.problem, b""))
+    return _stamped(record.okta_id, Standing.FROZEN, "", {}, record.problem)
 
 
-def _stamped(user: WantedUser) -> WantedUser:
-    text = repr(
-        (
-            user.standing.value,
-            user.name_key,
-            list(user.attributes.items()),
-            user.reason,
-            user.deprovisioned,
-        )
-    )
+def _stamped(
+    okta_id: str,
+    standing: Standing,
+    user_name: str,
+    attributes: Mapping[str, Scalar],
+    reason: str,
+    *,
+    deprovisioned: bool = False,
+    name_key: str = "",
+) -> WantedUser:
+    text = f"{standing.value} {name_key!r} {attributes!r} {reason!r} {deprovisioned}"
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    return replace(user, digest=digest)
+    return WantedUser(okta_id, standing, user_name, attributes, reason, digest, deprovisioned, name_key)

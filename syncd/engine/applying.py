@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
 
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
+from syncd.engine.flight import Flight
 from syncd.engine.job import Job
 from syncd.engine.last_member import LastMembers
 from syncd.engine.quarantine import RELINK, RELINK_HINT
@@ -116,21 +117,29 @@ class Applying:
                 yield from ([change] for change in together)
 
     def _phase(self, pool: ThreadPoolExecutor, batches: Iterator[list[Change]]) -> None:
-        """Keeps every worker busy and one batch ahead; journals intents and outcomes in shared transactions."""
-        ahead = self.job.settings.split.concurrency * 2
+        """Keeps every worker busy and some batches ahead; journals intents and outcomes in shared transactions."""
+        flight = Flight[Sequence[Outcome]](self.job.settings.split.concurrency, patience=_LOOKS_UP_EVERY)
         running: dict[Future[Sequence[Outcome]], Unit] = {}
         while True:
-            room = ahead - len(running)
-            if self._may_write() and room >= max(1, ahead // 4):
+            if self._may_write() and (room := flight.room()):
                 for unit in self._journalled(list(islice(batches, room))):
-                    running[pool.submit(execute, self.job, unit)] = unit
+                    write = pool.submit(self._execute, unit)
+                    running[write] = unit
+                    flight.take_off(write)
             if not running:
                 return
-            done, _ = wait(running, timeout=_LOOKS_UP_EVERY, return_when=FIRST_COMPLETED)
-            self._settle([(running.pop(future), future) for future in done])
+            self._settle([(running.pop(write), write) for write in flight.finished()])
+            flight.adjust(well=not self.failed)
             if self._is_over():
                 self.abandoned = sum(len(unit.changes) for unit in running.values())
                 return
+
+    def _execute(self, unit: Unit) -> Sequence[Outcome]:
+        """In a worker. What was journalled and not begun when writing ended is not begun any more."""
+        if self.stopped is None and not self.job.cancelled():
+            return execute(self.job, unit)
+        error = TemporaryError("writing ended before this was sent; it is still wanted")
+        return [Outcome(change, error=error, deferred=True) for change in unit.changes]
 
     def _is_over(self) -> bool:
         """Stopped on request, and the answers to the writes in flight have been waited for long enough."""

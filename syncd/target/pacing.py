@@ -81,13 +81,24 @@ def asked_wait(headers: Mapping[str, str], now: datetime) -> float | None:
 class Pacer:
     """Bounds requests at once (`concurrency`) and starts per second (`rate`, 0 for no bound) over all threads."""
 
-    def __init__(self, *, concurrency: int, rate: float, on_wait: OnWait | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        concurrency: int,
+        rate: float,
+        on_wait: OnWait | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        """`monotonic` and `sleep` are replaceable, so that hours of pacing can be tried in a moment."""
+        self._monotonic = monotonic
         self._places = threading.BoundedSemaphore(max(1, concurrency))
         self._interval = 1.0 / rate if rate > 0 else 0.0
         self._next_start = 0.0
         self._closed_until = 0.0
         self._lock = threading.Lock()
         self._stopped = threading.Event()
+        self._sleep = sleep or self._stopped.wait
         self._on_wait = on_wait
 
     @contextmanager
@@ -96,7 +107,7 @@ class Pacer:
         than `patience` seconds, or after `stop`.
         """
         with self._places:
-            while (wait := self._closed_until - time.monotonic()) > 0 and not self._stopped.is_set():
+            while (wait := self._closed_until - self._monotonic()) > 0 and not self._stopped.is_set():
                 if wait > patience:
                     raise TemporaryError(
                         f"Split asked for a pause of another {wait:.0f} s", retry_after=wait, status=429
@@ -111,7 +122,7 @@ class Pacer:
     def _take_turn(self) -> None:
         # Evenly spaced starts instead of a full bucket: a burst of a whole second's worth is what limits punish.
         with self._lock:
-            now = time.monotonic()
+            now = self._monotonic()
             start = max(now, self._next_start)
             self._next_start = start + self._interval
         if start > now:
@@ -120,7 +131,7 @@ class Pacer:
     def close_gate(self, seconds: float, why: str) -> None:
         """No request starts for so long, by any thread. Waits that overlap are reported once."""
         with self._lock:
-            now = time.monotonic()
+            now = self._monotonic()
             until = now + seconds + _MARGIN
             fresh = until - max(now, self._closed_until)
             self._closed_until = max(self._closed_until, until)
@@ -134,7 +145,7 @@ class Pacer:
 
     def sleep(self, seconds: float) -> None:
         """Ends early when stopped."""
-        self._stopped.wait(seconds)
+        self._sleep(seconds)
 
     @property
     def stopped(self) -> bool:

@@ -1,0 +1,64 @@
+"""`make bench`: prints the table, writes bench/results.json and bench/results.svg. `--million`: 1,000,000 users."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from bench import rows
+from bench.connection import TOKEN
+from bench.org import Size
+from bench.plot import svg
+from bench.rows import Row
+
+_FOLDER = Path(__file__).parent
+
+
+def _chosen(options: argparse.Namespace) -> Iterator[Row]:
+    if options.million:
+        yield from rows.reading(Size.of(1_000_000), 3)
+        return
+    yield from rows.reading(Size.of(1_000), 5)
+    yield from rows.reading(Size.of(10_000), 5)
+    if not options.quick:
+        yield from rows.reading(Size.of(100_000), 5)
+    yield from rows.changing()
+    yield from rows.first_groups()
+    yield from rows.matching()
+    users, rounds = (1_000, 3) if options.quick else (10_000, 3)
+    yield from rows.writing(users, rounds)
+    yield from rows.writing_with_latency(users, 1 if options.quick else 3)
+    yield from rows.naive()
+
+
+def _printed(found: Iterable[Row]) -> list[Row]:
+    kept = []
+    for row in found:
+        goal = "" if row.goal is None else f"{'≥' if row.at_least else '≤'} {row.goal:g}"
+        mark = {True: "ok", False: "MISSED", None: ""}[row.met]
+        sys.stdout.write(f"{row.what:<78} {row.value:>9.3g} {row.unit:<8} {goal:>7} {mark:<7} {row.detail}\n")
+        sys.stdout.flush()
+        kept.append(row)
+    return kept
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--million", action="store_true", help="only 1,000,000 users: full and delta cycles")
+    parser.add_argument("--quick", action="store_true", help="1,000 and 10,000 users, fewer runs")
+    options = parser.parse_args()
+    os.environ.update(TOKEN)
+    kept = _printed(_chosen(options))
+    name = "results-million" if options.million else "results"
+    document = {"machine": f"{os.cpu_count()} cores, shared", "rows": [row.document() for row in kept]}
+    (_FOLDER / f"{name}.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    (_FOLDER / f"{name}.svg").write_text(svg(kept))
+    return int(any(row.met is False for row in kept))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

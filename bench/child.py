@@ -1,0 +1,196 @@
+"""One measurement in a process of its own: `python -m bench.child NAME JSON`. Prints one JSON object.
+
+Every ratio is taken inside one process, turn by turn: the machine may be slow, but it is equally slow for both.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from bench.connection import TOKEN, Stopwatch, fill, opened, settings
+from syncd.engine.delta import Seen, delta, follow
+from syncd.engine.run import sync
+from syncd.engine.selection import Selection
+
+Numbers = dict[str, Any]
+
+
+def ask(url: str) -> Numbers:
+    """POST to one of the servers' own paths."""
+    with urlopen(Request(url, method="POST"), timeout=600) as answer:  # noqa: S310  (loopback)
+        found = json.loads(answer.read())
+    assert isinstance(found, dict)
+    return found
+
+
+def _peak() -> float:
+    """Peak resident memory of this process in MB (10^6 bytes), as the operating system counted it."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise RuntimeError("this system does not tell the peak memory of a process")
+
+
+def _timed(work: Callable[[], object]) -> float:
+    gc.collect()
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def fill_store(spec: Numbers) -> Numbers:
+    chosen = settings(spec["okta"], spec["scim"], Path(spec["folder"]), groups=spec["groups"])
+    seconds = _timed(lambda: fill(chosen))
+    return {"seconds": seconds, "bytes": chosen.store_path.stat().st_size}
+
+
+def full_against_bare(spec: Numbers) -> Numbers:
+    """Rounds of: the executor's loop, aiohttp's loop, a full cycle; seconds of each, and of CPU for the cycle."""
+    yardsticks = importlib.import_module("bench.yardsticks")
+    chosen = settings(spec["okta"], spec["scim"], Path(spec["folder"]), groups=spec["groups"])
+    found: Numbers = {}
+    with opened(chosen) as job:
+        works: dict[str, Callable[[], object]] = {
+            "executor": lambda: yardsticks.executor_loop(spec["okta"]),
+            "aiohttp": lambda: yardsticks.aiohttp_loop(spec["okta"]),
+            "cycle": lambda: sync(job, Selection()),
+        }
+        sync(job, Selection())  # connections, caches, statements
+        asked = dict(job.source.requests())
+        for _ in range(spec["rounds"]):
+            for name, work in works.items():
+                cpu = time.process_time()
+                found.setdefault(name, []).append(_timed(work))
+                found.setdefault(f"{name}_cpu", []).append(time.process_time() - cpu)
+        rounds = spec["rounds"]
+        found["okta_requests"] = (sum(job.source.requests().values()) - sum(asked.values())) / rounds
+        found["target_requests"] = sum(job.target.requests().values())
+    return found
+
+
+def full_memory(spec: Numbers) -> Numbers:
+    """One full cycle in a fresh process: peak memory, seconds, requests."""
+    chosen = settings(spec["okta"], spec["scim"], Path(spec["folder"]), groups=spec["groups"])
+    with opened(chosen) as job:
+        watch: Numbers = {"idle_mb": _peak()}
+        cpu = time.process_time()
+        seconds = _timed(lambda: _succeeded(sync(job, Selection())))
+        return {
+            **watch,
+            "seconds": seconds,
+            "cpu": time.process_time() - cpu,
+            "peak_mb": _peak(),
+            "okta_requests": sum(job.source.requests().values()),
+            "target_requests": sum(job.target.requests().values()),
+            "store_bytes": chosen.store_path.stat().st_size,
+        }
+
+
+def _succeeded(result: Any) -> None:
+    if result.status != "succeeded":
+        raise RuntimeError(f"the cycle ended as {result.status}: {result.problems}")
+
+
+def quiet_delta(spec: Numbers) -> Numbers:
+    """Deltas in which nothing happens, as a running daemon has them."""
+    chosen = settings(spec["okta"], spec["scim"], Path(spec["folder"]), groups=spec["groups"])
+    seen = Seen()
+    cpu_ms, wall_ms = [], []
+    with opened(chosen) as job:
+        follow(job)
+        delta(job, seen)
+        before = sum(job.source.requests().values())
+        for _ in range(spec["rounds"]):
+            gc.collect()
+            cpu, wall = time.process_time(), time.perf_counter()
+            assert delta(job, seen).result is None
+            cpu_ms.append((time.process_time() - cpu) * 1000)
+            wall_ms.append((time.perf_counter() - wall) * 1000)
+        return {
+            "cpu_ms": cpu_ms,
+            "wall_ms": wall_ms,
+            "okta_requests": (sum(job.source.requests().values()) - before) / spec["rounds"],
+            "target_requests": sum(job.target.requests().values()) / spec["rounds"],
+        }
+
+
+def changes_by_delta(spec: Numbers) -> Numbers:
+    """So many users changed in Okta: requests on both sides for each, by a delta."""
+    chosen = settings(spec["okta"], spec["scim"], Path(spec["folder"]), groups=spec["groups"])
+    seen, changed = Seen(), spec["changed"]
+    with opened(chosen) as job:
+        follow(job)
+        delta(job, seen)
+        okta, target = sum(job.source.requests().values()), sum(job.target.requests().values())
+        ask(f"{spec['okta']}/bench/change?users={changed}")
+        result = delta(job, seen).result
+        assert result is not None
+        _succeeded(result)
+        return {
+            "okta_requests": sum(job.source.requests().values()) - okta,
+            "target_requests": sum(job.target.requests().values()) - target,
+            "target_counts": dict(job.target.requests()),
+        }
+
+
+def first_sync(spec: Numbers) -> Numbers:
+    """A first sync into an empty target: the writing phase, the whole, memory, requests."""
+    ask(f"{spec['scim']}/bench/reset")
+    if spec.get("filled"):
+        ask(f"{spec['scim']}/bench/fill?users={spec['filled']}")
+    chosen = settings(spec["okta"], spec["scim"], Path(spec["folder"]), groups=spec["groups"])
+    chosen.store_path.unlink(missing_ok=True)
+    watch = Stopwatch()
+    cpu = time.process_time()
+    with opened(chosen, watch) as job:
+        whole = _timed(lambda: _succeeded(sync(job, Selection())))
+        return {
+            "writing": watch.last - watch.begun["writing"],
+            "seconds": whole,
+            "cpu": time.process_time() - cpu,
+            "peak_mb": _peak(),
+            "okta_requests": sum(job.source.requests().values()),
+            "target_counts": dict(job.target.requests()),
+            "store_bytes": chosen.store_path.stat().st_size,
+        }
+
+
+def bare_writes(spec: Numbers) -> Numbers:
+    yardsticks = importlib.import_module("bench.yardsticks")
+    ask(f"{spec['scim']}/bench/reset")
+    return {"seconds": yardsticks.requests_pool(spec["scim"], spec["users"], 8)}
+
+
+def naive(spec: Numbers) -> Numbers:
+    yardsticks = importlib.import_module("bench.yardsticks")
+    ask(f"{spec['scim']}/bench/reset")
+    return {"seconds": yardsticks.naive_script(spec["okta"], spec["scim"])}
+
+
+_MEASUREMENTS: dict[str, Callable[[Numbers], Numbers]] = {
+    each.__name__: each
+    for each in (
+        fill_store,
+        full_against_bare,
+        full_memory,
+        quiet_delta,
+        changes_by_delta,
+        first_sync,
+        bare_writes,
+        naive,
+    )
+}
+
+
+if __name__ == "__main__":
+    os.environ.update(TOKEN)
+    sys.stdout.write(json.dumps(_MEASUREMENTS[sys.argv[1]](json.loads(sys.argv[2]))) + "\n")

@@ -1,0 +1,102 @@
+"""One connection against the two servers, opened as the command line opens it; and a store filled at once."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import org
+from syncd.core.plan import timestamp
+from syncd.engine.job import SCOPE_KEY, Job
+from syncd.engine.reading import read_everything
+from syncd.engine.run import COMPLETE_READ_KEY
+from syncd.redact import Redactor
+from syncd.settings import ConnectionSettings
+from syncd.settings.load import parse
+from syncd.wiring import open_job, utc_now
+
+_CONFIG = """
+name = "bench"
+state = "."
+[okta]
+org_url = "{okta}"
+app_id = "{app}"
+token = {{ env = "BENCH_TOKEN" }}
+rate_limit_share = 1.0
+[split]
+base_url = "{scim}/scim/v2"
+token = {{ env = "BENCH_TOKEN" }}
+max_requests_per_second = 0
+concurrency = 8
+[attributes]
+userName = "email"
+"name.givenName" = "givenName"
+"name.familyName" = "familyName"
+displayName = "{{givenName}} {{familyName}}"
+"emails[work].value" = "email"
+"""
+_RULE = """
+[[push_groups]]
+source = { name_starts_with = "Team " }
+"""
+TOKEN = {"BENCH_TOKEN": "bench-token-of-no-value"}  # the servers of the benchmark ask for none
+
+
+@dataclass
+class Stopwatch:
+    """An observer that notes when each phase began, and when something was last finished."""
+
+    begun: dict[str, float] = field(default_factory=dict)
+    last: float = 0.0
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        del total
+        self.begun.setdefault(name, time.perf_counter())
+
+    def advance(self, count: int = 1) -> None:
+        del count
+        self.last = time.perf_counter()
+
+    def event(self, level: str, event: str, **fields: object) -> None:
+        pass
+
+
+def settings(okta: str, scim: str, folder: Path, *, groups: bool) -> ConnectionSettings:
+    text = _CONFIG.format(okta=okta, scim=scim, app=org.APP) + (_RULE if groups else "")
+    return parse(text, file=folder / "bench.toml", environ=TOKEN)
+
+
+@contextmanager
+def opened(chosen: ConnectionSettings, watch: Stopwatch | None = None) -> Iterator[Job]:
+    with open_job(chosen, writing=True, observer=watch or Stopwatch(), redactor=Redactor()) as job:
+        yield job
+
+
+def fill(chosen: ConnectionSettings) -> None:
+    """A store as it is after a complete first sync: read from Okta, with everything taken for pushed."""
+    with opened(chosen) as job:
+        stage = job.store.stage()
+        read_everything(job, stage, every_member_list=True)
+        job.store.absorb(stage, confirmed_absent={})
+        stage.close()
+        job.store.remember(SCOPE_KEY, job.scope)
+        job.store.remember(COMPLETE_READ_KEY, timestamp(utc_now()))
+    conn = sqlite3.connect(chosen.store_path)
+    with conn:
+        conn.execute(
+            "UPDATE users SET scim_id ="
+            " 'u' || (CAST(substr(okta_id, 4, 14) AS INTEGER) * 500 + CAST(substr(okta_id, 18) AS INTEGER)),"
+            " pushed_attributes = attributes, pushed_active = 1, pushed_folded_name = folded_name"
+        )
+        for okta_id, wish in conn.execute("SELECT okta_id, wish FROM groups").fetchall():
+            conn.execute(
+                "UPDATE groups SET scim_id = ?, pushed_name = ? WHERE okta_id = ?",
+                (f"g{org.group_number(okta_id)}", json.dumps(json.loads(wish)[1]), okta_id),
+            )
+        conn.execute("UPDATE members SET pushed = 1 WHERE listed")
+    conn.close()

@@ -1,0 +1,231 @@
+"""The rows of the table: what is measured, against what, and the goal."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench import servers
+from bench.child import ask
+from bench.org import Size
+
+THREADS = 8
+_LATENCY = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`value` against `goal`: both of the same unit; `at_least` says which side is good. No goal: for information."""
+
+    what: str
+    value: float
+    unit: str
+    goal: float | None = None
+    at_least: bool = False
+    detail: str = ""
+    runs: Sequence[float] = field(default_factory=tuple)
+
+    @property
+    def met(self) -> bool | None:
+        if self.goal is None:
+            return None
+        return self.value >= self.goal if self.at_least else self.value <= self.goal
+
+    def document(self) -> dict[str, Any]:
+        return {**asdict(self), "met": self.met}
+
+
+def median(values: Sequence[float]) -> float:
+    return float(statistics.median(values))
+
+
+def _ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
+    """One for each round: both sides of it ran one after the other."""
+    return [a / b for a, b in zip(above, below, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """Both servers, and a folder with a filled store."""
+
+    size: Size
+    okta: str
+    scim: str
+    folder: Path
+    filled: Mapping[str, Any]
+
+    def measured(self, name: str, **more: object) -> dict[str, Any]:
+        spec = {
+            "okta": self.okta,
+            "scim": self.scim,
+            "folder": str(self.folder),
+            "groups": self.size.groups > 0,
+        }
+        return servers.measured(name, **{**spec, **more})
+
+
+@contextmanager
+def rig(size: Size, *, latency: float = 0.0, filled: bool = True) -> Iterator[Rig]:
+    folder = Path(tempfile.mkdtemp(prefix="syncd-bench-"))
+    try:
+        with servers.okta(size) as okta, servers.scim(latency) as scim:
+            made = Rig(size, okta, scim, folder, {})
+            yield Rig(size, okta, scim, folder, made.measured("fill_store") if filled else {})
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def reading(size: Size, rounds: int) -> Iterator[Row]:
+    """Quiet cycles: time against the bare loops, CPU, requests, memory."""
+    of = f"{size.users:,} users"
+    with rig(size) as made:
+        found = made.measured("full_against_bare", rounds=rounds)
+        ratios = _ratios(found["cycle"], found["executor"])
+        cpu = median(_ratios(found["cycle_cpu"], found["executor_cpu"]))
+        seconds, bare = median(found["cycle"]), median(found["executor"])
+        yield Row(
+            f"full read and diff, {of}: time / bare executor loop",
+            median(ratios),
+            "times",
+            1.5 if size.users == 100_000 else None,
+            detail=f"{seconds:.2f} s, {size.users / seconds:,.0f} users/s; bare {bare:.2f} s, "
+            f"aiohttp alone {median(found['aiohttp']):.2f} s; CPU {cpu:.2f} times",
+            runs=ratios,
+        )
+        memory = made.measured("full_memory")
+        yield Row(
+            f"full cycle, {of}: peak memory of the process",
+            memory["peak_mb"],
+            "MB",
+            {100_000: 250.0, 1_000_000: 600.0}.get(size.users),
+            detail=f"{memory['idle_mb']:.0f} MB before it; {memory['cpu']:.1f} s CPU; store "
+            f"{memory['store_bytes'] / 1e6:.0f} MB; {size.groups:,} groups",
+        )
+        # The app, its users, its groups; no group has moved.
+        needed = 1 + -(-size.users // 500) + -(-size.groups // 200)
+        yield Row(
+            f"quiet full cycle, {of}: Okta requests",
+            found["okta_requests"],
+            "requests",
+            needed,
+            detail=f"{needed} pages needed",
+        )
+        yield Row(f"quiet full cycle, {of}: target requests", found["target_requests"], "requests", 0)
+        yield from _quiet_delta(made, of)
+
+
+def _quiet_delta(made: Rig, of: str) -> Iterator[Row]:
+    found = made.measured("quiet_delta", rounds=20)
+    yield Row(f"quiet delta cycle, {of}: Okta requests", found["okta_requests"], "requests", 1)
+    yield Row(f"quiet delta cycle, {of}: target requests", found["target_requests"], "requests", 0)
+    yield Row(f"quiet delta cycle, {of}: CPU", median(found["cpu_ms"]), "ms", 50, runs=found["cpu_ms"])
+
+
+def changing(changed: int = 40) -> Iterator[Row]:
+    """Requests for each changed user, seen by a delta and by a full cycle."""
+    size = Size.of(10_000)
+    with rig(size) as made:
+        ask(f"{made.scim}/bench/fill?users={size.users}")
+        found = made.measured("changes_by_delta", changed=changed)
+        yield Row(
+            f"{changed} changed users in a delta: target requests for each",
+            found["target_requests"] / changed,
+            "requests",
+            1,
+            detail=str(found["target_counts"]),
+        )
+        yield Row(
+            f"{changed} changed users in a delta: Okta requests for each",
+            (found["okta_requests"] - 2) / changed,  # the poll, and the app's status
+            "requests",
+            2,
+        )
+
+
+def first_groups() -> Iterator[Row]:
+    """A first sync with groups: one request for each `member_batch` members."""
+    size = Size.of(1_000)
+    with rig(size, filled=False) as made:
+        found = made.measured("first_sync")
+        batches = size.groups * -(-size.members // 100)
+        counts = found["target_counts"]
+        spent = sum(number for what, number in counts.items() if what.startswith("PATCH"))
+        yield Row(
+            f"first sync with {size.groups} groups of {size.members}: requests for each 100 members",
+            spent / batches,
+            "requests",
+            1,
+            detail=str(counts),
+        )
+
+
+def matching() -> Iterator[Row]:
+    """A lost store, everybody at the target already: found by one listing."""
+    size = Size(1_000)
+    with rig(size, filled=False) as made:
+        found = made.measured("first_sync", filled=size.users)
+        counts = found["target_counts"]
+        pages = size.users // 100 + 1  # and the empty one that proves the end
+        yield Row(
+            f"{size.users:,} unlinked users matched: target requests",
+            sum(counts.values()),
+            "requests",
+            pages,
+            detail=str(counts),
+        )
+
+
+def writing(users: int, rounds: int) -> Iterator[Row]:
+    """First syncs without a request cap, against the ideal and against bare requests."""
+    size = Size(users)
+    with rig(size, filled=False) as made:
+        mine, bare, last = [], [], {}
+        for _ in range(rounds):
+            last = made.measured("first_sync")
+            mine.append(last["writing"])
+            bare.append(made.measured("bare_writes", users=users)["seconds"])
+        yield Row(
+            f"first sync of {users:,} users, no latency: bare requests pool / writing phase",
+            median(_ratios(bare, mine)),
+            "times",
+            0.7,
+            at_least=True,
+            detail=f"{users / median(mine):,.0f} users/s; bare {users / median(bare):,.0f}; whole "
+            f"{last['seconds']:.1f} s, CPU {last['cpu']:.1f} s, {last['peak_mb']:.0f} MB, "
+            f"store {last['store_bytes'] / 1e6:.1f} MB",
+            runs=_ratios(bare, mine),
+        )
+
+
+def writing_with_latency(users: int, rounds: int) -> Iterator[Row]:
+    ideal = users * _LATENCY / THREADS
+    with rig(Size(users), latency=_LATENCY, filled=False) as made:
+        mine = [made.measured("first_sync")["writing"] for _ in range(rounds)]
+    yield Row(
+        f"first sync of {users:,} users, 50 ms, concurrency {THREADS}: ideal / writing phase",
+        ideal / median(mine),
+        "times",
+        0.95,
+        at_least=True,
+        detail=f"{median(mine):.1f} s, ideal {ideal:.1f} s",
+        runs=[ideal / seconds for seconds in mine],
+    )
+
+
+def naive(users: int = 1_000) -> Iterator[Row]:
+    """Against a plain script: typed SDK, one request after the other."""
+    with rig(Size(users), latency=0.01, filled=False) as made:
+        mine = made.measured("first_sync")["seconds"]
+        script = made.measured("naive")["seconds"]
+    yield Row(
+        f"first sync of {users:,} users, 10 ms: a plain script / syncd",
+        script / mine,
+        "times",
+        detail=f"script {script:.1f} s, syncd {mine:.1f} s",
+    )

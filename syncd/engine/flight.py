@@ -1,0 +1,71 @@
+"""How many writes are journalled ahead of the workers, and how many outcomes share one durable transaction.
+
+A transaction costs a flush of the disk, a few milliseconds: one for each write would be slower than a quick target. A
+slow target gets few writes ahead, so that a stop or a failure finds little under way.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+_AHEAD_SECONDS = 0.25
+_MOST = 16
+"""Times the number of workers."""
+_LINGERS = 0.02
+"""Seconds that a finished write may wait for others to be stored with it; workers go on meanwhile."""
+
+
+class Flight(Generic[T]):
+    """The writes of one phase. `patience`: seconds after which `finished` returns though nothing is."""
+
+    def __init__(self, workers: int, *, patience: float) -> None:
+        self._least = self._ahead = 2 * workers
+        self._most = _MOST * workers
+        self._patience = patience
+        self._done: SimpleQueue[Future[T]] = SimpleQueue()
+        self._under_way = 0
+        self._since = time.monotonic()
+        self._count = 0
+
+    def take_off(self, write: Future[T]) -> None:
+        self._under_way += 1
+        write.add_done_callback(self._done.put)
+
+    def room(self) -> int:
+        """How many more may take off now; 0 until a quarter of all places is free."""
+        free = self._ahead - self._under_way
+        return free if free >= max(1, self._ahead // 4) else 0
+
+    def finished(self) -> list[Future[T]]:
+        """What has ended, in order; a few of them together where they end quickly."""
+        try:
+            found = [self._done.get(timeout=self._patience)]
+        except Empty:
+            return []
+        ends = time.monotonic() + _LINGERS
+        enough = min(max(1, self._ahead // 4), self._under_way)
+        while len(found) < enough and (left := ends - time.monotonic()) > 0:
+            try:
+                found.append(self._done.get(timeout=left))
+            except Empty:
+                break
+        while not self._done.empty():
+            found.append(self._done.get())
+        self._under_way -= len(found)
+        self._count += len(found)
+        return found
+
+    def adjust(self, *, well: bool) -> None:
+        """Looks further ahead the faster writes end; not at all further once some failed."""
+        elapsed = time.monotonic() - self._since
+        if not well:
+            self._ahead = self._least
+        elif elapsed >= _AHEAD_SECONDS:
+            wanted = int(self._count / elapsed * _AHEAD_SECONDS)
+            self._ahead = min(max(self._least, wanted), self._most)
+            self._since, self._count = time.monotonic(), 0
