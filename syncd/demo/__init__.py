@@ -57,17 +57,20 @@ def finish(story: Story) -> int:
     connection = story.connection
     found = story.differences()
     story.broken += found
-    report = connection.folder / "report.html"
+    report, audit = connection.folder / "report.html", connection.folder / "audit.html"
+    now = datetime.now(UTC)
+    write_private(audit, connection.audit_report(now))
     places = [
         ("settings", str(connection.config)),
         ("store", str(connection.store)),
         ("saved plan", f"{connection.plan_file} (of act 5; by now syncd apply refuses it as stale)"),
         ("HTML report", str(report)),
+        ("audit report", f"{audit} (syncd report)"),
     ]
     summary = story.summary()
     view = StoryView(
         title="syncd demo: from Okta to Split",
-        made_at=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, on two simulated servers",
+        made_at=f"{now:%Y-%m-%d %H:%M} UTC, on two simulated servers",
         cycles=connection.cycles,
         summary=summary,
         places=places,

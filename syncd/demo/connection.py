@@ -11,20 +11,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from syncd.core.plan import timestamp
 from syncd.demo.folder import write_private
 from syncd.demo.org import NAMED_GROUPS
 from syncd.demo.telling import Narrator, Silent
+from syncd.engine.reporting import report
 from syncd.engine.run import plan, sync
 from syncd.engine.selection import Selection
+from syncd.ports.history import Reach
 from syncd.redact import Redactor
 from syncd.report import jsondoc
 from syncd.report.html import Cycle, Requests
 from syncd.report.plan_text import plan_lines, summary_line
+from syncd.report.report_html import html
 from syncd.report.text import run_lines
 from syncd.settings import ConnectionSettings, load_or_raise
 from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.split import SplitSimulator
-from syncd.wiring import open_job
+from syncd.wiring import open_for_status, open_job
 
 _SETTINGS = """\
 # Written by syncd demo. The same keys with their reasons: config.example.toml
@@ -144,6 +148,13 @@ class Connection:
         self.narrator.lines(run_lines(cycle.run))
         self.cycles.append(cycle)
         return cycle
+
+    def audit_report(self, now: datetime) -> str:
+        """What `syncd report -o FILE.html` writes."""
+        settings = self._settings()
+        with open_for_status(settings) as store:
+            told = report(store, settings, self.redactor, now=now, reach=Reach())
+            return "".join(html([told], timestamp(now)))
 
     def _settings(self) -> ConnectionSettings:
         [settings] = load_or_raise([self.config], environ=os.environ).connections

@@ -118,6 +118,13 @@ def test_it_prints_where_the_report_is(told: Told) -> None:
     assert Path(printed).is_file()
 
 
+def test_the_audit_report_lies_beside_it(told: Told) -> None:
+    page = (told.folder / "audit.html").read_text(encoding="utf-8")
+
+    assert "syncd audit report: demo" in page
+    assert "Nothing waits for anybody" in page
+
+
 def test_the_report_needs_no_other_host_and_escapes_names(told: Told) -> None:
     hosts = set(re.findall(r"https?://([\w.-]+)", told.report))
 
