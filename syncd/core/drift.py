@@ -270,7 +270,7 @@ def unassigned_user(okta_id: str, remote: RemoteUser) -> DriftItem:
         {"active": False},
         None,
         {"active": True},
-        "not assigned to the app in Okta, and active at the target",
+        "not assigned to the app in Okta, active at the target, and not managed by syncd",
         "",
     )
 

@@ -202,10 +202,14 @@ class _Look:
         for remote in self.stage.remote_users():
             if remote.scim_id in ours or self.job.store.user_by_scim_id(remote.scim_id) is not None:
                 continue
-            if self.managing or not remote.external_id or not remote.external_id.startswith("00u"):
+            if not remote.external_id or not remote.external_id.startswith("00u"):
                 self.items.append(core.unmanaged_user(remote))
-            elif remote.active is not False and self._is_unassigned(remote.external_id):
+            elif remote.active is False:  # somebody who left: as it should be
+                continue
+            elif self._is_unassigned(remote.external_id):
                 self.items.append(core.unassigned_user(remote.external_id, remote))
+            elif self.managing:
+                self.items.append(core.unmanaged_user(remote))
 
     def _is_unassigned(self, okta_id: str) -> bool:
         try:

@@ -156,7 +156,6 @@ class CycleRun:
 
         `taken_over` is called between reading and planning, `more` may add changes before the safety checks.
         """
-        self.run_id = self.job.store.begin_run(self.kind)
 
         def cycle() -> RunResult:
             job = self.job
@@ -172,27 +171,25 @@ class CycleRun:
                         taken_over(reading)
                 planned = planned_from(job, self.kind, stage, reading, allow, unsettled, more=more)
                 with planned:
-                    return self._write(planned, only=None)
+                    return self.write(planned, only=None)
 
-        return self._finished(cycle)
+        return self.begun(cycle)
 
     def apply(
         self, planned: Planned, *, only: frozenset[str] | None = None, saved: SavedPlan | None = None
     ) -> RunResult:
         """A plan that is made already; `only` narrows it to these change ids. What `saved` holds stays held."""
-        self.run_id = self.job.store.begin_run(self.kind)
-        return self._finished(lambda: self._write(planned, only=only, saved=saved))
+        return self.begun(lambda: self.write(planned, only=only, saved=saved))
 
     def broke_off(self, error: SyncdError) -> RunResult:
         """A cycle that ended before there was a plan, written down as a failed run."""
-        self.run_id = self.job.store.begin_run(self.kind)
 
         def fail() -> RunResult:
             raise error
 
-        return self._finished(fail)
+        return self.begun(fail)
 
-    def _write(
+    def write(
         self, planned: Planned, *, only: frozenset[str] | None, saved: SavedPlan | None = None
     ) -> RunResult:
         refuse_second_writer(self.job, planned.planning.reading.app)
@@ -224,8 +221,9 @@ class CycleRun:
     def _finish(self, status: str, summary: Mapping[str, Mapping[str, int]], error: str | None) -> None:
         self.job.store.finish_run(self.run_id, status=status, summary=summary, error=error)
 
-    def _finished(self, work: Callable[[], RunResult]) -> RunResult:
+    def begun(self, work: Callable[[], RunResult]) -> RunResult:
         """Whatever ends the run early is written down as its end, and an error is its result."""
+        self.run_id = self.job.store.begin_run(self.kind)
         try:
             return work()
         except SyncdError as error:
@@ -307,19 +305,22 @@ def apply_approved(job: Job, changes: Sequence[Change]) -> RunResult:
 
 
 def apply_saved(job: Job, saved: SavedPlan) -> RunResult:
-    """Applies exactly a saved plan. Raises StaleError or RefusedError before the first write when the settings, or
-    any object of the plan at either side, are no longer what the plan saw.
+    """Applies exactly a saved plan; refused as stale before the first write when the settings, or any object of the
+    plan at either side, are no longer what the plan saw. The refusal is a run too.
     """
-    refuse_other_settings(job, saved)
-    quarantine.probe(job)
-    unsettled = settle_open_intents(job)
     run = CycleRun(job, saved.kind)
     users, groups = touched(saved.changes)
 
     def read(stage: Stage) -> Reading:
         return read_selected(job, stage, users, groups)
 
-    with _planned(job, saved.kind, read, saved.allow, unsettled) as planned:
-        held = {change.id for hold in planned.header.holds for change in planned.held(hold.id)}
-        refuse_if_stale(job, saved, wanted={change.id for change in planned.changes()}, held=held)
-        return run.apply(planned, only=frozenset(change.id for change in saved.changes), saved=saved)
+    def cycle() -> RunResult:
+        refuse_other_settings(job, saved)
+        quarantine.probe(job)
+        unsettled = settle_open_intents(job)
+        with _planned(job, saved.kind, read, saved.allow, unsettled) as planned:
+            held = {change.id for hold in planned.header.holds for change in planned.held(hold.id)}
+            refuse_if_stale(job, saved, wanted={change.id for change in planned.changes()}, held=held)
+            return run.write(planned, only=frozenset(change.id for change in saved.changes), saved=saved)
+
+    return run.begun(cycle)

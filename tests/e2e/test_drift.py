@@ -236,3 +236,17 @@ def test_the_document_is_sorted_and_stable(synced: Rig) -> None:
     for document in (first, second):
         document.pop("created_at")
     assert json.dumps(first) == json.dumps(second)
+
+
+def test_who_left_while_the_store_was_lost_is_found_under_the_okta_id(synced: Rig) -> None:
+    for file in synced.store.parent.iterdir():
+        file.unlink()
+    gone = synced.okta.world.user("p15@example.com").id
+    synced.okta.world.unassign("p15@example.com")
+    synced.sync()
+
+    [item] = ours(drift(synced, "--detailed-exitcode", code=2))
+
+    assert (item["kind"], item["object"]["okta_id"]) == ("wrongly_active_user", gone)
+    assert item["repair"] == ""
+    assert "not managed" in item["reason"]

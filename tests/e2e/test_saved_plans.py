@@ -83,7 +83,7 @@ def test_a_plan_whose_objects_moved_is_refused_before_the_first_write(
 
     answer = made.run("apply", str(file), "--json", code=3)
 
-    assert "stale" in answer.document["message"]
+    assert "stale" in answer.document["errors"][0]["message"]
     assert made.writes() == []
 
 
