@@ -75,8 +75,7 @@ class Applying:
         try:
             for kinds in PHASES:
                 if any(counts.get(kind) for kind in kinds) and not self.abandoned:
-                    changes = self._keeping_last_members(kinds, stage.changes(kinds=kinds))
-                    self._phase(pool, self._batches(changes))
+                    self._rounds(pool, self._keeping_last_members(kinds, stage.changes(kinds=kinds)))
         finally:
             pool.shutdown(wait=not self.abandoned, cancel_futures=True)
 
@@ -105,6 +104,37 @@ class Applying:
                 run=self.run_id,
                 error=reason,
             )
+
+    def _rounds(self, pool: ThreadPoolExecutor, changes: Iterable[Change]) -> None:
+        """One phase. Whoever wants a name that somebody else still has at the target waits until it has become free;
+        those who want each other's names are sent all the same, and hear what the target says.
+        """
+        waited = -1
+        while True:
+            later: list[Change] = []
+            self._phase(pool, self._batches(self._with_free_names(changes, later)))
+            if not later or self.abandoned:
+                return
+            if len(later) == waited:
+                self._phase(pool, self._batches(later))
+                return
+            changes, waited = later, len(later)
+
+    def _with_free_names(self, changes: Iterable[Change], later: list[Change]) -> Iterator[Change]:
+        for change in changes:
+            name = change.after.get("userName") if change.kind is ChangeKind.UPDATE_USER else None
+            if isinstance(name, str) and self._is_taken(name, change.okta_id):
+                later.append(change)
+            else:
+                yield change
+
+    def _is_taken(self, name: str, okta_id: str) -> bool:
+        others = (known for known in self.job.store.find_users(name) if known.okta_id != okta_id)
+        return any(
+            str(known.pushed.attributes.get("userName", "")).casefold() == name.casefold()
+            for known in others
+            if known.pushed is not None
+        )
 
     def _batches(self, changes: Iterable[Change]) -> Iterator[list[Change]]:
         """Memberships travel together, by group, at most `member_batch` at a time; everything else alone."""

@@ -156,3 +156,18 @@ def _direct(made: Rig) -> str:
         and not world.users[row.id].groups & set(world.app_groups)
         and row.id not in world.group("Product").members
     )
+
+
+def test_a_name_that_becomes_free_goes_to_whoever_gets_it_in_the_same_run(tmp_path: Path) -> None:
+    with rig(tmp_path, users=0, groups=0, pushed=[]) as made:
+        world = made.okta.world
+        for number in range(3):
+            world.add_user(f"p{number}@example.com", "P", str(number), assign=True)
+        made.sync()
+        world.update_profile("p2@example.com", email="moved@example.com", login="moved@example.com")
+        world.update_profile("p1@example.com", email="p2@example.com", login="p2@example.com")
+        world.update_profile("p0@example.com", email="p1@example.com", login="p1@example.com")
+
+        made.sync()
+
+        made.assert_exact()
