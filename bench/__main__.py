@@ -20,18 +20,17 @@ _FOLDER = Path(__file__).parent
 
 def _chosen(options: argparse.Namespace) -> Iterator[Row]:
     if options.million:
-        yield from rows.reading(Size.of(1_000_000), 3)
+        yield from rows.reading(Size.of(1_000_000), options.rounds or 3)
         return
-    yield from rows.reading(Size.of(1_000), 5)
-    yield from rows.reading(Size.of(10_000), 5)
-    if not options.quick:
-        yield from rows.reading(Size.of(100_000), 5)
+    sizes = (1_000, 10_000) if options.quick else (1_000, 10_000, 100_000)
+    for users in sizes:
+        yield from rows.reading(Size.of(users), options.rounds or 5)
     yield from rows.changing()
     yield from rows.first_groups()
     yield from rows.matching()
-    users, rounds = (1_000, 3) if options.quick else (10_000, 3)
-    yield from rows.writing(users, rounds)
-    yield from rows.writing_with_latency(users, 1 if options.quick else 3)
+    users = 1_000 if options.quick else 10_000
+    yield from rows.writing(users, options.rounds or 5)
+    yield from rows.writing_with_latency(users, options.rounds or 3)
     yield from rows.naive()
 
 
@@ -50,6 +49,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--million", action="store_true", help="only 1,000,000 users: full and delta cycles")
     parser.add_argument("--quick", action="store_true", help="1,000 and 10,000 users, fewer runs")
+    parser.add_argument("--rounds", type=int, default=0, help="runs of each ratio (default 5, the largest 3)")
     options = parser.parse_args()
     os.environ.update(TOKEN)
     kept = _printed(_chosen(options))

@@ -64,7 +64,8 @@ def full_against_bare(spec: Numbers) -> Numbers:
             "aiohttp": lambda: yardsticks.aiohttp_loop(spec["okta"]),
             "cycle": lambda: sync(job, Selection()),
         }
-        sync(job, Selection())  # connections, caches, statements
+        if spec["warm"]:
+            sync(job, Selection())  # connections, caches, statements
         asked = dict(job.source.requests())
         for _ in range(spec["rounds"]):
             for name, work in works.items():
@@ -155,6 +156,7 @@ def first_sync(spec: Numbers) -> Numbers:
         whole = _timed(lambda: _succeeded(sync(job, Selection())))
         return {
             "writing": watch.last - watch.begun["writing"],
+            "latency": ask(f"{spec['scim']}/bench/counts")["latency"],
             "seconds": whole,
             "cpu": time.process_time() - cpu,
             "peak_mb": _peak(),
@@ -167,7 +169,8 @@ def first_sync(spec: Numbers) -> Numbers:
 def bare_writes(spec: Numbers) -> Numbers:
     yardsticks = importlib.import_module("bench.yardsticks")
     ask(f"{spec['scim']}/bench/reset")
-    return {"seconds": yardsticks.requests_pool(spec["scim"], spec["users"], 8)}
+    seconds = yardsticks.requests_pool(spec["scim"], spec["users"], 8)
+    return {"seconds": seconds, "latency": ask(f"{spec['scim']}/bench/counts")["latency"]}
 
 
 def naive(spec: Numbers) -> Numbers:

@@ -12,7 +12,7 @@ from collections import Counter
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from bench import org
-from bench.wire import Handler, Request, Response, serve
+from bench.wire import Handler, Request, Response, delays, serve
 
 _BASE = "/scim/v2/"
 
@@ -27,6 +27,7 @@ class Scim:
         self._groups: list[bytes] = []
         self._members: dict[str, set[str]] = {}
         self._asked: Counter[str] = Counter()
+        delays.seconds, delays.answers = 0.0, 0
 
     def __call__(self, request: Request) -> Response:
         parts = urlsplit(request.path)
@@ -86,7 +87,9 @@ class Scim:
         if path == "/bench/fill":
             for number in range(int(query["users"])):
                 self._users.append(org.encoded({"id": f"u{number}", **org.scim_user(number)}))
-        return Response(org.encoded({"requests": dict(self._asked), "users": len(self._users)}))
+        return Response(
+            org.encoded({"requests": dict(self._asked), "users": len(self._users), "latency": delays.mean})
+        )
 
 
 def _page(table: list[bytes], query: dict[str, str]) -> bytes:

@@ -33,6 +33,21 @@ class Response:
 Handler = Callable[[Request], Response]
 
 
+@dataclass
+class Delays:
+    """How long delayed answers really took: a timer of the event loop is late by a millisecond or two."""
+
+    seconds: float = 0.0
+    answers: int = 0
+
+    @property
+    def mean(self) -> float:
+        return self.seconds / self.answers if self.answers else 0.0
+
+
+delays = Delays()
+
+
 class _Connection(asyncio.Protocol):
     def __init__(self, handle: Handler) -> None:
         self._handle = handle
@@ -64,9 +79,15 @@ class _Connection(asyncio.Protocol):
         ]
         whole = ("\r\n".join(lines) + "\r\n\r\n").encode() + response.body
         if response.delay:
-            asyncio.get_running_loop().call_later(response.delay, self._send, whole)
+            loop = asyncio.get_running_loop()
+            loop.call_later(response.delay, self._send_late, whole, loop.time())
         else:
             self._send(whole)
+
+    def _send_late(self, whole: bytes, asked: float) -> None:
+        delays.seconds += asyncio.get_running_loop().time() - asked
+        delays.answers += 1
+        self._send(whole)
 
     def _send(self, whole: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -167,7 +167,14 @@ class Applying:
     def _execute(self, unit: Unit) -> Sequence[Outcome]:
         """In a worker. What was journalled and not begun when writing ended is not begun any more."""
         if self.stopped is None and not self.job.cancelled():
-            return execute(self.job, unit)
+            outcomes = execute(self.job, unit)
+            for outcome in outcomes:  # at once, for all workers: one refused token is enough
+                error = outcome.error
+                if isinstance(error, ConnectionSick) or (
+                    isinstance(error, AccessDenied) and error.status == 401
+                ):
+                    self.stopped = self.stopped or error
+            return outcomes
         error = TemporaryError("writing ended before this was sent; it is still wanted")
         return [Outcome(change, error=error, deferred=True) for change in unit.changes]
 
