@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,7 +16,7 @@ from syncd.core.safety import GroupNumbers, Limits, Numbers, Violation, violatio
 from syncd.engine.job import scope_changed
 from syncd.engine.last_member import active_members, protected_groups
 from syncd.engine.planning import Planning, group_name
-from syncd.ports import RecentRemovals
+from syncd.ports import HoldRecord, RecentRemovals
 
 WINDOW = timedelta(hours=24)
 OTHER_SCOPE = "scope_change"
@@ -28,6 +30,7 @@ _HELD_BY: Mapping[str, ChangeKind] = {
     "emptied_group": ChangeKind.REMOVE_MEMBER,
     "protected_group": ChangeKind.REMOVE_MEMBER,
 }
+_REMOVALS = (ChangeKind.DEACTIVATE_USER, ChangeKind.REMOVE_MEMBER, ChangeKind.DELETE_GROUP)
 
 
 REJECTED = "rejected"
@@ -37,12 +40,14 @@ REJECTED = "rejected"
 def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Hold]:
     """Moves every change that a check stops into its hold, and with a deactivation the same person's other
     removals, so that nobody is taken apart by halves. `allow` raises named limits for this run. What a person
-    approved passes; what a person rejected is dropped without a question.
+    approved passes; what a person rejected is dropped without a question. In a cycle of some objects, what waits for
+    a decision goes on waiting, and counts: a hold is not nibbled away in small cycles.
     """
     _drop_rejected(planning)
     limits = _raised(planning.job.limits, allow)
-    found = violations(_numbers(planning), limits)
-    holds = []
+    waiting = _waiting(planning)
+    holds = _still_held(planning, waiting, allow)
+    found = violations(_numbers(planning, _removals_in(planning, waiting)), limits)
     for violation in found:
         hold = _hold(planning, violation, _changes_of(planning, violation))
         if hold is not None:
@@ -82,11 +87,49 @@ def _drop_rejected(planning: Planning) -> None:
         planning.skipped.append(Skipped(REJECTED, change.okta_id, change.name, reason))
 
 
+def _waiting(planning: Planning) -> Sequence[HoldRecord]:
+    """The open holds. A complete cycle has all these wishes in its own plan, and raises its holds afresh."""
+    return planning.job.store.holds() if planning.reading.looked_at else ()
+
+
+def _still_held(planning: Planning, waiting: Sequence[HoldRecord], allow: Mapping[str, int]) -> list[Hold]:
+    """The open holds that changes of this plan wait in, but for those whose limit is raised for this run."""
+    found = []
+    for record in waiting:
+        if record.check in allow:
+            continue
+        ids = [each.id for each in record.changes if planning.stage.has_change(each.id)]
+        if ids:
+            planning.stage.hold_changes(ids, record.id)
+            found.append(
+                Hold(record.id, record.check, record.reason, record.way_out, record.numbers, len(ids))
+            )
+    return found
+
+
+def _removals_in(planning: Planning, waiting: Sequence[HoldRecord]) -> Sequence[Change]:
+    """What waits, once each, without what is still to be judged in this plan and what this cycle saw to be over."""
+    stage, looked_at = planning.stage, planning.reading.looked_at
+    judged = {change.id for change in stage.changes(kinds=_REMOVALS)}
+    each_once = {change.id: change for record in waiting for change in record.changes}
+    return [
+        change
+        for change in each_once.values()
+        if change.kind in _REMOVALS
+        and change.id not in judged
+        and (stage.has_change(change.id) or not _was_looked_at(change, looked_at))
+    ]
+
+
+def _was_looked_at(change: Change, looked_at: AbstractSet[tuple[str, str]]) -> bool:
+    of_a_group = change.kind is ChangeKind.DELETE_GROUP
+    return ("group" if of_a_group else "user", change.okta_id) in looked_at
+
+
 def _removals_under_other_scope(planning: Planning) -> Iterator[Change]:
     if not scope_changed(planning.job):
         return iter(())
-    kinds = (ChangeKind.DEACTIVATE_USER, ChangeKind.REMOVE_MEMBER, ChangeKind.DELETE_GROUP)
-    return planning.stage.changes(kinds=kinds)
+    return planning.stage.changes(kinds=_REMOVALS)
 
 
 def _raised(limits: Limits, allow: Mapping[str, int]) -> Limits:
@@ -134,11 +177,12 @@ def _hold(planning: Planning, violation: Violation, changes: Iterable[Change]) -
     return Hold(identity, violation.check, violation.reason, violation.way_out, violation.numbers, len(ids))
 
 
-def _numbers(planning: Planning) -> Numbers:
+def _numbers(planning: Planning, waiting: Sequence[Change]) -> Numbers:
     job, stage = planning.job, planning.stage
     population = job.store.population()
     recent = job.store.removals_since(planning.policy.now - WINDOW)
-    counts = stage.change_counts()
+    counts = Counter(stage.change_counts())
+    counts.update(change.kind for change in waiting)
     return Numbers(
         active_users=population.active_users,
         groups=population.groups,
@@ -149,7 +193,7 @@ def _numbers(planning: Planning) -> Numbers:
         deactivations=counts.get(ChangeKind.DEACTIVATE_USER, 0),
         group_deletions=counts.get(ChangeKind.DELETE_GROUP, 0),
         member_removals=counts.get(ChangeKind.REMOVE_MEMBER, 0),
-        by_group=_group_numbers(planning, recent),
+        by_group=_group_numbers(planning, recent, waiting),
         app_is_empty=_app_is_empty(planning, counts, population.active_users),
     )
 
@@ -163,11 +207,16 @@ def _app_is_empty(planning: Planning, counts: Mapping[ChangeKind, int], active: 
     return counts.get(ChangeKind.DEACTIVATE_USER, 0) >= active and not any(map(counts.get, coming))
 
 
-def _group_numbers(planning: Planning, recent: RecentRemovals) -> list[GroupNumbers]:
+def _group_numbers(
+    planning: Planning, recent: RecentRemovals, waiting: Sequence[Change]
+) -> list[GroupNumbers]:
     planned: dict[str, int] = {}
     for change in planning.stage.changes(kinds=[ChangeKind.REMOVE_MEMBER]):
         assert change.group_id is not None  # noqa: S101  (a membership has a group)
         planned[change.group_id] = planned.get(change.group_id, 0) + 1
+    for change in waiting:
+        if change.group_id in planned:
+            planned[change.group_id] += 1
     keepers = _keepers_of_protected_groups(planning)
     for group_id, (going, _) in keepers.items():
         if going:

@@ -22,6 +22,7 @@ from syncd.service.headroom import shown_buckets
 from syncd.service.health import View, not_ready
 
 KINDS = ("delta", "full", "drift")
+SIDES = ("okta", "target")
 STATUSES = ("succeeded", "partial", "refused", "failed")
 _OTHER = "other"
 _WORD = re.compile(r"[1-5][0-9]{2}|[a-z_]{1,20}")
@@ -128,7 +129,8 @@ def _requests(board: Snapshot) -> Counted:
 
 
 def _waited(board: Snapshot) -> Counted:
-    return {(side,): seconds for side, seconds in board.totals.waited_seconds.items()}
+    """Both sides from the start, as 0, like the runs."""
+    return {(side,): board.totals.waited_seconds.get(side, 0.0) for side in SIDES}
 
 
 def _of_the_documents(view: View) -> Iterator[Metric]:

@@ -58,7 +58,9 @@ class Watch:
         waiting = float(seconds) if isinstance(seconds, int | float) else 0.0
         self._activity.sign(waiting)
         if waiting and event.startswith("waiting for "):
-            side = event.removeprefix("waiting for ").lower()
+            side = (
+                "okta" if event == "waiting for Okta" else "target"
+            )  # the metrics' word, whatever its flavor
             with self._lock:
                 self.waited[side] = self.waited.get(side, 0.0) + waiting
         self._event(level, event, **{**self._fields, **fields})

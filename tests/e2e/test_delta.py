@@ -432,3 +432,43 @@ def test_an_approval_ends_when_everybody_is_back_and_is_none_for_the_next_time(
     all_leave()
 
     assert all(made.split.world.user(each).active for each in people)
+
+
+def test_what_is_held_is_not_nibbled_away_by_the_deltas_that_follow(made: Arena) -> None:
+    """Neither by news of one of them, nor by an approval of something else about them, nor by who leaves next."""
+    world, seen = made.okta.world, Seen()
+    people = [f"p{number:02}@example.com" for number in range(4, 24)]
+    for each in people:
+        world.unassign(each, everywhere=True)
+    one_delta(made, seen)
+    before = {hold.id: len(hold.changes) for hold in made.holds()}
+
+    world.update_profile(people[0], nickName="Pat")
+    result = one_delta(made, seen).result
+
+    assert result is not None
+    assert result.exit_code == 3
+    assert {hold.id: len(hold.changes) for hold in made.holds()} == before, "they wait where they waited"
+
+    membership = next(
+        each
+        for hold in made.holds()
+        for each in hold.changes
+        if each.name == people[0] and each.kind == "remove_member"
+    )
+    with opened(made) as job:
+        job.store.decide([membership.id], "approve", "somebody")
+    result = one_delta(made, seen).result
+    assert result is not None
+    assert {kind.value: count for kind, count in result.applied.items()} == {"remove_member": 1}
+
+    world.unassign("p29@example.com")
+    one_delta(made, seen)
+
+    assert all(made.split.world.user(each).active for each in [*people, "p29@example.com"])
+    for each in people:
+        world.assign(each)
+    world.assign("p29@example.com")
+    one_delta(made, seen)
+    assert made.cycle(full=True).result is not None
+    assert not made.holds()

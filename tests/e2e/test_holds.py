@@ -251,3 +251,16 @@ def test_who_decided_stands_in_the_journal(synced: Rig) -> None:
     assert document["schema"] == "syncd.decision/1"
     assert "@" in document["decided_by"]
     assert len(document["items"]) == 10
+
+
+def test_a_run_for_one_person_leaves_them_held_unless_the_limit_is_raised(synced: Rig) -> None:
+    unassign(synced, *range(30, 40))
+    synced.sync(code=3)
+    [before] = held(synced)
+
+    synced.run("sync", "--user", "p35@example.com", "--json", code=3)
+
+    assert len(active(synced)) == 40
+    assert [hold["id"] for hold in held(synced)] == [before["id"]]
+    synced.run("sync", "--user", "p35@example.com", "--allow", "deactivations=10", "--json")
+    assert "p35@example.com" not in active(synced)

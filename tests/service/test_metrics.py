@@ -104,6 +104,9 @@ def test_failures_count_from_zero_so_that_the_first_is_an_increase() -> None:
         for status in ("succeeded", "partial", "refused", "failed"):
             labels = {"connection": "split-prod", "kind": kind, "status": status}
             assert value(shown, "syncd_runs_total", **labels) == 0
+    for side in ("okta", "target"):
+        labels = {"connection": "split-prod", "side": side}
+        assert value(shown, "syncd_rate_limit_wait_seconds_total", **labels) == 0
 
 
 def test_buckets_show_what_is_left_and_what_there_is() -> None:

@@ -191,7 +191,8 @@ def test_a_cycle_is_stuck_after_five_silent_minutes_beyond_the_waits_it_announce
     watch.event("info", "waiting for Okta", seconds=900.0, reason="rate limit")
     assert not activity.is_stuck(now + 900 + SILENCE_AT_MOST)
     assert activity.is_stuck(now + 900 + SILENCE_AT_MOST + 62)
-    assert watch.waited == {"okta": 900.0}
+    watch.event("info", "waiting for Split", seconds=2.0, reason="its own limit")
+    assert watch.waited == {"okta": 900.0, "target": 2.0}, "the two sides that the metrics name"
 
 
 # what is said
