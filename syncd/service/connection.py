@@ -188,9 +188,8 @@ class ServedConnection:
         every = self.settings.schedule.drift.total_seconds()
         last = self._held.store.recall(LAST_DRIFT_KEY) if self._held.store is not None else None
         try:
-            ago = (
-                self._around.clock() - datetime.fromisoformat(json.loads(last or "")["created_at"])
-            ).total_seconds()
+            made = datetime.fromisoformat(json.loads(last or "")["created_at"])
+            ago = (self._around.clock() - made).total_seconds()
         except (ValueError, KeyError, TypeError):
             return every
         return min(max(every - ago, _FIRST_DRIFT), every)
@@ -221,6 +220,7 @@ class ServedConnection:
         except RefusedError as error:
             if self._gate.running == 1:
                 self._release()
+                self._around.hurry(self.settings.name, "full", _RETRY_FULL[0])
             self._voice.failed("the store was taken over", "full", error)
             return False
         return self.is_open

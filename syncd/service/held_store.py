@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
+from pathlib import Path
 
 from syncd.errors import RefusedError, SyncdError
 from syncd.ports import Store
@@ -26,6 +27,8 @@ class HeldStore:
         self._clock = clock
         self._opened = ExitStack()
         self._looked_at = 0.0
+        self._path = Path()
+        self._file: tuple[int, int] | None = None
 
     def open(self, settings: ConnectionSettings) -> None:
         """Raises SyncdError: RefusedError naming another writer, and what opening a store raises."""
@@ -37,12 +40,21 @@ class HeldStore:
             self.trouble = error.message
             raise
         self.store, self.trouble = store, ""
+        self._path = settings.store_path
+        self._file = _identity(self._path)
         self._looked_at = time.time()
 
     def look_after(self) -> None:
-        """Raises RefusedError when another process took the lock over, which it may when this one slept too long."""
+        """Raises RefusedError when another process took the lock over, which it may when this one slept too long; and
+        when the file is another one now: the lock is in the file, so nobody else would see ours any more.
+        """
         now = time.time()
-        if self.store is None or abs(now - self._looked_at) < _LOOKED_AT_EVERY:
+        if self.store is None:
+            return
+        if _identity(self._path) != self._file:
+            self.trouble = f"{self._path} was moved away or replaced while syncd run had it open"
+            raise RefusedError(self.trouble, hint="stop syncd run before a store is moved or restored")
+        if abs(now - self._looked_at) < _LOOKED_AT_EVERY:
             return
         try:
             self.store.renew_lock()
@@ -57,3 +69,12 @@ class HeldStore:
         """Raises SyncdError when the last page cannot be written."""
         self.store = None
         self._opened.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode; None where there is no such file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -242,6 +242,23 @@ def test_a_store_in_other_hands_hides_no_connection_and_is_tried_again(world: Ri
             eventually(lambda: not made.daemon.board.broken(), "nothing is broken")
 
 
+def test_a_store_that_is_replaced_under_the_daemon_is_let_go(world: Rig) -> None:
+    """The lock is in the file: whoever opens the new one would write beside the daemon."""
+    [settings] = load([world.config], environ=os.environ).connections
+    with inside(Inside([world.config])) as made:
+        made.logs("cycle done", cycle="full")
+        settings.store_path.rename(settings.store_path.with_suffix(".old"))
+        made.logs("the store was taken over")
+        eventually(lambda: "replaced" in str(made.daemon.board.broken()), "the board says so")
+        world.forget()
+        world.okta.world.add_user("late@example.com", "La", "Te", assign=True)
+
+        world.sync()
+
+    assert len([each for each in world.split.requests if each.method == "POST"]) == 1
+    assert len(made.events("the store was taken over")) == 1
+
+
 def test_when_no_connection_can_begin_neither_does_the_daemon(world: Rig, tmp_path: Path) -> None:
     (settings,) = load([world.config], environ=os.environ).connections
     with open_for_writing(settings, owner="somebody"):
