@@ -34,12 +34,18 @@ def _chosen(options: argparse.Namespace) -> Iterator[Row]:
     yield from rows.naive()
 
 
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def _printed(found: Iterable[Row]) -> list[Row]:
     kept = []
     for row in found:
         goal = "" if row.goal is None else f"{'≥' if row.at_least else '≤'} {row.goal:g}"
         mark = {True: "ok", False: "MISSED", None: ""}[row.met]
-        sys.stdout.write(f"{row.what:<78} {row.value:>9.3g} {row.unit:<8} {goal:>7} {mark:<7} {row.detail}\n")
+        sys.stdout.write(
+            f"{row.what:<78} {_number(row.value):>9} {row.unit:<8} {goal:>7} {mark:<7} {row.detail}\n"
+        )
         sys.stdout.flush()
         kept.append(row)
     return kept

@@ -41,7 +41,7 @@ def svg(rows: Sequence[Row]) -> str:
             f'<rect x="{_LEFT}" y="{top}" width="{width:.1f}" height="{_LINE - 8}" fill="{colour}"/>',
             (
                 f'<text x="{_LEFT + _WIDTH + 8}" y="{top + 13}" fill="#222222">'
-                f"{row.value:.3g} {escape(row.unit)} (goal {'≥' if row.at_least else '≤'} {row.goal:g})</text>"
+                f"{row.value:,.4g} {escape(row.unit)} (goal {'≥' if row.at_least else '≤'} {row.goal:g})</text>"
             ),
         ]
     goal = _LEFT + _WIDTH / 1.25
