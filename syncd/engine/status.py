@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+import json
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from syncd.core.notices import token_days_left
 from syncd.core.plan import timestamp
 from syncd.engine.quarantine import current
+from syncd.engine.repair import LAST_DRIFT_KEY
 from syncd.engine.run import COMPLETE_READ_KEY
 from syncd.ports import RunRecord, Store
 from syncd.settings.schema import ConnectionSettings
@@ -33,6 +35,7 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         },
         "last_complete_read": complete,
         "last_complete_read_age_seconds": _age(complete, now),
+        "next_runs": _next_runs(store, settings, complete),
         "runs": [_run(run) for run in store.runs(limit=5)],
         "held": [
             {"id": hold.id, "check": hold.check, "reason": hold.reason, "changes": len(hold.changes)}
@@ -51,6 +54,17 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         ],
         "token": token_document(settings.split.token_created, now.date()),
     }
+
+
+def _next_runs(store: Store, settings: ConnectionSettings, complete: str | None) -> dict[str, str | None]:
+    """When the full and the drift cycle are due by the schedule: the daemon's next ones, if it runs."""
+    last = json.loads(store.recall(LAST_DRIFT_KEY) or "{}").get("created_at")
+    schedule = settings.schedule
+    return {"full": _due(complete, schedule.full), "drift": _due(last, schedule.drift)}
+
+
+def _due(last: str | None, every: timedelta) -> str | None:
+    return None if last is None else timestamp(datetime.fromisoformat(last) + every)
 
 
 def _state(complete: str | None, store: Store, *, failing: bool) -> str:

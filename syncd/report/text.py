@@ -172,6 +172,11 @@ def check_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     yield line(strong(f"{safe(document['connection'])}: "), verdict, f"{warnings}.")
 
 
+def _due_by_schedule(due: Mapping[str, Any]) -> str:
+    told = [f"{kind} {safe(due[kind])}" for kind in ("full", "drift") if due.get(kind)]
+    return ", ".join(told) or "a full cycle"
+
+
 def status_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     """A `syncd.status/1` document."""
     state = str(document["state"])
@@ -195,6 +200,7 @@ def status_lines(document: Mapping[str, Any]) -> Iterator[Line]:
             ),
         ),
         ("last complete read", "never" if read is None else f"{safe(read)} ({duration(age)} ago)"),
+        ("due by schedule", _due_by_schedule(document.get("next_runs", {}))),
     ]
     if document.get("token"):
         rows.append(("Split token", _token(document["token"])))
