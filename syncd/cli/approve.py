@@ -42,22 +42,26 @@ def command(
         from syncd.engine.decisions import decide  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_for_deciding  # noqa: PLC0415
 
-        settings = session.only_connection("approve")
-        with open_for_deciding(settings) as store:
-            document, changes = decide(store, settings.name, asked, "approve", decider())
-        if at_once and changes:
-            try:
-                with Stop(session.note) as stop:
-                    return _apply(session, stop, settings, changes)
-            except SyncdError:
-                session.note("What was approved is not applied yet; the approval stands for the next sync.")
-                raise
-        return session.one(
-            Answer(document, exits.DONE, decided_lines(document, "The next sync applies them."))
-        )
+        def work(settings: ConnectionSettings) -> Answer:
+            with open_for_deciding(settings) as store:
+                document, changes = decide(store, settings.name, asked, "approve", decider())
+            if at_once and changes:
+                try:
+                    with Stop(session.note) as stop:
+                        return _apply(session, stop, settings, changes)
+                except SyncdError:
+                    session.note(
+                        "What was approved is not applied yet; the approval stands for the next sync."
+                    )
+                    raise
+            return Answer(document, exits.DONE, decided_lines(document, "The next sync applies them."))
+
+        if everything:
+            return session.each(work)
+        return session.one(work(session.only_connection("approve")))
 
 
-def _apply(session: Session, stop: Stop, settings: ConnectionSettings, changes: Sequence[Change]) -> int:
+def _apply(session: Session, stop: Stop, settings: ConnectionSettings, changes: Sequence[Change]) -> Answer:
     from syncd.engine.run import apply_approved  # noqa: PLC0415  (the engine)
     from syncd.wiring import open_job  # noqa: PLC0415
 
@@ -70,4 +74,4 @@ def _apply(session: Session, stop: Stop, settings: ConnectionSettings, changes: 
             )
         )
         result = apply_approved(job, changes)
-    return session.one(run_answer(session, result, stop))
+    return run_answer(session, result, stop)

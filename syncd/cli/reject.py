@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from syncd.cli import exits
@@ -10,6 +12,9 @@ from syncd.cli.deciding import all_option, asked_for, decider, ids_argument
 from syncd.cli.options import Command, globals_of
 from syncd.cli.session import Answer, Session
 from syncd.report.held_text import decided_lines
+
+if TYPE_CHECKING:
+    from syncd.settings import ConnectionSettings
 
 
 @click.command(name="reject", cls=Command)
@@ -28,8 +33,12 @@ def command(ctx: click.Context, ids: tuple[str, ...], *, everything: bool, as_js
         from syncd.engine.decisions import decide  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_for_deciding  # noqa: PLC0415
 
-        settings = session.only_connection("reject")
-        with open_for_deciding(settings) as store:
-            document, _ = decide(store, settings.name, asked, "reject", decider())
-        lines = decided_lines(document, "They are not raised again until the world changes.")
-        return session.one(Answer(document, exits.DONE, lines))
+        def work(settings: ConnectionSettings) -> Answer:
+            with open_for_deciding(settings) as store:
+                document, _ = decide(store, settings.name, asked, "reject", decider())
+            lines = decided_lines(document, "They are not raised again until the world changes.")
+            return Answer(document, exits.DONE, lines)
+
+        if everything:
+            return session.each(work)
+        return session.one(work(session.only_connection("reject")))

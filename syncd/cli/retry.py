@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from syncd.cli import exits
@@ -10,6 +12,9 @@ from syncd.cli.deciding import decider
 from syncd.cli.options import Command, globals_of
 from syncd.cli.session import Answer, Session
 from syncd.report.held_text import decided_lines
+
+if TYPE_CHECKING:
+    from syncd.settings import ConnectionSettings
 
 
 @click.command(name="retry", cls=Command)
@@ -25,8 +30,12 @@ def command(ctx: click.Context, name: str | None, *, as_json: bool) -> int:
         from syncd.engine.decisions import retry  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_for_deciding  # noqa: PLC0415
 
-        settings = session.only_connection("retry")
-        with open_for_deciding(settings) as store:
-            document = retry(store, settings.name, name, decider())
-        lines = decided_lines(document, "The next sync tries again.", "nothing has failed.")
-        return session.one(Answer(document, exits.DONE, lines))
+        def work(settings: ConnectionSettings) -> Answer:
+            with open_for_deciding(settings) as store:
+                document = retry(store, settings.name, name, decider())
+            lines = decided_lines(document, "The next sync tries again.", "nothing has failed.")
+            return Answer(document, exits.DONE, lines)
+
+        if name is None:
+            return session.each(work)
+        return session.one(work(session.only_connection("retry")))

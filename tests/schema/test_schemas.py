@@ -126,6 +126,10 @@ def test_several_connections_and_errors_are_valid(world: World) -> None:
     said = world.syncd("report", "--json", *world.base, "-c", str(other)).document
     assert [item["connection"] for item in said["items"]] == ["acme", "other"]
     assert problems(said) == []
+    for command in (["retry"], ["approve", "--all"], ["reject", "--all"]):
+        said = world.syncd(*command, "--json", *world.base, "-c", str(other)).document
+        assert [item["connection"] for item in said["items"]] == ["acme", "other"]
+        assert problems(said) == []
     assert problems(world.syncd("report", "--json", "--run", "nope", *world.base).document) == []
     assert problems(world.syncd("plan", "--json", "-c", "missing.toml").document) == []
 
