@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from bench import rows
+from bench import follow, rows
 from bench.connection import TOKEN
 from bench.org import Size
 from bench.plot import svg
@@ -32,6 +32,7 @@ def _chosen(options: argparse.Namespace) -> Iterator[Row]:
     yield from rows.writing(users, options.rounds or 5)
     yield from rows.writing_with_latency(users, options.rounds or 3)
     yield from rows.naive()
+    yield from follow.change_to_write(5 if options.quick else 15)
 
 
 def _number(value: float) -> str:
