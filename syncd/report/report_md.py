@@ -6,8 +6,9 @@ Somebody else's text can neither leave its cell, nor become a link, an image or 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 from syncd.redact import clip, strip_controls
 from syncd.report.report_html import first_of, last_of
@@ -106,6 +107,11 @@ def _past(one: Report) -> Iterator[str]:
             for row in facts["decisions"]
         ],
     )
+    yield from _troubles(facts)
+
+
+def _troubles(facts: Mapping[str, Any]) -> Iterator[str]:
+    """What was found changed behind syncd's back, what failed, and what the safety checks stopped."""
     last = facts["drift"]["last"]
     yield from _table(
         "Found by the last comparison with Split",

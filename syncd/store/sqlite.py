@@ -22,13 +22,12 @@ from syncd.store import effects, holds, journal, lock, pruning, state, verifying
 from syncd.store.absorb import absorb_stage
 from syncd.store.faults import explained, explained_beside, no_scratch
 from syncd.store.private import Scratch, make_file
-from syncd.store.reads import StoreReads
 from syncd.store.rows import moment
 from syncd.store.stage import SqliteStage
 from syncd.store.telling import Telling
 
 
-class SqliteStore(StoreReads, Telling):
+class SqliteStore(Telling):
     """Opened by `opening`. Safe to share between threads: one of them is inside at a time."""
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -13,25 +13,20 @@ from syncd.ports.store import RunRecord
 from syncd.ports.trail import JournalEntry
 from syncd.store import history
 from syncd.store.journal import entry_of
+from syncd.store.reads import StoreReads
 from syncd.store.rows import Row
 
 
-class Telling:
-    """Part of `SqliteStore`, which gives the clock and the guarded connection."""
-
-    _clock: Callable[[], datetime]
-
-    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
-        raise NotImplementedError
+class Telling(StoreReads):
+    """The questions of an audit report, on top of those of a cycle."""
 
     @contextmanager
     def one_moment(self) -> Iterator[None]:
         with self._reading() as conn:
             conn.execute("BEGIN")
             try:
-                conn.execute(
-                    "SELECT count(*) FROM meta"
-                ).fetchone()  # a deferred BEGIN begins with the first read
+                # A deferred BEGIN begins with the first read.
+                conn.execute("SELECT count(*) FROM meta").fetchone()
                 yield
             finally:
                 if conn.in_transaction:
