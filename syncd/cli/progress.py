@@ -65,12 +65,13 @@ class Lines(Watcher):
         self._name = ""
         self._total: int | None = None
         self._done = 0
-        self._told = 0.0
+        self._began = self._told = 0.0
 
     def phase(self, name: str, total: int | None = None) -> None:
         self.current = name
         with self._lock:
-            self._name, self._total, self._done, self._told = name, total, 0, time.monotonic()
+            self._name, self._total, self._done = name, total, 0
+            self._began = self._told = time.monotonic()
         amount = f" ({total:,})" if total else ""
         self._say(f"{self._prefix}{strip_controls(name)}{amount}")
 
@@ -81,6 +82,7 @@ class Lines(Watcher):
                 return
             self._told = time.monotonic()
             text = f"{self._done:,}" + (f" of {self._total:,}" if self._total else "")
+            text += estimate(self._done, self._total, self._told - self._began)
         self._say(f"{self._prefix}{strip_controls(self._name)}: {text}")
 
 
@@ -142,6 +144,7 @@ class Bar(Watcher):
             SpinnerColumn,
             TextColumn,
             TimeElapsedColumn,
+            TimeRemainingColumn,
         )
 
         return Progress(
@@ -150,11 +153,21 @@ class Bar(Watcher):
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
             console=Console(stderr=True, no_color=not self._colour),
             transient=True,
             redirect_stdout=False,
             redirect_stderr=True,
         )
+
+
+def estimate(done: int, total: int | None, seconds: float) -> str:
+    """About how long it still takes, at the pace so far; "" when there is nothing to go by."""
+    if not total or not 0 < done < total:
+        return ""
+    left = seconds * (total - done) / done
+    return f", about {left:.0f} s left" if left < 120 else f", about {left / 60:.0f} min left"
 
 
 def on_terminal() -> bool:

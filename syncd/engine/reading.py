@@ -26,6 +26,8 @@ from syncd.model import (
 )
 from syncd.ports import Page, Stage
 
+ASSIGNMENTS_KEY = "assignments"
+"""Under this key the store keeps how many records the last complete list of assignments had, to reckon with."""
 STAMP_SETTLES_AFTER = timedelta(minutes=10)
 """Okta's lists lag: a membership stamp younger than this may still hide a change."""
 
@@ -70,7 +72,8 @@ def read_application(job: Job) -> Application:
 def read_everything(job: Job, stage: Stage, *, every_member_list: bool) -> Reading:
     """The nomination of a full cycle. Incomplete lists are reported in `problems` and prove no absence."""
     reading = Reading(read_application(job))
-    job.observer.phase("reading assignments")
+    before = job.store.recall(ASSIGNMENTS_KEY)
+    job.observer.phase("reading assignments", int(before) if before else None)
     try:
         read_users(job, stage, reading)
         stage.users_read_whole()

@@ -18,7 +18,7 @@ from syncd.engine.job import SCOPE_KEY, Job, scope_changed
 from syncd.engine.naming import named_objects
 from syncd.engine.planned import Planned
 from syncd.engine.planning import Planning
-from syncd.engine.reading import Reading, read_everything, read_selected
+from syncd.engine.reading import ASSIGNMENTS_KEY, Reading, read_everything, read_selected
 from syncd.engine.recovery import settle_open_intents
 from syncd.engine.result import RunResult, broken_off, run_result
 from syncd.engine.selection import Selection
@@ -239,6 +239,10 @@ class CycleRun:
         store = self.job.store
         if self.kind == "full" and not planned.problems:
             store.remember(COMPLETE_READ_KEY, timestamp(planned.header.created_at))
+            proof = planned.planning.reading.users_proof
+            records = str(proof.records) if proof else None
+            if records != store.recall(ASSIGNMENTS_KEY):
+                store.remember(ASSIGNMENTS_KEY, records)
             if not self._scope_is_undecided(planned):
                 store.remember(SCOPE_KEY, self.job.scope)
             self._prune()

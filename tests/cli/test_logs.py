@@ -14,7 +14,7 @@ import pytest
 
 from syncd.cli.console import Console, wants_colour
 from syncd.cli.interrupts import WRITING, Stop
-from syncd.cli.progress import Bar, Lines, Watcher
+from syncd.cli.progress import Bar, Lines, Watcher, estimate
 from syncd.errors import PermanentError
 from syncd.observe.logs import Format, Logs
 from syncd.redact import Redactor
@@ -271,3 +271,19 @@ def test_signal_handlers_are_put_back() -> None:
         assert signal.getsignal(signal.SIGINT) != before[0]
 
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "seconds", "said"),
+    [
+        (250, 1_000, 10.0, ", about 30 s left"),
+        (1_000, 100_000, 60.0, ", about 99 min left"),
+        (0, 1_000, 10.0, ""),
+        (1_200, 1_000, 10.0, ""),
+        (500, None, 10.0, ""),
+    ],
+)
+def test_a_long_read_says_about_how_long_it_still_takes(
+    done: int, total: int | None, seconds: float, said: str
+) -> None:
+    assert estimate(done, total, seconds) == said

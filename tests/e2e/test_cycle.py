@@ -171,3 +171,10 @@ def test_a_name_that_becomes_free_goes_to_whoever_gets_it_in_the_same_run(tmp_pa
         made.sync()
 
         made.assert_exact()
+
+
+def test_a_second_full_read_knows_how_many_assignments_to_expect(tmp_path: Path) -> None:
+    with rig(tmp_path, users=40, groups=2, pushed=[]) as made:
+        assigned = len(made.okta.world.app_users)
+        assert "reading assignments\n" in made.run("sync").stderr
+        assert f"reading assignments ({assigned})\n" in made.run("plan").stderr
