@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+from weakref import WeakValueDictionary
 
 from syncd.errors import NotFound, PermanentError, TemporaryError
 from syncd.model import RemoteGroup, RemoteUser
@@ -18,7 +19,6 @@ Flavor = Literal["split", "harness", "scim"]
 UpdateMethod = Literal["auto", "patch", "put"]
 USERS = "Users"
 GROUPS = "Groups"
-_STRIPES = 256
 
 
 class Learned:
@@ -48,13 +48,15 @@ class Learned:
 
 
 class Locks:
-    """One lock for each name, out of a fixed number: two names may share one, which only makes them wait."""
+    """One lock for each name, kept for as long as somebody holds it or waits for it."""
 
     def __init__(self) -> None:
-        self._locks = tuple(threading.Lock() for _ in range(_STRIPES))
+        self._locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+        self._guard = threading.Lock()
 
     def __getitem__(self, name: str) -> threading.Lock:
-        return self._locks[hash(name) % _STRIPES]
+        with self._guard:
+            return self._locks.setdefault(name, threading.Lock())
 
 
 @dataclass(frozen=True, slots=True)

@@ -336,6 +336,22 @@ def test_one_person_is_never_created_twice_at_once(serve: Serve, make_target: Ma
     assert len({applied.scim_id for applied in made}) == 3
 
 
+def test_people_of_different_names_never_wait_for_each_other(serve: Serve, make_target: MakeTarget) -> None:
+    everybody = threading.Barrier(60)
+    org = Org()
+
+    def script(seen: Seen) -> Reply:
+        everybody.wait(timeout=10)  # broken unless all of them are under way at once
+        return org(seen)
+
+    names = [f"person{number}" for number in range(60)]
+    target = make_target(serve(script).base_url, concurrency=60)
+    with ThreadPoolExecutor(60) as pool:
+        made = list(pool.map(lambda name: target.create_user(f"00u{name}", person(name)), names))
+
+    assert len({applied.scim_id for applied in made}) == org.posts == 60
+
+
 def test_a_group_is_created_without_members_with_one_request(bench: MakeBench) -> None:
     made = bench()
 
