@@ -142,9 +142,14 @@ class Reader:
         await self.get("/api/v1/logs")
         if changed:
             await self.get(_APP)
-        for _ in range(changed):
-            await self.get(f"{_APP}/users/00u1")
-            await self.get("/api/v1/users/00u1/groups")
+            todo = iter(range(changed))
+
+            async def work() -> None:
+                for _ in todo:
+                    await self.get(f"{_APP}/users/00u1")
+                    await self.get("/api/v1/users/00u1/groups")
+
+            await asyncio.gather(*(work() for _ in range(self.parallel)))
 
 
 def _pages(items: int, page: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -12,7 +11,7 @@ from syncd.core.groups import Claim, RuleBook, claim, linked_by_hand, resolve
 from syncd.core.mapping import frozen_user, wanted_user
 from syncd.engine.job import Job
 from syncd.engine.selection import BY_ID_AT_MOST
-from syncd.errors import IncompleteRead, NotFound, PermanentError, SyncdError, TemporaryError
+from syncd.errors import IncompleteRead, PermanentError, SyncdError, TemporaryError
 from syncd.model import (
     Absent,
     Application,
@@ -24,7 +23,7 @@ from syncd.model import (
     PushMapping,
     ReadProof,
 )
-from syncd.ports import Page, Stage
+from syncd.ports import Page, Person, Stage
 
 ASSIGNMENTS_KEY = "assignments"
 """Under this key the store keeps how many records the last complete list of assignments had, to reckon with."""
@@ -291,24 +290,23 @@ def read_selected(
         except IncompleteRead as problem:
             reading.problems.append(problem)
     else:
-        for okta_id in users:
-            _read_selected_user(job, stage, reading, okta_id, pushing=pushing)
+        for person in job.source.people(users, with_groups=pushing):
+            stop_if_asked(job)
+            _stage_person(job, stage, reading, person)
     reading.looked_at |= {("user", each) for each in users} | {("group", each) for each in groups if pushing}
     stage.limit_to(users=users, groups=groups)
     return reading
 
 
-def _read_selected_user(job: Job, stage: Stage, reading: Reading, okta_id: str, *, pushing: bool) -> None:
-    answer = job.source.app_user(okta_id)
-    if isinstance(answer, Absent):
-        stage.put_absent([okta_id])
-        reading.absent[okta_id] = answer
+def _stage_person(job: Job, stage: Stage, reading: Reading, person: Person) -> None:
+    if isinstance(person.answer, Absent):
+        stage.put_absent([person.okta_id])
+        reading.absent[person.okta_id] = person.answer
         return
-    stage_user(job, stage, reading, answer)
-    if pushing and isinstance(answer, AppUser):
-        with suppress(NotFound):  # deleted in this moment: the next look finds no assignment either
-            reading.own_lists[okta_id] = job.source.groups_of(okta_id)
-            stage.put_user_groups(okta_id, reading.own_lists[okta_id])
+    stage_user(job, stage, reading, person.answer)
+    if person.groups is not None:
+        reading.own_lists[person.okta_id] = person.groups
+        stage.put_user_groups(person.okta_id, person.groups)
 
 
 def _read_selected_groups(

@@ -4,7 +4,7 @@ They speak values of `model` and `core`; no HTTP, no SQL, no rows. Adapters live
 """
 
 from syncd.ports.observer import Observer
-from syncd.ports.source import Listing, LogPage, MemberPage, Page, Source
+from syncd.ports.source import Listing, LogPage, MemberPage, Page, Person, Source
 from syncd.ports.stage import Stage
 from syncd.ports.store import (
     Decided,
@@ -43,6 +43,7 @@ __all__ = [
     "MemberPushed",
     "Observer",
     "Page",
+    "Person",
     "Population",
     "RecentRemovals",
     "RemoteListing",

@@ -33,6 +33,17 @@ class MemberPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """What Okta says of one user, by id. `groups` are the ids of their groups; None when they were not asked for, or
+    when there is no such user.
+    """
+
+    okta_id: str
+    answer: AppUser | BadRecord | Absent
+    groups: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LogPage:
     """What one poll brought. `cursor` is where the next poll begins; `full` when there may be more at once."""
 
@@ -69,6 +80,13 @@ class Source(Protocol):
 
     def app_user(self, okta_id: str) -> AppUser | BadRecord | Absent:
         """By id, with expand=user. Absent only for a 404 whose summary does not name the AppInstance."""
+        ...
+
+    def people(self, okta_ids: Sequence[str], *, with_groups: bool) -> Iterator[Person]:
+        """`app_user` and `groups_of` of the assigned, several people at a time, in the order of their answers.
+
+        Raises what one of them raises; what was yielded before stays true.
+        """
         ...
 
     def user_status(self, okta_id: str) -> str | Absent:

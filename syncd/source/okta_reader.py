@@ -7,6 +7,7 @@ Importing this module imports neither the SDK nor aiohttp; building an `OktaRead
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -15,9 +16,9 @@ from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import quote
 
-from syncd.errors import IncompleteRead, PermanentError, SyncdError, TemporaryError
+from syncd.errors import IncompleteRead, NotFound, PermanentError, SyncdError, TemporaryError
 from syncd.model import Absent, Application, AppUser, BadRecord, OktaGroup, PushMapping, ReadProof
-from syncd.ports import Listing, LogPage, MemberPage
+from syncd.ports import Listing, LogPage, MemberPage, Person
 from syncd.source import loop_thread, okta_records
 from syncd.source.absence import absent, app_error, object_error, unexplained
 from syncd.source.answers import Answer
@@ -108,7 +109,10 @@ class OktaReader:
         return app
 
     def app_user(self, okta_id: str) -> AppUser | BadRecord | Absent:
-        answer = self._object(f"{self._app_path}/users/{_segment(okta_id)}?expand=user")
+        return loop_thread.run(self._app_user(okta_id))
+
+    async def _app_user(self, okta_id: str) -> AppUser | BadRecord | Absent:
+        answer = await self._get_object(f"{self._app_path}/users/{_segment(okta_id)}?expand=user")
         if answer.status == 404:
             error = self._app_error(answer)
             if error is not None:
@@ -118,6 +122,17 @@ class OktaReader:
         if isinstance(user, AppUser) and user.okta_id != okta_id:
             return BadRecord(okta_id, "the answer is about another user")
         return user if isinstance(user, AppUser) else BadRecord(okta_id, user.problem)
+
+    def people(self, okta_ids: Sequence[str], *, with_groups: bool) -> Iterator[Person]:
+        async def ask(okta_id: str) -> AsyncIterator[Person]:
+            answer = await self._app_user(okta_id)
+            groups = None
+            if with_groups and isinstance(answer, AppUser):
+                with suppress(NotFound):  # deleted in this moment: the next look finds no assignment either
+                    groups = await self._groups_of(okta_id)
+            yield Person(okta_id, answer, groups)
+
+        return iter(FanOut(okta_ids, ask, parallel=self._parallel))
 
     def user_status(self, okta_id: str) -> str | Absent:
         return self._user(okta_id, f"user {okta_id}", "status", must_be=okta_id)
@@ -178,6 +193,9 @@ class OktaReader:
         return PagedListing(what, pages, convert, self._clock)
 
     def groups_of(self, okta_id: str) -> frozenset[str]:
+        return loop_thread.run(self._groups_of(okta_id))
+
+    async def _groups_of(self, okta_id: str) -> frozenset[str]:
         what = f"groups of user {okta_id}"
         walk = self._walk(
             what,
@@ -185,15 +203,11 @@ class OktaReader:
             partial(object_error, what=f"user {okta_id}"),
         )
         found: set[str] = set()
-
-        async def read() -> None:
-            async for page in walk.pages():
-                ids, bad = _ids(page)
-                if bad:
-                    raise IncompleteRead(what, page.number, f"a group record: {bad[0].problem}")
-                found.update(ids)
-
-        loop_thread.run(read())
+        async for page in walk.pages():
+            ids, bad = _ids(page)
+            if bad:
+                raise IncompleteRead(what, page.number, f"a group record: {bad[0].problem}")
+            found.update(ids)
         return frozenset(found)
 
     def members(self, group_ids: Sequence[str]) -> Iterator[MemberPage]:

@@ -57,3 +57,10 @@ def test_the_target_gets_at_most_its_requests_a_second_and_hardly_less() -> None
     seconds = writing_seconds(requests, rate=20.0)
 
     assert requests / 20.0 * 0.999 <= seconds <= requests / 20.0 * 1.01
+
+
+def test_fifty_changed_users_in_one_delta_are_not_asked_for_one_after_the_other() -> None:
+    spent = reading("delta", Size(1), changed=50)
+
+    one_by_one = (2 + 2 * 50) * 0.4
+    assert spent.seconds <= one_by_one / 4

@@ -249,3 +249,62 @@ def test_the_log_is_readable_or_the_refusal_says_which_scope() -> None:
     ask(Reply([{"uuid": "x"}]), OktaReader.read_log_once)
     with pytest.raises(AccessDenied):
         ask(Reply(okta_error("E0000006", "no"), 403), OktaReader.read_log_once)
+
+
+def _people(groups: Reply | None = None) -> Callable[[Seen, int], Reply]:
+    """Everybody is assigned, but for numbers over 90."""
+
+    def script(seen: Seen, before: int) -> Reply:
+        number = int(seen.path.partition("/users/00u")[2][:17])
+        if "/groups" in seen.path:
+            return groups or Reply([{"id": f"00g{number}"}], delay=0.02)
+        if number > 90:
+            return missing(f"00u{number:017d} (AppUser)")
+        return Reply(app_user_json(number, id=f"00u{number:017d}"), delay=0.02)
+
+    return script
+
+
+def test_several_people_are_asked_for_at_a_time_and_each_is_told_of_once() -> None:
+    ids = [f"00u{number:017d}" for number in range(1, 40)]
+    with FakeOkta(_people()) as okta, reader(okta) as source:
+        found = {person.okta_id: person for person in source.people(ids, with_groups=True)}
+
+        assert len(okta.seen) == 2 * len(ids)
+        assert 1 < okta.most_at_once <= 8
+    assert sorted(found) == ids
+    assert found[ids[2]].groups == {"00g3"}
+
+
+def test_people_who_are_not_assigned_are_not_asked_for_their_groups() -> None:
+    gone = f"00u{91:017d}"
+    with FakeOkta(_people()) as okta, reader(okta) as source:
+        [person] = source.people([gone], with_groups=True)
+
+        assert isinstance(person.answer, Absent)
+        assert person.groups is None
+        assert len(okta.seen) == 1
+
+
+def test_a_person_deleted_between_two_answers_has_no_group_list() -> None:
+    with FakeOkta(_people(missing(f"{USER} (User)"))) as okta, reader(okta) as source:
+        [person] = source.people([USER], with_groups=True)
+
+    assert isinstance(person.answer, AppUser)
+    assert person.groups is None
+
+
+def test_one_person_who_cannot_be_read_ends_the_reading() -> None:
+    ids = [f"00u{number:017d}" for number in range(1, 40)]
+    with FakeOkta(_people(Reply(b"", 500))) as okta, reader(okta) as source:
+        with pytest.raises(IncompleteRead):
+            list(source.people(ids, with_groups=True))
+        asked = len(okta.seen)
+
+    assert asked < 2 * len(ids)
+
+
+def test_nobody_is_asked_for_when_nobody_is_named() -> None:
+    with FakeOkta(_people()) as okta, reader(okta) as source:
+        assert list(source.people([], with_groups=True)) == []
+        assert not okta.seen
