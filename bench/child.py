@@ -64,8 +64,7 @@ def full_against_bare(spec: Numbers) -> Numbers:
             "aiohttp": lambda: yardsticks.aiohttp_loop(spec["okta"]),
             "cycle": lambda: sync(job, Selection()),
         }
-        if spec["warm"]:
-            sync(job, Selection())  # connections, caches, statements
+        sync(job, Selection())  # connections, caches, statements
         asked = dict(job.source.requests())
         for _ in range(spec["rounds"]):
             for name, work in works.items():
@@ -78,7 +77,7 @@ def full_against_bare(spec: Numbers) -> Numbers:
     return found
 
 
-def full_memory(spec: Numbers) -> Numbers:
+def full_cycle(spec: Numbers) -> Numbers:
     """One full cycle in a fresh process: peak memory, seconds, requests."""
     chosen = settings(spec["okta"], spec["scim"], Path(spec["folder"]), groups=spec["groups"])
     with opened(chosen) as job:
@@ -121,6 +120,8 @@ def quiet_delta(spec: Numbers) -> Numbers:
             "wall_ms": wall_ms,
             "okta_requests": (sum(job.source.requests().values()) - before) / spec["rounds"],
             "target_requests": sum(job.target.requests().values()) / spec["rounds"],
+            "peak_mb": _peak(),
+            "store_bytes": chosen.store_path.stat().st_size,
         }
 
 
@@ -161,6 +162,7 @@ def first_sync(spec: Numbers) -> Numbers:
             "cpu": time.process_time() - cpu,
             "peak_mb": _peak(),
             "okta_requests": sum(job.source.requests().values()),
+            "target_requests": sum(job.target.requests().values()),
             "target_counts": dict(job.target.requests()),
             "store_bytes": chosen.store_path.stat().st_size,
         }
@@ -184,7 +186,7 @@ _MEASUREMENTS: dict[str, Callable[[Numbers], Numbers]] = {
     for each in (
         fill_store,
         full_against_bare,
-        full_memory,
+        full_cycle,
         quiet_delta,
         changes_by_delta,
         first_sync,

@@ -1,14 +1,17 @@
 """An Okta org that answers faster than any client asks: pages are made once, or from a template by replacing digits.
 
-`python -m bench.okta_server USERS GROUPS MEMBERS`. Besides Okta's own paths: POST /bench/change?users=N gives the
+`python -m bench.okta_server USERS GROUPS MEMBERS COMPRESSED` (1: pages of users come as gzip). Besides Okta's own
+paths: POST /bench/change?users=N gives the
 first N users another surname (and one event each), POST /bench/requests answers how often it was asked.
 """
 
 from __future__ import annotations
 
+import gzip
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,8 +25,8 @@ _KEPT = 250
 
 
 class Okta:
-    def __init__(self, origin: str, size: org.Size) -> None:
-        self._origin, self._size = origin, size
+    def __init__(self, origin: str, size: org.Size, *, compressed: bool) -> None:
+        self._origin, self._size, self._compressed = origin, size, compressed
         self._renamed = 0
         self._surname = "Example"
         self._events: list[bytes] = []
@@ -43,7 +46,9 @@ class Okta:
             app = {"id": org.APP, "label": "Split", "status": "ACTIVE", "features": []}
             return self._ok(org.encoded(app))
         if path == f"{_APP_PATH}/users":
-            return self._list(request, query, self._user_page, org.USER_PAGE, self._size.users)
+            page = self._list(request, query, self._user_page, org.USER_PAGE, self._size.users)
+            packed = (("Content-Encoding", "gzip"),) if self._compressed else ()
+            return replace(page, headers=(*page.headers, *packed))
         if path.startswith(f"{_APP_PATH}/users/"):
             return self._ok(org.encoded(self._user(org.user_number(path.rpartition("/")[2]))))
         if path == "/api/v1/groups":
@@ -73,6 +78,10 @@ class Okta:
         return org.app_user(org.key(number), surname=self._surname if number < self._renamed else "Example")
 
     def _make_user_page(self, number: int) -> bytes:
+        page = self._plain_user_page(number)
+        return gzip.compress(page) if self._compressed else page
+
+    def _plain_user_page(self, number: int) -> bytes:
         first = number * org.USER_PAGE
         last = min(first + org.USER_PAGE, self._size.users)
         if last - first < org.USER_PAGE or first < self._renamed:
@@ -128,8 +137,8 @@ class Okta:
 
 
 def _make(origin: str) -> Handler:
-    users, groups, members = map(int, sys.argv[1:4])
-    return Okta(origin, org.Size(users, groups, members))
+    users, groups, members, compressed = map(int, sys.argv[1:5])
+    return Okta(origin, org.Size(users, groups, members), compressed=bool(compressed))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,36 @@ _LATENCY = 0.05
 
 
 @dataclass(frozen=True, slots=True)
+class Growth:
+    """What one cycle of a kind costs at one size: medians of whole processes, times in seconds, sizes in MB."""
+
+    cycle: str
+    users: int
+    seconds: float
+    cpu: float
+    peak_mb: float
+    okta_requests: float
+    target_requests: float
+    store_mb: float
+
+    @classmethod
+    def of(cls, cycle: str, users: int, runs: Sequence[Mapping[str, Any]]) -> Growth:
+        def middle(name: str) -> float:
+            return median([run[name] for run in runs])
+
+        return cls(
+            cycle=cycle,
+            users=users,
+            seconds=middle("seconds"),
+            cpu=middle("cpu"),
+            peak_mb=middle("peak_mb"),
+            okta_requests=middle("okta_requests"),
+            target_requests=middle("target_requests"),
+            store_mb=middle("store_bytes") / 1e6,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """`value` against `goal`: both of the same unit; `at_least` says which side is good. No goal: for information."""
 
@@ -30,6 +60,7 @@ class Row:
     at_least: bool = False
     detail: str = ""
     runs: Sequence[float] = field(default_factory=tuple)
+    growth: Growth | None = None
 
     @property
     def met(self) -> bool | None:
@@ -71,10 +102,10 @@ class Rig:
 
 
 @contextmanager
-def rig(size: Size, *, latency: float = 0.0, filled: bool = True) -> Iterator[Rig]:
+def rig(size: Size, *, latency: float = 0.0, filled: bool = True, compressed: bool = False) -> Iterator[Rig]:
     folder = Path(tempfile.mkdtemp(prefix="syncd-bench-"))
     try:
-        with servers.okta(size) as okta, servers.scim(latency) as scim:
+        with servers.okta(size, compressed=compressed) as okta, servers.scim(latency) as scim:
             made = Rig(size, okta, scim, folder, {})
             yield Rig(size, okta, scim, folder, made.measured("fill_store") if filled else {})
     finally:
@@ -85,7 +116,7 @@ def reading(size: Size, rounds: int) -> Iterator[Row]:
     """Quiet cycles: time against the bare loops, CPU, requests, memory."""
     of = f"{size.users:,} users"
     with rig(size) as made:
-        found = made.measured("full_against_bare", rounds=rounds, warm=size.users <= 100_000)
+        found = made.measured("full_against_bare", rounds=rounds)
         ratios = _ratios(found["cycle"], found["executor"])
         cpu = median(_ratios(found["cycle_cpu"], found["executor_cpu"]))
         seconds, bare = median(found["cycle"]), median(found["executor"])
@@ -98,14 +129,17 @@ def reading(size: Size, rounds: int) -> Iterator[Row]:
             f"aiohttp alone {median(found['aiohttp']):.2f} s; CPU {cpu:.2f} times",
             runs=ratios,
         )
-        memory = made.measured("full_memory")
+        whole = [made.measured("full_cycle") for _ in range(rounds)]
+        growth = Growth.of("full", size.users, whole)
         yield Row(
             f"full cycle, {of}: peak memory of the process",
-            memory["peak_mb"],
+            growth.peak_mb,
             "MB",
             {100_000: 250.0, 1_000_000: 600.0}.get(size.users),
-            detail=f"{memory['idle_mb']:.0f} MB before it; {memory['cpu']:.1f} s CPU; store "
-            f"{memory['store_bytes'] / 1e6:.0f} MB; {size.groups:,} groups",
+            detail=f"{median([run['idle_mb'] for run in whole]):.0f} MB before it; {growth.cpu:.1f} s CPU; store "
+            f"{growth.store_mb:.0f} MB; {size.groups:,} groups",
+            runs=[run["peak_mb"] for run in whole],
+            growth=growth,
         )
         # The app, its users, its groups; no group has moved.
         needed = 1 + -(-size.users // 500) + -(-size.groups // 200)
@@ -120,11 +154,37 @@ def reading(size: Size, rounds: int) -> Iterator[Row]:
         yield from _quiet_delta(made, of)
 
 
+def compressed_pages(users: int, rounds: int) -> Iterator[Row]:
+    """The same with pages that Okta compresses, which every client here asks for."""
+    with rig(Size(users), compressed=True) as made:
+        found = made.measured("full_against_bare", rounds=rounds)
+    ratios = _ratios(found["cycle"], found["executor"])
+    yield Row(
+        f"full read and diff, {users:,} users, compressed pages: time / bare executor loop",
+        median(ratios),
+        "times",
+        detail=f"{median(found['cycle']):.2f} s; CPU {median(_ratios(found['cycle_cpu'], found['executor_cpu'])):.2f} times",
+        runs=ratios,
+    )
+
+
 def _quiet_delta(made: Rig, of: str) -> Iterator[Row]:
     found = made.measured("quiet_delta", rounds=20)
+    spent = {
+        **found,
+        "seconds": median(found["wall_ms"]) / 1000,
+        "cpu": median(found["cpu_ms"]) / 1000,
+    }
     yield Row(f"quiet delta cycle, {of}: Okta requests", found["okta_requests"], "requests", 1)
     yield Row(f"quiet delta cycle, {of}: target requests", found["target_requests"], "requests", 0)
-    yield Row(f"quiet delta cycle, {of}: CPU", median(found["cpu_ms"]), "ms", 50, runs=found["cpu_ms"])
+    yield Row(
+        f"quiet delta cycle, {of}: CPU",
+        median(found["cpu_ms"]),
+        "ms",
+        50,
+        runs=found["cpu_ms"],
+        growth=Growth.of("quiet delta", made.size.users, [spent]),
+    )
 
 
 def changing(changed: int = 40) -> Iterator[Row]:
@@ -181,6 +241,28 @@ def matching() -> Iterator[Row]:
         )
 
 
+def first_sync(size: Size, rounds: int) -> Iterator[Row]:
+    """Users, groups and members into an empty target, against bare requests that are as many."""
+    with rig(size, filled=False) as made:
+        mine, bare = [], []
+        for _ in range(rounds):
+            mine.append(made.measured("first_sync"))
+            requests = int(mine[-1]["target_requests"])
+            bare.append(made.measured("bare_writes", users=requests)["seconds"])
+    growth = Growth.of("first", size.users, mine)
+    ratios = _ratios(bare, [run["writing"] for run in mine])
+    yield Row(
+        f"first sync of {size.users:,} users and {size.groups:,} groups: bare requests pool / writing phase",
+        median(ratios),
+        "times",
+        detail=f"{growth.seconds:.1f} s in all, CPU {growth.cpu:.1f} s, {growth.peak_mb:.0f} MB, store "
+        f"{growth.store_mb:.0f} MB; {growth.okta_requests:,.0f} requests to Okta, "
+        f"{growth.target_requests:,.0f} to the target",
+        runs=ratios,
+        growth=growth,
+    )
+
+
 def writing(users: int, rounds: int) -> Iterator[Row]:
     """First syncs without a request cap, against the ideal and against bare requests."""
     size = Size(users)
@@ -206,9 +288,12 @@ def writing(users: int, rounds: int) -> Iterator[Row]:
 def writing_with_latency(users: int, rounds: int) -> Iterator[Row]:
     """The ideal takes the latency that the server really had: its timer is late by half a millisecond or more."""
     with rig(Size(users), latency=_LATENCY, filled=False) as made:
-        runs = [made.measured("first_sync") for _ in range(rounds)]
-        bare = made.measured("bare_writes", users=users)
+        runs, bare = [], []
+        for _ in range(rounds):
+            runs.append(made.measured("first_sync"))
+            bare.append(made.measured("bare_writes", users=users))
     reached = [users * run["latency"] / THREADS / run["writing"] for run in runs]
+    bare_reached = [users * run["latency"] / THREADS / run["seconds"] for run in bare]
     yield Row(
         f"first sync of {users:,} users, 50 ms, concurrency {THREADS}: ideal / writing phase",
         median(reached),
@@ -216,19 +301,23 @@ def writing_with_latency(users: int, rounds: int) -> Iterator[Row]:
         0.95,
         at_least=True,
         detail=f"{median([run['writing'] for run in runs]):.1f} s at {runs[0]['latency'] * 1000:.1f} ms; "
-        f"bare requests pool reaches {users * bare['latency'] / THREADS / bare['seconds']:.3f}",
+        f"bare requests pool reaches {median(bare_reached):.3f}",
         runs=reached,
     )
 
 
-def naive(users: int = 1_000) -> Iterator[Row]:
+def naive(rounds: int, users: int = 1_000) -> Iterator[Row]:
     """Against a plain script: typed SDK, one request after the other."""
     with rig(Size(users), latency=0.01, filled=False) as made:
-        mine = made.measured("first_sync")["seconds"]
-        script = made.measured("naive")["seconds"]
+        mine, script = [], []
+        for _ in range(rounds):
+            mine.append(made.measured("first_sync")["seconds"])
+            script.append(made.measured("naive")["seconds"])
+    ratios = _ratios(script, mine)
     yield Row(
         f"first sync of {users:,} users, 10 ms: a plain script / syncd",
-        script / mine,
+        median(ratios),
         "times",
-        detail=f"script {script:.1f} s, syncd {mine:.1f} s",
+        detail=f"script {median(script):.1f} s, syncd {median(mine):.1f} s",
+        runs=ratios,
     )

@@ -28,8 +28,8 @@ def _server(module: str, *arguments: object) -> Iterator[str]:
 
 
 @contextmanager
-def okta(size: Size) -> Iterator[str]:
-    with _server("bench.okta_server", size.users, size.groups, size.members) as origin:
+def okta(size: Size, *, compressed: bool = False) -> Iterator[str]:
+    with _server("bench.okta_server", size.users, size.groups, size.members, int(compressed)) as origin:
         yield origin
 
 

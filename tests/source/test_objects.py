@@ -273,7 +273,7 @@ def test_several_people_are_asked_for_at_a_time_and_each_is_told_of_once() -> No
         assert len(okta.seen) == 2 * len(ids)
         assert 1 < okta.most_at_once <= 8
     assert sorted(found) == ids
-    assert found[ids[2]].groups == {"00g3"}
+    assert found[ids[2]].groups == frozenset({"00g3"})
 
 
 def test_people_who_are_not_assigned_are_not_asked_for_their_groups() -> None:
