@@ -78,6 +78,7 @@ def _saved(session: Session, stop: Stop, file: Path) -> int:
     with ExitStack() as stack:
         job, _ = _open(stack, session, stop, settings)
         result = apply_saved(job, saved)
+        session.tell(job, result)
     if saved.holds:
         session.note(
             "What the plan holds is not applied. To decide on it: syncd sync, then syncd approve ID."
@@ -116,6 +117,7 @@ def _fresh(session: Session, stop: Stop, selection: Selection, allow: Mapping[st
         if not yes and any(planned.header.summary.values()) and not session.confirm("Apply this plan?"):
             raise RefusedError("the plan was not approved", hint="Nothing was written at either side.")
         result = apply_planned(job, planned)
+        session.tell(job, result)
     return session.one(run_answer(session, result, stop))
 
 

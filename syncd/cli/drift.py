@@ -104,6 +104,7 @@ def _fix(
                 cancelled=stop.asked,
             ) as job:
                 report, result = repair(job, selection, allow)
+                session.tell(job, result)
         for problem in result.problems:
             session.fail(problem, connection=settings.name if session.several else "")
         run = result.document()

@@ -23,6 +23,8 @@ from syncd.report import jsondoc
 from syncd.report.lines import BLANK, Line, Span, line
 
 if TYPE_CHECKING:
+    from syncd.engine.job import Job
+    from syncd.engine.result import RunResult
     from syncd.observe.logs import Logs
     from syncd.settings import ConnectionSettings, Loaded, Problem
 
@@ -123,6 +125,19 @@ class Session:
             self.event("error", error.message, hint=error.hint, exit_code=exit_code, **fields)
         else:
             self.console.fail(error, about=connection)
+
+    def tell(self, job: Job, result: RunResult) -> None:
+        """Notifies whom the settings name of what the run came to. What was told before, by anybody, is not told again;
+        a run that was interrupted tells nothing.
+        """
+        if not job.settings.notify.urls or job.cancelled():
+            return
+        from syncd.observe.notify import Notifier  # noqa: PLC0415
+
+        error = self.redactor.text("; ".join(problem.message for problem in result.problems))
+        Notifier(job.settings, self.redactor).after_cycle(
+            job.store, job.clock(), status=result.status, error=error
+        )
 
     # settings
 

@@ -73,6 +73,7 @@ def _sync(
                 cancelled=stop.asked,
             ) as job:
                 result = sync(job, selection, allow)
+                session.tell(job, result)
         return run_answer(session, result, stop, detailed=detailed)
 
     session.listen()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from syncd.store.opening import open_store
 from tests.cli.invoking import OKTA_TOKEN, SPLIT_TOKEN, TODAY, write_config
 from tests.cli.world import World, break_the_user_list
+from tests.observe.receiving import receiver
 
 # sync
 
@@ -47,6 +49,23 @@ def test_what_a_limit_stops_is_held_with_its_numbers_and_allow_lets_it_pass(sync
         assert "--allow deactivations=4" in said.out
     assert "DELETE" not in " ".join(synced.writes())
     assert allowed.document["summary"]["applied"].get("deactivate_user", 0) in (0, 4)
+
+
+def test_what_is_held_is_told_once_by_one_shot_runs_too(
+    synced: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with synced.config.open("a", encoding="utf-8") as settings:
+        settings.write('[notify]\nurls = [{ env = "NOTIFY_URL" }]\n')
+    for user in synced.people[:4]:
+        synced.okta.world.unassign(user, everywhere=True)
+
+    with contextmanager(receiver)() as hook:
+        monkeypatch.setenv("NOTIFY_URL", hook.url)
+        codes = [synced.syncd("sync", *synced.base).code for _ in range(2)]
+
+    assert codes == [3, 3]
+    assert len(hook.got) == 1
+    assert "held" in hook.got[0]["title"]
 
 
 def test_an_object_that_fails_makes_the_run_partial_and_shows_in_status(synced: World) -> None:
