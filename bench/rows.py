@@ -112,60 +112,78 @@ def rig(size: Size, *, latency: float = 0.0, filled: bool = True, compressed: bo
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _turns(made: Rig, rounds: int) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Full cycles and the bare loops, turn by turn."""
+    warm = made.size.users <= 100_000
+    cycles: list[Mapping[str, Any]] = []
+    bare: list[Mapping[str, Any]] = []
+    for _ in range(rounds):
+        cycles.append(made.measured("full_cycle", warm=warm))
+        bare.append(made.measured("bare_reads", warm=warm))
+    return cycles, bare
+
+
+def _each(runs: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+    return [run[name] for run in runs]
+
+
+def _against_bare(
+    what: str,
+    users: int,
+    goal: float | None,
+    cycles: Sequence[Mapping[str, Any]],
+    bare: Sequence[Mapping[str, Any]],
+) -> Row:
+    ratios = _ratios(_each(cycles, "seconds"), _each(bare, "executor"))
+    cpu = median(_ratios(_each(cycles, "cpu"), _each(bare, "executor_cpu")))
+    seconds = median(_each(cycles, "seconds"))
+    return Row(
+        f"{what}: time / bare executor loop",
+        median(ratios),
+        "times",
+        goal,
+        detail=f"{seconds:.2f} s, {users / seconds:,.0f} users/s; bare {median(_each(bare, 'executor')):.2f} s, "
+        f"aiohttp alone {median(_each(bare, 'aiohttp')):.2f} s; CPU {cpu:.2f} times",
+        runs=ratios,
+    )
+
+
 def reading(size: Size, rounds: int) -> Iterator[Row]:
     """Quiet cycles: time against the bare loops, CPU, requests, memory."""
     of = f"{size.users:,} users"
     with rig(size) as made:
-        found = made.measured("full_against_bare", rounds=rounds)
-        ratios = _ratios(found["cycle"], found["executor"])
-        cpu = median(_ratios(found["cycle_cpu"], found["executor_cpu"]))
-        seconds, bare = median(found["cycle"]), median(found["executor"])
-        yield Row(
-            f"full read and diff, {of}: time / bare executor loop",
-            median(ratios),
-            "times",
-            1.5 if size.users == 100_000 else None,
-            detail=f"{seconds:.2f} s, {size.users / seconds:,.0f} users/s; bare {bare:.2f} s, "
-            f"aiohttp alone {median(found['aiohttp']):.2f} s; CPU {cpu:.2f} times",
-            runs=ratios,
-        )
-        whole = [made.measured("full_cycle") for _ in range(rounds)]
-        growth = Growth.of("full", size.users, whole)
+        cycles, bare = _turns(made, rounds)
+        goal = 1.5 if size.users == 100_000 else None
+        yield _against_bare(f"full read and diff, {of}", size.users, goal, cycles, bare)
+        growth = Growth.of("full", size.users, cycles)
         yield Row(
             f"full cycle, {of}: peak memory of the process",
             growth.peak_mb,
             "MB",
             {100_000: 250.0, 1_000_000: 600.0}.get(size.users),
-            detail=f"{median([run['idle_mb'] for run in whole]):.0f} MB before it; {growth.cpu:.1f} s CPU; store "
+            detail=f"{median(_each(cycles, 'idle_mb')):.0f} MB before it; {growth.cpu:.1f} s CPU; store "
             f"{growth.store_mb:.0f} MB; {size.groups:,} groups",
-            runs=[run["peak_mb"] for run in whole],
+            runs=_each(cycles, "peak_mb"),
             growth=growth,
         )
         # The app, its users, its groups; no group has moved.
         needed = 1 + -(-size.users // 500) + -(-size.groups // 200)
         yield Row(
             f"quiet full cycle, {of}: Okta requests",
-            found["okta_requests"],
+            growth.okta_requests,
             "requests",
             needed,
             detail=f"{needed} pages needed",
         )
-        yield Row(f"quiet full cycle, {of}: target requests", found["target_requests"], "requests", 0)
+        yield Row(f"quiet full cycle, {of}: target requests", growth.target_requests, "requests", 0)
         yield from _quiet_delta(made, of)
 
 
 def compressed_pages(users: int, rounds: int) -> Iterator[Row]:
     """The same with pages that Okta compresses, which every client here asks for."""
     with rig(Size(users), compressed=True) as made:
-        found = made.measured("full_against_bare", rounds=rounds)
-    ratios = _ratios(found["cycle"], found["executor"])
-    yield Row(
-        f"full read and diff, {users:,} users, compressed pages: time / bare executor loop",
-        median(ratios),
-        "times",
-        detail=f"{median(found['cycle']):.2f} s; CPU {median(_ratios(found['cycle_cpu'], found['executor_cpu'])):.2f} times",
-        runs=ratios,
-    )
+        cycles, bare = _turns(made, rounds)
+    yield _against_bare(f"full read and diff, {users:,} users, compressed pages", users, None, cycles, bare)
 
 
 def _quiet_delta(made: Rig, of: str) -> Iterator[Row]:
