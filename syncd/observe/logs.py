@@ -141,13 +141,15 @@ def _exceptions(*, tracebacks: bool) -> Callable[[Any, str, _EventDict], _EventD
 
 
 def _harmless(_logger: Any, _method: str, entry: _EventDict) -> _EventDict:
-    """Hostile names cannot forge log lines or steer the terminal; a traceback keeps its own line breaks."""
+    """Hostile names cannot forge log lines or steer the terminal; a traceback keeps its own line breaks. What is not
+    there is not said.
+    """
     made: _EventDict = {}
     for key, value in entry.items():
         if key == "exception":
             made[key] = "\n".join(strip_controls(part) for part in str(value).splitlines())
-        elif isinstance(value, bool | int | float) or value is None:
+        elif isinstance(value, bool | int | float):
             made[key] = value
-        else:
+        elif value is not None:
             made[key] = strip_controls(str(value))
     return made

@@ -65,6 +65,11 @@ def _sides(item: Mapping[str, Any]) -> Iterator[Line]:
         yield line("      ", f"{safe(key)}: ", values)
 
 
+def _number_of(kind: str, count: int) -> str:
+    noun = kind.replace("_", " ")
+    return counted(count, noun, noun if kind == "unknown" else "")
+
+
 def _summary(document: Mapping[str, Any]) -> Line:
     compared = document["compared"]
     looked = (
@@ -73,7 +78,7 @@ def _summary(document: Mapping[str, Any]) -> Line:
     )
     if not document["complete"]:
         return line(Span("Drift: not everything could be read", "bad"), f"; {looked}.")
-    counts = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in document["summary"].items())
+    counts = ", ".join(_number_of(kind, count) for kind, count in document["summary"].items())
     if set(document["summary"]) <= REPORTED_ONLY:
         aside = f" ({counts})" if counts else ""
         return line(Span("No drift", "good"), f": what syncd manages is as it left it{aside}; {looked}.")
