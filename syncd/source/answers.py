@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urljoin, urlsplit
 
-from pydantic_core import from_json
+import msgspec
 
 from syncd.errors import AccessDenied, PermanentError
 from syncd.redact import clip, strip_controls
@@ -30,6 +30,9 @@ _REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))', re.IGNORECASE)
 
 Shape = Literal["list", "object"]
 """What a good answer is in JSON."""
+Decode = Callable[[bytes], object]
+"""A quick decoder. Raises ValueError or RecursionError for whatever it does not take: that is for slower ones."""
+everything: Decode = msgspec.json.Decoder().decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +75,20 @@ def _refuse_constant(name: str) -> object:
 _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
-def _decode_fast(content: bytes) -> object:
-    """A fifth faster than the standard library, and half of a full read is decoding. Raises ValueError for whatever it
-    does not take: that is for the standard library, which says what is wrong and lets odd but valid text pass.
-    """
-    return from_json(content, allow_inf_nan=False, cache_strings="keys")
-
-
-def _decode(content: bytes, expect: Shape | None = None) -> object:
-    body = _decode_any(content)
+def _decode(content: bytes, expect: Shape | None = None, decode: Decode = everything) -> object:
+    body = _decode_any(content, decode)
     if expect is not None and not isinstance(body, list if expect == "list" else dict):
         raise _Unusable(f"JSON that is not {'a list' if expect == 'list' else 'an object'}")
     return body
 
 
-def _decode_any(content: bytes) -> object:
+def _decode_any(content: bytes, decode: Decode) -> object:
+    """The standard library has the last word: it says what is wrong, and lets odd but valid text pass."""
     if not content.strip():
         raise _Unusable("an empty body")
-    with suppress(ValueError):
-        return _decode_fast(content)
+    for quick in (decode, everything):
+        with suppress(ValueError, RecursionError):
+            return quick(content)
     try:
         return _decoder.decode(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
@@ -198,11 +196,15 @@ def judge(
     expect: Shape,
     oauth: bool,
     redact: Callable[[str], str],
+    decode: Decode = everything,
 ) -> Answer | Fault:
-    """What an answer means. Raises AccessDenied (401, 403) and PermanentError (redirects and other refusals)."""
+    """What an answer means; `decode` may leave out of a good one what nobody reads.
+
+    Raises AccessDenied (401, 403) and PermanentError (redirects and other refusals).
+    """
     status, headers, path = received.status, received.headers, urlsplit(url).path
     if status == 200:
-        return _good(received, url=url, expect=expect)
+        return _good(received, url=url, expect=expect, decode=decode)
     body = _try_decode(received.content)
     text = redact(error_text(body))
     date = parse_date(headers.get("Date"))
@@ -230,9 +232,9 @@ def judge(
     )
 
 
-def _good(received: Received, *, url: str, expect: Shape) -> Answer | Fault:
+def _good(received: Received, *, url: str, expect: Shape, decode: Decode) -> Answer | Fault:
     try:
-        body = _decode(received.content, expect)
+        body = _decode(received.content, expect, decode)
         following = next_link(received.headers.getall("Link", []), url)
     except _Unusable as problem:
         return Fault(f"HTTP 200 with {problem}", 200, hint="check that okta.org_url is an Okta org")
@@ -243,7 +245,8 @@ def _good(received: Received, *, url: str, expect: Shape) -> Answer | Fault:
         body,
         following,
         parse_date(received.headers.get("Date")),
-        escapes=b"\\u" in received.content and (b"\\ud" in received.content or b"\\uD" in received.content),
+        # One byte is searched for ten times as fast as two.
+        escapes=b"\\" in received.content and (b"\\ud" in received.content or b"\\uD" in received.content),
         fingerprint=hash(received.content),
     )
 

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from syncd.errors import TemporaryError
-from syncd.source.answers import Answer, Fault, Shape, judge, no_answer_fault, token_fault
+from syncd.source.answers import (
+    Answer,
+    Decode,
+    Fault,
+    Shape,
+    everything,
+    judge,
+    no_answer_fault,
+    token_fault,
+)
 from syncd.source.okta_client import OktaClient
 from syncd.source.pace import (
     LONGEST_PAUSE,
@@ -56,7 +65,7 @@ class Conversation:
         self._oauth = oauth
         self.clock_offset: timedelta | None = None
 
-    async def get(self, url: str, expect: Shape) -> Answer:
+    async def get(self, url: str, expect: Shape, decode: Decode = everything) -> Answer:
         """One resource or page. Status 404 is an answer too.
 
         Raises TemporaryError when the retries are used up, AccessDenied, PermanentError.
@@ -64,7 +73,7 @@ class Conversation:
         tally = _Tally()
         path = urlsplit(url).path
         while True:
-            outcome = await self._try(url, path, expect, tally)
+            outcome = await self._try(url, path, expect, decode, tally)
             if isinstance(outcome, Answer):
                 return outcome
             if isinstance(outcome, _Pause):
@@ -91,7 +100,9 @@ class Conversation:
             retry_after=fault.retry_after,
         )
 
-    async def _try(self, url: str, path: str, expect: Shape, tally: _Tally) -> Answer | Fault | _Pause:
+    async def _try(
+        self, url: str, path: str, expect: Shape, decode: Decode, tally: _Tally
+    ) -> Answer | Fault | _Pause:
         from syncd.source.transport import NoAnswer, TokenRefused  # noqa: PLC0415  (aiohttp)
 
         bucket = bucket_of(path)
@@ -109,7 +120,14 @@ class Conversation:
         if bucket == _TOKEN_BUCKET:
             fault = token_fault(received, self._client.redact)
         else:
-            judged = judge(received, url=url, expect=expect, oauth=self._oauth, redact=self._client.redact)
+            judged = judge(
+                received,
+                url=url,
+                expect=expect,
+                oauth=self._oauth,
+                redact=self._client.redact,
+                decode=decode,
+            )
             if isinstance(judged, Answer):
                 return judged
             fault = judged

@@ -21,7 +21,7 @@ from syncd.model import Absent, Application, AppUser, BadRecord, OktaGroup, Push
 from syncd.ports import Listing, LogPage, MemberPage, Person
 from syncd.source import loop_thread, okta_records
 from syncd.source.absence import absent, app_error, object_error, unexplained
-from syncd.source.answers import Answer
+from syncd.source.answers import Answer, Decode, everything
 from syncd.source.conversation import Conversation
 from syncd.source.credentials import Credentials, PrivateKey
 from syncd.source.fan_out import FanOut
@@ -169,11 +169,19 @@ class OktaReader:
 
     def app_users(self) -> Listing[AppUser]:
         return self._listing(
-            "app users", f"{self._app_path}/users?limit=500&expand=user", okta_records.app_user
+            "app users",
+            f"{self._app_path}/users?limit=500&expand=user",
+            okta_records.app_user,
+            okta_records.app_users_page,
         )
 
     def app_groups(self) -> Listing[str]:
-        return self._listing("app groups", f"{self._app_path}/groups?limit=200", okta_records.record_id)
+        return self._listing(
+            "app groups",
+            f"{self._app_path}/groups?limit=200",
+            okta_records.record_id,
+            okta_records.ids_page,
+        )
 
     def groups(self) -> Listing[OktaGroup]:
         return self._listing("groups", "/api/v1/groups?limit=200", okta_records.group)
@@ -201,6 +209,7 @@ class OktaReader:
             what,
             f"/api/v1/users/{_segment(okta_id)}/groups?limit=200",
             partial(object_error, what=f"user {okta_id}"),
+            okta_records.ids_page,
         )
         found: set[str] = set()
         async for page in walk.pages():
@@ -223,6 +232,7 @@ class OktaReader:
                 what,
                 f"/api/v1/groups/{_segment(group_id)}/users?limit=200",
                 partial(object_error, what=f"group {group_id}"),
+                okta_records.ids_page,
             )
             async for page in walk.pages():
                 ids, bad = _ids(page)
@@ -288,22 +298,35 @@ class OktaReader:
     async def _get_object(self, path: str) -> Answer:
         return await self._talk.get(self._origin + path, "object")
 
-    async def _get_list(self, url: str) -> Answer:
-        return await self._talk.get(url, "list")
+    async def _get_list(self, url: str, decode: Decode = everything) -> Answer:
+        return await self._talk.get(url, "list", decode)
 
-    def _walk(self, what: str, path: str, missing: Callable[[Answer], SyncdError | None]) -> Walk:
+    def _walk(
+        self,
+        what: str,
+        path: str,
+        missing: Callable[[Answer], SyncdError | None],
+        decode: Decode = everything,
+    ) -> Walk:
         return Walk(
             what=what,
             first_url=self._origin + path,
             origin=self._origin,
-            get=self._get_list,
+            get=partial(self._get_list, decode=decode),
             missing=missing,
             clock=self._clock,
             limits=self._limits,
         )
 
-    def _listing(self, what: str, path: str, convert: Callable[[object], T | BadRecord]) -> Listing[T]:
-        return PagedListing(what, self._walk(what, path, self._app_error).pages(), convert, self._clock)
+    def _listing(
+        self,
+        what: str,
+        path: str,
+        convert: Callable[[object], T | BadRecord],
+        decode: Decode = everything,
+    ) -> Listing[T]:
+        walk = self._walk(what, path, self._app_error, decode)
+        return PagedListing(what, walk.pages(), convert, self._clock)
 
     def _app_error(self, answer: Answer) -> SyncdError | None:
         return app_error(answer, self._app_id)

@@ -2,6 +2,9 @@
 
 Shapes are those of the Okta API reference (Application Users, Groups, Group Push Mappings, Applications). Unknown
 status words are no fault here: they pass through as they are, and the core freezes what it does not know.
+
+The long lists are decoded without what nobody reads, which is most of a record. A page that does not fit is decoded
+whole (`answers.Decode`), so that the words about an odd record are always the same.
 """
 
 from __future__ import annotations
@@ -9,9 +12,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypedDict, TypeVar
 from urllib.parse import unquote
+
+import msgspec
 
 from syncd.model import Application, AppUser, BadRecord, OktaGroup, PushMapping
 
@@ -19,6 +25,45 @@ T = TypeVar("T")
 
 _ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~:@+=!$-]{1,100}")
 
+
+class _Identified(TypedDict, total=False):
+    id: Any
+
+
+class _Named(TypedDict, total=False):
+    userName: Any
+
+
+class _Link(TypedDict, total=False):
+    href: Any
+    name: Any
+
+
+class _Links(TypedDict, total=False):
+    group: _Link | None
+
+
+class _Account(TypedDict, total=False):
+    id: Any
+    status: Any
+
+
+class _Embedded(TypedDict, total=False):
+    user: _Account | None
+
+
+class _AppUser(TypedDict, total=False):
+    id: Any
+    status: Any
+    scope: Any
+    profile: Any
+    credentials: _Named | None
+    _links: _Links | None
+    _embedded: _Embedded | None
+
+
+app_users_page = msgspec.json.Decoder(list[_AppUser]).decode
+ids_page = msgspec.json.Decoder(list[_Identified]).decode
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -133,8 +178,14 @@ def _via_group(links: object) -> tuple[str, str] | None:
     if not isinstance(link, dict):
         return None
     href, name = link.get("href"), link.get("name")
-    group_id = unquote(href.rstrip("/").rpartition("/")[2]) if isinstance(href, str) else ""
-    return (group_id if is_id(group_id) else "", name if isinstance(name, str) else "")
+    return (_last_id(href) if isinstance(href, str) else "", name if isinstance(name, str) else "")
+
+
+@lru_cache(maxsize=1024)  # a few groups assign everybody
+def _last_id(href: str) -> str:
+    """The id that an address ends with; empty when there is none."""
+    found = unquote(href.rstrip("/").rpartition("/")[2])
+    return found if is_id(found) else ""
 
 
 def group(record: object) -> OktaGroup | BadRecord:
