@@ -49,6 +49,18 @@ def test_a_secret_never_reaches_the_log_in_any_form(form: Format, *, tracebacks:
     assert all("[redacted]" in text for text in written)
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_log_line_leaves_out_what_is_not_there(form: Format) -> None:
+    logs, written = logged(form)
+
+    logs.event("info", "applied", object="ann", group=None, note=None, failures=0)
+
+    assert "group" not in written[0]
+    assert "None" not in written[0]
+    assert "null" not in written[0]
+    assert "failures" in written[0]
+
+
 def test_json_logs_are_one_object_a_line_whatever_the_names() -> None:
     logs, written = logged("json")
 
