@@ -86,13 +86,15 @@ def _decode_any(content: bytes, decode: Decode) -> object:
     """The standard library has the last word: it says what is wrong, and lets odd but valid text pass."""
     if not content.strip():
         raise _Unusable("an empty body")
+    try:
+        text = content.decode("utf-8-sig")  # all of it: quick decoders do not look at what they leave out
+    except UnicodeDecodeError:
+        raise _Unusable("a body that is not UTF-8") from None
     for quick in (decode, everything):
         with suppress(ValueError, RecursionError):
             return quick(content)
     try:
-        return _decoder.decode(content.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise _Unusable("a body that is not UTF-8") from None
+        return _decoder.decode(text)
     except (ValueError, RecursionError):
         if content.lstrip()[:1] == b"<":
             raise _Unusable("HTML instead of JSON") from None

@@ -129,6 +129,22 @@ def test_ids_are_the_same_without_what_nobody_reads(records: list[object]) -> No
     assert [record_id(each) for each in sieved.body] == [record_id(each) for each in whole.body]
 
 
+@pytest.mark.parametrize("decode", [app_users_page, ids_page, everything])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'[{"id": "00u1", "status": "ACTIVE", "profile": {}, "more": {"firstName": "Ren\xe9"}}]',
+        b'[{"id": "00u1", "status": "ACTIVE", "profile": {}, "_embedde\xff": {"user": {"status": "DEPROVISIONED"}}}]',
+        b'[{"id": "\xff\xfe"}]',
+    ],
+)
+def test_what_is_not_utf_8_is_a_fault_wherever_it_stands(decode: Decode, content: bytes) -> None:
+    fault = judged(content, decode)
+
+    assert isinstance(fault, Fault)
+    assert "not UTF-8" in fault.cause
+
+
 @pytest.mark.parametrize("decode", [app_users_page, ids_page])
 @pytest.mark.parametrize(
     "text", ['[{"id": "00u1", "x": }]', '[{"id": "00u1"', '[{"id": "00u1"}]]', '[{"x": tru}]', ""]
