@@ -17,7 +17,7 @@ from syncd.cli.options import Command, globals_of
 from syncd.cli.planning import shown_lines
 from syncd.cli.session import Session
 from syncd.cli.sync import run_answer
-from syncd.errors import RefusedError
+from syncd.errors import RefusedError, SyncdError
 
 if TYPE_CHECKING:
     from syncd.cli.progress import Watcher
@@ -78,7 +78,7 @@ def _saved(session: Session, stop: Stop, file: Path) -> int:
     with ExitStack() as stack:
         job, _ = _open(stack, session, stop, settings)
         result = apply_saved(job, saved)
-        session.tell(job, result)
+        session.tell(job, "targeted", result.status, result.problems)
     if saved.holds:
         session.note(
             "What the plan holds is not applied. To decide on it: syncd sync, then syncd approve ID."
@@ -110,14 +110,18 @@ def _fresh(session: Session, stop: Stop, selection: Selection, allow: Mapping[st
 
     with ExitStack() as stack:
         job, watcher = _open(stack, session, stop, settings)
-        planned = stack.enter_context(plan_to_apply(job, selection, allow))
+        try:
+            planned = stack.enter_context(plan_to_apply(job, selection, allow))
+        except SyncdError as error:
+            session.tell(job, selection.kind, "failed", [error])
+            raise
         if not yes or not session.as_json:
             watcher.rest()
             session.show(shown_lines(planned))
         if not yes and any(planned.header.summary.values()) and not session.confirm("Apply this plan?"):
             raise RefusedError("the plan was not approved", hint="Nothing was written at either side.")
         result = apply_planned(job, planned)
-        session.tell(job, result)
+        session.tell(job, planned.header.kind, result.status, result.problems)
     return session.one(run_answer(session, result, stop))
 
 

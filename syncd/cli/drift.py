@@ -104,7 +104,8 @@ def _fix(
                 cancelled=stop.asked,
             ) as job:
                 report, result = repair(job, selection, allow)
-                session.tell(job, result)
+                kind = "drift" if selection.everything else "targeted"
+                session.tell(job, kind, result.status, result.problems)
         for problem in result.problems:
             session.fail(problem, connection=settings.name if session.several else "")
         run = result.document()

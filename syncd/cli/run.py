@@ -81,7 +81,9 @@ def _hooks(session: Session) -> Hooks:
         known = notifiers.get(settings.name)
         if known is None or known[0] is not settings:
             known = notifiers[settings.name] = (settings, Notifier(settings, session.redactor))
-        known[1].after_cycle(store, report.finished, status=report.status, error=report.error)
+        known[1].after_cycle(
+            store, report.finished, kind=report.kind, status=report.status, error=report.error
+        )
 
     return Hooks(http=http, on_cycle=on_cycle, leave=_leave)
 

@@ -18,13 +18,12 @@ from syncd.cli.exits import worst
 from syncd.cli.options import Globals
 from syncd.cli.progress import Bar, Lines, Watcher, on_terminal
 from syncd.cli.streams import OutputLost
-from syncd.errors import SyncdError, UsageError
+from syncd.errors import RefusedError, SyncdError, UsageError
 from syncd.report import jsondoc
 from syncd.report.lines import BLANK, Line, Span, line
 
 if TYPE_CHECKING:
     from syncd.engine.job import Job
-    from syncd.engine.result import RunResult
     from syncd.observe.logs import Logs
     from syncd.settings import ConnectionSettings, Loaded, Problem
 
@@ -126,18 +125,20 @@ class Session:
         else:
             self.console.fail(error, about=connection)
 
-    def tell(self, job: Job, result: RunResult) -> None:
-        """Notifies whom the settings name of what the run came to. What was told before, by anybody, is not told again;
-        a run that was interrupted tells nothing.
+    def tell(self, job: Job, kind: str, status: str, problems: Sequence[SyncdError]) -> None:
+        """Notifies whom the settings name of what a run of this kind came to. What was told before, by anybody, is not
+        told again. Nothing is told of a run that was interrupted or refused before it began.
         """
-        if not job.settings.notify.urls or job.cancelled():
+        refused = any(isinstance(problem, RefusedError) for problem in problems)
+        if not job.settings.notify.urls or job.cancelled() or refused:
             return
         from syncd.observe.notify import Notifier  # noqa: PLC0415
 
-        error = self.redactor.text("; ".join(problem.message for problem in result.problems))
-        Notifier(job.settings, self.redactor).after_cycle(
-            job.store, job.clock(), status=result.status, error=error
-        )
+        error = self.redactor.text("; ".join(problem.message for problem in problems))
+        job.observer.phase("notifying")
+        with suppress(KeyboardInterrupt):  # it is not lost: what was not sent is sent later
+            notifier = Notifier(job.settings, self.redactor)
+            notifier.after_cycle(job.store, job.clock(), kind=kind, status=status, error=error)
 
     # settings
 

@@ -73,7 +73,7 @@ def _sync(
                 cancelled=stop.asked,
             ) as job:
                 result = sync(job, selection, allow)
-                session.tell(job, result)
+                session.tell(job, selection.kind, result.status, result.problems)
         return run_answer(session, result, stop, detailed=detailed)
 
     session.listen()

@@ -21,6 +21,10 @@ TOKEN_LIVES = 365
 """Days; "the access token is valid for one year from the time it's created" (Split help, SCIM for Okta)."""
 WARNED_AHEAD = (1, 7, 14, 30)
 """Days before the token's end on which people are told."""
+CYCLES = frozenset({"full", "delta", "drift"})
+"""They come by themselves and look at everything, so their failing is the connection's. A run over single objects says
+nothing about the connection, neither when it fails nor when it does not.
+"""
 ENOUGH_FAILURES = 2
 _LONGEST = 300
 _HELD_NAMED = 5
@@ -40,7 +44,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A connection after a cycle of this `kind`. `status` is quiet, succeeded, partial, refused or failed.
+    """A connection after a run of this `kind`, one of `CYCLES` or "targeted".
+
+    `status` is quiet, succeeded, partial, refused or failed.
 
     `held` is None when nobody looked; `stuck` names the objects that failed at least twice; `token_created` is an
     ISO date, None when the settings have none.
@@ -100,7 +106,11 @@ class Memory:
             found = json.loads(text or "{}")
             token = found.get("token")
             return cls(
-                failing={str(kind): int(count) for kind, count in found.get("failing", {}).items()},
+                failing={
+                    str(kind): int(count)
+                    for kind, count in found.get("failing", {}).items()
+                    if kind in CYCLES
+                },
                 failed=bool(found.get("failed")),
                 sick=str(found.get("sick", "")),
                 stuck=found["stuck"] if found.get("stuck") in ("told", "silent") else "",
@@ -135,7 +145,7 @@ def _counted(memory: Memory, facts: Facts) -> Memory:
 
     A quiet delta says nothing about a full read that failed.
     """
-    if facts.quarantine is not None:
+    if facts.quarantine is not None or facts.kind not in CYCLES:
         return memory
     failing = dict(memory.failing)
     if facts.status == "failed":
@@ -152,10 +162,12 @@ def _trouble(memory: Memory, facts: Facts) -> _Said:
         if memory.sick == sick.side:
             return None, memory  # also one that was left and entered again without a good cycle in between
         return Notice("failure", "quarantined", _quarantined(sick)), replace(memory, sick=sick.side)
+    if facts.kind not in CYCLES:
+        return None, memory
     if sum(memory.failing.values()) >= ENOUGH_FAILURES and not memory.failed:
         text = (
-            f"Two cycles in a row failed: {plain(facts.error) or 'no reason was given'}. Cycles go on by themselves; "
-            "you are told when they succeed again. Details: syncd status."
+            f"Two cycles in a row failed: {plain(facts.error) or 'no reason was given'}. The next ones try again; "
+            "you are told when they succeed. Details: syncd status."
         )
         return Notice("failure", "cycles fail", text), replace(memory, failed=True)
     if memory.failing or facts.status == "failed" or not (memory.sick or memory.failed):

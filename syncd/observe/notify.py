@@ -76,8 +76,9 @@ class Notifier:
         self._unsaved: dict[str, str | None] = {}
         """What the store could not take (a full disk): it must not be said twice for that."""
 
-    def after_cycle(self, store: Store, now: datetime, *, status: str, error: str) -> None:
-        """Tells what is new after a cycle that ended quiet, succeeded, partial, refused or failed. Never raises.
+    def after_cycle(self, store: Store, now: datetime, *, kind: str, status: str, error: str) -> None:
+        """Tells what is new after a cycle (or a "targeted" run) that ended quiet, succeeded, partial, refused or
+        failed. Never raises.
 
         What cannot be sent is a logged warning, and is tried again after later cycles, for a day at most.
         """
@@ -85,14 +86,14 @@ class Notifier:
             return
         with self._lock:
             try:
-                self._tell(store, now, status, error)
+                self._tell(store, now, kind, status, error)
             except Exception as problem:  # noqa: BLE001  (nobody's provisioning stops because of a notification)
                 _log.warning(
                     "notifications failed: %s", self._redactor.text(f"{type(problem).__name__}: {problem}")
                 )
 
-    def _tell(self, store: Store, now: datetime, status: str, error: str) -> None:
-        facts = _facts(store, self._settings, now, status, error)
+    def _tell(self, store: Store, now: datetime, kind: str, status: str, error: str) -> None:
+        facts = _facts(store, self._settings, now, kind, status, error)
         notices, memory = decide(self._settings.name, Memory.read(self._recall(store, TOLD)), facts)
         everybody = tuple(range(len(self._settings.notify.urls)))
         letters = [*self._unsent(store), *(Letter(self._redacted(each), now, everybody) for each in notices)]
@@ -203,10 +204,12 @@ _NOBODY = logging.NullHandler()
 # facts
 
 
-def _facts(store: Store, settings: ConnectionSettings, now: datetime, status: str, error: str) -> Facts:
+def _facts(
+    store: Store, settings: ConnectionSettings, now: datetime, kind: str, status: str, error: str
+) -> Facts:
     created = settings.split.token_created
     return Facts(
-        kind=_kind(store, status),
+        kind=kind,
         status=status,
         error=error,
         quarantine=_quarantine(store),
@@ -216,14 +219,6 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, status: st
         token_created=created.isoformat() if created else None,
         token_days_left=token_days_left(created, now.date()) if created else TOKEN_LIVES,
     )
-
-
-def _kind(store: Store, status: str) -> str:
-    """Of the cycle that ended just now. A delta that got no further than the System Log has no run of its own."""
-    last = next(iter(store.runs(limit=1)), None)
-    if status == "quiet" or last is None or (status == "failed" and last.status != "failed"):
-        return "delta"
-    return last.kind
 
 
 def _quarantine(store: Store) -> Quarantine | None:

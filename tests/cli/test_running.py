@@ -68,6 +68,21 @@ def test_what_is_held_is_told_once_by_one_shot_runs_too(
     assert "held" in hook.got[0]["title"]
 
 
+def test_a_plan_that_cannot_be_made_unattended_is_told(
+    synced: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with synced.config.open("a", encoding="utf-8") as settings:
+        settings.write('[notify]\nurls = [{ env = "NOTIFY_URL" }]\n')
+    synced.okta.faults.add("status", status=500, path=r"/apps/[^/]+$", count=-1)
+
+    with contextmanager(receiver)() as hook:
+        monkeypatch.setenv("NOTIFY_URL", hook.url)
+        codes = [synced.syncd("apply", "--yes", *synced.base).code for _ in range(2)]
+
+    assert codes == [1, 1]
+    assert [title.removeprefix("syncd acme: ") for title in hook.titles()] == ["cycles fail"]
+
+
 def test_an_object_that_fails_makes_the_run_partial_and_shows_in_status(synced: World) -> None:
     synced.okta.world.update_profile(synced.people[0], givenName="Changed")
     synced.split.faults.add("status", status=400, method="PATCH", count=-1)

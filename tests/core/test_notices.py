@@ -50,6 +50,8 @@ def titles(*days: Facts) -> list[str]:
     return [notice.title.removeprefix("syncd split-prod: ") for notice in lived(days)]
 
 
+ONE_BY_ONE = Facts("targeted", "succeeded")
+BAD_ONE = Facts("targeted", "failed", "Okta knows no user tpyo@example.com")
 FAIL, WELL_AGAIN, SICK = "cycles fail", "well again", "quarantined"
 STUCK, UNSTUCK = "objects keep failing", "objects well again"
 
@@ -70,6 +72,13 @@ STUCK, UNSTUCK = "objects keep failing", "objects well again"
         ((BAD_FULL, QUIET, BAD_FULL, QUIET, WELL), [FAIL, WELL_AGAIN]),
         ((BAD_DELTA, BAD_DELTA, replace(WELL, status="refused")), [FAIL, WELL_AGAIN]),
         ((*[BAD_DELTA] * 2, QUIET, *[BAD_DELTA] * 2, QUIET), [FAIL, WELL_AGAIN] * 2),
+        # runs over single objects say nothing about the connection
+        ((BAD_ONE, BAD_ONE, BAD_ONE), []),
+        ((BAD_ONE, BAD_FULL, WELL, BAD_FULL), []),
+        ((BAD_FULL, BAD_FULL, ONE_BY_ONE, WELL), [FAIL, WELL_AGAIN]),
+        ((BAD_FULL, ONE_BY_ONE, BAD_FULL), [FAIL]),
+        ((BAD_ONE, WELL, stuck("ann"), QUIET), [STUCK, UNSTUCK]),
+        ((replace(sick(), kind="targeted"), sick(), WELL), [SICK, WELL_AGAIN]),
         # quarantine
         ((sick(), sick(), QUIET), [SICK, WELL_AGAIN]),
         ((sick(), *[sick() for _ in range(200)], WELL, QUIET), [SICK, WELL_AGAIN]),
@@ -191,3 +200,9 @@ def test_somebody_elses_text_is_made_harmless(hostile: str, harmless: str) -> No
 )
 def test_a_memory_that_cannot_be_read_is_none(broken: str | None) -> None:
     assert Memory.read(broken) == Memory()
+
+
+def test_what_an_older_memory_held_of_single_objects_is_forgotten() -> None:
+    old = '{"failing": {"targeted": 2, "full": 1}, "failed": true}'
+
+    assert Memory.read(old).failing == {"full": 1}

@@ -54,7 +54,7 @@ def cycle(notifier: Notifier, store: SqliteStore, clock: Clock, status: str = "f
     store.finish_run(run, status=status, summary={}, error=None)
     clock.advance(timedelta(seconds=30))
     error = "Okta answers 503 for page 2" if status == "failed" else ""
-    notifier.after_cycle(store, clock.now, status=status, error=error)
+    notifier.after_cycle(store, clock.now, kind="delta", status=status, error=error)
 
 
 def test_okta_down_for_a_day_is_one_notification_and_one_recovery_across_restarts(
@@ -69,7 +69,7 @@ def test_okta_down_for_a_day_is_one_notification_and_one_recovery_across_restart
             clock.advance(timedelta(hours=1))
     with place.open() as store:
         for _ in range(3):
-            Notifier(made, Redactor()).after_cycle(store, clock.now, status="quiet", error="")
+            Notifier(made, Redactor()).after_cycle(store, clock.now, kind="delta", status="quiet", error="")
     assert hook.titles() == ["cycles fail", "well again"]
     assert "Okta answers 503 for page 2" in hook.got[0]["message"]
     assert (hook.got[0]["type"], hook.got[1]["type"]) == ("failure", "success")
@@ -123,7 +123,7 @@ def test_the_end_of_the_token_is_told_by_the_date_in_the_settings(
     text = MINIMAL + f"token_created = {created}\n[notify]\nurls = [{{ env = 'HOOK' }}]\n"
     notifier = Notifier(settings(text, {"HOOK": hook.url}), Redactor())
     for _ in range(3):
-        notifier.after_cycle(store, clock.now, status="quiet", error="")
+        notifier.after_cycle(store, clock.now, kind="delta", status="quiet", error="")
     assert hook.titles() == ["Split token expires"]
     assert "expires in 5 days" in hook.got[0]["message"]
 
@@ -201,7 +201,9 @@ def test_an_error_with_a_token_in_it_is_sent_without_it(
 ) -> None:
     notifier = Notifier(told(hook.url)[0], Redactor(["tOkEn-4711"]))
     for _ in range(2):
-        notifier.after_cycle(store, clock.now, status="failed", error="GET /x?t=tOkEn-4711 <b>failed</b>")
+        notifier.after_cycle(
+            store, clock.now, kind="delta", status="failed", error="GET /x?t=tOkEn-4711 <b>failed</b>"
+        )
     assert "GET /x?t=[redacted] \u2039b\u203afailed" in hook.got[0]["message"]
 
 
@@ -217,9 +219,9 @@ def test_a_store_that_takes_nothing_makes_no_flood(hook: Receiver, place: Place,
     with place.open() as store:
         store.__class__ = FullDisk
         for _ in range(5):
-            notifier.after_cycle(store, clock.now, status="failed", error="the disk is full")
+            notifier.after_cycle(store, clock.now, kind="delta", status="failed", error="the disk is full")
     with place.open() as store:
-        notifier.after_cycle(store, clock.now, status="failed", error="the disk is full")
+        notifier.after_cycle(store, clock.now, kind="delta", status="failed", error="the disk is full")
         assert store.recall("notified:told") is not None
     assert hook.titles() == ["cycles fail"]
 
@@ -227,7 +229,9 @@ def test_a_store_that_takes_nothing_makes_no_flood(hook: Receiver, place: Place,
 def test_it_never_raises_whatever_the_store_does(hook: Receiver, place: Place, clock: Clock) -> None:
     store = place.open()
     store.close()
-    Notifier(told(hook.url)[0], Redactor()).after_cycle(store, clock.now, status="failed", error="")
+    Notifier(told(hook.url)[0], Redactor()).after_cycle(
+        store, clock.now, kind="delta", status="failed", error=""
+    )
     assert hook.got == []
 
 
