@@ -88,6 +88,10 @@ def growth_svg(points: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
+def _power(of_ten: int) -> str:
+    return f"{10**of_ten:,}" if of_ten >= 0 else f"{10.0**of_ten:g}"
+
+
 def _panel(
     points: Sequence[Mapping[str, Any]], name: str, title: str, left: float, top: float
 ) -> Iterator[str]:
@@ -105,7 +109,7 @@ def _panel(
     for power in range(least, most + 1):
         height = down(10**power)
         yield f'<line x1="{left}" y1="{height:.1f}" x2="{left + _PANEL_WIDTH}" y2="{height:.1f}" stroke="#dddddd"/>'
-        yield f'<text x="{left - 6}" y="{height + 4:.1f}" text-anchor="end" fill="#555555">{10.0**power:,g}</text>'
+        yield f'<text x="{left - 6}" y="{height + 4:.1f}" text-anchor="end" fill="#555555">{_power(power)}</text>'
     for power in range(_DECADES[0], _DECADES[1] + 1):
         below = top + _PANEL_HEIGHT + 16
         yield f'<text x="{across(10**power):.1f}" y="{below}" text-anchor="middle" fill="#555555">{10**power:,}</text>'
