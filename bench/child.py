@@ -19,6 +19,7 @@ from urllib.request import Request, urlopen
 
 from bench.connection import TOKEN, Stopwatch, fill, opened, settings
 from syncd.engine.delta import Seen, delta, follow
+from syncd.engine.job import Job
 from syncd.engine.run import sync
 from syncd.engine.selection import Selection
 
@@ -57,6 +58,7 @@ def fill_store(spec: Numbers) -> Numbers:
 def bare_reads(spec: Numbers) -> Numbers:
     """Seconds and CPU of the bare loops over all users, in a process that has nothing else in it."""
     yardsticks = importlib.import_module("bench.yardsticks")
+    importlib.import_module("okta.request_executor")  # before the clock starts
     found: Numbers = {}
     for name, loop in (("executor", yardsticks.executor_loop), ("aiohttp", yardsticks.aiohttp_loop)):
         if spec["warm"]:
@@ -70,6 +72,7 @@ def bare_reads(spec: Numbers) -> Numbers:
 def full_cycle(spec: Numbers) -> Numbers:
     """One full cycle: seconds, CPU, requests, and the peak memory of the process."""
     chosen = settings(spec["okta"], spec["scim"], Path(spec["folder"]), groups=spec["groups"])
+    before = _counted(spec)
     with opened(chosen) as job:
         idle = _peak()
         if spec["warm"]:
@@ -77,6 +80,7 @@ def full_cycle(spec: Numbers) -> Numbers:
         asked = sum(job.source.requests().values())
         cpu = time.process_time()
         seconds = _timed(lambda: _succeeded(sync(job, Selection())))
+        _confirm(spec, job, before)
         return {
             "idle_mb": idle,
             "seconds": seconds,
@@ -88,16 +92,32 @@ def full_cycle(spec: Numbers) -> Numbers:
         }
 
 
+def _counted(spec: Numbers) -> tuple[int, int]:
+    """Requests so far, as the two servers count them."""
+    okta = ask(f"{spec['okta']}/bench/requests")["requests"]
+    return okta, sum(ask(f"{spec['scim']}/bench/requests")["requests"].values())
+
+
+def _confirm(spec: Numbers, job: Job, before: tuple[int, int]) -> None:
+    """Raises RuntimeError unless the servers counted as many requests as syncd says it made."""
+    now = _counted(spec)
+    counted = now[0] - before[0], now[1] - before[1]
+    told = sum(job.source.requests().values()), sum(job.target.requests().values())
+    if told != counted:
+        raise RuntimeError(f"syncd tells of {told} requests to Okta and the target, the servers of {counted}")
+
+
 def _succeeded(result: Any) -> None:
     if result.status != "succeeded":
         raise RuntimeError(f"the cycle ended as {result.status}: {result.problems}")
 
 
 def quiet_delta(spec: Numbers) -> Numbers:
-    """Deltas in which nothing happens, as a running daemon has them."""
+    """Deltas in which nothing happens, over open connections."""
     chosen = settings(spec["okta"], spec["scim"], Path(spec["folder"]), groups=spec["groups"])
     seen = Seen()
     cpu_ms, wall_ms = [], []
+    at_first = _counted(spec)
     with opened(chosen) as job:
         follow(job)
         delta(job, seen)
@@ -108,6 +128,7 @@ def quiet_delta(spec: Numbers) -> Numbers:
             assert delta(job, seen).result is None
             cpu_ms.append((time.process_time() - cpu) * 1000)
             wall_ms.append((time.perf_counter() - wall) * 1000)
+        _confirm(spec, job, at_first)
         return {
             "cpu_ms": cpu_ms,
             "wall_ms": wall_ms,
@@ -122,6 +143,7 @@ def changes_by_delta(spec: Numbers) -> Numbers:
     """So many users changed in Okta: requests on both sides for each, by a delta."""
     chosen = settings(spec["okta"], spec["scim"], Path(spec["folder"]), groups=spec["groups"])
     seen, changed = Seen(), spec["changed"]
+    before = _counted(spec)
     with opened(chosen) as job:
         follow(job)
         delta(job, seen)
@@ -130,6 +152,7 @@ def changes_by_delta(spec: Numbers) -> Numbers:
         result = delta(job, seen).result
         assert result is not None
         _succeeded(result)
+        _confirm(spec, job, before)
         return {
             "okta_requests": sum(job.source.requests().values()) - okta,
             "target_requests": sum(job.target.requests().values()) - target,
@@ -145,12 +168,14 @@ def first_sync(spec: Numbers) -> Numbers:
     chosen = settings(spec["okta"], spec["scim"], Path(spec["folder"]), groups=spec["groups"])
     chosen.store_path.unlink(missing_ok=True)
     watch = Stopwatch()
+    before = _counted(spec)
     cpu = time.process_time()
     with opened(chosen, watch) as job:
         whole = _timed(lambda: _succeeded(sync(job, Selection())))
+        _confirm(spec, job, before)
         return {
             "writing": watch.last - watch.begun["writing"],
-            "latency": ask(f"{spec['scim']}/bench/counts")["latency"],
+            "latency": ask(f"{spec['scim']}/bench/requests")["latency"],
             "seconds": whole,
             "cpu": time.process_time() - cpu,
             "peak_mb": _peak(),
@@ -165,7 +190,7 @@ def bare_writes(spec: Numbers) -> Numbers:
     yardsticks = importlib.import_module("bench.yardsticks")
     ask(f"{spec['scim']}/bench/reset")
     seconds = yardsticks.requests_pool(spec["scim"], spec["users"], 8)
-    return {"seconds": seconds, "latency": ask(f"{spec['scim']}/bench/counts")["latency"]}
+    return {"seconds": seconds, "latency": ask(f"{spec['scim']}/bench/requests")["latency"]}
 
 
 def naive(spec: Numbers) -> Numbers:

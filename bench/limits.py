@@ -31,7 +31,12 @@ WORKFORCE: Mapping[str, int] = {
 }
 """Requests a minute of a Workforce org (Okta "Rate limits"); the names are those of the governor's buckets."""
 
+DEFAULT_TOKEN: Mapping[str, int] = {bucket: limit // 2 for bucket, limit in WORKFORCE.items()}
+"""What a new token may use of them, and what the headers show to it."""
+
 _PACED = 20_000
+_ANSWER = 0.4
+"""Seconds for an answer of Okta, and of the target where one request has to wait for another."""
 _APP = "/api/v1/apps/0oa1"
 
 
@@ -72,7 +77,7 @@ class VirtualOkta:
 
     loop: VirtualLoop
     limits: Mapping[str, int]
-    latency: float = 0.4
+    latency: float = _ANSWER
     others: int = 0
     refused: int = 0
     asked: dict[str, int] = field(default_factory=dict)
@@ -204,25 +209,32 @@ def writing_seconds(requests: int, *, rate: float = 20.0) -> float:
 
 
 def first_writes(size: Size, batch: int = 100) -> int:
-    """Requests to the target of a first sync into an empty one: a listing, users, groups (searched for), members."""
-    return 1 + size.users + size.groups * (3 + _pages(size.members, batch))
+    """Requests to the target of a first sync into an empty one: both listings, users, groups, members."""
+    return 2 + size.users + size.groups * (1 + _pages(size.members, batch))
+
+
+def target_listing_seconds(size: Size, page: int = 100) -> float:
+    """One page names the next; groups follow one by one."""
+    return (_pages(size.users, page) + size.groups) * _ANSWER
 
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 
 
-def table(*, share: float = 0.5, rate: float = 20.0) -> Iterator[str]:
-    yield "| users | groups | first read | first writes | full cycle | 50 changed users | quiet delta |"
-    yield "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
-    quiet = reading("delta", Size(1), share=share).seconds
-    changed = reading("delta", Size(1), share=share, changed=50).seconds + writing_seconds(50, rate=rate)
+def table(limits: Mapping[str, int], *, share: float = 0.5, rate: float = 20.0) -> Iterator[str]:
+    yield "| users | groups | first read | first writes | full cycle | drift | 20 changed users | quiet delta |"
+    yield "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    quiet = reading("delta", Size(1), share=share, limits=limits).seconds
+    changed = reading("delta", Size(1), share=share, limits=limits, changed=20).seconds
+    changed += writing_seconds(20, rate=rate)
     for users in SIZES:
         size = Size.of(users)
-        first = reading("first", size, share=share).seconds
-        full = reading("full", size, share=share).seconds
+        first = reading("first", size, share=share, limits=limits).seconds
+        full = reading("full", size, share=share, limits=limits).seconds
         written = writing_seconds(first_writes(size), rate=rate)
-        cells = (f"{users:,}", f"{size.groups:,}", _said(first), _said(written), _said(full))
-        yield f"| {' | '.join(cells)} | {_said(changed)} | {_said(quiet)} |"
+        drift = first + target_listing_seconds(size)
+        cells = (f"{users:,}", f"{size.groups:,}", *map(_said, (first, written, full, drift, changed, quiet)))
+        yield f"| {' | '.join(cells)} |"
 
 
 def _said(seconds: float) -> str:
@@ -234,5 +246,5 @@ def _said(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    for line in table():
+    for line in (*table(DEFAULT_TOKEN), "", *table(WORKFORCE)):
         sys.stdout.write(line + "\n")

@@ -1,7 +1,8 @@
 """A SCIM server that keeps little and answers at once, or after a fixed latency.
 
-`python -m bench.scim_server LATENCY_SECONDS`. POST /bench/reset empties it, POST /bench/latency?seconds=S changes the
-latency, POST /bench/fill?users=N puts N accounts there whose userName is that of the organisation's users.
+`python -m bench.scim_server LATENCY_SECONDS`. POST /bench/reset empties it, POST /bench/fill?users=N puts N accounts
+there whose userName is that of the organisation's users, POST /bench/requests answers how often it was asked, by kind,
+and how late its answers really were.
 """
 
 from __future__ import annotations
@@ -82,8 +83,6 @@ class Scim:
     def _bench(self, path: str, query: dict[str, str]) -> Response:
         if path == "/bench/reset":
             self._empty()
-        if path == "/bench/latency":
-            self._latency = float(query["seconds"])
         if path == "/bench/fill":
             for number in range(int(query["users"])):
                 self._users.append(org.encoded({"id": f"u{number}", **org.scim_user(number)}))

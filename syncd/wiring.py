@@ -36,7 +36,7 @@ LOCK_LASTS = timedelta(minutes=5)
 _RENEWED_EVERY = 60.0
 _GARBAGE = (10_000, 20, 20)
 """Thresholds of the cycle collector. A page of users is ten thousand objects without a cycle among them; by Python's
-own 700 a fifth of a full read went into looking at them.
+own 700 a fifth of a full read went into looking at them. Older ones are looked at half as often as by default.
 """
 _WORTH_SAYING = 5.0
 """Seconds of waiting from which a person wants to know why nothing happens."""
@@ -68,7 +68,8 @@ def open_job(
 
     `store` is one that is open already, with its lock if need be; it stays open. `turn` is the job's: one for all
     cycles that share a store. Secrets are read now and made known to `redactor`. Raises ConfigurationError (secrets,
-    a store that is none), RefusedError (another writer), PermanentError (a damaged store).
+    a store that is none), RefusedError (another writer), PermanentError (a damaged store). Sets the thresholds of this
+    process's cycle collector.
     """
     gc.set_threshold(*_GARBAGE)
     fingerprint = target_fingerprint(settings)

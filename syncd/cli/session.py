@@ -127,7 +127,7 @@ class Session:
 
     def tell(self, job: Job, kind: str, status: str, problems: Sequence[SyncdError]) -> None:
         """Notifies whom the settings name of what a run of this kind came to. What was told before, by anybody, is not
-        told again. Nothing is told of a run that was interrupted or refused before it began.
+        told again. Nothing is told of a run that was interrupted, or refused by more than a hold.
         """
         refused = any(isinstance(problem, RefusedError) for problem in problems)
         if not job.settings.notify.urls or job.cancelled() or refused:

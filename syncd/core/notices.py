@@ -22,8 +22,8 @@ TOKEN_LIVES = 365
 WARNED_AHEAD = (1, 7, 14, 30)
 """Days before the token's end on which people are told."""
 CYCLES = frozenset({"full", "delta", "drift"})
-"""They come by themselves and look at everything, so their failing is the connection's. A run over single objects says
-nothing about the connection, neither when it fails nor when it does not.
+"""Their failing is the connection's. A run over single objects that a person named says nothing about the connection,
+neither when it fails nor when it does not.
 """
 ENOUGH_FAILURES = 2
 _LONGEST = 300
@@ -106,11 +106,7 @@ class Memory:
             found = json.loads(text or "{}")
             token = found.get("token")
             return cls(
-                failing={
-                    str(kind): int(count)
-                    for kind, count in found.get("failing", {}).items()
-                    if kind in CYCLES
-                },
+                failing={str(kind): int(count) for kind, count in found.get("failing", {}).items()},
                 failed=bool(found.get("failed")),
                 sick=str(found.get("sick", "")),
                 stuck=found["stuck"] if found.get("stuck") in ("told", "silent") else "",

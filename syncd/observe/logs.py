@@ -141,8 +141,8 @@ def _exceptions(*, tracebacks: bool) -> Callable[[Any, str, _EventDict], _EventD
 
 
 def _harmless(_logger: Any, _method: str, entry: _EventDict) -> _EventDict:
-    """Hostile names cannot forge log lines or steer the terminal; a traceback keeps its own line breaks. What is not
-    there is not said.
+    """Hostile names cannot forge log lines or steer the terminal; a traceback keeps its own line breaks. Fields
+    that are None are left out.
     """
     made: _EventDict = {}
     for key, value in entry.items():

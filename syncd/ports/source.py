@@ -34,8 +34,8 @@ class MemberPage:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What Okta says of one user, by id. `groups` are the ids of their groups; None when they were not asked for, or
-    when there is no such user.
+    """What Okta says of one user, by id. `groups` are the ids of their groups; None when they were not asked for: with
+    `with_groups` that is when the answer is no AppUser, or the user was deleted in that moment.
     """
 
     okta_id: str

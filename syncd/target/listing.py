@@ -18,8 +18,9 @@ from syncd.target.conversation import Conversation
 from syncd.target.scim_wire import resources, total
 
 PAGE = 100
-PAGE_CAP = 20_000
-TIME_CAP = 3600.0
+PAGE_CAP = 200_000
+TIME_CAP = 24 * 3600.0
+"""Seconds. Both are far beyond any real list: a walk that never ends must end somewhere."""
 T = TypeVar("T", RemoteUser, RemoteGroup)
 
 

@@ -200,9 +200,3 @@ def test_somebody_elses_text_is_made_harmless(hostile: str, harmless: str) -> No
 )
 def test_a_memory_that_cannot_be_read_is_none(broken: str | None) -> None:
     assert Memory.read(broken) == Memory()
-
-
-def test_what_an_older_memory_held_of_single_objects_is_forgotten() -> None:
-    old = '{"failing": {"targeted": 2, "full": 1}, "failed": true}'
-
-    assert Memory.read(old).failing == {"full": 1}

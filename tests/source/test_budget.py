@@ -19,13 +19,13 @@ def test_a_cycle_leaves_the_others_their_share_and_is_never_refused(work: str, s
 
 
 @pytest.mark.parametrize("users", [100_000, 1_000_000])
-def test_a_long_read_uses_nine_tenths_of_its_share(users: int) -> None:
+def test_a_long_read_uses_its_share(users: int) -> None:
     size = Size(users)
     spent = reading("full", size)
 
     allowed = WORKFORCE["/api/v1/apps"] * 0.5 * spent.seconds / 60
     assert spent.asked["/api/v1/apps"] == users / 500
-    assert spent.asked["/api/v1/apps"] >= 0.9 * allowed
+    assert spent.asked["/api/v1/apps"] >= 0.98 * allowed
 
 
 def test_member_lists_are_read_as_fast_as_the_share_allows() -> None:
