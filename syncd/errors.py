@@ -41,6 +41,11 @@ class TemporaryError(SyncdError):
         self.status = status
         self.retry_after = retry_after
 
+    @property
+    def may_have_acted(self) -> bool:
+        """For a write: no answer came, or one that servers also give after they acted (a broken 2xx, 408, 5xx)."""
+        return self.status is None or self.status == 408 or not 300 <= self.status < 500
+
 
 class IncompleteRead(TemporaryError):  # noqa: N818  (the field's word for it, and it reads as one)
     """A list did not arrive whole; `what` names the list and `page` the page (1-based) that failed."""

@@ -78,10 +78,8 @@ def execute(job: Job, unit: Unit) -> Sequence[Outcome]:
 
 
 def is_unanswered(error: SyncdError | None) -> bool:
-    """The write may have taken effect: no answer came, or one that servers also give after they acted."""
-    if not isinstance(error, TemporaryError):
-        return False
-    return error.status is None or error.status == 408 or not 300 <= error.status < 500
+    """The write may have taken effect."""
+    return isinstance(error, TemporaryError) and error.may_have_acted
 
 
 def _create_user(job: Job, unit: Unit) -> Outcome:

@@ -35,7 +35,7 @@ from syncd.target.answers import (
 )
 from syncd.target.network_failures import certificate_words, links, root_words
 from syncd.target.pacing import OnWait, Pacer, RetryPolicy, asked_wait
-from syncd.target.tries import Again, Tries
+from syncd.target.tries import Again, Doubt, Tries
 
 BODY_CAP = 32 * 1024 * 1024
 _ERROR_BODY_CAP = 64 * 1024
@@ -119,6 +119,7 @@ class ScimHttp:
         self._media_tries = _MEDIA_TRIES
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self.doubt = Doubt()
         self._headers = {
             "Authorization": f"Bearer {token}",
             "User-Agent": "syncd",
@@ -238,6 +239,15 @@ class ScimHttp:
             yield seconds
 
     def _try(self, call: _Call) -> ScimAnswer:
+        try:
+            return self._exchange(call)
+        except (Again, Unanswered) as failure:
+            error = failure.error if isinstance(failure, Again) else failure
+            if isinstance(error, Unanswered) and error.may_have_acted:
+                self.doubt.last = error
+            raise
+
+    def _exchange(self, call: _Call) -> ScimAnswer:
         with self.pacer.place(self._policy.deadline):
             try:
                 response = self._adapter.send(

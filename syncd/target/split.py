@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -10,10 +11,17 @@ from types import TracebackType
 from typing import Self
 
 from syncd.core.change import Json
-from syncd.errors import AccessDenied, PermanentError, SyncdError, TemporaryError
+from syncd.errors import (
+    AccessDenied,
+    AlreadyExists,
+    NotFound,
+    PermanentError,
+    SyncdError,
+    TemporaryError,
+)
 from syncd.model import Attributes, RemoteGroup, RemoteUser
 from syncd.ports.target import Applied, MemberOutcome, RemoteListing, TargetProbe
-from syncd.target.answers import ScimAnswer, error_for
+from syncd.target.answers import ScimAnswer, Unanswered, error_for
 from syncd.target.conversation import GROUPS, USERS, Conversation, Flavor, Learned, UpdateMethod
 from syncd.target.creation import Creation
 from syncd.target.flavors import refuse_name
@@ -132,8 +140,29 @@ class ScimTarget:
             return replace(found, members=frozenset())
         return found
 
+    @contextmanager
+    def _write(self, known: type[SyncdError]) -> Iterator[None]:
+        """A refusal that follows a try without an answer says nothing about that try: the outcome is unknown. Only
+        errors of the kind `known` were looked up.
+        """
+        self._http.doubt.last = None
+        try:
+            yield
+        except SyncdError as error:
+            if isinstance(error, known) or (doubt := self._doubt(error)) is None:
+                raise
+            raise doubt from error
+
+    def _doubt(self, error: Exception) -> Unanswered | None:
+        """What to say instead of a refusal, if this write may have taken effect before it; None when not."""
+        before = self._http.doubt.last
+        if before is None or (isinstance(error, TemporaryError) and error.may_have_acted):
+            return None
+        return Unanswered(f"{before.message}; then {error}", status=before.status, running=before.running)
+
     def create_user(self, okta_id: str, attributes: Attributes) -> Applied:
-        return self._creation.user(okta_id, attributes)
+        with self._write(known=AlreadyExists):
+            return self._creation.user(okta_id, attributes)
 
     def update_user(
         self,
@@ -145,23 +174,32 @@ class ScimTarget:
         """`whole`, all wanted attributes, saves the read that is else needed to send a sub-object whole."""
         if not after:
             return Applied(scim_id)
-        return self._update.update(scim_id, before, after, whole)
+        with self._write(known=NotFound):
+            return self._update.update(scim_id, before, after, whole)
 
     def deactivate_user(self, scim_id: str) -> Applied:
-        return self._update.deactivate(scim_id)
+        with self._write(known=NotFound):
+            return self._update.deactivate(scim_id)
 
     def create_group(self, okta_id: str, name: str) -> Applied:
         refuse_name(self._talk.flavor, name, "create the group")
-        return self._creation.group(okta_id, name)
+        with self._write(known=AlreadyExists):
+            return self._creation.group(okta_id, name)
 
     def rename_group(self, scim_id: str, name: str) -> Applied:
-        return self._groups.rename(scim_id, name)
+        with self._write(known=NotFound):
+            return self._groups.rename(scim_id, name)
 
     def delete_group(self, scim_id: str) -> Applied:
-        return self._groups.delete(scim_id)
+        with self._write(known=NotFound):
+            return self._groups.delete(scim_id)
 
     def change_members(self, scim_id: str, *, add: Sequence[str], remove: Sequence[str]) -> MemberOutcome:
-        return self._members.change(scim_id, add=add, remove=remove)
+        with self._write(known=NotFound):
+            done = self._members.change(scim_id, add=add, remove=remove)
+            return replace(
+                done, failed={each: self._doubt(error) or error for each, error in done.failed.items()}
+            )
 
     def probe(self) -> TargetProbe:
         """Raises AccessDenied (the token), PermanentError (a web page, TLS) and TemporaryError for the users; trouble

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
 from syncd.errors import SyncdError
+from syncd.target.answers import Unanswered
 from syncd.target.pacing import Pacer, RetryPolicy
 
 _WORTH_WAITING = 1.0
@@ -20,6 +23,14 @@ class Again(Exception):  # noqa: N818  (control flow between one try and the nex
         self.error = error
         self.pause = pause
         self.limited = limited
+
+
+class Doubt(threading.local):
+    """For each thread: the last try of a write that may have taken effect though no answer said so. Who begins a write
+    forgets the one before.
+    """
+
+    last: Unanswered | None = None
 
 
 class Tries:

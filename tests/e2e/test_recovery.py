@@ -142,3 +142,66 @@ def test_a_strangers_account_is_not_taken_for_the_one_that_was_being_made(synced
     assert result["summary"]["applied"] == {"adopt_user": 1}, "by the plan, which says so"
     assert synced.split.world.users[theirs].external_id
     synced.assert_exact()
+
+
+def refuse_after_acting(made: Rig, path: str, status: int) -> None:
+    """The next PATCH takes effect and is answered 502; from then on the server refuses."""
+    made.split.faults.add("status", status=502, method="PATCH", path=path, after_effect=True)
+    made.split.faults.add("status", status=status, method="PATCH", path=path, nth=2, count=-1)
+    made.split.faults.add("status", status=status, method="PUT", path=path, count=-1)
+
+
+@pytest.mark.parametrize("status", [400, 403, 409, 422])
+def test_a_removal_that_acted_before_it_was_refused_is_made_good_when_they_return(
+    tmp_path: Path, status: int
+) -> None:
+    with rig(tmp_path, users=30, groups=2) as made:
+        made.sync()
+        world = made.okta.world
+        member = min(set(world.group("Engineering").members) & set(world.app_users))
+        world.remove_member("Engineering", member)
+        refuse_after_acting(made, "/Groups/", status)
+        made.sync(code=None)
+        made.split.faults.clear()
+        world.add_member("Engineering", member)
+
+        made.sync()
+
+        made.assert_exact()
+
+
+@pytest.mark.parametrize("status", [400, 403, 409, 422])
+def test_a_deactivation_that_acted_before_it_was_refused_locks_nobody_out_who_returns(
+    tmp_path: Path, status: int
+) -> None:
+    with rig(tmp_path, users=30, groups=2) as made:
+        person = made.okta.world.add_user(LEAVERS[0], "Lea", "Ver", assign=True)
+        made.sync()
+        made.okta.world.unassign(person)
+        refuse_after_acting(made, "/Users/", status)
+        made.sync(code=None)
+        assert LEAVERS[0] not in made.actual_people()
+        made.split.faults.clear()
+        made.okta.world.assign(person)
+
+        made.sync()
+
+        made.assert_exact()
+
+
+@pytest.mark.parametrize("status", [400, 403, 409, 422])
+def test_an_addition_that_acted_before_it_was_refused_is_taken_back_when_they_leave(
+    tmp_path: Path, status: int
+) -> None:
+    with rig(tmp_path, users=30, groups=2) as made:
+        person = made.okta.world.add_user(LEAVERS[0], "Lea", "Ver", assign=True)
+        made.sync()
+        made.okta.world.add_member("Engineering", person)
+        refuse_after_acting(made, "/Groups/", status)
+        made.sync(code=None)
+        made.split.faults.clear()
+        made.okta.world.remove_member("Engineering", person)
+
+        made.sync()
+
+        made.assert_exact()

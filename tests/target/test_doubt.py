@@ -1,0 +1,107 @@
+"""A try that may have taken effect, then a refusal: nobody knows how the write ended, and nobody says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from syncd.errors import AccessDenied, AlreadyExists, NotFound, PermanentError, SyncdError
+from syncd.target.answers import Unanswered
+from syncd.target.split import ScimTarget
+from tests.target.conftest import Bench
+
+MakeBench = Callable[..., Bench]
+Act = Callable[[ScimTarget, str, str], object]
+
+ACTS: dict[str, Act] = {
+    "update": lambda target, user, _: target.update_user(user, {"displayName": "A"}, {"displayName": "B"}),
+    "deactivate": lambda target, user, _: target.deactivate_user(user),
+    "rename": lambda target, _, group: target.rename_group(group, "Renamed"),
+    "delete": lambda target, _, group: target.delete_group(group),
+}
+METHODS = ("PATCH", "PUT", "DELETE")
+
+
+def refuse(made: Bench, status: int, *, nth: int) -> None:
+    """From the `nth` write on: this status, without any effect."""
+    for method in METHODS:
+        first = nth if method != "PUT" else 1
+        made.simulator.faults.add("status", status=status, method=method, nth=first, count=-1)
+
+
+def act_without_an_answer(made: Bench) -> None:
+    for method in ("PATCH", "DELETE"):
+        made.simulator.faults.add("status", status=502, method=method, after_effect=True)
+
+
+@pytest.mark.parametrize("status", [400, 403, 409, 422, 429, 501])
+@pytest.mark.parametrize("act", ACTS)
+def test_a_refusal_after_a_try_without_an_answer_leaves_the_outcome_unknown(
+    act: str, status: int, bench: MakeBench
+) -> None:
+    made = bench(flavor="scim")
+    [user] = made.people("ann")
+    group = made.group_of(user)
+    act_without_an_answer(made)
+    refuse(made, status, nth=2)
+
+    with pytest.raises(Unanswered) as caught:
+        ACTS[act](made.target, user, group)
+
+    assert caught.value.may_have_acted
+    assert "502" in caught.value.message
+
+
+@pytest.mark.parametrize("status", [400, 403, 409, 422, 429])
+@pytest.mark.parametrize("add", [True, False])
+def test_members_of_a_batch_that_may_have_acted_are_unknown(
+    status: int, bench: MakeBench, *, add: bool
+) -> None:
+    made = bench()
+    [ann, bob] = made.people("ann", "bob")
+    group = made.group_of(ann)
+    act_without_an_answer(made)
+    refuse(made, status, nth=2)
+
+    found: list[Exception] = []
+    try:
+        done = made.target.change_members(group, add=[bob] if add else [], remove=[] if add else [ann])
+        found += done.failed.values()
+    except SyncdError as raised:
+        found.append(raised)
+
+    assert all(isinstance(error, Unanswered) and error.may_have_acted for error in found)
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(400, PermanentError), (403, AccessDenied), (409, AlreadyExists)]
+)
+def test_a_refusal_alone_is_what_it_says(status: int, error: type[SyncdError], bench: MakeBench) -> None:
+    made = bench()
+    [user] = made.people("ann")
+    refuse(made, status, nth=1)
+
+    with pytest.raises(error):
+        made.target.update_user(user, {"displayName": "A"}, {"displayName": "B"})
+
+
+def test_the_doubt_about_one_write_is_not_that_of_the_next(bench: MakeBench) -> None:
+    made = bench()
+    [ann, bob] = made.people("ann", "bob")
+    act_without_an_answer(made)
+    made.target.update_user(ann, {"displayName": "A"}, {"displayName": "B"})
+    refuse(made, 403, nth=1)
+
+    with pytest.raises(AccessDenied):
+        made.target.update_user(bob, {"displayName": "A"}, {"displayName": "B"})
+
+
+def test_an_account_that_is_gone_is_gone_whatever_went_before(bench: MakeBench) -> None:
+    made = bench()
+    [user] = made.people("ann")
+    made.simulator.faults.add("status", status=502, method="PATCH")
+    made.world.delete_user(user)
+
+    with pytest.raises(NotFound):
+        made.target.update_user(user, {"displayName": "A"}, {"displayName": "B"})
