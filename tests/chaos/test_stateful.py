@@ -384,9 +384,12 @@ class Chaos(RuleBasedStateMachine):
             members = {one for one in before.groups[key].members if one in before.people}
             kept = after.groups[key].members & set(before.people)
             unapproved = [pair for kind, *pair in done if kind == "remove_member" and pair[0] == key]
+            # Whose account was deleted behind our back still counts as a member for all who do not look.
+            unseen = self.lost_users & wanted.listed.get(key, frozenset())
             if (
                 len(members) > 1
                 and not kept
+                and not unseen
                 and not wanted.members.get(key)
                 and len(unapproved) == len(members)
             ):
