@@ -65,6 +65,7 @@ class Chaos(RuleBasedStateMachine):
         self.arena: Arena
         self.named = self.steps = self.course = 0
         self.limits = (0, 0)
+        self.grace = False
         self.removals: list[tuple[Any, str, str]] = []
         """Removals nobody approved: when, kind, object."""
         self.approved: set[tuple[str, str, str]] = set()
@@ -114,6 +115,7 @@ class Chaos(RuleBasedStateMachine):
         folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         self.deletes = removal == "delete"
         self.limits = limits
+        self.grace = grace != "0s"
         renaming = rename and flavor == "scim"
         self.arena = self.stack.enter_context(
             arena(
@@ -384,8 +386,8 @@ class Chaos(RuleBasedStateMachine):
             members = {one for one in before.groups[key].members if one in before.people}
             kept = after.groups[key].members & set(before.people)
             unapproved = [pair for kind, *pair in done if kind == "remove_member" and pair[0] == key]
-            # Whose account was deleted behind our back still counts as a member for all who do not look.
-            unseen = self.lost_users & wanted.listed.get(key, frozenset())
+            # In their grace they stay members, also when the account was deleted behind our back: nobody looked.
+            unseen = self.lost_users & wanted.listed.get(key, frozenset()) if self.grace else frozenset()
             if (
                 len(members) > 1
                 and not kept
