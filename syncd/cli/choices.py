@@ -27,6 +27,11 @@ def selection_options(command: F) -> F:
         is_flag=True,
         help="Also re-read every member list, moved or not; not with --user or --group.",
     )(command)
+    return object_options(command)
+
+
+def object_options(command: F) -> F:
+    """--user and --group: given to the command as `users` and `groups`."""
     command = click.option(
         "--group", "groups", multiple=True, metavar="NAME", help="Only this group (name or id). Repeatable."
     )(command)

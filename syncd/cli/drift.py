@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli import exits
-from syncd.cli.choices import allow_option, detailed_option, json_option
+from syncd.cli.choices import allow_option, detailed_option, json_option, object_options
 from syncd.cli.interrupts import Stop
 from syncd.cli.options import Command, globals_of
 from syncd.cli.session import Answer, Session
@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 
 @click.command(name="drift", cls=Command)
 @click.option("--fix", is_flag=True, help="Repair what was found, through the same safety checks as sync.")
-@click.option(
-    "--group", "groups", multiple=True, metavar="NAME", help="Only this group (name or id). Repeatable."
-)
-@click.option(
-    "--user", "users", multiple=True, metavar="EMAIL", help="Only this user (e-mail or id). Repeatable."
-)
+@object_options
 @allow_option
 @detailed_option
 @json_option
