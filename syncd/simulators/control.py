@@ -5,12 +5,15 @@
     POST   /_control/act               {"act": "unassign", "user": "ada@example.com"}; a list does several
     GET    /_control/faults            the rules and how often each fired
     POST   /_control/faults            {"action": "status", "status": 503, "method": "GET", "path": "/logs"}
-    DELETE /_control/faults            no more faults
+    DELETE /_control/faults            no more faults; what waits is let go
+    GET    /_control/latches           what waits at which latch
+    POST   /_control/release           {"latch": "page"} lets go what waits there; {} everything
     POST   /_control/knobs             {"patch_204": true}
 
 It needs no token, answers JSON, and is not in the request log.
 """
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from syncd.simulators.exchange import Call, Reply
@@ -44,6 +47,10 @@ def answer(simulator: "Simulator", call: Call) -> Reply:
             case ("DELETE", "faults"):
                 simulator.reset_faults()
                 return Reply(payload=[])
+            case ("GET", "latches"):
+                return Reply(payload=[asdict(each) for each in simulator.latches.waiting()])
+            case ("POST", "release"):
+                return Reply(payload={"released": simulator.latches.release(**call.json())})
             case ("POST", "knobs"):
                 return Reply(payload=simulator.set_knobs(**call.json()))
             case _:

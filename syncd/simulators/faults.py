@@ -44,6 +44,7 @@ ACTIONS: dict[str, dict[str, Callable[[Any], bool]]] = {
     "cut": {},
     "drop": {},
     "delay": {"seconds": _number},
+    "hold": {"latch": _text},
     "trickle": {"seconds": _number},
     "rate_limit": {
         "form": lambda form: form in RATE_LIMIT_FORMS,
@@ -72,6 +73,7 @@ _REQUIRED = {
     "act": ("act",),
     "redirect": ("location",),
     "delay": ("seconds",),
+    "hold": ("latch",),
 }
 
 

@@ -19,6 +19,7 @@ from syncd.simulators.exchange import Call, Reply, RequestRecord, logged_headers
 from syncd.simulators.faults import FaultRule, Faults
 from syncd.simulators.faulty import REPLACING, Distortion, epoch, replacement
 from syncd.simulators.ids import perform
+from syncd.simulators.latches import Latches, Waiting
 
 _LARGEST_REQUEST = 256 * 1024 * 1024
 _WORTH_COMPRESSING = 1024
@@ -29,8 +30,8 @@ class Simulator(ABC):
     """The server. Use it as a context manager, or call start() and stop().
 
     `url` is its origin once started; `requests` the log of everything but control requests; `faults` the
-    fault rules. `world` is the state served: read and change it from any thread, under `world.lock` where
-    several reads belong together.
+    fault rules, `latches` what their `hold` makes wait. `world` is the state served: read and change it from
+    any thread, under `world.lock` where several reads belong together.
     """
 
     world: Any
@@ -38,6 +39,7 @@ class Simulator(ABC):
 
     def __init__(self, *, port: int = 0) -> None:
         self.faults = Faults()
+        self.latches = Latches()
         self._port = port
         self._log: deque[RequestRecord] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -154,8 +156,9 @@ class Simulator(ABC):
         self._log.clear()
 
     def reset_faults(self) -> None:
-        """Removes every fault rule."""
+        """Removes every fault rule, and lets go what waits."""
         self.faults.clear()
+        self.latches.release()
         self._distortion.forget()
 
     # --- one request --------------------------------------------------------------------------------
@@ -217,12 +220,18 @@ class Simulator(ABC):
                 reply = self.answer(call)
             perform(self.world, self.world.ACTS, rule.options["act"], dict(rule.options.get("args", {})))
             return reply if rule.after_effect else self.answer(call)
-        if rule.action == "delay" and not rule.after_effect:
-            await asyncio.sleep(rule.options["seconds"])
+        if not rule.after_effect:
+            await self._wait(call, rule)
         reply = self.answer(call)
-        if rule.action == "delay" and rule.after_effect:
-            await asyncio.sleep(rule.options["seconds"])
+        if rule.after_effect:
+            await self._wait(call, rule)
         return self._distortion.apply(rule, call, reply)
+
+    async def _wait(self, call: Call, rule: FaultRule) -> None:
+        if rule.action == "delay":
+            await asyncio.sleep(rule.options["seconds"])
+        elif rule.action == "hold":
+            await self.latches.hold(Waiting(rule.options["latch"], call.method, call.path))
 
     async def _send(self, request: web.Request, reply: Reply, rule: FaultRule | None) -> web.StreamResponse:
         action = None if rule is None else rule.action

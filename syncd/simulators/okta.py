@@ -11,6 +11,7 @@ from syncd.simulators.hosting import Simulator
 from syncd.simulators.okta_auth import READ_SCOPES, Gate, ServiceClient
 from syncd.simulators.okta_endpoints import endpoint_for, no_endpoint
 from syncd.simulators.okta_limits import RateLimits
+from syncd.simulators.okta_past import with_stamps_of
 from syncd.simulators.okta_wire import OktaError, OktaKnobs
 from syncd.simulators.okta_world import OktaWorld
 
@@ -43,6 +44,7 @@ class OktaSimulator(Simulator):
         self.knobs = knobs or OktaKnobs()
         self.gate = Gate(token, clients)
         self.limits = RateLimits(self._now)
+        self._keep_past()
 
     @property
     def token(self) -> str:
@@ -77,7 +79,12 @@ class OktaSimulator(Simulator):
         if endpoint is None or call.method != "GET":
             raise no_endpoint(call.method)
         with self.world.lock:
-            return endpoint.handler(self.world, call, knobs)
+            seen = self.world.past.ago(self.world, knobs.lag_of(endpoint.listed))
+            reply = endpoint.handler(seen, call, knobs)
+            if not knobs.stamp_lag_seconds:
+                return reply
+            older = max(knobs.stamp_lag_seconds, knobs.lag_of(endpoint.listed))
+            return with_stamps_of(self.world.past.ago(self.world, older), reply)
 
     def overloaded(self, running: int) -> Reply | None:
         """429 with zeros when more requests run at once than the org takes."""
@@ -103,7 +110,12 @@ class OktaSimulator(Simulator):
             knobs["ssws_scopes"] = tuple(knobs["ssws_scopes"])
         self.knobs = self.knobs.changed(**knobs)
         self.limits.reset()
+        self._keep_past()
         return _knobs_json(self.knobs)
+
+    def _keep_past(self) -> None:
+        with self.world.lock:
+            self.world.past.keep(self.world, self.knobs.longest_lag)
 
     def control_state(self) -> dict[str, Any]:
         """The world, the knobs, and the size of the log."""

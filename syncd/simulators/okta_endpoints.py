@@ -9,7 +9,16 @@ from syncd.simulators.filters import Predicate
 from syncd.simulators.okta_entities import AppUser, Group, Json, User
 from syncd.simulators.okta_logs import logs
 from syncd.simulators.okta_state import OktaState
-from syncd.simulators.okta_wire import OktaError, OktaKnobs, filter_of, invalid, limit_of, not_found, page
+from syncd.simulators.okta_wire import (
+    OWN_GROUPS,
+    OktaError,
+    OktaKnobs,
+    filter_of,
+    invalid,
+    limit_of,
+    not_found,
+    page,
+)
 
 Handler = Callable[[OktaState, Call, OktaKnobs], Reply]
 
@@ -26,10 +35,11 @@ _MAPPING_STATES = frozenset({"ACTIVE", "INACTIVE", "ERROR"})
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What answers a path, and the scopes it takes."""
+    """What answers a path, the scopes it takes, and which of LISTS it is, if any."""
 
     handler: Handler
     scopes: tuple[str, ...]
+    listed: str | None = None
 
 
 def endpoint_for(segments: tuple[str, ...]) -> Endpoint | None:
@@ -40,29 +50,29 @@ def endpoint_for(segments: tuple[str, ...]) -> Endpoint | None:
         case ("apps", _):
             return Endpoint(application, (_APPS,))
         case ("apps", _, "users"):
-            return Endpoint(app_users, (_APPS,))
+            return Endpoint(app_users, (_APPS,), "app_users")
         case ("apps", _, "users", _):
             return Endpoint(app_user, (_APPS,))
         case ("apps", _, "groups"):
-            return Endpoint(app_groups, (_APPS,))
+            return Endpoint(app_groups, (_APPS,), "app_groups")
         case ("apps", _, "groups", _):
             return Endpoint(app_group, (_APPS,))
         case ("apps", _, "group-push", "mappings"):
-            return Endpoint(mappings, (_APPS, _GROUPS))
+            return Endpoint(mappings, (_APPS, _GROUPS), "mappings")
         case ("apps", _, "group-push", "mappings", _):
             return Endpoint(mapping, (_APPS, _GROUPS))
         case ("groups",):
-            return Endpoint(groups, (_GROUPS,))
+            return Endpoint(groups, (_GROUPS,), "groups")
         case ("groups", _):
             return Endpoint(group, (_GROUPS,))
         case ("groups", _, "users"):
-            return Endpoint(group_users, (_GROUPS,))
+            return Endpoint(group_users, (_GROUPS,), "members")
         case ("users",):
-            return Endpoint(users, (_USERS,))
+            return Endpoint(users, (_USERS,), "users")
         case ("users", _):
             return Endpoint(user, (_USERS,))
         case ("users", _, "groups"):
-            return Endpoint(user_groups, (_USERS,))
+            return Endpoint(user_groups, (_USERS,), OWN_GROUPS)
         case ("logs",):
             return Endpoint(logs, ("okta.logs.read",))
         case _:

@@ -1,11 +1,13 @@
 """People of a simulated Okta org: what happens to users and to their assignments."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
-from syncd.simulators.ids import WorldError, locked
+from syncd.simulators.ids import WorldError
 from syncd.simulators.okta_entities import USER_STATUSES, AppGroup, Group, Json, User, later, merged
-from syncd.simulators.okta_state import APP_KEYS, OktaState
+from syncd.simulators.okta_past import Past, act
+from syncd.simulators.okta_state import APP_KEYS, OktaState, utc_now
 
 _STATUS_EVENTS = {
     "SUSPENDED": "user.lifecycle.suspend",
@@ -20,9 +22,13 @@ _ACTIVE_EVENTS = {"SUSPENDED": "user.lifecycle.unsuspend", "LOCKED_OUT": "user.a
 
 
 class OktaPeople(OktaState):
-    """The acts on users and on their rows in the app's user list."""
+    """The acts on users and on their rows in the app's user list. `past` is how the world was before them."""
 
-    @locked
+    def __init__(self, *, app_id: str | None = None, clock: Callable[[], datetime] = utc_now) -> None:
+        super().__init__(app_id=app_id, clock=clock)
+        self.past = Past()
+
+    @act
     def assign_group(self, group: str, *, priority: int | None = None) -> None:
         """Assigns a group to the app; its members follow. Assigning again changes nothing."""
         entity = self.group(group)
@@ -36,7 +42,7 @@ class OktaPeople(OktaState):
 
     # --- people -------------------------------------------------------------------------------------
 
-    @locked
+    @act
     def add_user(
         self,
         email: str,
@@ -67,7 +73,7 @@ class OktaPeople(OktaState):
             self.assign(user.id)
         return user.id
 
-    @locked
+    @act
     def delete_user(self, user: str) -> None:
         """Deactivates a user, then deletes them for good."""
         person = self.user(user)
@@ -79,7 +85,7 @@ class OktaPeople(OktaState):
         self.log("user.lifecycle.delete.initiated", [self.user_target(person)])
         self.log("user.lifecycle.delete.completed", [self.user_target(person)])
 
-    @locked
+    @act
     def set_user_status(self, user: str, status: str) -> None:
         """Moves a user to a status. DEPROVISIONED takes every assignment and membership with it;
         coming back from there gives none of them back, as in Okta.
@@ -103,7 +109,7 @@ class OktaPeople(OktaState):
         else:
             self.settle(person)
 
-    @locked
+    @act
     def update_profile(self, user: str, *, app: bool = True, directory: bool = True, **profile: Any) -> None:
         """Changes attributes (`firstName`, `lastName`, `email`, `login`, `displayName`, custom ones).
 
@@ -141,7 +147,7 @@ class OktaPeople(OktaState):
 
     # --- assignments --------------------------------------------------------------------------------
 
-    @locked
+    @act
     def assign(self, user: str, *, group: str | None = None, profile: Json | None = None) -> None:
         """Assigns a user directly (`profile` overrides mapped app attributes), or by group: the user
         joins the group, which is assigned to the app first if it was not.
@@ -163,7 +169,7 @@ class OktaPeople(OktaState):
             row.last_updated = later(row.last_updated, self.now())
             self.log_assignment("update", person)
 
-    @locked
+    @act
     def unassign(self, user: str, *, everywhere: bool = False) -> None:
         """Takes away a direct assignment; if a group assigns the user too, the row becomes scope GROUP.
 
@@ -188,7 +194,7 @@ class OktaPeople(OktaState):
             for group in sorted(person.groups & set(self.app_groups)):
                 self.leave(person, self.groups[group])
 
-    @locked
+    @act
     def set_app_user(self, user: str, **fields: Any) -> None:
         """Sets `status`, `sync_state`, `external_id` or `user_name` of a row to any value at all."""
         unknown = set(fields) - {"status", "sync_state", "external_id", "user_name"}

@@ -32,6 +32,9 @@ _BY_STATUS = {
     500: "E0000009", 502: "E0000009", 503: "E0000010", 504: "E0000009",
 }  # fmt: skip
 _error_numbers = count(1)
+OWN_GROUPS = "own_groups"
+LISTS = ("app_users", "app_groups", "mappings", "groups", "members", "users", OWN_GROUPS)
+"""The lists that may lag; `own_groups` are the groups of one person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class OktaKnobs:
     `dpop_nonce_on_api`: API calls need a DPoP nonce too. `concurrency`: more requests at once answer 429
     with zeros (0: no limit). `limits`: requests per window by bucket (okta_limits.BUCKETS; `*` for the
     rest), counted in windows of `window_seconds`. `ssws_scopes`: what the API token may read (None: all).
+    `list_lag`: seconds by list (LISTS; `*` for all but `own_groups`) by which what a list shows is older than what the
+    object itself shows. `stamp_lag_seconds`: the same for `lastMembershipUpdated`, wherever it is shown.
     """
 
     link_style: Literal["separate", "joined", "next_first"] = "separate"
@@ -61,12 +66,27 @@ class OktaKnobs:
     limits: Mapping[str, int] | None = None
     window_seconds: float = 60.0
     ssws_scopes: tuple[str, ...] | None = None
+    list_lag: Mapping[str, float] | None = None
+    stamp_lag_seconds: float = 0.0
+
+    def lag_of(self, listed: str | None) -> float:
+        """By how many seconds this list is behind; 0 for what is no list."""
+        lags = self.list_lag or {}
+        return lags.get(listed, 0.0 if listed == OWN_GROUPS else lags.get("*", 0.0)) if listed else 0.0
+
+    @property
+    def longest_lag(self) -> float:
+        """How much of the past these knobs need, in seconds."""
+        return max(self.stamp_lag_seconds, *(self.list_lag or {"*": 0.0}).values())
 
     def changed(self, **changes: Any) -> Self:
         """These knobs with some turned. Raises ValueError for a knob that does not exist."""
         unknown = set(changes) - {field.name for field in fields(self)}
         if unknown:
             raise ValueError(f"unknown knobs {sorted(unknown)}")
+        strange = set(changes.get("list_lag") or ()) - {*LISTS, "*"}
+        if strange:
+            raise ValueError(f"unknown lists {sorted(strange)}; known: {', '.join(LISTS)}, *")
         return replace(self, **changes)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 from syncd.simulators import okta_fixture
 from syncd.simulators.ids import WorldError, locked
 from syncd.simulators.okta_entities import Group, Json, PushMapping, later, merged
+from syncd.simulators.okta_past import act
 from syncd.simulators.okta_people import OktaPeople
 from syncd.simulators.okta_state import utc_now
 
@@ -29,7 +30,7 @@ class OktaWorld(OktaPeople):
 
     # --- groups -------------------------------------------------------------------------------------
 
-    @locked
+    @act
     def create_group(
         self,
         name: str,
@@ -51,12 +52,12 @@ class OktaWorld(OktaPeople):
             self.assign_group(group.id)
         return group.id
 
-    @locked
+    @act
     def rename_group(self, group: str, name: str) -> None:
         """Renames a group; its id stays."""
         self.update_group(group, name=name)
 
-    @locked
+    @act
     def update_group(self, group: str, **profile: Any) -> None:
         """Changes a group's profile: `name`, `description`, custom attributes."""
         entity = self.group(group)
@@ -66,7 +67,7 @@ class OktaWorld(OktaPeople):
         entity.last_updated = later(entity.last_updated, self.now())
         self.log("group.profile.update", [self.group_target(entity)])
 
-    @locked
+    @act
     def delete_group(self, group: str) -> None:
         """Deletes a group, with its app assignment, its push mappings and everybody's membership."""
         entity = self.group(group)
@@ -84,7 +85,7 @@ class OktaWorld(OktaPeople):
         self.group_ids.discard(entity.id)
         self.log("group.lifecycle.delete", [self.group_target(entity)])
 
-    @locked
+    @act
     def add_member(self, group: str, user: str) -> None:
         """Puts a user into a group; if the group is assigned to the app, so is the user from then on."""
         person = self.user(user)
@@ -92,12 +93,12 @@ class OktaWorld(OktaPeople):
             raise WorldError(f"{person.login} is DEPROVISIONED")
         self.join(person, self.group(group))
 
-    @locked
+    @act
     def remove_member(self, group: str, user: str) -> None:
         """Takes a user out of a group, and out of the app if nothing else assigns them."""
         self.leave(self.user(user), self.group(group))
 
-    @locked
+    @act
     def unassign_group(self, group: str) -> None:
         """Takes a group from the app; members whom nothing else assigns leave with it."""
         entity = self.group(group)
@@ -110,7 +111,7 @@ class OktaWorld(OktaPeople):
 
     # --- push mappings, the app, the log ---------------------------------------------------------------
 
-    @locked
+    @act
     def add_mapping(self, group: str, *, target: str | None = None, status: str = "ACTIVE") -> str:
         """Pushes a group to an APP_GROUP called `target` (default: the same name); returns the mapping id."""
         source = self.group(group)
@@ -126,7 +127,7 @@ class OktaWorld(OktaPeople):
         )
         return mapping.id
 
-    @locked
+    @act
     def set_mapping_status(self, mapping: str, status: str, error: str = "") -> None:
         """ACTIVE, INACTIVE or ERROR (with its summary). Mappings go by id or by source group."""
         entity = self._mapping(mapping)
@@ -135,7 +136,7 @@ class OktaWorld(OktaPeople):
         verb = "activate_mapping" if status == "ACTIVE" else "deactivate_mapping"
         self._log_mapping(verb, entity)
 
-    @locked
+    @act
     def remove_mapping(self, mapping: str) -> None:
         """Stops pushing a group; the APP_GROUP stays."""
         entity = self._mapping(mapping)
@@ -143,7 +144,7 @@ class OktaWorld(OktaPeople):
         self.mapping_ids.discard(entity.id)
         self._log_mapping("removed", entity)
 
-    @locked
+    @act
     def set_app(
         self, *, status: str | None = None, features: Iterable[str] | None = None, label: str | None = None
     ) -> None:
@@ -158,7 +159,7 @@ class OktaWorld(OktaPeople):
         self.app.label = label or self.app.label
         self.app.last_updated = later(self.app.last_updated, self.now())
 
-    @locked
+    @act
     def late_event(
         self, event_type: str, *, published: str, user: str | None = None, group: str | None = None
     ) -> str:
@@ -167,7 +168,7 @@ class OktaWorld(OktaPeople):
         targets += [self.group_target(self.group(group))] if group else []
         return self.log(event_type, [*targets, self.app_target()], published=published)
 
-    @locked
+    @act
     def repeat_event(self, back: int = 1) -> None:
         """Delivers the `back`-th event from the end once more, same uuid."""
         if not 0 < back <= len(self.events):
