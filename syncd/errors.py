@@ -101,6 +101,12 @@ class StaleError(RefusedError):
     """The world moved since the plan was made; nothing was written."""
 
 
+class LockLost(SyncdError):  # noqa: N818  (what happened to the store's lock)
+    """Another process writes with this store now: nothing more is sent and nothing more is stored by this one. What it
+    had sent without storing the answer is an open intent, which the other one settles by asking the target.
+    """
+
+
 class UsageError(SyncdError):
     """The command line makes no sense."""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from syncd.engine.job import Job
-from syncd.errors import ConfigurationError, RefusedError, SyncdError
+from syncd.errors import ConfigurationError, LockLost, SyncdError
 from syncd.ports import Observer, Store
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings, SecretRef, scope_fingerprint, target_fingerprint
@@ -80,7 +80,14 @@ def open_job(
         store = store or stack.enter_context(opened(settings, clock=clock))
         learned = _recalled(store, fingerprint)
         target = stack.enter_context(
-            open_target(settings, observer, redactor, learned=learned, impatient=impatient)
+            open_target(
+                settings,
+                observer,
+                redactor,
+                learned=learned,
+                permit=store.permit if writing else None,
+                impatient=impatient,
+            )
         )
         if writing:
             stack.callback(lambda: _keep_learned(store, fingerprint, target.learned()))
@@ -152,7 +159,7 @@ def _renewing(store: Store) -> Iterator[None]:
         while not done.wait(_RENEWED_EVERY):
             try:
                 store.renew_lock()
-            except RefusedError:
+            except LockLost:
                 return
             except SyncdError:
                 continue
@@ -203,9 +210,12 @@ def open_target(
     redactor: Redactor,
     *,
     learned: Mapping[str, str] | None = None,
+    permit: Callable[[], None] | None = None,
     impatient: bool = False,
 ) -> Iterator[ScimTarget]:
-    """The SCIM client; `learned` is what earlier runs found out about this target. Raises ConfigurationError."""
+    """The SCIM client; `learned` is what earlier runs found out about this target, `permit` is asked before each
+    request. Raises ConfigurationError.
+    """
     from syncd.target.pacing import RetryPolicy  # noqa: PLC0415
     from syncd.target.split import ScimTarget  # noqa: PLC0415  (requests)
 
@@ -226,6 +236,7 @@ def open_target(
         attribute_paths=tuple(settings.attributes),
         retry=RetryPolicy(attempts=2, deadline=30.0) if impatient else RetryPolicy(),
         on_wait=_teller(observer, "Split"),
+        permit=permit,
     )
     try:
         yield target
@@ -330,4 +341,5 @@ def _recalled(store: Store, target: str) -> dict[str, str]:
 def _keep_learned(store: Store, target: str, learned: Mapping[str, str]) -> None:
     text = json.dumps({"target": target, "learned": dict(learned)}, sort_keys=True)
     if text != store.recall(_LEARNED):
-        store.remember(_LEARNED, text)
+        with suppress(LockLost):  # who writes now learns it for itself
+            store.remember(_LEARNED, text)

@@ -18,7 +18,7 @@ from syncd.cli.exits import worst
 from syncd.cli.options import Globals
 from syncd.cli.progress import Bar, Lines, Watcher, on_terminal
 from syncd.cli.streams import OutputLost
-from syncd.errors import RefusedError, SyncdError, UsageError
+from syncd.errors import LockLost, RefusedError, SyncdError, UsageError
 from syncd.report import jsondoc
 from syncd.report.lines import BLANK, Line, Span, line
 
@@ -127,9 +127,10 @@ class Session:
 
     def tell(self, job: Job, kind: str, status: str, problems: Sequence[SyncdError]) -> None:
         """Notifies whom the settings name of what a run of this kind came to. What was told before, by anybody, is not
-        told again. Nothing is told of a run that was interrupted, or refused by more than a hold.
+        told again. Nothing is told of a run that was interrupted, refused by more than a hold, or went on to another
+        process.
         """
-        refused = any(isinstance(problem, RefusedError) for problem in problems)
+        refused = any(isinstance(problem, (RefusedError, LockLost)) for problem in problems)
         if not job.settings.notify.urls or job.cancelled() or refused:
             return
         from syncd.observe.notify import Notifier  # noqa: PLC0415

@@ -17,9 +17,10 @@ from syncd.engine.flight import Flight
 from syncd.engine.job import Job
 from syncd.engine.last_member import LastMembers
 from syncd.engine.quarantine import RELINK, RELINK_HINT
+from syncd.engine.recovery import settle
 from syncd.engine.vanishing import Vanishing
 from syncd.engine.writing import Outcome, Unit, execute, is_unanswered
-from syncd.errors import AccessDenied, ConnectionSick, RefusedError, SyncdError, TemporaryError
+from syncd.errors import AccessDenied, ConnectionSick, LockLost, RefusedError, SyncdError, TemporaryError
 from syncd.ports import Settled, Stage
 
 PHASES: Sequence[Sequence[ChangeKind]] = (
@@ -170,7 +171,7 @@ class Applying:
             outcomes = execute(self.job, unit)
             for outcome in outcomes:  # at once, for all workers: one refused token is enough
                 error = outcome.error
-                if isinstance(error, ConnectionSick) or (
+                if isinstance(error, ConnectionSick | LockLost) or (
                     isinstance(error, AccessDenied) and error.status == 401
                 ):
                     self.stopped = self.stopped or error
@@ -211,7 +212,7 @@ class Applying:
         for unit, future in finished:
             for sequence, outcome in zip(unit.sequences, future.result(), strict=True):
                 settled.append(self._tallied(sequence, outcome))
-        self.job.store.settle(settled)
+        settle(self.job, settled)
 
     def _tallied(self, sequence: int, outcome: Outcome) -> Settled:
         change, error = outcome.change, outcome.error
@@ -219,7 +220,7 @@ class Applying:
             self._judge_denial(error)
         # What stopped the connection is no object's own failure; a 403 about one object is that object's.
         deferred = outcome.deferred or (
-            self.stopped is not None and isinstance(error, AccessDenied | ConnectionSick)
+            self.stopped is not None and isinstance(error, AccessDenied | ConnectionSick | LockLost)
         )
         tally = self.applied if error is None else self.deferred if deferred else self.failed
         tally[change.kind] = tally.get(change.kind, 0) + 1

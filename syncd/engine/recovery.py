@@ -13,7 +13,7 @@ from syncd.core.match import MatchedUser, match_user
 from syncd.engine.job import Job
 from syncd.engine.vanishing import Vanishing
 from syncd.engine.writing import patched
-from syncd.errors import AccessDenied, ConnectionSick, NotFound, SyncdError
+from syncd.errors import AccessDenied, ConnectionSick, LockLost, NotFound, SyncdError
 from syncd.model import KnownUser, PushedGroup, PushedUser, RemoteGroup, Scalar
 from syncd.ports import (
     Effect,
@@ -32,7 +32,8 @@ GIVES_UP_AFTER = 3
 
 def settle_open_intents(job: Job) -> frozenset[str]:
     """Returns the keys of objects that the target cannot be asked about now: their intents stay open, and nothing
-    new may be planned for them. Raises AccessDenied, ConnectionSick, and what a target raises that answers nothing.
+    new may be planned for them. Raises AccessDenied, ConnectionSick, LockLost, and what a target raises that answers
+    nothing.
     """
     intents = job.store.open_intents()
     if not intents:
@@ -44,7 +45,7 @@ def settle_open_intents(job: Job) -> frozenset[str]:
     for intent in intents:
         try:
             settled = _settled(asking, intent)
-        except (AccessDenied, ConnectionSick):
+        except (AccessDenied, ConnectionSick, LockLost):
             raise
         except SyncdError as problem:
             unknown.add(intent.change.object_key)
@@ -53,9 +54,18 @@ def settle_open_intents(job: Job) -> frozenset[str]:
                 raise
         else:
             answered = True
-            job.store.settle([settled])
+            settle(job, [settled])
         job.observer.advance()
     return frozenset(unknown)
+
+
+def settle(job: Job, outcomes: Sequence[Settled]) -> None:
+    """Stores outcomes; what somebody else settled meanwhile, by asking the target, is only said."""
+    for late in job.store.settle(outcomes):
+        how = "applied" if late.error is None else late.error
+        job.observer.event(
+            "warning", "settled already", object=late.change.name, kind=late.change.kind.value, ours=how
+        )
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,13 @@ class Store(History, Protocol):
         ...
 
     def renew_lock(self) -> None: ...
+    def permit(self) -> None:
+        """Asked before each request to the target, from any thread: a look at two clocks while the lock is fresh, else
+        the lock is renewed. Raises LockLost unless this process holds it. Every act of this store that writes raises it
+        too once the lock is another's, but `finish_run`.
+        """
+        ...
+
     def unlock(self) -> None: ...
 
     # runs and journal
@@ -193,8 +200,10 @@ class Store(History, Protocol):
         """Journals the intents in one durable transaction; returns their sequence numbers."""
         ...
 
-    def settle(self, outcomes: Sequence[Settled]) -> None:
-        """Journals the outcomes and their effects on users, groups, memberships and failures, all in one durable
+    def settle(self, outcomes: Sequence[Settled]) -> Sequence[Settled]:
+        """Returns those that were settled before, by somebody who asked the target later: nothing of them is stored.
+
+        Journals the outcomes and their effects on users, groups, memberships and failures, all in one durable
         transaction. A failed outcome adds or lengthens a Failure (1 m, 5 m, 30 m, 2 h, 6 h, 24 h); an applied one
         deletes it. An unanswered one is journalled once the target was asked.
         """

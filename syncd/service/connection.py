@@ -21,7 +21,7 @@ from syncd.engine.job import Job
 from syncd.engine.repair import LAST_DRIFT_KEY, drift_cycle
 from syncd.engine.run import sync
 from syncd.engine.selection import Selection
-from syncd.errors import RefusedError, SyncdError, TemporaryError
+from syncd.errors import LockLost, RefusedError, SyncdError, TemporaryError
 from syncd.ports import Store
 from syncd.redact import Redactor
 from syncd.service.board import ConnectionBoard, CycleReport
@@ -217,7 +217,7 @@ class ServedConnection:
     def _is_ours(self) -> bool:
         try:
             self._held.look_after()
-        except RefusedError as error:
+        except (LockLost, RefusedError) as error:
             if self._gate.running == 1:
                 self._release()
                 self._around.hurry(self.settings.name, "full", _RETRY_FULL[0])

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
-from syncd.errors import RefusedError, SyncdError
+from syncd.errors import LockLost, RefusedError, SyncdError
 from syncd.ports import Store
 from syncd.settings import ConnectionSettings
 from syncd.wiring import open_for_writing
 
 OWNER = "syncd run"
-_LOOKED_AT_EVERY = 30.0
-"""Seconds by the wall clock, which goes on while the machine sleeps; the lock lasts minutes."""
 
 
 class HeldStore:
@@ -26,7 +23,6 @@ class HeldStore:
         self.trouble = ""
         self._clock = clock
         self._opened = ExitStack()
-        self._looked_at = 0.0
         self._path = Path()
         self._file: tuple[int, int] | None = None
 
@@ -42,28 +38,23 @@ class HeldStore:
         self.store, self.trouble = store, ""
         self._path = settings.store_path
         self._file = _identity(self._path)
-        self._looked_at = time.time()
 
     def look_after(self) -> None:
-        """Raises RefusedError when another process took the lock over, which it may when this one slept too long; and
-        when the file is another one now: the lock is in the file, so nobody else would see ours any more.
+        """Raises LockLost when another process took the lock over, which it may when this one slept too long; and
+        RefusedError when the file is another one now: the lock is in the file, so nobody else would see ours any more.
         """
-        now = time.time()
         if self.store is None:
             return
         if _identity(self._path) != self._file:
             self.trouble = f"{self._path} was moved away or replaced while syncd run had it open"
             raise RefusedError(self.trouble, hint="stop syncd run before a store is moved or restored")
-        if abs(now - self._looked_at) < _LOOKED_AT_EVERY:
-            return
         try:
-            self.store.renew_lock()
-        except RefusedError as error:
+            self.store.permit()
+        except LockLost as error:
             self.trouble = error.message
             raise
         except SyncdError:
             return  # a full disk, say: the cycle tells it better
-        self._looked_at = now
 
     def close(self) -> None:
         """Raises SyncdError when the last page cannot be written."""

@@ -142,19 +142,31 @@ def _approvals(
     return {change_id: {"approved": {"by": by, "at": when}} for change_id, by, when in rows}
 
 
+def settled_before(conn: sqlite3.Connection, sequences: Sequence[int]) -> frozenset[int]:
+    """Those of these intents that have an outcome already. Raises ValueError for what is no intent."""
+    found = set()
+    for sequence in sequences:
+        opened, intended = conn.execute(
+            "SELECT EXISTS (SELECT 1 FROM open_intents WHERE sequence = ?1),"
+            " EXISTS (SELECT 1 FROM journal WHERE sequence = ?1 AND entry = 'intent')",
+            (sequence,),
+        ).fetchone()
+        if not intended:
+            raise ValueError(f"there is no open intent {sequence}")
+        if not opened:
+            found.add(sequence)
+    return frozenset(found)
+
+
 def append_outcomes(
     conn: sqlite3.Connection, outcomes: Sequence[tuple[Settled, Any]], at: datetime, redactor: Redactor
 ) -> None:
-    """Each outcome comes with the document of its effects. Raises ValueError when an intent is not open."""
+    """Each outcome, of an intent that is open, comes with the document of its effects."""
     runs: dict[int, str | None] = {}
     for settled, _ in outcomes:
-        row = conn.execute(
-            "SELECT j.run_id FROM open_intents o JOIN journal j USING (sequence) WHERE o.sequence = ?",
-            (settled.sequence,),
+        (runs[settled.sequence],) = conn.execute(
+            "SELECT run_id FROM journal WHERE sequence = ?", (settled.sequence,)
         ).fetchone()
-        if row is None:
-            raise ValueError(f"there is no open intent {settled.sequence}")
-        runs[settled.sequence] = row[0]
     _append(
         conn,
         at,

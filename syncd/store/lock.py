@@ -3,7 +3,8 @@
 A lock is dead when it expired, or when its process on this host is gone (another boot, no such pid, or a pid that
 was born at another time). What /proc hides proves nothing: a hardened service sees neither the boot id
 (ProcSubset=pid) nor other users' processes (ProtectProc=invisible), and must not take a living lock over for that.
-Each taking has a token of its own: who lost the lock notices before the next write.
+Each taking has a token of its own: who lost the lock notices before the next write, to the store (the token is
+compared in the same transaction) and to the target (`Lease`).
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import os
 import platform
 import secrets
 import sqlite3
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from syncd.errors import RefusedError
+from syncd.errors import LockLost, RefusedError
 from syncd.store.rows import moment
 
 _PROC = Path("/proc")
@@ -127,14 +129,23 @@ def take(conn: sqlite3.Connection, mine: Holder, now: datetime) -> None:
 
 
 def require(conn: sqlite3.Connection, mine: Holder) -> None:
-    """Raises RefusedError when somebody else took the lock over (it had expired)."""
+    """Raises LockLost when somebody else took the lock over (it had expired)."""
     other = current(conn)
     if other is None or other.token != mine.token:
         by = f"{other.owner} (process {other.pid} on {other.host})" if other else "another process"
-        raise RefusedError(
-            f"the writer's lock expired and {by} took it over; nothing more is written",
-            hint="this process was stopped or stalled for longer than the lock lasts: run it again",
-        )
+        raise lost(by)
+
+
+def lost(by: str) -> LockLost:
+    return LockLost(
+        f"the writer's lock expired and {by} took it over; nothing more is written",
+        hint="this process was stopped or stalled for longer than the lock lasts: run it again",
+    )
+
+
+def lost_again(before: LockLost) -> LockLost:
+    """A new one for each who asks: several threads may."""
+    return LockLost(before.message, hint=before.hint)
 
 
 def renew(conn: sqlite3.Connection, mine: Holder, expires: datetime) -> None:
@@ -144,3 +155,35 @@ def renew(conn: sqlite3.Connection, mine: Holder, expires: datetime) -> None:
 
 def release(conn: sqlite3.Connection, mine: Holder) -> None:
     conn.execute("DELETE FROM writer WHERE id = 1 AND token = ?", (mine.token,))
+
+
+def _elapsed() -> float:
+    """Seconds by a clock that goes on while this process is stopped and while the machine sleeps (Linux: boot time)."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Lease:
+    """What this process knows of its lock without asking the store, so that it can be looked at before each request.
+
+    Two clocks: the wall's, by which others see the lock expire, and one that nobody sets. In doubt once half of the
+    time is over by either: what is sent before that has the other half to arrive.
+    """
+
+    def __init__(self, holder: Holder, lasts: timedelta, now: datetime, elapsed: float) -> None:
+        self.holder = holder
+        self.lasts = lasts
+        self.ended: LockLost | None = None
+        """Set once it was seen to be lost."""
+        self.renewed(now, elapsed)
+
+    @staticmethod
+    def elapsed() -> float:
+        """Read before the store is asked: what comes in between counts against the lease."""
+        return _elapsed()
+
+    def renewed(self, now: datetime, elapsed: float) -> None:
+        self._now, self._elapsed = now, elapsed
+
+    def in_doubt(self, now: datetime) -> bool:
+        half = self.lasts / 2
+        return abs(now - self._now) >= half or self.elapsed() - self._elapsed >= half.total_seconds()

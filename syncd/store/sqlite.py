@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from syncd.core.change import Change
 from syncd.core.plan import Hold
+from syncd.errors import LockLost
 from syncd.ports.stage import Stage
 from syncd.ports.store import Effect, Settled
 from syncd.ports.trail import ChainReport, Head, JournalEntry
@@ -46,15 +47,14 @@ class SqliteStore(Telling):
         self._scratch, self._scratch_home = scratch, scratch_home
         self._stages: weakref.WeakSet[SqliteStage] = weakref.WeakSet()
         self._stage_number = 0
-        self._held: lock.Holder | None = None
-        self._lasts = timedelta()
+        self._lease: lock.Lease | None = None
         self._redactor = Redactor()
         self._closed = False
 
     # plumbing
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         """One durable transaction; nothing of it stays when the block fails."""
         with self._lock, explained(self.path):
             self._conn.execute("BEGIN IMMEDIATE")
@@ -67,12 +67,20 @@ class SqliteStore(Telling):
                 raise
 
     @contextmanager
-    def _writing_wishes(self) -> Iterator[sqlite3.Connection]:
-        """As `_writing`, refused when this process lost its lock."""
-        with self._writing() as conn:
-            if self._held is not None:
-                lock.require(conn, self._held)
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """As `_transaction`; raises LockLost, and writes nothing, when another process took this one's lock over."""
+        with self._transaction() as conn:
+            if self._lease is not None:
+                self._require(conn, self._lease)
             yield conn
+
+    @staticmethod
+    def _require(conn: sqlite3.Connection, lease: lock.Lease) -> None:
+        try:
+            lock.require(conn, lease.holder)
+        except LockLost as lost:
+            lease.ended = lost
+            raise
 
     # meta
 
@@ -85,58 +93,76 @@ class SqliteStore(Telling):
     # single writer
 
     def lock(self, owner: str, *, expires_in: timedelta) -> None:
-        with self._writing() as conn:
+        elapsed = lock.Lease.elapsed()
+        with self._transaction() as conn:
             now = self._clock()
-            mine = self._held or lock.this_process(owner, now, expires_in)
+            mine = self._lease.holder if self._lease else lock.this_process(owner, now, expires_in)
             lock.take(conn, mine, now)
             lock.renew(conn, mine, now + expires_in)
-            self._held, self._lasts = mine, expires_in
+        self._lease = lock.Lease(mine, expires_in, now, elapsed)
 
     def renew_lock(self) -> None:
-        """Raises RefusedError when somebody else took it over, and ValueError when it was never taken."""
-        if self._held is None:
+        """Raises LockLost when somebody else took it over, and ValueError when it was never taken."""
+        lease = self._lease
+        if lease is None:
             raise ValueError("there is no lock to renew")
-        with self._writing() as conn:
-            lock.renew(conn, self._held, self._clock() + self._lasts)
+        elapsed, now = lock.Lease.elapsed(), self._clock()
+        with self._transaction() as conn:
+            self._require(conn, lease)
+            lock.renew(conn, lease.holder, now + lease.lasts)
+        lease.renewed(now, elapsed)
+
+    def permit(self) -> None:
+        lease = self._lease
+        if lease is None:
+            raise LockLost("the store's lock was given back; nothing more is sent")
+        if lease.ended is not None:
+            raise lock.lost_again(lease.ended)
+        if lease.in_doubt(self._clock()):
+            self.renew_lock()
 
     def unlock(self) -> None:
-        if self._held is not None:
-            with self._writing() as conn:
-                lock.release(conn, self._held)
-            self._held = None
+        if self._lease is not None:
+            with self._transaction() as conn:
+                lock.release(conn, self._lease.holder)
+            self._lease = None
 
     # runs and journal
 
     def begin_run(self, kind: str) -> str:
         now = self._clock()
         run_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        with self._writing_wishes() as conn:
+        with self._writing() as conn:
             state.begin_run(conn, run_id, kind, now)
         return run_id
 
     def finish_run(
         self, run_id: str, *, status: str, summary: Mapping[str, Mapping[str, int]], error: str | None
     ) -> None:
+        """Also by who lost the lock: how a run ended is its own to say."""
         said = None if error is None else self._redactor.text(error)
-        with self._writing() as conn:
+        with self._transaction() as conn:
             state.finish_run(conn, run_id, self._clock(), status=status, summary=summary, error=said)
 
     def intend(self, run_id: str, changes: Sequence[Change]) -> Sequence[int]:
         if not changes:
             return []
-        with self._writing_wishes() as conn:
+        with self._writing() as conn:
             return journal.append_intents(conn, run_id, changes, self._clock())
 
-    def settle(self, outcomes: Sequence[Settled]) -> None:
-        """What was written is recorded even after the lock was lost. Raises ValueError for an intent not open."""
+    def settle(self, outcomes: Sequence[Settled]) -> Sequence[Settled]:
+        """Raises ValueError for what is no intent."""
         if not outcomes:
-            return
+            return []
         now = self._clock()
         with self._writing() as conn:
-            known = [outcome for outcome in outcomes if not outcome.unanswered]
+            settled_before = journal.settled_before(conn, [outcome.sequence for outcome in outcomes])
+            late = [outcome for outcome in outcomes if outcome.sequence in settled_before]
+            mine = [outcome for outcome in outcomes if outcome.sequence not in settled_before]
+            known = [outcome for outcome in mine if not outcome.unanswered]
             documents = [[effects.effect_document(effect) for effect in each.effects] for each in known]
             journal.append_outcomes(conn, list(zip(known, documents, strict=True)), now, self._redactor)
-            for outcome in outcomes:
+            for outcome in mine:
                 effects.apply_effects(conn, outcome)
                 if outcome.deferred:
                     continue
@@ -145,8 +171,9 @@ class SqliteStore(Telling):
                     holds.used(conn, outcome.change.id)
                 else:
                     effects.record_failure(conn, outcome.change, outcome.error, now, self._redactor)
-            if any(outcome.effects for outcome in outcomes):
+            if any(outcome.effects for outcome in mine):
                 state.advance(conn)
+        return late
 
     def note(self, body: Mapping[str, Any], *, run_id: str | None = None) -> int:
         """Adds a free row to the journal (a decision of a person); returns its sequence number."""
@@ -183,7 +210,7 @@ class SqliteStore(Telling):
             return verifying.verify_chain(conn, noted)
 
     def prune(self, keep: timedelta) -> int:
-        with self._writing_wishes() as conn:
+        with self._writing() as conn:
             return pruning.prune(conn, self._clock(), keep)
 
     # holds and the decisions of people
@@ -191,7 +218,7 @@ class SqliteStore(Telling):
     def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> None:
         if not raised and not (whole and self.holds()):
             return
-        with self._writing_wishes() as conn:
+        with self._writing() as conn:
             holds.raise_holds(conn, raised, self._clock(), whole=whole)
 
     def decide(self, ids: Sequence[str], decision: str, by: str) -> Sequence[Change]:
@@ -240,7 +267,7 @@ class SqliteStore(Telling):
         with self._lock, explained(self.path):
             self._conn.execute("ATTACH ? AS stage", (f"{stage.path.absolute().as_uri()}?mode=ro",))
             try:
-                with self._writing_wishes() as conn:
+                with self._writing() as conn:
                     before = conn.total_changes
                     absorb_stage(
                         conn,
@@ -262,13 +289,13 @@ class SqliteStore(Telling):
         self._release("group", okta_id, by)
 
     def _release(self, kind: str, okta_id: str, by: str) -> None:
-        with self._writing_wishes() as conn:
+        with self._writing() as conn:
             effects.release(conn, kind, okta_id)
             journal.append_note(conn, {"release": kind, "okta_id": okta_id, "by": by}, self._clock())
             state.advance(conn)
 
     def record_found(self, run_id: str, found: Sequence[Effect], *, summary: Mapping[str, int]) -> None:
-        with self._writing_wishes() as conn:
+        with self._writing() as conn:
             effects.take_over(conn, found)
             documents = [effects.effect_document(effect) for effect in found]
             body = {"drift": {"summary": dict(summary), "fixed": True, "taken_over": documents}}
@@ -276,7 +303,7 @@ class SqliteStore(Telling):
             state.advance(conn)
 
     def forget_links(self, run_id: str, *, users: Sequence[str], groups: Sequence[str]) -> None:
-        with self._writing_wishes() as conn:
+        with self._writing() as conn:
             body = {"decision": "forget", **effects.forget_links(conn, users, groups)}
             journal.append_note(conn, body, self._clock(), run_id=run_id)
             state.advance(conn)

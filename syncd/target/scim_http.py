@@ -34,7 +34,7 @@ from syncd.target.answers import (
     problem,
 )
 from syncd.target.network_failures import certificate_words, links, root_words
-from syncd.target.pacing import OnWait, Pacer, RetryPolicy, asked_wait
+from syncd.target.pacing import OnWait, Pacer, Permit, RetryPolicy, asked_wait
 from syncd.target.tries import Again, Doubt, Tries
 
 BODY_CAP = 32 * 1024 * 1024
@@ -96,8 +96,9 @@ class ScimHttp:
         retry: RetryPolicy | None = None,
         on_wait: OnWait | None = None,
         media_type: str | None = None,
+        permit: Permit | None = None,
     ) -> None:
-        """`media_type` is what an earlier run found to be accepted, None when nothing is known.
+        """`media_type` is what an earlier run found to be accepted, None when nothing is known; `permit`: see `Pacer`.
 
         Raises ConfigurationError for a token that cannot stand in an HTTP header.
         """
@@ -110,7 +111,7 @@ class ScimHttp:
         self._base = _prepared(base_url)
         self._redact = Redactor([token, *([proxy] if proxy else [])])
         self._policy = retry or RetryPolicy()
-        self.pacer = Pacer(concurrency=concurrency, rate=rate, on_wait=on_wait)
+        self.pacer = Pacer(concurrency=concurrency, rate=rate, on_wait=on_wait, permit=permit)
         self._timeout = timeout
         self._verify: bool | str = ca_file or True
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}

@@ -14,6 +14,7 @@ from syncd.core.change import Json
 from syncd.errors import (
     AccessDenied,
     AlreadyExists,
+    LockLost,
     NotFound,
     PermanentError,
     SyncdError,
@@ -28,7 +29,7 @@ from syncd.target.flavors import refuse_name
 from syncd.target.groups import Groups
 from syncd.target.listing import Walk
 from syncd.target.members import Members
-from syncd.target.pacing import OnWait, RetryPolicy, http_date
+from syncd.target.pacing import OnWait, Permit, RetryPolicy, http_date
 from syncd.target.scim_http import ScimHttp
 from syncd.target.scim_wire import resources
 from syncd.target.search import Search
@@ -59,9 +60,11 @@ class ScimTarget:
         retry: RetryPolicy | None = None,
         on_wait: OnWait | None = None,
         settle: Sequence[float] = SETTLE,
+        permit: Permit | None = None,
     ) -> None:
         """`timeout` in seconds, for connecting (at most 15) and for each answer; `max_requests_per_second` 0: no bound;
-        `learned` is what `learned()` gave in an earlier run against the same target.
+        `learned` is what `learned()` gave in an earlier run against the same target; `permit`, asked before each
+        request, may raise LockLost, and every method then does.
 
         Raises ConfigurationError for a token that cannot stand in an HTTP header.
         """
@@ -77,6 +80,7 @@ class ScimTarget:
             retry=retry,
             on_wait=on_wait,
             media_type=known["media_type"] or None,
+            permit=permit,
         )
         self._talk = Conversation(
             http=self._http,
@@ -149,7 +153,7 @@ class ScimTarget:
         try:
             yield
         except SyncdError as error:
-            if isinstance(error, known) or (doubt := self._doubt(error)) is None:
+            if isinstance(error, (known, LockLost)) or (doubt := self._doubt(error)) is None:
                 raise
             raise doubt from error
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
 
 from syncd.core.change import Change, ChangeKind
-from syncd.errors import RefusedError
+from syncd.errors import LockLost, RefusedError
 from syncd.model import PushedUser
 from syncd.ports import Intent, RecentRemovals, RunRecord, Settled, Store, UserPushed
 from tests.store.making import (
@@ -52,18 +53,30 @@ def test_an_open_intent_carries_its_whole_change(store: Store) -> None:
     assert store.open_intents() == [Intent(sequence, run_id, UPDATE)]
 
 
-def test_an_outcome_without_an_open_intent_is_an_error_and_changes_nothing(store: Store) -> None:
+def test_what_was_settled_before_stays_as_it_is_and_comes_back(store: Store) -> None:
     absorb(store, users=[ANN])
     run_id = store.begin_run("full")
-    (sequence,) = store.intend(run_id, [UPDATE])
+    first, second = store.intend(run_id, [UPDATE, UPDATE])
     effect = UserPushed(ANN.okta_id, PushedUser("scim-1", {}, active=True))
-    store.settle([Settled(sequence, UPDATE)])
-    for wrong in (sequence, sequence + 7):
-        with pytest.raises(ValueError, match="no open intent"):
-            store.settle([Settled(wrong, UPDATE, [effect])])
+    assert store.settle([Settled(first, UPDATE)]) == []
+    late = Settled(first, UPDATE, [effect])
+    rows = len(list(store.journal_entries()))
+
+    assert store.settle([late, Settled(second, UPDATE)]) == [late]
+
+    assert len(list(store.journal_entries())) == rows + 1, "the one that was open"
+    assert store.open_intents() == []
     known = store.user(ANN.okta_id)
     assert known is not None
     assert known.pushed is None
+
+
+def test_an_outcome_without_an_intent_is_an_error_and_changes_nothing(store: Store) -> None:
+    run_id = store.begin_run("full")
+    (sequence,) = store.intend(run_id, [UPDATE])
+    with pytest.raises(ValueError, match="no open intent"):
+        store.settle([Settled(sequence, UPDATE), Settled(sequence + 7, UPDATE)])
+    assert len(store.open_intents()) == 1
 
 
 def test_nothing_to_intend_or_settle_writes_nothing(store: Store) -> None:
@@ -211,9 +224,8 @@ def test_a_renewed_lock_does_not_expire(place: Place, clock: Clock) -> None:
             second.lock("syncd sync", expires_in=timedelta(minutes=5))
 
 
-def test_who_lost_the_lock_writes_nothing_new_but_still_records_what_was_written(
-    place: Place, clock: Clock
-) -> None:
+def test_who_lost_the_lock_writes_nothing_more_but_how_its_run_ended(place: Place, clock: Clock) -> None:
+    """What it had sent is an open intent: its successor asks the target, which knows better."""
     with place.open() as first, place.open() as second:
         absorb(first, users=[ANN])
         run_id = first.begin_run("full")
@@ -221,17 +233,75 @@ def test_who_lost_the_lock_writes_nothing_new_but_still_records_what_was_written
         (sequence,) = first.intend(run_id, [UPDATE])
         clock.advance(timedelta(minutes=6))
         second.lock("other", expires_in=timedelta(minutes=5))
-        with pytest.raises(RefusedError, match="other"):
+        with pytest.raises(LockLost, match="other"):
             first.intend(run_id, [UPDATE])
-        with pytest.raises(RefusedError, match="took it over"):
+        with pytest.raises(LockLost, match="took it over"):
             first.renew_lock()
-        with pytest.raises(RefusedError):
+        with pytest.raises(LockLost):
             absorb(first, users=[])
-        first.settle([Settled(sequence, UPDATE)])
-        assert second.open_intents() == []
+        for write in (
+            lambda: first.settle([Settled(sequence, UPDATE)]),
+            lambda: first.remember("log_cursor", "old"),
+            lambda: first.note({"decision": "x"}),
+            lambda: first.forget_decisions(["c1"]),
+            lambda: first.retry_now(None),
+            lambda: first.begin_run("delta"),
+            first.permit,
+        ):
+            with pytest.raises(LockLost, match="took it over"):
+                write()
+        assert [intent.sequence for intent in second.open_intents()] == [sequence]
+        assert second.recall("log_cursor") is None
+        first.finish_run(run_id, status="failed", summary={}, error="the lock was lost")
+        assert second.runs()[0].status == "failed"
         first.unlock()
         with pytest.raises(RefusedError), place.open() as third:
             third.lock("third", expires_in=timedelta(minutes=5))
+
+
+def test_a_fresh_lock_permits_without_a_look_and_one_in_doubt_is_renewed(place: Place, clock: Clock) -> None:
+    with place.open() as first, place.open() as second:
+        first.lock("syncd run", expires_in=timedelta(minutes=5))
+        clock.advance(timedelta(minutes=2))
+        first.permit()
+        clock.advance(timedelta(minutes=2))
+        first.permit()
+        clock.advance(timedelta(minutes=2))
+        with pytest.raises(RefusedError):
+            second.lock("syncd sync", expires_in=timedelta(minutes=5))
+
+
+def test_a_lock_that_expired_and_that_nobody_took_permits_again(place: Place, clock: Clock) -> None:
+    with place.open() as first, place.open() as second:
+        first.lock("syncd run", expires_in=timedelta(minutes=5))
+        clock.advance(timedelta(hours=5))
+        first.permit()
+        with pytest.raises(RefusedError):
+            second.lock("syncd sync", expires_in=timedelta(minutes=5))
+
+
+def test_a_clock_that_was_set_back_hides_no_loss_of_the_lock(
+    place: Place, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time in which the process stood still counts, whatever the wall clock says."""
+    with place.open() as first, place.open() as second:
+        first.lock("syncd run", expires_in=timedelta(minutes=5))
+        clock.advance(timedelta(minutes=6))
+        second.lock("syncd sync", expires_in=timedelta(minutes=5))
+        clock.advance(timedelta(minutes=-6))
+        frozen_for = time.clock_gettime(time.CLOCK_BOOTTIME) + 360
+        monkeypatch.setattr(time, "clock_gettime", lambda _clock: frozen_for)
+
+        for _ in range(2):
+            with pytest.raises(LockLost, match="syncd sync"):
+                first.permit()
+
+
+def test_a_lock_that_was_given_back_permits_nothing(store: Store) -> None:
+    store.lock("syncd run", expires_in=timedelta(minutes=5))
+    store.unlock()
+    with pytest.raises(LockLost, match="given back"):
+        store.permit()
 
 
 def test_a_lock_that_was_never_taken_cannot_be_renewed(store: Store) -> None:
