@@ -25,9 +25,9 @@ WORKFORCE: Mapping[str, int] = {
     "/api/v1/apps": 100,
     "/api/v1/groups": 500,
     "/api/v1/groups/{id}": 1_000,
+    "/api/v1/users": 600,
     "/api/v1/users/{id}": 2_000,
     "/api/v1/logs": 120,
-    "/api/v1": 1_200,
 }
 """Requests a minute of a Workforce org (Okta "Rate limits"); the names are those of the governor's buckets."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 APP = "0oa1benchbenchbench0"
-USER_PAGE, GROUP_PAGE, MEMBER_PAGE = 500, 200, 200
+USER_PAGE, GROUP_PAGE, MEMBER_PAGE = 500, 1_000, 1_000
 _OLD = "2025-01-01T00:00:00.000Z"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from bench import servers
 from bench.child import ask
-from bench.org import Size
+from bench.org import GROUP_PAGE, USER_PAGE, Size
 
 THREADS = 8
 _LATENCY = 0.05
@@ -167,7 +167,7 @@ def reading(size: Size, rounds: int) -> Iterator[Row]:
             growth=growth,
         )
         # The app, its users, its groups; no group has moved.
-        needed = 1 + -(-size.users // 500) + -(-size.groups // 200)
+        needed = 1 + -(-size.users // USER_PAGE) + max(1, -(-size.groups // GROUP_PAGE))
         yield Row(
             f"quiet full cycle, {of}: Okta requests",
             growth.okta_requests,

@@ -32,7 +32,7 @@ PAGES_AT_MOST = 10
 SEEN_AT_MOST = 5_000
 GIVES_UP_AFTER = 10
 """So often an object that cannot be read is named again by itself; then the next full cycle has to see to it."""
-_USERS_A_PAGE, _GROUPS_A_PAGE = 500, 200
+_USERS_A_PAGE, _GROUPS_A_PAGE = 500, 1000
 
 
 class LogDenied(PermanentError):  # noqa: N818  (what Okta did)

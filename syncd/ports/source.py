@@ -106,7 +106,7 @@ class Source(Protocol):
         ...
 
     def groups(self) -> Listing[OktaGroup]:
-        """GET /api/v1/groups?limit=200: every group of the org."""
+        """GET /api/v1/groups?limit=1000: every group of the org."""
         ...
 
     def group(self, okta_id: str) -> OktaGroup | Absent:
@@ -118,7 +118,7 @@ class Source(Protocol):
         ...
 
     def members(self, group_ids: Sequence[str]) -> Iterator[MemberPage]:
-        """GET /api/v1/groups/{id}/users for several groups, bounded in parallel, pages interleaved.
+        """GET /api/v1/groups/{id}/users?limit=1000 for several groups, bounded in parallel, pages interleaved.
 
         Never raises for one group's failure: that group's last MemberPage carries `failed`.
         """

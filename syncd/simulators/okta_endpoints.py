@@ -248,9 +248,9 @@ def group(world: OktaState, call: Call, knobs: OktaKnobs) -> Reply:
 
 
 def group_users(world: OktaState, call: Call, knobs: OktaKnobs) -> Reply:
-    """GET /api/v1/groups/{groupId}/users: limit 1..1000 (1000), after"""
+    """GET /api/v1/groups/{groupId}/users: limit 1..1000 (1000, or the knob), after"""
     entity = _group(world, call.segments[3])
-    found = page(entity.members, call, limit_of(call, 1000, 1, 1000), knobs)
+    found = page(entity.members, call, limit_of(call, knobs.members_limit, 1, knobs.members_limit), knobs)
     return found.reply([world.users[i].as_json(call.origin) for i in found.ids], call, knobs)
 
 

@@ -12,14 +12,15 @@ WORKFORCE = {
     "app": 500, "apps": 100, "groups": 500, "group": 1000, "users": 600, "user": 2000, "logs": 120, "*": 1200,
 }  # fmt: skip
 GENEROUS = 1_000_000
-# Exact endpoints first, prefixes last.
+# Exact endpoints first, prefixes last. As recorded from Okta: GET /groups/{id}/users counts down together with
+# POST /groups, GET /users/{id}/groups with POST /users.
 BUCKETS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("app", re.compile(r"/api/v1/apps/[^/]+$")),
     ("apps", re.compile(r"/api/v1/apps(/|$)")),
-    ("groups", re.compile(r"/api/v1/groups$")),
     ("group", re.compile(r"/api/v1/groups/[^/]+$")),
-    ("users", re.compile(r"/api/v1/users$")),
+    ("groups", re.compile(r"/api/v1/groups(/|$)")),
     ("user", re.compile(r"/api/v1/users/[^/]+$")),
+    ("users", re.compile(r"/api/v1/users(/|$)")),
     ("logs", re.compile(r"/api/v1/logs$")),
     ("token", re.compile(r"/oauth2/v1/token$")),
 )

@@ -94,7 +94,7 @@ def _poll(events: list[LogEvent], call: Call, limit: int, wanted: Any, start: in
         if wanted(body):
             found.append(body)
         position += 1
-    following = next_url(call, cursor_for(str(position)), without=_SINCE)
+    following = next_url(call, cursor_for(str(position)), knobs, without=_SINCE)
     return linked(Reply(payload=found), call, following, knobs)
 
 
@@ -123,5 +123,5 @@ def _bounded(
     found = matching[start : start + limit]
     following = None
     if found and start + len(found) < len(matching):
-        following = next_url(call, cursor_for(f"{start + len(found)}|{since}"), without=_SINCE)
+        following = next_url(call, cursor_for(f"{start + len(found)}|{since}"), knobs, without=_SINCE)
     return linked(Reply(payload=found), call, following, knobs)

@@ -49,6 +49,8 @@ class OktaKnobs:
     `dpop_nonce_on_api`: API calls need a DPoP nonce too. `concurrency`: more requests at once answer 429
     with zeros (0: no limit). `limits`: requests per window by bucket (okta_limits.BUCKETS; `*` for the
     rest), counted in windows of `window_seconds`. `ssws_scopes`: what the API token may read (None: all).
+    `next_drops`: parameters that next links leave out, as recorded of Okta (`expand`). `members_limit`: the largest
+    `limit` that member lists take.
     `list_lag`: seconds by list (LISTS; `*` for all but `own_groups`) by which what a list shows is older than what the
     object itself shows. `stamp_lag_seconds`: the same for `lastMembershipUpdated`, wherever it is shown.
     """
@@ -68,6 +70,8 @@ class OktaKnobs:
     ssws_scopes: tuple[str, ...] | None = None
     list_lag: Mapping[str, float] | None = None
     stamp_lag_seconds: float = 0.0
+    next_drops: tuple[str, ...] = ()
+    members_limit: int = 1000
 
     def lag_of(self, listed: str | None) -> float:
         """By how many seconds this list is behind; 0 for what is no list."""
@@ -175,7 +179,7 @@ class Page:
 
     def reply(self, records: list[Any], call: Call, knobs: OktaKnobs) -> Reply:
         """The page's records with the links it needs."""
-        following = None if self.after is None else next_url(call, cursor_for(self.after))
+        following = None if self.after is None else next_url(call, cursor_for(self.after), knobs)
         return linked(Reply(payload=records), call, following, knobs)
 
 
@@ -210,12 +214,13 @@ def linked(reply: Reply, call: Call, following: str | None, knobs: OktaKnobs) ->
     return reply.with_headers(*(("link", link) for link in links))
 
 
-def next_url(call: Call, cursor: str, *, without: frozenset[str] = frozenset()) -> str:
-    """The URL of this list from a cursor on, all other parameters kept but those in `without`."""
+def next_url(call: Call, cursor: str, knobs: OktaKnobs, *, without: frozenset[str] = frozenset()) -> str:
+    """The URL of this list from a cursor on, all other parameters kept but those in `without`, and those dropped."""
+    without |= {"after", *knobs.next_drops}
     path, _, query = call.path.partition("?")
     kept = [
         (unquote(name), unquote(value.replace("+", " ")))
         for name, _, value in (part.partition("=") for part in query.split("&") if part)
-        if unquote(name) != "after" and unquote(name) not in without
+        if unquote(name) not in without
     ]
     return f"{call.origin}{path}?{urlencode([('after', cursor), *kept], quote_via=quote)}"

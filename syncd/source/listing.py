@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from syncd.errors import AccessDenied, IncompleteRead, NotFound, SyncdError
 from syncd.model import BadRecord, ReadProof
@@ -73,7 +73,7 @@ class Walk:
             if answer.body and answer.fingerprint in bodies:
                 raise IncompleteRead(self.what, number, "it repeats the records of an earlier page")
             bodies.add(answer.fingerprint)
-            url = answer.next_url
+            url = None if answer.next_url is None else carried_over(answer.next_url, self.first_url)
             yield RawPage(number, answer.body, answer.escapes, url, answer.date)
 
     def _check(self, url: str, number: int, seen: set[str], deadline: float) -> None:
@@ -113,6 +113,58 @@ class Walk:
                 raise meaning
             raise IncompleteRead(self.what, number, "HTTP 404", status=404)
         return answer
+
+
+@dataclass(slots=True)
+class PageSize:
+    """How many records a page of one kind of list is asked for: `largest`, or `smaller` once that was refused."""
+
+    largest: int
+    smaller: int
+    refused: bool = False
+
+    async def pages(self, walk: Callable[[int], Walk]) -> AsyncIterator[RawPage]:
+        """The pages of a list. Where the first one is refused, or does not come in time, it is asked for smaller ones
+        (Okta's reference: "if your request times out, retry your request with a smaller limit").
+        """
+        pages = walk(self.smaller if self.refused else self.largest).pages()
+        try:
+            first = await anext(pages, None)
+        except IncompleteRead as error:
+            if self.refused or error.status not in _PERHAPS_TOO_LARGE:
+                raise
+            self.refused = error.status == _BAD_REQUEST
+            pages = walk(self.smaller).pages()
+            first = await anext(pages, None)
+        if first is not None:
+            yield first
+        async for page in pages:
+            yield page
+
+
+_BAD_REQUEST = 400
+_PERHAPS_TOO_LARGE = (None, _BAD_REQUEST, 504)
+"""Status of an answer to the first page; None: no answer came."""
+
+
+def carried_over(url: str, asked: str, *, but: Collection[str] = ()) -> str:
+    """A `next` link with the parameters of `asked` that it lost; what it has stays as it is, byte for byte.
+
+    Okta has left `expand` and others out of its links (recorded): later pages then lack what the first one had.
+    """
+    has = {_name(part) for part in _parameters(url)}
+    lost = [part for part in _parameters(asked) if _name(part) not in has and _name(part) not in but]
+    bare, _, fragment = url.partition("#")
+    joint = "" if not lost else "?" if "?" not in bare else "" if bare.endswith(("?", "&")) else "&"
+    return f"{bare}{joint}{'&'.join(lost)}{'#' if fragment else ''}{fragment}"
+
+
+def _parameters(url: str) -> list[str]:
+    return [part for part in urlsplit(url).query.split("&") if part]
+
+
+def _name(parameter: str) -> str:
+    return unquote(parameter.partition("=")[0])
 
 
 def same_origin(url: str, origin: str) -> bool:

@@ -14,7 +14,7 @@ from syncd.errors import IncompleteRead, PermanentError, TemporaryError
 from syncd.model import LogEvent
 from syncd.ports import LogPage
 from syncd.source.answers import Answer
-from syncd.source.listing import same_origin
+from syncd.source.listing import carried_over, same_origin
 from syncd.source.okta_records import is_id
 
 PAGE = 1000
@@ -24,6 +24,7 @@ OVERLAP = timedelta(minutes=2)
 _KINDS = ("application.", "group.", "user.lifecycle.", "user.account.update_profile", "app.user_management.")
 _FILTER = " or ".join(f'eventType sw "{kind}"' for kind in _KINDS)
 _PATH = "/api/v1/logs"
+_NOT_WITH_A_CURSOR = ("since", "until", "after")
 _REFUSED = 400
 
 
@@ -62,7 +63,8 @@ class LogPolls:
         if answer.next_url is None or not same_origin(answer.next_url, self._origin):
             raise PermanentError("the System Log has no next page on its own origin", status=_REFUSED)
         events = [event for record in answer.body if (event := _event(record)) is not None]
-        return LogPage(events, answer.next_url, full=len(answer.body) >= _SMALLEST_CAP)
+        following = carried_over(answer.next_url, cursor, but=_NOT_WITH_A_CURSOR)
+        return LogPage(events, following, full=len(answer.body) >= _SMALLEST_CAP)
 
 
 _SMALLEST_CAP = 100

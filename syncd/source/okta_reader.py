@@ -25,7 +25,7 @@ from syncd.source.answers import Answer, Decode, everything
 from syncd.source.conversation import Conversation
 from syncd.source.credentials import Credentials, PrivateKey
 from syncd.source.fan_out import FanOut
-from syncd.source.listing import ListingLimits, PagedListing, RawPage, Walk, utc_now
+from syncd.source.listing import ListingLimits, PagedListing, PageSize, RawPage, Walk, utc_now
 from syncd.source.okta_client import OktaClient
 from syncd.source.okta_log import LogPolls
 from syncd.source.pace import Clock, RateGovernor, RateLimit, RetryPolicy
@@ -75,6 +75,8 @@ class OktaReader:
             clock=self._clock,
             oauth=isinstance(credentials, PrivateKey),
         )
+        # Okta takes 1,000 members and 10,000 groups a page, and recommends less than the most.
+        self._members_pages, self._group_pages = PageSize(1000, 200), PageSize(1000, 200)
         self._closed = False
         loop_thread.run(self._client.open(ca_file=ca_file, proxy=proxy, connections=parallel + 1))
 
@@ -184,7 +186,10 @@ class OktaReader:
         )
 
     def groups(self) -> Listing[OktaGroup]:
-        return self._listing("groups", "/api/v1/groups?limit=200", okta_records.group)
+        pages = self._group_pages.pages(
+            lambda size: self._walk("groups", f"/api/v1/groups?limit={size}", self._app_error)
+        )
+        return PagedListing("groups", pages, okta_records.group, self._clock)
 
     def mappings(self) -> Listing[PushMapping]:
         what = "push mappings"
@@ -228,13 +233,12 @@ class OktaReader:
         records = 0
         at = None
         try:
-            walk = self._walk(
-                what,
-                f"/api/v1/groups/{_segment(group_id)}/users?limit=200",
-                partial(object_error, what=f"group {group_id}"),
-                okta_records.ids_page,
+            path = f"/api/v1/groups/{_segment(group_id)}/users"
+            missing = partial(object_error, what=f"group {group_id}")
+            pages = self._members_pages.pages(
+                lambda size: self._walk(what, f"{path}?limit={size}", missing, okta_records.ids_page)
             )
-            async for page in walk.pages():
+            async for page in pages:
                 ids, bad = _ids(page)
                 if bad:
                     # An unreadable member may be anybody: the list proves nobody's absence.

@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -26,16 +26,19 @@ _RECOVERY = 50
 _BUCKETS = (
     (re.compile(r"/api/v1/apps/[^/]+"), "/api/v1/apps/{id}"),
     (re.compile(r"/api/v1/apps(/.*)?"), "/api/v1/apps"),
-    (re.compile(r"/api/v1/groups"), "/api/v1/groups"),
     (re.compile(r"/api/v1/groups/[^/]+"), "/api/v1/groups/{id}"),
-    (re.compile(r"/api/v1/users"), "/api/v1/users"),
+    (re.compile(r"/api/v1/groups(/.*)?"), "/api/v1/groups"),
     (re.compile(r"/api/v1/users/[^/]+"), "/api/v1/users/{id}"),
+    (re.compile(r"/api/v1/users(/.*)?"), "/api/v1/users"),
     (re.compile(r"/api/v1/logs"), "/api/v1/logs"),
 )
 
 
 def bucket_of(path: str) -> str:
-    """The rate-limit bucket of a path: the exact endpoint, else the longest prefix (Okta "Rate limits")."""
+    """The rate-limit bucket of a path: the exact endpoint, else the longest prefix (Okta "Rate limits").
+
+    As recorded: members of a group count with /api/v1/groups, the groups of a user with /api/v1/users.
+    """
     return next((name for pattern, name in _BUCKETS if pattern.fullmatch(path)), "/api/v1")
 
 
@@ -123,15 +126,31 @@ class LimitHeaders:
 
 
 @dataclass(slots=True)
+class _Window:
+    """What Okta said of one window; `ends` is the monotonic time at which it is over."""
+
+    limit: int
+    remaining: int
+    ends: float
+
+    def floor(self, share: float) -> int:
+        """What is left to others. At least one request for each window is ours, or nothing would ever be read."""
+        return self.limit - max(1, int(self.limit * share + 1e-9))  # the epsilon is for 0.29 * 100
+
+
+@dataclass(slots=True)
 class _Bucket:
+    """`windows` by limit and reset: where Okta counts in more buckets than the table knows, each is watched."""
+
     in_flight: int = 0
     answered: bool = False
-    limit: int | None = None
-    remaining: int = 0
-    reset: int = 0
-    ends: float = 0.0
-    """Monotonic time at which the window is over."""
+    windows: dict[tuple[int, int], _Window] = field(default_factory=dict)
+    last: RateLimit | None = None
     paused_until: float = 0.0
+
+    def live(self, now: float) -> list[_Window]:
+        self.windows = {key: window for key, window in self.windows.items() if now < window.ends}
+        return list(self.windows.values())
 
 
 class RateGovernor:
@@ -181,16 +200,15 @@ class RateGovernor:
             return state.paused_until - now
         if self._in_flight >= self._ceiling:
             return None
-        if not state.answered or (state.limit is not None and now >= state.ends):
+        live = state.live(now)
+        if not state.answered or (state.last is not None and not live):
             # Nothing is known about this window: one request goes ahead and brings the numbers.
             return None if state.in_flight else 0
-        if state.limit is None:
-            return 0
-        # At least one request for each window, or nothing would ever be read. The epsilon is for 0.29 * 100.
-        floor = state.limit - max(1, int(state.limit * self._share + 1e-9))
-        if state.remaining <= floor:
-            return state.ends - now
-        return None if state.remaining - state.in_flight <= floor else 0
+        used_up = [window.ends for window in live if window.remaining <= window.floor(self._share)]
+        if used_up:
+            return max(used_up) - now
+        crowded = any(window.remaining - state.in_flight <= window.floor(self._share) for window in live)
+        return None if crowded else 0
 
     async def _change(self) -> None:
         waiter = asyncio.get_running_loop().create_future()
@@ -221,19 +239,24 @@ class RateGovernor:
         state.answered = True
         telling = not refused or (seen.lasts is not None and seen.lasts > 0)
         if seen.limit and seen.remaining is not None and telling:
-            now = self._clock.monotonic()
-            reset = seen.reset or 0
-            if reset == state.reset and now < state.ends:
-                # Answers overtake each other: within one window the smaller number is the later one.
-                state.limit, state.remaining = seen.limit, min(state.remaining, seen.remaining)
-            elif reset > state.reset or now >= state.ends:
-                lasts = min(max(seen.lasts if seen.lasts is not None else 60.0, 0.0), LONGEST_PAUSE)
-                state.limit, state.remaining, state.reset = seen.limit, seen.remaining, reset
-                state.ends = now + lasts + _MARGIN + random.uniform(0, 0.25)  # noqa: S311  (jitter)
+            self._watch(state, seen.limit, seen.remaining, seen)
         self._good += not refused
         if self._good >= _RECOVERY and self._ceiling < self._parallel:
             self._ceiling, self._good = self._ceiling + 1, 0
         self._wake()
+
+    def _watch(self, state: _Bucket, limit: int, remaining: int, seen: LimitHeaders) -> None:
+        now, reset = self._clock.monotonic(), seen.reset or 0
+        state.last = RateLimit(limit, remaining, _moment(reset))
+        state.live(now)
+        window = state.windows.get((limit, reset))
+        if window is not None:
+            # Answers overtake each other: within one window the smaller number is the later one.
+            window.remaining = min(window.remaining, remaining)
+        elif seen.lasts is None or seen.lasts > 0 or not state.windows:
+            lasts = min(max(seen.lasts if seen.lasts is not None else 60.0, 0.0), LONGEST_PAUSE)
+            ends = now + lasts + _MARGIN + random.uniform(0, 0.25)  # noqa: S311  (jitter)
+            state.windows[limit, reset] = _Window(limit, remaining, ends)
 
     def hold(self, bucket: str, seconds: float) -> None:
         """Stops everybody who uses this bucket for a while (429)."""
@@ -255,8 +278,4 @@ class RateGovernor:
 
     def limits(self) -> Mapping[str, RateLimit]:
         """The buckets whose numbers are known."""
-        return {
-            name: RateLimit(state.limit, state.remaining, _moment(state.reset))
-            for name, state in list(self._buckets.items())
-            if state.limit is not None
-        }
+        return {name: state.last for name, state in list(self._buckets.items()) if state.last is not None}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from syncd.errors import TemporaryError
-from syncd.source.pace import RateGovernor, RetryPolicy, bucket_of
+from syncd.source.pace import Clock, RateGovernor, RetryPolicy, bucket_of
 from tests.source.fakes import APP, FakeOkta, FakeTime, Reply, Seen, okta_error, reader
 
 GROUP = {"id": "00g1", "type": "OKTA_GROUP", "profile": {"name": "Engineering"}}
@@ -262,12 +264,69 @@ def test_odd_headers_are_as_good_as_none(headers: list[tuple[str, str]]) -> None
         (f"/api/v1/apps/{APP}/group-push/mappings", "/api/v1/apps"),
         ("/api/v1/groups", "/api/v1/groups"),
         ("/api/v1/groups/00g1", "/api/v1/groups/{id}"),
-        ("/api/v1/groups/00g1/users", "/api/v1"),
+        ("/api/v1/groups/00g1/users", "/api/v1/groups"),
         ("/api/v1/users", "/api/v1/users"),
         ("/api/v1/users/00u1", "/api/v1/users/{id}"),
-        ("/api/v1/users/00u1/groups", "/api/v1"),
+        ("/api/v1/users/00u1/groups", "/api/v1/users"),
+        ("/api/v1/policies", "/api/v1"),
         ("/api/v1/logs", "/api/v1/logs"),
     ],
 )
 def test_requests_share_a_bucket_as_okta_says(path: str, bucket: str) -> None:
     assert bucket_of(path) == bucket
+
+
+def test_a_window_that_ends_before_the_one_that_is_known_is_watched_too() -> None:
+    """Two of Okta's buckets behind one of ours, with windows of their own: neither is used beyond the share."""
+    now = 0.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    clock = Clock(monotonic=lambda: now, wall=lambda: 1_700_000_000 + now, sleep=sleep)
+    governor = RateGovernor(share=0.5, parallel=8, clock=clock)
+
+    def answer(limit: int, remaining: int, reset: int) -> dict[str, str]:
+        return {
+            "X-Rate-Limit-Limit": str(limit),
+            "X-Rate-Limit-Remaining": str(remaining),
+            "X-Rate-Limit-Reset": str(1_700_000_000 + reset),
+        }
+
+    async def one_request(headers: dict[str, str]) -> None:
+        async with governor.slot("/api/v1"):
+            governor.learn("/api/v1", headers)
+
+    async def requests() -> list[float]:
+        moments = []
+        for number in range(12):
+            await one_request(answer(500, 499 - number, 55))
+            await one_request(answer(20, 19 - number, 30))
+            moments.append(now)
+        return moments
+
+    moments = asyncio.run(requests())
+
+    assert moments[8] == 0
+    assert moments[10] >= 30, "ten of twenty are ours; the eleventh waits for the window that ends first"
+    assert moments[10] < 40, "and not for the other one"
+
+
+def test_people_and_their_groups_leave_the_others_half_of_the_users_bucket() -> None:
+    """As recorded: GET /users/{id}/groups counts in the bucket of /users, whose window ends before that of /groups."""
+    clock = FakeTime()
+    groups, users = Bucket(clock, 500, window=55), Bucket(clock, 20, window=30)
+
+    def script(seen: Seen, before: int) -> Reply:
+        reply = (users if seen.path.startswith("/api/v1/users/") else groups)(seen, before)
+        return replace(reply, body=[])
+
+    with FakeOkta(script) as okta, reader(okta, fake_time=clock) as source:
+        list(source.members(["00g1"]))
+        for number in range(12):
+            source.groups_of(f"00u{number}")
+        waited = source.waited_seconds()
+
+    assert users.least_left == 10
+    assert 25 < waited < 40

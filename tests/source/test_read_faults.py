@@ -26,8 +26,8 @@ from tests.source.fakes import (
     reader,
 )
 
-SECOND = f"{USERS}?after=c%2Bd%2F%2C1&limit=500"
-THIRD = f"{USERS}?after=third&limit=500"
+SECOND = f"{USERS}?after=c%2Bd%2F%2C1&limit=500&expand=user"
+THIRD = f"{USERS}?after=third&limit=500&expand=user"
 
 FAULTS: dict[str, Reply] = {
     "a 500 with Okta's error body": Reply(okta_error("E0000009", "Internal Server Error"), 500),
