@@ -25,6 +25,9 @@ LIVING = frozenset({"ACTIVE", "RECOVERY", "PASSWORD_EXPIRED", "LOCKED_OUT", "PRO
 NOT_YET = frozenset({"STAGED", "ACTIVATING"})
 
 
+_STRINGS_ONLY = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:"
+
+
 class Unmappable(ValueError):  # noqa: N818  (a finding about a value, not a failure of ours)
     """The record cannot be mapped; the message says which attribute and why."""
 
@@ -33,8 +36,8 @@ class Unmappable(ValueError):  # noqa: N818  (a finding about a value, not a fai
 class Template:
     """One right-hand side of `[attributes]`: an attribute name, or text with `{attribute}` in it.
 
-    A plain name (`email`) keeps the type of the value. In a template missing attributes are empty, and an all-empty
-    result is not set.
+    A plain name (`email`) keeps the type of the value. In a template missing attributes are empty, every value is
+    text (`as_text`), and an all-empty result is not set.
     """
 
     text: str
@@ -63,7 +66,7 @@ class Template:
         values = [_lookup(profile, name) for name in self.references]
         if all(value is None for value in values):
             return None
-        filled = self.frame % tuple(["" if value is None else value for value in values])
+        filled = self.frame % tuple(["" if value is None else as_text(value) for value in values])
         return " ".join(filled.split()) or None
 
 
@@ -78,6 +81,22 @@ def _lookup(profile: Mapping[str, object], name: str) -> Scalar | None:
     if isinstance(value, str | bool | int | float):
         return value
     raise Unmappable(f"the attribute {name} is a list or an object")
+
+
+def is_string(path: str) -> bool:
+    """Whether this SCIM attribute is a string whatever Okta holds: all of RFC 7643 sections 4.1 and 4.3 that can be
+    mapped are. What an extension of somebody's own takes is not known: there a plain name keeps the type of its value.
+    """
+    return not path.lower().startswith("urn:") or path.lower().startswith(_STRINGS_ONLY)
+
+
+def as_text(value: Scalar) -> str:
+    """A scalar of a profile as text, as JSON writes it; a whole number without a fraction (Okta shows 1.0 and 1)."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +168,11 @@ def wanted_user(record: AppUser, policy: MappingPolicy) -> WantedUser:
             plain = profile.get(template.text) if template.frame is None else None
             value = plain if type(plain) is str and plain else template.value(record)
             if value is not None:
-                attributes[path] = value
+                attributes[path] = as_text(value) if type(value) is not str and is_string(path) else value
     except Unmappable as problem:
         if standing is Standing.ACTIVE:  # who leaves needs no attributes for it
             standing, reason = Standing.FROZEN, str(problem)
     user_name = str(attributes.get("userName", ""))
-    if user_name:
-        attributes["userName"] = user_name  # RFC 7643 section 4.1.1: a string, whatever Okta holds
     if not user_name.strip() and standing is Standing.ACTIVE:
         standing, reason = Standing.FROZEN, "the attribute mapped to userName is empty"
     if not reason:
