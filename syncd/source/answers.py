@@ -21,7 +21,7 @@ from syncd.source.pace import parse_date
 if TYPE_CHECKING:
     from syncd.source.transport import NoAnswer, Received
 
-_RETRIED = frozenset({408, 425, 429})
+_RETRIED = frozenset({408, 423, 425, 429})
 _LINK = re.compile(
     r'\s*<([^<>\s]*)>((?:\s*;\s*[\w!#$%&\'*+.^`|~-]+\s*(?:=\s*(?:"[^"]*"|[^\s",;]+))?)*)\s*(,|\Z)'
 )
@@ -123,6 +123,12 @@ def next_link(values: Sequence[str], base: str) -> str | None:
     return found.pop() if found else None
 
 
+def error_code(body: object) -> str:
+    """The code of an Okta error body (Okta "Error codes"); else an empty text."""
+    code = body.get("errorCode") if isinstance(body, dict) else None
+    return code if isinstance(code, str) else ""
+
+
 def error_text(body: object) -> str:
     """What an error body says: code and summary of an Okta one, the two fields of an OAuth one; else an empty text."""
     if not isinstance(body, dict):
@@ -162,9 +168,18 @@ def scopes_for(path: str) -> tuple[str, ...]:
     return READ_SCOPES
 
 
-def _denied(received: Received, path: str, text: str, *, oauth: bool) -> AccessDenied:
+NO_FEATURE = "E0000015"
+"""Okta's 401 to a good token: "You do not have permission to access the feature you are requesting" (recorded)."""
+
+
+def _denied(received: Received, path: str, text: str, *, oauth: bool, feature: bool) -> AccessDenied:
     scopes = " and ".join(scopes_for(path))
-    if received.status == 401:
+    if feature:
+        hint = (
+            "the token is good, but this org does not have the feature, or the admin behind the token may not use it: "
+            "ask Okta for the feature, or leave out of the settings what needs it"
+        )
+    elif received.status == 401:
         hint = (
             "the service app's client id, key or DPoP setting does not fit, or the app was deactivated"
             if oauth
@@ -214,11 +229,13 @@ def judge(
         if "json" in headers.get("Content-Type", "") and not isinstance(body, dict):
             return Fault("HTTP 404 with a broken body", 404)  # what is missing is the whole answer
         return Answer(404, body, None, date)
-    if status in (401, 403):
-        raise _denied(received, path, text, oauth=oauth)
+    wait = retry_after(headers)
+    asks_to_wait = status == 403 and wait is not None
+    if status in (401, 403) and not asks_to_wait:
+        raise _denied(received, path, text, oauth=oauth, feature=error_code(body) == NO_FEATURE)
     said = f"HTTP {status}{f': {text}' if text else '' if received.content.strip() else ' without a body'}"
-    if status in _RETRIED or (status >= 500 and status != 501) or status < 300:
-        return Fault(said, status, retry_after=retry_after(headers))
+    if asks_to_wait or status in _RETRIED or (status >= 500 and status != 501) or status < 300:
+        return Fault(said, status, retry_after=wait)
     if status < 400:
         target = urlsplit(urljoin(url, headers.get("Location", "")))
         where = redact(clip(strip_controls(f"{target.scheme}://{target.hostname or ''}"), 100))

@@ -131,10 +131,11 @@ class Conversation:
             if isinstance(judged, Answer):
                 return judged
             fault = judged
-        return await self._limited(bucket, received, fault) if received.status == 429 else fault
+        told_to_wait = received.status == 429 or (received.status == 403 and fault.retry_after is not None)
+        return await self._limited(bucket, received, fault) if told_to_wait else fault
 
     async def _limited(self, bucket: str, received: Received, fault: Fault) -> Fault | _Pause:
-        """429: wait as the answer says, together with everybody else who uses the bucket.
+        """429, or 403 with Retry-After: wait as the answer says, together with everybody else who uses the bucket.
 
         Without a time, or with one that has passed, it is an ordinary fault: its own backoff, its own count.
         """
@@ -142,7 +143,7 @@ class Conversation:
         if seen.concurrency:
             self._governor.crowded()
             return fault
-        if seen.lasts is not None and seen.lasts > 0:
+        if received.status == 429 and seen.lasts is not None and seen.lasts > 0:
             seconds = seen.lasts + _RESET_MARGIN
         elif fault.retry_after:
             seconds = fault.retry_after

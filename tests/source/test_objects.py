@@ -221,6 +221,17 @@ def test_the_groups_of_a_user_are_complete_or_an_error(reply: Reply, error: type
         ask(reply, lambda source: source.groups_of(USER))
 
 
+def test_a_401_for_a_missing_feature_does_not_blame_the_token() -> None:
+    """As recorded: E0000015 comes with a good token."""
+    no_feature = okta_error("E0000015", "You do not have permission to access the feature you are requesting")
+
+    with pytest.raises(AccessDenied) as caught:
+        ask(Reply(no_feature, 401), lambda source: list(source.mappings()))
+
+    assert "feature" in caught.value.hint
+    assert "create a new one" not in caught.value.hint
+
+
 def test_requests_are_counted_by_method_and_status() -> None:
     def script(seen: Seen, before: int) -> Reply:
         # The HTTP client itself asks a second time when a connection is closed without an answer.

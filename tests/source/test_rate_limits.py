@@ -155,6 +155,20 @@ def test_a_429_is_waited_out_by_the_servers_clock_and_is_no_failure() -> None:
     assert 40 <= sum(clock.slept) <= 44
 
 
+def test_a_403_that_says_when_to_come_back_waits_like_a_429() -> None:
+    clock = FakeTime()
+
+    def script(seen: Seen, before: int) -> Reply:
+        refused = Reply(okta_error("E0000006", "not now"), 403, headers=[("Retry-After", "25")])
+        return refused if before == 0 else Reply(GROUP)
+
+    policy = RetryPolicy(attempts=1)
+    with FakeOkta(script) as okta, reader(okta, fake_time=clock, retry=policy) as source:
+        source.group("00g1")
+
+    assert 24.9 <= sum(clock.slept) <= 27
+
+
 def test_one_429_pauses_everybody_who_uses_the_bucket() -> None:
     clock = FakeTime()
     asked: list[float] = []

@@ -37,6 +37,7 @@ FAULTS: dict[str, Reply] = {
     "a 503 without rate-limit headers or Date": Reply(okta_error("E0000010", "read-only"), 503, date=False),
     "a 504": Reply(b"", 504),
     "a 408": Reply(b"", 408),
+    "a 423": Reply(okta_error("E0000239", "Please try again later"), 423),
     "a 425": Reply(b"", 425),
     "a 429 without headers": Reply(okta_error("E0000047", "too many requests"), 429, date=False),
     "a 429 with a reset in the past": Reply(
