@@ -259,7 +259,15 @@ def test_suspended_users_follow_the_settings() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1, "1"), (0, "0"), (1.0, "1"), (-2.5, "-2.5"), (1e20, "1" + 20 * "0"), (True, "true"), (False, "false")],
+    [
+        (1, "1"),
+        (0, "0"),
+        (1.0, "1"),
+        (-2.5, "-2.5"),
+        (1e20, "1" + 20 * "0"),
+        (True, "true"),
+        (False, "false"),
+    ],
 )
 @pytest.mark.parametrize(
     "path",
