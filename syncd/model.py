@@ -42,7 +42,7 @@ class WantedUser:
     deprovisioned: bool = False
     """The Okta user itself is DEPROVISIONED: no grace period applies."""
     name_key: str = ""
-    """The form of userName under which two users are the same person at this target (case folded or exact)."""
+    """The form of userName under which two users are the same person at this target (letter case aside, or exact)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from syncd.core.change import Change, ChangeKind, Json, Removal
 from syncd.core.evidence import AskedByOperator, Evidence, SaidByOkta
 from syncd.core.flavors import deactivation_note, group_name_problem
 from syncd.core.match import MatchedUser
+from syncd.core.names import look_alike_key
 from syncd.model import (
     Asked,
     Attributes,
@@ -85,9 +86,11 @@ class Policy:
     protected_groups: Collection[str] = ()
 
     def protects_user(self, okta_id: str, *names: str | None) -> bool:
-        """Whatever the letter case: who was meant is clear, and protecting one too many costs nothing."""
-        protected = {each.casefold() for each in self.protected_users}
-        return okta_id in self.protected_users or any(name.casefold() in protected for name in names if name)
+        """Also under a name that is only alike: protecting one too many costs nothing."""
+        protected = {look_alike_key(each) for each in self.protected_users}
+        return okta_id in self.protected_users or any(
+            look_alike_key(name) in protected for name in names if name
+        )
 
 
 NOTHING = Decision()

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from syncd.core.names import letter_case_key
 from syncd.model import AppUser, BadRecord, Scalar, Standing, WantedUser
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
@@ -116,7 +117,7 @@ class MappingPolicy:
         )
 
     def name_key(self, user_name: str) -> str:
-        return user_name if self.exact_names else user_name.casefold()
+        return user_name if self.exact_names else letter_case_key(user_name)
 
 
 def standing_of(status: str, user_status: str | None, *, keep_suspended: bool) -> tuple[Standing, str]:

@@ -1,7 +1,8 @@
 """Is an object at the target the one we mean? Decided by comparing values, never by trusting a filter.
 
-Order: externalId, exact userName, then a userName that differs only in case and is unique. What belongs to another
-Okta id is never matched: a re-used e-mail must not hand over the leaver's account.
+Order: externalId, exact userName, then a userName that differs only in letter case and is unique. What is merely alike
+(core.names) is a conflict. What belongs to another Okta id is never matched: a re-used e-mail must not hand over the
+leaver's account.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from syncd.core.names import Likeness, likeness
 from syncd.model import RemoteGroup, RemoteUser
 
 
@@ -58,24 +60,48 @@ def match_user(
         return MatchedUser(ours[0], "externalId")
     if ours:
         return Conflict(f"{len(ours)} accounts at the target carry the externalId {okta_id}")
-    exact = [remote for remote in free if remote.user_name == user_name]
+    return _by_name(user_name, free, foreign, exact_names=exact_names)
+
+
+def _by_name(
+    user_name: str,
+    free: Sequence[RemoteUser],
+    foreign: Sequence[tuple[RemoteUser, str]],
+    *,
+    exact_names: bool,
+) -> MatchedUser | NoMatch | Conflict:
+    """`free` belongs to nobody; `foreign` comes with whose it is."""
+    near: dict[Likeness, list[RemoteUser]] = {kind: [] for kind in Likeness}
+    for remote in sorted(free, key=lambda each: (each.user_name, each.scim_id)):
+        near[likeness(remote.user_name, user_name)].append(remote)
+    exact, cased, alike = near[Likeness.SAME], near[Likeness.LETTER_CASE], near[Likeness.ALIKE]
     if len(exact) == 1:
         return MatchedUser(exact[0], "userName")
     if exact:
         return Conflict(f"{len(exact)} accounts at the target are called {user_name}")
-    for remote, other in foreign:
-        if remote.user_name.casefold() == user_name.casefold():
-            return Conflict(f"{user_name} at the target belongs to another Okta user ({other})")
-    folded = [remote for remote in free if remote.user_name.casefold() == user_name.casefold()]
-    if not folded:
+    for remote, other in sorted(foreign, key=lambda each: (each[0].user_name, each[0].scim_id)):
+        kind = likeness(remote.user_name, user_name)
+        if kind is Likeness.ALIKE:
+            return Conflict(
+                f"{_taken_for(remote.user_name, user_name)}; it belongs to another Okta user ({other})"
+            )
+        if kind is not Likeness.DIFFERENT:
+            return Conflict(f"{remote.user_name} at the target belongs to another Okta user ({other})")
+    if alike:
+        return Conflict(_taken_for(alike[0].user_name, user_name))
+    if not cased:
         return NoMatch()
     if exact_names:
         return Conflict(
-            f"the target has {folded[0].user_name}, which differs from {user_name} only in letter case"
+            f"the target has {cased[0].user_name}, which differs from {user_name} only in letter case"
         )
-    if len(folded) > 1:
-        return Conflict(f"{len(folded)} accounts at the target differ from {user_name} only in letter case")
-    return MatchedUser(folded[0], "userName, ignoring letter case")
+    if len(cased) > 1:
+        return Conflict(f"{len(cased)} accounts at the target differ from {user_name} only in letter case")
+    return MatchedUser(cased[0], "userName, ignoring letter case")
+
+
+def _taken_for(there: str, wanted: str) -> str:
+    return f"the target has {there}, which is not {wanted} but may be taken for it"
 
 
 def match_group(

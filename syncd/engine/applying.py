@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
 
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
+from syncd.core.names import letter_case_key
 from syncd.engine.flight import Flight
 from syncd.engine.job import Job
 from syncd.engine.last_member import LastMembers
@@ -132,7 +133,7 @@ class Applying:
     def _is_taken(self, name: str, okta_id: str) -> bool:
         others = (known for known in self.job.store.find_users(name) if known.okta_id != okta_id)
         return any(
-            str(known.pushed.attributes.get("userName", "")).casefold() == name.casefold()
+            letter_case_key(str(known.pushed.attributes.get("userName", ""))) == letter_case_key(name)
             for known in others
             if known.pushed is not None
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ from syncd.core.diff import (
     grace_reason,
 )
 from syncd.core.evidence import SaidByOkta
+from syncd.core.names import rivalry
 from syncd.engine.job import Job, scope_changed
 from syncd.engine.matching import GroupFinder, UserFinder
 from syncd.engine.planning import Planning, group_name
@@ -85,8 +86,8 @@ def _takes_a_name(case: UserCase) -> bool:
     return known.pushed.attributes.get("userName") != (case.wanted.user_name if case.wanted else None)
 
 
-def _rivalry(wanted: WantedUser, rivals: Sequence[str]) -> Decision:
-    reason = f"{wanted.user_name} is also the userName of {', '.join(sorted(rivals))}: neither is changed"
+def _rivalry(wanted: WantedUser, rivals: Mapping[str, str]) -> Decision:
+    reason = f"{rivalry(wanted.user_name, rivals)}: neither is changed"
     return Decision(skipped=[Skipped("conflict", wanted.okta_id, wanted.user_name, reason)], still=True)
 
 

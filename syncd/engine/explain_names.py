@@ -43,7 +43,7 @@ def named(job: Job, text: str) -> Named:
         return found
     for problem in failed:
         raise problem
-    near = get_close_matches(text.casefold(), list(islice(_names(job), NAMES_COMPARED)))
+    near = get_close_matches(text.lower(), list(islice(_names(job), NAMES_COMPARED)))
     hint = (
         f"did you mean {' or '.join(near)}?"
         if near

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from syncd.core.diff import differing
 from syncd.core.explanation import Reply, Step
+from syncd.core.names import rivalry
 from syncd.engine.explaining import Look
 from syncd.engine.job import Job
 from syncd.engine.run import COMPLETE_READ_KEY
@@ -28,7 +29,7 @@ class Found:
     how: str = ""
     conflict: str = ""
     asked_target: bool = False
-    rivals: Sequence[str] = ()
+    rivals: Mapping[str, str] = field(default_factory=dict)
 
 
 def in_okta(found: Found, okta_id: str) -> Step:
@@ -92,10 +93,7 @@ def name_is_free(look: Look, found: Found) -> Step:
     if wanted is None or not wanted.user_name:
         return Step("name_free", question, "unknown", "there is no userName")
     if found.rivals:
-        others = ", ".join(sorted(found.rivals))
-        return Step(
-            "name_free", question, "no", f"{wanted.user_name} is also the userName of {others} in Okta"
-        )
+        return Step("name_free", question, "no", f"{rivalry(wanted.user_name, found.rivals)} in Okta")
     if look.job.store.recall(COMPLETE_READ_KEY) is None:
         return Step("name_free", question, "unknown", "no full cycle has read everybody yet; syncd plan does")
     return Step("name_free", question, "yes", "no other assignment maps to it")

@@ -15,6 +15,7 @@ from typing import TypeVar
 from syncd.core.change import Change, ChangeKind
 from syncd.core.diff import Skipped
 from syncd.core.match import Conflict, MatchedGroup, MatchedUser, NoMatch, match_group, match_user
+from syncd.core.names import letter_case_key, look_alike_key
 from syncd.engine.matching import list_into
 from syncd.errors import IncompleteRead, NotFound, TemporaryError
 from syncd.model import KnownGroup, KnownUser, RemoteGroup, RemoteUser
@@ -267,11 +268,11 @@ class _Groups:
 
 
 def _candidates(known: KnownUser, listed: Iterable[RemoteUser]) -> Sequence[RemoteUser]:
-    name = _name(known).casefold()
+    alike = look_alike_key(_name(known))
     return [
         remote
         for remote in listed
-        if remote.external_id == known.okta_id or remote.user_name.casefold() == name
+        if remote.external_id == known.okta_id or look_alike_key(remote.user_name) == alike
     ]
 
 
@@ -293,8 +294,8 @@ def _same_person(known: KnownUser, remote: RemoteUser) -> bool:
     """Whether the account under the stored id is still theirs: some servers use ids again."""
     if remote.external_id:
         return remote.external_id == known.okta_id
-    names = {_name(known).casefold(), known.wanted.user_name.casefold()}
-    return bool(remote.user_name) and remote.user_name.casefold() in names
+    names = {letter_case_key(_name(known)), letter_case_key(known.wanted.user_name)}
+    return bool(remote.user_name) and letter_case_key(remote.user_name) in names
 
 
 def _same_group(known: KnownGroup, remote: RemoteGroup) -> bool:

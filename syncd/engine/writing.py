@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from syncd.core.change import GROUP_KINDS, Change, ChangeKind, Json
 from syncd.core.diff import differing
 from syncd.core.match import MatchedUser, match_user
+from syncd.core.names import look_alike_key
 from syncd.engine.job import Job
 from syncd.engine.vanishing import Vanishing
 from syncd.errors import AlreadyExists, NotFound, PermanentError, SyncdError, TemporaryError
@@ -153,18 +154,18 @@ def _found_again(job: Job, known: KnownUser, change: Change) -> Outcome:
 
 
 def _namesakes(job: Job, wanted: WantedUser) -> Sequence[RemoteUser]:
-    """Whom the target has with our externalId or this userName, in any letters. Costs a whole listing where a search
-    without a hit proves nothing; that is for the few that vanish one by one.
+    """Whom the target has with our externalId, this userName, or one that is alike. Costs a whole listing where a
+    search without a hit proves nothing; that is for the few that vanish one by one.
     """
     found = job.target.find_users(okta_id=wanted.okta_id, user_name=wanted.user_name)
     if found or not job.settings.provisioning.create_users or job.target.search_is_whole(wanted.user_name):
         return found
-    name = wanted.user_name.casefold()
+    alike = look_alike_key(wanted.user_name)
     everybody = (remote for page in job.target.list_users() for remote in page)
     return [
         remote
         for remote in everybody
-        if remote.external_id == wanted.okta_id or remote.user_name.casefold() == name
+        if remote.external_id == wanted.okta_id or look_alike_key(remote.user_name) == alike
     ]
 
 

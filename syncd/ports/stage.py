@@ -84,8 +84,10 @@ class Stage(Protocol):
         """Every user that is known or staged, sorted by okta_id, in need of a decision or not; a page in memory."""
         ...
 
-    def rivals(self, name_key: str, okta_id: str) -> Sequence[str]:
-        """Okta ids of other users whose effective wish (ACTIVE) has the same name_key."""
+    def rivals(self, name_key: str, okta_id: str) -> Mapping[str, str]:
+        """Other users whose effective wish (ACTIVE) has the same name_key, or one that is alike by more than letter
+        case: Okta id to userName, sorted.
+        """
         ...
 
     def hold_still(self, okta_ids: Sequence[str]) -> None:
@@ -139,7 +141,7 @@ class Stage(Protocol):
 
     def put_remote_users(self, users: Sequence[RemoteUser]) -> None: ...
     def remote_candidates(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
-        """From the listing given by `put_remote_users`: same externalId, same userName, or same folded userName."""
+        """From the listing given by `put_remote_users`: same externalId, or a userName that is the same or alike."""
         ...
 
     def remote_user(self, scim_id: str) -> RemoteUser | None:

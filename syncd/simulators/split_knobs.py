@@ -9,6 +9,7 @@ FilterMode = Literal[
 Duplicates = Literal["refuse", "twin"]
 MemberRemoval = Literal["works", "ignored", "clears", "refused_400", "refused_501"]
 Location = Literal["absolute", "relative", "missing", "wrong"]
+CaseFolding = Literal["casefold", "lower"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class SplitKnobs:
 
     Verbs: `patch_users`, `patch_groups` and `put` off answer 405 (a server that is PUT only, PATCH only);
     `patch_204` answers PATCH without a body; `delete_status` is 204, 200 or 405.
-    Users: `case_sensitive` is about userName; `put_without_active_enables`; `put_without_active_drops`.
+    Users: `case_sensitive` is about userName; off, `case_folding` says how it is compared (Python servers fold,
+    where straße is strasse; PostgreSQL's `lower` does not); `put_without_active_enables`; `put_without_active_drops`.
     Finding: `filter_mode`; `filter_regex` treats `eq` as a pattern; `max_count` caps pages;
     `ignore_paging` always answers the first page; `total_is_page_length`; `total_cap`; `cursor_paging`
     (RFC 9865) answers `cursor`.
@@ -41,6 +43,7 @@ class SplitKnobs:
     patch_204: bool = False
     delete_status: int = 204
     case_sensitive: bool = True
+    case_folding: CaseFolding = "casefold"
     put_without_active_enables: bool = False
     put_without_active_drops: bool = False
     filter_mode: FilterMode = "works"

@@ -19,9 +19,8 @@ def users(service: Service) -> Reply:
     if service.call.method != "GET":
         raise ScimError(405, "Users are listed or created here")
     world = service.world
-    exact = service.knobs.case_sensitive
     indexes: dict[str, Index] = {
-        "username": lambda text: world.by_name.find(text, exact=exact),
+        "username": lambda text: _called(service, text),
         "externalid": world.by_external.find,
         "id": lambda text: [text] if text in world.users else [],
     }
@@ -110,9 +109,16 @@ def _split_body(service: Service, body: Json) -> tuple[Json, bool | None]:
     return attributes, active
 
 
+def _called(service: Service, name: str) -> list[str]:
+    """Ids of those who have this userName, in other letter case too if it is not significant."""
+    names, knobs = service.world.by_name, service.knobs
+    if not knobs.case_sensitive and knobs.case_folding == "lower":
+        return names.lowered(name)
+    return names.find(name, exact=knobs.case_sensitive)
+
+
 def _check_unique(service: Service, name: str, own: str | None) -> None:
-    exact = service.knobs.case_sensitive
-    others = [identity for identity in service.world.by_name.find(name, exact=exact) if identity != own]
+    others = [identity for identity in _called(service, name) if identity != own]
     if others and service.knobs.duplicates == "refuse":
         kind = "uniqueness" if service.knobs.conflict_scim_type else None
         raise ScimError(service.knobs.conflict_status, f"User {name} already exists", kind)

@@ -74,6 +74,11 @@ class _Index:
     def find(self, text: str, *, exact: bool = True) -> list[str]:
         return list(self._exact.get(text, ()) if exact else self._folded.get(text.casefold(), ()))
 
+    def lowered(self, text: str) -> list[str]:
+        """Without regard to case, where ß is not ss."""
+        names = [name for name in self._exact if name.lower() == text.lower()]
+        return [identity for name in names for identity in self._exact[name]]
+
 
 class SplitWorld:
     """Users and groups by id with their indexes, the SCIM switch and the access token.

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from syncd.core.change import Change, change_document, change_from_document
+from syncd.core.names import look_alike_key
 from syncd.model import (
     Asked,
     GroupState,
@@ -92,7 +93,7 @@ def wish_row(user: WantedUser) -> Row:
         canonical([user.user_name, user.name_key, user.reason, user.deprovisioned]),
         canonical(dict(user.attributes)),
         searchable(user.name_key),
-        searchable(user.user_name.casefold()),
+        searchable(look_alike_key(user.user_name)),
         user.digest,
     )
 
@@ -124,8 +125,8 @@ def known_user(row: Row) -> KnownUser:
 
 
 def pushed_name(attributes: Mapping[str, Any]) -> str:
-    """The userName that the target has, folded for searches."""
-    return searchable(str(attributes.get("userName", "")).casefold())
+    """The userName that the target has, as `users.pushed_folded_name` is searched."""
+    return searchable(look_alike_key(str(attributes.get("userName", ""))))
 
 
 def group_wish(group: WantedGroup) -> str:

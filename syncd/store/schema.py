@@ -7,11 +7,15 @@ row last changed: what a shorter cycle wrote while a longer one was reading is y
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import Any
 
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
+
+from syncd.core.names import letter_case_key, look_alike_key
+from syncd.store.rows import canonical, pushed_name, searchable
 
 APPLICATION_ID = 0x53594E43
 """PRAGMA application_id of a store ("SYNC"): tells it from other people's SQLite files."""
@@ -195,6 +199,30 @@ def m002_asked_by_hand(db: Database) -> None:
     db.execute("ALTER TABLE groups ADD COLUMN asked TEXT")
     db.execute("CREATE INDEX journal_of_object ON journal (okta_id, sequence) WHERE entry = 'outcome'")
     db.execute("CREATE INDEX journal_of_group ON journal (group_id, sequence) WHERE entry = 'outcome'")
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m003_letter_case(db: Database) -> None:
+    """Names were compared by case folding, which takes more than letter case for the same."""
+    rows = db.execute(
+        "SELECT okta_id, wish, pushed_attributes FROM users"
+        r" WHERE wish LIKE '%\%' OR pushed_attributes LIKE '%\%'"
+        " OR folded_name <> trim(folded_name) OR pushed_folded_name <> trim(pushed_folded_name)"
+    ).fetchall()
+    for okta_id, text, pushed in rows:
+        user_name, key, *rest = json.loads(text)
+        key = user_name if key == user_name else letter_case_key(user_name)
+        pushed_alike = None if pushed is None else pushed_name(json.loads(pushed))
+        db.execute(
+            "UPDATE users SET wish = ?, name_key = ?, folded_name = ?, pushed_folded_name = ? WHERE okta_id = ?",
+            (
+                canonical([user_name, key, *rest]),
+                searchable(key),
+                searchable(look_alike_key(user_name)),
+                pushed_alike,
+                okta_id,
+            ),
+        )
 
 
 def _statements(script: str) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from syncd.core.names import Likeness, likeness, look_alike_key
 from syncd.model import (
     Asked,
     GroupCase,
@@ -299,18 +300,24 @@ class SqliteStage(PlannedAndListed):
             wanted = None
         return UserCase(okta_id, known, wanted)
 
-    def rivals(self, name_key: str, okta_id: str) -> Sequence[str]:
+    def rivals(self, name_key: str, okta_id: str) -> Mapping[str, str]:
         self._nominate()
         with self._file.short() as conn:
             rows = conn.execute(
-                "SELECT okta_id FROM fresh_users WHERE name_key = ?1 AND standing = 'active' AND okta_id <> ?2"
-                " UNION SELECT k.okta_id FROM store.users k"
-                " WHERE k.name_key = ?1 AND k.standing = 'active' AND k.okta_id <> ?2"
+                "SELECT okta_id, wish FROM fresh_users"
+                " WHERE (name_key = ?1 OR folded_name = ?3) AND standing = 'active' AND okta_id <> ?2"
+                " UNION SELECT k.okta_id, k.wish FROM store.users k"
+                " WHERE (k.name_key = ?1 OR k.folded_name = ?3) AND k.standing = 'active' AND k.okta_id <> ?2"
                 " AND NOT EXISTS (SELECT 1 FROM main.users s WHERE s.okta_id = k.okta_id AND s.base >= k.revision)"
                 " AND NOT EXISTS (SELECT 1 FROM main.nominated n WHERE n.okta_id = k.okta_id) ORDER BY 1",
-                (searchable(name_key), okta_id),
+                (searchable(name_key), okta_id, searchable(look_alike_key(name_key))),
             ).fetchall()
-        return [rival for (rival,) in rows]
+        named = {rival: json.loads(wish)[:2] for rival, wish in rows}
+        return {
+            rival: user_name
+            for rival, (user_name, key) in named.items()
+            if likeness(key, name_key) in (Likeness.SAME, Likeness.ALIKE)
+        }
 
     def hold_still(self, okta_ids: Sequence[str]) -> None:
         with self._file.short() as conn:

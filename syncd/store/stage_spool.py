@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from syncd.core.change import RANK, Change, ChangeKind
+from syncd.core.names import look_alike_key
 from syncd.model import RemoteUser
 from syncd.store.rows import Row, change_of, change_text, remote_user, remote_user_document, searchable
 from syncd.store.stage_file import StageFile
@@ -92,7 +93,7 @@ class RemoteUsers:
             (
                 user.scim_id,
                 None if user.external_id is None else searchable(user.external_id),
-                searchable(user.user_name.casefold()),
+                searchable(look_alike_key(user.user_name)),
                 remote_user_document(user),
             )
             for user in users
@@ -109,7 +110,7 @@ class RemoteUsers:
             rows = conn.execute(
                 "SELECT scim_id, document FROM main.remote_users WHERE external_id = ?"
                 " UNION SELECT scim_id, document FROM main.remote_users WHERE folded_name = ? ORDER BY 1",
-                (okta_id, searchable(user_name.casefold())),
+                (okta_id, searchable(look_alike_key(user_name))),
             ).fetchall()
         return [remote_user(scim_id, document) for scim_id, document in rows]
 

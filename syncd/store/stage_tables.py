@@ -71,6 +71,7 @@ CREATE TABLE spool (
     document TEXT NOT NULL
 );
 CREATE INDEX users_name_key ON users (name_key);
+CREATE INDEX users_folded_name ON users (folded_name);
 CREATE INDEX users_not_active ON users (okta_id) WHERE standing <> 'active';
 CREATE INDEX links_okta_id ON links (okta_id);
 CREATE INDEX remote_users_external_id ON remote_users (external_id);

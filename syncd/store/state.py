@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from syncd.core.names import letter_case_key, look_alike_key
 from syncd.model import KnownGroup, KnownUser
 from syncd.ports.store import Due, Population, RunRecord
 from syncd.store.history import run_record
@@ -83,8 +84,8 @@ def linked_users(conn: sqlite3.Connection, after: str) -> list[KnownUser]:
 
 
 def find_users(conn: sqlite3.Connection, text: str) -> list[KnownUser]:
-    """Exact hits (id, SCIM id, userName wanted or pushed) first and alone, else those that differ in case."""
-    folded = searchable(text.casefold())
+    """Exact hits (id, SCIM id, userName wanted or pushed) first and alone, else those that differ in letter case."""
+    folded = searchable(look_alike_key(text))
     rows = conn.execute(
         f"{_USERS} WHERE okta_id = ?1 OR scim_id = ?1 OR folded_name = ?2 OR pushed_folded_name = ?2"
         " ORDER BY okta_id",
@@ -92,7 +93,10 @@ def find_users(conn: sqlite3.Connection, text: str) -> list[KnownUser]:
     ).fetchall()
     found = [known_user(row) for row in rows]
     exact = [known for known in found if text in _user_names(known)]
-    return exact or found
+    key = letter_case_key(text)
+    return exact or [
+        known for known in found if key in {letter_case_key(str(name)) for name in _user_names(known)}
+    ]
 
 
 def _user_names(known: KnownUser) -> Sequence[object]:
@@ -117,11 +121,11 @@ def groups(conn: sqlite3.Connection) -> list[KnownGroup]:
 
 
 def find_groups(conn: sqlite3.Connection, text: str) -> list[KnownGroup]:
-    """By Okta id, SCIM id, or name (in Okta, wanted or pushed at the target): exact first, else case folded."""
+    """By Okta id, SCIM id, or name (in Okta, wanted or pushed at the target): exact first, else letter case aside."""
     everyone = [(known, _group_names(known)) for known in groups(conn)]
     exact = [known for known, names in everyone if text in names]
-    folded = text.casefold()
-    return exact or [known for known, names in everyone if folded in {name.casefold() for name in names}]
+    key = letter_case_key(text)
+    return exact or [known for known, names in everyone if key in map(letter_case_key, names)]
 
 
 def _group_names(known: KnownGroup) -> set[str]:

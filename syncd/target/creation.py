@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from syncd.core.change import Json
+from syncd.core.names import letter_case_key, look_alike_key
 from syncd.errors import AlreadyExists, PermanentError, TemporaryError
 from syncd.model import Attributes, RemoteGroup, RemoteUser, Scalar
 from syncd.ports.target import Applied
@@ -81,7 +82,7 @@ class Creation:
             find_deep=lambda: self._search.users(okta_id, name, deep=True),
             hidden_key="hidden:externalId",
         )
-        with self._talk.user_locks[name.casefold()]:
+        with self._talk.user_locks[look_alike_key(name)]:
             made = self._create(wish)
         return self._mend(made, attributes)
 
@@ -98,7 +99,7 @@ class Creation:
             find_deep=lambda: self._search.groups(okta_id, name, deep=True),
             hidden_key="hidden:group.externalId",
         )
-        with self._talk.group_locks[f"name:{name.casefold()}"]:
+        with self._talk.group_locks[f"name:{look_alike_key(name)}"]:
             made = self._create(wish)
         if made.status == _CREATED:
             self._talk.made_groups.add(made.shown.scim_id)
@@ -169,7 +170,10 @@ class Creation:
                 raise AlreadyExists(message, status=answer.status)
             if shown.external_id is None:
                 shown_name = wish.name_of(shown)
-                if answer.status != _CREATED and shown_name.casefold() not in ("", wish.name.casefold()):
+                if answer.status != _CREATED and letter_case_key(shown_name) not in (
+                    "",
+                    letter_case_key(wish.name),
+                ):
                     message = f'{wish.what}: Split answers {answer.status} with "{shown_name}", who was there'
                     raise AlreadyExists(message, status=answer.status, hint=_held_by([shown]))
                 self._talk.learned.set(wish.hidden_key, "yes")

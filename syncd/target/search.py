@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from syncd.core.names import look_alike_key
 from syncd.errors import IncompleteRead, NotFound
 from syncd.model import RemoteGroup, RemoteUser
 from syncd.target.conversation import GROUPS, USERS, Conversation
@@ -42,6 +43,10 @@ class _Found(Generic[T]):
     answered: bool = True
 
 
+def _is_plain(name: str) -> bool:
+    return name.isascii() and name == name.strip()
+
+
 def _key(kind: str, attribute: str) -> str:
     return f"filter:{kind.lower()}.{attribute}"
 
@@ -55,17 +60,17 @@ class Search:
         self._groups: _Kind[RemoteGroup] = _Kind(GROUPS, talk.group_of, {"excludedAttributes": "members"})
 
     def users(self, okta_id: str, user_name: str, *, deep: bool = False) -> Sequence[RemoteUser]:
-        """Users whose externalId is ours, else whose userName is the same, letter case aside.
+        """Users whose externalId is ours, else whose userName is the same or alike (core.names).
 
         `deep`: the server says that there is one; after the filters its e-mails and its whole list are searched.
         """
-        folded = user_name.casefold()
+        alike = look_alike_key(user_name)
 
         def ours(user: RemoteUser) -> bool:
             return user.external_id == okta_id
 
         def either(user: RemoteUser) -> bool:
-            return ours(user) or user.user_name.casefold() == folded
+            return ours(user) or look_alike_key(user.user_name) == alike
 
         found = self._filtered(self._users, "externalId", okta_id, either)
         if any(ours(user) for user in found.hits):
@@ -84,18 +89,19 @@ class Search:
 
     def is_whole(self, user_name: str) -> bool:
         """See `ports.Target.search_is_whole`. RFC 7643 says that userName ignores case (section 4.1.1); many filters do
-        not, and some find nobody by externalId. Beyond ASCII none is believed: SQLite, for one, folds nothing else.
+        not, and some find nobody by externalId. Beyond ASCII none is believed: SQLite, for one, folds nothing else; nor
+        about blanks around a name, which some trim.
         """
         learned = self._talk.learned
         if learned[_key(USERS, "userName")] in ("refused", "ignored"):
             return True  # then the whole list is compared
         known = learned[_FOLDS] == "no" or (learned[_FOLDS] and learned[_MARKS])
-        if user_name.isascii() and not known:
+        if _is_plain(user_name) and not known:
             self._try_filters()
         return self._folds(user_name) and learned[_MARKS] != "no"
 
     def _folds(self, user_name: str) -> bool:
-        return user_name.isascii() and self._talk.learned[_FOLDS] == "yes"
+        return _is_plain(user_name) and self._talk.learned[_FOLDS] == "yes"
 
     def _try_filters(self) -> None:
         """Searches for users of the first page: under their name in other letters, and by their externalId."""

@@ -247,6 +247,18 @@ def test_case_may_not_matter(scim: Client, split: SplitSimulator, ada: str) -> N
     assert scim.post("/Users", {**ADA, "userName": "ada@EXAMPLE.com"}).status_code == 409
 
 
+@pytest.mark.parametrize(("folding", "found", "status"), [("casefold", 1, 409), ("lower", 0, 201)])
+def test_where_case_does_not_matter_a_sharp_s_may_be_two_or_not(
+    scim: Client, split: SplitSimulator, folding: str, found: int, status: int
+) -> None:
+    split.set_knobs(case_sensitive=False, case_folding=folding)
+    scim.post("/Users", {**ADA, "userName": "Straße@example.com"})
+
+    assert len(search(scim, 'userName eq "straße@example.com"')) == 1
+    assert len(search(scim, 'userName eq "strasse@example.com"')) == found
+    assert scim.post("/Users", {**ADA, "userName": "strasse@example.com"}).status_code == status
+
+
 def test_a_duplicate_may_be_a_500_a_bare_409_or_a_twin(scim: Client, split: SplitSimulator, ada: str) -> None:
     split.set_knobs(conflict_status=500)
     assert scim.post("/Users", ADA).status_code == 500

@@ -54,6 +54,7 @@ def wanted(
     name: str | None = None,
     attributes: Mapping[str, Scalar] | None = None,
     reason: str = "assigned directly",
+    key: str | None = None,
 ) -> WantedUser:
     user_name = f"{okta_id}@example.com" if name is None else name
     user = WantedUser(
@@ -63,7 +64,7 @@ def wanted(
         attributes={"userName": user_name, **(attributes or {})},
         reason=reason,
         digest=b"",
-        name_key=user_name.casefold(),
+        name_key=user_name.lower() if key is None else key,
     )
     return replace(user, digest=hashlib.blake2b(ascii(user).encode(), digest_size=16).digest())
 
