@@ -1,7 +1,8 @@
 """The limits that stop a mistake before it becomes an outage. Pure: numbers in, violations out.
 
 Everything applied in the last 24 hours and everything planned counts together, so that a mass removal that trickles
-in through small cycles is caught like one that comes at once.
+in through small cycles is caught like one that comes at once. What a person decided on does not count: neither what was
+approved, nor, for a limit as it is set, what was done while it was raised.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from syncd.core.change import ChangeKind
 from syncd.core.counting import counted
 from syncd.core.limits import Limit
 
@@ -24,7 +26,13 @@ class Limits:
     member_removals_per_group: Limit
 
 
-LIMIT_NAMES = ("deactivations", "group_deletions", "member_removals", "member_removals_per_group")
+LIMITED: Mapping[str, ChangeKind] = {
+    "deactivations": ChangeKind.DEACTIVATE_USER,
+    "group_deletions": ChangeKind.DELETE_GROUP,
+    "member_removals": ChangeKind.REMOVE_MEMBER,
+    "member_removals_per_group": ChangeKind.REMOVE_MEMBER,
+}
+LIMIT_NAMES = tuple(LIMITED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
@@ -53,6 +54,8 @@ class Applying:
 
     job: Job
     run_id: str
+    allow: AbstractSet[str] = frozenset()
+    """Names of the limits that were raised for this run."""
     applied: dict[ChangeKind, int] = field(default_factory=dict)
     failed: dict[ChangeKind, int] = field(default_factory=dict)
     deferred: dict[ChangeKind, int] = field(default_factory=dict)
@@ -196,7 +199,7 @@ class Applying:
         if not batches:
             return
         store = self.job.store
-        sequences = iter(store.intend(self.run_id, list(chain.from_iterable(batches))))
+        sequences = iter(store.intend(self.run_id, list(chain.from_iterable(batches)), allow=self.allow))
         for batch in batches:
             group_id = batch[0].group_id
             known = ((change.okta_id, store.user(change.okta_id)) for change in batch)

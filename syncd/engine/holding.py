@@ -4,34 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
-from syncd.core.change import Change, ChangeKind
+from syncd.core.change import ChangeKind
 from syncd.core.diff import Skipped, adopts_inactive
 from syncd.core.limits import Limit
 from syncd.core.plan import Hold, hold_id
-from syncd.core.safety import GroupNumbers, Limits, Numbers, Violation, violations
+from syncd.core.safety import LIMITED, GroupNumbers, Limits, Numbers, Violation, violations
 from syncd.engine.job import scope_changed
 from syncd.engine.last_member import active_members, protected_groups
 from syncd.engine.planning import Planning, group_name
-from syncd.ports import HoldRecord, RecentRemovals
+from syncd.ports import RecentRemovals
 
 WINDOW = timedelta(hours=24)
 OTHER_SCOPE = "scope_change"
 
 _HELD_BY: Mapping[str, ChangeKind] = {
-    "deactivations": ChangeKind.DEACTIVATE_USER,
+    **LIMITED,
     "empty_app": ChangeKind.DEACTIVATE_USER,
-    "group_deletions": ChangeKind.DELETE_GROUP,
-    "member_removals": ChangeKind.REMOVE_MEMBER,
-    "member_removals_per_group": ChangeKind.REMOVE_MEMBER,
     "emptied_group": ChangeKind.REMOVE_MEMBER,
     "protected_group": ChangeKind.REMOVE_MEMBER,
 }
 _REMOVALS = (ChangeKind.DEACTIVATE_USER, ChangeKind.REMOVE_MEMBER, ChangeKind.DELETE_GROUP)
-
+_Waiting = Mapping[tuple[ChangeKind, str | None], int]
 
 REJECTED = "rejected"
 """Where rejected changes go in the spool: neither applied nor raised again."""
@@ -45,20 +42,18 @@ def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Ho
     """
     _drop_rejected(planning)
     limits = _raised(planning.job.limits, allow)
-    waiting = _waiting(planning)
-    holds = _still_held(planning, waiting, allow)
-    found = violations(_numbers(planning, _removals_in(planning, waiting)), limits)
-    for violation in found:
-        hold = _hold(planning, violation, _changes_of(planning, violation))
-        if hold is not None:
-            holds.append(hold)
-    for check, changes in (
-        (_WAKES_UP, _adoptions_of_inactive(planning)),
-        (_OTHER_SCOPE, _removals_under_other_scope(planning)),
-    ):
-        hold = _hold(planning, check, changes)
-        if hold is not None:
-            holds.append(hold)
+    holds = _still_held(planning, allow)
+    found = violations(_numbers(planning, allow), limits) if _removes_anything(planning) else ()
+    approved = planning.stage.decided_changes("approve", planning.policy.now)
+    checks: Iterable[tuple[Violation, Callable[[], Iterable[str]]]] = (
+        *((violation, partial(_stopped_by, planning, violation)) for violation in found),
+        (_WAKES_UP, lambda: _adoptions_of_inactive(planning)),
+        (_OTHER_SCOPE, lambda: _removals_under_other_scope(planning)),
+    )
+    for check, stopped in checks:
+        ids = [change_id for change_id in stopped() if change_id not in approved]
+        if ids:
+            holds.append(_hold(planning, check, ids))
     return sorted(holds, key=lambda hold: (hold.check, hold.id))
 
 
@@ -78,111 +73,83 @@ _OTHER_SCOPE = Violation(
 
 
 def _drop_rejected(planning: Planning) -> None:
-    rejected = sorted(
-        each for each in planning.job.store.decided().rejected if planning.stage.has_change(each)
-    )
-    planning.stage.hold_changes(rejected, REJECTED)
-    for change in planning.stage.changes(hold_id=REJECTED):
+    stage = planning.stage
+    stage.hold_changes(stage.decided_changes("reject", planning.policy.now), REJECTED)
+    for change in stage.changes(hold_id=REJECTED):
         reason = f"{change.kind}: rejected by a person; asked again when the world changes"
         planning.skipped.append(Skipped(REJECTED, change.okta_id, change.name, reason))
 
 
-def _waiting(planning: Planning) -> Sequence[HoldRecord]:
-    """The open holds. A complete cycle has all these wishes in its own plan, and raises its holds afresh."""
-    return planning.job.store.holds() if planning.reading.looked_at else ()
-
-
-def _still_held(planning: Planning, waiting: Sequence[HoldRecord], allow: Mapping[str, int]) -> list[Hold]:
-    """The open holds that changes of this plan wait in, but for those whose limit is raised for this run."""
-    found = []
-    for record in waiting:
-        if record.check in allow:
-            continue
-        ids = [each.id for each in record.changes if planning.stage.has_change(each.id)]
-        if ids:
-            planning.stage.hold_changes(ids, record.id)
-            found.append(
-                Hold(record.id, record.check, record.reason, record.way_out, record.numbers, len(ids))
-            )
+def _still_held(planning: Planning, allow: Mapping[str, int]) -> list[Hold]:
+    """The open holds that changes of this plan wait in, but for those whose limit is raised for this run. A complete
+    cycle has all these wishes in its own plan, and raises its holds afresh.
+    """
+    stage, found = planning.stage, []
+    for hold, ids in stage.waiting_changes(planning.policy.now) if planning.reading.looked_at else ():
+        if hold.check not in allow:
+            stage.hold_changes(ids, hold.id)
+            found.append(replace(hold, changes=len(ids)))
     return found
 
 
-def _removals_in(planning: Planning, waiting: Sequence[HoldRecord]) -> Sequence[Change]:
-    """What waits, once each, without what is still to be judged in this plan and what this cycle saw to be over."""
-    stage, looked_at = planning.stage, planning.reading.looked_at
-    judged = {change.id for change in stage.changes(kinds=_REMOVALS)}
-    each_once = {change.id: change for record in waiting for change in record.changes}
-    return [
-        change
-        for change in each_once.values()
-        if change.kind in _REMOVALS
-        and change.id not in judged
-        and (stage.has_change(change.id) or not _was_looked_at(change, looked_at))
-    ]
+def _removes_anything(planning: Planning) -> bool:
+    counts = planning.stage.change_counts()
+    return any(counts.get(kind) for kind in _REMOVALS)
 
 
-def _was_looked_at(change: Change, looked_at: AbstractSet[tuple[str, str]]) -> bool:
-    of_a_group = change.kind is ChangeKind.DELETE_GROUP
-    return ("group" if of_a_group else "user", change.okta_id) in looked_at
+def _waiting_elsewhere(planning: Planning) -> _Waiting:
+    """What waits, without what is still to be judged in this plan and what this cycle saw to be over."""
+    looked_at = planning.reading.looked_at
+    if not looked_at:
+        return {}
+    return planning.stage.waiting_elsewhere(_REMOVALS, planning.policy.now, besides=looked_at)
 
 
-def _removals_under_other_scope(planning: Planning) -> Iterator[Change]:
-    if not scope_changed(planning.job):
-        return iter(())
-    return planning.stage.changes(kinds=_REMOVALS)
+def _removals_under_other_scope(planning: Planning) -> Iterator[str]:
+    if scope_changed(planning.job):
+        for kind in _REMOVALS:
+            yield from (change_id for change_id, _ in planning.stage.change_keys(kind))
 
 
 def _raised(limits: Limits, allow: Mapping[str, int]) -> Limits:
     return replace(limits, **{name: Limit(number=number) for name, number in allow.items()})
 
 
-def _changes_of(planning: Planning, violation: Violation) -> Iterator[Change]:
-    stage = planning.stage
-    kind = _HELD_BY[violation.check]
-    meant: Callable[[Change], bool] = lambda change: violation.group_id in (None, change.group_id)  # noqa: E731
+def _stopped_by(planning: Planning, violation: Violation) -> Iterator[str]:
+    """Ids of the changes that this check stops."""
+    stage, kind = planning.stage, _HELD_BY[violation.check]
+    keys = stage.change_keys(kind, group_id=violation.group_id)
+    people = {okta_id for _, okta_id in keys}
+    yield from (change_id for change_id, _ in keys)
     if kind is ChangeKind.DEACTIVATE_USER:
-        people = {change.okta_id for change in stage.changes(kinds=[kind])}
-        yield from (change for change in stage.changes(kinds=[kind]))
-        yield from (
-            change for change in stage.changes(kinds=[ChangeKind.REMOVE_MEMBER]) if change.okta_id in people
-        )
-    elif kind is ChangeKind.REMOVE_MEMBER:
-        kept = [change for change in stage.changes(kinds=[kind]) if meant(change)]
-        people = {change.okta_id for change in kept}
-        if violation.check == "protected_group" and violation.group_id:
-            people |= active_members(planning.job.store, violation.group_id)
-        yield from kept
-        yield from (
-            change
-            for change in stage.changes(kinds=[ChangeKind.DEACTIVATE_USER])
-            if change.okta_id in people and violation.check == "protected_group"
-        )
+        more = stage.change_keys(ChangeKind.REMOVE_MEMBER)
+    elif violation.check == "protected_group" and violation.group_id:
+        more = stage.change_keys(ChangeKind.DEACTIVATE_USER)
+        people |= active_members(planning.job.store, violation.group_id)
     else:
-        yield from stage.changes(kinds=[kind])
+        return
+    yield from (change_id for change_id, okta_id in more if okta_id in people)
 
 
-def _adoptions_of_inactive(planning: Planning) -> Iterator[Change]:
+def _adoptions_of_inactive(planning: Planning) -> Iterator[str]:
     adoptions = planning.stage.changes(kinds=[ChangeKind.ADOPT_USER])
-    return (change for change in adoptions if adopts_inactive(change))
+    return (change.id for change in adoptions if adopts_inactive(change))
 
 
-def _hold(planning: Planning, violation: Violation, changes: Iterable[Change]) -> Hold | None:
-    approved = planning.job.store.decided().approved
-    ids = [change.id for change in changes if change.id not in approved]
-    if not ids:
-        return None
-    key = f"{violation.check}:{violation.group_id or ''}"
-    identity = hold_id(key, ids)
+def _hold(planning: Planning, violation: Violation, ids: Sequence[str]) -> Hold:
+    identity = hold_id(f"{violation.check}:{violation.group_id or ''}", ids)
     planning.stage.hold_changes(ids, identity)
     return Hold(identity, violation.check, violation.reason, violation.way_out, violation.numbers, len(ids))
 
 
-def _numbers(planning: Planning, waiting: Sequence[Change]) -> Numbers:
+def _numbers(planning: Planning, allow: Mapping[str, int]) -> Numbers:
     job, stage = planning.job, planning.stage
+    waiting = _waiting_elsewhere(planning)
     population = job.store.population()
-    recent = job.store.removals_since(planning.policy.now - WINDOW)
+    recent = job.store.removals_since(planning.policy.now - WINDOW, under=allow.keys())
     counts = Counter(stage.change_counts())
-    counts.update(change.kind for change in waiting)
+    for (kind, _), number in waiting.items():
+        counts[kind] += number
     return Numbers(
         active_users=population.active_users,
         groups=population.groups,
@@ -207,16 +174,11 @@ def _app_is_empty(planning: Planning, counts: Mapping[ChangeKind, int], active: 
     return counts.get(ChangeKind.DEACTIVATE_USER, 0) >= active and not any(map(counts.get, coming))
 
 
-def _group_numbers(
-    planning: Planning, recent: RecentRemovals, waiting: Sequence[Change]
-) -> list[GroupNumbers]:
-    planned: dict[str, int] = {}
-    for change in planning.stage.changes(kinds=[ChangeKind.REMOVE_MEMBER]):
-        assert change.group_id is not None  # noqa: S101  (a membership has a group)
-        planned[change.group_id] = planned.get(change.group_id, 0) + 1
-    for change in waiting:
-        if change.group_id in planned:
-            planned[change.group_id] += 1
+def _group_numbers(planning: Planning, recent: RecentRemovals, waiting: _Waiting) -> list[GroupNumbers]:
+    planned = {
+        group_id: count + waiting.get((ChangeKind.REMOVE_MEMBER, group_id), 0)
+        for group_id, count in planning.stage.changes_by_group(ChangeKind.REMOVE_MEMBER).items()
+    }
     keepers = _keepers_of_protected_groups(planning)
     for group_id, (going, _) in keepers.items():
         if going:
@@ -248,17 +210,12 @@ def _keepers_of_protected_groups(planning: Planning) -> dict[str, tuple[set[str]
     groups = protected_groups(store, planning.policy.protected_groups)
     if not groups:
         return {}
-    deactivated = {change.okta_id for change in stage.changes(kinds=[ChangeKind.DEACTIVATE_USER])}
-    removed: dict[str, set[str]] = {}
-    joining: dict[str, int] = {}
-    for change in stage.changes(kinds=[ChangeKind.REMOVE_MEMBER, ChangeKind.ADD_MEMBER]):
-        if change.group_id in groups and change.kind is ChangeKind.REMOVE_MEMBER:
-            removed.setdefault(change.group_id, set()).add(change.okta_id)
-        elif change.group_id in groups:
-            joining[change.group_id] = joining.get(change.group_id, 0) + 1
+    deactivated = {okta_id for _, okta_id in stage.change_keys(ChangeKind.DEACTIVATE_USER)}
     found = {}
     for group_id in groups:
         active = active_members(store, group_id)
-        going = active & (deactivated | removed.get(group_id, set()))
-        found[group_id] = (going, len(active - going) + joining.get(group_id, 0))
+        removed = {okta_id for _, okta_id in stage.change_keys(ChangeKind.REMOVE_MEMBER, group_id=group_id)}
+        going = active & (deactivated | removed)
+        joining = stage.change_keys(ChangeKind.ADD_MEMBER, group_id=group_id)
+        found[group_id] = (going, len(active - going) + len(joining))
     return found

@@ -89,8 +89,8 @@ def _counts(counts: Mapping[ChangeKind, int]) -> dict[str, int]:
 def held_counts(planned: Planned) -> Mapping[ChangeKind, int]:
     counts: dict[ChangeKind, int] = {}
     for hold in planned.header.holds:
-        for change in planned.held(hold.id):
-            counts[change.kind] = counts.get(change.kind, 0) + 1
+        for kind, number in planned.stage.change_counts(hold_id=hold.id).items():
+            counts[kind] = counts.get(kind, 0) + number
     return counts
 
 

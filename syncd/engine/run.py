@@ -105,12 +105,16 @@ def planned_from(
 
 
 def remember_holds(store: Store, planned: Planned) -> None:
-    """Raises the plan's holds, and ends decisions about wishes that a complete cycle no longer has."""
+    """Raises the plan's holds, and ends decisions about wishes that a complete cycle no longer has. What it left alone
+    (an earlier try failed and waits, nobody could confirm it) is wanted as before.
+    """
     whole = planned.header.kind == "full" and not planned.problems
     if whole:
-        decided = store.decided()
+        left_alone = {skip.okta_id for skip in planned.planning.skipped}
         gone = [
-            each for each in sorted(decided.approved | decided.rejected) if not planned.stage.has_change(each)
+            change_id
+            for change_id, key in store.decided().objects.items()
+            if key.rpartition(":")[2] not in left_alone and not planned.stage.has_change(change_id)
         ]
         if gone:
             store.forget_decisions(gone)
@@ -205,7 +209,7 @@ class CycleRun:
         forget_what_is_over(self.job.store, planned)
         if only is None:
             remember_holds(self.job.store, planned)
-        self.applying = applying = Applying(self.job, self.run_id)
+        self.applying = applying = Applying(self.job, self.run_id, planned.header.allow.keys())
         applying.run(planned.stage)
         if only is None:  # a saved plan reads its own objects, not everything
             self._remember(planned)
@@ -262,8 +266,10 @@ class CycleRun:
         """Removals are held, by whatever check, while the scope settings are not those that were decided on."""
         if not scope_changed(self.job):
             return False
-        held = (change for hold in planned.header.holds for change in planned.held(hold.id))
-        return any(change.kind in REMOVALS for change in held) or any(
+        held = (
+            kind for hold in planned.header.holds for kind in planned.stage.change_counts(hold_id=hold.id)
+        )
+        return any(kind in REMOVALS for kind in held) or any(
             skip.kind == "unconfirmed" for skip in planned.header.skipped
         )
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime
 from typing import Protocol
 
 from syncd.core.change import Change, ChangeKind
+from syncd.core.plan import Hold
 from syncd.model import Asked, GroupCase, KnownUser, MemberCase, RemoteUser, UserCase, WantedGroup, WantedUser
 
 
@@ -170,5 +173,38 @@ class Stage(Protocol):
         """Whether this wish was planned, held or not."""
         ...
 
-    def change_counts(self, *, held: bool = False) -> Mapping[ChangeKind, int]: ...
+    def change_counts(self, *, hold_id: str | None = None) -> Mapping[ChangeKind, int]:
+        """Of what is to be applied, or of one hold."""
+        ...
+
+    # What the safety checks ask. None of it reads the changes themselves.
+
+    def change_keys(self, kind: ChangeKind, *, group_id: str | None = None) -> Sequence[tuple[str, str]]:
+        """(change id, Okta id) of what is to be applied; with `group_id` only this group's memberships."""
+        ...
+
+    def changes_by_group(self, kind: ChangeKind) -> Mapping[str, int]:
+        """How many of these memberships are to be applied, by group."""
+        ...
+
+    def decided_changes(self, decision: str, now: datetime) -> AbstractSet[str]:
+        """Ids of the planned changes that a person decided on ("approve" or "reject"), as far as it still counts."""
+        ...
+
+    def waiting_changes(self, now: datetime) -> Sequence[tuple[Hold, Sequence[str]]]:
+        """The open holds of the store, oldest first, in which planned changes wait, with the ids of these."""
+        ...
+
+    def waiting_elsewhere(
+        self,
+        kinds: Iterable[ChangeKind],
+        now: datetime,
+        *,
+        besides: AbstractSet[tuple[str, str]],
+    ) -> Mapping[tuple[ChangeKind, str | None], int]:
+        """How many changes wait in the store's open holds, once each, by kind and group: without what is to be applied
+        here, and without what is not planned any more of the objects `besides` ("user" or "group", Okta id).
+        """
+        ...
+
     def close(self) -> None: ...

@@ -111,7 +111,7 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class RecentRemovals:
-    """Removals applied in the window, for the limits."""
+    """Removals applied in the window, as far as they count for the limits."""
 
     deactivations: int
     group_deletions: int
@@ -196,8 +196,12 @@ class Store(History, Protocol):
         self, run_id: str, *, status: str, summary: Mapping[str, Mapping[str, int]], error: str | None
     ) -> None: ...
     def runs(self, *, limit: int = 10) -> Sequence[RunRecord]: ...
-    def intend(self, run_id: str, changes: Sequence[Change]) -> Sequence[int]:
-        """Journals the intents in one durable transaction; returns their sequence numbers."""
+    def intend(
+        self, run_id: str, changes: Sequence[Change], *, allow: AbstractSet[str] = frozenset()
+    ) -> Sequence[int]:
+        """Journals the intents in one durable transaction; returns their sequence numbers. `allow` names the limits
+        that were raised for this run.
+        """
         ...
 
     def settle(self, outcomes: Sequence[Settled]) -> Sequence[Settled]:
@@ -245,7 +249,8 @@ class Store(History, Protocol):
         ...
 
     def prune(self, keep: timedelta) -> int:
-        """Lets rows of the trail older than `keep` go, and runs of which no row is left; returns how many rows.
+        """Lets rows of the trail older than `keep` go, runs of which no row is left, and holds that expired before;
+        returns how many rows.
 
         Only a settled beginning of the trail goes, never the last 24 hours, and a checkpoint row carries the chain
         on. Raises PermanentError, and prunes nothing, when one of these rows was tampered with.
@@ -255,7 +260,8 @@ class Store(History, Protocol):
     # holds and the decisions of people
     def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> None:
         """Remembers what the safety checks stopped in a cycle. A hold that is known keeps its time; others expire after
-        7 days. `whole`: the cycle looked at everything, so that holds it did not raise are over.
+        7 days, and take the changes that waited in an earlier one. `whole`: the cycle looked at everything, so that
+        holds it did not raise are over.
         """
         ...
 
@@ -329,7 +335,12 @@ class Store(History, Protocol):
         ...
 
     def population(self) -> Population: ...
-    def removals_since(self, since: datetime) -> RecentRemovals: ...
+    def removals_since(self, since: datetime, *, under: AbstractSet[str] = frozenset()) -> RecentRemovals:
+        """What was removed, for the limits: without what a person approved, and for each limit without what a run did
+        while this limit was raised, unless it is raised again (`under`).
+        """
+        ...
+
     def failures(self) -> Sequence[Failure]: ...
     def due(self, now: datetime, grace: timedelta) -> Due:
         """What a delta has to look at besides the log: failures whose next try has come, approved changes, departures

@@ -26,12 +26,7 @@ def raise_holds(
             (json.dumps([hold.id for hold, _ in raised]),),
         )
     for hold, changes in raised:
-        known = conn.execute(
-            "SELECT 1 FROM holds h WHERE id = ? AND state = 'open' AND expires_at > ?"
-            " AND EXISTS (SELECT 1 FROM hold_changes c WHERE c.hold_id = h.id AND c.state = 'held')",
-            (hold.id, stamp),
-        ).fetchone()
-        if known:
+        if _waits(conn, hold.id, stamp):
             continue
         conn.execute("DELETE FROM hold_changes WHERE hold_id = ?", (hold.id,))
         conn.execute("DELETE FROM holds WHERE id = ?", (hold.id,))
@@ -48,21 +43,57 @@ def raise_holds(
                 moment(now + EXPIRES_AFTER),
             ),
         )
-        conn.executemany(
+        for change in changes:
+            _put(conn, hold.id, change)
+    conn.execute(_EMPTY)
+
+
+def any_open(conn: sqlite3.Connection) -> bool:
+    (found,) = conn.execute("SELECT EXISTS (SELECT 1 FROM holds WHERE state = 'open')").fetchone()
+    return bool(found)
+
+
+def _waits(conn: sqlite3.Connection, hold_id: str, stamp: str) -> bool:
+    known = conn.execute(
+        "SELECT 1 FROM holds h WHERE id = ? AND state = 'open' AND expires_at > ?"
+        " AND EXISTS (SELECT 1 FROM hold_changes c WHERE c.hold_id = h.id AND c.state = 'held')",
+        (hold_id, stamp),
+    ).fetchone()
+    return known is not None
+
+
+_EMPTY = "DELETE FROM holds WHERE NOT EXISTS (SELECT 1 FROM hold_changes c WHERE c.hold_id = holds.id)"
+
+
+def _put(conn: sqlite3.Connection, hold_id: str, change: Change) -> None:
+    """A change waits in one hold: in the one that was raised last. What was decided stays where it was decided on."""
+    moved = conn.execute(
+        "UPDATE OR REPLACE hold_changes SET hold_id = ? WHERE change_id = ? AND state = 'held'",
+        (hold_id, change.id),
+    ).rowcount
+    if not moved:
+        conn.execute(
             "INSERT INTO hold_changes (hold_id, change_id, kind, okta_id, group_id, document, state)"
             " VALUES (?, ?, ?, ?, ?, ?, 'held')",
             (
-                (
-                    hold.id,
-                    change.id,
-                    change.kind.value,
-                    change.okta_id,
-                    change.group_id,
-                    canonical(change_document(change)),
-                )
-                for change in changes
+                hold_id,
+                change.id,
+                change.kind.value,
+                change.okta_id,
+                change.group_id,
+                canonical(change_document(change)),
             ),
         )
+
+
+def prune(conn: sqlite3.Connection, before: datetime) -> None:
+    """Holds that expired before, decided or not, and the approvals in them."""
+    stamp = moment(before)
+    conn.execute(
+        "DELETE FROM hold_changes WHERE hold_id IN (SELECT id FROM holds WHERE expires_at < ?)", (stamp,)
+    )
+    conn.execute("DELETE FROM holds WHERE expires_at < ?", (stamp,))
+    conn.execute("DELETE FROM decisions WHERE expires_at < ?", (stamp,))
 
 
 def open_holds(conn: sqlite3.Connection, now: datetime) -> list[HoldRecord]:

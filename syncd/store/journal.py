@@ -11,12 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from syncd.core.change import Change, ChangeKind, change_document
+from syncd.core.safety import LIMITED
 from syncd.errors import PermanentError
 from syncd.ports.store import Intent, RecentRemovals, Settled
 from syncd.ports.trail import GENESIS, Head, JournalEntry
@@ -115,16 +118,25 @@ def _append(conn: sqlite3.Connection, at: datetime, drafts: Iterable[_Draft]) ->
 
 
 def append_intents(
-    conn: sqlite3.Connection, run_id: str, changes: Sequence[Change], at: datetime
+    conn: sqlite3.Connection, run_id: str, changes: Sequence[Change], at: datetime, allow: AbstractSet[str]
 ) -> list[int]:
-    """Each intent says who approved it, if a person did: `{"approved": {"by": WHO, "at": WHEN}}`."""
+    """Each intent says who approved it, if a person did: `{"approved": {"by": WHO, "at": WHEN}}`; and which of its
+    limits were raised for the run: `{"allowed": [NAME, ...]}`.
+    """
     approved = _approvals(conn, changes, at)
+    allowed = {
+        kind: {"allowed": names}
+        for kind in ChangeKind
+        if (names := sorted(name for name in allow if LIMITED[name] is kind))
+    }
     drafts = [
         _Draft(
             "intent",
             run_id,
             change=change,
-            body=canonical(change_document(change) | approved.get(change.id, {})),
+            body=canonical(
+                change_document(change) | approved.get(change.id, {}) | allowed.get(change.kind, {})
+            ),
         )
         for change in changes
     ]
@@ -215,18 +227,35 @@ def open_intents(conn: sqlite3.Connection) -> list[Intent]:
     return [Intent(sequence, run_id, change_of(body)) for sequence, run_id, body in rows]
 
 
-def removals_since(conn: sqlite3.Connection, since: datetime) -> RecentRemovals:
-    rows = conn.execute(
-        "SELECT kind, group_id, count(*) FROM journal WHERE applied = 1 AND at >= ? AND kind IN (?, ?, ?)"
-        " GROUP BY kind, group_id",
-        (moment(since), ChangeKind.DEACTIVATE_USER, ChangeKind.DELETE_GROUP, ChangeKind.REMOVE_MEMBER),
-    ).fetchall()
-    by_group = {group: count for kind, group, count in rows if kind == ChangeKind.REMOVE_MEMBER}
+# A removal counts unless a person approved it; one that is unreadable counts.
+_REMOVALS = """
+SELECT o.kind, o.group_id, CASE WHEN json_valid(i.body) THEN json_extract(i.body, '$.allowed') END, count(*)
+FROM journal o LEFT JOIN journal i ON i.sequence = o.refers
+WHERE o.applied = 1 AND o.at >= ? AND o.kind IN (?, ?, ?)
+    AND CASE WHEN json_valid(i.body) THEN json_type(i.body, '$.approved') END IS NULL
+GROUP BY 1, 2, 3
+"""
+
+
+def removals_since(conn: sqlite3.Connection, since: datetime, under: AbstractSet[str]) -> RecentRemovals:
+    kinds = (ChangeKind.DEACTIVATE_USER, ChangeKind.DELETE_GROUP, ChangeKind.REMOVE_MEMBER)
+    rows = [
+        (kind, group_id, frozenset(json.loads(allowed or "[]")) - under, count)
+        for kind, group_id, allowed, count in conn.execute(_REMOVALS, (moment(since), *kinds)).fetchall()
+    ]
+
+    def total(kind: ChangeKind, limit: str) -> int:
+        return sum(count for each, _, allowed, count in rows if each == kind and limit not in allowed)
+
+    by_group: Counter[str] = Counter()
+    for kind, group_id, allowed, count in rows:
+        if kind == ChangeKind.REMOVE_MEMBER and "member_removals_per_group" not in allowed:
+            by_group[group_id] += count
     return RecentRemovals(
-        deactivations=sum(count for kind, _, count in rows if kind == ChangeKind.DEACTIVATE_USER),
-        group_deletions=sum(count for kind, _, count in rows if kind == ChangeKind.DELETE_GROUP),
-        member_removals=sum(by_group.values()),
-        by_group=by_group,
+        deactivations=total(ChangeKind.DEACTIVATE_USER, "deactivations"),
+        group_deletions=total(ChangeKind.DELETE_GROUP, "group_deletions"),
+        member_removals=total(ChangeKind.REMOVE_MEMBER, "member_removals"),
+        by_group=dict(by_group),
     )
 
 

@@ -10,6 +10,7 @@ import sqlite3
 from datetime import datetime, timedelta
 
 from syncd.errors import PermanentError
+from syncd.store import holds
 from syncd.store.holds import EXPIRES_AFTER
 from syncd.store.journal import append_note, head
 from syncd.store.rows import moment
@@ -42,8 +43,8 @@ DELETE FROM runs WHERE started < ?
 def prune(conn: sqlite3.Connection, now: datetime, keep: timedelta) -> int:
     """Inside the caller's transaction; returns how many rows of the trail went.
 
-    Runs that began before and have no row left go too. Raises PermanentError, and prunes nothing, when a row that
-    would go is not what was written: pruning must not wash away the traces.
+    Runs that began before and have no row left go too, and holds that expired before. Raises PermanentError, and prunes
+    nothing, when a row that would go is not what was written: pruning must not wash away the traces.
     """
     try:
         cutoff = now - max(keep, COUNTED_BY_LIMITS)
@@ -53,6 +54,7 @@ def prune(conn: sqlite3.Connection, now: datetime, keep: timedelta) -> int:
     below = _boundary(conn, cutoff, approvals)
     gone = _cut(conn, below, now) if below is not None else 0
     conn.execute(_OLD_RUNS, (moment(cutoff),))
+    holds.prune(conn, cutoff)
     return gone
 
 

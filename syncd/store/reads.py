@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -78,9 +79,9 @@ class StoreReads:
         with self._reading() as conn:
             return state.population(conn)
 
-    def removals_since(self, since: datetime) -> RecentRemovals:
+    def removals_since(self, since: datetime, *, under: AbstractSet[str] = frozenset()) -> RecentRemovals:
         with self._reading() as conn:
-            return journal.removals_since(conn, since)
+            return journal.removals_since(conn, since, under)
 
     def failures(self) -> Sequence[Failure]:
         with self._reading() as conn:

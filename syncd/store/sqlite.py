@@ -6,6 +6,7 @@ import secrets
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -144,11 +145,13 @@ class SqliteStore(Telling):
         with self._transaction() as conn:
             state.finish_run(conn, run_id, self._clock(), status=status, summary=summary, error=said)
 
-    def intend(self, run_id: str, changes: Sequence[Change]) -> Sequence[int]:
+    def intend(
+        self, run_id: str, changes: Sequence[Change], *, allow: AbstractSet[str] = frozenset()
+    ) -> Sequence[int]:
         if not changes:
             return []
         with self._writing() as conn:
-            return journal.append_intents(conn, run_id, changes, self._clock())
+            return journal.append_intents(conn, run_id, changes, self._clock(), allow)
 
     def settle(self, outcomes: Sequence[Settled]) -> Sequence[Settled]:
         """Raises ValueError for what is no intent."""
@@ -216,8 +219,9 @@ class SqliteStore(Telling):
     # holds and the decisions of people
 
     def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> None:
-        if not raised and not (whole and self.holds()):
-            return
+        with self._reading() as conn:
+            if not raised and not (whole and holds.any_open(conn)):
+                return
         with self._writing() as conn:
             holds.raise_holds(conn, raised, self._clock(), whole=whole)
 

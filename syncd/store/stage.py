@@ -39,7 +39,7 @@ from syncd.store.rows import (
 )
 from syncd.store.stage_file import StageFile
 from syncd.store.stage_members import Limits, MemberQuestions
-from syncd.store.stage_spool import ChangeSpool, PlannedAndListed, RemoteUsers
+from syncd.store.stage_spool import PlannedAndListed
 
 _KNOWN_USER = columns(KNOWN_USER_COLUMNS, "k")
 _KNOWN_GROUP = columns(KNOWN_GROUP_COLUMNS, "k")
@@ -87,7 +87,7 @@ class SqliteStage(PlannedAndListed):
         """`path` must exist, empty and private. Raises SyncdError."""
         self._file = StageFile(path, store_uri, store_path)
         self._members = MemberQuestions(self._file)
-        super().__init__(ChangeSpool(self._file), RemoteUsers(self._file))
+        super().__init__(self._file)
         self._bodies = self._absent = self._limited = False
         self._nominated_at: int | None = None
         self.users_whole = self.groups_whole = False

@@ -67,9 +67,13 @@ CREATE TABLE spool (
     in_group TEXT NOT NULL,
     name TEXT NOT NULL,
     kind TEXT NOT NULL,
+    okta_id TEXT NOT NULL,
+    group_id TEXT,
     hold_id TEXT,
     document TEXT NOT NULL
 );
+CREATE INDEX spool_held ON spool (hold_id) WHERE hold_id IS NOT NULL;
+CREATE INDEX spool_of_group ON spool (group_id, rank) WHERE group_id IS NOT NULL;
 CREATE INDEX users_name_key ON users (name_key);
 CREATE INDEX users_folded_name ON users (folded_name);
 CREATE INDEX users_not_active ON users (okta_id) WHERE standing <> 'active';

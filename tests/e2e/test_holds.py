@@ -100,6 +100,72 @@ def test_an_approval_is_good_for_one_application(synced: Rig) -> None:
     assert len(active(synced)) == 40
 
 
+def test_an_approval_survives_a_try_that_failed(synced: Rig) -> None:
+    synced.write_config(safety="max_deactivations = 0")
+    unassign(synced, *range(30, 40))
+    synced.sync(code=3)
+    synced.run("approve", "--all")
+    [refused] = [user for user in synced.split.world.users.values() if user.user_name == "p35@example.com"]
+    for method in ("PATCH", "PUT"):
+        synced.split.faults.add("status", status=400, method=method, path=f"/Users/{refused.id}", count=-1)
+    synced.sync(code=4)
+    assert "p35@example.com" in active(synced)
+
+    synced.sync(code=4)  # it waits for its next try, and a complete cycle has looked at everything
+    synced.split.reset_faults()
+    synced.run("retry")
+    synced.sync()
+
+    assert len(active(synced)) == 30
+    assert held(synced) == []
+
+
+@pytest.mark.parametrize("approve", ["approve", "approve --now", "--allow"])
+def test_what_a_person_decided_does_not_use_up_the_limit_of_the_next_day(synced: Rig, approve: str) -> None:
+    unassign(synced, *range(30, 40))
+    if approve == "--allow":
+        synced.sync("--allow", "deactivations=10")
+    else:
+        synced.sync(code=3)
+        synced.run(*approve.split(), "--all", code=None)
+        synced.sync()
+    assert len(active(synced)) == 30
+
+    unassign(synced, 29)
+    synced.sync()  # an ordinary leaver
+    assert len(active(synced)) == 29
+    unassign(synced, *range(25, 29))
+    synced.sync(code=3)  # more of them than a day has
+    assert len(active(synced)) == 29
+
+
+def test_raised_limits_count_what_was_done_under_raised_limits(synced: Rig) -> None:
+    """A timer that always allows forty allows forty in a day."""
+    for number in range(30, 34):
+        unassign(synced, number)
+        synced.sync("--allow", "deactivations=4")
+    unassign(synced, 34)
+    synced.sync("--allow", "deactivations=4", code=3)
+    assert len(active(synced)) == 36
+    synced.sync()
+
+
+def test_a_limit_that_was_raised_for_all_memberships_still_counts_for_each_group(synced: Rig) -> None:
+    synced.write_config(safety='max_member_removals = 2\nmax_member_removals_per_group = "50%"')
+    for number in range(9):
+        synced.okta.world.remove_member("Crew", f"p{number:02}@example.com")
+    synced.sync("--allow", "member_removals=9")
+    assert len(synced.actual_groups()["Crew"]) == 11
+
+    synced.okta.world.remove_member("Crew", "p09@example.com")
+    synced.sync()
+    synced.okta.world.remove_member("Crew", "p10@example.com")
+    synced.sync(code=3)
+
+    [hold] = held(synced)
+    assert hold["check"] == "member_removals_per_group"
+
+
 def test_a_single_change_may_be_approved(synced: Rig) -> None:
     unassign(synced, *range(30, 40))
     synced.sync(code=3)

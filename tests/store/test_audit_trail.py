@@ -15,7 +15,7 @@ import pytest
 
 from syncd.core.change import ChangeKind
 from syncd.core.plan import Hold
-from syncd.errors import PermanentError, RefusedError
+from syncd.errors import LockLost, PermanentError
 from syncd.ports import Settled
 from syncd.ports.trail import GENESIS, ChainReport, Head
 from syncd.store import SqliteStore, open_for_reading
@@ -520,6 +520,6 @@ def test_pruning_needs_the_writers_lock_if_it_was_taken(old: Place) -> None:
         store.lock("slow", expires_in=timedelta(minutes=1))
         old.clock.advance(timedelta(minutes=2))
         other.lock("quick", expires_in=timedelta(minutes=1))
-        with pytest.raises(RefusedError):
+        with pytest.raises(LockLost):
             store.prune(KEEP)
         assert len(list(store.journal_entries())) == 10

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from syncd.core.change import Change, ChangeKind
+from syncd.core.plan import Hold
 from syncd.errors import LockLost, RefusedError
 from syncd.model import PushedUser
 from syncd.ports import Intent, RecentRemovals, RunRecord, Settled, Store, UserPushed
@@ -193,6 +194,32 @@ def test_removals_in_the_window_are_counted_over_all_runs(store: Store, clock: C
     )
     assert store.removals_since(clock.now - timedelta(hours=24)) == expected
     assert store.removals_since(NOON).deactivations == 2
+
+
+def test_removals_that_a_person_decided_on_do_not_count(store: Store, clock: Clock) -> None:
+    waits, freely, raised = (
+        change(ChangeKind.DEACTIVATE_USER, okta_id, active=False) for okta_id in ("00u-a", "00u-b", "00u-c")
+    )
+    member = change(ChangeKind.REMOVE_MEMBER, "00u-d", group_id="g1", member=False)
+    store.raise_holds([(Hold("h1", "deactivations", "r", "w", {}, 1), [waits])], whole=True)
+    store.decide(["h1"], "approve", "eve@host")
+    run_id = store.begin_run("full")
+    under = {"deactivations", "member_removals"}
+    sequences = [
+        *store.intend(run_id, [waits, freely]),
+        *store.intend(run_id, [raised, member], allow=under),
+    ]
+    store.settle(
+        [
+            Settled(sequence, each)
+            for sequence, each in zip(sequences, (waits, freely, raised, member), strict=True)
+        ]
+    )
+
+    ordinary = store.removals_since(NOON)
+    assert (ordinary.deactivations, ordinary.member_removals, ordinary.by_group) == (1, 0, {"g1": 1})
+    assert store.removals_since(NOON, under={"deactivations"}).deactivations == 2
+    assert store.removals_since(NOON, under={"member_removals"}).member_removals == 1
 
 
 def test_a_second_writer_is_refused_and_told_who_and_since_when(place: Place, clock: Clock) -> None:

@@ -1,0 +1,107 @@
+"""What the safety checks ask about the planned changes: ids and counts, against the store's holds and decisions.
+
+Answered from indexes, without reading a single change: many holds cost no more than many changes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+
+from syncd.core.change import GROUP_KINDS, RANK, ChangeKind
+from syncd.core.plan import Hold
+from syncd.store.rows import moment
+from syncd.store.stage_file import StageFile
+
+_DECIDED = """
+SELECT s.id FROM main.spool s CROSS JOIN store.decisions d ON d.change_id = s.id
+WHERE d.decision = ? AND (d.expires_at IS NULL OR d.expires_at > ?)
+"""
+_WAITING = """
+SELECT h.id, h.check_name, h.reason, h.way_out, h.numbers, s.id
+FROM main.spool s CROSS JOIN store.hold_changes c ON c.change_id = s.id AND c.state = 'held'
+CROSS JOIN store.holds h ON h.id = c.hold_id AND h.state = 'open' AND h.expires_at > ?
+ORDER BY h.raised_at, h.id
+"""
+# What is planned and not held is judged in this plan; what was looked at and is not planned is over.
+_WAITING_ELSEWHERE = """
+SELECT c.kind, c.group_id, count(DISTINCT c.change_id)
+FROM store.holds h CROSS JOIN store.hold_changes c ON c.hold_id = h.id AND c.state = 'held'
+LEFT JOIN main.spool s ON s.id = c.change_id
+WHERE h.state = 'open' AND h.expires_at > :now AND c.kind IN (SELECT value FROM json_each(:kinds))
+    AND CASE
+        WHEN s.id IS NOT NULL THEN s.hold_id IS NOT NULL
+        WHEN c.kind IN (SELECT value FROM json_each(:of_groups))
+            THEN c.okta_id NOT IN (SELECT value FROM json_each(:groups))
+        ELSE c.okta_id NOT IN (SELECT value FROM json_each(:users))
+    END
+GROUP BY c.kind, c.group_id
+"""
+
+
+class JudgedChanges:
+    """`flush` brings what was planned lately into the table."""
+
+    def __init__(self, file: StageFile, flush: Callable[[], None]) -> None:
+        self._file = file
+        self._flush = flush
+
+    def keys(self, kind: ChangeKind, group_id: str | None) -> list[tuple[str, str]]:
+        """(change id, Okta id) of what is not held; all of this kind, or only this group's."""
+        narrow = "AND ? IS NULL" if group_id is None else "AND group_id = ?"
+        self._flush()
+        with self._file.short() as conn:
+            return conn.execute(
+                f"SELECT id, okta_id FROM main.spool WHERE hold_id IS NULL AND rank = ? {narrow}",  # noqa: S608
+                (RANK[kind], group_id),
+            ).fetchall()
+
+    def by_group(self, kind: ChangeKind) -> dict[str, int]:
+        self._flush()
+        with self._file.short() as conn:
+            rows = conn.execute(
+                "SELECT group_id, count(*) FROM main.spool"
+                " WHERE hold_id IS NULL AND rank = ? AND group_id IS NOT NULL GROUP BY group_id",
+                (RANK[kind],),
+            ).fetchall()
+        return dict(rows)
+
+    def decided(self, decision: str, now: datetime) -> frozenset[str]:
+        self._flush()
+        with self._file.short() as conn:
+            (any_,) = conn.execute(
+                "SELECT EXISTS (SELECT 1 FROM store.decisions WHERE decision = ?)", (decision,)
+            ).fetchone()
+            rows = conn.execute(_DECIDED, (decision, moment(now))).fetchall() if any_ else []
+        return frozenset(change_id for (change_id,) in rows)
+
+    def waiting(self, now: datetime) -> list[tuple[Hold, list[str]]]:
+        self._flush()
+        found: dict[str, tuple[Hold, list[str]]] = {}
+        with self._file.short() as conn:
+            rows = conn.execute(_WAITING, (moment(now),)).fetchall()
+        for hold_id, check, reason, way_out, numbers, change_id in rows:
+            if hold_id not in found:
+                found[hold_id] = (Hold(hold_id, check, reason, way_out, json.loads(numbers), 0), [])
+            found[hold_id][1].append(change_id)
+        return list(found.values())
+
+    def waiting_elsewhere(
+        self, kinds: Iterable[ChangeKind], now: datetime, besides: AbstractSet[tuple[str, str]]
+    ) -> Mapping[tuple[ChangeKind, str | None], int]:
+        self._flush()
+        seen: dict[str, Sequence[str]] = {
+            kind: [okta_id for each, okta_id in besides if each == kind] for kind in ("user", "group")
+        }
+        given = {
+            "now": moment(now),
+            "kinds": json.dumps(list(kinds)),
+            "of_groups": json.dumps(sorted(GROUP_KINDS)),
+            "users": json.dumps(seen["user"]),
+            "groups": json.dumps(seen["group"]),
+        }
+        with self._file.short() as conn:
+            rows = conn.execute(_WAITING_ELSEWHERE, given).fetchall()
+        return {(ChangeKind(kind), group_id): count for kind, group_id, count in rows}
