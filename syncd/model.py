@@ -186,12 +186,20 @@ class RemoteUser:
 
 @dataclass(frozen=True, slots=True)
 class RemoteGroup:
-    """A group as the target shows it. `members` (SCIM ids) is None when the answer does not show members."""
+    """A group as the target shows it. `members` (SCIM ids) is None when nothing is known of them: not shown, or shown
+    as none by a server that was never seen to show any.
+    """
 
     scim_id: str
     external_id: str | None
     name: str
     members: frozenset[str] | None = None
+    whole: bool = True
+    """False: the server cuts lists of members short, so who is not among `members` may be one all the same."""
+
+    def lacks(self, member: str) -> bool:
+        """Whether the target shows that this SCIM id is no member: not seen is no proof of that."""
+        return self.members is not None and self.whole and member not in self.members
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from syncd.core import drift as core
+from syncd.core.counting import counted
 from syncd.core.drift import DriftItem, Member, Shown
 from syncd.core.match import Conflict, MatchedGroup, MatchedUser, match_group, match_user
 from syncd.core.plan import timestamp
@@ -251,11 +252,13 @@ class _Look:
             pushed = {user for user in users if known.okta_id in store.groups_with(user)}
             if not wanted | pushed:
                 continue
-            found = self.job.target.group(known.pushed.scim_id).members
-            for okta_id in sorted(wanted | pushed) if found is not None else ():
+            remote = self.job.target.group(known.pushed.scim_id)
+            for okta_id in sorted(wanted | pushed):
                 scim_id = self._scim_id(okta_id)
-                there = scim_id in found if found is not None else False
-                if scim_id is not None and there is not (okta_id in pushed):
+                there = scim_id in (remote.members or ())
+                if scim_id is None or not (there or remote.lacks(scim_id)):
+                    continue  # there is no account, or not all members are shown
+                if there is not (okta_id in pushed):
                     member = Member(scim_id, self._name(okta_id), okta_id)
                     self.items.append(
                         core.member_item(
@@ -305,19 +308,21 @@ class _Look:
                 return
             if remote.name != name:
                 self.items.append(core.renamed_group(case.okta_id, case.wanted, remembered, remote))
-            if remote.members is None:
-                reason = "this server does not show the members of the group: cannot tell"
-                self.items.append(core.unknown("group", name, reason, okta_id=case.okta_id))
-                return
-            self._compare_members(case.okta_id, name, remote.members, linked=remembered is not None)
+            self._compare_members(case.okta_id, name, remote, linked=remembered is not None)
 
-    def _compare_members(self, group_id: str, name: str, found: frozenset[str], *, linked: bool) -> None:
+    def _compare_members(self, group_id: str, name: str, remote: RemoteGroup, *, linked: bool) -> None:
         wanted = self.stage.wanted_members(group_id)
         expected = frozenset(self.job.store.pushed_members(group_id)) if linked else wanted
+        found = remote.members or frozenset()
         self.compared["memberships"] += len(expected | found)
         ids = {okta_id: scim_id for okta_id in expected if (scim_id := self._scim_id(okta_id))}
+        unseen = [each for each in ids.values() if each not in found and not remote.lacks(each)]
+        if unseen or remote.members is None:
+            hidden = "the members" if remote.members is None else f"{counted(len(unseen), 'member')}"
+            reason = f"this server does not show {hidden} of the group: cannot tell"
+            self.items.append(core.unknown("group", name, reason, okta_id=group_id))
         for okta_id, scim_id in sorted(ids.items()):
-            if scim_id not in found:
+            if remote.lacks(scim_id):
                 member = Member(scim_id, self._name(okta_id), okta_id)
                 self.items.append(
                     core.member_item(
@@ -333,8 +338,8 @@ class _Look:
         for scim_id in sorted(found - set(ids.values())):
             owner = self.job.store.user_by_scim_id(scim_id)
             belongs_to = owner.okta_id if owner else owners.get(scim_id)
-            remote = self.stage.remote_user(scim_id)
-            called = self._name(belongs_to) if belongs_to else remote.user_name if remote else scim_id
+            stranger = self.stage.remote_user(scim_id)
+            called = self._name(belongs_to) if belongs_to else stranger.user_name if stranger else scim_id
             self.items.append(
                 core.member_item(
                     name,

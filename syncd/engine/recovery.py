@@ -189,9 +189,11 @@ def _membership(asking: _Asking, change: Change) -> Sequence[Effect] | None:
         except NotFound:
             groups[group_id] = None
     remote = groups[group_id]
-    if remote is None or remote.members is None:
+    if remote is None:
         return None
-    present = known_user.pushed.scim_id in remote.members
-    if present is not (change.kind is ChangeKind.ADD_MEMBER):
+    present = change.kind is ChangeKind.ADD_MEMBER
+    scim_id = known_user.pushed.scim_id
+    done = scim_id in (remote.members or ()) if present else remote.lacks(scim_id)
+    if not done:
         return None
     return [MemberPushed(group_id, change.okta_id, present=present)]

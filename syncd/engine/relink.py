@@ -173,7 +173,7 @@ def _groups_to_store(sides: Sides, found: Relinking) -> Iterator[Change]:
 def _group_now(sides: Sides, change: Change) -> Effect:
     remote = sides.target.group(change.scim_id or "")
     members = None
-    if remote.members is not None:
+    if remote.members is not None and remote.whole:
         owners = [sides.store.user_by_scim_id(scim_id) for scim_id in sorted(remote.members)]
         members = [known.okta_id for known in owners if known is not None]
     return GroupPushed(change.okta_id, PushedGroup(remote.scim_id, change.name), members)

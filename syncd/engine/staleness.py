@@ -128,9 +128,10 @@ def _check_membership(job: Job, change: Change, groups: dict[str, RemoteGroup | 
     remote = _remote_group(job, known.pushed.scim_id, groups)
     if remote is None:
         raise _moved(change, f"cannot move: the group {change.group} is gone at the target")
-    if remote.members is None:
-        return  # this server does not show members
-    if (change.scim_id in remote.members) is not change.before.get("member"):
+    is_member = change.scim_id in (remote.members or ())
+    if not is_member and not remote.lacks(change.scim_id):
+        return  # this server does not show members, or not all
+    if is_member is not change.before.get("member"):
         raise _moved(change, f"was added to or removed from {change.group} at the target")
 
 

@@ -88,9 +88,10 @@ class Service:
         if group.external_id is not None:
             record["externalId"] = group.external_id
         if self.knobs.members_shown and (self.knobs.members_in_lists or not listed):
-            shown = list(group.members)
-            if listed and self.knobs.members_listed >= 0:
-                shown = shown[: self.knobs.members_listed]
+            shown = [] if self.knobs.members_empty else list(group.members)
+            at_most = (self.knobs.members_shown_at_most, self.knobs.members_listed if listed else -1)
+            for most in at_most:
+                shown = shown[:most] if most >= 0 else shown
             record["members"] = [self._member(identity) for identity in shown]
         record["meta"] = self._meta("Group", "Groups", group)
         return record

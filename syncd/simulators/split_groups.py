@@ -57,7 +57,8 @@ def group(service: Service, identity: str) -> Reply:
 def _create(service: Service) -> Reply:
     body, world = service.body(), service.world
     name = check_group_name(service, body.get("displayName"))
-    members = [] if service.knobs.post_ignores_members else _members(service, body.get("members"))
+    ignored = service.knobs.post_ignores_members or service.knobs.members_ignored
+    members = [] if ignored else _members(service, body.get("members"))
     external = _external(service, body.get("externalId"))
     created = world.insert_group(name, external_id=external, managed=True, identity=new_group_id(world, name))
     world.set_members(created, members)
@@ -67,7 +68,7 @@ def _create(service: Service) -> Reply:
 def _put(service: Service, entity: ScimGroup) -> Reply:
     body = service.body()
     members = list(entity.members)
-    if not service.knobs.put_ignores_members:
+    if not (service.knobs.put_ignores_members or service.knobs.members_ignored):
         asked = _members(service, body.get("members"))
         members = [*members, *asked] if service.knobs.replace_only_adds else asked
     _store(service, entity, body.get("displayName"), _external(service, body.get("externalId")), members)
@@ -151,7 +152,8 @@ def _patch(service: Service, entity: ScimGroup) -> Reply:
     draft = _Draft(service, entity)
     for operation in operations:
         draft.apply(operation)
-    _store(service, entity, draft.name, draft.external, list(draft.members))
+    members = entity.members if service.knobs.members_ignored else draft.members
+    _store(service, entity, draft.name, draft.external, list(members))
     reply = patched(service, service.group_json(entity))
     wait = service.knobs.operation_seconds * len(operations)
     return Reply(reply.status, reply.payload, reply.headers, reply.content_type, delay=wait)

@@ -24,6 +24,8 @@ class SplitKnobs:
     `ignore_paging` always answers the first page; `total_is_page_length`; `total_cap`; `cursor_paging`
     (RFC 9865) answers `cursor`.
     Members: `members_in_lists`, `members_shown`, `members_listed` (how many a list shows, -1 for all),
+    `members_empty` always shows `[]`, `members_shown_at_most` (by id too, -1 for all), `members_ignored`
+    answers every change of members with success and does nothing,
     `remove_by_filter`, `remove_by_values`, `replace_only_adds`, `put_ignores_members`,
     `post_ignores_members`, `pathless_ignored`, `deleted_stay_members`, `unknown_member_status` (0 accepts).
     Duplicates: `duplicates`, `conflict_status`, `conflict_scim_type`.
@@ -55,6 +57,9 @@ class SplitKnobs:
     cursor_paging: bool = False
     members_in_lists: bool = True
     members_shown: bool = True
+    members_empty: bool = False
+    members_shown_at_most: int = -1
+    members_ignored: bool = False
     members_listed: int = -1
     remove_by_filter: MemberRemoval = "works"
     remove_by_values: MemberRemoval = "works"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from weakref import WeakValueDictionary
 
@@ -19,6 +19,13 @@ Flavor = Literal["split", "harness", "scim"]
 UpdateMethod = Literal["auto", "patch", "put"]
 USERS = "Users"
 GROUPS = "Groups"
+
+SHOWN = "shown:members"
+"""Learned: a group read by its id showed members."""
+HIDDEN = "hidden:members"
+"""Learned: members were added with success, and no group shows any. Or the server ignores it: that cannot be told."""
+CUT = "cut:members"
+"""Learned: lists of so many members are not whole."""
 
 
 class Learned:
@@ -76,6 +83,8 @@ class Conversation:
     """SCIM id to name of the reserved groups seen so far."""
     made_groups: set[str] = field(default_factory=set)
     """SCIM ids of groups that were made in this conversation, and hence begin without members."""
+    looked_at_groups: threading.Event = field(default_factory=threading.Event)
+    """Set: groups were looked at to find out whether this server shows members."""
 
     def user_of(self, resource: object) -> RemoteUser | None:
         """A user as shown; None when it cannot be read."""
@@ -85,13 +94,12 @@ class Conversation:
         return user
 
     def group_of(self, resource: object) -> RemoteGroup | None:
-        """A group as shown; None when it cannot be read."""
+        """A group as shown; None when it cannot be read. Says nothing about what this server shows: lists leave members
+        out, and the answer to a write may be an echo of it.
+        """
         group = group_from(resource)
         if group is not None and group.external_id is not None:
             self.learned.drop("hidden:group.externalId")
-        if group is not None and group.members:
-            self.learned.set("members_shown", "yes")
-            self.learned.drop("hidden:members")
         if group is not None and is_reserved(self.flavor, group.name):
             self.reserved[group.scim_id] = group.name
         return group
@@ -110,6 +118,25 @@ class Conversation:
                 return answer
         message = f"{what}: Split answers {answer.status} with something else"
         raise TemporaryError(message, status=answer.status)
+
+    def read_group(self, scim_id: str) -> tuple[RemoteGroup, ScimAnswer]:
+        """GET by id, with members as far as they are known. Raises PermanentError for what cannot be read as a group.
+
+        No members are believed only where this server was seen to show some; a list is whole unless it is as long as
+        one from which members were missing.
+        """
+        answer = self.fetch(GROUPS, scim_id)
+        group = self.group_of(answer.body)
+        if group is None:
+            raise PermanentError(f"read group {scim_id}: the answer cannot be read")
+        if group.members:
+            self.learned.set(SHOWN, "yes")
+            self.learned.drop(HIDDEN)
+            cut = int(self.learned[CUT] or 0)
+            if len(group.members) > cut:
+                self.learned.drop(CUT)
+            return replace(group, whole=len(group.members) != cut), answer
+        return replace(group, members=frozenset() if self.learned[SHOWN] else None), answer
 
     def still_there(self, kind: str, scim_id: str, error: NotFound) -> TemporaryError:
         """What a write that was answered 404 means when reading the object finds it: a missing route, a gateway.

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
-from syncd.errors import NotFound, PermanentError, RefusedError, SyncdError, TemporaryError
+from syncd.errors import IncompleteRead, NotFound, PermanentError, RefusedError, SyncdError, TemporaryError
 from syncd.ports.target import Applied
 from syncd.target.answers import FORM_REFUSED, ScimAnswer, error_for
-from syncd.target.conversation import GROUPS, Conversation
+from syncd.target.conversation import GROUPS, HIDDEN, SHOWN, Conversation
 from syncd.target.flavors import refuse_name
 from syncd.target.listing import Walk
-from syncd.target.scim_wire import group_replacement, identifier, members_of, parse_path, patch, read
+from syncd.target.scim_wire import group_replacement, identifier, parse_path, patch, read
 
 _FORMS = ("pathless", "path", "put")
 _OTHERS = 5
@@ -145,18 +146,23 @@ def replace_group(
 ) -> ScimAnswer:
     """GET, change the name or the members, PUT; after a 412 once more (RFC 7644 section 3.14).
 
-    Raises NotFound, and PermanentError at a server that is not known to show members: a PUT could lose them.
+    Raises NotFound, and PermanentError where the members were not seen whole: the PUT would take the others out.
     """
     for last in (False, True):
-        found = talk.fetch(GROUPS, scim_id)
-        shown = members_of(found.resource)
-        if shown is None and _may_hide_members(talk, scim_id):
+        group, found = talk.read_group(scim_id)
+        if group.members is None and _begins_empty(talk, scim_id):
+            group = replace(group, members=frozenset())
+        elif group.members is None and shows_members(talk):
+            group, found = talk.read_group(scim_id)
+        if group.members is None or not group.whole:
+            shows = "does not show members" if group.members is None else "does not show all members"
             raise PermanentError(
-                f"change group {scim_id}: the server does not show members, so a PUT could lose them",
-                hint='with update_method = "auto" or "patch" members are changed without a PUT where possible',
+                f"change group {scim_id}: the server {shows}, so a PUT could lose them",
+                hint='with update_method = "auto" or "patch" members are changed without a PUT where possible;'
+                " one group that shows a member proves that this server shows them",
             )
-        members = ((shown or frozenset()) | set(add)) - set(remove) if add or remove else shown
-        body = group_replacement(found.resource, name=name, members=members)
+        changed = (group.members | set(add)) - set(remove)
+        body = group_replacement(found.resource, name=name, members=changed if add or remove else None)
         version = talk.version(found)
         sent = {"If-Match": version} if version else None
         answer = talk.http.send("PUT", [GROUPS, scim_id], body=body, headers=sent)
@@ -167,22 +173,21 @@ def replace_group(
     return answer
 
 
-def _may_hide_members(talk: Conversation, scim_id: str) -> bool:
-    """Whether a group that shows no members may have some: no other group shows its own either."""
-    if talk.learned["hidden:members"]:
-        return True
-    if scim_id in talk.made_groups:
-        return False
-    if not talk.learned["members_shown"]:
-        _look_at_others(talk)
-    return not talk.learned["members_shown"]
+def _begins_empty(talk: Conversation, scim_id: str) -> bool:
+    """A group made in this conversation that nobody was added to unseen."""
+    return scim_id in talk.made_groups and not talk.learned[HIDDEN]
 
 
-def _look_at_others(talk: Conversation) -> None:
-    """Reads the first groups of the list, and some of them by id, until one shows members: that is then learned."""
-    listed = next(iter(Walk(talk, GROUPS, talk.group_of)), ())
-    for group in listed[:_OTHERS]:
-        if talk.learned["members_shown"]:
-            return
-        with suppress(NotFound):
-            talk.group_of(talk.fetch(GROUPS, group.scim_id).body)
+def shows_members(talk: Conversation) -> bool:
+    """Whether this server shows members at all: seen before, or now, in the first groups of its list read by id. Asked
+    once in a conversation.
+    """
+    if not (talk.learned[SHOWN] or talk.looked_at_groups.is_set()):
+        talk.looked_at_groups.set()
+        with suppress(IncompleteRead, NotFound):
+            for group in next(iter(Walk(talk, GROUPS, talk.group_of)), ())[:_OTHERS]:
+                with suppress(NotFound):
+                    talk.read_group(group.scim_id)
+                if talk.learned[SHOWN]:
+                    break
+    return bool(talk.learned[SHOWN])

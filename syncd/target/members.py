@@ -9,24 +9,31 @@ both     put       GET, change the list, PUT
 
 Each form is tried where the one before it was refused or had no effect; what worked is remembered. A refused batch is
 halved until the member that the server does not take stands alone.
+
+What a server does not show proves nothing. Who was added with success by a server that shows no members, or a part of
+them, counts as added, unverified; who was never sent a removal is never taken for removed because nobody is shown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from syncd.errors import AccessDenied, NotFound, PermanentError, SyncdError, TemporaryError
+from syncd.model import RemoteGroup
 from syncd.ports.target import MemberOutcome
 from syncd.target.answers import FORM_REFUSED, ScimAnswer, Unanswered, error_for
-from syncd.target.conversation import GROUPS, Conversation
-from syncd.target.groups import may_be_learned, patch_is_known_missing, replace_group
-from syncd.target.scim_wire import equals, identifier, members_of, patch
+from syncd.target.conversation import CUT, GROUPS, HIDDEN, USERS, Conversation
+from syncd.target.groups import may_be_learned, patch_is_known_missing, replace_group, shows_members
+from syncd.target.scim_wire import equals, identifier, patch
 
 _ADD = ("path", "pathless", "put")
 _REMOVE = ("filter", "values", "put")
 _KEY = {True: "members_add", False: "members_remove"}
+_KNOWN_CUTS = (20, 50, 100, 200, 250, 500, 1000)
+"""Lengths at which servers were seen, or say, to cut lists of members."""
 _HALVINGS = 64
 """Requests that one call may spend on finding the members that a server does not take."""
 
@@ -39,12 +46,17 @@ class _Work:
     done: dict[bool, set[str]] = field(default_factory=lambda: {True: set(), False: set()})
     failed: dict[str, Exception] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    verified: bool = True
     status: int | None = None
     halvings: int = _HALVINGS
 
     @property
     def started(self) -> bool:
         return bool(self.done[True] or self.done[False])
+
+    def doubt(self, note: str) -> None:
+        self.verified = False
+        self.notes.append(note)
 
     def fail(self, ids: Collection[str], error: Exception) -> None:
         self.failed.update(dict.fromkeys(ids, error))
@@ -83,7 +95,7 @@ class Members:
             failed=work.failed,
             status=work.status,
             note="; ".join(dict.fromkeys(work.notes)),
-            verified=not self._learned["hidden:members"],
+            verified=work.verified,
         )
 
     def _batches(self, ids: Sequence[str]) -> Sequence[Sequence[str]]:
@@ -174,10 +186,7 @@ class Members:
                 maybe_unknown = lost.status == 500 and self._learned[_KEY[True]] != form
                 if maybe_unknown or next(tries, None) is None:
                     raise
-                shown = self._read(work)
-                if shown is None:
-                    raise
-                left = _open(left, shown, adding=True)
+                left = _open(left, self._read(work), adding=True)
         return ScimAnswer(200, {}, None, "")  # everybody is in: the read said so
 
     def _patch(self, work: _Work, body: Any, *, once: bool = False) -> ScimAnswer:
@@ -195,46 +204,82 @@ class Members:
     ) -> list[str]:
         """Notes what a success achieved; returns the ids that it did not, as far as the server shows."""
         known = self._learned[_KEY[adding]] == form
-        shown = self._shown_by(work, answer)
+        shown = self._shown_by(work, form, answer)
         silent = shown is None
-        if silent and not (known and self._learned["silent:groups"]):
-            shown = self._read(work)
-        elif shown is not None and _open(ids, shown, adding=adding):
+        if silent and known and self._learned["silent:groups"]:
+            work.done[adding].update(ids)
+            return []
+        if shown is None or _open(ids, shown, adding=adding):
             shown = self._read(work)  # an answer may show a part of a large group, or the state before
-        left = _open(ids, shown, adding=adding) if shown is not None else []
+        if shown.members is None and adding and form == "path":
+            shown = self._insist(work, ids)
+        left = self._unproven(work, shown, ids, adding=adding)
         work.done[adding].update(set(ids) - set(left))
-        if silent and not left:
+        proven = not left and shown.members is not None
+        if silent and proven:
             self._learned.set("silent:groups", "yes")
         clears = form == "values" and self._learned["members_values"] == "clears"
-        if not left and not known and not clears and may_be_learned(self._talk, form, refused):
+        if proven and not known and not clears and may_be_learned(self._talk, form, refused):
             self._learned.set(_KEY[adding], form)
         return left
 
-    def _shown_by(self, work: _Work, answer: ScimAnswer) -> frozenset[str] | None:
-        resource = answer.resource
-        shown = members_of(resource) if identifier(resource) == work.scim_id else None
-        if shown:
-            self._talk.group_of(resource)
-        return shown
+    def _unproven(self, work: _Work, shown: RemoteGroup, ids: Sequence[str], *, adding: bool) -> list[str]:
+        """The ids of an accepted request of which the server shows that they are not as wanted. Of whom it shows
+        nothing, nobody can tell: they count as done, unverified.
+        """
+        if shown.members is None:
+            if adding:
+                self._learned.set(HIDDEN, "yes")
+            work.doubt("the server shows no members: sent, not seen")
+            return []
+        left = [member for member in ids if (member in shown.members) is not adding]
+        if not adding or not left:
+            return left
+        worked = len(left) < len(ids) or self._learned[_KEY[True]]
+        if shown.whole and not (worked and self._is_cut(shown, left[0])):
+            return left
+        self._learned.set(CUT, str(len(shown.members)))
+        work.doubt("the server does not show all members: sent, not seen")
+        return []
 
-    def _read(self, work: _Work) -> frozenset[str] | None:
-        """The members now; None when this server shows none at all."""
-        group = self._talk.group_of(self._talk.fetch(GROUPS, work.scim_id).body)
-        if group is None or group.members is None:
-            if self._learned["members_shown"]:
-                return frozenset()
-            self._learned.set("hidden:members", "yes")
+    def _is_cut(self, shown: RemoteGroup, member: str) -> bool:
+        """Whether this list is cut short, or the server dropped the member: by the user's own groups, where the server
+        shows those (RFC 7643 section 4.1.2), else by a length at which servers are known to cut.
+        """
+        try:
+            user = self._talk.fetch(USERS, member).resource
+        except NotFound:
+            return False
+        groups = user.get("groups")
+        if isinstance(groups, list):
+            return any(isinstance(group, dict) and group.get("value") == shown.scim_id for group in groups)
+        return len(shown.members or ()) in _KNOWN_CUTS
+
+    def _insist(self, work: _Work, ids: Sequence[str]) -> RemoteGroup:
+        """An addition was accepted, and no members are shown. Before the server is taken for one that hides them, other
+        groups are looked at, and the addition is sent once in the other form.
+        """
+        if not shows_members(self._talk) and not self._learned[HIDDEN]:
+            with suppress(TemporaryError):
+                self._patch(work, _body("pathless", ids), once=True)
+        return self._read(work)
+
+    def _shown_by(self, work: _Work, form: str, answer: ScimAnswer) -> RemoteGroup | None:
+        """The group in the answer to a PATCH. That to a PUT may be an echo, and an empty list is no proof."""
+        if form == "put" or identifier(answer.resource) != work.scim_id:
             return None
-        return group.members
+        group = self._talk.group_of(answer.resource)
+        return group if group is not None and group.members else None
+
+    def _read(self, work: _Work) -> RemoteGroup:
+        """The group now; `members` is None when nothing is known of them."""
+        return self._talk.read_group(work.scim_id)[0]
 
     def _after_refusal(self, work: _Work, ids: Sequence[str], *, adding: bool) -> list[str]:
         """Some servers answer noTarget when one of many is no member any more: look. Raises NotFound when the group is
         gone.
         """
-        shown = self._read(work)
-        if shown is None:
-            return list(ids)
-        left = _open(ids, shown, adding=adding)
+        left = _open(ids, self._read(work), adding=adding)
         work.done[adding].update(set(ids) - set(left))
         return left
 
@@ -258,15 +303,15 @@ class Members:
         return self._patch(work, _body("values", ids))
 
     def _watched_values(self, work: _Work, ids: Sequence[str]) -> ScimAnswer | None:
-        """Removal by value array between two reads; None when this server does not show members."""
+        """Removal by value array between two reads; None when this server does not show members, or not all."""
         before = self._read(work)
-        if before is None:
+        if before.members is None or not before.whole:
             return None
         answer = self._patch(work, _body("values", ids))
         if not answer.ok:
             return answer
-        after = self._read(work) or frozenset()
-        lost = before - set(ids) - after
+        after = self._read(work).members or frozenset()
+        lost = before.members - set(ids) - after
         if lost:
             self._restore(work, sorted(lost))
         return answer
@@ -286,7 +331,7 @@ class Members:
                     if isinstance(error, NotFound)
                     else error
                 )
-        missing = set(lost) - (self._read(work) or frozenset())
+        missing = set(lost) - (self._read(work).members or frozenset())
         if missing:
             names = ", ".join(sorted(missing)[:10])
             message = f"group {work.scim_id} lost {len(missing)} members that the server does not take back: {names}"
@@ -297,9 +342,11 @@ def _status(error: SyncdError) -> int | None:
     return error.status if isinstance(error, TemporaryError | PermanentError) else None
 
 
-def _open(ids: Collection[str], shown: frozenset[str], *, adding: bool) -> list[str]:
-    """The ids for which the shown members are not yet as wanted."""
-    return [member for member in ids if (member in shown) is not adding]
+def _open(ids: Collection[str], shown: RemoteGroup, *, adding: bool) -> list[str]:
+    """The ids that the group is not shown to have as wanted: who is not seen is neither in nor out."""
+    if adding:
+        return [member for member in ids if member not in (shown.members or ())]
+    return [member for member in ids if not shown.lacks(member)]
 
 
 def _body(form: str, ids: Sequence[str]) -> Mapping[str, Any]:

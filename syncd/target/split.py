@@ -26,7 +26,7 @@ from syncd.target.answers import ScimAnswer, Unanswered, error_for
 from syncd.target.conversation import GROUPS, USERS, Conversation, Flavor, Learned, UpdateMethod
 from syncd.target.creation import Creation
 from syncd.target.flavors import refuse_name
-from syncd.target.groups import Groups
+from syncd.target.groups import Groups, shows_members
 from syncd.target.listing import Walk
 from syncd.target.members import Members
 from syncd.target.pacing import OnWait, Permit, RetryPolicy, http_date
@@ -136,13 +136,10 @@ class ScimTarget:
         return found
 
     def group(self, scim_id: str) -> RemoteGroup:
-        found = self._talk.group_of(self._talk.fetch(GROUPS, scim_id).body)
-        if found is None:
-            raise PermanentError(f"read group {scim_id}: the answer cannot be read")
-        if found.members is None and self._talk.learned["members_shown"]:
-            # A server that shows members elsewhere leaves the empty list out.
-            return replace(found, members=frozenset())
-        return found
+        group, _ = self._talk.read_group(scim_id)
+        if group.members is None and shows_members(self._talk):
+            group, _ = self._talk.read_group(scim_id)
+        return group
 
     @contextmanager
     def _write(self, known: type[SyncdError]) -> Iterator[None]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from syncd.simulators.split import SplitKnobs
+from syncd.simulators.world import SplitWorld
 from tests.e2e.rig import Rig, rig
 
 WIDE = 'max_deactivations = "90%"\nmax_member_removals = "90%"\nmax_member_removals_per_group = "90%"'
@@ -250,3 +251,52 @@ def test_who_left_while_the_store_was_lost_is_found_under_the_okta_id(synced: Ri
     assert (item["kind"], item["object"]["okta_id"]) == ("wrongly_active_user", gone)
     assert item["repair"] == ""
     assert "not managed" in item["reason"]
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [SplitKnobs(members_empty=True), SplitKnobs(members_shown=False), SplitKnobs(members_ignored=True)],
+    ids=["empty", "absent", "ignored"],
+)
+def test_members_that_are_never_shown_are_sent_once_and_then_unknown(
+    knobs: SplitKnobs, tmp_path: Path
+) -> None:
+    """Hidden or ignored: that cannot be told, so nobody is called missing and nothing is sent for ever."""
+    world = SplitWorld(flavor="scim")  # without a group that would prove that this server shows members
+    with rig(tmp_path, split=world, users=20, groups=4, knobs=knobs) as made:
+        made.sync()
+        made.forget()
+        again = made.sync()
+        assert (again["status"], made.writes()) == ("succeeded", [])
+        found = drift(made)
+        assert {item["kind"] for item in ours(found)} == {"unknown"}
+        made.run("drift", "--fix", "--json")
+        assert made.writes() == []
+
+        leaver = next(iter(made.okta.world.group("Engineering").members))
+        made.okta.world.remove_member("Engineering", leaver)
+        made.sync()
+        assert [line.split()[0] for line in made.writes() if "/Groups/" in line] == ["PATCH"]
+
+
+def test_members_behind_a_list_that_is_cut_short_are_unknown_and_an_extra_one_is_found(
+    tmp_path: Path,
+) -> None:
+    with rig(tmp_path, users=40, groups=4, knobs=SplitKnobs(members_shown_at_most=3)) as made:
+        made.sync()
+        made.assert_exact()
+        world = made.split.world
+        engineering = next(group for group in world.groups.values() if group.name == "Engineering")
+        assert len(engineering.members) > 3, "else nothing is cut"
+        assert {item["kind"] for item in ours(drift(made))} == {"unknown"}
+        outsider = next(
+            user.user_name
+            for user in world.users.values()
+            if user.external_id and user.id not in engineering.members
+        )
+        world.set_members(engineering, [*[world.user(outsider).id], *engineering.members])
+
+        found = [(item["kind"], item["object"]["name"]) for item in ours(drift(made))]
+
+        assert ("extra_member", outsider) in found
+        assert "missing_member" not in {kind for kind, _ in found}

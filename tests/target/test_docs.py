@@ -31,7 +31,7 @@ def test_every_body_on_the_page_is_sent(
         "members_add": "path",
         "members_remove": "filter",
         "group_rename": "pathless",
-        "members_shown": "yes",
+        "shown:members": "yes",
         "silent:users": "yes",
         "silent:groups": "yes",
     }

@@ -61,7 +61,7 @@ def test_a_rename_without_body_is_read_back_once_and_then_trusted(bench: MakeBen
 
 
 def test_a_rename_that_is_accepted_but_not_done_is_an_error(serve: Serve, make_target: MakeTarget) -> None:
-    server = serve(lambda _seen: Reply(200, {"id": "g1", "displayName": "Old", "members": []}))
+    server = serve(lambda _seen: Reply(200, {"id": "g1", "displayName": "Old", "members": [{"value": "x"}]}))
 
     with pytest.raises(PermanentError, match="keeps the old one"):
         make_target(server.base_url).rename_group("g1", "New")

@@ -13,7 +13,7 @@ from scim2_models import Context, Group, PatchOp
 
 from syncd.errors import AccessDenied, NotFound, PermanentError, TemporaryError
 from tests.target.conftest import Bench, MakeTarget
-from tests.target.scripted import Reply, Script, ScriptedServer, Seen, problem
+from tests.target.scripted import Reply, Script, ScriptedServer, Seen, listing, problem
 
 Serve = Callable[[Script], ScriptedServer]
 MakeBench = Callable[..., Bench]
@@ -154,7 +154,138 @@ def test_members_that_are_never_shown_are_unverified(bench: MakeBench) -> None:
 
     assert (first.verified, second.verified) == (False, False)
     assert made.members(group) == set(people[1:])
-    assert made.spent() == ["PATCH 200", "GET 200", "PATCH 200", "GET 200"]
+    # Before the server is taken for one that hides members: the other groups, and once the other form of the addition.
+    assert made.spent() == [
+        *("PATCH 200", "GET 200", "GET 200", "GET 200", "PATCH 200", "GET 200"),
+        *("PATCH 200", "GET 200"),
+    ]
+
+
+class Hiding(OneGroup):
+    """A server that lists this group, has members in it, and shows as many of them as `shown` lets through."""
+
+    def __init__(
+        self, *members: str, shown: int = 0, groups_of_users: bool | None = None, **options: Any
+    ) -> None:
+        super().__init__(*members, **options)
+        self.seen_at_most = shown
+        self.groups_of_users = groups_of_users
+
+    def shown(self) -> dict[str, Any]:
+        shown = [{"value": member} for member in self.members[: self.seen_at_most]]
+        return {"id": "g1", "displayName": "Eng", "members": shown}
+
+    def __call__(self, seen: Seen) -> Reply:
+        if seen.method == "GET" and seen.path.endswith("/Groups"):
+            return listing([self.shown()] if seen.query.get("startIndex") == "1" else [], 1)
+        if "/Users/" in seen.path:
+            member = seen.path.rpartition("/")[2]
+            groups = [{"value": "g1"}] if member in self.members else []
+            return Reply(200, {"id": member, **({} if self.groups_of_users is None else {"groups": groups})})
+        return super().__call__(seen)
+
+
+def test_an_empty_list_from_a_server_that_never_shows_members_makes_no_addition_a_failure(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    org = Hiding("unmanaged")
+    target = make_target(serve(org).base_url)
+
+    outcome = target.change_members("g1", add=["a", "b"], remove=())
+
+    assert (set(outcome.added), dict(outcome.failed), outcome.verified) == ({"a", "b"}, {}, False)
+    assert org.members == ["unmanaged", "a", "b"]
+    assert target.group("g1").members is None
+
+
+@pytest.mark.parametrize("method", ["auto", "patch"])
+def test_a_removal_is_sent_to_a_server_that_never_shows_members(
+    method: str, serve: Serve, make_target: MakeTarget
+) -> None:
+    org = Hiding("unmanaged", "a", "b")
+
+    outcome = make_target(serve(org).base_url, update_method=method).change_members(
+        "g1", add=(), remove=["a"]
+    )
+
+    assert (set(outcome.removed), outcome.verified) == ({"a"}, False)
+    assert org.members == ["unmanaged", "b"]
+
+
+@pytest.mark.parametrize("status", [400, 403, 409, 422, 501])
+def test_a_refused_removal_is_not_done_because_nobody_is_shown(
+    status: int, serve: Serve, make_target: MakeTarget
+) -> None:
+    org = Hiding("unmanaged", "a", quirk=lambda _operation: problem(status))
+    target = make_target(serve(org).base_url)
+    try:
+        outcome = target.change_members("g1", add=(), remove=["a"])
+    except AccessDenied:
+        pass
+    else:
+        assert (set(outcome.removed), set(outcome.failed)) == (set(), {"a"})
+
+    assert org.members == ["unmanaged", "a"]
+    assert all("Operations" in body for body in org.bodies)
+
+
+def test_a_put_never_carries_a_list_that_was_not_seen_whole(serve: Serve, make_target: MakeTarget) -> None:
+    """PATCH is refused, so a PUT would be next: it would take the unmanaged member out."""
+    org = Hiding("unmanaged", quirk=lambda _operation: problem(501))
+
+    outcome = make_target(serve(org).base_url).change_members("g1", add=["a"], remove=())
+
+    assert set(outcome.failed) == {"a"}
+    assert org.members == ["unmanaged"]
+
+
+@pytest.mark.parametrize(("at_most", "groups"), [(3, True), (20, None), (50, None)])
+def test_who_is_added_behind_a_list_that_is_cut_short_counts_as_added(
+    at_most: int, groups: bool | None, serve: Serve, make_target: MakeTarget
+) -> None:
+    org = Hiding("unmanaged", shown=at_most, groups_of_users=groups)
+    people = [f"m{n}" for n in range(60)]
+    target = make_target(serve(org).base_url, member_batch=15)
+
+    outcome = target.change_members("g1", add=people, remove=())
+    again = target.change_members("g1", add=(), remove=people[55:])
+
+    assert (set(outcome.added), dict(outcome.failed), outcome.verified) == (set(people), {}, False)
+    assert (set(again.removed), org.members) == (set(people[55:]), ["unmanaged", *people[:55]])
+    assert target.group("g1").whole is False
+    assert not any("members" in body for body in org.bodies), "no PUT"
+
+
+def test_a_member_that_the_server_drops_is_a_failure_and_no_list_cut_short(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    def quirk(operation: dict[str, Any]) -> Reply | None:
+        if operation["op"] == "add":
+            operation["value"] = [entry for entry in operation["value"] if entry["value"] != "dropped"]
+        return None
+
+    org = Hiding("x", shown=99, groups_of_users=True, quirk=quirk)
+    target = make_target(serve(org).base_url, update_method="patch")
+
+    outcome = target.change_members("g1", add=["a", "dropped"], remove=())
+
+    assert (set(outcome.added), set(outcome.failed)) == ({"a"}, {"dropped"})
+    assert target.group("g1").whole is True
+
+
+def test_a_server_that_begins_to_show_members_is_believed_from_then_on(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    org = Hiding("a")
+    target = make_target(serve(org).base_url)
+    target.change_members("g1", add=["b"], remove=())
+    org.seen_at_most = 99
+    shown = target.group("g1").members
+    org.members.clear()
+
+    assert shown == frozenset({"a", "b"})
+    assert target.group("g1").members == frozenset()
+    assert "hidden:members" not in target.learned()
 
 
 def test_an_answer_without_body_is_read_back_once_and_then_trusted(bench: MakeBench) -> None:
