@@ -150,10 +150,8 @@ def replace_group(
     """
     for last in (False, True):
         group, found = talk.read_group(scim_id)
-        if group.members is None and _begins_empty(talk, scim_id):
+        if group.members is None and (_begins_empty(talk, scim_id) or shows_members(talk, besides=scim_id)):
             group = replace(group, members=frozenset())
-        elif group.members is None and shows_members(talk):
-            group, found = talk.read_group(scim_id)
         if group.members is None or not group.whole:
             shows = "does not show members" if group.members is None else "does not show all members"
             raise PermanentError(
@@ -178,14 +176,15 @@ def _begins_empty(talk: Conversation, scim_id: str) -> bool:
     return scim_id in talk.made_groups and not talk.learned[HIDDEN]
 
 
-def shows_members(talk: Conversation) -> bool:
-    """Whether this server shows members at all: seen before, or now, in the first groups of its list read by id. Asked
-    once in a conversation.
+def shows_members(talk: Conversation, *, besides: str) -> bool:
+    """Whether this server shows members at all: seen before, or now, in the first other groups of its list, read by id.
+    Asked once in a conversation.
     """
     if not (talk.learned[SHOWN] or talk.looked_at_groups.is_set()):
         talk.looked_at_groups.set()
         with suppress(IncompleteRead, NotFound):
-            for group in next(iter(Walk(talk, GROUPS, talk.group_of)), ())[:_OTHERS]:
+            listed = next(iter(Walk(talk, GROUPS, talk.group_of)), ())
+            for group in [each for each in listed if each.scim_id != besides][:_OTHERS]:
                 with suppress(NotFound):
                     talk.read_group(group.scim_id)
                 if talk.learned[SHOWN]:

@@ -259,7 +259,7 @@ class Members:
         """An addition was accepted, and no members are shown. Before the server is taken for one that hides them, other
         groups are looked at, and the addition is sent once in the other form.
         """
-        if not shows_members(self._talk) and not self._learned[HIDDEN]:
+        if not shows_members(self._talk, besides=work.scim_id) and not self._learned[HIDDEN]:
             with suppress(TemporaryError):
                 self._patch(work, _body("pathless", ids), once=True)
         return self._read(work)
