@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from bench import org
 from bench.connection import TOKEN, Stopwatch, fill, opened, settings
 from syncd.engine.delta import Seen, delta, follow
 from syncd.engine.job import Job
-from syncd.engine.run import sync
+from syncd.engine.run import plan, sync
 from syncd.engine.selection import Selection
 
 Numbers = dict[str, Any]
@@ -199,6 +200,44 @@ def naive(spec: Numbers) -> Numbers:
     return {"seconds": yardsticks.naive_script(spec["okta"], spec["scim"])}
 
 
+def held_plan(spec: Numbers) -> Numbers:
+    """A full plan in which every group would lose all its members: seconds from the last answer to the plan."""
+    chosen = settings(spec["okta"], spec["scim"], Path(spec["folder"]), groups=True)
+    watch = Stopwatch()
+    with opened(chosen, watch) as job:
+        cpu = time.process_time()
+        with plan(job, Selection()) as planned:
+            seconds = time.perf_counter() - watch.begun["planning"]
+            held = sum(hold.changes for hold in planned.header.holds)
+            return {
+                "seconds": seconds,
+                "cpu": time.process_time() - cpu,
+                "held": held,
+                "holds": len(planned.header.holds),
+                "peak_mb": _peak(),
+            }
+
+
+def raise_holds(spec: Numbers) -> Numbers:
+    """The sync that stores the holds of `held_plan`."""
+    chosen = settings(spec["okta"], spec["scim"], Path(spec["folder"]), groups=True)
+    with opened(chosen) as job:
+        result = sync(job, Selection())
+        return {"status": result.status, "held": sum(result.held.values())}
+
+
+def one_person(spec: Numbers) -> Numbers:
+    """Runs over one person each who has another surname in Okta: the median of their times."""
+    chosen = settings(spec["okta"], spec["scim"], Path(spec["folder"]), groups=True)
+    seconds = []
+    with opened(chosen) as job:
+        for number in range(spec["rounds"]):
+            ask(f"{spec['okta']}/bench/change?users={number + 1}")
+            selection = Selection(users=(org.user_id(number),))
+            seconds.append(_timed(lambda selection=selection: sync(job, selection)))  # type: ignore[misc]
+    return {"seconds": seconds}
+
+
 _MEASUREMENTS: dict[str, Callable[[Numbers], Numbers]] = {
     each.__name__: each
     for each in (
@@ -210,6 +249,9 @@ _MEASUREMENTS: dict[str, Callable[[Numbers], Numbers]] = {
         first_sync,
         bare_writes,
         naive,
+        held_plan,
+        raise_holds,
+        one_person,
     )
 }
 

@@ -2,7 +2,8 @@
 
 `python -m bench.okta_server USERS GROUPS MEMBERS COMPRESSED` (1: pages of users come as gzip). Besides Okta's own
 paths: POST /bench/change?users=N gives the
-first N users another surname (and one event each), POST /bench/requests answers how often it was asked.
+first N users another surname (and one event each), POST /bench/empty takes every member out of every group, POST
+/bench/requests answers how often it was asked.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Okta:
     def __init__(self, origin: str, size: org.Size, *, compressed: bool) -> None:
         self._origin, self._size, self._compressed = origin, size, compressed
         self._renamed = 0
+        self._emptied = False
         self._surname = "Example"
         self._events: list[bytes] = []
         self._asked = 0
@@ -60,7 +62,7 @@ class Okta:
     def _object(self, request: Request, parts: list[str], query: dict[str, str]) -> Response:
         match parts:
             case ["groups", group_id, "users"]:
-                numbers = org.members(self._size, org.group_number(group_id))
+                numbers = [] if self._emptied else org.members(self._size, org.group_number(group_id))
 
                 def page(number: int) -> bytes:
                     some = numbers[number * org.MEMBER_PAGE : (number + 1) * org.MEMBER_PAGE]
@@ -68,9 +70,9 @@ class Okta:
 
                 return self._list(request, query, page, org.MEMBER_PAGE, len(numbers))
             case ["groups", group_id]:
-                return self._ok(org.encoded(org.group(org.group_number(group_id))))
+                return self._ok(org.encoded(org.group(org.group_number(group_id), moved=self._emptied)))
             case ["users", user_id, "groups"]:
-                mine = org.groups_of(self._size, org.user_number(user_id))
+                mine = [] if self._emptied else org.groups_of(self._size, org.user_number(user_id))
                 return self._ok(org.encoded([org.group(number) for number in mine]))
         return Response(b"{}", 404)
 
@@ -92,9 +94,8 @@ class Okta:
 
     def _group_page(self, number: int) -> bytes:
         first = number * org.GROUP_PAGE
-        return org.encoded(
-            [org.group(each) for each in range(first, min(first + org.GROUP_PAGE, self._size.groups))]
-        )
+        some = range(first, min(first + org.GROUP_PAGE, self._size.groups))
+        return org.encoded([org.group(each, moved=self._emptied) for each in some])
 
     def _list(
         self, request: Request, query: dict[str, str], page: Callable[[int], bytes], size: int, total: int
@@ -121,6 +122,8 @@ class Okta:
         return Response(body, 200, (*headers, *reset))
 
     def _bench(self, path: str, query: dict[str, str]) -> Response:
+        if path == "/bench/empty":
+            self._emptied = True
         if path == "/bench/change":
             self._renamed = int(query["users"])
             self._surname = f"Changed{len(self._events)}"

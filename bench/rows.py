@@ -324,6 +324,56 @@ def writing_with_latency(users: int, rounds: int) -> Iterator[Row]:
     )
 
 
+def holding(rounds: int, groups: int = 200, members: int = 100) -> Iterator[Row]:
+    """Every group would lose all its members: one hold for each. Against a quarter of the groups; and a run over one
+    person beside these holds, against the same while nothing is held.
+    """
+    few, _, _ = _held(rounds, groups // 4, members)
+    many, before, beside = _held(rounds, groups, members)
+    of = f"{groups * members:,} held changes in {groups} groups"
+    seconds = median(_each(many, "seconds"))
+    yield Row(
+        f"planning with {of}",
+        seconds,
+        "s",
+        5.0,
+        detail=f"CPU of the whole plan {median(_each(many, 'cpu')):.1f} s, {median(_each(many, 'peak_mb')):.0f} MB",
+        runs=_each(many, "seconds"),
+    )
+    growth = [ratio / 4 for ratio in _ratios(_each(many, "seconds"), _each(few, "seconds"))]
+    yield Row(
+        f"planning with {of}: time for each / with {groups // 4} groups",
+        median(growth),
+        "times",
+        1.3,
+        detail=f"{seconds:.2f} s; a quarter of it {median(_each(few, 'seconds')):.2f} s",
+        runs=growth,
+    )
+    yield Row(
+        f"a run over one person beside {of}: time / while nothing is held",
+        median(beside) / median(before),
+        "times",
+        1.5,
+        detail=f"{median(beside) * 1000:.0f} ms; without {median(before) * 1000:.0f} ms",
+    )
+
+
+def _held(
+    rounds: int, groups: int, members: int
+) -> tuple[list[Mapping[str, Any]], Sequence[float], Sequence[float]]:
+    """Plans that hold everything, and runs over one person each before and after these holds were stored."""
+    size = Size(groups * members, groups, members)
+    with rig(size) as made:
+        ask(f"{made.scim}/bench/fill?users={size.users}")
+        before = made.measured("one_person", rounds=rounds)["seconds"]
+        ask(f"{made.okta}/bench/empty")
+        plans: list[Mapping[str, Any]] = [made.measured("held_plan") for _ in range(rounds)]
+        stored = made.measured("raise_holds")
+        if {plan["held"] for plan in plans} != {groups * members} or stored["held"] != groups * members:
+            raise RuntimeError(f"{groups * members} changes should be held: {plans}, {stored}")
+        return plans, before, made.measured("one_person", rounds=rounds)["seconds"]
+
+
 def naive(rounds: int, users: int = 1_000) -> Iterator[Row]:
     """Against a plain script: typed SDK, one request after the other."""
     with rig(Size(users), latency=0.01, filled=False) as made:

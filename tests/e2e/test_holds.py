@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from syncd.core.change import Change
+from syncd.store import holds, rows, stage_spool
 from tests.e2e.rig import Rig, rig
 
 
@@ -330,3 +332,46 @@ def test_a_run_for_one_person_leaves_them_held_unless_the_limit_is_raised(synced
     assert [hold["id"] for hold in held(synced)] == [before["id"]]
     synced.run("sync", "--user", "p35@example.com", "--allow", "deactivations=10", "--json")
     assert "p35@example.com" not in active(synced)
+
+
+@pytest.fixture
+def read_changes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Grows by each change that is read back from a stage or a hold."""
+    found: list[str] = []
+    real = rows.change_of
+
+    def counted(text: str) -> Change:
+        found.append(text)
+        return real(text)
+
+    for module in (stage_spool, holds):
+        monkeypatch.setattr(module, "change_of", counted)
+    return found
+
+
+def test_many_holds_read_no_change_more_than_twice_and_a_run_beside_them_none(
+    tmp_path: Path, read_changes: list[str]
+) -> None:
+    names = [f"Team {number:02}" for number in range(12)]
+    with rig(tmp_path, users=0, groups=0, pushed=names) as made:
+        world = made.okta.world
+        people = [world.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(13)]
+        for name in names:
+            world.create_group(name, members=people[:6])
+        made.sync()
+        for name in names:
+            for person in people[:6]:
+                world.remove_member(name, person)
+        read_changes.clear()
+
+        assert len(made.sync(code=3)["holds"]) == 12
+        assert len(read_changes) <= 2 * 72  # stored, and written into no more than one document
+
+        world.update_profile("p12@example.com", lastName="Renamed")
+        read_changes.clear()
+        assert made.sync("--user", "p12@example.com")["summary"]["applied"] == {"update_user": 1}
+        assert len(read_changes) == 1
+        world.unassign("p12@example.com")
+        read_changes.clear()
+        assert made.sync("--user", "p12@example.com")["summary"]["applied"] == {"deactivate_user": 1}
+        assert len(read_changes) == 1
