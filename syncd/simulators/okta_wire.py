@@ -51,6 +51,7 @@ class OktaKnobs:
     rest), counted in windows of `window_seconds`. `ssws_scopes`: what the API token may read (None: all).
     `next_drops`: parameters that next links leave out, as recorded of Okta (`expand`). `members_limit`: the largest
     `limit` that member lists take.
+    `page_size`: a page holds at most that many, whatever `limit` asks for (0: as asked).
     `list_lag`: seconds by list (LISTS; `*` for all but `own_groups`) by which what a list shows is older than what the
     object itself shows. `stamp_lag_seconds`: the same for `lastMembershipUpdated`, wherever it is shown.
     """
@@ -68,6 +69,7 @@ class OktaKnobs:
     limits: Mapping[str, int] | None = None
     window_seconds: float = 60.0
     ssws_scopes: tuple[str, ...] | None = None
+    page_size: int = 0
     list_lag: Mapping[str, float] | None = None
     stamp_lag_seconds: float = 0.0
     next_drops: tuple[str, ...] = ()
@@ -190,6 +192,7 @@ def page(
     neither shift nor repeat others.
     """
     cursor = call.query.get("after")
+    limit = min(limit, knobs.page_size or limit)
     found: list[str] = []
     source: Iterator[str] = ids.after(None if cursor is None else position_of(cursor))
     for identity in source:

@@ -117,6 +117,15 @@ def test_the_last_page_may_be_empty(okta: OktaSimulator, reader: Client) -> None
     assert [len(page) for page in reader.pages(f"{APP}/users?limit=3")] == [3, 0]
 
 
+def test_pages_may_be_smaller_than_asked_for(okta: OktaSimulator, reader: Client) -> None:
+    okta.set_knobs(page_size=2)
+
+    first = reader.get(f"{APP}/users?limit=500")
+
+    assert (len(first.json()), "next" in first.links) == (2, True)
+    assert len(reader.get(first.links["next"]["url"]).json()) == 1
+
+
 @pytest.mark.parametrize(
     "path",
     [f"{APP}/users?limit=501", f"{APP}/users?limit=0", f"{APP}/groups?limit=201", f"{APP}/groups?limit=19",
