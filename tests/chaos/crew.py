@@ -1,0 +1,380 @@
+"""One connection of the daemon whose cycles run at the same time, each in a thread, under a conductor.
+
+The conductor holds answers of Okta at latches; `quiet` returns when nothing moves any more: every cycle has ended, or
+waits for its turn or for an answer that is held. So what happens between two answers is chosen, not raced for.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from syncd.engine.job import Job
+from syncd.engine.repair import repair
+from syncd.engine.run import sync
+from syncd.engine.selection import Selection
+from syncd.errors import SyncdError
+from syncd.model import Absent
+from syncd.redact import Redactor
+from syncd.service import connection as service
+from syncd.service.board import ConnectionBoard
+from syncd.service.connection import ServedConnection, Surroundings
+from syncd.settings import ConnectionSettings
+from syncd.simulators.exchange import Call, Reply
+from syncd.simulators.okta import OktaSimulator
+from syncd.simulators.split import SplitSimulator
+from syncd.wiring import open_job
+from tests.chaos.oracle import holdings
+from tests.chaos.timeline import Key, Timeline, Write, differences, held, wanted
+
+_STILL = 5
+"""So often in a row nothing may have moved before it is called quiet."""
+_PATIENCE = 20.0
+_LISTS = ("app_users", "app_groups", "groups", "mappings", "members")
+
+
+class Ticks:
+    """A clock that only orders."""
+
+    def __init__(self) -> None:
+        self._lock, self._now = threading.Lock(), 0
+
+    def __call__(self) -> int:
+        with self._lock:
+            self._now += 1
+            return self._now
+
+
+class WitnessedSplit(SplitSimulator):
+    """Keeps what each request changed."""
+
+    def __init__(self, *args: Any, ticks: Ticks, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.writes: list[Write] = []
+        self.twins: list[str] = []
+        self._ticks = ticks
+
+    def answer(self, call: Call) -> Reply:
+        if call.method == "GET":
+            return super().answer(call)
+        with self.world.lock:
+            before, started = held(holdings(self.world)), self._ticks()
+            reply = super().answer(call)
+            try:
+                after = held(holdings(self.world))
+            except AssertionError as twins:
+                self.twins.append(str(twins))
+                return reply
+            for key, value in differences(before, after):
+                self.writes.append(Write(key, value, started, self._ticks()))
+        return reply
+
+
+@dataclass
+class Asked:
+    """One object that was asked for by id: since when it was under way, and what it told about."""
+
+    keys: Callable[[Key], bool]
+    at: int
+
+
+@dataclass
+class Actor:
+    """One cycle in its thread."""
+
+    name: str
+    began: int
+    thread: threading.Thread = field(default_factory=threading.Thread)
+    asked: list[Asked] = field(default_factory=list)
+    ended: int | None = None
+    waiting: bool = False
+    reading: int = 0
+    error: BaseException | None = None
+
+    @property
+    def blocked(self) -> bool:
+        return self.ended is not None or self.waiting or self.reading > 0
+
+
+class Turn:
+    """The turn of a connection, which tells who waits for it."""
+
+    def __init__(self, me: Callable[[], Actor | None]) -> None:
+        self._lock, self._me = threading.Lock(), me
+
+    def __enter__(self) -> None:
+        actor = self._me()
+        if actor is not None:
+            actor.waiting = True
+        self._lock.acquire()
+        if actor is not None:
+            actor.waiting = False
+
+    def __exit__(self, *exc: object) -> None:
+        self._lock.release()
+
+    acquire = __enter__
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+class WatchedSource:
+    """Okta as one cycle sees it; notes what it asked for by id."""
+
+    def __init__(self, source: Any, actor: Actor, ticks: Ticks) -> None:
+        self._source, self._actor, self._ticks = source, actor, ticks
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._source, name)
+        if name in _LISTS:
+            return lambda *args: _Pages(found(*args), self._under_way)
+        return self._reading(found) if callable(found) else found
+
+    def _reading(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*args: Any, **options: Any) -> Any:
+            with self._under_way():
+                return call(*args, **options)
+
+        return called
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
+        self._actor.reading += 1
+        try:
+            yield
+        finally:
+            self._actor.reading -= 1
+
+    def _note(self, keys: Callable[[Key], bool], at: int) -> None:
+        self._actor.asked.append(Asked(keys, at))
+
+    def app_user(self, okta_id: str) -> Any:
+        at = self._ticks()
+        with self._under_way():
+            found = self._source.app_user(okta_id)
+        self._note(_person(okta_id, groups_too=isinstance(found, Absent)), at)
+        return found
+
+    def people(self, okta_ids: Sequence[str], *, with_groups: bool) -> Iterator[Any]:
+        at = self._ticks()
+        for person in _Pages(self._source.people(okta_ids, with_groups=with_groups), self._under_way):
+            knows_groups = isinstance(person.answer, Absent) or person.groups is not None
+            self._note(_person(person.okta_id, groups_too=knows_groups), at)
+            yield person
+
+    def group(self, okta_id: str) -> Any:
+        at = self._ticks()
+        with self._under_way():
+            found = self._source.group(okta_id)
+        self._note(lambda key: key == ("group", okta_id), at)
+        return found
+
+
+def _person(okta_id: str, *, groups_too: bool) -> Callable[[Key], bool]:
+    kinds = ("active", "userName", "name", "member") if groups_too else ("active", "userName", "name")
+    return lambda key: key[0] in kinds and key[-1] == okta_id
+
+
+class _Pages:
+    """A listing whose pages are waited for in sight of the conductor."""
+
+    def __init__(self, listing: Any, under_way: Callable[[], Any]) -> None:
+        self._listing, self._under_way = listing, under_way
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._listing, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        pages = iter(self._listing)
+        while True:
+            with self._under_way():
+                page = next(pages, None)
+            if page is None:
+                return
+            yield page
+
+
+class Crew:
+    """The connection and its cycles."""
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        okta: OktaSimulator,
+        split: WitnessedSplit,
+        clock: Callable[[], datetime],
+        ticks: Ticks,
+    ) -> None:
+        self.okta, self.split, self.ticks, self.clock = okta, split, ticks, clock
+        self.timeline = Timeline()
+        self.actors: list[Actor] = []
+        self._written: dict[Key, Write] = {}
+        self.said: list[str] = []
+        self.failures: list[str] = []
+        self._mine = threading.local()
+        around = Surroundings(
+            event=self._event,
+            redactor=Redactor(),
+            hurry=lambda *_: None,
+            on_closed=lambda: None,
+            clock=clock,
+        )
+        self.connection = ServedConnection(settings, ConnectionBoard(settings.name), around)
+        self.connection._turn = Turn(self._me)  # type: ignore[assignment]
+        self.note(self.ticks())
+
+    def _event(self, level: str, event: str, **fields: Any) -> None:
+        self.said.append(f"{level} {event} {fields}")
+        if "crashed" in event or "could not be run" in event:
+            self.failures.append(f"{event} {fields}")
+
+    def _me(self) -> Actor | None:
+        return getattr(self._mine, "actor", None)
+
+    @contextmanager
+    def opened(self) -> Iterator[Crew]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(service, "open_job", self._open_job)
+            self.connection.open()
+            try:
+                yield self
+            finally:
+                self.okta.reset_faults()
+                self.split.reset_faults()
+                self.join()
+                self.connection.retire()
+
+    @contextmanager
+    def _open_job(self, settings: ConnectionSettings, **options: Any) -> Iterator[Job]:
+        with open_job(settings, **options) as job:
+            actor = self._me()
+            yield job if actor is None else replace(job, source=WatchedSource(job.source, actor, self.ticks))
+
+    # what happens
+
+    def note(self, began: int) -> None:
+        """What Okta wants now; some moment since `began` it became so."""
+        self.timeline.note(wanted(self.okta.world), began=began, ended=self.ticks())
+
+    def start(self, kind: str, selection: Selection | None = None) -> Actor:
+        """A cycle begins: full, delta, drift, or what a person asks for: targeted, repair."""
+        actor = Actor(kind, self.ticks())
+        works: dict[str, Callable[[], object]] = {
+            "full": self.connection.full,
+            "delta": self.connection.delta,
+            "drift": self.connection.drift,
+            "targeted": lambda: self._asked_for(lambda job: sync(job, selection or Selection(full=True))),
+            "repair": lambda: self._asked_for(lambda job: repair(job, selection or Selection(full=True))),
+        }
+
+        def run() -> None:
+            self._mine.actor = actor
+            try:
+                works[kind]()
+            except SyncdError as error:
+                self.said.append(f"{kind}: {error.message}")
+            except BaseException as error:  # noqa: BLE001  (the conductor raises it)
+                actor.error = error
+            finally:
+                actor.ended = self.ticks()
+
+        actor.thread = threading.Thread(target=run, name=kind)
+        self.actors.append(actor)
+        actor.thread.start()
+        return actor
+
+    def _asked_for(self, work: Callable[[Job], object]) -> None:
+        """As the commands do, on the daemon's store."""
+        with self._open_job(
+            self.connection.settings,
+            writing=True,
+            observer=_Silent(),
+            redactor=Redactor(),
+            clock=self.clock,
+            store=self.connection._held.store,
+            turn=self.connection._turn,
+        ) as job:
+            work(job)
+
+    def quiet(self) -> None:
+        """Waits until nothing moves."""
+        still, deadline = 0, time.monotonic() + _PATIENCE
+        while still < _STILL:
+            still = still + 1 if self._is_quiet() else 0
+            assert time.monotonic() < deadline, [(a.name, a.waiting, a.reading) for a in self.alive]
+            time.sleep(0.001)
+
+    def _is_quiet(self) -> bool:
+        if not self.alive:
+            return True
+        servers = (self.okta, self.split)
+        held_there = sum(len(server.latches.waiting()) for server in servers)
+        running = sum(server._running for server in servers)
+        reading = sum(actor.reading > 0 and not actor.waiting for actor in self.alive)
+        return held_there == running >= reading > 0 and all(actor.blocked for actor in self.alive)
+
+    @property
+    def alive(self) -> list[Actor]:
+        return [actor for actor in self.actors if actor.ended is None]
+
+    def join(self) -> None:
+        for actor in self.actors:
+            actor.thread.join(_PATIENCE)
+            assert not actor.thread.is_alive(), actor
+            if actor.error is not None:
+                raise actor.error
+
+    # what is judged
+
+    def harm(self, *, lagging: bool) -> list[str]:
+        """Writes of what nobody can have wanted, as far as syncd could know. What was judged is not judged again."""
+        found = list(self.split.twins)
+        writes, self.split.writes = self.split.writes, []
+        for write in writes:
+            since = self._knew_since(write, lagging=lagging)
+            values = self.timeline.values(write.key, since, write.ended)
+            if write.value not in values:
+                found.append(f"{write} at {write.started}, but Okta has had {values} since {since}")
+            self._written[write.key] = write
+        return found
+
+    def _knew_since(self, write: Write, *, lagging: bool) -> float:
+        """Since when what syncd knew of this was so at the least: since it took it away, which it does by evidence of
+        that moment only; since a cycle that had ended asked for the object by id; since the oldest cycle that ran
+        began, unless that read lists which lag.
+        """
+        known: list[float] = [0]
+        last = self._written.get(write.key)
+        if last is not None and (last.value is None or not lagging):
+            known.append(last.started)
+        for actor in self.actors:
+            if actor.ended is not None and actor.ended < write.started:
+                known += [asked.at for asked in actor.asked if asked.keys(write.key)]
+        if write.value is None or not lagging:
+            ran = [a.began for a in self.actors if a.ended is None or a.ended > write.started]
+            known.append(min(ran))
+        return max(known)
+
+
+class _Silent:
+    """Hears nothing."""
+
+    def phase(self, name: str, total: int | None = None) -> None:
+        pass
+
+    def advance(self, count: int = 1) -> None:
+        pass
+
+    def event(self, level: str, event: str, **fields: object) -> None:
+        pass
+
+
+__all__ = ["Actor", "Crew", "Ticks", "WitnessedSplit"]
