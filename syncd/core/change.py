@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -37,6 +37,21 @@ class ChangeKind(StrEnum):
 
 
 RANK: Mapping[ChangeKind, int] = {kind: rank for rank, kind in enumerate(ChangeKind)}
+PHASES: Sequence[Sequence[ChangeKind]] = (
+    (
+        ChangeKind.ADOPT_USER,
+        ChangeKind.CREATE_USER,
+        ChangeKind.REACTIVATE_USER,
+        ChangeKind.UPDATE_USER,
+    ),
+    (ChangeKind.CREATE_GROUP, ChangeKind.LINK_GROUP, ChangeKind.RENAME_GROUP),
+    (ChangeKind.ADD_MEMBER,),
+    (ChangeKind.REMOVE_MEMBER,),
+    (ChangeKind.DEACTIVATE_USER,),
+    (ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP),
+)
+"""One ends before the next begins; the changes of one are written at the same time."""
+PHASE: Mapping[ChangeKind, int] = {kind: number for number, kinds in enumerate(PHASES) for kind in kinds}
 REMOVALS = frozenset(
     {
         ChangeKind.DEACTIVATE_USER,
@@ -79,6 +94,8 @@ class Change:
     user: str | None = None
     note: str = ""
     """What else a person should know before this is applied (on Harness: deactivation removes the user)."""
+    via: str | None = None
+    """The temporary name under which the object is put first, because others wait for the name that it has."""
 
     def __post_init__(self) -> None:
         if self.kind in REMOVALS and not isinstance(self, Removal):
@@ -141,6 +158,8 @@ def change_document(change: Change) -> dict[str, Any]:
         document["evidence"] = str(change.evidence)
     if change.note:
         document["note"] = change.note
+    if change.via is not None:
+        document["via"] = change.via
     return document
 
 
@@ -160,6 +179,7 @@ def change_from_document(document: Mapping[str, Any]) -> Change:
         "group": _text(document["group"]) if membership else None,
         "user": _text(document["user"]) if membership else None,
         "note": _text(document.get("note", "")),
+        "via": None if document.get("via") is None else _text(document["via"]),
     }
     if kind in REMOVALS:
         fields["evidence"] = Witnessed(_text(document["evidence"]))

@@ -32,6 +32,7 @@ from syncd.core.evidence import AskedByOperator, Evidence, SaidByOkta
 from syncd.core.flavors import deactivation_note, group_name_problem
 from syncd.core.match import MatchedUser
 from syncd.core.names import look_alike_key
+from syncd.core.order import group_name_freed
 from syncd.model import (
     Asked,
     Attributes,
@@ -48,12 +49,18 @@ from syncd.model import (
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An object that is left alone, and why. `kind` is a short word for machines."""
+    """An object that is left alone, and why. `kind` is a short word for machines.
+
+    `about` is "user" or "group". `waits_for` holds the keys of the names at the target whose end may end it too (see
+    `core.waiting`).
+    """
 
     kind: str
     okta_id: str
     name: str
     reason: str
+    about: str = "user"
+    waits_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +272,8 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
     known, wanted = case.known, case.wanted
     if known is not None and known.released:
         reason = "released or unlinked by hand: left alone, and its members too, until `syncd link`"
-        return Decision(skipped=[Skipped("released", case.okta_id, known.wanted.name, reason)], still=True)
+        released = Skipped("released", case.okta_id, known.wanted.name, reason, "group")
+        return Decision(skipped=[released], still=True)
     pushed = known.pushed if known else None
     if pushed is not None and case.asked is not None and case.asked.what != "link":
         return _unlink_by_hand(case.okta_id, pushed, case.asked, policy)
@@ -275,12 +283,8 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
         name, on_removal = pushed.name, (wanted or known.wanted).on_removal
         reason = wanted.reason if wanted else "no rule names this group any more"
         if evidence is None:
-            return Decision(
-                skipped=[
-                    Skipped("unconfirmed", case.okta_id, name, f"{reason}; a second look did not confirm it")
-                ],
-                still=True,
-            )
+            reason = f"{reason}; a second look did not confirm it"
+            return Decision(skipped=[Skipped("unconfirmed", case.okta_id, name, reason, "group")], still=True)
         if on_removal == "delete" and name in policy.protected_groups:
             on_removal, reason = "keep", f"{reason}; protected, so it is kept at the target"
         kind = ChangeKind.DELETE_GROUP if on_removal == "delete" else ChangeKind.UNLINK_GROUP
@@ -296,10 +300,10 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
         )
         return Decision([removal], still=True)
     if wanted.state is GroupState.FROZEN:
-        return Decision(
-            skipped=[Skipped("frozen", case.okta_id, wanted.name or wanted.okta_id, wanted.reason)],
-            still=True,
-        )
+        name = wanted.name or wanted.okta_id
+        waits_for = (group_name_freed(policy.flavor, wanted.target_name),)
+        frozen = Skipped("frozen", case.okta_id, name, wanted.reason, "group", waits_for)
+        return Decision(skipped=[frozen], still=True)
     if pushed is None:
         return NeedsMatch()
     if not wanted.rename or wanted.target_name == pushed.name:
@@ -308,7 +312,7 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
     if problem is None and pushed.name in policy.protected_groups:
         problem = f'"{pushed.name}" is protected and is never renamed'
     if problem:
-        return Decision(skipped=[Skipped("refused_name", case.okta_id, wanted.name, problem)])
+        return Decision(skipped=[Skipped("refused_name", case.okta_id, wanted.name, problem, "group")])
     change = Change(
         ChangeKind.RENAME_GROUP,
         case.okta_id,

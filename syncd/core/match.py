@@ -33,15 +33,30 @@ class NoMatch:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
+    """`holder`: the Okta id of whoever has the name, when that is what is in the way."""
+
     reason: str
+    holder: str | None = None
 
 
 Owner = Callable[[str], str | None]
 """SCIM id to the Okta id that we manage it for, None when we manage it for nobody."""
+Leaving = Callable[[str], bool]
+"""Whether the object of this Okta id gives its name up before anybody is given it."""
+
+
+def nobody_leaves(_: str) -> bool:
+    return False
 
 
 def match_user(
-    okta_id: str, user_name: str, candidates: Sequence[RemoteUser], owner: Owner, *, exact_names: bool
+    okta_id: str,
+    user_name: str,
+    candidates: Sequence[RemoteUser],
+    owner: Owner,
+    *,
+    exact_names: bool,
+    leaving: Leaving = nobody_leaves,
 ) -> MatchedUser | NoMatch | Conflict:
     """Raises nothing; several equally good candidates are a Conflict."""
     unique = {remote.scim_id: remote for remote in candidates}
@@ -60,6 +75,7 @@ def match_user(
         return MatchedUser(ours[0], "externalId")
     if ours:
         return Conflict(f"{len(ours)} accounts at the target carry the externalId {okta_id}")
+    foreign = [(remote, other) for remote, other in foreign if not leaving(other)]
     return _by_name(user_name, free, foreign, exact_names=exact_names)
 
 
@@ -83,10 +99,11 @@ def _by_name(
         kind = likeness(remote.user_name, user_name)
         if kind is Likeness.ALIKE:
             return Conflict(
-                f"{_taken_for(remote.user_name, user_name)}; it belongs to another Okta user ({other})"
+                f"{_taken_for(remote.user_name, user_name)}; it belongs to another Okta user ({other})", other
             )
         if kind is not Likeness.DIFFERENT:
-            return Conflict(f"{remote.user_name} at the target belongs to another Okta user ({other})")
+            reason = f"{remote.user_name} at the target belongs to another Okta user ({other})"
+            return Conflict(reason, other)
     if alike:
         return Conflict(_taken_for(alike[0].user_name, user_name))
     if not cased:
@@ -105,7 +122,13 @@ def _taken_for(there: str, wanted: str) -> str:
 
 
 def match_group(
-    okta_id: str, name: str, action: str, candidates: Sequence[RemoteGroup], owner: Owner
+    okta_id: str,
+    name: str,
+    action: str,
+    candidates: Sequence[RemoteGroup],
+    owner: Owner,
+    *,
+    leaving: Leaving = nobody_leaves,
 ) -> MatchedGroup | NoMatch | Conflict:
     """`action` as in WantedGroup. A "create" matches only a group that is already ours by externalId."""
     unique = {remote.scim_id: remote for remote in candidates}
@@ -115,6 +138,8 @@ def match_group(
     if len(ours) > 1:
         return Conflict(f"{len(ours)} groups at the target carry the externalId {okta_id}")
     named = [remote for remote in unique.values() if remote.name == name]
+    if action != "link":
+        named = [remote for remote in named if not leaving(owner(remote.scim_id) or "")]
     if not named:
         if action == "link":
             return Conflict(

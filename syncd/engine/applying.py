@@ -13,9 +13,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
 
-from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
-from syncd.core.names import letter_case_key
+from syncd.core.change import MEMBERSHIPS, PHASES, Change, ChangeKind
+from syncd.core.order import NO_ORDER, Order
 from syncd.engine.flight import Flight
+from syncd.engine.in_order import InOrder
 from syncd.engine.job import Job
 from syncd.engine.last_member import LastMembers
 from syncd.engine.quarantine import RELINK, RELINK_HINT
@@ -24,20 +25,6 @@ from syncd.engine.vanishing import Vanishing
 from syncd.engine.writing import Outcome, Unit, execute, is_unanswered
 from syncd.errors import AccessDenied, ConnectionSick, LockLost, RefusedError, SyncdError, TemporaryError
 from syncd.ports import Settled, Stage
-
-PHASES: Sequence[Sequence[ChangeKind]] = (
-    (
-        ChangeKind.ADOPT_USER,
-        ChangeKind.CREATE_USER,
-        ChangeKind.REACTIVATE_USER,
-        ChangeKind.UPDATE_USER,
-    ),
-    (ChangeKind.CREATE_GROUP, ChangeKind.LINK_GROUP, ChangeKind.RENAME_GROUP),
-    (ChangeKind.ADD_MEMBER,),
-    (ChangeKind.REMOVE_MEMBER,),
-    (ChangeKind.DEACTIVATE_USER,),
-    (ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP),
-)
 
 IN_FLIGHT_LASTS = 8.0
 """Seconds for which writes in flight are waited for once a stop was asked for."""
@@ -56,6 +43,7 @@ class Applying:
     run_id: str
     allow: AbstractSet[str] = frozenset()
     """Names of the limits that were raised for this run."""
+    order: Order = NO_ORDER
     applied: dict[ChangeKind, int] = field(default_factory=dict)
     failed: dict[ChangeKind, int] = field(default_factory=dict)
     deferred: dict[ChangeKind, int] = field(default_factory=dict)
@@ -68,9 +56,11 @@ class Applying:
     vanished: int = 0
     """Known accounts that had another id, or none, and were found or made again."""
     vanishing: Vanishing = field(init=False)
+    sequence: InOrder = field(init=False)
 
     def __post_init__(self) -> None:
         self.vanishing = Vanishing(self.job)
+        self.sequence = InOrder(self.order)
 
     def run(self, stage: Stage) -> None:
         """Applies every change of the stage that is not held."""
@@ -78,11 +68,44 @@ class Applying:
         self.job.observer.phase("writing", sum(counts.values()))
         pool = ThreadPoolExecutor(self.job.settings.split.concurrency, "write")
         try:
-            for kinds in PHASES:
-                if any(counts.get(kind) for kind in kinds) and not self.abandoned:
-                    self._rounds(pool, self._keeping_last_members(kinds, stage.changes(kinds=kinds)))
+            for turn in range(self.sequence.turns):
+                for kinds in PHASES:
+                    if any(counts.get(kind) for kind in kinds) and not self.abandoned:
+                        self._steps(pool, stage, turn, kinds)
         finally:
             pool.shutdown(wait=not self.abandoned, cancel_futures=True)
+
+    def _steps(self, pool: ThreadPoolExecutor, stage: Stage, turn: int, kinds: Sequence[ChangeKind]) -> None:
+        """One phase of one turn. What waits for nobody goes first, and together; then whoever waited for that."""
+        if turn == 0 and self.order.detours:
+            self._phase(pool, self._batches(self.sequence.detours(stage.detours(kinds))))
+        for step in range(self.sequence.steps(turn, kinds)):
+            if self.abandoned:
+                return
+            changes = self._keeping_last_members(kinds, stage.changes_at(turn, step, kinds))
+            self._phase(pool, self._batches(self._whose_turn_it_is(changes)))
+        for back, undone in self.sequence.ways_back(stage, kinds):
+            self._phase(pool, iter([[back]]))
+            if undone is not None:
+                self.applied[undone.kind] -= 1
+                self.deferred[undone.kind] = self.deferred.get(undone.kind, 0) + 1
+
+    def _whose_turn_it_is(self, changes: Iterable[Change]) -> Iterator[Change]:
+        """Without those whose name was not left, because what they wait for was not applied."""
+        for change in changes:
+            if self.sequence.may_go(change):
+                yield change
+                continue
+            self.deferred[change.kind] = self.deferred.get(change.kind, 0) + 1
+            self.job.observer.advance()
+            self.job.observer.event(
+                "warning",
+                "not applied",
+                kind=change.kind.value,
+                object=change.name,
+                run=self.run_id,
+                error="the name that it takes was not left; it is still wanted",
+            )
 
     def _keeping_last_members(
         self, kinds: Sequence[ChangeKind], changes: Iterable[Change]
@@ -109,37 +132,6 @@ class Applying:
                 run=self.run_id,
                 error=reason,
             )
-
-    def _rounds(self, pool: ThreadPoolExecutor, changes: Iterable[Change]) -> None:
-        """One phase. Whoever wants a name that somebody else still has at the target waits until it has become free;
-        those who want each other's names are sent all the same, and hear what the target says.
-        """
-        waited = -1
-        while True:
-            later: list[Change] = []
-            self._phase(pool, self._batches(self._with_free_names(changes, later)))
-            if not later or self.abandoned:
-                return
-            if len(later) == waited:
-                self._phase(pool, self._batches(later))
-                return
-            changes, waited = later, len(later)
-
-    def _with_free_names(self, changes: Iterable[Change], later: list[Change]) -> Iterator[Change]:
-        for change in changes:
-            name = change.after.get("userName") if change.kind is ChangeKind.UPDATE_USER else None
-            if isinstance(name, str) and self._is_taken(name, change.okta_id):
-                later.append(change)
-            else:
-                yield change
-
-    def _is_taken(self, name: str, okta_id: str) -> bool:
-        others = (known for known in self.job.store.find_users(name) if known.okta_id != okta_id)
-        return any(
-            letter_case_key(str(known.pushed.attributes.get("userName", ""))) == letter_case_key(name)
-            for known in others
-            if known.pushed is not None
-        )
 
     def _batches(self, changes: Iterable[Change]) -> Iterator[list[Change]]:
         """Memberships travel together, by group, at most `member_batch` at a time; everything else alone."""
@@ -171,6 +163,8 @@ class Applying:
 
     def _execute(self, unit: Unit) -> Sequence[Outcome]:
         """In a worker. What was journalled and not begun when writing ended is not begun any more."""
+        if refused := self.sequence.refused.get(unit.changes[0].id):
+            return [Outcome(unit.changes[0], error=refused, status=getattr(refused, "status", None))]
         if self.stopped is None and not self.job.cancelled():
             outcomes = execute(self.job, unit)
             for outcome in outcomes:  # at once, for all workers: one refused token is enough
@@ -227,8 +221,9 @@ class Applying:
             self.stopped is not None and isinstance(error, AccessDenied | ConnectionSick | LockLost)
         )
         tally = self.applied if error is None else self.deferred if deferred else self.failed
-        tally[change.kind] = tally.get(change.kind, 0) + 1
-        self.job.observer.advance()
+        if self.sequence.ended(change, error, deferred=deferred):
+            tally[change.kind] = tally.get(change.kind, 0) + 1
+            self.job.observer.advance()
         fields = {"kind": change.kind.value, "object": change.name, "group": change.group, "run": self.run_id}
         if error is None:
             self.vanished += outcome.note.startswith(("the account was gone", "the id was gone"))

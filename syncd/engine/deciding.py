@@ -20,8 +20,9 @@ from syncd.core.diff import (
 )
 from syncd.core.evidence import SaidByOkta
 from syncd.core.names import rivalry
+from syncd.core.order import NAME_RULES, leaves
 from syncd.engine.job import Job, scope_changed
-from syncd.engine.matching import GroupFinder, UserFinder
+from syncd.engine.matching import GroupFinder, UserFinder, name_conflict
 from syncd.engine.planning import Planning, group_name
 from syncd.engine.reading import Reading
 from syncd.engine.selection import BY_ID_AT_MOST
@@ -73,6 +74,8 @@ def plan_users(planning: Planning, departures: Departures) -> None:
         if decision.left and case.known is not None:
             planning.left[case.okta_id] = case.known.left_at or planning.policy.now
         planning.add(decision, case.okta_id)
+    for okta_id, decision in finder.put_off():
+        planning.add(decision, okta_id)
 
 
 def _departed(case: UserCase) -> bool:
@@ -87,8 +90,7 @@ def _takes_a_name(case: UserCase) -> bool:
 
 
 def _rivalry(wanted: WantedUser, rivals: Mapping[str, str]) -> Decision:
-    reason = f"{rivalry(wanted.user_name, rivals)}: neither is changed"
-    return Decision(skipped=[Skipped("conflict", wanted.okta_id, wanted.user_name, reason)], still=True)
+    return name_conflict(wanted, f"{rivalry(wanted.user_name, rivals)}: neither is changed")
 
 
 def plan_groups(planning: Planning) -> None:
@@ -102,7 +104,13 @@ def plan_groups(planning: Planning) -> None:
         witness = group_witness(planning.job, planning.reading, case)
         decided.append((case, decide_group(case, planning.policy, witness)))
     unlinked = sum(isinstance(decision, NeedsMatch) for _, decision in decided)
-    finder = GroupFinder(planning, listing=unlinked > BY_ID_AT_MOST)
+    rules = NAME_RULES[planning.policy.flavor]
+    leaving = {
+        case.okta_id
+        for case, decision in decided
+        if isinstance(decision, Decision) and any(leaves(change, rules) for change in decision.changes)
+    }
+    finder = GroupFinder(planning, listing=unlinked > BY_ID_AT_MOST, leaving=leaving)
     for case, outcome in decided:
         decision = outcome
         if isinstance(decision, NeedsMatch):

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import islice
 
 from syncd.core.change import Change, ChangeKind
 from syncd.core.counting import counted
 from syncd.core.diff import (
+    NOTHING,
     Decision,
+    Policy,
     Skipped,
     adopt_user,
     create_user,
 )
 from syncd.core.flavors import RESERVED, group_name_problem
-from syncd.core.match import Conflict, MatchedGroup, MatchedUser, NoMatch, match_group, match_user
+from syncd.core.match import (
+    Conflict,
+    MatchedGroup,
+    MatchedUser,
+    NoMatch,
+    match_group,
+    match_user,
+    nobody_leaves,
+)
+from syncd.core.order import NAME_RULES, group_name_freed, leaves, user_name_freed
 from syncd.engine.planning import Planning
 from syncd.engine.selection import BY_ID_AT_MOST
 from syncd.errors import NotFound
@@ -39,25 +51,39 @@ class UserFinder:
         self._target = planning.job.target
         self._listed: bool | None = None
         self._complete = False
+        self._put_off: list[tuple[WantedUser, Sequence[RemoteUser]]] = []
 
-    def decide(self, wanted: WantedUser) -> Decision:
+    def decide(self, wanted: WantedUser, candidates: Sequence[RemoteUser] | None = None) -> Decision:
+        """`candidates`: what was found before, for who was put off."""
         policy = self._planning.policy
-        match = self._match(wanted)
+        match = self._match(wanted, candidates)
         if isinstance(match, NoMatch) and self._may_be_missed(wanted):
             self._list()
-            match = self._match(wanted)
+            match = self._match(wanted, None if candidates is None else self._candidates(wanted))
         match match:
             case NoMatch():
                 return create_user(wanted, policy)
-            case Conflict(reason):
-                return Decision(
-                    skipped=[Skipped("conflict", wanted.okta_id, wanted.user_name, reason)], still=True
-                )
+            case Conflict(reason, holder):
+                if holder is not None and candidates is None:
+                    self._put_off.append((wanted, self._candidates(wanted)))
+                    return NOTHING
+                return name_conflict(wanted, reason)
             case MatchedUser():
                 self._planning.stage.will_link_user(wanted.okta_id, match.remote.scim_id)
                 return adopt_user(wanted, match, policy)
 
-    def _match(self, wanted: WantedUser) -> MatchedUser | NoMatch | Conflict:
+    def put_off(self) -> Iterator[tuple[str, Decision]]:
+        """Those whose name somebody else has: decided once it is known who leaves a name in this plan."""
+        for wanted, candidates in self._put_off:
+            yield wanted.okta_id, self.decide(wanted, candidates)
+
+    def _leaves(self, okta_id: str) -> bool:
+        change = self._planning.stage.naming_change(okta_id)
+        return change is not None and leaves(change, NAME_RULES[self._planning.policy.flavor])
+
+    def _match(
+        self, wanted: WantedUser, candidates: Sequence[RemoteUser] | None = None
+    ) -> MatchedUser | NoMatch | Conflict:
         policy, store = self._planning.policy, self._planning.job.store
 
         def owner(scim_id: str) -> str | None:
@@ -67,9 +93,10 @@ class UserFinder:
         return match_user(
             wanted.okta_id,
             wanted.user_name,
-            self._candidates(wanted),
+            self._candidates(wanted) if candidates is None else candidates,
             owner,
             exact_names=policy.flavor == "split",
+            leaving=nobody_leaves if candidates is None else self._leaves,
         )
 
     def _may_be_missed(self, wanted: WantedUser) -> bool:
@@ -123,8 +150,10 @@ def list_into(listing: RemoteListing[RemoteUser], stage: Stage) -> bool:
 class GroupFinder:
     """Matches unlinked groups by externalId and by name, and applies the rules for names."""
 
-    def __init__(self, planning: Planning, *, listing: bool) -> None:
+    def __init__(self, planning: Planning, *, listing: bool, leaving: AbstractSet[str]) -> None:
+        """`leaving`: Okta ids of the groups that leave their names at the target in this plan."""
         self._planning = planning
+        self._leaving = leaving
         self._listed: list[RemoteGroup] = []
         self._complete = False
         if listing:
@@ -159,9 +188,13 @@ class GroupFinder:
             known = job.store.group_by_scim_id(scim_id)
             return known.okta_id if known else None
 
-        match match_group(wanted.okta_id, wanted.target_name, wanted.action, self._candidates(wanted), owner):
+        candidates = self._candidates(wanted)
+        leaving = self._leaving.__contains__
+        match match_group(
+            wanted.okta_id, wanted.target_name, wanted.action, candidates, owner, leaving=leaving
+        ):
             case Conflict(reason):
-                return _in_conflict(wanted, reason)
+                return _in_conflict(wanted, policy, reason)
             case NoMatch():
                 problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
                 return _refused(wanted, problem) if problem else Decision([_creation(wanted)])
@@ -172,19 +205,19 @@ class GroupFinder:
                 )
 
     def _link_by_hand(self, wanted: WantedGroup, asked: Asked) -> Decision:
-        store = self._planning.job.store
+        store, policy = self._planning.job.store, self._planning.policy
         try:
             remote = self._planning.job.target.group(asked.scim_id)
         except NotFound:
             reason = f'the group "{asked.name}" ({asked.scim_id}), linked by hand, is gone at the target'
-            return _in_conflict(wanted, f"{reason}: link another one, or unlink it")
+            return _in_conflict(wanted, policy, f"{reason}: link another one, or unlink it")
         owner = store.group_by_scim_id(remote.scim_id)
         if owner is not None and owner.okta_id != wanted.okta_id:
             reason = f'"{remote.name}" is linked to another Okta group, {owner.wanted.name} ({owner.okta_id})'
-            return _in_conflict(wanted, reason)
+            return _in_conflict(wanted, policy, reason)
         if remote.external_id and remote.external_id != wanted.okta_id:
             reason = f'"{remote.name}" belongs to another Okta group: its externalId is {remote.external_id}'
-            return _in_conflict(wanted, reason)
+            return _in_conflict(wanted, policy, reason)
         return self._link(wanted, remote, remote, f"linked by hand, asked for by {asked.by}")
 
     def _link(self, wanted: WantedGroup, remote: RemoteGroup, whole: RemoteGroup, reason: str) -> Decision:
@@ -196,7 +229,7 @@ class GroupFinder:
         strangers = stage.remote_strangers(wanted.okta_id)
         if strangers:
             left = f"{counted(strangers, 'member')} at the target not managed by syncd: left as they are"
-            skipped.append(Skipped("unmanaged_members", wanted.okta_id, remote.name, left))
+            skipped.append(Skipped("unmanaged_members", wanted.okta_id, remote.name, left, "group"))
         change = Change(
             ChangeKind.LINK_GROUP,
             wanted.okta_id,
@@ -209,12 +242,21 @@ class GroupFinder:
         return Decision([change], skipped)
 
 
-def _in_conflict(wanted: WantedGroup, reason: str) -> Decision:
-    return Decision(skipped=[Skipped("conflict", wanted.okta_id, wanted.name, reason)], still=True)
+def name_conflict(wanted: WantedUser, reason: str) -> Decision:
+    waits_for = (user_name_freed(wanted.user_name),)
+    skipped = Skipped("conflict", wanted.okta_id, wanted.user_name, reason, waits_for=waits_for)
+    return Decision(skipped=[skipped], still=True)
+
+
+def _in_conflict(wanted: WantedGroup, policy: Policy, reason: str) -> Decision:
+    waits_for = (group_name_freed(policy.flavor, wanted.target_name),)
+    skipped = Skipped("conflict", wanted.okta_id, wanted.name, reason, "group", waits_for)
+    return Decision(skipped=[skipped], still=True)
 
 
 def _refused(wanted: WantedGroup, problem: str) -> Decision:
-    return Decision(skipped=[Skipped("refused_name", wanted.okta_id, wanted.name, problem)], still=True)
+    skipped = Skipped("refused_name", wanted.okta_id, wanted.name, problem, "group")
+    return Decision(skipped=[skipped], still=True)
 
 
 def _creation(wanted: WantedGroup) -> Change:

@@ -7,13 +7,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from syncd.core.change import Change, ChangeKind
+from syncd.core.change import GROUP_KINDS, Change, ChangeKind
 from syncd.core.counting import counted
 from syncd.core.diff import (
     Decision,
     Policy,
     Skipped,
 )
+from syncd.core.order import NO_ORDER, Order
 from syncd.engine.job import Job
 from syncd.engine.reading import Reading
 from syncd.ports import Failure, Stage
@@ -38,6 +39,8 @@ class Planning:
     group_names: dict[str, str] = field(default_factory=dict)
     unsettled: AbstractSet[str] = frozenset()
     """Keys of objects of which nobody knows yet how the last write ended."""
+    order: Order = NO_ORDER
+    """Who is written before whom, once the changes are complete and checked."""
     group_ids: dict[str, str | None] = field(default_factory=dict)
     """SCIM ids of the groups in scope, None while there is none."""
 
@@ -66,16 +69,17 @@ class Planning:
 
     def add_change(self, change: Change) -> bool:
         """False when the very same wish failed lately and waits for its next try, or the last write is unsettled."""
+        about = "group" if change.kind in GROUP_KINDS else "user"
         if change.object_key in self.unsettled:
             reason = f"{change.kind} waits: nobody knows how the last write of it ended, and the target cannot be asked"
-            self.skipped.append(Skipped("unsettled", change.okta_id, change.name, reason))
+            self.skipped.append(Skipped("unsettled", change.okta_id, change.name, reason, about))
             return False
         if failure := self.waits(change):
             reason = (
                 f"{change.kind} failed {counted(failure.attempts, 'time')} ({failure.message}); "
                 f"next try {failure.next_attempt:%Y-%m-%d %H:%M:%S} UTC"
             )
-            self.skipped.append(Skipped("quarantined", change.okta_id, change.name, reason))
+            self.skipped.append(Skipped("quarantined", change.okta_id, change.name, reason, about))
             return False
         self.stage.add_change(change)
         return True

@@ -209,7 +209,8 @@ def _listed_groups(job: Job, reading: Reading) -> Iterable[OktaGroup]:
     for page in job.source.groups():
         stop_if_asked(job)
         for bad in page.bad:
-            reading.skipped.append(Skipped("unreadable", bad.okta_id or "", "", f"a group: {bad.problem}"))
+            problem = f"a group: {bad.problem}"
+            reading.skipped.append(Skipped("unreadable", bad.okta_id or "", "", problem, "group"))
         yield from page.records
 
 
@@ -366,4 +367,4 @@ def _nominate_unclaimed(job: Job, stage: Stage, reading: Reading, groups: Sequen
             stage.put_groups([replace(known.wanted, state=GroupState.GONE, reason=reason)])
         else:
             name = known.wanted.name if known else group_id
-            reading.skipped.append(Skipped("not_pushed", group_id, name, reason))
+            reading.skipped.append(Skipped("not_pushed", group_id, name, reason, "group"))

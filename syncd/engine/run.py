@@ -16,6 +16,7 @@ from syncd.engine.deciding import make_plan
 from syncd.engine.holding import hold_unsafe_changes
 from syncd.engine.job import SCOPE_KEY, Job, scope_changed
 from syncd.engine.naming import named_objects
+from syncd.engine.ordering import order_plan
 from syncd.engine.planned import Planned
 from syncd.engine.planning import Planning
 from syncd.engine.reading import ASSIGNMENTS_KEY, Reading, read_everything, read_selected
@@ -87,6 +88,7 @@ def planned_from(
         if more is not None:
             more(planning)
         holds = hold_unsafe_changes(planning, allow)
+        order_plan(planning)
         header = PlanHeader(
             connection=job.settings.name,
             kind=kind,
@@ -209,7 +211,8 @@ class CycleRun:
         forget_what_is_over(self.job.store, planned)
         if only is None:
             remember_holds(self.job.store, planned)
-        self.applying = applying = Applying(self.job, self.run_id, planned.header.allow.keys())
+        order = planned.planning.order
+        self.applying = applying = Applying(self.job, self.run_id, planned.header.allow.keys(), order)
         applying.run(planned.stage)
         if only is None:  # a saved plan reads its own objects, not everything
             self._remember(planned)

@@ -113,12 +113,18 @@ def _update_user(job: Job, unit: Unit) -> Outcome:
     known = unit.users[change.okta_id]
     whole = patched(known.pushed.attributes if known.pushed else {}, change.after)
     try:
-        applied = job.target.update_user(_known_id(change), change.before, change.after, whole)
+        applied = job.target.update_user(_known_id(change), _as_it_is(known, change), change.after, whole)
     except NotFound:
         unit.vanishing.user_is_gone(change.okta_id, change.name)
         return _found_again(job, known, change)
     active = known.pushed.active if known.pushed else True
     return _user_now(change, applied, whole, active=bool(change.after.get("active", active)))
+
+
+def _as_it_is(known: KnownUser, change: Change) -> Mapping[str, Json]:
+    """What the change begins with: after a detour no longer what the plan saw."""
+    pushed = known.pushed.attributes if known.pushed else {}
+    return {path: pushed.get(path, value) for path, value in change.before.items()}
 
 
 def _found_again(job: Job, known: KnownUser, change: Change) -> Outcome:

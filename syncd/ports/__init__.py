@@ -5,7 +5,7 @@ They speak values of `model` and `core`; no HTTP, no SQL, no rows. Adapters live
 
 from syncd.ports.observer import Observer
 from syncd.ports.source import Listing, LogPage, MemberPage, Page, Person, Source
-from syncd.ports.stage import Stage
+from syncd.ports.stage import Contested, Leaving, Stage
 from syncd.ports.store import (
     Decided,
     Due,
@@ -28,6 +28,7 @@ from syncd.ports.target import Applied, MemberOutcome, RemoteListing, Target, Ta
 
 __all__ = [
     "Applied",
+    "Contested",
     "Decided",
     "Due",
     "Effect",
@@ -36,6 +37,7 @@ __all__ = [
     "GroupPushed",
     "HoldRecord",
     "Intent",
+    "Leaving",
     "Listing",
     "LogPage",
     "MemberOutcome",

@@ -4,12 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from syncd.core.change import Change, ChangeKind
 from syncd.core.plan import Hold
 from syncd.model import Asked, GroupCase, KnownUser, MemberCase, RemoteUser, UserCase, WantedGroup, WantedUser
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """What a holder of a name does in this plan: the id and kind of the change, and the userName that it takes."""
+
+    change_id: str
+    kind: ChangeKind
+    takes: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contested:
+    """A planned change takes a userName that, whatever the letter case, somebody else has at the target, as far as is
+    remembered or as an adoption found it. `leaving` None: that somebody keeps it. `owner` and `holder` are Okta ids.
+    """
+
+    change_id: str
+    owner: str
+    kind: ChangeKind
+    takes: str
+    holder: str
+    holder_name: str
+    leaving: Leaving | None
 
 
 class Stage(Protocol):
@@ -167,6 +192,38 @@ class Stage(Protocol):
         self, *, hold_id: str | None = None, kinds: Iterable[ChangeKind] | None = None
     ) -> Iterator[Change]:
         """The planned changes in order of application; with `hold_id` those of one hold. Streamed."""
+        ...
+
+    def hold_memberships(self, okta_id: str, hold_id: str) -> None:
+        """Moves the planned memberships of this user or group to a hold, as `hold_changes` does."""
+        ...
+
+    def changes_at(self, turn: int, step: int, kinds: Iterable[ChangeKind]) -> Iterator[Change]:
+        """As `changes`, those of one turn and one step of it (see `core.order`). Streamed."""
+        ...
+
+    def detours(self, kinds: Iterable[ChangeKind]) -> Iterator[Change]:
+        """The planned changes that go by a temporary name. Streamed."""
+        ...
+
+    def naming_change(self, okta_id: str) -> Change | None:
+        """What is planned for this user and takes a userName, or deactivates; held or not."""
+        ...
+
+    def change(self, change_id: str) -> Change:
+        """A planned change by its id."""
+        ...
+
+    def contested(self) -> Iterator[Contested]:
+        """What is planned, not held, and takes a userName that somebody else has. Read at once: change nothing in the
+        stage meanwhile.
+        """
+        ...
+
+    def place_changes(self, places: Mapping[str, tuple[int, int]], vias: Iterable[Change]) -> None:
+        """Turn and step of planned changes, by id; their memberships go to the same turn. `vias` replace the changes
+        of their ids, and say by which temporary name they go.
+        """
         ...
 
     def has_change(self, change_id: str) -> bool:

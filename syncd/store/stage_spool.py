@@ -8,15 +8,71 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
-from syncd.core.change import RANK, Change, ChangeKind
+from syncd.core.change import PHASE, RANK, Change, ChangeKind
 from syncd.core.names import look_alike_key
 from syncd.core.plan import Hold
 from syncd.model import RemoteUser
-from syncd.store.rows import Row, change_of, change_text, remote_user, remote_user_document, searchable
+from syncd.ports.stage import Contested, Leaving
+from syncd.store.rows import (
+    Row,
+    change_of,
+    change_text,
+    pushed_name,
+    remote_user,
+    remote_user_document,
+    searchable,
+)
 from syncd.store.stage_file import StageFile
 from syncd.store.stage_judged import JudgedChanges
 
 _BUFFER = 500
+
+
+_COLUMNS = (
+    "id",
+    "rank",
+    "in_group",
+    "name",
+    "kind",
+    "okta_id",
+    "group_id",
+    "document",
+    "phase",
+    "owner",
+    "takes",
+    "takes_folded",
+    "leaves_folded",
+)
+_ADD = (
+    f"INSERT OR REPLACE INTO main.spool ({', '.join(_COLUMNS)})"  # noqa: S608  (constants)
+    f" VALUES ({', '.join('?' * len(_COLUMNS))})"
+)
+_IN_ORDER = "turn, phase, step, rank, in_group, name, id"
+
+# Who wants a userName that somebody else has: by what was pushed, or as an adoption leaves it. With what that
+# somebody does in this plan, if anything.
+_CONTESTED = """
+SELECT t.id, t.owner, t.kind, t.takes, h.okta_id, h.pushed_attributes, NULL, x.id, x.kind, x.takes
+FROM main.spool t JOIN store.users h ON h.pushed_folded_name = t.takes_folded AND h.okta_id <> t.owner
+LEFT JOIN main.spool x ON x.owner = h.okta_id AND x.hold_id IS NULL
+WHERE t.takes IS NOT NULL AND t.hold_id IS NULL
+UNION ALL
+SELECT t.id, t.owner, t.kind, t.takes, x.owner, NULL, x.document, x.id, x.kind, x.takes
+FROM main.spool x INDEXED BY spool_leaves
+JOIN main.spool t ON t.takes_folded = x.leaves_folded AND t.owner <> x.owner
+WHERE x.kind = 'adopt_user' AND x.leaves_folded IS NOT NULL AND x.hold_id IS NULL
+    AND t.takes IS NOT NULL AND t.hold_id IS NULL
+"""
+_LATE_MEMBERS = """
+UPDATE main.spool SET turn = ?1 WHERE phase IN (?2, ?3) AND turn < ?1
+    AND (okta_id = ?4 OR group_id = ?4)
+"""
+
+_HOLD_MEMBERS = """
+UPDATE main.spool SET hold_id = ?1 WHERE phase IN (?2, ?3) AND hold_id IS NULL
+    AND (okta_id = ?4 OR group_id = ?4)
+"""
+_MEMBER_PHASES = (PHASE[ChangeKind.ADD_MEMBER], PHASE[ChangeKind.REMOVE_MEMBER])
 
 
 class ChangeSpool:
@@ -38,6 +94,8 @@ class ChangeSpool:
             change.okta_id,
             change.group_id,
             change_text(change),
+            PHASE[change.kind],
+            *_naming(change),
         )
         with self._lock:
             self._buffer.append(row)
@@ -51,11 +109,7 @@ class ChangeSpool:
             rows, self._buffer = self._buffer, []
         if rows:
             with self._file.short() as conn:
-                conn.executemany(
-                    "INSERT OR REPLACE INTO main.spool (id, rank, in_group, name, kind, okta_id, group_id, document)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    rows,
-                )
+                conn.executemany(_ADD, rows)
 
     def hold(self, change_ids: Iterable[str], hold_id: str) -> None:
         self.flush()
@@ -63,14 +117,32 @@ class ChangeSpool:
         with self._file.short() as conn:
             conn.executemany("UPDATE main.spool SET hold_id = ? WHERE id = ?", given)
 
+    def hold_memberships(self, okta_id: str, hold_id: str) -> None:
+        self.flush()
+        with self._file.short() as conn:
+            conn.execute(_HOLD_MEMBERS, (hold_id, *_MEMBER_PHASES, okta_id))
+
     def changes(self, hold_id: str | None, kinds: Iterable[ChangeKind] | None) -> Iterator[Change]:
+        if hold_id is None:
+            return self._changes("hold_id IS NULL", (), kinds)
+        return self._changes("hold_id = ?", (hold_id,), kinds)
+
+    def changes_at(self, turn: int, step: int, kinds: Iterable[ChangeKind]) -> Iterator[Change]:
+        few = "step > 0 AND " if step else ""  # what the index over the few holds
+        return self._changes(f"{few}hold_id IS NULL AND turn = ? AND step = ?", (turn, step), kinds)
+
+    def detours(self, kinds: Iterable[ChangeKind]) -> Iterator[Change]:
+        return self._changes("hold_id IS NULL AND via", (), kinds)
+
+    def _changes(
+        self, where: str, given: Sequence[object], kinds: Iterable[ChangeKind] | None
+    ) -> Iterator[Change]:
         self.flush()
         ranks = json.dumps(sorted(RANK[kind] for kind in (ChangeKind if kinds is None else kinds)))
-        held = "hold_id IS NULL AND ? IS NULL" if hold_id is None else "hold_id = ?"
         pages = self._file.pages(
-            f"SELECT id FROM main.spool WHERE {held} AND rank IN (SELECT value FROM json_each(?))"  # noqa: S608
-            " ORDER BY rank, in_group, name, id",
-            (hold_id, ranks),
+            f"SELECT id FROM main.spool WHERE {where} AND rank IN (SELECT value FROM json_each(?))"  # noqa: S608
+            f" ORDER BY {_IN_ORDER}",
+            (*given, ranks),
             "SELECT q.n, s.document FROM {queue} q JOIN main.spool s ON s.id = q.a",
         )
         for page in pages:
@@ -88,6 +160,70 @@ class ChangeSpool:
                 "SELECT kind, count(*) FROM main.spool WHERE hold_id IS ? GROUP BY rank", (hold_id,)
             ).fetchall()
         return {ChangeKind(kind): count for kind, count in rows}
+
+    # names
+
+    def of(self, okta_id: str) -> Change | None:
+        self.flush()
+        with self._file.short() as conn:
+            row = conn.execute(
+                "SELECT document FROM main.spool INDEXED BY spool_owner WHERE owner = ?", (okta_id,)
+            ).fetchone()
+        return None if row is None else change_of(row[0])
+
+    def one(self, change_id: str) -> Change:
+        self.flush()
+        with self._file.short() as conn:
+            (document,) = conn.execute(
+                "SELECT document FROM main.spool WHERE id = ?", (change_id,)
+            ).fetchone()
+        return change_of(document)
+
+    def contested(self) -> Iterator[Contested]:
+        self.flush()
+        with self._file.short() as conn:
+            for row in conn.execute(_CONTESTED):
+                yield _contested(row)
+
+    def place(self, places: Mapping[str, tuple[int, int]], vias: Iterable[Change]) -> None:
+        self.flush()
+        with self._file.short() as conn:
+            conn.executemany(
+                "UPDATE main.spool SET turn = ?, step = ? WHERE id = ?",
+                ((turn, step, change_id) for change_id, (turn, step) in places.items()),
+            )
+            conn.executemany(
+                "UPDATE main.spool SET via = 1, document = ? WHERE id = ?",
+                ((change_text(change), change.id) for change in vias),
+            )
+            for change_id, (turn, _) in places.items():
+                if turn:
+                    (owner,) = conn.execute(
+                        "SELECT okta_id FROM main.spool WHERE id = ?", (change_id,)
+                    ).fetchone()
+                    conn.execute(_LATE_MEMBERS, (turn, *_MEMBER_PHASES, owner))
+
+
+def _naming(change: Change) -> Row:
+    """owner, takes, takes_folded, leaves_folded."""
+    if PHASE[change.kind] != 0 and change.kind is not ChangeKind.DEACTIVATE_USER:
+        return None, None, None, None
+    takes, leaves = change.after.get("userName"), change.before.get("userName")
+    if change.kind is not ChangeKind.DEACTIVATE_USER and not isinstance(takes, str):
+        return None, None, None, None
+    return (
+        change.okta_id,
+        searchable(takes) if isinstance(takes, str) else None,
+        pushed_name(change.after) if isinstance(takes, str) else None,
+        pushed_name(change.before) if isinstance(leaves, str) else None,
+    )
+
+
+def _contested(row: Row) -> Contested:
+    change_id, owner, kind, takes, holder, pushed, document, *leaving = row
+    name = json.loads(pushed).get("userName", "") if pushed else change_of(document).before["userName"]
+    after = None if leaving[0] is None else Leaving(leaving[0], ChangeKind(leaving[1]), leaving[2])
+    return Contested(change_id, owner, ChangeKind(kind), takes, holder, searchable(str(name)), after)
 
 
 class RemoteUsers:
@@ -169,6 +305,27 @@ class PlannedAndListed:
         self, *, hold_id: str | None = None, kinds: Iterable[ChangeKind] | None = None
     ) -> Iterator[Change]:
         return self._spool.changes(hold_id, kinds)
+
+    def hold_memberships(self, okta_id: str, hold_id: str) -> None:
+        self._spool.hold_memberships(okta_id, hold_id)
+
+    def changes_at(self, turn: int, step: int, kinds: Iterable[ChangeKind]) -> Iterator[Change]:
+        return self._spool.changes_at(turn, step, kinds)
+
+    def detours(self, kinds: Iterable[ChangeKind]) -> Iterator[Change]:
+        return self._spool.detours(kinds)
+
+    def naming_change(self, okta_id: str) -> Change | None:
+        return self._spool.of(okta_id)
+
+    def change(self, change_id: str) -> Change:
+        return self._spool.one(change_id)
+
+    def contested(self) -> Iterator[Contested]:
+        return self._spool.contested()
+
+    def place_changes(self, places: Mapping[str, tuple[int, int]], vias: Iterable[Change]) -> None:
+        self._spool.place(places, vias)
 
     def has_change(self, change_id: str) -> bool:
         return self._spool.has(change_id)

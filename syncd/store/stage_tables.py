@@ -70,10 +70,22 @@ CREATE TABLE spool (
     okta_id TEXT NOT NULL,
     group_id TEXT,
     hold_id TEXT,
-    document TEXT NOT NULL
+    document TEXT NOT NULL,
+    phase INTEGER NOT NULL,
+    turn INTEGER NOT NULL DEFAULT 0,
+    step INTEGER NOT NULL DEFAULT 0,
+    via INTEGER NOT NULL DEFAULT 0,
+    -- Of users' changes that take a userName or leave one: whose, which, and in the form that searches fold it to.
+    owner TEXT,
+    takes TEXT,
+    takes_folded TEXT,
+    leaves_folded TEXT
 );
 CREATE INDEX spool_held ON spool (hold_id) WHERE hold_id IS NOT NULL;
 CREATE INDEX spool_of_group ON spool (group_id, rank) WHERE group_id IS NOT NULL;
+CREATE INDEX spool_owner ON spool (owner) WHERE owner IS NOT NULL;
+CREATE INDEX spool_steps ON spool (turn, step) WHERE step > 0;
+CREATE INDEX spool_leaves ON spool (leaves_folded) WHERE leaves_folded IS NOT NULL;
 CREATE INDEX users_name_key ON users (name_key);
 CREATE INDEX users_folded_name ON users (folded_name);
 CREATE INDEX users_not_active ON users (okta_id) WHERE standing <> 'active';
