@@ -197,7 +197,9 @@ def _leftover(planning: Planning, change: Change) -> Iterator[Change]:
     former = former_name(present) if isinstance(present, str) else None
     if former is None or change.kind is not ChangeKind.UPDATE_USER:
         return
-    if not planning.job.store.find_users(former):
+    key = NAME_RULES[planning.policy.flavor].user_key
+    holders = [known.pushed for known in planning.job.store.find_users(former) if known.pushed]
+    if key(former) not in {key(str(pushed.attributes.get("userName", ""))) for pushed in holders}:
         yield way_back(detour(by_way_of(_from(change, former), str(present))))
 
 
