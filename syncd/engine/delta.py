@@ -8,30 +8,32 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from syncd.core.nomination import Known, Nominations, nominate
+from syncd.core.nomination import ASKED, Known, nominate
 from syncd.engine import quarantine
 from syncd.engine.job import Job
 from syncd.engine.reading import Reading, read_selected
 from syncd.engine.recovery import settle_open_intents
 from syncd.engine.result import RunResult
 from syncd.engine.run import CycleRun, forget_what_is_over, planned_from
+from syncd.engine.seen import Key, Seen, keys
 from syncd.engine.selection import BY_ID_AT_MOST
 from syncd.errors import AccessDenied, PermanentError, SyncdError
 from syncd.model import LogEvent
 from syncd.ports import Stage
 
+__all__ = ["CURSOR_KEY", "Delta", "LogDenied", "Seen", "delta", "follow"]
+
 CURSOR_KEY = "log_cursor"
 """Under this key the store keeps the place in the System Log: the `next` link of the last poll, as it came."""
+ASKED_KEY = "log_asked"
+"""Under this key the store keeps what kinds of events that place was asked with."""
 PAGES_AT_MOST = 10
 """More full pages of events than this in one delta are a storm: a full read is cheaper."""
-SEEN_AT_MOST = 5_000
-GIVES_UP_AFTER = 10
-"""So often an object that cannot be read is named again by itself; then the next full cycle has to see to it."""
 _USERS_A_PAGE, _GROUPS_A_PAGE = 500, 1000
 
 
@@ -39,44 +41,28 @@ class LogDenied(PermanentError):  # noqa: N818  (what Okta did)
     """Okta does not let us read the System Log: only full cycles see what changes."""
 
 
-@dataclass
-class Seen:
-    """What one daemon remembers of the log between two deltas. In memory: a start begins with a full cycle."""
-
-    uuids: OrderedDict[str, None] = field(default_factory=OrderedDict)
-    pending: dict[tuple[str, str], int] = field(default_factory=dict)
-    """(user or group, Okta id) of what was named and could not be read, with the number of times."""
-
-    def fresh(self, events: Iterable[LogEvent]) -> list[LogEvent]:
-        """Those that did not come before; they are remembered."""
-        found = []
-        for event in events:
-            if event.uuid and event.uuid in self.uuids:
-                continue
-            self.uuids[event.uuid] = None
-            found.append(event)
-        while len(self.uuids) > SEEN_AT_MOST:
-            self.uuids.popitem(last=False)
-        return found
-
-
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """`result` None: nothing to do, and no run was written down. `everything` says why a full cycle should follow."""
+    """`result` None: nothing to do, and no run was written down. `everything` says why a full cycle should follow at
+    once, `before_long` why one should that can wait.
+    """
 
     result: RunResult | None = None
     everything: str = ""
+    before_long: str = ""
 
 
 def follow(job: Job) -> None:
-    """Begins to follow the System Log, unless it is being followed. Before the first full read, so that nothing falls
-    between. Raises LogDenied, and what else Okta's answers raise.
+    """Begins to follow the System Log, unless it is being followed with these kinds of events. Before a full read, so
+    that nothing falls between. Raises LogDenied, and what else Okta's answers raise.
     """
-    if job.store.recall(CURSOR_KEY) is not None:
+    asked = " ".join(ASKED)
+    if job.store.recall(CURSOR_KEY) is not None and job.store.recall(ASKED_KEY) == asked:
         return
     job.source.application()  # brings Okta's clock, by which following begins
     with _log_access():
         job.store.remember(CURSOR_KEY, job.source.log_cursor().cursor)
+    job.store.remember(ASKED_KEY, asked)
 
 
 @contextmanager
@@ -90,34 +76,51 @@ def _log_access() -> Iterator[None]:
 
 
 def delta(job: Job, seen: Seen) -> Delta:
-    """One poll, and a cycle over what it and the store name. Raises LogDenied and what the poll raises; what goes wrong
-    afterwards is in the result.
+    """One poll, and a cycle over what it, the store and earlier deltas name. Raises LogDenied and what the poll raises;
+    what goes wrong afterwards is in the result.
     """
+    before_long = ""
     try:
-        events, storm = _poll(job, seen)
+        poll = _poll(job, seen)
+        if poll.lost:
+            seen.owe_instead(poll.lost)
+            job.store.remember(CURSOR_KEY, None)
+            follow(job)
+        else:
+            before_long = _take_over(job, seen, poll)
     except SyncdError as error:
         quarantine.note(job, error)
         raise
-    named = nominate(events, _known(job))
     due = job.store.due(job.clock(), job.settings.provisioning.deactivation_grace)
-    pending = seen.pending
-    users = named.users | due.users | {okta_id for kind, okta_id in pending if kind == "user"}
-    groups = named.groups | due.groups | {okta_id for kind, okta_id in pending if kind == "group"}
-    everything = storm or named.everything or _larger_than_everything(job, users, groups)
-    if everything:
-        seen.pending.clear()
-        return Delta(everything=everything)
-    if not users and not groups:
-        return Delta()
-    with job.turn:
-        result = _cycle(job, Nominations(users, groups, left=named.left))
-    _remember_unread(seen, users, groups, failed=result is not None and bool(result.problems))
-    return Delta(result)
+    users = [*seen.waiting("user"), *sorted(due.users - set(seen.waiting("user")))]
+    groups = [*seen.waiting("group"), *sorted(due.groups - set(seen.waiting("group")))]
+    too_much = _larger_than_everything(job, len(users) + len(groups))
+    if too_much:
+        seen.owe_instead(too_much)
+    if poll.lost or too_much or not (users or groups):
+        return Delta(None, seen.news(), before_long)
+    named = keys(users, groups)
+    unread: AbstractSet[Key] = named
+    try:
+        with job.turn:
+            result, unread = _cycle(job, _Named(users, groups, seen.failing("group"), frozenset(seen.left)))
+    finally:
+        seen.tried(named, unread)
+    return Delta(result, seen.news(), before_long)
 
 
-def _poll(job: Job, seen: Seen) -> tuple[list[LogEvent], str]:
-    """The new events; and why they cannot be relied on, if so."""
-    cursor = stored = job.store.recall(CURSOR_KEY)
+@dataclass(frozen=True, slots=True)
+class _Poll:
+    """The new events, and the place after them. `lost` says why they cannot be relied on."""
+
+    events: Sequence[LogEvent] = ()
+    cursor: str | None = None
+    lost: str = ""
+
+
+def _poll(job: Job, seen: Seen) -> _Poll:
+    """Reads on from the stored place; neither stores nor remembers anything."""
+    cursor = job.store.recall(CURSOR_KEY)
     events: list[LogEvent] = []
     for _ in range(PAGES_AT_MOST):
         if cursor is None:
@@ -133,15 +136,29 @@ def _poll(job: Job, seen: Seen) -> tuple[list[LogEvent], str]:
         events += seen.fresh(page.events)
         cursor = page.cursor
         if not page.full:
-            if cursor != stored:
-                job.store.remember(CURSOR_KEY, cursor)
-            return events, ""
-    job.store.remember(CURSOR_KEY, None)
-    follow(job)
-    return (
-        [],
-        "the place in the System Log was lost" if cursor is None else "more happened than a full read costs",
+            return _Poll(events, cursor)
+    return _Poll(
+        lost="the place in the System Log was lost"
+        if cursor is None
+        else "more happened than a full read costs"
     )
+
+
+def _take_over(job: Job, seen: Seen, poll: _Poll) -> str:
+    """What the events name is pending before the place after them is stored, and only then they count as seen: whatever
+    ends this cycle, on the way or later, loses nothing. Returns why a full cycle should follow before long.
+    """
+    known = _known(job)
+    strangers = seen.strangers()
+    named = nominate([*strangers, *poll.events], known)
+    seen.keep_strangers(event for event in poll.events if not nominate([event], known))
+    seen.name(named)
+    if named.everything:
+        seen.owe(named.everything)
+    if poll.cursor != job.store.recall(CURSOR_KEY):
+        job.store.remember(CURSOR_KEY, poll.cursor)
+    seen.remember(poll.events, len(strangers))
+    return named.before_long
 
 
 def _known(job: Job) -> Known:
@@ -154,20 +171,33 @@ def _known(job: Job) -> Known:
     )
 
 
-def _larger_than_everything(job: Job, users: frozenset[str], groups: frozenset[str]) -> str:
+def _larger_than_everything(job: Job, objects: int) -> str:
     """Two requests for each object, against the pages of a full read."""
-    if len(users) + len(groups) <= BY_ID_AT_MOST:
+    if objects <= BY_ID_AT_MOST:
         return ""
     population = job.store.population()
     full = math.ceil(population.users / _USERS_A_PAGE) + math.ceil(population.groups / _GROUPS_A_PAGE)
-    cost = 2 * (len(users) + len(groups))
-    return "more happened than a full read costs" if cost > full + population.groups else ""
+    return "more happened than a full read costs" if 2 * objects > full + population.groups else ""
 
 
-def _cycle(job: Job, named: Nominations) -> RunResult | None:
-    """Read, plan and write; None when nothing was to be done."""
-    started = time.monotonic()
-    run: Callable[[], CycleRun] = lambda: CycleRun(job, "delta", started=started)  # noqa: E731
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Okta ids to look at; of `lists` the member list is read too, because it could not be read before. `left`: (group
+    id, user id) of who left a group, says the log.
+    """
+
+    users: Sequence[str]
+    groups: Sequence[str]
+    lists: frozenset[str]
+    left: frozenset[tuple[str, str]]
+
+
+def _cycle(job: Job, named: _Named) -> tuple[RunResult | None, AbstractSet[Key]]:
+    """Read, plan and write; no result when nothing was to be done. And what is still unread: what could not be read, or
+    all of it when what was read did not reach the store.
+    """
+    run = CycleRun(job, "delta", started=time.monotonic())
+    everything = keys(named.users, named.groups)
     try:
         unsettled = settle_open_intents(job)
         stage = job.store.stage()
@@ -178,32 +208,24 @@ def _cycle(job: Job, named: Nominations) -> RunResult | None:
             raise
         planned = planned_from(job, "delta", stage, reading, {}, unsettled)
     except SyncdError as error:
-        return run().broke_off(error)
+        return run.broke_off(error), everything
     with planned:
         if planned.is_quiet:
             job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
             forget_what_is_over(job.store, planned)
-            return None
-        return run().apply(planned)
+            return None, frozenset()
+        result = run.apply(planned)
+        return result, frozenset(reading.unread) if run.absorbed else everything
 
 
-def _read(job: Job, named: Nominations, stage: Stage) -> Reading:
+def _read(job: Job, named: _Named, stage: Stage) -> Reading:
     reading = read_selected(
         job,
         stage,
-        sorted(named.users),
-        sorted(named.groups),
-        every_member_list=False,
+        named.users,
+        named.groups,
+        member_lists=named.lists,
         by_id_at_most=len(named.users),
     )
     reading.announced = named.left
     return reading
-
-
-def _remember_unread(seen: Seen, users: frozenset[str], groups: frozenset[str], *, failed: bool) -> None:
-    if not failed:
-        seen.pending.clear()
-        return
-    named = [*(("user", each) for each in users), *(("group", each) for each in groups)]
-    tries = {key: seen.pending.get(key, 0) + 1 for key in named}
-    seen.pending = {key: count for key, count in tries.items() if count < GIVES_UP_AFTER}

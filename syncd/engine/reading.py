@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 
 from syncd.core.diff import Skipped
 from syncd.core.groups import Claim, RuleBook, claim, linked_by_hand, resolve
 from syncd.core.mapping import frozen_user, wanted_user
+from syncd.engine.group_scope import in_scope_already, linked_names, moved, settled_stamp, wants_a_name
 from syncd.engine.job import Job
+from syncd.engine.one_by_one import ENOUGH, each_by_itself, own_problem
 from syncd.engine.selection import BY_ID_AT_MOST
 from syncd.errors import IncompleteRead, PermanentError, SyncdError, TemporaryError
 from syncd.model import (
@@ -18,7 +19,6 @@ from syncd.model import (
     AppUser,
     BadRecord,
     GroupState,
-    KnownGroup,
     OktaGroup,
     PushMapping,
     ReadProof,
@@ -27,8 +27,6 @@ from syncd.ports import Page, Person, Stage
 
 ASSIGNMENTS_KEY = "assignments"
 """Under this key the store keeps how many records the last complete list of assignments had, to reckon with."""
-STAMP_SETTLES_AFTER = timedelta(minutes=10)
-"""Okta's lists lag: a membership stamp younger than this may still hide a change."""
 
 
 @dataclass
@@ -53,8 +51,15 @@ class Reading:
     """(user or group, Okta id) of what was named and read, or found to be gone."""
     announced: frozenset[tuple[str, str]] = frozenset()
     """(group id, user id): the System Log says that this person left this group."""
+    unread: dict[tuple[str, str], SyncdError] = field(default_factory=dict)
+    """(user or group, Okta id) of what could not be read, or not wholly, while others could: it stays as it is."""
     problems: list[SyncdError] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+
+    def cannot_tell(self, kind: str, okta_id: str, problem: SyncdError) -> None:
+        """The object stays as it is, and everything else goes on."""
+        self.unread[kind, okta_id] = problem
+        self.problems.append(problem)
 
 
 def read_application(job: Job) -> Application:
@@ -81,7 +86,7 @@ def read_everything(job: Job, stage: Stage, *, every_member_list: bool) -> Readi
     if job.settings.provisioning.push_groups:
         job.observer.phase("reading groups")
         read_groups(job, stage, reading)
-        read_members(job, stage, reading, _moved(stage, every=every_member_list))
+        read_members(job, stage, reading, moved(stage, every=every_member_list))
     return reading
 
 
@@ -134,12 +139,12 @@ def read_groups(job: Job, stage: Stage, reading: Reading) -> None:
         whole &= _attempt(reading, lambda: _read_mappings(job, reading))
     claims: dict[str, Claim] = {}
     by_hand = stage.links_asked()
-    whole &= _attempt(reading, lambda: _claim_groups(job, book, reading, claims, by_hand))
+    whole &= _attempt(reading, lambda: _claim_groups(job, stage, reading, claims, by_hand))
     resolved = resolve(
         list(claims.values()),
         book,
         flavor=job.settings.split.flavor,
-        linked=_linked(job, by_hand),
+        linked=linked_names(job, by_hand),
         whole=whole,
     )
     reading.skipped.extend(resolved.skipped)
@@ -147,14 +152,6 @@ def read_groups(job: Job, stage: Stage, reading: Reading) -> None:
     if whole:
         reading.groups_whole = True
         stage.groups_read_whole()
-
-
-def _linked(job: Job, by_hand: Mapping[str, str]) -> Mapping[str, str]:
-    """Groups that have their name at the target already, or were promised one by a person, with that name."""
-    return {
-        **by_hand,
-        **{known.okta_id: known.pushed.name for known in job.store.groups() if known.pushed},
-    }
 
 
 def _claimed(group: OktaGroup, book: RuleBook, reading: Reading, by_hand: Mapping[str, str]) -> Claim | None:
@@ -189,20 +186,35 @@ def _read_mappings(job: Job, reading: Reading) -> None:
 
 
 def _claim_groups(
-    job: Job, book: RuleBook, reading: Reading, claims: dict[str, Claim], by_hand: Mapping[str, str]
+    job: Job, stage: Stage, reading: Reading, claims: dict[str, Claim], by_hand: Mapping[str, str]
 ) -> None:
+    book = job.rules
     assigned, mappings = reading.assigned or frozenset(), reading.mappings or {}
     single = sorted({*book.ids, *assigned, *mappings, *by_hand})
     if not book.needs_every_group and len(single) <= BY_ID_AT_MOST:
-        groups: Iterable[OktaGroup] = (
-            group for group in map(job.source.group, single) if isinstance(group, OktaGroup)
-        )
+        groups: Iterable[OktaGroup] = _groups_by_id(job, stage, reading, single, claims)
     else:
         groups = _listed_groups(job, reading)
     for group in groups:
         found = _claimed(group, book, reading, by_hand)
         if found is not None:
             claims[group.okta_id] = found
+
+
+def _groups_by_id(
+    job: Job, stage: Stage, reading: Reading, ids: Sequence[str], claims: dict[str, Claim]
+) -> Iterable[OktaGroup]:
+    """One that cannot be read stays as it is, with the name that it has or wants; the others go on."""
+
+    def failed(okta_id: str, problem: SyncdError) -> None:
+        reading.cannot_tell("group", okta_id, problem)
+        stage.hold_group_still(okta_id)
+        known = job.store.group(okta_id)
+        if known is not None:
+            claims[okta_id] = Claim(known.wanted, 0)
+
+    found = each_by_itself(ids, job.source.group, failed)
+    return (group for _, group in found if isinstance(group, OktaGroup))
 
 
 def _listed_groups(job: Job, reading: Reading) -> Iterable[OktaGroup]:
@@ -212,19 +224,6 @@ def _listed_groups(job: Job, reading: Reading) -> Iterable[OktaGroup]:
             problem = f"a group: {bad.problem}"
             reading.skipped.append(Skipped("unreadable", bad.okta_id or "", "", problem, "group"))
         yield from page.records
-
-
-def _moved(stage: Stage, *, every: bool) -> Mapping[str, str | None]:
-    """Groups whose member list must be read, with the stamp that would be stored after a complete read."""
-    moved = {}
-    for case in stage.group_cases():
-        wanted, known = case.wanted, case.known
-        if wanted is None or wanted.state is not GroupState.PUSHED or (known and known.released):
-            continue
-        stored = known.members_stamp if known else None
-        if every or stored is None or wanted.stamp is None or stored != wanted.stamp:
-            moved[case.okta_id] = wanted.stamp
-    return moved
 
 
 def read_members(
@@ -239,9 +238,9 @@ def read_members(
         stage.put_members(page.group_id, page.user_ids)
         if page.failed is not None:
             stage.hold_group_still(page.group_id)
-            reading.problems.append(_as_problem(page.failed, page.group_id))
+            reading.cannot_tell("group", page.group_id, _as_problem(page.failed, page.group_id))
         elif page.proof is not None:
-            stage.members_read_whole(page.group_id, _settled_stamp(groups[page.group_id], page.proof.at))
+            stage.members_read_whole(page.group_id, settled_stamp(groups[page.group_id], page.proof.at))
             proofs[page.group_id] = page.proof
             job.observer.advance()
     for group_id, proof in proofs.items():
@@ -255,35 +254,32 @@ def _as_problem(failed: Exception, group_id: str) -> SyncdError:
     return TemporaryError(f"the member list of group {group_id} could not be read: {failed}")
 
 
-def _settled_stamp(stamp: str | None, at: datetime) -> str | None:
-    if stamp is None:
-        return None
-    try:
-        moved = datetime.fromisoformat(stamp)
-    except ValueError:
-        return None
-    return stamp if moved.tzinfo and at - moved > STAMP_SETTLES_AFTER else None
-
-
 def read_selected(
     job: Job,
     stage: Stage,
     users: Sequence[str],
     groups: Sequence[str],
     *,
-    every_member_list: bool = True,
+    member_lists: Collection[str] | None = None,
     by_id_at_most: int = BY_ID_AT_MOST,
 ) -> Reading:
     """The nomination of a targeted or a delta cycle: Okta ids of users and groups, each read by id.
 
-    A user's own group list answers for their memberships, so that the cost is that person's, not the groups'. Without
-    `every_member_list` only groups that enter scope have their members read. More users than `by_id_at_most` are
-    read by one complete list.
+    A user's own group list answers for their memberships, so that the cost is that person's, not the groups'. With
+    `member_lists` only these groups, and those that enter scope, have their members read. More users than
+    `by_id_at_most` are read by one complete list. One that cannot be read is left out (`unread`); raises the problem
+    when nothing can.
     """
     reading = Reading(read_application(job))
     pushing = job.settings.provisioning.push_groups
+    seen_groups: Sequence[str] = ()
     if pushing and groups:
-        _read_selected_groups(job, stage, reading, groups, every_member_list=every_member_list)
+        try:
+            seen_groups = _read_selected_groups(job, stage, reading, groups, member_lists)
+        except TemporaryError as problem:  # of a list that decides on all of them
+            reading.problems.append(problem)
+            reading.unread |= {("group", each): problem for each in groups}
+    seen: Sequence[str] = users
     if len(users) > by_id_at_most:
         try:
             read_users(job, stage, reading)
@@ -291,28 +287,54 @@ def read_selected(
         except IncompleteRead as problem:
             reading.problems.append(problem)
     else:
-        for person in job.source.people(users, with_groups=pushing):
-            stop_if_asked(job)
-            _stage_person(job, stage, reading, person)
-    reading.looked_at |= {("user", each) for each in users} | {("group", each) for each in groups if pushing}
-    stage.limit_to(users=users, groups=groups)
+        seen = _read_people(job, stage, reading, users, with_groups=pushing)
+    reading.looked_at |= {("user", each) for each in seen} | {("group", each) for each in seen_groups}
+    if reading.unread and not reading.looked_at:
+        raise reading.problems[-1]
+    stage.limit_to(users=seen, groups=seen_groups)
     return reading
 
 
-def _stage_person(job: Job, stage: Stage, reading: Reading, person: Person) -> None:
-    if isinstance(person.answer, Absent):
+def _read_people(
+    job: Job, stage: Stage, reading: Reading, users: Sequence[str], *, with_groups: bool
+) -> list[str]:
+    """Okta ids of those whose record was read. Whose own group list cannot be read keeps the memberships they have."""
+    seen: list[str] = []
+    for person in job.source.people(users, with_groups=with_groups):
+        stop_if_asked(job)
+        if person.failed is not None:
+            reading.cannot_tell("user", person.okta_id, own_problem(person.failed))
+        if person.answer is not None:
+            _stage_person(job, stage, reading, person, person.answer)
+            seen.append(person.okta_id)
+        elif not seen and len(reading.unread) >= ENOUGH:
+            break  # it is Okta, and not they
+    for each in set(users) - set(seen):
+        reading.unread.setdefault(("user", each), reading.problems[-1])
+    return seen
+
+
+def _stage_person(
+    job: Job, stage: Stage, reading: Reading, person: Person, answer: AppUser | BadRecord | Absent
+) -> None:
+    if isinstance(answer, Absent):
         stage.put_absent([person.okta_id])
-        reading.absent[person.okta_id] = person.answer
+        reading.absent[person.okta_id] = answer
         return
-    stage_user(job, stage, reading, person.answer)
+    stage_user(job, stage, reading, answer)
     if person.groups is not None:
         reading.own_lists[person.okta_id] = person.groups
         stage.put_user_groups(person.okta_id, person.groups)
 
 
 def _read_selected_groups(
-    job: Job, stage: Stage, reading: Reading, groups: Sequence[str], *, every_member_list: bool
-) -> None:
+    job: Job,
+    stage: Stage,
+    reading: Reading,
+    groups: Sequence[str],
+    member_lists: Collection[str] | None,
+) -> Sequence[str]:
+    """Okta ids of those that were read, or found to be gone."""
     book = job.rules
     if book.needs_assigned:
         _read_assigned(job, reading)
@@ -323,40 +345,31 @@ def _read_selected_groups(
     if len(groups) > BY_ID_AT_MOST:
         asked = [group for group in _listed_groups(job, reading) if group.okta_id in named]
     else:
-        asked = [group for group in map(job.source.group, groups) if isinstance(group, OktaGroup)]
+        asked = list(_groups_by_id(job, stage, reading, groups, {}))
+        named -= {okta_id for _, okta_id in reading.unread}
     for group in asked:
         found = _claimed(group, book, reading, by_hand)
         if found is not None:
             claims.append(found)
             named.discard(group.okta_id)
     _nominate_unclaimed(job, stage, reading, sorted(named))
-    rivals = [Claim(known.wanted, 0) for known in store.groups() if _wants_a_name(known, groups)]
-    flavor, linked = job.settings.split.flavor, _linked(job, by_hand)
+    read = [group.okta_id for group in asked]
+    rivals = [Claim(known.wanted, 0) for known in store.groups() if wants_a_name(known, [*read, *named])]
+    flavor, linked = job.settings.split.flavor, linked_names(job, by_hand)
     resolved = resolve([*claims, *rivals], book, flavor=flavor, linked=linked, whole=False)
     reading.skipped.extend(resolved.skipped)
-    wanted = [group for group in resolved.wanted if group.okta_id in groups]
+    wanted = [group for group in resolved.wanted if group.okta_id in read]
     stage.put_groups(wanted)
     pushed = [group for group in wanted if group.state is GroupState.PUSHED]
-    moved = {
+    lists = {
         group.okta_id: group.stamp
         for group in pushed
-        if every_member_list or not _in_scope_already(store.group(group.okta_id))
+        if member_lists is None
+        or group.okta_id in member_lists
+        or not in_scope_already(store.group(group.okta_id))
     }
-    read_members(job, stage, reading, moved)
-
-
-def _wants_a_name(known: KnownGroup, named: Sequence[str]) -> bool:
-    """A group that this cycle does not look at, and that wants a name at the target which it has not got yet."""
-    return (
-        known.okta_id not in named
-        and known.pushed is None
-        and not known.released
-        and known.wanted.state is not GroupState.GONE
-    )
-
-
-def _in_scope_already(known: KnownGroup | None) -> bool:
-    return known is not None and known.pushed is not None and known.wanted.state is GroupState.PUSHED
+    read_members(job, stage, reading, lists)
+    return [*read, *sorted(named)]
 
 
 def _nominate_unclaimed(job: Job, stage: Stage, reading: Reading, groups: Sequence[str]) -> None:

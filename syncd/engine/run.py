@@ -149,6 +149,8 @@ class CycleRun:
     started: float = field(default_factory=time.monotonic)
     run_id: str = ""
     applying: Applying | None = None
+    absorbed: bool = False
+    """What was read is in the store: from here on the store knows what is still to be done."""
 
     def carry_out(
         self,
@@ -208,6 +210,7 @@ class CycleRun:
         if self.job.store.recall(SCOPE_KEY) is None and not self._manages_anything():
             self.job.store.remember(SCOPE_KEY, self.job.scope)
         self.job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
+        self.absorbed = True
         forget_what_is_over(self.job.store, planned)
         if only is None:
             remember_holds(self.job.store, planned)
@@ -325,7 +328,10 @@ def apply_saved(job: Job, saved: SavedPlan) -> RunResult:
     users, groups = touched(saved.changes)
 
     def read(stage: Stage) -> Reading:
-        return read_selected(job, stage, users, groups)
+        reading = read_selected(job, stage, users, groups)
+        for problem in reading.unread.values():  # a plan is applied exactly, or not at all
+            raise problem
+        return reading
 
     def cycle() -> RunResult:
         refuse_other_settings(job, saved)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from syncd.errors import SyncdError
 from syncd.model import Absent, Application, AppUser, BadRecord, LogEvent, OktaGroup, PushMapping, ReadProof
 
 T_co = TypeVar("T_co", covariant=True)  # pages are only read
@@ -36,11 +37,14 @@ class MemberPage:
 class Person:
     """What Okta says of one user, by id. `groups` are the ids of their groups; None when they were not asked for: with
     `with_groups` that is when the answer is no AppUser, or the user was deleted in that moment.
+
+    `failed` holds the cause when this user's record (then there is no answer) or group list could not be read.
     """
 
     okta_id: str
-    answer: AppUser | BadRecord | Absent
+    answer: AppUser | BadRecord | Absent | None
     groups: frozenset[str] | None = None
+    failed: SyncdError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class Source(Protocol):
     def people(self, okta_ids: Sequence[str], *, with_groups: bool) -> Iterator[Person]:
         """`app_user` and `groups_of` of the assigned, several people at a time, in the order of their answers.
 
-        Raises what one of them raises; what was yielded before stays true.
+        Never raises for one person's failure: that Person carries `failed`.
         """
         ...
 

@@ -25,6 +25,7 @@ from syncd.errors import LockLost, RefusedError, SyncdError, TemporaryError
 from syncd.ports import Store
 from syncd.redact import Redactor
 from syncd.service.board import ConnectionBoard, CycleReport
+from syncd.service.full_turns import LONG_REST, REST, RETRY, FullTurns
 from syncd.service.gate import Gate
 from syncd.service.held_store import HeldStore
 from syncd.service.reports import Ending, cycle_report
@@ -39,8 +40,6 @@ Hurry = Callable[[str, str, float], None]
 _GIVES_UP_WITHIN = 0.3
 _FIRST_DRIFT = 600.0
 """Seconds after the start before which no drift cycle runs: the full cycle comes first."""
-_RETRY_FULL = (60.0, 300.0, 900.0, 1800.0)
-"""Seconds after which a full cycle that failed is tried again, if its own turn does not come earlier."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +72,10 @@ class ServedConnection:
         self._held = HeldStore(around.clock)
         self._turn = threading.Lock()
         self._gate = Gate(around.stopping)
-        self._again = self._stormy = False
-        """A full cycle was asked for while one ran: by a person or a probe; by the System Log."""
+        self._fulls = FullTurns()
         self._seen = Seen()
         self._following = self._denied = False
         self._probe_now = False
-        self._failed_fulls = 0
-        self._full_ended = self._full_lasted = 0.0
         self._voice = Voice(around.event, settings.name)
         self.activity = Activity(patience=_patience(settings))
 
@@ -121,7 +117,7 @@ class ServedConnection:
 
     def hurry_full(self) -> None:
         """A full cycle now, or as soon as the one that runs is done."""
-        self._again = True
+        self._fulls.again = True
         if not self._gate.runs("full"):
             self._around.hurry(self.settings.name, "full", 0.0)
 
@@ -167,15 +163,15 @@ class ServedConnection:
     def full(self) -> None:
         again = True
         while again:
-            self._again = self._stormy = False
+            self._fulls.begins()
             with self._gate.place("full") as mine, self._crash_proof("full"):
                 if not mine:
                     return
                 if self._is_ready():
                     self._full()
-            again = self._again
-        if self._stormy:
-            self._around.hurry(self.settings.name, "full", max(1.0, self._full_lasted))
+            again = self._fulls.again
+        if (wait := self._fulls.after_this()) is not None:
+            self._around.hurry(self.settings.name, "full", wait)
 
     def drift(self) -> None:
         with self._gate.place("drift") as mine, self._crash_proof("drift"):
@@ -220,7 +216,7 @@ class ServedConnection:
         except (LockLost, RefusedError) as error:
             if self._gate.running == 1:
                 self._release()
-                self._around.hurry(self.settings.name, "full", _RETRY_FULL[0])
+                self._around.hurry(self.settings.name, "full", RETRY[0])
             self._voice.failed("the store was taken over", "full", error)
             return False
         return self.is_open
@@ -230,24 +226,24 @@ class ServedConnection:
     def _full(self) -> None:
         if self._look_after_sick() is not None:
             return
-        began = time.monotonic()
+        self._fulls.reads()
         report = self._run("full", self._full_cycle)
-        self._full_ended = time.monotonic()
-        self._full_lasted = self._full_ended - began
+        self._fulls.ended()
         self._is_sick()
         self._retry_later(report)
 
     def _full_cycle(self, job: Job) -> Ending:
         self._follow(job)
-        return Ending(sync(job, Selection()))
+        with self._seen.full() as full:
+            result = sync(job, Selection())
+            full.whole = not result.problems
+        return Ending(result)
 
     def _retry_later(self, report: CycleReport) -> None:
-        if report.status != "failed" or self.sick or self._around.stopping.is_set():
-            self._failed_fulls = 0
-            return
-        wait = _RETRY_FULL[min(self._failed_fulls, len(_RETRY_FULL) - 1)]
-        self._failed_fulls += 1
-        self._around.hurry(self.settings.name, "full", wait)
+        failed = report.status == "failed" or (bool(self._seen.owed) and self._fulls.rest is None)
+        wait = self._fulls.retry(failed=failed and not self.sick and not self._around.stopping.is_set())
+        if wait is not None:
+            self._around.hurry(self.settings.name, "full", wait)
 
     def _follow(self, job: Job) -> None:
         """Begins to follow the System Log. Where that is forbidden the board says so, and full cycles see to it all."""
@@ -276,17 +272,21 @@ class ServedConnection:
             found = delta(job, self._seen)
         except LogDenied as error:
             self._lost_the_log(error)
+            if self._seen.pending:
+                self._bring_forward("the System Log named what was not read yet", REST)
             return Ending()
         self.board.warn("system_log", "")
         self._voice.over("system_log")
-        if found.everything:
-            self._voice.say("info", "a full cycle is brought forward", "delta", reason=found.everything)
-            self._stormy = True
-            if not self._gate.runs("full"):
-                # However long a storm lasts, at most half of the time goes into full cycles.
-                wait = self._full_ended + self._full_lasted - time.monotonic()
-                self._around.hurry(self.settings.name, "full", max(0.0, wait))
+        for reason, rest in ((found.everything, REST), (found.before_long, LONG_REST)):
+            if reason:
+                self._bring_forward(reason, rest)
         return Ending(found.result)
+
+    def _bring_forward(self, reason: str, rest: float) -> None:
+        self._voice.say("info", "a full cycle is brought forward", "delta", reason=reason)
+        wait = self._fulls.ask(rest)
+        if not self._gate.runs("full"):
+            self._around.hurry(self.settings.name, "full", wait)
 
     def _drift(self, job: Job) -> Ending:
         try:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
+from syncd.core.nomination import ASKED
 from syncd.errors import IncompleteRead, PermanentError, TemporaryError
 from syncd.model import LogEvent
 from syncd.ports import LogPage
@@ -21,8 +22,7 @@ PAGE = 1000
 """Events in one page at the most (Okta's own maximum)."""
 OVERLAP = timedelta(minutes=2)
 """How far before now following begins: events are persisted late."""
-_KINDS = ("application.", "group.", "user.lifecycle.", "user.account.update_profile", "app.user_management.")
-_FILTER = " or ".join(f'eventType sw "{kind}"' for kind in _KINDS)
+_FILTER = " or ".join(f'eventType sw "{kind}"' for kind in ASKED)
 _PATH = "/api/v1/logs"
 _NOT_WITH_A_CURSOR = ("since", "until", "after")
 _REFUSED = 400

@@ -127,12 +127,18 @@ class OktaReader:
 
     def people(self, okta_ids: Sequence[str], *, with_groups: bool) -> Iterator[Person]:
         async def ask(okta_id: str) -> AsyncIterator[Person]:
-            answer = await self._app_user(okta_id)
-            groups = None
-            if with_groups and isinstance(answer, AppUser):
-                with suppress(NotFound):  # deleted in this moment: the next look finds no assignment either
-                    groups = await self._groups_of(okta_id)
-            yield Person(okta_id, answer, groups)
+            answer, groups = None, None
+            try:
+                answer = await self._app_user(okta_id)
+                if with_groups and isinstance(answer, AppUser):
+                    with suppress(
+                        NotFound
+                    ):  # deleted in this moment: the next look finds no assignment either
+                        groups = await self._groups_of(okta_id)
+            except SyncdError as error:
+                yield Person(okta_id, answer, failed=error)
+            else:
+                yield Person(okta_id, answer, groups)
 
         return iter(FanOut(okta_ids, ask, parallel=self._parallel))
 

@@ -63,8 +63,8 @@ def forget(made: Arena) -> None:
     made.split.reset_requests()
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> Iterator[Arena]:
+@contextmanager
+def crew(folder: Path) -> Iterator[Arena]:
     """Thirty people, twenty in one pushed group; followed, synced and quiet."""
     okta = OktaWorld()
     people = [okta.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(30)]
@@ -74,12 +74,18 @@ def made(tmp_path: Path) -> Iterator[Arena]:
         "safety": 'max_deactivations = "50%"\nmax_member_removals = "50%"\nmax_group_deletions = 5',
         "rule": 'on_removal = "delete"',
     }
-    with arena(tmp_path, okta, tables=tables) as found:
+    with arena(folder, okta, tables=tables) as found:
         with opened(found) as job:
             follow(job)
             assert sync(job, Selection()).exit_code == 0
             delta(job, Seen())
         forget(found)
+        yield found
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Arena]:
+    with crew(tmp_path) as found:
         yield found
 
 

@@ -9,7 +9,7 @@ import pytest
 from syncd.errors import AccessDenied, IncompleteRead, NotFound, PermanentError, TemporaryError
 from syncd.model import Absent, Application, AppUser, BadRecord, OktaGroup
 from syncd.source.okta_reader import OktaReader
-from tests.source.fakes import APP, USERS, FakeOkta, Reply, Seen, app_user_json, okta_error, reader
+from tests.source.fakes import APP, USERS, FakeOkta, FakeTime, Reply, Seen, app_user_json, okta_error, reader
 
 USER = "00u00000000000000001"
 
@@ -305,14 +305,23 @@ def test_a_person_deleted_between_two_answers_has_no_group_list() -> None:
     assert person.groups is None
 
 
-def test_one_person_who_cannot_be_read_ends_the_reading() -> None:
-    ids = [f"00u{number:017d}" for number in range(1, 40)]
-    with FakeOkta(_people(Reply(b"", 500))) as okta, reader(okta) as source:
-        with pytest.raises(IncompleteRead):
-            list(source.people(ids, with_groups=True))
-        asked = len(okta.seen)
+def test_one_person_whose_record_or_group_list_cannot_be_read_stops_nobody_else() -> None:
+    ids = [f"00u{number:017d}" for number in range(1, 12)]
+    broken, hidden = ids[2], ids[5]
 
-    assert asked < 2 * len(ids)
+    def script(seen: Seen, before: int) -> Reply:
+        if f"/apps/{APP}/users/{hidden}" in seen.path or f"/users/{broken}/groups" in seen.path:
+            return Reply(b"", 500)
+        return _people()(seen, before)
+
+    with FakeOkta(script) as okta, reader(okta, fake_time=FakeTime()) as source:
+        found = {person.okta_id: person for person in source.people(ids, with_groups=True)}
+
+    assert sorted(found) == ids
+    assert {okta_id for okta_id, person in found.items() if person.failed is not None} == {broken, hidden}
+    assert isinstance(found[broken].answer, AppUser)
+    assert found[broken].groups is None
+    assert found[hidden].answer is None
 
 
 def test_nobody_is_asked_for_when_nobody_is_named() -> None:

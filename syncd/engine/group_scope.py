@@ -1,0 +1,58 @@
+"""Which groups need what from Okta: whose names are taken, and whose member lists have to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from syncd.engine.job import Job
+from syncd.model import GroupState, KnownGroup
+from syncd.ports import Stage
+
+STAMP_SETTLES_AFTER = timedelta(minutes=10)
+"""Okta's lists lag: a membership stamp younger than this may still hide a change."""
+
+
+def linked_names(job: Job, by_hand: Mapping[str, str]) -> Mapping[str, str]:
+    """Groups that have their name at the target already, or were promised one by a person, with that name."""
+    return {
+        **by_hand,
+        **{known.okta_id: known.pushed.name for known in job.store.groups() if known.pushed},
+    }
+
+
+def moved(stage: Stage, *, every: bool) -> Mapping[str, str | None]:
+    """Groups whose member list must be read, with the stamp that would be stored after a complete read."""
+    found = {}
+    for case in stage.group_cases():
+        wanted, known = case.wanted, case.known
+        if wanted is None or wanted.state is not GroupState.PUSHED or (known and known.released):
+            continue
+        stored = known.members_stamp if known else None
+        if every or stored is None or wanted.stamp is None or stored != wanted.stamp:
+            found[case.okta_id] = wanted.stamp
+    return found
+
+
+def settled_stamp(stamp: str | None, at: datetime) -> str | None:
+    if stamp is None:
+        return None
+    try:
+        at_okta = datetime.fromisoformat(stamp)
+    except ValueError:
+        return None
+    return stamp if at_okta.tzinfo and at - at_okta > STAMP_SETTLES_AFTER else None
+
+
+def wants_a_name(known: KnownGroup, named: Sequence[str]) -> bool:
+    """A group that this cycle does not look at, and that wants a name at the target which it has not got yet."""
+    return (
+        known.okta_id not in named
+        and known.pushed is None
+        and not known.released
+        and known.wanted.state is not GroupState.GONE
+    )
+
+
+def in_scope_already(known: KnownGroup | None) -> bool:
+    return known is not None and known.pushed is not None and known.wanted.state is GroupState.PUSHED

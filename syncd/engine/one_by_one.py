@@ -1,0 +1,49 @@
+"""Objects that are read one by one: one that cannot be read stops only itself.
+
+Whose an error is: what outlasted the retries, and a refusal that is not the token's, are the object's own, while others
+are read. When many fail and none is read it is Okta, and nobody else is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from syncd.errors import AccessDenied, NotFound, PermanentError, SyncdError, TemporaryError
+
+T = TypeVar("T")
+
+ENOUGH = 8
+"""So many objects that cannot be read, and none that can, are no accident: as many as are asked for at once."""
+
+
+def own_problem(error: SyncdError) -> SyncdError:
+    """The problem of one object that this error is. Raises the error when it is everybody's."""
+    if isinstance(error, AccessDenied) and error.status == 403:
+        return PermanentError(error.message, hint=error.hint, status=403)  # a report, not a refused token
+    if isinstance(error, TemporaryError):
+        return error
+    if isinstance(error, PermanentError) and not isinstance(error, AccessDenied | NotFound):
+        return error
+    raise error
+
+
+def each_by_itself(
+    ids: Iterable[str], read: Callable[[str], T], failed: Callable[[str, SyncdError], None]
+) -> Iterator[tuple[str, T]]:
+    """(id, value) of all that can be read; `failed` is told of the others. Raises the last problem when ENOUGH of them
+    could not be read and none could, and every error that is not an object's own.
+    """
+    failures, found = 0, False
+    for okta_id in ids:
+        try:
+            value = read(okta_id)
+        except SyncdError as error:
+            problem = own_problem(error)
+            failures += 1
+            failed(okta_id, problem)
+            if failures >= ENOUGH and not found:
+                raise problem from error
+            continue
+        found = True
+        yield okta_id, value
