@@ -60,6 +60,28 @@ def differences(before: Facts, after: Facts) -> Iterator[tuple[Key, Any]]:
             yield key, after.get(key)
 
 
+def unequal(want: Facts, have: Facts, *, deletes: bool, renames: bool) -> list[str]:
+    """What the target has and should not have, or the other way round. Groups that left stay unless a rule `deletes`
+    them, and keep the name they began with unless it `renames`.
+    """
+    found = []
+    for key in sorted({*want, *have}):
+        same = want.get(key) == have.get(key)
+        match key[0]:
+            case "userName" | "name":
+                counts = ("active", key[1]) in want
+            case "group":
+                counts = key in want or deletes
+                same = same if renames else (key in want) == (key in have)
+            case "member":
+                counts = ("group", key[1]) in want
+            case _:
+                counts = True
+        if counts and not same:
+            found.append(f"{' '.join(key)}: Okta wants {want.get(key)!r}, the target has {have.get(key)!r}")
+    return found
+
+
 @dataclass(frozen=True)
 class Write:
     """Something at the target became `value` between two moments."""
