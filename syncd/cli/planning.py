@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from syncd.core.change import change_document
-from syncd.core.plan import digest_of, plan_document, skipped_document
+from syncd.core.plan import digest_of, hold_document, plan_frame, skipped_document
 from syncd.report.lines import Line
 from syncd.report.plan_text import plan_lines
 
@@ -14,12 +13,19 @@ if TYPE_CHECKING:
 
 
 def plan_document_of(planned: Planned) -> dict[str, Any]:
-    """The contract's plan document with its changes as an iterator (`jsondoc.pieces`): they stay on disk."""
-    header = planned.header
-    held = {hold.id: list(planned.held(hold.id)) for hold in header.holds}
-    whole = plan_document(header, (), held)
-    digest = digest_of({**whole, "changes": map(change_document, planned.changes())})
-    return {**whole, "changes": map(change_document, planned.changes()), "digest": digest}
+    """The contract's plan document with its long lists as iterators (`jsondoc.pieces`): they stay on disk."""
+    digest = digest_of(_document(planned), changes=planned.stage.change_texts())
+    return {**_document(planned), "digest": digest}
+
+
+def _document(planned: Planned) -> dict[str, Any]:
+    header, stage = planned.header, planned.stage
+    return {
+        **plan_frame(header),
+        "changes": stage.change_documents(),
+        "holds": (hold_document(hold, stage.change_documents(hold_id=hold.id)) for hold in header.holds),
+        "skipped": map(skipped_document, header.skipped),
+    }
 
 
 def shown_lines(planned: Planned) -> list[Line]:
@@ -39,8 +45,8 @@ def shown_lines(planned: Planned) -> list[Line]:
                 "numbers": hold.numbers,
                 "count": hold.changes,
             },
-            map(change_document, planned.held(hold.id)),
+            planned.stage.change_documents(hold_id=hold.id),
         )
         for hold in header.holds
     ]
-    return list(plan_lines(parts, map(change_document, planned.changes()), holds))
+    return list(plan_lines(parts, planned.stage.change_documents(), holds))

@@ -7,13 +7,13 @@ Removals are a type of their own that cannot be built without evidence.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from syncd.core.canonical import canonical
 from syncd.core.evidence import Evidence, Witnessed
 
 Json = str | int | float | bool | None
@@ -106,11 +106,7 @@ class Change:
     @cached_property
     def id(self) -> str:
         """16 hexadecimal digits over kind, object, before and after."""
-        text = json.dumps(
-            [self.kind, self.okta_id, self.group_id, dict(self.before), dict(self.after)],
-            sort_keys=True,
-            separators=(",", ":"),
-        )
+        text = canonical([self.kind, self.okta_id, self.group_id, dict(self.before), dict(self.after)])
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
     @property

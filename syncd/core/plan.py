@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from syncd.core.canonical import canonical, canonical_pieces
 from syncd.core.change import Change, ChangeKind, change_document, change_from_document
 from syncd.core.diff import Skipped
 from syncd.core.safety import LIMIT_NAMES
@@ -52,12 +53,18 @@ class PlanHeader:
     """Limits that were raised for this plan, by name."""
 
 
-def digest_of(document: Mapping[str, Any]) -> str:
-    """SHA-256, hexadecimal, over the canonical JSON of everything in the document but its time and the digest."""
+def digest_of(document: Mapping[str, Any], *, changes: Iterable[str] | None = None) -> str:
+    """SHA-256, hexadecimal, over the canonical JSON of everything in the document but its time and the digest.
+
+    `changes`: the canonical text of each, where it is at hand.
+    """
     total = hashlib.sha256()
     rest = {key: value for key, value in document.items() if key not in ("digest", "created_at", "changes")}
-    for part in (rest, *document["changes"]):
-        total.update(json.dumps(part, sort_keys=True, separators=(",", ":")).encode())
+    for piece in canonical_pieces(rest):
+        total.update(piece.encode())
+    total.update(b"\n")
+    for text in map(canonical, document["changes"]) if changes is None else changes:
+        total.update(text.encode())
         total.update(b"\n")
     return f"sha256:{total.hexdigest()}"
 
@@ -72,7 +79,22 @@ def plan_document(
     header: PlanHeader, changes: Iterable[Change], held: Mapping[str, Iterable[Change]]
 ) -> dict[str, Any]:
     """The whole document; `held` gives the changes of each hold by its id."""
-    document: dict[str, Any] = {
+    holds = [
+        hold_document(hold, [change_document(change) for change in held.get(hold.id, ())])
+        for hold in header.holds
+    ]
+    document = {
+        **plan_frame(header),
+        "changes": [change_document(change) for change in changes],
+        "holds": holds,
+        "skipped": [skipped_document(skip) for skip in header.skipped],
+    }
+    return {**document, "digest": digest_of(document)}
+
+
+def plan_frame(header: PlanHeader) -> dict[str, Any]:
+    """The document but for what may be too large to hold (changes, holds, skipped), and its digest."""
+    frame: dict[str, Any] = {
         "schema": SCHEMA,
         "connection": header.connection,
         "kind": header.kind,
@@ -83,23 +105,20 @@ def plan_document(
             "target": header.target,
         },
         "summary": {kind.value: header.summary.get(kind, 0) for kind in ChangeKind},
-        "changes": [change_document(change) for change in changes],
-        "holds": [
-            {
-                "id": hold.id,
-                "check": hold.check,
-                "reason": hold.reason,
-                "way_out": hold.way_out,
-                "numbers": dict(hold.numbers),
-                "changes": [change_document(change) for change in held.get(hold.id, ())],
-            }
-            for hold in header.holds
-        ],
-        "skipped": [skipped_document(skip) for skip in header.skipped],
     }
-    if header.allow:
-        document["allow"] = dict(header.allow)
-    return {**document, "digest": digest_of(document)}
+    return {**frame, "allow": dict(header.allow)} if header.allow else frame
+
+
+def hold_document(hold: Hold, changes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """`changes` are documents, as they come."""
+    return {
+        "id": hold.id,
+        "check": hold.check,
+        "reason": hold.reason,
+        "way_out": hold.way_out,
+        "numbers": dict(hold.numbers),
+        "changes": changes,
+    }
 
 
 def skipped_document(skip: Skipped) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from syncd.core.change import Change, ChangeKind
 from syncd.core.plan import Hold
@@ -192,6 +192,14 @@ class Stage(Protocol):
         self, *, hold_id: str | None = None, kinds: Iterable[ChangeKind] | None = None
     ) -> Iterator[Change]:
         """The planned changes in order of application; with `hold_id` those of one hold. Streamed."""
+        ...
+
+    def change_documents(self, *, hold_id: str | None = None) -> Iterator[Mapping[str, Any]]:
+        """The same as documents, which is all that a plan needs to be shown or saved."""
+        ...
+
+    def change_texts(self, *, hold_id: str | None = None) -> Iterator[str]:
+        """The same as canonical JSON."""
         ...
 
     def hold_memberships(self, okta_id: str, hold_id: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
+from syncd.core.canonical import canonical
 from syncd.core.change import Change, ChangeKind
 from syncd.ports.store import (
     Effect,
@@ -19,7 +20,7 @@ from syncd.ports.store import (
     UserPushed,
 )
 from syncd.redact import Redactor
-from syncd.store.rows import asked_of, asked_text, at_moment, canonical, moment, pushed_name, searchable
+from syncd.store.rows import asked_of, asked_text, at_moment, moment, pushed_name, searchable
 
 LADDER = (
     timedelta(minutes=1),

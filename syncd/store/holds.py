@@ -7,11 +7,12 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from syncd.core.canonical import canonical
 from syncd.core.change import Change, change_document
 from syncd.core.plan import Hold
 from syncd.errors import UsageError
 from syncd.ports.store import Decided, HoldRecord
-from syncd.store.rows import at_moment, canonical, change_of, moment
+from syncd.store.rows import at_moment, change_of, moment
 
 EXPIRES_AFTER = timedelta(days=7)
 

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from syncd.core.canonical import canonical
 from syncd.core.change import Change, ChangeKind, change_document
 from syncd.core.safety import LIMITED
 from syncd.errors import PermanentError
 from syncd.ports.store import Intent, RecentRemovals, Settled
 from syncd.ports.trail import GENESIS, Head, JournalEntry
 from syncd.redact import Redactor
-from syncd.store.rows import at_moment, canonical, change_of, columns, moment
+from syncd.store.rows import at_moment, change_of, columns, moment
 
 PAGE = 500
 COLUMNS = (

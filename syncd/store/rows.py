@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from syncd.core.canonical import canonical
 from syncd.core.change import Change, change_document, change_from_document
 from syncd.core.names import look_alike_key
 from syncd.model import (
@@ -27,8 +28,6 @@ from syncd.model import (
 )
 
 Row = tuple[Any, ...]
-
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 USER_WISH_COLUMNS = ("standing", "wish", "attributes", "name_key", "folded_name", "digest")
 KNOWN_USER_COLUMNS = (
@@ -58,11 +57,6 @@ KNOWN_GROUP_COLUMNS = (
 def columns(names: Sequence[str], alias: str) -> str:
     """`alias.a, alias.b` for a SELECT."""
     return ", ".join(f"{alias}.{name}" for name in names)
-
-
-def canonical(value: Any) -> str:
-    """ASCII JSON with sorted keys and no spaces: equal values give equal text."""
-    return _encode(value)
 
 
 def searchable(text: str) -> str:

@@ -14,8 +14,9 @@ from typing import Any
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from syncd.core.canonical import canonical
 from syncd.core.names import letter_case_key, look_alike_key
-from syncd.store.rows import canonical, pushed_name, searchable
+from syncd.store.rows import pushed_name, searchable
 
 APPLICATION_ID = 0x53594E43
 """PRAGMA application_id of a store ("SYNC"): tells it from other people's SQLite files."""

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from typing import Any
 
 from syncd.core.change import PHASE, RANK, Change, ChangeKind
 from syncd.core.names import look_alike_key
@@ -122,31 +123,34 @@ class ChangeSpool:
         with self._file.short() as conn:
             conn.execute(_HOLD_MEMBERS, (hold_id, *_MEMBER_PHASES, okta_id))
 
-    def changes(self, hold_id: str | None, kinds: Iterable[ChangeKind] | None) -> Iterator[Change]:
+    def texts(self, hold_id: str | None, kinds: Iterable[ChangeKind] | None) -> Iterator[str]:
+        """The changes as canonical JSON."""
         if hold_id is None:
-            return self._changes("hold_id IS NULL", (), kinds)
-        return self._changes("hold_id = ?", (hold_id,), kinds)
+            return self._texts("hold_id IS NULL", (), kinds)
+        return self._texts("hold_id = ?", (hold_id,), kinds)
 
     def changes_at(self, turn: int, step: int, kinds: Iterable[ChangeKind]) -> Iterator[Change]:
         few = "step > 0 AND " if step else ""  # what the index over the few holds
-        return self._changes(f"{few}hold_id IS NULL AND turn = ? AND step = ?", (turn, step), kinds)
+        return map(
+            change_of, self._texts(f"{few}hold_id IS NULL AND turn = ? AND step = ?", (turn, step), kinds)
+        )
 
     def detours(self, kinds: Iterable[ChangeKind]) -> Iterator[Change]:
-        return self._changes("hold_id IS NULL AND via", (), kinds)
+        return map(change_of, self._texts("hold_id IS NULL AND via", (), kinds))
 
-    def _changes(
+    def _texts(
         self, where: str, given: Sequence[object], kinds: Iterable[ChangeKind] | None
-    ) -> Iterator[Change]:
+    ) -> Iterator[str]:
         self.flush()
         ranks = json.dumps(sorted(RANK[kind] for kind in (ChangeKind if kinds is None else kinds)))
         pages = self._file.pages(
-            f"SELECT id FROM main.spool WHERE {where} AND rank IN (SELECT value FROM json_each(?))"  # noqa: S608
+            f"SELECT rowid FROM main.spool WHERE {where} AND rank IN (SELECT value FROM json_each(?))"  # noqa: S608
             f" ORDER BY {_IN_ORDER}",
             (*given, ranks),
-            "SELECT q.n, s.document FROM {queue} q JOIN main.spool s ON s.id = q.a",
+            "SELECT q.n, s.document FROM {queue} q JOIN main.spool s ON s.rowid = q.a",
         )
         for page in pages:
-            yield from (change_of(document) for _, document in page)
+            yield from (document for _, document in page)
 
     def has(self, change_id: str) -> bool:
         self.flush()
@@ -304,7 +308,13 @@ class PlannedAndListed:
     def changes(
         self, *, hold_id: str | None = None, kinds: Iterable[ChangeKind] | None = None
     ) -> Iterator[Change]:
-        return self._spool.changes(hold_id, kinds)
+        return map(change_of, self._spool.texts(hold_id, kinds))
+
+    def change_documents(self, *, hold_id: str | None = None) -> Iterator[Mapping[str, Any]]:
+        return map(json.loads, self._spool.texts(hold_id, None))
+
+    def change_texts(self, *, hold_id: str | None = None) -> Iterator[str]:
+        return self._spool.texts(hold_id, None)
 
     def hold_memberships(self, okta_id: str, hold_id: str) -> None:
         self._spool.hold_memberships(okta_id, hold_id)

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from syncd.core.canonical import canonical
 from syncd.core.names import letter_case_key, look_alike_key
 from syncd.model import KnownGroup, KnownUser
 from syncd.ports.store import Due, Population, RunRecord
@@ -14,7 +15,6 @@ from syncd.store.history import run_record
 from syncd.store.rows import (
     KNOWN_GROUP_COLUMNS,
     KNOWN_USER_COLUMNS,
-    canonical,
     columns,
     known_group,
     known_user,

@@ -1,0 +1,41 @@
+"""Canonical JSON (sorted keys, no spaces, ASCII), as text or piece by piece: what digests are taken over.
+
+A document that is too large to hold has iterables in it where others have lists: they are read as they come.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+def is_streamed(value: object) -> bool:
+    """Whether it stands for a list without being one: an iterator, or a collection that is read from elsewhere."""
+    return isinstance(value, Iterable) and not isinstance(value, str | Mapping | list | tuple)
+
+
+def canonical_pieces(value: Any) -> Iterator[str]:
+    """The text of `canonical` for a document with iterables in it."""
+    if is_streamed(value):
+        before = "["
+        for item in value:
+            yield before
+            yield from canonical_pieces(item)
+            before = ","
+        yield "[]" if before == "[" else "]"
+    elif isinstance(value, Mapping) and any(map(_has_streamed, value.values())):
+        before = "{"
+        for key in sorted(value):
+            yield f"{before}{canonical(key)}:"
+            yield from canonical_pieces(value[key])
+            before = ","
+        yield "}"
+    else:
+        yield canonical(value)
+
+
+def _has_streamed(value: object) -> bool:
+    return is_streamed(value) or (isinstance(value, Mapping) and any(map(_has_streamed, value.values())))
