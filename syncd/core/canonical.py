@@ -9,12 +9,14 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+_PLAIN = (str, int, float, dict, list, tuple, type(None))
 canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def is_streamed(value: object) -> bool:
     """Whether it stands for a list without being one: an iterator, or a collection that is read from elsewhere."""
-    return isinstance(value, Iterable) and not isinstance(value, str | Mapping | list | tuple)
+    # What is plain is asked first: instances of abstract classes are found slowly.
+    return not isinstance(value, _PLAIN) and isinstance(value, Iterable) and not isinstance(value, Mapping)
 
 
 def canonical_pieces(value: Any) -> Iterator[str]:

@@ -12,6 +12,7 @@ from syncd.core.canonical import is_streamed
 LIST_SCHEMA = "syncd.list/1"
 ERROR_SCHEMA = "syncd.error/1"
 
+_WORDS = {None: "null", True: "true", False: "false"}
 _scalar = json.JSONEncoder(allow_nan=False).encode
 
 
@@ -46,7 +47,7 @@ def _object(document: Mapping[str, Any], line: str) -> Iterator[str]:
 def _array(items: Iterable[Any], line: str) -> Iterator[str]:
     before, inner = "[", line + "  "
     for item in items:
-        if isinstance(item, Mapping) and any(map(is_streamed, item.values())):
+        if isinstance(item, dict) and any(map(is_streamed, item.values())):
             yield before + inner
             yield from _object(item, inner)
         else:
@@ -61,8 +62,10 @@ def _encoded(value: Any, line: str) -> str:
     """
     if isinstance(value, str):
         return quoted(value)
+    if value is None or isinstance(value, bool):
+        return _WORDS[value]
     inner = line + "  "
-    if isinstance(value, Mapping):
+    if isinstance(value, dict | Mapping):
         found = [f"{_key(key)}: {_encoded(item, inner)}" for key, item in sorted(value.items())]
         return f"{{{inner}{f',{inner}'.join(found)}{line}}}" if found else "{}"
     if isinstance(value, list | tuple):

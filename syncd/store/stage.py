@@ -105,10 +105,10 @@ class SqliteStage(PlannedAndListed):
 
     def _nominate(self) -> None:
         """Brings `nominated` up to date: known, in a list read whole, not staged, not changed meanwhile."""
+        if self._nominated_at == self._file.revision():
+            return
         with self._file.short() as conn:
             now = self._file.revision()
-            if self._nominated_at == now:
-                return
             conn.execute("DELETE FROM main.nominated")
             if self.users_whole:
                 source = (
@@ -302,7 +302,7 @@ class SqliteStage(PlannedAndListed):
 
     def rivals(self, name_key: str, okta_id: str) -> Mapping[str, str]:
         self._nominate()
-        with self._file.short() as conn:
+        with self._file.asking() as conn:
             rows = conn.execute(
                 "SELECT okta_id, wish FROM fresh_users"
                 " WHERE (name_key = ?1 OR folded_name = ?3) AND standing = 'active' AND okta_id <> ?2"

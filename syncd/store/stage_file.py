@@ -23,7 +23,8 @@ class StageFile:
     def __init__(self, path: Path, store_uri: str, store_path: Path) -> None:
         """`path` must exist, empty and private. Raises SyncdError."""
         self.path = path
-        self._store_path = store_path
+        # The file stands in a scratch directory of its own, and that in the directory which a person knows.
+        self._home, self._store_path = path.parent.parent, store_path
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
         self._closed = False
@@ -47,8 +48,7 @@ class StageFile:
             self._conn.executescript(VIEWS)
 
     def _explained(self) -> AbstractContextManager[None]:
-        # The file stands in a scratch directory of its own, and that in the directory which a person knows.
-        return explained_beside(self.path.parent.parent, self._store_path)
+        return explained_beside(self._home, self._store_path)
 
     @contextmanager
     def short(self) -> Iterator[sqlite3.Connection]:
@@ -62,6 +62,12 @@ class StageFile:
                     self._conn.execute("ROLLBACK")
                 raise
             self._conn.execute("COMMIT")
+
+    @contextmanager
+    def asking(self) -> Iterator[sqlite3.Connection]:
+        """For a single SELECT, which needs no transaction around it."""
+        with self._lock, self._explained():
+            yield self._conn
 
     def revision(self) -> int:
         """The store's, now."""

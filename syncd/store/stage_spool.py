@@ -154,12 +154,12 @@ class ChangeSpool:
 
     def has(self, change_id: str) -> bool:
         self.flush()
-        with self._file.short() as conn:
+        with self._file.asking() as conn:
             return conn.execute("SELECT 1 FROM main.spool WHERE id = ?", (change_id,)).fetchone() is not None
 
     def counts(self, hold_id: str | None) -> Mapping[ChangeKind, int]:
         self.flush()
-        with self._file.short() as conn:
+        with self._file.asking() as conn:
             rows = conn.execute(
                 "SELECT kind, count(*) FROM main.spool WHERE hold_id IS ? GROUP BY rank", (hold_id,)
             ).fetchall()
@@ -235,8 +235,10 @@ class RemoteUsers:
 
     def __init__(self, file: StageFile) -> None:
         self._file = file
+        self._any = False
 
     def put(self, users: Sequence[RemoteUser]) -> None:
+        self._any |= bool(users)
         rows = [
             (
                 user.scim_id,
@@ -254,7 +256,9 @@ class RemoteUsers:
             )
 
     def candidates(self, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
-        with self._file.short() as conn:
+        if not self._any:
+            return ()
+        with self._file.asking() as conn:
             rows = conn.execute(
                 "SELECT scim_id, document FROM main.remote_users WHERE external_id = ?"
                 " UNION SELECT scim_id, document FROM main.remote_users WHERE folded_name = ? ORDER BY 1",
@@ -263,7 +267,7 @@ class RemoteUsers:
         return [remote_user(scim_id, document) for scim_id, document in rows]
 
     def one(self, scim_id: str) -> RemoteUser | None:
-        with self._file.short() as conn:
+        with self._file.asking() as conn:
             row = conn.execute(
                 "SELECT document FROM main.remote_users WHERE scim_id = ?", (scim_id,)
             ).fetchone()

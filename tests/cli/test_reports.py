@@ -7,7 +7,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from syncd.core.canonical import canonical, canonical_pieces
+from syncd.core.plan import digest_of
 from syncd.report import jsondoc
 from syncd.report.held_text import decided_lines, released_lines
 from syncd.report.lines import Line, plain
@@ -387,6 +391,37 @@ def test_a_document_in_pieces_is_the_same_document(changes: list[dict[str, Any]]
     assert "".join(jsondoc.pieces({**document, "changes": iter(changes)})) == whole
     assert "".join(jsondoc.pieces({**document, "changes": changes})) == whole
     assert "".join(jsondoc.pieces({})) == jsondoc.dumps({})
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.text(), _VALUES))
+def test_documents_are_written_as_the_standard_library_writes_them(document: dict[str, Any]) -> None:
+    assert jsondoc.dumps(document) == json.dumps(document, sort_keys=True, indent=2) + "\n"
+    assert "".join(jsondoc.pieces(document)) == jsondoc.dumps(document)
+
+
+@given(st.dictionaries(st.text(), _VALUES), st.lists(st.dictionaries(st.text(), _VALUES)))
+def test_what_is_streamed_at_any_depth_is_written_like_a_list(
+    frame: dict[str, Any], items: list[dict[str, Any]]
+) -> None:
+    def streamed() -> dict[str, Any]:
+        holds = ({**item, "changes": iter(items)} for item in items)
+        return {**frame, "changes": iter(items), "holds": holds}
+
+    whole = {**frame, "changes": items, "holds": [{**item, "changes": items} for item in items]}
+
+    assert "".join(jsondoc.pieces(streamed())) == jsondoc.dumps(whole)
+    listed = {"schema": jsondoc.LIST_SCHEMA, "items": [whole, frame]}
+    assert "".join(jsondoc.list_pieces([streamed(), frame])) == jsondoc.dumps(listed)
+    assert "".join(canonical_pieces(streamed())) == canonical(whole)
+    assert digest_of(streamed()) == digest_of(whole)
+    assert digest_of(streamed(), changes=map(canonical, items)) == digest_of(whole)
 
 
 def test_several_documents_are_one_list_sorted_by_connection() -> None:
