@@ -6,6 +6,8 @@ SyncdError                 exit 1   the root: a message, a hint, an exit code
 ├── PermanentError         exit 1   trying the same again is useless
 │   ├── NotFound           exit 1   the object is not there
 │   ├── AlreadyExists      exit 1   somebody else holds the name
+│   │   └── Disbelieved    exit 1   what is there is not provably what we made
+│   ├── AlreadyTied        exit 1   the object at the target belongs to another Okta object
 │   ├── AccessDenied       exit 1   the token is wrong, revoked, or too narrow
 │   └── ConnectionSick     exit 1   the connection as a whole must be mended first
 ├── RefusedError           exit 3   a safety rule says no
@@ -73,6 +75,38 @@ class NotFound(PermanentError):  # noqa: N818  (HTTP's own words)
 
 class AlreadyExists(PermanentError):  # noqa: N818  (HTTP's own words)
     """The target refuses a create because the name is taken and no object that is ours was found."""
+
+
+class Disbelieved(AlreadyExists):
+    """A create was answered with success, or refused, and an object is at the target that is not provably the result.
+
+    `scim_id` and `name` are the object's; `stranger`: it is somebody else's, else nobody can tell.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        scim_id: str,
+        name: str,
+        stranger: bool,
+        hint: str = "",
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, status=status)
+        self.scim_id = scim_id
+        self.name = name
+        self.stranger = stranger
+
+
+class AlreadyTied(PermanentError):  # noqa: N818  (as AlreadyExists)
+    """The target's id is tied to another Okta object: it is never tied twice. `owner` is that one's Okta id."""
+
+    def __init__(self, message: str, *, okta_id: str, scim_id: str, owner: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.okta_id = okta_id
+        self.scim_id = scim_id
+        self.owner = owner
 
 
 class AccessDenied(PermanentError):  # noqa: N818  (HTTP's own words)

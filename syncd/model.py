@@ -182,6 +182,9 @@ class RemoteUser:
     user_name: str
     active: bool | None
     attributes: Attributes = field(default_factory=dict)
+    created: datetime | None = None
+    """`meta.created` and `meta.lastModified` (RFC 7643 section 3.1), when they say in which time zone."""
+    modified: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +199,9 @@ class RemoteGroup:
     members: frozenset[str] | None = None
     whole: bool = True
     """False: the server cuts lists of members short, so who is not among `members` may be one all the same."""
+
+    created: datetime | None = None
+    modified: datetime | None = None
 
     def lacks(self, member: str) -> bool:
         """Whether the target shows that this SCIM id is no member: not seen is no proof of that."""

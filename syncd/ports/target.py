@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -11,6 +11,14 @@ from syncd.core.change import Json
 from syncd.model import Attributes, RemoteGroup, RemoteUser
 
 T_co = TypeVar("T_co", covariant=True)  # pages are only read
+
+
+Against = Callable[[str], str | None]
+"""SCIM id to what speaks against its being that of a new object ("is tied to ..."); None when nothing does."""
+
+
+def nothing(_scim_id: str) -> str | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +91,10 @@ class Target(Protocol):
         """GET by id, with members. Raises NotFound."""
         ...
 
-    def create_user(self, okta_id: str, attributes: Attributes) -> Applied:
-        """POST /Users with externalId and active=true. After a 409 or an answer that cannot be trusted it
-        searches; only an object whose externalId is ours is taken for the result of this POST.
+    def create_user(self, okta_id: str, attributes: Attributes, *, against: Against = nothing) -> Applied:
+        """POST /Users with externalId and active=true. After a refusal or an answer that cannot be trusted it
+        searches; only an object whose externalId is ours is taken for the result of this POST. Raises Disbelieved for
+        what is there and not provably new or ours: it was not changed.
         """
         ...
 
@@ -104,7 +113,9 @@ class Target(Protocol):
 
     def deactivate_user(self, scim_id: str) -> Applied: ...
 
-    def create_group(self, okta_id: str, name: str) -> Applied: ...
+    def create_group(self, okta_id: str, name: str, *, against: Against = nothing) -> Applied:
+        """As `create_user`. The name is asked for first: AlreadyExists when a group has it."""
+        ...
 
     def rename_group(self, scim_id: str, name: str) -> Applied: ...
 

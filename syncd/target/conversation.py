@@ -91,6 +91,7 @@ class Conversation:
         user = user_from(resource, self.paths)
         if user is not None and user.external_id is not None:
             self.learned.drop("hidden:externalId")
+            self.learned.set("shown:externalId", "yes")
         return user
 
     def group_of(self, resource: object) -> RemoteGroup | None:
@@ -100,6 +101,7 @@ class Conversation:
         group = group_from(resource)
         if group is not None and group.external_id is not None:
             self.learned.drop("hidden:group.externalId")
+            self.learned.set("shown:group.externalId", "yes")
         if group is not None and is_reserved(self.flavor, group.name):
             self.reserved[group.scim_id] = group.name
         return group

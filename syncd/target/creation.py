@@ -2,20 +2,24 @@
 
 A POST is the one request that must not be repeated blindly: a refused, lost or empty answer is followed by a search,
 and only an object that carries our externalId (or must be ours because the server drops it) is taken for the result.
+What an answer shows is not the result either, unless it is provably new or ours (`core.creation`); what is not is left
+as it is, and raised as `Disbelieved`.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from syncd.core.change import Json
-from syncd.core.names import letter_case_key, look_alike_key
-from syncd.errors import AlreadyExists, PermanentError, TemporaryError
+from syncd.core.creation import CREATED, Believed, Create, Disbelief, judge
+from syncd.core.names import look_alike_key
+from syncd.errors import AlreadyExists, Disbelieved, PermanentError, TemporaryError
 from syncd.model import Attributes, RemoteGroup, RemoteUser, Scalar
-from syncd.ports.target import Applied
+from syncd.ports.target import Against, Applied
 from syncd.target.answers import ScimAnswer, Unanswered, error_for
 from syncd.target.conversation import GROUPS, USERS, Conversation
 from syncd.target.scim_wire import group_body, same, user_body
@@ -27,8 +31,6 @@ _DONE_WITHOUT_EFFECT = (None, 500, 502, 503)
 """After these (None: the connection broke) a name that is still free is tried once more. A broken 2xx is not: there
 the server says that it created something.
 """
-
-_CREATED = 201
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,19 @@ class _Wish(Generic[T]):
     name_of: Callable[[T], str]
     find: Callable[[], Sequence[T]]
     find_deep: Callable[[], Sequence[T]]
-    hidden_key: str
-    """What is learned when the server drops externalId."""
+    mark: str
+    """The name under which is learned whether the server shows the externalId."""
+    against: Against
+    begun: float = 0.0
+    """When it was sent, by the monotonic clock."""
+
+    @property
+    def hidden_key(self) -> str:
+        return f"hidden:{self.mark}"
+
+    @property
+    def shown_key(self) -> str:
+        return f"shown:{self.mark}"
 
     @property
     def what(self) -> str:
@@ -68,7 +81,7 @@ class Creation:
         self._search = search
         self._update = update
 
-    def user(self, okta_id: str, attributes: Attributes) -> Applied:
+    def user(self, okta_id: str, attributes: Attributes, against: Against) -> Applied:
         """See `ports.Target.create_user`."""
         name = str(attributes.get("userName", ""))
         wish: _Wish[RemoteUser] = _Wish(
@@ -80,13 +93,14 @@ class Creation:
             name_of=lambda user: user.user_name,
             find=lambda: self._search.users(okta_id, name),
             find_deep=lambda: self._search.users(okta_id, name, deep=True),
-            hidden_key="hidden:externalId",
+            mark="externalId",
+            against=against,
         )
         with self._talk.user_locks[look_alike_key(name)]:
             made = self._create(wish)
         return self._mend(made, attributes)
 
-    def group(self, okta_id: str, name: str) -> Applied:
+    def group(self, okta_id: str, name: str, against: Against) -> Applied:
         """See `ports.Target.create_group`."""
         wish: _Wish[RemoteGroup] = _Wish(
             kind=GROUPS,
@@ -97,15 +111,27 @@ class Creation:
             name_of=lambda group: group.name,
             find=lambda: self._search.groups(okta_id, name),
             find_deep=lambda: self._search.groups(okta_id, name, deep=True),
-            hidden_key="hidden:group.externalId",
+            mark="group.externalId",
+            against=against,
         )
         with self._talk.group_locks[f"name:{look_alike_key(name)}"]:
-            made = self._create(wish)
-        if made.status == _CREATED:
+            made = self._there_already(wish) or self._create(wish)
+        if made.status == CREATED and not made.note:
             self._talk.made_groups.add(made.shown.scim_id)
         return Applied(made.shown.scim_id, made.status, made.note)
 
+    def _there_already(self, wish: _Wish[RemoteGroup]) -> _Made | None:
+        """Asked right before the POST: many servers let two groups have one name, and listings leave some out."""
+        named = self._search.groups_named(wish.name)
+        ours = next((group for group in named if group.external_id == wish.okta_id), None)
+        if ours is not None and wish.against(ours.scim_id) is None:
+            return _Made(ours, None, "existed already with our externalId")
+        if named:
+            raise AlreadyExists(f"{wish.what}: the name is taken", hint=_held_by(named))
+        return None
+
     def _create(self, wish: _Wish[T]) -> _Made:
+        wish = replace(wish, begun=time.monotonic())
         try:
             answer = self._talk.http.send("POST", [wish.kind], body=wish.body)
         except Unanswered as lost:
@@ -145,39 +171,41 @@ class Creation:
         return None
 
     def _settle(self, wish: _Wish[T], answer: ScimAnswer, *, unclear: bool) -> _Made:
-        """What an answered POST means. `unclear`: an earlier POST of ours may have had effect."""
+        """What an answered POST means; who refuses may have acted first. `unclear`: an earlier one may have acted."""
         if answer.ok:
             return self._accepted(wish, answer)
         error = error_for(answer, wish.what)
-        if answer.status != 409 and answer.scim_type != "uniqueness":
-            raise error
+        conflict = answer.status == 409 or answer.scim_type == "uniqueness"
         try:
-            ours, others = self._look(wish, deep=True, unclear=unclear)
+            ours, others = self._look(wish, deep=conflict, unclear=unclear)
         except TemporaryError as failure:
+            if not conflict:
+                raise error from failure
             raise AlreadyExists(error.message, status=answer.status, hint=failure.message) from error
-        if ours is None:
-            raise AlreadyExists(error.message, status=answer.status, hint=_held_by(others)) from error
-        note = "the answer was lost; found by search" if unclear else "existed already with our externalId"
-        return _Made(ours, answer.status, note)
+        if ours is not None:
+            refused = "existed already with our externalId" if conflict else "refused, and made all the same"
+            note = "the answer was lost; found by search" if unclear else refused
+            return _Made(ours, answer.status, note)
+        namesake = next(
+            (hit for hit in others if not hit.external_id and wish.name_of(hit) == wish.name), None
+        )
+        if namesake is not None and wish.against(namesake.scim_id) is None:
+            raise Disbelieved(
+                f"{error.message}, and {_named(wish, namesake)} is there",
+                scim_id=namesake.scim_id,
+                name=wish.name,
+                stranger=False,
+                hint=_held_by(others),
+                status=answer.status,
+            )
+        if not conflict:
+            raise error
+        raise AlreadyExists(error.message, status=answer.status, hint=_held_by(others)) from error
 
     def _accepted(self, wish: _Wish[T], answer: ScimAnswer) -> _Made:
         shown = wish.parse(answer.body)
         if shown is not None:
-            if shown.external_id not in (None, wish.okta_id):
-                message = (
-                    f"{wish.what}: Split answers with an object of another Okta id ({shown.external_id})"
-                )
-                raise AlreadyExists(message, status=answer.status)
-            if shown.external_id is None:
-                shown_name = wish.name_of(shown)
-                if answer.status != _CREATED and letter_case_key(shown_name) not in (
-                    "",
-                    letter_case_key(wish.name),
-                ):
-                    message = f'{wish.what}: Split answers {answer.status} with "{shown_name}", who was there'
-                    raise AlreadyExists(message, status=answer.status, hint=_held_by([shown]))
-                self._talk.learned.set(wish.hidden_key, "yes")
-            return _Made(shown, answer.status)
+            return _Made(self._believed(wish, shown, answer.status), answer.status)
         found = self._located(wish, answer)
         if found is None:
             found, _ = self._look(wish, deep=False, unclear=True, drops_mark=True)
@@ -185,6 +213,37 @@ class Creation:
             message = f"{wish.what}: Split answers {answer.status} without the object, and no search finds it"
             raise Unanswered(message, status=answer.status)
         return _Made(found, answer.status, "the answer did not show the object; found by search")
+
+    def _believed(self, wish: _Wish[T], shown: T, status: int) -> T:
+        """The object, if it is provably new or ours. Raises Disbelieved."""
+        verdict = self._judged(wish, shown, status)
+        if isinstance(verdict, Disbelief) and not verdict.stranger and shown.external_id is None:
+            # Some answers leave out the externalId that the lists show.
+            listed = (hit for hit in wish.find() if hit.scim_id == shown.scim_id and hit.external_id)
+            shown = next(listed, shown)
+            verdict = self._judged(wish, shown, status)
+        if isinstance(verdict, Disbelief):
+            raise Disbelieved(
+                f"{wish.what}: Split answers {status} with what is not ours: {verdict.reason}",
+                scim_id=shown.scim_id,
+                name=wish.name_of(shown),
+                stranger=verdict.stranger,
+                hint=_held_by([shown]),
+                status=status,
+            )
+        if shown.external_id is None:
+            self._talk.learned.set(wish.hidden_key, "yes")
+        return shown
+
+    def _judged(self, wish: _Wish[T], shown: T, status: int | None) -> Believed | Disbelief:
+        create = Create(
+            wish.okta_id,
+            wish.name,
+            status,
+            self._talk.http.clock.at(wish.begun),
+            shows_external_id=bool(self._talk.learned[wish.shown_key]),
+        )
+        return judge(create, shown, against=wish.against(shown.scim_id))
 
     def _located(self, wish: _Wish[T], answer: ScimAnswer) -> T | None:
         """The object behind `Location`; only its last segment is used, what stands before it is often wrong."""
@@ -195,12 +254,19 @@ class Creation:
             found = wish.parse(self._talk.fetch(wish.kind, scim_id).body)
         except (PermanentError, TemporaryError):
             return None
-        return found if found is not None and self._is_ours(wish, found, drops_mark=True) else None
+        if found is None or not self._is_ours(wish, found, unclear=True, drops_mark=True):
+            return None
+        return found
 
-    def _is_ours(self, wish: _Wish[T], found: T, *, drops_mark: bool) -> bool:
-        if found.external_id is not None:
-            return found.external_id == wish.okta_id
-        return drops_mark and wish.name_of(found) == wish.name
+    def _is_ours(self, wish: _Wish[T], found: T, *, unclear: bool, drops_mark: bool) -> bool:
+        """By its externalId, if nothing speaks against it; without one only where it may be missing. Where the POST may
+        have acted (`unclear`), it may have given our externalId to somebody else.
+        """
+        if found.external_id is None and not (drops_mark and wish.name_of(found) == wish.name):
+            return False
+        if not unclear:
+            return found.external_id == wish.okta_id and wish.against(found.scim_id) is None
+        return isinstance(self._judged(wish, found, CREATED), Believed)
 
     def _look(
         self, wish: _Wish[T], *, deep: bool, unclear: bool, drops_mark: bool = False
@@ -216,7 +282,7 @@ class Creation:
             if pause:
                 self._talk.http.pacer.sleep(pause)
             hits = wish.find_deep() if deep else wish.find()
-            ours = [hit for hit in hits if self._is_ours(wish, hit, drops_mark=drops_mark)]
+            ours = [hit for hit in hits if self._is_ours(wish, hit, unclear=unclear, drops_mark=drops_mark)]
             if len(ours) > 1:
                 raise PermanentError(
                     f"{wish.what}: {len(ours)} objects at the target look like ours",
@@ -254,6 +320,10 @@ def _fits(text: str, shown: Scalar, asked: Scalar) -> bool:
     if text == "userName" or text.startswith("emails["):
         return str(shown).casefold() == str(asked).casefold()
     return same(shown, asked)
+
+
+def _named(wish: _Wish[T], hit: T) -> str:
+    return f'"{wish.name_of(hit)}" ({hit.scim_id})'
 
 
 def _held_by(hits: Sequence[RemoteUser] | Sequence[RemoteGroup]) -> str:

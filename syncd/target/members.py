@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from syncd.errors import AccessDenied, NotFound, PermanentError, SyncdError, TemporaryError
@@ -211,8 +211,8 @@ class Members:
             return []
         if shown is None or _open(ids, shown, adding=adding):
             shown = self._read(work)  # an answer may show a part of a large group, or the state before
-        if shown.members is None and adding and form == "path":
-            shown = self._insist(work, ids)
+        if shown.members is None and adding:
+            shown = self._insist(work, form, ids, shown)
         left = self._unproven(work, shown, ids, adding=adding)
         work.done[adding].update(set(ids) - set(left))
         proven = not left and shown.members is not None
@@ -255,13 +255,16 @@ class Members:
             return any(isinstance(group, dict) and group.get("value") == shown.scim_id for group in groups)
         return len(shown.members or ()) in _KNOWN_CUTS
 
-    def _insist(self, work: _Work, ids: Sequence[str]) -> RemoteGroup:
+    def _insist(self, work: _Work, form: str, ids: Sequence[str], shown: RemoteGroup) -> RemoteGroup:
         """An addition was accepted, and no members are shown. Before the server is taken for one that hides them, other
         groups are looked at, and the addition is sent once in the other form.
         """
-        if not shows_members(self._talk, besides=work.scim_id) and not self._learned[HIDDEN]:
-            with suppress(TemporaryError):
-                self._patch(work, _body("pathless", ids), once=True)
+        if shows_members(self._talk, besides=work.scim_id):
+            return replace(shown, members=frozenset())
+        if form != "path" or self._learned[HIDDEN]:
+            return shown
+        with suppress(TemporaryError):
+            self._patch(work, _body("pathless", ids), once=True)
         return self._read(work)
 
     def _shown_by(self, work: _Work, form: str, answer: ScimAnswer) -> RemoteGroup | None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from syncd.errors import TemporaryError
@@ -61,6 +61,23 @@ def http_date(value: str | None) -> datetime | None:
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+class ServerClock:
+    """What time it is at the server, by the Date header of its last answer."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[float, str | None] = (0.0, None)
+
+    def note(self, date: str | None) -> None:
+        if date:
+            self._seen = (time.monotonic(), date)
+
+    def at(self, moment: float) -> datetime | None:
+        """`moment` is of the monotonic clock. To the second; None while no answer had a date."""
+        seen, date = self._seen
+        read = http_date(date)
+        return None if read is None else read + timedelta(seconds=moment - seen)
 
 
 def asked_wait(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -34,7 +34,7 @@ from syncd.target.answers import (
     problem,
 )
 from syncd.target.network_failures import certificate_words, links, root_words
-from syncd.target.pacing import OnWait, Pacer, Permit, RetryPolicy, asked_wait
+from syncd.target.pacing import OnWait, Pacer, Permit, RetryPolicy, ServerClock, asked_wait
 from syncd.target.tries import Again, Doubt, Tries
 
 BODY_CAP = 32 * 1024 * 1024
@@ -121,6 +121,7 @@ class ScimHttp:
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self.doubt = Doubt()
+        self.clock = ServerClock()
         self._headers = {
             "Authorization": f"Bearer {token}",
             "User-Agent": "syncd",
@@ -265,6 +266,7 @@ class ScimHttp:
             except (_BrokenBodyError, urllib3.exceptions.HTTPError, OSError) as failure:
                 response.close()
                 raise self._cut_off(call, response.status_code, failure) from failure
+        self.clock.note(response.headers.get("Date"))
         self._count(f"{call.method} {response.status_code}")
         return self._judge(call, self._answer(response, raw))
 

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -277,6 +278,8 @@ def user_from(resource: object, paths: Iterable[str]) -> RemoteUser | None:
         user_name=_text(resource, "userName") or "",
         active=as_bool(resource.get(_spelled(resource, "active"))),
         attributes=shown,
+        created=stamp(resource, "created"),
+        modified=stamp(resource, "lastModified"),
     )
 
 
@@ -289,7 +292,20 @@ def group_from(resource: object) -> RemoteGroup | None:
         external_id=_text(resource, "externalId"),
         name=_text(resource, "displayName") or "",
         members=members_of(resource),
+        created=stamp(resource, "created"),
+        modified=stamp(resource, "lastModified"),
     )
+
+
+def stamp(resource: Mapping[str, Any], name: str) -> datetime | None:
+    """A time in `meta`; None when absent, malformed, or without a time zone: then it is anybody's guess."""
+    meta = resource.get("meta")
+    text = meta.get(name) if isinstance(meta, dict) else None
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return moment if moment is not None and moment.tzinfo is not None else None
 
 
 def members_of(resource: Mapping[str, Any]) -> frozenset[str] | None:

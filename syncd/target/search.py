@@ -138,6 +138,13 @@ class Search:
             return self._everything(self._groups, either)
         return list({group.scim_id: group for group in hits}.values())
 
+    def groups_named(self, name: str) -> Sequence[RemoteGroup]:
+        """Groups whose displayName is exactly this."""
+        found = self._filtered(self._groups, "displayName", name, lambda group: group.name == name)
+        return (
+            found.hits if found.answered else self._everything(self._groups, lambda group: group.name == name)
+        )
+
     def _filtered(self, kind: _Kind[T], attribute: str, value: str, wanted: Callable[[T], bool]) -> _Found[T]:
         """One filtered search, to the end of its pages unless every record on the first is a hit."""
         learned, key = self._talk.learned, _key(kind.name, attribute)

@@ -21,7 +21,7 @@ from syncd.errors import (
     TemporaryError,
 )
 from syncd.model import Attributes, RemoteGroup, RemoteUser
-from syncd.ports.target import Applied, MemberOutcome, RemoteListing, TargetProbe
+from syncd.ports.target import Against, Applied, MemberOutcome, RemoteListing, TargetProbe, nothing
 from syncd.target.answers import ScimAnswer, Unanswered, error_for
 from syncd.target.conversation import GROUPS, USERS, Conversation, Flavor, Learned, UpdateMethod
 from syncd.target.creation import Creation
@@ -161,9 +161,9 @@ class ScimTarget:
             return None
         return Unanswered(f"{before.message}; then {error}", status=before.status, running=before.running)
 
-    def create_user(self, okta_id: str, attributes: Attributes) -> Applied:
+    def create_user(self, okta_id: str, attributes: Attributes, *, against: Against = nothing) -> Applied:
         with self._write(known=AlreadyExists):
-            return self._creation.user(okta_id, attributes)
+            return self._creation.user(okta_id, attributes, against)
 
     def update_user(
         self,
@@ -182,10 +182,10 @@ class ScimTarget:
         with self._write(known=NotFound):
             return self._update.deactivate(scim_id)
 
-    def create_group(self, okta_id: str, name: str) -> Applied:
+    def create_group(self, okta_id: str, name: str, *, against: Against = nothing) -> Applied:
         refuse_name(self._talk.flavor, name, "create the group")
         with self._write(known=AlreadyExists):
-            return self._creation.group(okta_id, name)
+            return self._creation.group(okta_id, name, against)
 
     def rename_group(self, scim_id: str, name: str) -> Applied:
         with self._write(known=NotFound):

@@ -352,12 +352,12 @@ def test_people_of_different_names_never_wait_for_each_other(serve: Serve, make_
     assert len({applied.scim_id for applied in made}) == org.posts == 60
 
 
-def test_a_group_is_created_without_members_with_one_request(bench: MakeBench) -> None:
+def test_a_group_is_asked_for_by_name_and_created_without_members(bench: MakeBench) -> None:
     made = bench()
 
     applied = made.target.create_group("00g1", "Engineering")
 
-    assert made.spent() == ["POST 201"]
+    assert made.spent() == ["GET 200", "POST 201"]
     assert applied.scim_id is not None
     assert made.world.groups[applied.scim_id].name == "Engineering"
 

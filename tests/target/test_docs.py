@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.target.conftest import PATHS, MakeTarget, person
-from tests.target.scripted import Reply, Script, ScriptedServer, Seen
+from tests.target.scripted import Reply, Script, ScriptedServer, Seen, listing
 
 PAGE = Path(__file__).parents[2] / "docs" / "scim.md"
 
@@ -24,7 +24,7 @@ def test_every_body_on_the_page_is_sent(
     def script(seen: Seen) -> Reply:
         if seen.method == "POST":
             return Reply(201, {"id": "u1", **seen.body})
-        return Reply(204)
+        return listing([]) if seen.method == "GET" else Reply(204)
 
     trusted = {f"trusted:combined:{path}": "yes" for path in (*PATHS, "title", "active")}
     forms = {
@@ -52,4 +52,4 @@ def test_every_body_on_the_page_is_sent(
     target.change_members("g1", add=["u1", "u2"], remove=())
     target.change_members("g1", add=(), remove=["u1", "u2"])
 
-    assert [seen.body for seen in server.seen] == documented()
+    assert [seen.body for seen in server.seen if seen.method != "GET"] == documented()

@@ -435,7 +435,7 @@ def test_trap_17_either_content_type_may_be_refused_and_no_slash_trails(
             return Reply(308, headers={"Location": seen.path.rstrip("/")})
         if seen.method == "POST" and seen.headers["Content-Type"] == refused:
             return Reply(415)
-        return Reply(201, {"id": "1", **seen.body})
+        return listing([]) if seen.method == "GET" else Reply(201, {"id": "1", **seen.body})
 
     assert make_target(serve(script).base_url + "/").create_group("00g1", "Eng").scim_id == "1"
 
