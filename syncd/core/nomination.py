@@ -56,6 +56,7 @@ KINDS: Mapping[str, Reads] = MappingProxyType(
         "user.account.update_secondary_email": Reads.PERSON,
         "user.account.update_user_type": Reads.PERSON,
         "user.account.*": Reads.NOTHING,
+        "scheduled_action.user_suspension.*": Reads.PERSON,
         # members of groups
         "group.user_membership.*": Reads.MEMBER,
         "group.user_membership.rule.*": Reads.CONCERNED,
@@ -80,6 +81,7 @@ KINDS: Mapping[str, Reads] = MappingProxyType(
         "system.import.user.complete": Reads.NOTHING,
         "system.import.import_profile": Reads.PERSON,
         "app.realtimesync.import.details.*": Reads.PERSON,
+        "system.agent.*": Reads.NOTHING,
         "system.import.group.*": Reads.GROUP,
         "system.import.group.start": Reads.NOTHING,
         "system.import.group.complete": Reads.NOTHING,
@@ -101,6 +103,7 @@ ASKED = (
     "group.",
     "user.lifecycle.",
     "user.account.update_",
+    "scheduled_action.user_suspension.",
     "app.user_management",
     "app.realtimesync.import.",
     "master_application.user_membership.",

@@ -481,3 +481,30 @@ def test_what_is_held_is_not_nibbled_away_by_the_deltas_that_follow(made: Arena)
     one_delta(made, seen)
     assert made.cycle(full=True).result is not None
     assert not made.holds()
+
+
+@pytest.mark.parametrize(
+    "kind", ["app.user_management", "app.user_management.app_group_member_import.delete_success"]
+)
+def test_members_of_a_directorys_group_are_seen_by_deltas(made: Arena, kind: str) -> None:
+    """Okta writes their coming and going under names of their own."""
+    part(made.okta.world)
+    join(made.okta.world)
+    for event in made.okta.world.events:
+        if event.body["eventType"].startswith("group.user_membership."):
+            event.body["eventType"] = kind
+
+    assert one_delta(made, Seen()).result is not None
+
+    assert exact(made)
+
+
+def test_the_end_of_an_import_brings_a_full_cycle_before_long_and_holds_up_no_delta(made: Arena) -> None:
+    leave(made.okta.world)
+    made.okta.world.log("system.import.complete", [])
+
+    found = one_delta(made, Seen())
+
+    assert (found.everything, found.before_long) == ("", "system.import.complete")
+    assert found.result is not None
+    assert exact(made)
