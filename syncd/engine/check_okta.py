@@ -12,6 +12,7 @@ from syncd.core.counting import counted
 from syncd.core.flavors import group_name_problem
 from syncd.core.rules import PushRule
 from syncd.engine.check_line import Checks
+from syncd.engine.check_profiles import PROFILES, check_profiles
 from syncd.errors import AccessDenied, NotFound, SyncdError, TemporaryError
 from syncd.model import Absent, Application, OktaGroup
 from syncd.ports import Source
@@ -29,7 +30,7 @@ WRITERS = "one writer"
 RULES = "push rules"
 NEEDED = ("okta.apps.read", "okta.users.read", "okta.groups.read", "okta.logs.read")
 
-_AFTER = (TOKEN, APP, APPS, USERS, GROUPS, LOGS, LIMITS, WRITERS, RULES)
+_AFTER = (TOKEN, APP, APPS, PROFILES, USERS, GROUPS, LOGS, LIMITS, WRITERS, RULES)
 _ROLE = "Grant the scope to the service app (Okta API Scopes) and give it a read-only admin role, or use such a token."
 
 
@@ -143,16 +144,18 @@ class OktaChecks:
             self.checks.skip(APPS, "there is no app to read")
         else:
             with self._scope(APPS):
-                somebody = _first(user.okta_id for page in source.app_users() for user in page.records)
+                people = next((page.records for page in source.app_users() if page.records), ())
+                somebody = people[0].okta_id if people else None
                 self.checks.ok(
                     APPS, "the app's assignments can be read" if somebody else "nobody is assigned yet"
                 )
+                check_profiles(self.checks, self.settings.attributes, people)
         with self._scope(USERS):
             found = source.user_status(somebody) if somebody else source.user_id_of("nobody@syncd.invalid")
             said = "users can be read" if not isinstance(found, Absent) else "users can be asked for"
             self.checks.ok(USERS, said)
         with self._scope(GROUPS):
-            _first(group for page in source.groups() for group in page.records)
+            next(iter(source.groups()), None)  # the first page says it
             self.checks.ok(GROUPS, "groups can be read")
         try:
             source.read_log_once()
@@ -286,13 +289,6 @@ class _ScopeProbe(AbstractContextManager[None]):
         elif isinstance(error, SyncdError):
             self._checks.failed(self._name, error)
         return isinstance(error, SyncdError)
-
-
-def _first(found: Iterable[str | OktaGroup]) -> str | None:
-    """The first one, without reading further pages."""
-    for one in found:
-        return one if isinstance(one, str) else one.okta_id
-    return None
 
 
 def _matched(source: OktaProbe, rule: PushRule, everything: list[OktaGroup]) -> tuple[list[str], int]:

@@ -319,3 +319,33 @@ def test_a_service_app_with_a_private_key_passes_too(
     assert said.code == 0, said.out
     assert states(said.document)["Okta token"] == "ok"
     assert pem.decode().splitlines()[5] not in said.out + said.err
+
+
+def test_attributes_that_no_profile_has_are_a_warning_before_accounts_are_made_without_them(
+    syncd: Invoker, okta: OktaSimulator, split: SplitSimulator
+) -> None:
+    """As recorded of OIDC apps, whose profiles have given_name and family_name."""
+    table = '[attributes]\nuserName = "email"\ndisplayName = "{given_name} {givenName}"\ntitle = "jobTitle"\n'
+    connect(syncd, okta, split, more=table)
+
+    said = syncd("check", "--json")
+
+    assert said.code == 0
+    [line] = [line for line in said.document["checks"] if line["name"] == "attributes"]
+    assert line["state"] == "warn"
+    assert "displayName wants given_name; title wants jobTitle" in line["detail"]
+    assert "without it" in line["detail"]
+    assert "givenName" in line["hint"]
+
+
+def test_an_app_whose_profiles_are_empty_can_provision_nobody_and_check_says_so(
+    syncd: Invoker, okta: OktaSimulator, config: Path
+) -> None:
+    for row in okta.world.app_users.values():
+        row.profile.clear()
+
+    found = syncd("check", "--json").document["checks"]
+
+    [line] = [line for line in found if line["name"] == "attributes"]
+    assert line["state"] == "warn"
+    assert "nobody can be provisioned" in line["detail"]
