@@ -21,6 +21,7 @@ from syncd.core.diff import (
 from syncd.core.evidence import SaidByOkta
 from syncd.core.names import rivalry
 from syncd.core.order import NAME_RULES, leaves
+from syncd.engine.doubts import say_contradictions, settle_doubts
 from syncd.engine.job import Job, scope_changed
 from syncd.engine.matching import GroupFinder, UserFinder, name_conflict
 from syncd.engine.planning import Planning, group_name
@@ -43,11 +44,14 @@ def make_plan(job: Job, stage: Stage, reading: Reading, unsettled: AbstractSet[s
     planning = Planning(
         job, stage, reading, _policy(job), failures, list(reading.skipped), unsettled=unsettled
     )
+    settle_doubts(job, stage, reading)
     departures = confirm_departures(job, stage, reading)
     plan_users(planning, departures)
     if job.settings.provisioning.push_groups:
         plan_groups(planning)
         plan_members(planning, departures)
+    planning.skipped.extend(reading.contradictions)
+    say_contradictions(job, reading)
     return planning
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from syncd.engine.job import Job
 from syncd.model import GroupState, KnownGroup
-from syncd.ports import Stage
-
-STAMP_SETTLES_AFTER = timedelta(minutes=10)
-"""Okta's lists lag: a membership stamp younger than this may still hide a change."""
+from syncd.ports import LISTS_LAG, Stage
 
 
 def linked_names(job: Job, by_hand: Mapping[str, str]) -> Mapping[str, str]:
@@ -35,13 +32,14 @@ def moved(stage: Stage, *, every: bool) -> Mapping[str, str | None]:
 
 
 def settled_stamp(stamp: str | None, at: datetime) -> str | None:
+    """A stamp that is younger than lists lag may still hide a change."""
     if stamp is None:
         return None
     try:
         at_okta = datetime.fromisoformat(stamp)
     except ValueError:
         return None
-    return stamp if at_okta.tzinfo and at - at_okta > STAMP_SETTLES_AFTER else None
+    return stamp if at_okta.tzinfo and at - at_okta > LISTS_LAG else None
 
 
 def wants_a_name(known: KnownGroup, named: Sequence[str]) -> bool:

@@ -11,6 +11,7 @@ from syncd.core.diff import Policy
 from syncd.core.groups import RuleBook
 from syncd.core.mapping import MappingPolicy
 from syncd.core.safety import Limits
+from syncd.errors import TemporaryError
 from syncd.ports import Observer, Source, Store, Target
 from syncd.settings.schema import ConnectionSettings
 
@@ -82,3 +83,9 @@ class Job:
 def scope_changed(job: Job) -> bool:
     """The scope settings (app, target, flavor, provisioning, attributes, push groups) are not those decided on."""
     return job.store.recall(SCOPE_KEY) not in (None, job.scope)
+
+
+def stop_if_asked(job: Job) -> None:
+    """Between two pages of a long read. Raises TemporaryError."""
+    if job.cancelled():
+        raise TemporaryError("stopped on request while reading; nothing was concluded from what was read")

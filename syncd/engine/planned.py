@@ -41,7 +41,7 @@ class Planned:
     @property
     def is_quiet(self) -> bool:
         """Nothing to do, nothing that went wrong, nothing new to tell a person."""
-        return not (self.has_changes or self.problems)
+        return not (self.has_changes or self.problems or self.planning.reading.contradictions)
 
     @property
     def exit_code(self) -> int:

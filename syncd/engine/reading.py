@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from syncd.core.diff import Skipped
-from syncd.core.groups import Claim, RuleBook, claim, linked_by_hand, resolve
+from syncd.core.groups import Claim, resolve
 from syncd.core.mapping import frozen_user, wanted_user
+from syncd.engine.claiming import Claiming
 from syncd.engine.group_scope import in_scope_already, linked_names, moved, settled_stamp, wants_a_name
-from syncd.engine.job import Job
-from syncd.engine.one_by_one import ENOUGH, each_by_itself, own_problem
+from syncd.engine.job import Job, stop_if_asked
+from syncd.engine.one_by_one import ENOUGH, own_problem
 from syncd.engine.selection import BY_ID_AT_MOST
 from syncd.errors import IncompleteRead, PermanentError, SyncdError, TemporaryError
 from syncd.model import (
@@ -19,7 +20,6 @@ from syncd.model import (
     AppUser,
     BadRecord,
     GroupState,
-    OktaGroup,
     PushMapping,
     ReadProof,
 )
@@ -55,6 +55,21 @@ class Reading:
     """(user or group, Okta id) of what could not be read, or not wholly, while others could: it stays as it is."""
     problems: list[SyncdError] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    contradictions: list[Skipped] = field(default_factory=list)
+    """Where a list says one thing and an answer by id, which counts, another."""
+
+    def contradict(self, okta_id: str, name: str, listed: str, by_id: str, *, about: str = "user") -> None:
+        """`listed` and `by_id`: what the list and the answer by id say, for people."""
+        reason = f"{listed}; asked by id Okta {by_id}: that counts"
+        self.contradictions.append(Skipped("contradicted", okta_id, name, reason, about))
+
+    def leave_in_doubt(self, what: str, count: int) -> None:
+        """More than are asked for by id in one cycle."""
+        reason = (
+            f"{count} more {what}: a list differs from what Okta answered by id a moment before;"
+            " left as they are until the next cycles have asked for them"
+        )
+        self.contradictions.append(Skipped("unconfirmed", "", "", reason))
 
     def cannot_tell(self, kind: str, okta_id: str, problem: SyncdError) -> None:
         """The object stays as it is, and everything else goes on."""
@@ -102,13 +117,9 @@ def read_users(job: Job, stage: Stage, reading: Reading) -> ReadProof:
     return listing.proof
 
 
-def stop_if_asked(job: Job) -> None:
-    """Between two pages of a long read."""
-    if job.cancelled():
-        raise TemporaryError("stopped on request while reading; nothing was concluded from what was read")
-
-
-def stage_users(job: Job, stage: Stage, reading: Reading, page: Page[AppUser]) -> None:
+def stage_users(
+    job: Job, stage: Stage, reading: Reading, page: Page[AppUser], *, by_id: bool = False
+) -> None:
     mapping = job.mapping
     wanted = [wanted_user(record, mapping) for record in page.records]
     reading.active_seen += sum(user.standing.value == "active" for user in wanted)
@@ -121,12 +132,13 @@ def stage_users(job: Job, stage: Stage, reading: Reading, page: Page[AppUser]) -
             reading.skipped.append(
                 Skipped("unreadable", "", "", f"a record of the app's users: {bad.problem}")
             )
-    stage.put_users(wanted)
+    stage.put_users(wanted, by_id=by_id)
 
 
 def stage_user(job: Job, stage: Stage, reading: Reading, record: AppUser | BadRecord) -> None:
+    """An answer by id."""
     page: Page[AppUser] = Page([record]) if isinstance(record, AppUser) else Page([], [record])
-    stage_users(job, stage, reading, page)
+    stage_users(job, stage, reading, page, by_id=True)
 
 
 def read_groups(job: Job, stage: Stage, reading: Reading) -> None:
@@ -137,28 +149,20 @@ def read_groups(job: Job, stage: Stage, reading: Reading) -> None:
         whole &= _attempt(reading, lambda: _read_assigned(job, reading))
     if book.needs_mappings:
         whole &= _attempt(reading, lambda: _read_mappings(job, reading))
-    claims: dict[str, Claim] = {}
-    by_hand = stage.links_asked()
-    whole &= _attempt(reading, lambda: _claim_groups(job, stage, reading, claims, by_hand))
+    claiming = Claiming(job, stage, reading, stage.links_asked())
+    whole &= _attempt(reading, claiming.everything)
     resolved = resolve(
-        list(claims.values()),
+        list(claiming.found.values()),
         book,
         flavor=job.settings.split.flavor,
-        linked=linked_names(job, by_hand),
+        linked=linked_names(job, claiming.by_hand),
         whole=whole,
     )
     reading.skipped.extend(resolved.skipped)
-    stage.put_groups(resolved.wanted)
+    claiming.put(resolved.wanted)
     if whole:
         reading.groups_whole = True
         stage.groups_read_whole()
-
-
-def _claimed(group: OktaGroup, book: RuleBook, reading: Reading, by_hand: Mapping[str, str]) -> Claim | None:
-    found = claim(group, book, reading.assigned or frozenset(), reading.mappings or {})
-    if group.okta_id in by_hand:
-        return linked_by_hand(group, found, by_hand[group.okta_id])
-    return found
 
 
 def _attempt(reading: Reading, read: Callable[[], None]) -> bool:
@@ -183,47 +187,6 @@ def _read_mappings(job: Job, reading: Reading) -> None:
         found |= {mapping.source_group_id: mapping for mapping in page.records}
     reading.mappings = found
     reading.list_proofs["okta_mappings"] = listing.proof
-
-
-def _claim_groups(
-    job: Job, stage: Stage, reading: Reading, claims: dict[str, Claim], by_hand: Mapping[str, str]
-) -> None:
-    book = job.rules
-    assigned, mappings = reading.assigned or frozenset(), reading.mappings or {}
-    single = sorted({*book.ids, *assigned, *mappings, *by_hand})
-    if not book.needs_every_group and len(single) <= BY_ID_AT_MOST:
-        groups: Iterable[OktaGroup] = _groups_by_id(job, stage, reading, single, claims)
-    else:
-        groups = _listed_groups(job, reading)
-    for group in groups:
-        found = _claimed(group, book, reading, by_hand)
-        if found is not None:
-            claims[group.okta_id] = found
-
-
-def _groups_by_id(
-    job: Job, stage: Stage, reading: Reading, ids: Sequence[str], claims: dict[str, Claim]
-) -> Iterable[OktaGroup]:
-    """One that cannot be read stays as it is, with the name that it has or wants; the others go on."""
-
-    def failed(okta_id: str, problem: SyncdError) -> None:
-        reading.cannot_tell("group", okta_id, problem)
-        stage.hold_group_still(okta_id)
-        known = job.store.group(okta_id)
-        if known is not None:
-            claims[okta_id] = Claim(known.wanted, 0)
-
-    found = each_by_itself(ids, job.source.group, failed)
-    return (group for _, group in found if isinstance(group, OktaGroup))
-
-
-def _listed_groups(job: Job, reading: Reading) -> Iterable[OktaGroup]:
-    for page in job.source.groups():
-        stop_if_asked(job)
-        for bad in page.bad:
-            problem = f"a group: {bad.problem}"
-            reading.skipped.append(Skipped("unreadable", bad.okta_id or "", "", problem, "group"))
-        yield from page.records
 
 
 def read_members(
@@ -340,26 +303,16 @@ def _read_selected_groups(
         _read_assigned(job, reading)
     if book.needs_mappings:
         _read_mappings(job, reading)
-    claims: list[Claim] = []
-    named, store, by_hand = set(groups), job.store, stage.links_asked()
-    if len(groups) > BY_ID_AT_MOST:
-        asked = [group for group in _listed_groups(job, reading) if group.okta_id in named]
-    else:
-        asked = list(_groups_by_id(job, stage, reading, groups, {}))
-        named -= {okta_id for _, okta_id in reading.unread}
-    for group in asked:
-        found = _claimed(group, book, reading, by_hand)
-        if found is not None:
-            claims.append(found)
-            named.discard(group.okta_id)
-    _nominate_unclaimed(job, stage, reading, sorted(named))
-    read = [group.okta_id for group in asked]
-    rivals = [Claim(known.wanted, 0) for known in store.groups() if wants_a_name(known, [*read, *named])]
-    flavor, linked = job.settings.split.flavor, linked_names(job, by_hand)
-    resolved = resolve([*claims, *rivals], book, flavor=flavor, linked=linked, whole=False)
+    store, claiming = job.store, Claiming(job, stage, reading, stage.links_asked())
+    claiming.some(groups)
+    seen = [each for each in groups if ("group", each) not in reading.unread]
+    _nominate_unclaimed(claiming, sorted(set(seen) - claiming.found.keys()))
+    rivals = [Claim(known.wanted, 0) for known in store.groups() if wants_a_name(known, seen)]
+    flavor, linked = job.settings.split.flavor, linked_names(job, claiming.by_hand)
+    resolved = resolve([*claiming.found.values(), *rivals], book, flavor=flavor, linked=linked, whole=False)
     reading.skipped.extend(resolved.skipped)
-    wanted = [group for group in resolved.wanted if group.okta_id in read]
-    stage.put_groups(wanted)
+    wanted = [group for group in resolved.wanted if group.okta_id in seen]
+    claiming.put(wanted)
     pushed = [group for group in wanted if group.state is GroupState.PUSHED]
     lists = {
         group.okta_id: group.stamp
@@ -369,15 +322,19 @@ def _read_selected_groups(
         or not in_scope_already(store.group(group.okta_id))
     }
     read_members(job, stage, reading, lists)
-    return [*read, *sorted(named)]
+    return seen
 
 
-def _nominate_unclaimed(job: Job, stage: Stage, reading: Reading, groups: Sequence[str]) -> None:
+def _nominate_unclaimed(claiming: Claiming, groups: Sequence[str]) -> None:
+    """Also of those that are nowhere yet it is remembered that they are gone: older lists may name them still."""
     reason = "no push rule names this group"
     for group_id in groups:
-        known = job.store.group(group_id)
-        if known is not None and known.pushed is not None:
-            stage.put_groups([replace(known.wanted, state=GroupState.GONE, reason=reason)])
-        else:
+        known, by_id = claiming.job.store.group(group_id), group_id in claiming.asked
+        managed = known is not None and known.pushed is not None
+        if known is not None and not known.released and (managed or by_id):
+            claiming.put([replace(known.wanted, state=GroupState.GONE, reason=reason)])
+        elif by_id:
+            claiming.stage.put_absent([group_id])
+        if not managed:
             name = known.wanted.name if known else group_id
-            reading.skipped.append(Skipped("not_pushed", group_id, name, reason, "group"))
+            claiming.reading.skipped.append(Skipped("not_pushed", group_id, name, reason, "group"))

@@ -5,7 +5,7 @@ Up to 50 objects by id, beyond that by a second complete read of the same list. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -36,22 +36,26 @@ from syncd.model import (
 )
 from syncd.ports import Stage
 
+UNLISTED_USER = ("missing from the list of the app's users", "shows the assignment")
+"""What such a list says, and the answer by id that contradicts it."""
+
 
 @dataclass
 class Departures:
-    """Evidence of departures: by user, or one for everybody who is missing from both complete reads."""
+    """Evidence of departures: by user, or one for everybody who is missing from both complete reads (`misses`)."""
 
+    misses: Callable[[str], bool]
     by_user: dict[str, Evidence] = field(default_factory=dict)
     """Also holds Okta's own word for users that are assigned but not active."""
     for_all: Evidence | None = None
 
     def of(self, okta_id: str) -> Evidence | None:
-        return self.by_user.get(okta_id, self.for_all)
+        return self.by_user.get(okta_id) or (self.for_all if self.misses(okta_id) else None)
 
 
 def confirm_departures(job: Job, stage: Stage, reading: Reading) -> Departures:
     """Evidence for users that are gone; who turns out to be assigned after all is staged again."""
-    found = Departures()
+    found = Departures(stage.misses)
     grace = bool(job.settings.provisioning.deactivation_grace)
     for okta_id in sorted(reading.absent):
         evidence = _confirm_user(job, stage, reading, okta_id, ask_status=grace and _is_active(job, okta_id))
@@ -106,6 +110,8 @@ def _confirm_user(
             _cannot_tell(reading, problem)
             return None
     if not isinstance(answer, Absent):
+        if stage.misses(okta_id):
+            _say_unlisted(job, reading, okta_id, answer)
         stage_user(job, stage, reading, answer)
         return None
     stage.put_absent([okta_id])
@@ -114,6 +120,12 @@ def _confirm_user(
         if said is not None:
             return said
     return AbsentById(answer, reading.app)
+
+
+def _say_unlisted(job: Job, reading: Reading, okta_id: str, answer: AppUser | BadRecord) -> None:
+    known = job.store.user(okta_id)
+    name = known.wanted.user_name if known else answer.user_name if isinstance(answer, AppUser) else ""
+    reading.contradict(okta_id, name, *UNLISTED_USER)
 
 
 def _deprovisioned(job: Job, okta_id: str) -> Evidence | None:
@@ -278,10 +290,12 @@ def _ask_users(
         group_now, users_groups = groups[case.group_id], lists.get(case.user_id)
         if group_now is None or users_groups is None:
             continue
-        if case.group_id in users_groups:
-            _still_a_member(stage, reading, case, users_groups)
-        else:
+        stage.put_user_groups(case.user_id, users_groups)
+        if case.group_id not in users_groups:
             found[case.group_id, case.user_id] = NotInUsersGroups(case.user_id, group_now, users_groups)
+        elif case.group_id in reading.member_proofs:
+            listed = f"missing from the members of {group_now.name}"
+            reading.contradict(case.user_id, case.user_name, listed, "names the group")
     return found
 
 
@@ -294,15 +308,6 @@ def _own_list(job: Job, reading: Reading, user_id: str, *, of: Sequence[MemberCa
     if asked is None or not reading.announced.issuperset(lost) or (not asked and len(lost) > 1):
         return job.source.groups_of(user_id)
     return asked
-
-
-def _still_a_member(stage: Stage, reading: Reading, case: MemberCase, own: frozenset[str]) -> None:
-    """Two answers disagree: the membership stays wanted, and the next full cycle reads the group's list again."""
-    if case.group_id in reading.member_proofs:
-        stage.put_members(case.group_id, [case.user_id])
-        stage.members_read_whole(case.group_id, None)
-    if case.group_id not in reading.member_proofs or case.user_id in reading.own_lists:
-        stage.put_user_groups(case.user_id, own)
 
 
 def _read_twice(

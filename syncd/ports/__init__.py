@@ -4,7 +4,7 @@ They speak values of `model` and `core`; no HTTP, no SQL, no rows. Adapters live
 """
 
 from syncd.ports.observer import Observer
-from syncd.ports.source import Listing, LogPage, MemberPage, Page, Person, Source
+from syncd.ports.source import LISTS_LAG, Listing, LogPage, MemberPage, Page, Person, Source
 from syncd.ports.stage import Contested, Leaving, Stage
 from syncd.ports.store import (
     Decided,
@@ -27,6 +27,7 @@ from syncd.ports.store import (
 from syncd.ports.target import Applied, MemberOutcome, RemoteListing, Target, TargetProbe
 
 __all__ = [
+    "LISTS_LAG",
     "Applied",
     "Contested",
     "Decided",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Generic, Protocol, TypeVar
 
 from syncd.errors import SyncdError
 from syncd.model import Absent, Application, AppUser, BadRecord, LogEvent, OktaGroup, PushMapping, ReadProof
 
 T_co = TypeVar("T_co", covariant=True)  # pages are only read
+LISTS_LAG = timedelta(minutes=10)
+"""Okta's lists, and the stamps in them, may be so old; answers by id are of the moment."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,16 +37,28 @@ class Contested:
     leaving: Leaving | None
 
 
+@dataclass(frozen=True, slots=True)
+class BetterKnown:
+    """A group about which the store knows better than a list. `wish` None: it was found not to be there."""
+
+    younger: bool
+    """It was learned after this stage began; else it was answered by id within `LISTS_LAG` before."""
+    wish: WantedGroup | None
+
+
 class Stage(Protocol):
     """The private staging area of one cycle. Nothing in it touches the store until `Store.absorb`.
 
-    The *effective* wish of a user is its staged record, else (list incomplete or not read) its stored one, else
-    none. The effective member list of a group is the staged one when it was staged complete, else the stored one.
+    Everything in it is as old as the moment it was made. So the *effective* wish of a user or group is the stored one
+    when that was learned since then, or when Okta answered by id within `LISTS_LAG` before and only a list says
+    another thing now; else the staged record, else (list incomplete or not read) the stored one, else none. The
+    effective member list of a group is the staged one when it was staged complete, else the stored one; about a user
+    whose own group list is that young it says nothing.
     """
 
-    def put_users(self, users: Sequence[WantedUser]) -> None:
-        """Stages one page; a later record of the same user replaces the earlier one. Records whose digest equals
-        the stored wish are remembered only as seen.
+    def put_users(self, users: Sequence[WantedUser], *, by_id: bool = False) -> None:
+        """Stages one page, or answers by id; a later record of the same user replaces the earlier one, except that no
+        page replaces an answer by id. Records whose digest equals the stored wish are remembered only as seen.
         """
         ...
 
@@ -55,8 +67,8 @@ class Stage(Protocol):
         ...
 
     def put_absent(self, okta_ids: Sequence[str]) -> None:
-        """These users were asked for by id and are not assigned (targeted and delta cycles): they count like users
-        missing from a list read whole.
+        """These users were asked for by id and are not assigned: they count like users missing from a list read whole.
+        Groups too: they are gone, or no rule names them.
         """
         ...
 
@@ -66,7 +78,7 @@ class Stage(Protocol):
         """
         ...
 
-    def put_groups(self, groups: Sequence[WantedGroup]) -> None: ...
+    def put_groups(self, groups: Sequence[WantedGroup], *, by_id: bool = False) -> None: ...
     def groups_read_whole(self) -> None: ...
 
     def ask_group(self, group_id: str, asked: Asked) -> None:
@@ -92,6 +104,30 @@ class Stage(Protocol):
         """Narrow every question below to these Okta ids (targeted and delta cycles). With only users given,
         memberships of these users in all groups count; with groups, the groups and their memberships.
         """
+        ...
+
+    def misses(self, okta_id: str) -> bool:
+        """Whether the users were read whole, and no page or answer by id showed this one."""
+        ...
+
+    def doubtful_users(self) -> Iterator[UserCase]:
+        """Users of whom a list says (`wanted`; None: it misses them) what the store does not believe, because Okta
+        answered for them by id within `LISTS_LAG` before this stage began. Put by id, they are so no longer.
+        """
+        ...
+
+    def doubtful_members(self) -> Iterator[tuple[str, str, bool]]:
+        """(user id, group id, whether the group's list has the user) where that is not believed, because the user's own
+        list was read so lately; sorted. Once their own list is put, they are so no longer.
+        """
+        ...
+
+    def better_known_groups(self) -> Mapping[str, BetterKnown]:
+        """By Okta id: about these no list is believed."""
+        ...
+
+    def doubt(self, *, users: Iterable[str] = (), groups: Iterable[str] = ()) -> None:
+        """Nobody asks for these in this cycle: `Store.due` names them to later ones until they were asked for by id."""
         ...
 
     def departures(self) -> Iterator[KnownUser]:

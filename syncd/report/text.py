@@ -89,6 +89,8 @@ def run_lines(document: Mapping[str, Any]) -> Iterator[Line]:
         parts.append(f"{held:,} held")
     if skipped := sum(summary["skipped"].values()):
         parts.append(f"{skipped:,} skipped")
+    if contradicted := summary["skipped"].get("contradicted"):
+        parts.append(f"Okta's lists contradicted by its answers by id: {contradicted:,}")
     yield line(
         "Sync ",
         Span(status, _STATUS_STYLE.get(status, "")),

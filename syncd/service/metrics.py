@@ -72,6 +72,13 @@ def _of_the_boards(view: View) -> Iterator[Metric]:
     yield _counter("runs", "Finished runs; quiet deltas are none.", ["kind", "status"], boards, _runs)
     yield _counter("polls", "Looks at the System Log, quiet ones included.", [], boards, _polls)
     yield _counter("changes", "Changes by what came of them.", ["kind", "outcome"], boards, _changes)
+    yield _counter(
+        "okta_list_contradictions",
+        "What a list of Okta said and an answer by id, which counts, did not.",
+        [],
+        boards,
+        _contradictions,
+    )
     yield _counter("requests", "Requests by side and HTTP status.", ["side", "status"], boards, _requests)
     yield _counter(
         "rate_limit_wait_seconds", "Time spent waiting for rate limits.", ["side"], boards, _waited
@@ -117,6 +124,10 @@ def _polls(board: Snapshot) -> Counted:
 
 def _changes(board: Snapshot) -> Counted:
     return {(*pair,): number for pair, number in board.totals.changes.items()}
+
+
+def _contradictions(board: Snapshot) -> Counted:
+    return {(): board.totals.changes.get(("contradicted", "skipped"), 0)}
 
 
 def _requests(board: Snapshot) -> Counted:

@@ -1,22 +1,27 @@
 """Writes a stage's wishes into the store: set-based, one transaction, only rows that differ.
 
-Runs on the writer's connection, inside its transaction, with the staging file attached as `stage`.
+Runs on the writer's connection, inside its transaction, with the staging file attached as `stage`. What counts of it is
+decided by the same views that answer the stage's own questions.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from syncd.store.effects import drop_group
 from syncd.store.rows import moment
+from syncd.store.stage_tables import views
+
+TOMBSTONES_KEPT = timedelta(days=1)
+"""No list is read for longer (source.listing.ListingLimits), and lists lag less."""
 
 _USERS = """
 INSERT INTO users (okta_id, standing, wish, attributes, name_key, folded_name, digest, revision)
 SELECT s.okta_id, s.standing, s.wish, s.attributes, s.name_key, s.folded_name, s.digest, :revision
-FROM stage.users s LEFT JOIN main.users k ON k.okta_id = s.okta_id
-WHERE k.okta_id IS NULL OR (k.revision <= s.base AND k.digest <> s.digest)
+FROM temp.fresh_users s LEFT JOIN main.users k ON k.okta_id = s.okta_id
+WHERE k.okta_id IS NULL OR k.digest <> s.digest
 ORDER BY s.okta_id
 ON CONFLICT (okta_id) DO UPDATE SET
     standing = excluded.standing, wish = excluded.wish, attributes = excluded.attributes,
@@ -28,26 +33,42 @@ ON CONFLICT (okta_id) DO UPDATE SET
 _ABSENT = """
 UPDATE main.users SET standing = 'absent', digest = X'', revision = :revision, released = 0,
     left_at = coalesce(left_at, :left_at)
-WHERE okta_id = :okta_id AND standing <> 'absent'
-    AND revision <= coalesce((SELECT a.base FROM stage.absent a WHERE a.okta_id = :okta_id), :base)
+WHERE okta_id = :okta_id AND standing <> 'absent' AND revision <= :base
     AND NOT EXISTS (SELECT 1 FROM stage.seen s WHERE s.okta_id = :okta_id)
 """
 
 _GROUPS = """
 INSERT INTO groups (okta_id, state, wish, revision)
 SELECT s.okta_id, s.state, s.wish, :revision
-FROM stage.groups s LEFT JOIN main.groups k ON k.okta_id = s.okta_id
+FROM temp.fresh_groups s LEFT JOIN main.groups k ON k.okta_id = s.okta_id
 WHERE (k.okta_id IS NULL AND s.state <> 'gone')
-    OR (k.revision <= s.base AND (k.state <> s.state OR k.wish <> s.wish))
+    OR (k.okta_id IS NOT NULL AND (k.state <> s.state OR k.wish <> s.wish))
 ON CONFLICT (okta_id) DO UPDATE SET
     state = excluded.state, wish = excluded.wish, revision = excluded.revision
 """
 
-# Complete lists of known groups, unless a shorter cycle stored a younger one meanwhile.
+# An answer by id is knowledge even where it changed nothing: the wish is as young as the answer. Not so where it said
+# that somebody is gone and that was not believed.
+_ANSWERED = """
+UPDATE main.{table} SET revision = :revision,
+    asked_at = (SELECT b.at FROM stage.by_id b WHERE b.okta_id = {table}.okta_id)
+WHERE okta_id IN (SELECT okta_id FROM stage.by_id) AND (revision <= :base OR revision = :revision)
+    AND ({present} OR EXISTS (SELECT 1 FROM stage.{put} s WHERE s.okta_id = {table}.okta_id))
+"""
+_USERS_ANSWERED = _ANSWERED.format(table="users", present="standing = 'absent'", put="seen")
+_GROUPS_ANSWERED = _ANSWERED.format(table="groups", present="0", put="groups")
+
+_NEVER_KNOWN = """
+INSERT INTO main.tombstones (okta_id, revision, at)
+SELECT b.okta_id, :revision, b.at FROM stage.absent a JOIN stage.by_id b ON b.okta_id = a.okta_id
+WHERE NOT EXISTS (SELECT 1 FROM main.users k WHERE k.okta_id = a.okta_id)
+    AND NOT EXISTS (SELECT 1 FROM main.groups k WHERE k.okta_id = a.okta_id)
+    AND NOT EXISTS (SELECT 1 FROM main.tombstones t WHERE t.okta_id = a.okta_id AND t.revision > :base)
+ON CONFLICT (okta_id) DO UPDATE SET revision = excluded.revision, at = excluded.at
+"""
+
 _LISTS = """
-SELECT l.group_id, l.stamp, k.members_stamp, k.list_revision
-FROM stage.lists l JOIN main.groups k ON k.okta_id = l.group_id
-WHERE l.complete AND coalesce(k.list_revision, 0) <= l.base
+SELECT l.group_id, l.stamp FROM temp.fresh_lists l JOIN main.groups k ON k.okta_id = l.group_id
 """
 
 _LIST_GAINS = """
@@ -55,31 +76,58 @@ INSERT INTO main.members (group_id, user_id, listed, pushed)
 SELECT s.group_id, s.user_id, 1, 0
 FROM stage.listed s LEFT JOIN main.members m ON m.group_id = s.group_id AND m.user_id = s.user_id
 WHERE s.group_id = ? AND coalesce(m.listed, 0) = 0
+    AND NOT EXISTS (SELECT 1 FROM temp.own_list_counts o WHERE o.okta_id = s.user_id)
+    AND s.user_id NOT IN (SELECT user_id FROM temp.fresh_own_lists)
 ON CONFLICT (group_id, user_id) DO UPDATE SET listed = 1
 """
 
 _LIST_LOSSES = """
 UPDATE main.members SET listed = 0
-WHERE group_id = ? AND listed AND NOT EXISTS
-    (SELECT 1 FROM stage.listed s WHERE s.group_id = members.group_id AND s.user_id = members.user_id)
+WHERE group_id = ? AND listed
+    AND NOT EXISTS
+        (SELECT 1 FROM stage.listed s WHERE s.group_id = members.group_id AND s.user_id = members.user_id)
+    AND NOT EXISTS (SELECT 1 FROM temp.own_list_counts o WHERE o.okta_id = members.user_id)
+    AND members.user_id NOT IN (SELECT user_id FROM temp.fresh_own_lists)
 """
 
 _OWN_GAINS = """
 INSERT INTO main.members (group_id, user_id, listed, pushed)
 SELECT s.group_id, s.user_id, 1, 0
-FROM stage.user_groups s JOIN main.groups k ON k.okta_id = s.group_id
+FROM temp.fresh_own_lists o CROSS JOIN stage.user_groups s ON s.user_id = o.user_id
+JOIN main.groups k ON k.okta_id = s.group_id
 LEFT JOIN main.members m ON m.group_id = s.group_id AND m.user_id = s.user_id
 WHERE coalesce(m.listed, 0) = 0
 ON CONFLICT (group_id, user_id) DO UPDATE SET listed = 1
-RETURNING group_id
 """
 
 _OWN_LOSSES = """
 UPDATE main.members SET listed = 0
-WHERE user_id IN (SELECT user_id FROM stage.user_lists) AND listed AND NOT EXISTS
+WHERE user_id IN (SELECT user_id FROM temp.fresh_own_lists) AND listed AND NOT EXISTS
     (SELECT 1 FROM stage.user_groups s WHERE s.group_id = members.group_id AND s.user_id = members.user_id)
-RETURNING group_id
 """
+
+_OWN_UNNEEDED = """
+DELETE FROM main.members
+WHERE user_id IN (SELECT user_id FROM temp.fresh_own_lists) AND NOT listed AND NOT pushed
+"""
+
+_OWN_ANSWERED = """
+UPDATE main.users SET own_list_revision = :revision,
+    own_list_at = (SELECT o.at FROM stage.user_lists o WHERE o.user_id = users.okta_id)
+WHERE okta_id IN (SELECT user_id FROM temp.fresh_own_lists)
+"""
+
+_LIST_READ = "UPDATE main.groups SET list_revision = ? WHERE okta_id = ? AND (? OR list_revision IS NULL)"
+
+# A stamp vouches for a list that is stored just as it was read; else it would hide what was not believed of it.
+_AS_READ = """
+SELECT NOT EXISTS (SELECT 1 FROM stage.listed s
+        LEFT JOIN main.members m ON m.group_id = s.group_id AND m.user_id = s.user_id
+        WHERE s.group_id = ?1 AND coalesce(m.listed, 0) = 0)
+    AND NOT EXISTS (SELECT 1 FROM main.members m WHERE m.group_id = ?1 AND m.listed AND NOT EXISTS
+        (SELECT 1 FROM stage.listed s WHERE s.group_id = m.group_id AND s.user_id = m.user_id))
+"""
+_STAMP = "UPDATE main.groups SET members_stamp = ?1 WHERE okta_id = ?2 AND members_stamp IS NOT ?1"
 
 _FORGETTABLE = """
 SELECT okta_id FROM main.groups WHERE state = 'gone' AND scim_id IS NULL AND NOT released
@@ -92,9 +140,13 @@ FROM stage.asked a WHERE a.okta_id = groups.okta_id
 
 # Never linked, and no rule names them any more: nothing at the target depends on remembering them.
 _UNCLAIMED = """
-SELECT k.okta_id FROM main.groups k
-WHERE k.scim_id IS NULL AND NOT k.released AND k.revision <= :base
-    AND NOT EXISTS (SELECT 1 FROM stage.groups s WHERE s.okta_id = k.okta_id)
+SELECT k.okta_id FROM temp.unnamed_groups n JOIN main.groups k ON k.okta_id = n.okta_id
+WHERE k.scim_id IS NULL AND NOT k.released
+"""
+
+_RESOLVED = """
+DELETE FROM main.doubts WHERE object_key IN
+    (SELECT kind || b.okta_id FROM stage.by_id b, (SELECT 'user:' AS kind UNION ALL SELECT 'group:'))
 """
 
 
@@ -103,56 +155,62 @@ def absorb_stage(
     *,
     base: int,
     revision: int,
-    unclaimed_groups: bool,
+    now: datetime,
+    users_whole: bool,
+    groups_whole: bool,
+    limited: bool,
     confirmed_absent: Mapping[str, datetime],
 ) -> None:
     """`base` is the revision at which the stage began, `revision` the one that this transaction makes.
 
-    `unclaimed_groups`: the groups were read whole and the stage is not limited to some.
+    `users_whole`, `groups_whole`: their lists were read whole. `limited`: the stage is about some of them only.
     """
+    for view in filter(str.strip, views("stage", "main").split(";")):
+        conn.execute(view)
+    now_and_then = {"revision": revision, "base": base}
     conn.execute(_USERS, {"revision": revision})
     conn.executemany(
         _ABSENT,
         (
-            {"okta_id": okta_id, "left_at": moment(left_at), "revision": revision, "base": base}
+            {"okta_id": okta_id, "left_at": moment(left_at), **now_and_then}
             for okta_id, left_at in confirmed_absent.items()
         ),
     )
+    conn.execute(_USERS_ANSWERED, now_and_then)
     conn.execute(_GROUPS, {"revision": revision})
+    conn.execute(_GROUPS_ANSWERED, now_and_then)
+    conn.execute(_NEVER_KNOWN, now_and_then)
     conn.execute(_ASKED)
-    _absorb_lists(conn, revision)
-    _absorb_own_groups(conn, revision)
+    _absorb_memberships(conn, revision, limited=limited)
     forgettable = conn.execute(_FORGETTABLE).fetchall()
-    if unclaimed_groups:
-        forgettable += conn.execute(_UNCLAIMED, {"base": base}).fetchall()
+    if groups_whole and not limited:
+        forgettable += conn.execute(_UNCLAIMED).fetchall()
     for (okta_id,) in forgettable:
-        drop_group(conn, okta_id)
+        drop_group(conn, okta_id, now)
+    if not limited:
+        old = {"base": base, "before": moment(now - TOMBSTONES_KEPT)}
+        conn.execute("DELETE FROM main.tombstones WHERE at < :before AND revision <= :base", old)
+    conn.execute("DELETE FROM main.doubts" if users_whole and not limited else _RESOLVED)
+    conn.execute("INSERT OR IGNORE INTO main.doubts SELECT object_key FROM stage.doubts")
 
 
-def _absorb_lists(conn: sqlite3.Connection, revision: int) -> None:
-    for group_id, stamp, stored_stamp, list_revision in conn.execute(_LISTS).fetchall():
+def _absorb_memberships(conn: sqlite3.Connection, revision: int, *, limited: bool) -> None:
+    """Groups' lists, then users' own lists, which say nothing about whether a group's list is known.
+
+    A list that changed nothing counts as young only from a shorter cycle: no two long ones overlap.
+    """
+    lists = conn.execute(_LISTS).fetchall()
+    for group_id, _ in lists:
         changed = conn.execute(_LIST_GAINS, (group_id,)).rowcount
         changed += conn.execute(_LIST_LOSSES, (group_id,)).rowcount
         if changed:
             conn.execute(
                 "DELETE FROM main.members WHERE group_id = ? AND NOT listed AND NOT pushed", (group_id,)
             )
-        if changed or list_revision is None:
-            conn.execute("UPDATE main.groups SET list_revision = ? WHERE okta_id = ?", (revision, group_id))
-        if stamp != stored_stamp:
-            conn.execute("UPDATE main.groups SET members_stamp = ? WHERE okta_id = ?", (stamp, group_id))
-
-
-def _absorb_own_groups(conn: sqlite3.Connection, revision: int) -> None:
-    """Users' own group lists: they change pairs, and say nothing about whether a group's list is known."""
-    changed = conn.execute(_OWN_GAINS).fetchall() + conn.execute(_OWN_LOSSES).fetchall()
-    if not changed:
-        return
-    conn.execute(
-        "DELETE FROM main.members WHERE user_id IN (SELECT user_id FROM stage.user_lists)"
-        " AND NOT listed AND NOT pushed"
-    )
-    conn.executemany(
-        "UPDATE main.groups SET list_revision = ? WHERE okta_id = ? AND list_revision IS NOT NULL",
-        [(revision, group_id) for (group_id,) in set(changed)],
-    )
+        conn.execute(_LIST_READ, (revision, group_id, bool(changed) or limited))
+    for statement in (_OWN_GAINS, _OWN_LOSSES, _OWN_UNNEEDED):
+        conn.execute(statement)
+    for group_id, stamp in lists:
+        as_read = stamp is not None and conn.execute(_AS_READ, (group_id,)).fetchone()[0]
+        conn.execute(_STAMP, (stamp if as_read else None, group_id))
+    conn.execute(_OWN_ANSWERED, {"revision": revision})

@@ -21,6 +21,7 @@ from syncd.ports.store import (
 )
 from syncd.redact import Redactor
 from syncd.store.rows import asked_of, asked_text, at_moment, moment, pushed_name, searchable
+from syncd.store.state import revision
 
 LADDER = (
     timedelta(minutes=1),
@@ -35,21 +36,21 @@ LADDER = (
 _ENDS = frozenset({ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP})
 
 
-def apply_effects(conn: sqlite3.Connection, settled: Settled) -> None:
+def apply_effects(conn: sqlite3.Connection, settled: Settled, now: datetime) -> None:
     for effect in settled.effects:
         _apply(conn, effect)
         if isinstance(effect, GroupForgotten) and settled.change.kind in _ENDS and settled.error is None:
-            _end_group(conn, effect.okta_id)
+            _end_group(conn, effect.okta_id, now)
 
 
-def _end_group(conn: sqlite3.Connection, okta_id: str) -> None:
+def _end_group(conn: sqlite3.Connection, okta_id: str, now: datetime) -> None:
     """A group that was unlinked by hand is like a released one: no rule brings it back."""
     row = conn.execute("SELECT asked FROM groups WHERE okta_id = ?", (okta_id,)).fetchone()
     asked = asked_of(row[0]) if row else None
     if asked is not None and asked.what != "link":
         release(conn, "group", okta_id)
     else:
-        drop_group(conn, okta_id)
+        drop_group(conn, okta_id, now)
 
 
 def take_back(conn: sqlite3.Connection, okta_id: str) -> None:
@@ -191,10 +192,16 @@ def forget_links(
     return forgotten
 
 
-def drop_group(conn: sqlite3.Connection, okta_id: str) -> None:
-    """The group is unlinked for good: should a rule name it again, it is a new one."""
+def drop_group(conn: sqlite3.Connection, okta_id: str, now: datetime) -> None:
+    """The group is unlinked for good: should a rule name it again, it is a new one. What was read before says nothing
+    about that: its tombstone is younger. Inside a transaction that advances the store's revision.
+    """
     conn.execute("DELETE FROM groups WHERE okta_id = ?", (okta_id,))
     conn.execute("DELETE FROM members WHERE group_id = ?", (okta_id,))
+    conn.execute(
+        "INSERT OR REPLACE INTO tombstones (okta_id, revision, at) VALUES (?, ?, ?)",
+        (okta_id, revision(conn) + 1, moment(now)),
+    )
 
 
 def release(conn: sqlite3.Connection, kind: str, okta_id: str) -> None:

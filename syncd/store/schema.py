@@ -2,7 +2,8 @@
 
 Times are UTC ISO-8601 text with `Z` and microseconds, so that text order is time order. JSON is ASCII with sorted
 keys, so that equal values are equal text. `revision` in a row is the store's revision at which the *wish* in that
-row last changed: what a shorter cycle wrote while a longer one was reading is younger and wins.
+row was last learned (it changed, or an answer by id confirmed it): what a shorter cycle learned while a longer one was
+reading is younger and wins. `asked_at` is when Okta last answered by id.
 """
 
 from __future__ import annotations
@@ -224,6 +225,30 @@ def m003_letter_case(db: Database) -> None:
                 okta_id,
             ),
         )
+
+
+_LEARNED = """
+ALTER TABLE users ADD COLUMN asked_at TEXT;
+ALTER TABLE groups ADD COLUMN asked_at TEXT;
+-- The same of the user's own group list, which decides about all memberships of that user.
+ALTER TABLE users ADD COLUMN own_list_revision INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE users ADD COLUMN own_list_at TEXT;
+-- Users and groups that were found not to be there, and of which nothing else is remembered.
+CREATE TABLE tombstones (
+    okta_id TEXT NOT NULL PRIMARY KEY,
+    revision INTEGER NOT NULL,
+    at TEXT NOT NULL
+) WITHOUT ROWID;
+-- Whom a list contradicted and nobody has asked for by id yet: the next cycles do.
+CREATE TABLE doubts (object_key TEXT NOT NULL PRIMARY KEY);
+"""
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m004_when_it_was_learned(db: Database) -> None:
+    """When Okta last answered by id, and what was found not to be there."""
+    for statement in _statements(_LEARNED):
+        db.execute(statement)
 
 
 def _statements(script: str) -> list[str]:

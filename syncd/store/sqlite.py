@@ -166,7 +166,7 @@ class SqliteStore(Telling):
             documents = [[effects.effect_document(effect) for effect in each.effects] for each in known]
             journal.append_outcomes(conn, list(zip(known, documents, strict=True)), now, self._redactor)
             for outcome in mine:
-                effects.apply_effects(conn, outcome)
+                effects.apply_effects(conn, outcome, now)
                 if outcome.deferred:
                     continue
                 if outcome.error is None:
@@ -260,7 +260,7 @@ class SqliteStore(Telling):
             file = self._scratch.path / f"stage-{self._stage_number}.db"
             with explained_beside(self._scratch.home, self.path):
                 make_file(file)
-            stage = SqliteStage(file, f"{self._place.absolute().as_uri()}?mode=ro", self.path)
+            stage = SqliteStage(file, f"{self._place.absolute().as_uri()}?mode=ro", self.path, self._clock)
             self._stages.add(stage)
             return stage
 
@@ -277,7 +277,10 @@ class SqliteStore(Telling):
                         conn,
                         base=stage.base,
                         revision=state.revision(conn) + 1,
-                        unclaimed_groups=stage.groups_whole and not stage.limited,
+                        now=self._clock(),
+                        users_whole=stage.users_whole,
+                        groups_whole=stage.groups_whole,
+                        limited=stage.limited,
                         confirmed_absent=confirmed_absent,
                     )
                     if conn.total_changes != before:

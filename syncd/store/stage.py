@@ -7,39 +7,36 @@ that no cursor stays open while the caller goes on staging, and no population li
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from syncd.core.names import Likeness, likeness, look_alike_key
 from syncd.model import (
-    Asked,
     GroupCase,
     KnownUser,
     MemberCase,
+    Standing,
     UserCase,
-    WantedGroup,
-    WantedUser,
 )
+from syncd.ports.stage import BetterKnown
 from syncd.store.rows import (
     KNOWN_GROUP_COLUMNS,
     KNOWN_USER_COLUMNS,
     Row,
     asked_of,
-    asked_text,
     columns,
-    group_wish,
     known_group,
     known_user,
     searchable,
     wanted_group,
     wanted_user,
-    wish_row,
 )
+from syncd.store.stage_answers import StagedAnswers
+from syncd.store.stage_doubts import Doubts
 from syncd.store.stage_file import StageFile
 from syncd.store.stage_members import Limits, MemberQuestions
-from syncd.store.stage_spool import PlannedAndListed
 
 _KNOWN_USER = columns(KNOWN_USER_COLUMNS, "k")
 _KNOWN_GROUP = columns(KNOWN_GROUP_COLUMNS, "k")
@@ -56,9 +53,8 @@ ORDER BY 1
 _CANDIDATES_FEW = """
 SELECT l.okta_id FROM main.limit_users l
 LEFT JOIN store.users k ON k.okta_id = l.okta_id
-LEFT JOIN main.users s ON s.okta_id = l.okta_id
 LEFT JOIN main.nominated n ON n.okta_id = l.okta_id
-WHERE (s.okta_id IS NOT NULL AND (k.okta_id IS NULL OR k.revision <= s.base))
+WHERE EXISTS (SELECT 1 FROM fresh_users f WHERE f.okta_id = l.okta_id)
     OR k.unsettled = 1 OR n.okta_id IS NOT NULL
 ORDER BY 1
 """
@@ -80,19 +76,15 @@ ORDER BY 1
 """
 
 
-class SqliteStage(PlannedAndListed):
+class SqliteStage(StagedAnswers):
     """Implements `ports.Stage`. Safe to share between threads; every call is short."""
 
-    def __init__(self, path: Path, store_uri: str, store_path: Path) -> None:
+    def __init__(self, path: Path, store_uri: str, store_path: Path, clock: Callable[[], datetime]) -> None:
         """`path` must exist, empty and private. Raises SyncdError."""
-        self._file = StageFile(path, store_uri, store_path)
+        super().__init__(StageFile(path, store_uri, store_path), clock)
         self._members = MemberQuestions(self._file)
-        super().__init__(self._file)
-        self._bodies = self._absent = self._limited = False
-        self._nominated_at: int | None = None
-        self.users_whole = self.groups_whole = False
-        self.base = self._file.revision()
-        """The store's revision when this stage began."""
+        self._doubts = Doubts(self._file)
+        self._limited = False
 
     @property
     def path(self) -> Path:
@@ -104,12 +96,15 @@ class SqliteStage(PlannedAndListed):
         return self._limited
 
     def _nominate(self) -> None:
-        """Brings `nominated` up to date: known, in a list read whole, not staged, not changed meanwhile."""
+        """Brings `nominated` up to date: known, missing from a list read whole or asked for by id, not learned about
+        meanwhile. `unlisted` are those that only the list misses, and for whom it may be too old.
+        """
         if self._nominated_at == self._file.revision():
             return
         with self._file.short() as conn:
             now = self._file.revision()
             conn.execute("DELETE FROM main.nominated")
+            conn.execute("DELETE FROM main.unlisted")
             if self.users_whole:
                 source = (
                     "main.limit_users l CROSS JOIN store.users k ON k.okta_id = l.okta_id"
@@ -122,124 +117,24 @@ class SqliteStage(PlannedAndListed):
                     " AND NOT EXISTS (SELECT 1 FROM main.seen s WHERE s.okta_id = k.okta_id)",
                     (self.base,),
                 )
+                conn.execute(
+                    "INSERT INTO main.unlisted SELECT n.okta_id"
+                    " FROM main.nominated n CROSS JOIN store.users k ON k.okta_id = n.okta_id"
+                    " WHERE k.asked_at > (SELECT lists_show FROM main.began)"
+                    " AND NOT EXISTS (SELECT 1 FROM main.by_id b WHERE b.okta_id = n.okta_id)"
+                )
+                conn.execute(
+                    "DELETE FROM main.nominated WHERE okta_id IN (SELECT okta_id FROM main.unlisted)"
+                )
             conn.execute(
                 "INSERT OR IGNORE INTO main.nominated"
                 " SELECT a.okta_id FROM main.absent a CROSS JOIN store.users k ON k.okta_id = a.okta_id"
-                " WHERE k.standing <> 'absent' AND k.revision <= a.base"
+                " WHERE k.standing <> 'absent' AND k.revision <= ?",
+                (self.base,),
             )
             self._nominated_at = now
 
-    # what Okta says
-
-    def put_users(self, users: Sequence[WantedUser]) -> None:
-        latest = {user.okta_id: user for user in users}
-        ids = json.dumps(list(latest))
-        with self._file.short() as conn:
-            known = dict(
-                conn.execute(
-                    "SELECT k.okta_id, k.digest FROM json_each(?) j"
-                    " CROSS JOIN store.users k INDEXED BY users_wish ON k.okta_id = j.value",
-                    (ids,),
-                ).fetchall()
-            )
-            changed = [wish_row(user) for user in latest.values() if known.get(user.okta_id) != user.digest]
-            conn.execute("INSERT OR IGNORE INTO main.seen SELECT value FROM json_each(?)", (ids,))
-            if self._absent:
-                conn.execute(
-                    "DELETE FROM main.absent WHERE okta_id IN (SELECT value FROM json_each(?))", (ids,)
-                )
-            if self._bodies:
-                conn.execute(
-                    "DELETE FROM main.users WHERE okta_id IN (SELECT value FROM json_each(?))", (ids,)
-                )
-            if changed:
-                self._bodies = True
-                base = self._file.revision()
-                conn.executemany(
-                    "INSERT OR REPLACE INTO main.users (okta_id, standing, wish, attributes, name_key,"
-                    " folded_name, digest, base) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    [(*row, base) for row in changed],
-                )
-            self._nominated_at = None
-
-    def users_read_whole(self) -> None:
-        self.users_whole, self._nominated_at = True, None
-
-    def put_absent(self, okta_ids: Sequence[str]) -> None:
-        """The last word counts: a user staged before is no longer, and one staged afterwards is again."""
-        ids = json.dumps(list(okta_ids))
-        with self._file.short() as conn:
-            self._absent, self._nominated_at = True, None
-            for table in ("seen", "users"):
-                conn.execute(
-                    f"DELETE FROM main.{table} WHERE okta_id IN (SELECT value FROM json_each(?))",  # noqa: S608
-                    (ids,),
-                )
-            conn.execute(
-                "INSERT OR REPLACE INTO main.absent SELECT value, ? FROM json_each(?)",
-                (self._file.revision(), ids),
-            )
-
-    def put_user_groups(self, user_id: str, group_ids: Iterable[str]) -> None:
-        with self._file.short() as conn:
-            conn.execute("INSERT OR IGNORE INTO main.user_lists VALUES (?)", (user_id,))
-            conn.execute("DELETE FROM main.user_groups WHERE user_id = ?", (user_id,))
-            conn.execute(
-                "INSERT OR IGNORE INTO main.user_groups (user_id, group_id) SELECT ?, value FROM json_each(?)",
-                (user_id, json.dumps(list(group_ids))),
-            )
-
-    def put_groups(self, groups: Sequence[WantedGroup]) -> None:
-        with self._file.short() as conn:
-            base = self._file.revision()
-            conn.executemany(
-                "INSERT OR REPLACE INTO main.groups (okta_id, state, wish, base) VALUES (?, ?, ?, ?)",
-                [(group.okta_id, group.state.value, group_wish(group), base) for group in groups],
-            )
-
-    def groups_read_whole(self) -> None:
-        self.groups_whole = True
-
-    def ask_group(self, group_id: str, asked: Asked) -> None:
-        with self._file.short() as conn:
-            conn.execute(
-                "INSERT OR REPLACE INTO main.asked VALUES (?, ?, ?)",
-                (group_id, asked.what, asked_text(asked)),
-            )
-
-    def links_asked(self) -> Mapping[str, str]:
-        with self._file.short() as conn:
-            rows = conn.execute(
-                "SELECT k.okta_id, k.asked, k.pushed_name FROM store.groups k WHERE k.asked IS NOT NULL"
-                " UNION ALL SELECT a.okta_id, a.asked, NULL FROM main.asked a"
-            ).fetchall()
-        asked = [(okta_id, asked_of(text), name) for okta_id, text, name in rows]
-        return {
-            okta_id: json.loads(name) if name else each.name
-            for okta_id, each, name in asked
-            if each is not None and each.what == "link"
-        }
-
-    def put_members(self, group_id: str, user_ids: Sequence[str]) -> None:
-        with self._file.short() as conn:
-            self._begin_list(conn, group_id)
-            conn.execute(
-                "INSERT OR IGNORE INTO main.listed SELECT ?, value FROM json_each(?)",
-                (group_id, json.dumps(list(user_ids))),
-            )
-
-    def members_read_whole(self, group_id: str, stamp: str | None) -> None:
-        with self._file.short() as conn:
-            self._begin_list(conn, group_id)
-            conn.execute(
-                "UPDATE main.lists SET complete = 1, stamp = ? WHERE group_id = ?", (stamp, group_id)
-            )
-
-    def _begin_list(self, conn: sqlite3.Connection, group_id: str) -> None:
-        conn.execute(
-            "INSERT OR IGNORE INTO main.lists (group_id, base) VALUES (?, ?)",
-            (group_id, self._file.revision()),
-        )
+    # what is asked about
 
     def limit_to(self, *, users: Iterable[str] | None, groups: Iterable[str] | None) -> None:
         """Replaces an earlier limit; both None lifts it. A side that is None while the other is given is empty."""
@@ -273,11 +168,11 @@ class SqliteStage(PlannedAndListed):
         pages = self._file.pages(
             candidates,
             (),
-            f"SELECT q.n, q.a, k.revision, s.base, n.okta_id IS NOT NULL, e.okta_id IS NOT NULL,"  # noqa: S608
-            f" {_STAGED_USER}, {_KNOWN_USER}"
+            f"SELECT q.n, q.a, n.okta_id IS NOT NULL, e.okta_id IS NOT NULL, {_STAGED_USER}, {_KNOWN_USER}"  # noqa: S608
             " FROM {queue} q LEFT JOIN store.users k ON k.okta_id = q.a"
-            " LEFT JOIN main.users s ON s.okta_id = q.a LEFT JOIN main.nominated n ON n.okta_id = q.a"
-            " LEFT JOIN main.seen e ON e.okta_id = q.a",
+            " LEFT JOIN main.users s ON s.okta_id = q.a"
+            " AND EXISTS (SELECT 1 FROM fresh_users f WHERE f.okta_id = q.a)"
+            " LEFT JOIN main.nominated n ON n.okta_id = q.a LEFT JOIN main.seen e ON e.okta_id = q.a",
         )
         for page in pages:
             for row in page:
@@ -291,12 +186,13 @@ class SqliteStage(PlannedAndListed):
         )
 
     def _user_case(self, row: Row) -> UserCase:
-        _, okta_id, revision, base, nominated, seen, *rest = row
-        known = None if revision is None else known_user(tuple(rest[4:]))
+        _, okta_id, nominated, seen, *rest = row
+        staged, stored = rest[:4], tuple(rest[4:])
+        known = None if stored[0] is None else known_user(stored)
         wanted = None if known is None else known.wanted
-        if base is not None and (revision is None or revision <= base):
-            wanted = wanted_user(okta_id, *rest[:4])
-        elif nominated or (self.users_whole and not seen and rest[5] == "absent"):
+        if staged[0] is not None:
+            wanted = wanted_user(okta_id, *staged)
+        elif nominated or (self.users_whole and not seen and wanted and wanted.standing is Standing.ABSENT):
             wanted = None
         return UserCase(okta_id, known, wanted)
 
@@ -308,7 +204,7 @@ class SqliteStage(PlannedAndListed):
                 " WHERE (name_key = ?1 OR folded_name = ?3) AND standing = 'active' AND okta_id <> ?2"
                 " UNION SELECT k.okta_id, k.wish FROM store.users k"
                 " WHERE (k.name_key = ?1 OR k.folded_name = ?3) AND k.standing = 'active' AND k.okta_id <> ?2"
-                " AND NOT EXISTS (SELECT 1 FROM main.users s WHERE s.okta_id = k.okta_id AND s.base >= k.revision)"
+                " AND NOT EXISTS (SELECT 1 FROM fresh_users f WHERE f.okta_id = k.okta_id)"
                 " AND NOT EXISTS (SELECT 1 FROM main.nominated n WHERE n.okta_id = k.okta_id) ORDER BY 1",
                 (searchable(name_key), okta_id, searchable(look_alike_key(name_key))),
             ).fetchall()
@@ -332,6 +228,26 @@ class SqliteStage(PlannedAndListed):
                 "INSERT OR REPLACE INTO main.links (scim_id, okta_id) VALUES (?, ?)", (scim_id, okta_id)
             )
 
+    # what a list says against an answer by id
+
+    def misses(self, okta_id: str) -> bool:
+        with self._file.short() as conn:
+            seen = conn.execute("SELECT 1 FROM main.seen WHERE okta_id = ?", (okta_id,)).fetchone()
+        return self.users_whole and seen is None
+
+    def doubtful_users(self) -> Iterator[UserCase]:
+        self._nominate()
+        yield from self._doubts.users(limited=self._limited)
+
+    def doubtful_members(self) -> Iterator[tuple[str, str, bool]]:
+        yield from self._doubts.members(limited=self._limited)
+
+    def better_known_groups(self) -> Mapping[str, BetterKnown]:
+        return self._doubts.groups()
+
+    def doubt(self, *, users: Iterable[str] = (), groups: Iterable[str] = ()) -> None:
+        self._doubts.remember([*(f"user:{each}" for each in users), *(f"group:{each}" for each in groups)])
+
     # groups and memberships
 
     def group_cases(self) -> Iterator[GroupCase]:
@@ -340,8 +256,10 @@ class SqliteStage(PlannedAndListed):
             f"SELECT okta_id FROM store.groups {narrow}"  # noqa: S608  (constants)
             f" UNION SELECT okta_id FROM fresh_groups {narrow} ORDER BY 1",
             (),
-            f"SELECT q.n, q.a, k.revision, s.base, s.state, s.wish, a.asked, {_KNOWN_GROUP} FROM {{queue}} q"  # noqa: S608
+            "SELECT q.n, q.a, EXISTS (SELECT 1 FROM unnamed_groups u WHERE u.okta_id = q.a), s.state, s.wish,"  # noqa: S608
+            f" a.asked, {_KNOWN_GROUP} FROM {{queue}} q"
             " LEFT JOIN store.groups k ON k.okta_id = q.a LEFT JOIN main.groups s ON s.okta_id = q.a"
+            " AND EXISTS (SELECT 1 FROM fresh_groups f WHERE f.okta_id = q.a)"
             " LEFT JOIN main.asked a ON a.okta_id = q.a",
         )
         for page in pages:
@@ -349,15 +267,15 @@ class SqliteStage(PlannedAndListed):
                 yield self._group_case(row)
 
     def _group_case(self, row: Row) -> GroupCase:
-        _, okta_id, revision, base, state, wish, asked_now, *rest = row
-        known = None if revision is None else known_group(tuple(rest))
+        _, okta_id, unnamed, state, wish, asked_now, *rest = row
+        known = None if rest[0] is None else known_group(tuple(rest))
         asked = asked_of(asked_now) or (known.asked if known else None)
         if asked_now is not None and known is not None and asked is not None and asked.what == "link":
             known = replace(known, released=False)
         wanted = None if known is None else known.wanted
-        if base is not None and (revision is None or revision <= base):
+        if state is not None:
             wanted = wanted_group(okta_id, state, wish)
-        elif self.groups_whole and base is None and revision <= self.base:
+        elif self.groups_whole and unnamed:
             wanted = None
         return GroupCase(okta_id, known, wanted, asked)
 
@@ -377,7 +295,7 @@ class SqliteStage(PlannedAndListed):
 
     @property
     def _limits(self) -> Limits:
-        return Limits(limited=self._limited, groups_whole=self.groups_whole, base=self.base)
+        return Limits(limited=self._limited, groups_whole=self.groups_whole)
 
     def wanted_count(self, group_id: str) -> int:
         self._nominate()

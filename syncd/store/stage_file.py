@@ -12,7 +12,7 @@ from typing import Any
 
 from syncd.store.faults import explained, explained_beside
 from syncd.store.rows import Row
-from syncd.store.stage_tables import TABLES, VIEWS
+from syncd.store.stage_tables import REMOTE_VIEW, TABLES, views
 
 PAGE = 500
 
@@ -45,7 +45,7 @@ class StageFile:
             self._conn.execute("ATTACH ? AS store", (store_uri,))
         with self._explained():
             self._conn.execute("PRAGMA store.cache_size = -16384")
-            self._conn.executescript(VIEWS)
+            self._conn.executescript(views("main", "store") + REMOTE_VIEW)
 
     def _explained(self) -> AbstractContextManager[None]:
         return explained_beside(self._home, self._store_path)

@@ -21,19 +21,19 @@ from syncd.store.stage_tables import (
 )
 
 _PAGE = """
-SELECT q.n, q.a, q.b, q.c, q.d, u.revision, s.base, s.wish, u.wish, u.pushed_attributes, u.scim_id,
+SELECT q.n, q.a, q.b, q.c, q.d, coalesce(s.wish, u.wish), u.pushed_attributes, u.scim_id,
     (SELECT l.scim_id FROM main.links l WHERE l.okta_id = q.b)
-FROM {queue} q LEFT JOIN store.users u ON u.okta_id = q.b LEFT JOIN main.users s ON s.okta_id = q.b
+FROM {queue} q LEFT JOIN store.users u ON u.okta_id = q.b
+LEFT JOIN main.users s ON s.okta_id = q.b AND EXISTS (SELECT 1 FROM fresh_users f WHERE f.okta_id = q.b)
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far the stage's questions reach; `base` is the store's revision when the stage began."""
+    """How far the stage's questions reach."""
 
     limited: bool
     groups_whole: bool
-    base: int
 
 
 class MemberQuestions:
@@ -108,17 +108,15 @@ class MemberQuestions:
             _collect(conn, CANDIDATES_FULL)
 
     def _scratch(self, conn: sqlite3.Connection, limits: Limits) -> None:
-        for table in ("candidate", "remote_pairs", "fresh_list_ids", "gone_groups"):
+        for table in ("candidate", "remote_pairs", "fresh_list_ids", "fresh_own_ids", "gone_groups"):
             conn.execute(f"DELETE FROM temp.{table}")  # noqa: S608  (constants)
         conn.execute("INSERT INTO temp.fresh_list_ids SELECT group_id FROM fresh_lists")
+        conn.execute("INSERT INTO temp.fresh_own_ids SELECT user_id FROM fresh_own_lists")
         conn.execute("INSERT OR IGNORE INTO temp.remote_pairs SELECT group_id, user_id FROM remote_known")
         if limits.groups_whole:
-            narrow = "AND k.okta_id IN (SELECT okta_id FROM main.limit_groups)" if limits.limited else ""
+            narrow = "WHERE okta_id IN (SELECT okta_id FROM main.limit_groups)" if limits.limited else ""
             conn.execute(
-                "INSERT INTO temp.gone_groups SELECT k.okta_id FROM store.groups k"  # noqa: S608
-                f" WHERE k.revision <= ? {narrow}"
-                " AND NOT EXISTS (SELECT 1 FROM main.groups s WHERE s.okta_id = k.okta_id)",
-                (limits.base,),
+                f"INSERT INTO temp.gone_groups SELECT okta_id FROM unnamed_groups {narrow}"  # noqa: S608  (constants)
             )
 
 
@@ -128,9 +126,8 @@ def _collect(conn: sqlite3.Connection, selects: str, given: Sequence[str] = ()) 
 
 
 def _case(row: Row) -> MemberCase:
-    _, group_id, user_id, listed, standing, revision, base, staged, stored, pushed, scim_id, linked = row
-    fresh = base is not None and (revision is None or revision <= base)
-    wished = json.loads(staged if fresh else stored)[0] if fresh or stored else ""
+    _, group_id, user_id, listed, standing, wish, pushed, scim_id, linked = row
+    wished = json.loads(wish)[0] if wish else ""
     held = json.loads(pushed).get("userName") if pushed else ""
     # Nobody wishes for who is absent: what the target calls them comes first.
     name = (held or wished) if standing == "absent" else (wished or held)

@@ -7,6 +7,10 @@ stage's connection read-only as `store`; TEMP views may see both.
 from __future__ import annotations
 
 TABLES = """
+-- The store's revision when the stage began, and the time before which an answer by id stands in every list by now.
+CREATE TABLE began (base INTEGER NOT NULL, lists_show TEXT NOT NULL);
+-- Users and groups that Okta answered for by id in this stage, whatever the answer was.
+CREATE TABLE by_id (okta_id TEXT NOT NULL PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE seen (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE users (
     okta_id TEXT NOT NULL PRIMARY KEY,
@@ -15,19 +19,16 @@ CREATE TABLE users (
     attributes TEXT NOT NULL,
     name_key TEXT NOT NULL,
     folded_name TEXT NOT NULL,
-    digest BLOB NOT NULL,
-    base INTEGER NOT NULL
+    digest BLOB NOT NULL
 );
 CREATE TABLE groups (
     okta_id TEXT NOT NULL PRIMARY KEY,
     state TEXT NOT NULL,
-    wish TEXT NOT NULL,
-    base INTEGER NOT NULL
+    wish TEXT NOT NULL
 );
 CREATE TABLE asked (okta_id TEXT NOT NULL PRIMARY KEY, what TEXT NOT NULL, asked TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE lists (
     group_id TEXT NOT NULL PRIMARY KEY,
-    base INTEGER NOT NULL,
     complete INTEGER NOT NULL DEFAULT 0,
     stamp TEXT
 );
@@ -36,14 +37,16 @@ CREATE TABLE listed (
     user_id TEXT NOT NULL,
     PRIMARY KEY (group_id, user_id)
 ) WITHOUT ROWID;
-CREATE TABLE absent (okta_id TEXT NOT NULL PRIMARY KEY, base INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE user_lists (user_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE absent (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE user_lists (user_id TEXT NOT NULL PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE user_groups (
     group_id TEXT NOT NULL,
     user_id TEXT NOT NULL,
     PRIMARY KEY (user_id, group_id)
 ) WITHOUT ROWID;
 CREATE TABLE nominated (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE unlisted (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE doubts (object_key TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE limit_users (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE limit_groups (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE still_users (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
@@ -94,21 +97,63 @@ CREATE INDEX remote_users_external_id ON remote_users (external_id);
 CREATE INDEX remote_users_folded_name ON remote_users (folded_name);
 """
 
-VIEWS = """
--- Staged wishes that are younger than the stored ones: what a delta stored meanwhile wins.
-CREATE TEMP VIEW fresh_users AS
-SELECT s.* FROM main.users s LEFT JOIN store.users k ON k.okta_id = s.okta_id
-WHERE k.okta_id IS NULL OR k.revision <= s.base;
+_BASE = "(SELECT base FROM {stage}.began)"
+_SHOWN = "(SELECT lists_show FROM {stage}.began)"
 
-CREATE TEMP VIEW fresh_groups AS
-SELECT s.* FROM main.groups s LEFT JOIN store.groups k ON k.okta_id = s.okta_id
-WHERE k.okta_id IS NULL OR k.revision <= s.base;
+# The rule of all that is read, for users and for groups: it is as old as the moment the read began. `older`: the store
+# learned about this object since then, and wins. `doubtful`: a list says so, and Okta answered by id so lately that no
+# list need show it yet; only another answer by id overrules that.
+_JUDGED = """
+CREATE TEMP VIEW IF NOT EXISTS judged_{table} AS
+SELECT s.*,
+    CASE
+        WHEN coalesce(k.revision, t.revision, 0) > {base} THEN 'older'
+        WHEN coalesce(k.asked_at, t.at, '') > {shown}
+            AND NOT EXISTS (SELECT 1 FROM {stage}.by_id b WHERE b.okta_id = s.okta_id) THEN 'doubtful'
+        ELSE 'fresh'
+    END AS verdict
+FROM {stage}.{table} s
+LEFT JOIN {store}.{table} k ON k.okta_id = s.okta_id
+LEFT JOIN {store}.tombstones t ON t.okta_id = s.okta_id;
+
+CREATE TEMP VIEW IF NOT EXISTS fresh_{table} AS SELECT * FROM judged_{table} WHERE verdict = 'fresh';
+"""
+
+_VIEWS = """
+-- Known groups that no staged record speaks of: once the groups were read whole, no rule names them.
+CREATE TEMP VIEW IF NOT EXISTS unnamed_groups AS
+SELECT k.okta_id FROM {store}.groups k
+WHERE k.revision <= {base}
+    AND NOT EXISTS (SELECT 1 FROM {stage}.groups s WHERE s.okta_id = k.okta_id)
+    AND (coalesce(k.asked_at, '') <= {shown}
+        OR EXISTS (SELECT 1 FROM {stage}.by_id b WHERE b.okta_id = k.okta_id));
 
 -- Staged member lists that are complete and younger than the stored ones.
-CREATE TEMP VIEW fresh_lists AS
-SELECT l.* FROM main.lists l LEFT JOIN store.groups k ON k.okta_id = l.group_id
-WHERE l.complete AND coalesce(k.list_revision, 0) <= l.base;
+CREATE TEMP VIEW IF NOT EXISTS fresh_lists AS
+SELECT l.* FROM {stage}.lists l LEFT JOIN {store}.groups k ON k.okta_id = l.group_id
+WHERE l.complete AND coalesce(k.list_revision, 0) <= {base};
 
+-- Staged own group lists of users that are younger than the stored ones.
+CREATE TEMP VIEW IF NOT EXISTS fresh_own_lists AS
+SELECT o.* FROM {stage}.user_lists o LEFT JOIN {store}.users k ON k.okta_id = o.user_id
+WHERE coalesce(k.own_list_revision, 0) <= {base};
+
+-- Users about whose memberships no group's list says anything new: their own list is younger, or too young to be in it.
+CREATE TEMP VIEW IF NOT EXISTS own_list_counts AS
+SELECT k.okta_id, k.own_list_revision > {base} AS younger FROM {store}.users k
+WHERE k.own_list_revision > {base} OR k.own_list_at > {shown};
+"""
+
+
+def views(stage: str, store: str) -> str:
+    """The views that lay a stage over the store, under the names by which a connection has attached the two."""
+    names = {"stage": stage, "store": store}
+    names |= {"base": _BASE.format_map(names), "shown": _SHOWN.format_map(names)}
+    judged = "".join(_JUDGED.format_map({**names, "table": table}) for table in ("users", "groups"))
+    return judged + _VIEWS.format_map(names)
+
+
+REMOTE_VIEW = """
 -- The members that the target shows, as far as we know who they are.
 CREATE TEMP VIEW remote_known AS
 SELECT r.group_id, coalesce(l.okta_id, k.okta_id) AS user_id
@@ -122,6 +167,7 @@ MEMBER_TABLES = (
     "candidate (group_id TEXT, user_id TEXT, PRIMARY KEY (group_id, user_id))",
     "remote_pairs (group_id TEXT, user_id TEXT, PRIMARY KEY (group_id, user_id))",
     "fresh_list_ids (group_id TEXT PRIMARY KEY)",
+    "fresh_own_ids (user_id TEXT PRIMARY KEY)",
     "gone_groups (okta_id TEXT PRIMARY KEY)",
 )
 """Scratch of one answer; TEMP, so that the store sees none of it."""
@@ -175,7 +221,9 @@ WITH pair AS (
     SELECT c.group_id, c.user_id,
         CASE
             WHEN ul.user_id IS NOT NULL THEN ug.user_id IS NOT NULL
-            WHEN f.group_id IS NOT NULL THEN s.user_id IS NOT NULL
+            WHEN f.group_id IS NOT NULL
+                AND NOT EXISTS (SELECT 1 FROM own_list_counts o WHERE o.okta_id = c.user_id)
+                THEN s.user_id IS NOT NULL
             ELSE coalesce(m.listed, 0)
         END AS listed,
         CASE
@@ -192,16 +240,18 @@ WITH pair AS (
     FROM temp.candidate c
     LEFT JOIN temp.fresh_list_ids f ON f.group_id = c.group_id
     LEFT JOIN main.listed s ON s.group_id = c.group_id AND s.user_id = c.user_id
-    LEFT JOIN main.user_lists ul ON ul.user_id = c.user_id
+    LEFT JOIN temp.fresh_own_ids ul ON ul.user_id = c.user_id
     LEFT JOIN main.user_groups ug ON ug.group_id = c.group_id AND ug.user_id = c.user_id
     LEFT JOIN store.members m ON m.group_id = c.group_id AND m.user_id = c.user_id
     LEFT JOIN main.remote_lists r ON r.group_id = c.group_id
     LEFT JOIN temp.remote_pairs k ON k.group_id = c.group_id AND k.user_id = c.user_id
     LEFT JOIN store.groups g ON g.okta_id = c.group_id
     LEFT JOIN main.asked a ON a.okta_id = c.group_id
-    LEFT JOIN main.groups fg ON fg.okta_id = c.group_id AND fg.base >= coalesce(g.revision, 0)
+    LEFT JOIN main.groups fg ON fg.okta_id = c.group_id
+        AND EXISTS (SELECT 1 FROM fresh_groups x WHERE x.okta_id = c.group_id)
     LEFT JOIN store.users u ON u.okta_id = c.user_id
-    LEFT JOIN main.users fu ON fu.okta_id = c.user_id AND fu.base >= coalesce(u.revision, 0)
+    LEFT JOIN main.users fu ON fu.okta_id = c.user_id
+        AND EXISTS (SELECT 1 FROM fresh_users x WHERE x.okta_id = c.user_id)
     LEFT JOIN main.nominated n ON n.okta_id = c.user_id
     LEFT JOIN main.still_users hu ON hu.okta_id = c.user_id
     LEFT JOIN main.still_groups hg ON hg.okta_id = c.group_id

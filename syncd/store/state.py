@@ -23,6 +23,8 @@ from syncd.store.rows import (
 )
 
 PAGE = 500
+DOUBTS_AT_ONCE = 25
+"""So many objects in doubt does one cycle look at besides what else is due."""
 _USERS = f"SELECT {columns(KNOWN_USER_COLUMNS, 'u')} FROM users u"  # noqa: S608  (constants)
 _GROUPS = f"SELECT {columns(KNOWN_GROUP_COLUMNS, 'g')} FROM groups g"  # noqa: S608  (constants)
 
@@ -201,12 +203,14 @@ def runs(conn: sqlite3.Connection, limit: int) -> list[RunRecord]:
     return [run_record(row) for row in rows]
 
 
-_DUE = """
+_DUE = f"""
 SELECT object_key FROM failures WHERE next_attempt <= :now
+UNION
+SELECT object_key FROM (SELECT object_key FROM doubts ORDER BY rowid LIMIT {DOUBTS_AT_ONCE})
 UNION
 SELECT d.object_key FROM decisions d
 WHERE d.decision = 'approve' AND (d.expires_at IS NULL OR d.expires_at > :now)
-"""
+"""  # noqa: S608  (constants)
 _GRACE_OVER = """
 SELECT 'user:' || u.okta_id FROM users u INDEXED BY users_not_active
 WHERE u.standing = 'absent' AND u.standing <> 'active' AND u.pushed_active AND u.left_at <= :left

@@ -83,7 +83,11 @@ def test_the_counters_say_what_the_board_counted() -> None:
         cycle(
             "full",
             "partial",
-            changes={("create_user", "applied"): 5, ("create_user", "failed"): 1},
+            changes={
+                ("create_user", "applied"): 5,
+                ("create_user", "failed"): 1,
+                ("contradicted", "skipped"): 2,
+            },
             requests={("target", "201"): 5, ("target", "timeout"): 1, ("okta", "200"): 4},
         )
     )
@@ -92,6 +96,7 @@ def test_the_counters_say_what_the_board_counted() -> None:
     assert value(shown, "syncd_runs_total", **label, kind="delta", status="succeeded") == 0
     assert value(shown, "syncd_polls_total", **label) == 3
     assert value(shown, "syncd_changes_total", **label, kind="create_user", outcome="applied") == 5
+    assert value(shown, "syncd_okta_list_contradictions_total", **label) == 2
     assert value(shown, "syncd_requests_total", **label, side="okta", status="200") == 7
     assert value(shown, "syncd_requests_total", **label, side="target", status="timeout") == 1
     assert value(shown, "syncd_rate_limit_wait_seconds_total", **label, side="okta") == 0.75

@@ -89,7 +89,7 @@ def test_who_is_held_still_keeps_the_memberships(stage: Stage) -> None:
 def test_asked_by_id_the_last_word_counts(stage: Stage) -> None:
     stage.put_absent([ANN.okta_id])
     assert gone(stage) == [ANN.okta_id]
-    stage.put_users([ANN])
+    stage.put_users([ANN], by_id=True)
     assert gone(stage) == []
     stage.put_absent([ANN.okta_id])
     assert gone(stage) == [ANN.okta_id]

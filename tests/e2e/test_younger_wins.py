@@ -1,0 +1,374 @@
+"""What is read is as old as the moment its page was asked for: what was learned since then, or by id within the time by
+which Okta's lists lag, is never overruled by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from syncd.engine.delta import Delta, Seen, delta, follow
+from syncd.engine.job import Job
+from syncd.engine.repair import find_drift
+from syncd.engine.result import RunResult
+from syncd.engine.run import plan, sync
+from syncd.engine.selection import Selection
+from syncd.simulators.world import OktaWorld, default_split
+from tests.chaos.arena import Arena, arena
+from tests.e2e.old_lists import OldLists
+from tests.e2e.test_delta import exact, okta_reads, opened
+
+LIMITS = {
+    "safety": 'max_deactivations = "100%"\nmax_member_removals = "100%"\n'
+    'max_member_removals_per_group = "100%"\nmax_group_deletions = 5',
+    "rule": 'on_removal = "delete"\nrename = true',
+    "split": "concurrency = 2",
+}
+
+
+@dataclass
+class Daemon:
+    """One store, open throughout, and the memory of its deltas."""
+
+    made: Arena
+    job: Job
+    seen: Seen = field(default_factory=Seen)
+
+    @property
+    def world(self) -> OktaWorld:
+        return self.made.okta.world
+
+    def delta(self) -> Delta:
+        found = delta(self.job, self.seen)
+        assert not found.everything
+        assert found.result is None or found.result.exit_code == 0, found.result.document()
+        return found
+
+    def old_lists(self, meanwhile: Callable[[], object] = lambda: None) -> OldLists:
+        pushed = [group.id for group in self.world.groups.values() if group.name.startswith("push-")]
+        return OldLists(self.job.source, pushed, meanwhile)
+
+    def full(self, source: OldLists | None = None, *, every: bool = False) -> RunResult:
+        """The writes of the target are counted anew, and so is what is said."""
+        self.made.split.reset_requests()
+        self.made.notes.lines.clear()
+        job = self.job if source is None else replace(self.job, source=source)
+        result = sync(job, Selection(full=every))
+        assert result.exit_code == 0, result.document()
+        return result
+
+    def writes(self) -> list[str]:
+        return [f"{one.method} {one.path}" for one in self.made.split.requests if one.method != "GET"]
+
+    def contradicted(self, result: RunResult) -> list[str]:
+        """Names of what a list was contradicted about; each cycle that has some says so in the log."""
+        found = [skip.name for skip in result.skipped if skip.kind == "contradicted"]
+        said = [line for line in self.made.notes.lines if line.startswith("warning") and "contradict" in line]
+        assert bool(found) is bool(said)
+        return found
+
+
+@contextmanager
+def daemon(made: Arena) -> Iterator[Daemon]:
+    with opened(made) as job:
+        follow(job)
+        assert sync(job, Selection()).exit_code == 0
+        found = Daemon(made, job)
+        found.delta()
+        made.later(timedelta(hours=1))
+        made.okta.reset_requests()
+        made.notes.lines.clear()
+        yield found
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Daemon]:
+    """Thirty people, twenty in one pushed group; followed, synced and quiet for an hour."""
+    okta = OktaWorld()
+    people = [okta.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(30)]
+    okta.create_group("push-crew", members=people[:20])
+    with (
+        arena(tmp_path, okta, tables=LIMITS, split=default_split(flavor="scim")) as made,
+        daemon(made) as found,
+    ):
+        yield found
+
+
+def leave(okta: OktaWorld) -> None:
+    okta.unassign("p01@example.com")
+
+
+def deprovision(okta: OktaWorld) -> None:
+    okta.set_user_status("p28@example.com", "DEPROVISIONED")
+
+
+def part(okta: OktaWorld) -> None:
+    okta.remove_member("push-crew", "p05@example.com")
+
+
+def join(okta: OktaWorld) -> None:
+    okta.add_member("push-crew", "p25@example.com")
+
+
+def hire(okta: OktaWorld) -> None:
+    okta.add_user("new@example.com", "New", "Hire", assign=True, groups=["push-crew"])
+
+
+def marry(okta: OktaWorld) -> None:
+    okta.update_profile("p27@example.com", lastName="Married", email="married@example.com")
+
+
+def group_leaves_its_rule(okta: OktaWorld) -> None:
+    okta.rename_group("push-crew", "crew")
+
+
+def group_is_renamed(okta: OktaWorld) -> None:
+    okta.rename_group("push-crew", "push-staff")
+
+
+def group_is_deleted(okta: OktaWorld) -> None:
+    okta.delete_group("push-crew")
+
+
+def group_is_made(okta: OktaWorld) -> None:
+    okta.create_group("push-new", members=["p00@example.com", "p29@example.com"])
+
+
+CHANGES = (
+    leave,
+    deprovision,
+    part,
+    join,
+    hire,
+    marry,
+    group_leaves_its_rule,
+    group_is_renamed,
+    group_is_deleted,
+    group_is_made,
+)
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_a_page_answered_before_and_arriving_after_a_delta_undoes_nothing(
+    running: Daemon, change: Callable[[OktaWorld], None]
+) -> None:
+    def meanwhile() -> None:
+        change(running.world)
+        running.delta()
+        assert exact(running.made)
+        running.made.split.reset_requests()
+
+    running.full(running.old_lists(meanwhile), every=True)
+
+    assert running.writes() == []
+    assert exact(running.made)
+    running.full(every=True)
+    assert running.writes() == []
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_a_list_that_lags_behind_a_delta_undoes_nothing_and_is_contradicted_aloud(
+    running: Daemon, change: Callable[[OktaWorld], None]
+) -> None:
+    lists = running.old_lists()
+    change(running.world)
+    running.delta()
+    assert exact(running.made)
+    running.made.later(timedelta(minutes=9))
+
+    result = running.full(lists, every=True)
+
+    assert running.writes() == []
+    assert running.contradicted(result)
+    running.made.later(timedelta(minutes=11))
+    assert running.contradicted(running.full(every=True)) == []
+    assert running.writes() == []
+    assert exact(running.made)
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_a_plan_made_beside_a_delta_undoes_nothing(
+    running: Daemon, change: Callable[[OktaWorld], None]
+) -> None:
+    def meanwhile() -> None:
+        change(running.world)
+        running.delta()
+
+    lists = running.old_lists(meanwhile)
+    with plan(replace(running.job, source=lists), Selection(full=True)) as planned:
+        assert not planned.has_changes
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_a_comparison_beside_a_delta_finds_no_drift(
+    running: Daemon, change: Callable[[OktaWorld], None]
+) -> None:
+    def meanwhile() -> None:
+        change(running.world)
+        running.delta()
+
+    lists = running.old_lists(meanwhile)
+    report = find_drift(replace(running.job, source=lists), Selection(full=True))
+    assert [item for item in report.items if item.okta_id is not None] == []
+
+
+def test_an_answer_by_id_that_changes_nothing_is_younger_than_an_old_page_too(running: Daemon) -> None:
+    running.world.update_profile("p07@example.com", lastName="Mistyped")
+    mistyped = running.old_lists()
+    running.world.update_profile("p07@example.com", lastName="07")
+
+    assert running.delta() == Delta(), "the store was right already"
+
+    running.full(mistyped)
+    assert running.writes() == []
+    assert exact(running.made)
+
+
+def test_who_came_and_went_before_a_full_cycle_is_not_made_from_an_old_list(running: Daemon) -> None:
+    running.world.add_user("guest@example.com", "A", "Guest", assign=True, groups=["push-crew"])
+    running.world.create_group("push-brief", members=["p00@example.com"])
+    lists = running.old_lists()
+    running.world.unassign("guest@example.com")
+    running.world.delete_group("push-brief")
+    running.delta()
+
+    running.full(lists, every=True)
+
+    assert running.writes() == []
+    assert exact(running.made)
+
+
+def test_one_pair_learned_meanwhile_leaves_the_rest_of_the_list_in_force(running: Daemon) -> None:
+    """Nothing tells the delta of p26: the log may be late."""
+    running.world.group("push-crew").members.add(running.world.user("p26@example.com").id)
+
+    def meanwhile() -> None:
+        part(running.world)
+        running.delta()
+
+    running.full(running.old_lists(meanwhile), every=True)
+
+    assert exact(running.made)
+    group = running.world.group("push-crew")
+    stored = running.job.store.group(group.id)
+    assert stored is not None
+    assert stored.members_stamp is None, "part of the list was not believed: it is read again"
+
+
+def test_when_the_lag_is_over_a_list_decides_alone(running: Daemon) -> None:
+    marry(running.world)
+    running.delta()
+    assignment = running.world.app_users[running.world.user("p27@example.com").id]
+    assignment.profile["familyName"] = "Again"  # and no event tells of it
+    running.made.later(timedelta(minutes=11))
+    running.made.okta.reset_requests()
+
+    result = running.full()
+
+    assert exact(running.made)
+    assert running.contradicted(result) == []
+    assert okta_reads(running.made)["apps/*/users/*"] == 0
+
+
+def test_a_name_that_changed_hands_by_deltas_is_not_fought_over_by_an_old_list(running: Daemon) -> None:
+    lists = running.old_lists()
+    running.world.rename_group("push-crew", "push-staff")
+    running.delta()
+    running.world.create_group("push-crew", members=["p00@example.com", "p29@example.com"])
+    running.delta()
+    assert exact(running.made)
+
+    running.full(lists, every=True)
+
+    assert running.writes() == []
+    running.full(every=True)
+    assert running.writes() == []
+    assert exact(running.made)
+
+
+@pytest.mark.parametrize("number", [50, 60])
+def test_new_people_whom_a_lagging_list_misses_are_neither_nominated_nor_confirmed_by_reading_it_twice(
+    running: Daemon, number: int
+) -> None:
+    lists = running.old_lists()
+    for each in range(number):
+        running.world.add_user(f"n{each:02}@example.com", "New", f"{each:02}", assign=True)
+        if each % 20 == 9:
+            running.delta()
+    running.delta()
+    assert exact(running.made)
+    running.made.okta.reset_requests()
+
+    result = running.full(lists)
+
+    assert running.writes() == []
+    assert okta_reads(running.made)["apps/*/users/*"] == 50
+    assert len(running.contradicted(result)) == 50
+    left = [skip.reason for skip in result.skipped if skip.kind == "unconfirmed"]
+    assert [reason.partition(":")[0] for reason in left] == (
+        [f"{number - 50} more people"] if number > 50 else []
+    )
+    running.made.okta.reset_requests()
+    assert running.delta() == Delta()
+    assert okta_reads(running.made)["apps/*/users/*"] == number - 50, "deltas ask for those who were left"
+    running.made.okta.reset_requests()
+    running.delta()
+    assert okta_reads(running.made) == {"logs": 1}
+
+
+def test_leavers_whom_a_lagging_list_still_shows_stay_away_however_many_they_are(running: Daemon) -> None:
+    people = [running.world.add_user(f"n{n:02}@example.com", "N", f"{n}", assign=True) for n in range(60)]
+    running.full()
+    running.made.later(timedelta(hours=1))
+    running.seen = Seen()
+    with suppress(AssertionError):  # so many events ask for a full cycle
+        running.delta()
+    lists = running.old_lists()
+    for start in range(0, 60, 20):
+        for person in people[start : start + 20]:
+            running.world.unassign(person)
+        running.delta()
+    assert exact(running.made)
+
+    running.full(lists)
+
+    assert running.writes() == []
+    assert exact(running.made)
+
+
+def test_somebody_whom_a_list_misses_and_okta_knows_by_id_is_said_aloud(running: Daemon) -> None:
+    """An ordinary run, nothing learned lately: the list is simply wrong."""
+    running.made.okta.faults.add("omit_record", path=r"/apps/[^/]+/users\?", index=3)
+
+    result = running.full()
+
+    assert running.writes() == []
+    assert len(running.contradicted(result)) == 1
+    assert result.document()["summary"]["skipped"] == {"contradicted": 1}
+
+
+def test_a_member_whom_a_list_misses_and_who_names_the_group_is_said_aloud(running: Daemon) -> None:
+    running.made.okta.faults.add("omit_record", path=r"/groups/[^/]+/users\?", index=3)
+
+    result = running.full(every=True)
+
+    assert running.writes() == []
+    assert len(running.contradicted(result)) == 1
+
+
+def test_who_cannot_be_asked_for_stays_as_stored(running: Daemon) -> None:
+    lists = running.old_lists()
+    leave(running.world)
+    running.delta()
+    running.made.okta.faults.add("status", path=r"/apps/[^/]+/users/", count=-1, status=500)
+    running.made.split.reset_requests()
+
+    result = sync(replace(running.job, source=lists), Selection())
+
+    assert running.writes() == []
+    assert result.exit_code == 1
