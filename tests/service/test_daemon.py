@@ -337,3 +337,25 @@ def test_a_reload_with_one_broken_file_keeps_what_it_had_and_shows_it(
         world.config.write_text(good)
         made.daemon.reload()
         eventually(lambda: not made.daemon.board.broken(), "it is whole again")
+
+
+def test_who_was_named_and_not_read_when_the_log_is_forbidden_is_seen_to_by_a_full_cycle(world: Rig) -> None:
+    """No delta comes any more that could try again, and the next full cycle would be an hour away."""
+    group = min(world.pushed)
+    with inside(Inside([world.config])) as made:
+        made.logs("cycle done", cycle="full")
+        login = min(
+            set(world.actual_people())
+            - {world.okta.world.users[each].login for each in world.okta.world.group(group).members}
+        )
+        joiner = world.okta.world.user(login).id
+        seen = made.daemon._served["acme"]._seen
+        # What a delta asks and a full cycle does not: it reads the group's list.
+        world.okta.faults.add("status", path=f"/users/{joiner}/groups", count=-1, status=400)
+        world.okta.world.add_member(group, login)
+        eventually(lambda: seen.pending.get(("user", joiner)), "they were tried")
+
+        world.okta.faults.add("status", path="/api/v1/logs", count=-1, status=403)
+
+        made.logs("a full cycle is brought forward", reason="the System Log named what was not read yet")
+        eventually(lambda: login in world.actual_groups()[group], "they are a member")
