@@ -141,7 +141,9 @@ class Redactor:
         return text
 
     def value(self, obj: object) -> object:
-        """The same value with every text in it redacted: str, bytes, list, tuple, set and dict, nested."""
+        """The same value with every text in it redacted: str, bytes, list, tuple, set and dict, nested. Any other
+        iterable becomes an iterator.
+        """
         return self._value(obj, 0)
 
     def _value(self, obj: object, depth: int) -> object:
@@ -159,6 +161,8 @@ class Redactor:
             return tuple(self._value(item, depth + 1) for item in obj)
         if isinstance(obj, set | frozenset):
             return type(obj)(self._value(item, depth + 1) for item in obj)
+        if isinstance(obj, Iterable):  # read from elsewhere, as it comes
+            return (self._value(item, depth + 1) for item in obj)
         return obj
 
 

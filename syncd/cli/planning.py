@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from syncd.core.plan import digest_of, hold_document, plan_frame, skipped_document
+from syncd.core.plan import digest_of, hold_document, plan_frame
 from syncd.report.lines import Line
 from syncd.report.plan_text import plan_lines
 
@@ -24,7 +24,7 @@ def _document(planned: Planned) -> dict[str, Any]:
         **plan_frame(header),
         "changes": stage.change_documents(),
         "holds": (hold_document(hold, stage.change_documents(hold_id=hold.id)) for hold in header.holds),
-        "skipped": map(skipped_document, header.skipped),
+        "skipped": header.skipped.documents,
     }
 
 
@@ -33,7 +33,7 @@ def shown_lines(planned: Planned) -> list[Line]:
     header = planned.header
     parts: dict[str, Any] = {
         "summary": {kind.value: count for kind, count in header.summary.items()},
-        "skipped": [skipped_document(skip) for skip in header.skipped],
+        "skipped": header.skipped.documents,
         "allow": header.allow,
     }
     holds = [

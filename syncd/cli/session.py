@@ -190,9 +190,8 @@ class Session:
         codes = [answer.exit_code for answer in answers]
         if self.as_json and not any(answer.said for answer in answers):
             documents = [self._document(answer) for answer in answers]
-            text = jsondoc.dumps(jsondoc.combined(documents, several=self.several))
             try:
-                self.console.data([text])
+                self.console.data(jsondoc.pieces(jsondoc.combined(documents, several=self.several)))
             except OutputLost as error:
                 self.fail(error)
                 codes.append(error.exit_code)
@@ -201,7 +200,7 @@ class Session:
     def one(self, answer: Answer) -> int:
         """Answers for a command that works on a single connection."""
         if self.as_json:
-            self.console.data([jsondoc.dumps(self._document(answer))])
+            self.console.data(jsondoc.pieces(self._document(answer)))
         self._print(answer, "")
         return answer.exit_code
 

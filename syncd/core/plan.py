@@ -16,7 +16,7 @@ from typing import Any
 
 from syncd.core.canonical import canonical, canonical_pieces
 from syncd.core.change import Change, ChangeKind, change_document, change_from_document
-from syncd.core.diff import Skipped
+from syncd.core.left_alone import LeftAlone
 from syncd.core.safety import LIMIT_NAMES
 from syncd.errors import RefusedError, UsageError
 
@@ -48,7 +48,7 @@ class PlanHeader:
     target: str
     summary: Mapping[ChangeKind, int]
     holds: Sequence[Hold]
-    skipped: Sequence[Skipped]
+    skipped: LeftAlone
     allow: Mapping[str, int] = field(default_factory=dict)
     """Limits that were raised for this plan, by name."""
 
@@ -87,7 +87,7 @@ def plan_document(
         **plan_frame(header),
         "changes": [change_document(change) for change in changes],
         "holds": holds,
-        "skipped": [skipped_document(skip) for skip in header.skipped],
+        "skipped": list(header.skipped.documents),
     }
     return {**document, "digest": digest_of(document)}
 
@@ -119,10 +119,6 @@ def hold_document(hold: Hold, changes: Iterable[Mapping[str, Any]]) -> dict[str,
         "numbers": dict(hold.numbers),
         "changes": changes,
     }
-
-
-def skipped_document(skip: Skipped) -> dict[str, str]:
-    return {"kind": skip.kind, "okta_id": skip.okta_id, "name": skip.name, "reason": skip.reason}
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,16 +41,15 @@ from syncd.ports import Stage
 def make_plan(job: Job, stage: Stage, reading: Reading, unsettled: AbstractSet[str]) -> Planning:
     """Decides every case. Raises what the target raises while it is being matched."""
     failures = {failure.object_key: failure for failure in job.store.failures()}
-    planning = Planning(
-        job, stage, reading, _policy(job), failures, list(reading.skipped), unsettled=unsettled
-    )
+    planning = Planning(job, stage, reading, _policy(job), failures, unsettled=unsettled)
+    planning.skip(*reading.skipped)
     settle_doubts(job, stage, reading)
     departures = confirm_departures(job, stage, reading)
     plan_users(planning, departures)
     if job.settings.provisioning.push_groups:
         plan_groups(planning)
         plan_members(planning, departures)
-    planning.skipped.extend(reading.contradictions)
+    planning.skip(*reading.contradictions)
     say_contradictions(job, reading)
     return planning
 
@@ -144,16 +143,16 @@ def plan_members(planning: Planning, departures: Departures) -> None:
             continue
         if _protected(planning, case):
             reason = f"no longer a member of {group} in Okta, but the user is protected"
-            planning.skipped.append(Skipped("protected", case.user_id, case.user_name, reason))
+            planning.skip(Skipped("protected", case.user_id, case.user_name, reason))
             continue
         ends = _grace_ends(planning, case, departures)
         if ends is not None:
-            planning.skipped.append(Skipped("grace", case.user_id, case.user_name, grace_reason(ends)))
+            planning.skip(Skipped("grace", case.user_id, case.user_name, grace_reason(ends)))
             continue
         witness = evidence.get((case.group_id, case.user_id))
         if witness is None:
             reason = f"missing from {group} in Okta, but a second look did not confirm it"
-            planning.skipped.append(Skipped("unconfirmed", case.user_id, case.user_name, reason))
+            planning.skip(Skipped("unconfirmed", case.user_id, case.user_name, reason))
             continue
         removal = Removal(
             ChangeKind.REMOVE_MEMBER,

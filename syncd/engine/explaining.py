@@ -11,7 +11,8 @@ from syncd.core.change import Change, change_document
 from syncd.core.counting import counted
 from syncd.core.diff import Skipped
 from syncd.core.explanation import STATES_OF_SKIPS, Step
-from syncd.core.plan import Hold, skipped_document, timestamp
+from syncd.core.left_alone import skipped_document
+from syncd.core.plan import Hold, timestamp
 from syncd.engine.audit import entry_document
 from syncd.engine.job import Job
 from syncd.engine.planned import Planned
@@ -78,7 +79,7 @@ def _take_over(look: Look, planned: Planned) -> None:
     look.problems += [problem for problem in planned.problems if problem not in look.problems]
     look.changes = list(planned.changes())
     look.holds = [(hold, list(planned.held(hold.id))) for hold in planned.header.holds]
-    look.skipped = planned.header.skipped
+    look.skipped = list(planned.header.skipped)
 
 
 def _add_what_is_remembered(look: Look, *, group: bool) -> None:

@@ -77,7 +77,7 @@ def _drop_rejected(planning: Planning) -> None:
     stage.hold_changes(stage.decided_changes("reject", planning.policy.now), REJECTED)
     for change in stage.changes(hold_id=REJECTED):
         reason = f"{change.kind}: rejected by a person; asked again when the world changes"
-        planning.skipped.append(Skipped(REJECTED, change.okta_id, change.name, reason))
+        planning.skip(Skipped(REJECTED, change.okta_id, change.name, reason))
 
 
 def _still_held(planning: Planning, allow: Mapping[str, int]) -> list[Hold]:

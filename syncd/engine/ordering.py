@@ -178,7 +178,7 @@ def _put_aside(planning: Planning, change: Change, keeper: str) -> None:
         about, key = "group", group_name_freed(planning.policy.flavor, name)
     else:
         about, key = "user", user_name_freed(name)
-    planning.skipped.append(Skipped("conflict", change.okta_id, change.name, reason, about, (key,)))
+    planning.skip(Skipped("conflict", change.okta_id, change.name, reason, about, (key,)))
     for back in _leftover(planning, change):
         planning.add_change(back)
 

@@ -26,14 +26,13 @@ _BRINGS_INTO_BEING = frozenset(
 
 @dataclass
 class Planning:
-    """One plan in the making. Changes go to the stage's spool; the rest gathers here."""
+    """One plan in the making. Changes, and what is left alone, go to the stage; the rest gathers here."""
 
     job: Job
     stage: Stage
     reading: Reading
     policy: Policy
     failures: Mapping[str, Failure]
-    skipped: list[Skipped] = field(default_factory=list)
     left: dict[str, datetime] = field(default_factory=dict)
     """Confirmed departures, with the time each was first seen."""
     group_names: dict[str, str] = field(default_factory=dict)
@@ -43,6 +42,10 @@ class Planning:
     """Who is written before whom, once the changes are complete and checked."""
     group_ids: dict[str, str | None] = field(default_factory=dict)
     """SCIM ids of the groups in scope, None while there is none."""
+
+    def skip(self, *skips: Skipped) -> None:
+        """These are left alone; they gather in the stage too."""
+        self.stage.add_skipped(skips)
 
     def add(self, decision: Decision, okta_id: str) -> None:
         if self._spool(decision):
@@ -54,7 +57,7 @@ class Planning:
 
     def _spool(self, decision: Decision) -> bool:
         """Whether the memberships are left alone too: an update that waits for its next try stops no removal."""
-        self.skipped.extend(decision.skipped)
+        self.skip(*decision.skipped)
         still = decision.still
         for change in decision.changes:
             still |= not self.add_change(change) and change.kind in _BRINGS_INTO_BEING
@@ -72,14 +75,14 @@ class Planning:
         about = "group" if change.kind in GROUP_KINDS else "user"
         if change.object_key in self.unsettled:
             reason = f"{change.kind} waits: nobody knows how the last write of it ended, and the target cannot be asked"
-            self.skipped.append(Skipped("unsettled", change.okta_id, change.name, reason, about))
+            self.skip(Skipped("unsettled", change.okta_id, change.name, reason, about))
             return False
         if failure := self.waits(change):
             reason = (
                 f"{change.kind} failed {counted(failure.attempts, 'time')} ({failure.message}); "
                 f"next try {failure.next_attempt:%Y-%m-%d %H:%M:%S} UTC"
             )
-            self.skipped.append(Skipped("quarantined", change.okta_id, change.name, reason, about))
+            self.skip(Skipped("quarantined", change.okta_id, change.name, reason, about))
             return False
         self.stage.add_change(change)
         return True

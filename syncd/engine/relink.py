@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
+from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import PlanHeader
 from syncd.engine import quarantine
 from syncd.engine.rematch import Sides, Tally, in_batches, linked_group, match_groups, match_users
@@ -63,7 +64,8 @@ class Relinking:
 def relink(sides: Sides, now: datetime) -> Relinking:
     """Matches everything afresh; writes nothing anywhere. Raises what the target raises when it cannot be read."""
     store, settings = sides.store, sides.settings
-    stage, tally = store.stage(), Tally()
+    stage = store.stage()
+    tally = Tally(stage)
     try:
         match_users(sides, stage, tally)
         match_groups(sides, stage, tally)
@@ -76,7 +78,7 @@ def relink(sides: Sides, now: datetime) -> Relinking:
             target=target_fingerprint(settings),
             summary=stage.change_counts(),
             holds=(),
-            skipped=sorted(tally.skipped, key=lambda skip: (skip.kind, skip.name, skip.okta_id, skip.reason)),
+            skipped=LeftAlone(stage.skipped()),
         )
         return Relinking(
             header,
@@ -126,11 +128,8 @@ def store_relinking(sides: Sides, found: Relinking, by: str) -> None:
 
 
 def _summary(found: Relinking) -> dict[str, dict[str, int]]:
-    skipped: dict[str, int] = {}
-    for skip in found.header.skipped:
-        skipped[skip.kind] = skipped.get(skip.kind, 0) + 1
     applied = {kind.value: count for kind, count in found.header.summary.items() if count}
-    return {"applied": applied, "failed": {}, "held": {}, "skipped": skipped}
+    return {"applied": applied, "failed": {}, "held": {}, "skipped": dict(found.header.skipped.counts)}
 
 
 def _settle_old_intents(sides: Sides) -> None:

@@ -59,9 +59,9 @@ _GONE = "not at the target any more: the next sync creates it again if it is sti
 
 @dataclass
 class Tally:
-    """What was found; the changes (moved objects) are in the stage."""
+    """What was found; the changes (moved objects), and what is left alone, are in the stage."""
 
-    skipped: list[Skipped] = field(default_factory=list)
+    stage: Stage
     lost_users: list[str] = field(default_factory=list)
     lost_groups: list[str] = field(default_factory=list)
     unchanged_users: int = 0
@@ -71,7 +71,7 @@ class Tally:
 
     def lose(self, lost: list[str], okta_id: str, name: str, verdict: Missing | Conflict) -> None:
         kind = "missing" if isinstance(verdict, Missing) else "conflict"
-        self.skipped.append(Skipped(kind, okta_id, name, verdict.reason))
+        self.stage.add_skipped([Skipped(kind, okta_id, name, verdict.reason)])
         lost.append(okta_id)
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from syncd.core.change import ChangeKind
-from syncd.core.diff import Skipped
-from syncd.core.plan import skipped_document, timestamp
+from syncd.core.left_alone import LeftAlone
+from syncd.core.plan import timestamp
 from syncd.core.sickness import Quarantine
 from syncd.engine.applying import Applying
 from syncd.engine.job import Job
@@ -31,7 +31,7 @@ class RunResult:
     applied: Mapping[ChangeKind, int]
     failed: Mapping[ChangeKind, int]
     held: Mapping[ChangeKind, int]
-    skipped: Sequence[Skipped]
+    skipped: LeftAlone
     errors: Sequence[Mapping[str, Any]]
     requests: Mapping[str, Mapping[str, int]]
     problems: Sequence[SyncdError]
@@ -55,14 +55,11 @@ class RunResult:
         return {0: "succeeded", 3: "refused", 4: "partial"}.get(self.exit_code, "failed")
 
     def summary(self) -> dict[str, dict[str, int]]:
-        skipped: dict[str, int] = {}
-        for skip in self.skipped:
-            skipped[skip.kind] = skipped.get(skip.kind, 0) + 1
         return {
             "applied": _counts(self.applied),
             "failed": _counts(self.failed),
             "held": _counts(self.held),
-            "skipped": dict(sorted(skipped.items())),
+            "skipped": dict(self.skipped.counts),
         }
 
     def document(self) -> dict[str, Any]:
@@ -75,7 +72,7 @@ class RunResult:
             "requests": {side: dict(sorted(counts.items())) for side, counts in self.requests.items()},
             "errors": list(self.errors),
             "holds": list(self.holds),
-            "skipped": [skipped_document(skip) for skip in self.skipped],
+            "skipped": self.skipped.documents,
             "quarantine": self.quarantine.document() if self.quarantine else None,
             "audit": {"length": self.audit[0], "head": self.audit[1]} if self.audit else None,
             "duration_seconds": round(self.duration_seconds, 3),
@@ -104,7 +101,7 @@ def _head(store: Store) -> tuple[int, str] | None:
 def run_result(job: Job, planned: Planned, applying: Applying, started: float) -> RunResult:
     """`started` is a reading of the monotonic clock, in seconds."""
     problems = [*planned.problems, *([applying.stopped] if applying.stopped else [])]
-    quarantined = sum(skip.kind in ("quarantined", "unsettled") for skip in planned.header.skipped)
+    quarantined = sum(planned.header.skipped.counts.get(kind, 0) for kind in ("quarantined", "unsettled"))
     return RunResult(
         run_id=applying.run_id,
         connection=job.settings.name,
@@ -143,7 +140,7 @@ def broken_off(
         applied=applying.applied if applying else {},
         failed=applying.failed if applying else {},
         held={},
-        skipped=(),
+        skipped=LeftAlone(),
         errors=_errors(job, applying, [error]),
         requests={"okta": job.source.requests(), "target": job.target.requests()},
         problems=[error],

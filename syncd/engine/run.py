@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from syncd.core.change import REMOVALS, Change
+from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import PlanHeader, SavedPlan, timestamp
 from syncd.engine import quarantine
 from syncd.engine.applying import Applying
@@ -98,9 +99,7 @@ def planned_from(
             target=job.target_fingerprint,
             summary=stage.change_counts(),
             holds=holds,
-            skipped=sorted(
-                planning.skipped, key=lambda skip: (skip.kind, skip.name, skip.okta_id, skip.reason)
-            ),
+            skipped=LeftAlone(stage.skipped()),
             allow=dict(sorted(allow.items())),
         )
         return Planned(header, tuple(reading.problems), stage, planning)
@@ -112,11 +111,10 @@ def remember_holds(store: Store, planned: Planned) -> None:
     """
     whole = planned.header.kind == "full" and not planned.problems
     if whole:
-        left_alone = {skip.okta_id for skip in planned.planning.skipped}
         gone = [
             change_id
             for change_id, key in store.decided().objects.items()
-            if key.rpartition(":")[2] not in left_alone and not planned.stage.has_change(change_id)
+            if _is_over(planned.stage, change_id, key.rpartition(":")[2])
         ]
         if gone:
             store.forget_decisions(gone)
@@ -130,14 +128,17 @@ def forget_what_is_over(store: Store, planned: Planned) -> None:
     if planned.problems or not planned.planning.reading.looked_at:
         return
     looked_at = planned.planning.reading.looked_at
-    left_alone = {skip.okta_id for skip in planned.planning.skipped}
     gone = []
     for change_id, key in store.decided().objects.items():
         kind, okta_id = "group" if key.startswith("group:") else "user", key.rpartition(":")[2]
-        if (kind, okta_id) in looked_at and okta_id not in left_alone:
-            gone += [] if planned.stage.has_change(change_id) else [change_id]
+        if (kind, okta_id) in looked_at and _is_over(planned.stage, change_id, okta_id):
+            gone.append(change_id)
     if gone:
         store.forget_decisions(gone)
+
+
+def _is_over(stage: Stage, change_id: str, okta_id: str) -> bool:
+    return not (stage.has_change(change_id) or stage.is_left_alone(okta_id))
 
 
 @dataclass
@@ -206,7 +207,7 @@ class CycleRun:
             planned.stage.hold_changes(others, "outside")
             # What else these objects need is not what this run is about.
             holds = [hold for hold, _ in saved.holds] if saved else []
-            planned.header = replace(planned.header, holds=holds, skipped=())
+            planned.header = replace(planned.header, holds=holds, skipped=LeftAlone())
         if self.job.store.recall(SCOPE_KEY) is None and not self._manages_anything():
             self.job.store.remember(SCOPE_KEY, self.job.scope)
         self.job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
@@ -276,7 +277,7 @@ class CycleRun:
             kind for hold in planned.header.holds for kind in planned.stage.change_counts(hold_id=hold.id)
         )
         return any(kind in REMOVALS for kind in held) or any(
-            skip.kind == "unconfirmed" for skip in planned.header.skipped
+            kind == "unconfirmed" for kind in planned.header.skipped.counts
         )
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from syncd.core.change import Change, ChangeKind
+from syncd.core.diff import Skipped
 from syncd.core.plan import Hold
 from syncd.model import Asked, GroupCase, KnownUser, MemberCase, RemoteUser, UserCase, WantedGroup, WantedUser
 
@@ -214,6 +215,18 @@ class Stage(Protocol):
 
     def remote_users(self) -> Iterator[RemoteUser]:
         """That listing; a page in memory at a time."""
+        ...
+
+    def add_skipped(self, skips: Iterable[Skipped]) -> None:
+        """What the plan leaves alone; kept on disk too."""
+        ...
+
+    def skipped(self) -> Iterator[Skipped]:
+        """Sorted by kind, name, Okta id and reason. Streamed."""
+        ...
+
+    def is_left_alone(self, okta_id: str) -> bool:
+        """Whether something about this object was left alone."""
         ...
 
     def add_change(self, change: Change) -> None:

@@ -18,12 +18,12 @@ _scalar = json.JSONEncoder(allow_nan=False).encode
 
 def dumps(document: Mapping[str, Any]) -> str:
     """Canonical text of one document: sorted keys, two spaces, ASCII only (safe on any terminal), one newline."""
-    return _encoded(document, "\n") + "\n"
+    return "".join(pieces(document))
 
 
 def pieces(document: Mapping[str, Any]) -> Iterator[str]:
-    """The text of `dumps` piece by piece; values that are iterables of another kind than lists, at the top or in an
-    item of such a one, are written as they come.
+    """The text of `dumps` piece by piece; values that are iterables of another kind than lists are written as they
+    come: at the top, in an object or a list there, and in an item of such a one.
 
     For documents too large to hold: nothing but one item is in memory at a time.
     """
@@ -39,6 +39,10 @@ def _object(document: Mapping[str, Any], line: str) -> Iterator[str]:
         value = document[key]
         if is_streamed(value):
             yield from _array(value, inner)
+        elif isinstance(value, dict) and _is_streaming(value):
+            yield from _object(value, inner)
+        elif isinstance(value, list) and any(map(_is_streaming, value)):
+            yield from _array(value, inner)
         else:
             yield _encoded(value, inner)
     yield line + "}" if document else "{}"
@@ -47,13 +51,17 @@ def _object(document: Mapping[str, Any], line: str) -> Iterator[str]:
 def _array(items: Iterable[Any], line: str) -> Iterator[str]:
     before, inner = "[", line + "  "
     for item in items:
-        if isinstance(item, dict) and any(map(is_streamed, item.values())):
+        if _is_streaming(item):
             yield before + inner
             yield from _object(item, inner)
         else:
             yield before + inner + _encoded(item, inner)
         before = ","
     yield "[]" if before == "[" else line + "]"
+
+
+def _is_streaming(value: object) -> bool:
+    return isinstance(value, dict) and any(map(is_streamed, value.values()))
 
 
 def _encoded(value: Any, line: str) -> str:

@@ -6,8 +6,8 @@ bounded memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
 from typing import Any
 
 from syncd.core.counting import counted
@@ -125,11 +125,11 @@ def _hold_lines(hold: Mapping[str, Any], changes: Iterable[Mapping[str, Any]]) -
     yield BLANK
 
 
-def _skipped_lines(skipped: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+def _skipped_lines(skipped: Collection[Mapping[str, Any]]) -> Iterator[Line]:
     if not skipped:
         return
     yield line(strong("Skipped"), f" ({len(skipped):,})")
-    for skip in skipped[:SHOWN_OF_A_KIND]:
+    for skip in islice(skipped, SHOWN_OF_A_KIND):
         who = safe(skip["name"] or skip["okta_id"] or "(no name)")
         yield line("  · ", who, "  ", faint(f"{skip['kind']}: {skip['reason']}"))
     if len(skipped) > SHOWN_OF_A_KIND:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from syncd.core.counting import counted
@@ -142,11 +143,11 @@ def _hold(hold: Mapping[str, Any]) -> Iterator[Line]:
     yield BLANK
 
 
-def _skipped(skipped: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+def _skipped(skipped: Collection[Mapping[str, Any]]) -> Iterator[Line]:
     if not skipped:
         return
     yield line(strong("Skipped"), f" ({len(skipped):,})")
-    for skip in skipped[:SHOWN]:
+    for skip in islice(skipped, SHOWN):
         who = safe(skip["name"] or skip["okta_id"] or "(no name)")
         yield line("  · ", who, "  ", faint(f"{skip['kind']}: {skip['reason']}"))
     yield from _more(len(skipped))

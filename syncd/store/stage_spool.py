@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from syncd.core.change import PHASE, RANK, Change, ChangeKind
+from syncd.core.diff import Skipped
 from syncd.core.names import look_alike_key
 from syncd.core.plan import Hold
 from syncd.model import RemoteUser
@@ -25,6 +26,7 @@ from syncd.store.rows import (
 )
 from syncd.store.stage_file import StageFile
 from syncd.store.stage_judged import JudgedChanges
+from syncd.store.stage_left import SkippedSpool
 
 _BUFFER = 500
 
@@ -289,6 +291,7 @@ class PlannedAndListed:
     def __init__(self, file: StageFile) -> None:
         self._spool = ChangeSpool(file)
         self._judged = JudgedChanges(file, self._spool.flush)
+        self._skipped = SkippedSpool(file)
         self._remote = RemoteUsers(file)
 
     def put_remote_users(self, users: Sequence[RemoteUser]) -> None:
@@ -302,6 +305,15 @@ class PlannedAndListed:
 
     def remote_candidates(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
         return self._remote.candidates(okta_id, user_name)
+
+    def add_skipped(self, skips: Iterable[Skipped]) -> None:
+        self._skipped.add(skips)
+
+    def skipped(self) -> Iterator[Skipped]:
+        return self._skipped.all()
+
+    def is_left_alone(self, okta_id: str) -> bool:
+        return self._skipped.has(okta_id)
 
     def add_change(self, change: Change) -> None:
         self._spool.add(change)

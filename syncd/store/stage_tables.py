@@ -64,6 +64,14 @@ CREATE TABLE remote_users (
     folded_name TEXT NOT NULL,
     document TEXT NOT NULL
 );
+CREATE TABLE skipped (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    okta_id TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    document TEXT NOT NULL
+);
+CREATE INDEX skipped_of_object ON skipped (okta_id);
 CREATE TABLE spool (
     id TEXT NOT NULL PRIMARY KEY,
     rank INTEGER NOT NULL,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncd.core.canonical import canonical, canonical_pieces
@@ -400,13 +400,17 @@ _VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), _VALUES))
 def test_documents_are_written_as_the_standard_library_writes_them(document: dict[str, Any]) -> None:
     assert jsondoc.dumps(document) == json.dumps(document, sort_keys=True, indent=2) + "\n"
     assert "".join(jsondoc.pieces(document)) == jsondoc.dumps(document)
 
 
-@given(st.dictionaries(st.text(), _VALUES), st.lists(st.dictionaries(st.text(), _VALUES)))
+@settings(deadline=None)
+@given(
+    st.dictionaries(st.text(), _VALUES), st.lists(st.dictionaries(st.text(), _VALUES, max_size=3), max_size=3)
+)
 def test_what_is_streamed_at_any_depth_is_written_like_a_list(
     frame: dict[str, Any], items: list[dict[str, Any]]
 ) -> None:

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from syncd.core.change import Change, ChangeKind, Removal
 from syncd.core.diff import Decision, Policy
 from syncd.core.evidence import AbsentById, Evidence, SaidByOkta, Witnessed
+from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import PlanHeader, digest_of, plan_document
 from syncd.model import (
     Absent,
@@ -195,7 +196,7 @@ def header(**changed: Any) -> PlanHeader:
         "target": "target-fingerprint",
         "summary": {ChangeKind.UPDATE_USER: 1, ChangeKind.DEACTIVATE_USER: 1},
         "holds": (),
-        "skipped": (),
+        "skipped": LeftAlone(),
     }
     return PlanHeader(**{**fields, **changed})
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from syncd.core.change import ChangeKind
 from syncd.core.diff import Skipped
+from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import SCHEMA, Hold, SavedPlan, hold_id, plan_document, read_plan, timestamp
 from syncd.errors import RefusedError, UsageError
 from tests.core.making import NOW, addition, deactivation, header, hours, plan, quick, signed, update
@@ -27,7 +28,7 @@ def _full_document() -> dict[str, Any]:
     document: dict[str, Any] = json.loads(
         json.dumps(
             plan_document(
-                header(holds=[HOLD], skipped=[SKIP]),
+                header(holds=[HOLD], skipped=LeftAlone([SKIP])),
                 [update(), addition()],
                 {"h1": [deactivation()]},
             )

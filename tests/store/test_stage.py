@@ -9,6 +9,7 @@ from threading import Thread
 import pytest
 
 from syncd.core.change import ChangeKind
+from syncd.core.diff import Skipped
 from syncd.model import GroupState, RemoteUser, Standing
 from syncd.ports import Stage, Store
 from syncd.store.stage import SqliteStage
@@ -350,3 +351,18 @@ def test_the_private_file_is_gone_after_closing(place: Place) -> None:
 def test_a_stage_of_another_store_cannot_be_absorbed(store: Store) -> None:
     with pytest.raises(TypeError, match="belongs to the store"):
         store.absorb(object(), confirmed_absent={})  # type: ignore[arg-type]
+
+
+def test_what_is_left_alone_comes_sorted_and_is_known_by_its_object(stage: Stage) -> None:
+    given = [
+        Skipped("grace", "00u-b", "Bob", "left"),
+        Skipped("create_off", "00u-c", "Zo\ud800", "off", "user", ("name:zo",)),
+        Skipped("create_off", "00g-a", "Crew", "off", "group"),
+        Skipped("create_off", "00u-c", "Zo\ud800", "again"),
+    ]
+    stage.add_skipped(given[:2])
+    stage.add_skipped(given[2:])
+
+    assert list(stage.skipped()) == [given[2], given[3], given[1], given[0]]
+    assert stage.is_left_alone("00g-a")
+    assert not stage.is_left_alone("00u-nobody")
