@@ -243,6 +243,7 @@ class Applying:
             error=None if error is None else error.message,
             deferred=deferred,
             unanswered=not deferred and is_unanswered(error),
+            request=outcome.request,
         )
 
     def _judge_denial(self, error: AccessDenied | ConnectionSick) -> None:

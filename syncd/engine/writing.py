@@ -6,7 +6,7 @@ Runs in worker threads. Returns outcomes; raises only what concerns the whole co
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syncd.core.change import GROUP_KINDS, Change, ChangeKind, Json
 from syncd.core.diff import differing
@@ -47,6 +47,8 @@ class Outcome:
     note: str = ""
     error: SyncdError | None = None
     deferred: bool = False
+    request: str = ""
+    """What was sent for it (see `Target.sent`), be it for others of its batch too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,13 @@ class Unit:
 
 def execute(job: Job, unit: Unit) -> Sequence[Outcome]:
     """Never raises a SyncdError: failures are outcomes."""
+    job.target.sent()
+    outcomes = _outcomes(job, unit)
+    request = job.target.sent()
+    return [outcome if outcome.deferred else replace(outcome, request=request) for outcome in outcomes]
+
+
+def _outcomes(job: Job, unit: Unit) -> Sequence[Outcome]:
     first = unit.changes[0]
     try:
         if first.kind in (ChangeKind.ADD_MEMBER, ChangeKind.REMOVE_MEMBER):

@@ -81,7 +81,8 @@ class Settled:
     """With `error`: nobody knows whether it took effect. The failure counts, and the intent stays open until the target
     was asked."""
     request: str = ""
-    """What was sent, for the audit trail: "PATCH /Users/2819c223"; "" when nothing was, or nobody knows."""
+    """What was sent, for the audit trail: "PATCH /Users/2819c223"; "" when nothing was, or when an interrupted write
+    was settled by asking the target."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,12 @@ class Target(Protocol):
         """
         ...
 
+    def sent(self) -> str:
+        """For the audit trail: the writes that this thread sent since it asked last, as "PATCH /Users/2819c223", with
+        commas between several; "" for none. No query, no body, no secret.
+        """
+        ...
+
     def requests(self) -> Mapping[str, int]:
         """Requests so far by "METHOD status" ("PATCH 200", "POST timeout")."""
         ...

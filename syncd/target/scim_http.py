@@ -35,11 +35,10 @@ from syncd.target.answers import (
 )
 from syncd.target.network_failures import certificate_words, links, root_words
 from syncd.target.pacing import OnWait, Pacer, Permit, RetryPolicy, ServerClock, asked_wait
-from syncd.target.tries import Again, Doubt, Tries
+from syncd.target.tries import Again, Doubt, Sent, Tries
 
 BODY_CAP = 32 * 1024 * 1024
-_ERROR_BODY_CAP = 64 * 1024
-_CHUNK = 64 * 1024
+_ERROR_BODY_CAP = _CHUNK = 64 * 1024
 _MEDIA_TRIES = 3
 """How often a 400 may be taken for a content type that the server does not read."""
 SCIM_JSON = "application/scim+json"
@@ -120,7 +119,7 @@ class ScimHttp:
         self._media_tries = _MEDIA_TRIES
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self.doubt = Doubt()
+        self.doubt, self.sent = Doubt(), Sent()
         self.clock = ServerClock()
         self._headers = {
             "Authorization": f"Bearer {token}",
@@ -251,6 +250,7 @@ class ScimHttp:
 
     def _exchange(self, call: _Call) -> ScimAnswer:
         with self.pacer.place(self._policy.deadline):
+            self.sent.note(call.method, call.what)
             try:
                 response = self._adapter.send(
                     call.request(),

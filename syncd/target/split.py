@@ -246,6 +246,9 @@ class ScimTarget:
         }
         return {name: value for name, value in found.items() if isinstance(value, bool)} if said.ok else {}
 
+    def sent(self) -> str:
+        return self._http.sent.take()
+
     def requests(self) -> Mapping[str, int]:
         return self._http.requests()
 

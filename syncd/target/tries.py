@@ -33,6 +33,21 @@ class Doubt(threading.local):
     last: Unanswered | None = None
 
 
+class Sent(threading.local):
+    """For each thread: the writes that it sent since it was asked last, each once, as "METHOD /path"."""
+
+    def __init__(self) -> None:
+        self._writes: dict[str, None] = {}
+
+    def note(self, method: str, what: str) -> None:
+        if method != "GET":
+            self._writes[what] = None
+
+    def take(self) -> str:
+        said, self._writes = ", ".join(self._writes), {}
+        return said
+
+
 class Tries:
     """One request's count. For each failure `wait` is asked first, then `over`."""
 

@@ -166,6 +166,49 @@ def test_the_export_tells_of_every_row_in_order_what_when_why_and_with_what_answ
     assert [row["previous"] for row in rows[1:]] == [row["hash"] for row in rows[:-1]]
 
 
+def test_the_trail_names_the_requests_that_were_sent_as_the_target_saw_them(synced: Rig) -> None:
+    world = synced.okta.world
+    for number in (4, 5, 6):
+        world.update_profile(f"p{number:02}@example.com", lastName="Renamed")
+    world.unassign("p07@example.com")
+    world.remove_member("Crew", "p00@example.com")
+    world.add_member("Crew", "p09@example.com")
+    world.add_user("new@example.com", "N", "New", assign=True)
+    synced.split.faults.add("status", method="PATCH", path="/Users", count=1, status=503)
+    synced.sync()
+    world.assign("p07@example.com")
+    world.add_user("bad@example.com", "B", "Bad", assign=True)
+    synced.split.faults.add("status", method="POST", path="/Users", count=1, status=400)
+    synced.sync(code=4)
+
+    rows = exported(synced)
+
+    told = {row["kind"]: row["request"] for row in rows if row["entry"] == "outcome"}
+    assert set(told) == {
+        *("create_user", "update_user", "deactivate_user", "reactivate_user"),
+        *("create_group", "add_member", "remove_member"),
+    }
+    asked = {request for row in rows for request in (row["request"] or "").split(", ") if request}
+    assert asked == {write.replace("/scim/v2", "") for write in synced.writes()}
+    assert all((row["request"] is None) is (row["entry"] != "outcome") for row in rows)
+    reports = synced.run("report", "--format", "json").document
+    assert {row["request"] for row in reports["changes"]} <= {row["request"] for row in rows}
+
+
+def test_nothing_that_was_not_sent_is_named_as_sent(synced: Rig) -> None:
+    """A write that waits for somebody else's, and one whose end was found out by asking."""
+    world = synced.okta.world
+    world.add_user("new@example.com", "N", "New", assign=True)
+    world.add_member("Crew", "new@example.com")
+    synced.split.faults.add("status", method="POST", path="/Users", count=1, status=400)
+    synced.sync(code=4)
+
+    rows = {row["kind"]: row for row in exported(synced) if row["entry"] == "outcome"}
+
+    assert rows["create_user"]["request"] == "POST /Users"
+    assert (rows["add_member"]["deferred"], rows["add_member"]["request"]) == (True, None)
+
+
 def test_the_export_says_who_approved_what_and_on_what_evidence(synced: Rig) -> None:
     for number in range(8, 20):
         synced.okta.world.unassign(f"p{number:02}@example.com")
