@@ -19,7 +19,16 @@ SyncdError                 exit 1   the root: a message, a hint, an exit code
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import ClassVar
+
+
+class Scope(StrEnum):
+    """Whom a refusal concerns. It is the object's until a harmless read is refused as well."""
+
+    OBJECT = "object"
+    """What was asked for alone: one person, one group, one list. Everything else goes on."""
+    CONNECTION = "connection"
 
 
 class SyncdError(Exception):
@@ -110,11 +119,26 @@ class AlreadyTied(PermanentError):  # noqa: N818  (as AlreadyExists)
 
 
 class AccessDenied(PermanentError):  # noqa: N818  (HTTP's own words)
-    """401 or 403: `side` is "okta" or "split"."""
+    """401 or 403: `side` is "okta" or "split". Whose refusal it is is decided where the answer is judged."""
 
-    def __init__(self, message: str, *, side: str, hint: str = "", status: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        side: str,
+        scope: Scope = Scope.OBJECT,
+        hint: str = "",
+        status: int | None = None,
+    ) -> None:
         super().__init__(message, hint=hint, status=status)
         self.side = side
+        self.scope = scope
+
+    def of_the_connection(self) -> AccessDenied:
+        """The same refusal, once it is known that the other side refuses harmless reads too."""
+        return AccessDenied(
+            self.message, side=self.side, scope=Scope.CONNECTION, hint=self.hint, status=self.status
+        )
 
 
 class ConnectionSick(PermanentError):  # noqa: N818  (a state of the connection, noticed while working)
@@ -139,6 +163,13 @@ class LockLost(SyncdError):  # noqa: N818  (what happened to the store's lock)
     """Another process writes with this store now: nothing more is sent and nothing more is stored by this one. What it
     had sent without storing the answer is an open intent, which the other one settles by asking the target.
     """
+
+
+def concerns_the_connection(error: BaseException | None) -> bool:
+    """Whether it is not one object that failed: a refusal of everything, or a connection that is sick."""
+    return isinstance(error, ConnectionSick) or (
+        isinstance(error, AccessDenied) and error.scope is Scope.CONNECTION
+    )
 
 
 class UsageError(SyncdError):

@@ -85,6 +85,7 @@ STATES_OF_SKIPS: Mapping[str, str] = {
     "protected": "protected",
     "quarantined": "quarantined",
     "unsettled": "quarantined",
+    "refused": "quarantined",
     "not_pushed": "not_in_scope",
     "grace": "left_alone",
     "unconfirmed": "left_alone",

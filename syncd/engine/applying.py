@@ -23,7 +23,14 @@ from syncd.engine.quarantine import RELINK, RELINK_HINT
 from syncd.engine.recovery import settle
 from syncd.engine.vanishing import Vanishing
 from syncd.engine.writing import Outcome, Unit, execute, is_unanswered
-from syncd.errors import AccessDenied, ConnectionSick, LockLost, RefusedError, SyncdError, TemporaryError
+from syncd.errors import (
+    ConnectionSick,
+    LockLost,
+    RefusedError,
+    SyncdError,
+    TemporaryError,
+    concerns_the_connection,
+)
 from syncd.ports import Settled, Stage
 
 IN_FLIGHT_LASTS = 8.0
@@ -167,11 +174,9 @@ class Applying:
             return [Outcome(unit.changes[0], error=refused, status=getattr(refused, "status", None))]
         if self.stopped is None and not self.job.cancelled():
             outcomes = execute(self.job, unit)
-            for outcome in outcomes:  # at once, for all workers: one refused token is enough
+            for outcome in outcomes:  # at once, for all workers: one is enough
                 error = outcome.error
-                if isinstance(error, ConnectionSick | LockLost) or (
-                    isinstance(error, AccessDenied) and error.status == 401
-                ):
+                if isinstance(error, LockLost) or concerns_the_connection(error):
                     self.stopped = self.stopped or error
             return outcomes
         error = TemporaryError("writing ended before this was sent; it is still wanted")
@@ -214,12 +219,8 @@ class Applying:
 
     def _tallied(self, sequence: int, outcome: Outcome) -> Settled:
         change, error = outcome.change, outcome.error
-        if isinstance(error, AccessDenied | ConnectionSick):
-            self._judge_denial(error)
-        # What stopped the connection is no object's own failure; a 403 about one object is that object's.
-        deferred = outcome.deferred or (
-            self.stopped is not None and isinstance(error, AccessDenied | ConnectionSick | LockLost)
-        )
+        # What stopped the connection is no object's own failure; a refusal of one object is that object's.
+        deferred = outcome.deferred or isinstance(error, LockLost) or concerns_the_connection(error)
         tally = self.applied if error is None else self.deferred if deferred else self.failed
         if self.sequence.ended(change, error, deferred=deferred):
             tally[change.kind] = tally.get(change.kind, 0) + 1
@@ -246,13 +247,6 @@ class Applying:
             request=outcome.request,
         )
 
-    def _judge_denial(self, error: AccessDenied | ConnectionSick) -> None:
-        """Does this answer concern the whole connection?"""
-        if self.stopped is None and (
-            isinstance(error, ConnectionSick) or error.status == 401 or self._listing_is_denied()
-        ):
-            self.stopped = error
-
     def _judge_numbers(self) -> None:
         """Is the connection still well enough to go on writing?"""
         if self.stopped is not None:
@@ -270,13 +264,3 @@ class Applying:
                 side="split",
                 hint="see the errors above; the target or its settings need attention first",
             )
-
-    def _listing_is_denied(self) -> bool:
-        """A 403 concerns one object unless reading one user is forbidden too."""
-        try:
-            self.job.target.probe()
-        except AccessDenied:
-            return True
-        except SyncdError:
-            return False
-        return False

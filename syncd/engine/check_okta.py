@@ -13,7 +13,7 @@ from syncd.core.flavors import group_name_problem
 from syncd.core.rules import PushRule
 from syncd.engine.check_line import Checks
 from syncd.engine.check_profiles import PROFILES, check_profiles
-from syncd.errors import AccessDenied, NotFound, SyncdError, TemporaryError
+from syncd.errors import AccessDenied, ConnectionSick, SyncdError, TemporaryError
 from syncd.model import Absent, Application, OktaGroup
 from syncd.ports import Source
 from syncd.settings.schema import ConnectionSettings
@@ -88,7 +88,7 @@ class OktaChecks:
             self.offset = source.clock_offset()
             self._denied(error)
             return
-        except NotFound as error:
+        except ConnectionSick as error:
             self.checks.ok(REACHABLE, self._place)
             self.checks.ok(TOKEN, "accepted")
             self.checks.failed(APP, error)

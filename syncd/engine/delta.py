@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from syncd.core.nomination import ASKED, Known, nominate
-from syncd.engine import quarantine
+from syncd.engine import quarantine, unread
 from syncd.engine.job import Job
 from syncd.engine.reading import Reading, read_selected
 from syncd.engine.recovery import settle_open_intents
@@ -22,7 +22,7 @@ from syncd.engine.result import RunResult
 from syncd.engine.run import CycleRun, forget_what_is_over, planned_from
 from syncd.engine.seen import Key, Seen, keys
 from syncd.engine.selection import BY_ID_AT_MOST
-from syncd.errors import AccessDenied, PermanentError, SyncdError
+from syncd.errors import AccessDenied, ConnectionSick, PermanentError, Scope, SyncdError
 from syncd.model import LogEvent
 from syncd.ports import Stage
 
@@ -70,9 +70,9 @@ def _log_access() -> Iterator[None]:
     try:
         yield
     except AccessDenied as denied:
-        if denied.status != 403:
+        if denied.scope is Scope.CONNECTION:
             raise
-        raise LogDenied(denied.message, hint=denied.hint, status=403) from denied
+        raise LogDenied(denied.message, hint=denied.hint, status=denied.status) from denied
 
 
 def delta(job: Job, seen: Seen) -> Delta:
@@ -100,13 +100,13 @@ def delta(job: Job, seen: Seen) -> Delta:
     if poll.lost or too_much or not (users or groups):
         return Delta(None, seen.news(), before_long)
     named = keys(users, groups)
-    unread: AbstractSet[Key] = named
+    found = _Found(None, named)
     try:
         with job.turn:
-            result, unread = _cycle(job, _Named(users, groups, seen.failing("group"), frozenset(seen.left)))
+            found = _cycle(job, _Named(users, groups, seen.failing("group"), frozenset(seen.left)))
     finally:
-        seen.tried(named, unread)
-    return Delta(result, seen.news(), before_long)
+        seen.tried(named, found.unread, found.refused)
+    return Delta(found.result, seen.news(), before_long)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def _poll(job: Job, seen: Seen) -> _Poll:
         try:
             with _log_access():
                 page = job.source.log_page(cursor)
-        except (AccessDenied, LogDenied):
+        except (AccessDenied, ConnectionSick, LogDenied):
             raise
         except PermanentError:  # refused, expired, of another org
             cursor = None
@@ -192,10 +192,19 @@ class _Named:
     left: frozenset[tuple[str, str]]
 
 
-def _cycle(job: Job, named: _Named) -> tuple[RunResult | None, AbstractSet[Key]]:
-    """Read, plan and write; no result when nothing was to be done. And what is still unread: what could not be read, or
-    all of it when what was read did not reach the store.
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """No result when nothing was to be done. `unread`: what could not be read, or all of it when what was read did not
+    reach the store; `refused`: what of it Okta does not let be read.
     """
+
+    result: RunResult | None
+    unread: AbstractSet[Key]
+    refused: AbstractSet[Key] = frozenset()
+
+
+def _cycle(job: Job, named: _Named) -> _Found:
+    """Read, plan and write."""
     run = CycleRun(job, "delta", started=time.monotonic())
     everything = keys(named.users, named.groups)
     try:
@@ -208,14 +217,16 @@ def _cycle(job: Job, named: _Named) -> tuple[RunResult | None, AbstractSet[Key]]
             raise
         planned = planned_from(job, "delta", stage, reading, {}, unsettled)
     except SyncdError as error:
-        return run.broke_off(error), everything
+        return _Found(run.broke_off(error), everything)
     with planned:
         if planned.is_quiet:
             job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
             forget_what_is_over(job.store, planned)
-            return None, frozenset()
+            unread.remember(job, planned)
+            return _Found(None, frozenset())
         result = run.apply(planned)
-        return result, frozenset(reading.unread) if run.absorbed else everything
+        still = frozenset(reading.unread) if run.absorbed else everything
+        return _Found(result, still, frozenset(reading.refused))
 
 
 def _read(job: Job, named: _Named, stage: Stage) -> Reading:

@@ -20,7 +20,7 @@ from syncd.core.plan import timestamp
 from syncd.engine.job import Job
 from syncd.engine.matching import list_into
 from syncd.engine.reading import Reading
-from syncd.errors import AccessDenied, IncompleteRead, NotFound, SyncdError, TemporaryError
+from syncd.errors import IncompleteRead, NotFound, SyncdError, TemporaryError, concerns_the_connection
 from syncd.model import Absent, GroupCase, GroupState, RemoteGroup, Standing, UserCase
 from syncd.ports import Stage
 
@@ -364,14 +364,14 @@ class _Look:
         return remote.user_name if remote else okta_id
 
     def _ask(self, ask: Callable[[T], R], things: Iterable[T]) -> list[R | SyncdError]:
-        """In parallel; an answer that is an error stands in its place. Raises AccessDenied."""
+        """In parallel; an answer that is an error stands in its place. Raises what concerns the whole connection."""
 
         def one(thing: T) -> R | SyncdError:
             try:
                 return ask(thing)
-            except AccessDenied:
-                raise
             except SyncdError as error:
+                if concerns_the_connection(error):
+                    raise
                 return error
 
         with ThreadPoolExecutor(self.job.settings.split.concurrency, "drift") as pool:

@@ -1,7 +1,7 @@
 """Objects that are read one by one: one that cannot be read stops only itself.
 
-Whose an error is: what outlasted the retries, and a refusal that is not the token's, are the object's own, while others
-are read. When many fail and none is read it is Okta, and nobody else is asked.
+Whose an error is: what outlasted the retries, and a refusal that is not the connection's, are the object's own, while
+others are read. When many fail and none is read it is Okta, and nobody else is asked.
 """
 
 from __future__ import annotations
@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from syncd.errors import AccessDenied, NotFound, PermanentError, SyncdError, TemporaryError
+from syncd.errors import (
+    AccessDenied,
+    NotFound,
+    PermanentError,
+    SyncdError,
+    TemporaryError,
+    concerns_the_connection,
+)
 
 T = TypeVar("T")
 
@@ -19,11 +26,9 @@ ENOUGH = 8
 
 def own_problem(error: SyncdError) -> SyncdError:
     """The problem of one object that this error is. Raises the error when it is everybody's."""
-    if isinstance(error, AccessDenied) and error.status == 403:
-        return PermanentError(error.message, hint=error.hint, status=403)  # a report, not a refused token
-    if isinstance(error, TemporaryError):
-        return error
-    if isinstance(error, PermanentError) and not isinstance(error, AccessDenied | NotFound):
+    if isinstance(error, TemporaryError | PermanentError) and not (
+        isinstance(error, NotFound) or concerns_the_connection(error)
+    ):
         return error
     raise error
 
@@ -40,10 +45,16 @@ def each_by_itself(
             value = read(okta_id)
         except SyncdError as error:
             problem = own_problem(error)
-            failures += 1
+            failures += not isinstance(problem, AccessDenied)  # while a harmless read is answered
             failed(okta_id, problem)
             if failures >= ENOUGH and not found:
                 raise problem from error
             continue
         found = True
         yield okta_id, value
+
+
+def member_list_problem(failed: Exception, group_id: str) -> SyncdError:
+    if isinstance(failed, SyncdError):
+        return failed
+    return TemporaryError(f"the member list of group {group_id} could not be read: {failed}")

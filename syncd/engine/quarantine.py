@@ -13,7 +13,7 @@ from datetime import timedelta
 from syncd.core.plan import timestamp
 from syncd.core.sickness import KEY, Quarantine
 from syncd.engine.job import Job
-from syncd.errors import AccessDenied, ConnectionSick, SyncdError
+from syncd.errors import AccessDenied, ConnectionSick, SyncdError, concerns_the_connection
 from syncd.ports import Store
 
 __all__ = ["KEY", "RELINK", "RELINK_HINT", "Quarantine", "current", "note", "probe", "relinked"]
@@ -35,10 +35,11 @@ def current(store: Store) -> Quarantine | None:
 
 def note(job: Job, error: SyncdError | None) -> None:
     """Enters quarantine when this error concerns the whole connection; does nothing for any other."""
-    side = error.side if isinstance(error, AccessDenied | ConnectionSick) else None
-    if error is None or side is None or current(job.store) is not None:
+    if not concerns_the_connection(error) or current(job.store) is not None:
         return
+    assert isinstance(error, AccessDenied | ConnectionSick)  # noqa: S101  (nothing else concerns it)
     now = job.clock()
+    side = error.side
     found = Quarantine(side, error.message, now, now + FIRST_PROBE)
     job.store.remember(KEY, json.dumps(found.document()))
     # A warning: the error itself is said by whoever ran the cycle.

@@ -8,12 +8,20 @@ from dataclasses import dataclass, field, replace
 from syncd.core.diff import Skipped
 from syncd.core.groups import Claim, resolve
 from syncd.core.mapping import frozen_user, wanted_user
+from syncd.core.unread import Subject
 from syncd.engine.claiming import Claiming
 from syncd.engine.group_scope import in_scope_already, linked_names, moved, settled_stamp, wants_a_name
 from syncd.engine.job import Job, stop_if_asked
-from syncd.engine.one_by_one import ENOUGH, own_problem
+from syncd.engine.one_by_one import ENOUGH, member_list_problem, own_problem
 from syncd.engine.selection import BY_ID_AT_MOST
-from syncd.errors import IncompleteRead, PermanentError, SyncdError, TemporaryError
+from syncd.errors import (
+    AccessDenied,
+    IncompleteRead,
+    PermanentError,
+    SyncdError,
+    TemporaryError,
+    concerns_the_connection,
+)
 from syncd.model import (
     Absent,
     Application,
@@ -51,7 +59,7 @@ class Reading:
     """(user or group, Okta id) of what was named and read, or found to be gone."""
     announced: frozenset[tuple[str, str]] = frozenset()
     """(group id, user id): the System Log says that this person left this group."""
-    unread: dict[tuple[str, str], SyncdError] = field(default_factory=dict)
+    unread: dict[Subject, SyncdError] = field(default_factory=dict)
     """(user or group, Okta id) of what could not be read, or not wholly, while others could: it stays as it is."""
     problems: list[SyncdError] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -72,9 +80,22 @@ class Reading:
         self.contradictions.append(Skipped("unconfirmed", "", "", reason))
 
     def cannot_tell(self, kind: str, okta_id: str, problem: SyncdError) -> None:
-        """The object stays as it is, and everything else goes on."""
+        """The object stays as it is, and everything else goes on. Raises what concerns the whole connection."""
+        if concerns_the_connection(problem):
+            raise problem
         self.unread[kind, okta_id] = problem
-        self.problems.append(problem)
+        if not isinstance(problem, AccessDenied):
+            self.problems.append(problem)
+
+    @property
+    def refused(self) -> Mapping[Subject, AccessDenied]:
+        """What a side does not let be read while it answers the rest: it waits, and the cycle has not failed."""
+        return {key: error for key, error in self.unread.items() if isinstance(error, AccessDenied)}
+
+    @property
+    def is_whole(self) -> bool:
+        """Nothing was left unread."""
+        return not self.problems and not self.unread
 
 
 def read_application(job: Job) -> Application:
@@ -201,7 +222,7 @@ def read_members(
         stage.put_members(page.group_id, page.user_ids)
         if page.failed is not None:
             stage.hold_group_still(page.group_id)
-            reading.cannot_tell("group", page.group_id, _as_problem(page.failed, page.group_id))
+            reading.cannot_tell("group", page.group_id, member_list_problem(page.failed, page.group_id))
         elif page.proof is not None:
             stage.members_read_whole(page.group_id, settled_stamp(groups[page.group_id], page.proof.at))
             proofs[page.group_id] = page.proof
@@ -209,12 +230,6 @@ def read_members(
     for group_id, proof in proofs.items():
         reading.member_proofs.setdefault(group_id, proof)
     return proofs
-
-
-def _as_problem(failed: Exception, group_id: str) -> SyncdError:
-    if isinstance(failed, SyncdError):
-        return failed
-    return TemporaryError(f"the member list of group {group_id} could not be read: {failed}")
 
 
 def read_selected(
@@ -252,7 +267,7 @@ def read_selected(
     else:
         seen = _read_people(job, stage, reading, users, with_groups=pushing)
     reading.looked_at |= {("user", each) for each in seen} | {("group", each) for each in seen_groups}
-    if reading.unread and not reading.looked_at:
+    if reading.unread and reading.problems and not reading.looked_at:
         raise reading.problems[-1]
     stage.limit_to(users=seen, groups=seen_groups)
     return reading
@@ -270,10 +285,11 @@ def _read_people(
         if person.answer is not None:
             _stage_person(job, stage, reading, person, person.answer)
             seen.append(person.okta_id)
-        elif not seen and len(reading.unread) >= ENOUGH:
+        elif not seen and len(reading.problems) >= ENOUGH:
             break  # it is Okta, and not they
     for each in set(users) - set(seen):
-        reading.unread.setdefault(("user", each), reading.problems[-1])
+        if ("user", each) not in reading.unread:
+            reading.unread["user", each] = reading.problems[-1]
     return seen
 
 

@@ -13,7 +13,7 @@ from syncd.core.match import MatchedUser, match_user
 from syncd.engine.job import Job
 from syncd.engine.vanishing import Vanishing
 from syncd.engine.writing import patched
-from syncd.errors import AccessDenied, ConnectionSick, LockLost, NotFound, SyncdError
+from syncd.errors import LockLost, NotFound, SyncdError, concerns_the_connection
 from syncd.model import KnownUser, PushedGroup, PushedUser, RemoteGroup, Scalar
 from syncd.ports import (
     Effect,
@@ -45,9 +45,11 @@ def settle_open_intents(job: Job) -> frozenset[str]:
     for intent in intents:
         try:
             settled = _settled(asking, intent)
-        except (AccessDenied, ConnectionSick, LockLost):
+        except LockLost:
             raise
         except SyncdError as problem:
+            if concerns_the_connection(problem):
+                raise
             unknown.add(intent.change.object_key)
             job.observer.event("warning", "not settled", object=intent.change.name, error=problem.message)
             if not answered and len(unknown) >= GIVES_UP_AFTER:

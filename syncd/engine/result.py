@@ -18,6 +18,8 @@ from syncd.engine.quarantine import current
 from syncd.errors import PermanentError, SyncdError
 from syncd.ports import Store
 
+_WAITING = frozenset({"quarantined", "unsettled", "refused"})
+"""Kinds of `Skipped` that are looked at again by themselves."""
 _GRAVEST_FIRST = (78, 64, 1, 3, 4)
 """Exit codes, in the contract's order of precedence."""
 
@@ -101,7 +103,7 @@ def _head(store: Store) -> tuple[int, str] | None:
 def run_result(job: Job, planned: Planned, applying: Applying, started: float) -> RunResult:
     """`started` is a reading of the monotonic clock, in seconds."""
     problems = [*planned.problems, *([applying.stopped] if applying.stopped else [])]
-    quarantined = sum(planned.header.skipped.counts.get(kind, 0) for kind in ("quarantined", "unsettled"))
+    waiting = sum(planned.header.skipped.counts.get(kind, 0) for kind in _WAITING)
     return RunResult(
         run_id=applying.run_id,
         connection=job.settings.name,
@@ -126,7 +128,7 @@ def run_result(job: Job, planned: Planned, applying: Applying, started: float) -
         duration_seconds=time.monotonic() - started,
         quarantine=current(job.store),
         audit=_head(job.store),
-        waiting=quarantined + sum(applying.deferred.values()),
+        waiting=waiting + sum(applying.deferred.values()),
     )
 
 

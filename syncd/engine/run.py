@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from syncd.core.change import REMOVALS, Change
+from syncd.core.diff import Skipped
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import PlanHeader, SavedPlan, timestamp
-from syncd.engine import quarantine
+from syncd.engine import quarantine, unread
 from syncd.engine.applying import Applying
 from syncd.engine.deciding import make_plan
 from syncd.engine.holding import hold_unsafe_changes
@@ -25,6 +26,7 @@ from syncd.engine.recovery import settle_open_intents
 from syncd.engine.result import RunResult, broken_off, run_result
 from syncd.engine.selection import Selection
 from syncd.engine.staleness import refuse_if_stale, refuse_other_settings, touched
+from syncd.engine.unread import unread_of
 from syncd.errors import PermanentError, RefusedError, SyncdError
 from syncd.model import Application
 from syncd.ports import Stage, Store
@@ -90,6 +92,13 @@ def planned_from(
             more(planning)
         holds = hold_unsafe_changes(planning, allow)
         order_plan(planning)
+        waiting = unread_of(job, reading)
+        planning.skip(
+            *(
+                Skipped("refused", okta_id, one.name, one.message, about)
+                for (about, okta_id), one in waiting.items()
+            )
+        )
         header = PlanHeader(
             connection=job.settings.name,
             kind=kind,
@@ -102,14 +111,14 @@ def planned_from(
             skipped=LeftAlone(stage.skipped()),
             allow=dict(sorted(allow.items())),
         )
-        return Planned(header, tuple(reading.problems), stage, planning)
+        return Planned(header, tuple(reading.problems), stage, planning, waiting)
 
 
 def remember_holds(store: Store, planned: Planned) -> None:
     """Raises the plan's holds, and ends decisions about wishes that a complete cycle no longer has. What it left alone
     (an earlier try failed and waits, nobody could confirm it) is wanted as before.
     """
-    whole = planned.header.kind == "full" and not planned.problems
+    whole = planned.header.kind == "full" and planned.planning.reading.is_whole
     if whole:
         gone = [
             change_id
@@ -215,6 +224,7 @@ class CycleRun:
         forget_what_is_over(self.job.store, planned)
         if only is None:
             remember_holds(self.job.store, planned)
+            unread.remember(self.job, planned)
         order = planned.planning.order
         self.applying = applying = Applying(self.job, self.run_id, planned.header.allow.keys(), order)
         applying.run(planned.stage)

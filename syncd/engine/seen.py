@@ -84,15 +84,17 @@ class Seen:
                 self.pending[key] = 0
             self.left |= named.left
 
-    def tried(self, named: Iterable[Key], unread: AbstractSet[Key]) -> None:
-        """A cycle looked at these; `unread` stay pending, and at last a full cycle is owed for them."""
+    def tried(self, named: Iterable[Key], unread: AbstractSet[Key], refused: AbstractSet[Key]) -> None:
+        """A cycle looked at these; `unread` stay pending, and at last a full cycle is owed for them; not for what Okta
+        does not let be read: that is shown and waits for the next one.
+        """
         with self._lock:
             given_up = []
             for key in named:
                 tries = self.pending.pop(key, 0) + 1
                 if key in unread and tries < GIVES_UP_AFTER:
                     self.pending[key] = tries
-                elif key in unread:
+                elif key in unread and key not in refused:
                     given_up.append(key)
             waiting = {okta_id for kind, okta_id in self.pending if kind == "user"}
             self.left = {pair for pair in self.left if pair[1] in waiting}

@@ -8,6 +8,8 @@ from typing import Any
 
 from syncd.core.notices import token_days_left
 from syncd.core.plan import timestamp
+from syncd.core.unread import KEY as UNREAD_KEY
+from syncd.core.unread import read as read_unread
 from syncd.engine.quarantine import current
 from syncd.engine.repair import LAST_DRIFT_KEY
 from syncd.engine.run import COMPLETE_READ_KEY
@@ -20,12 +22,13 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
     population = store.population()
     complete = store.recall(COMPLETE_READ_KEY)
     failures = store.failures()
+    unread = read_unread(store.recall(UNREAD_KEY))
     sick = current(store)
     holds = store.holds()
     return {
         "schema": "syncd.status/1",
         "connection": settings.name,
-        "state": _state(complete, store, failing=bool(failures)),
+        "state": _state(complete, store, failing=bool(failures or unread)),
         "quarantine": sick.document() if sick else None,
         "managed": {
             "users": population.users,
@@ -51,6 +54,17 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
                 "next_attempt": timestamp(failure.next_attempt),
             }
             for failure in failures
+        ]
+        + [
+            {
+                "object": one.name,
+                "kind": "read",
+                "message": one.message,
+                "attempts": one.attempts,
+                "since": timestamp(one.since),
+                "next_attempt": _due(complete, settings.schedule.full) or timestamp(now),
+            }
+            for one in unread.values()
         ],
         "token": token_document(settings.split.token_created, now.date()),
     }

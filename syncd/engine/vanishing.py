@@ -58,8 +58,8 @@ class Vanishing:
         """Also asks for the list: a target that answers 404 to everything has lost nobody."""
         try:
             next(iter(self._job.target.list_users()), None)
-        except NotFound as error:
-            return ConnectionSick(error.message, side="split", hint=error.hint, status=error.status)
+        except ConnectionSick as error:
+            return error
         return ConnectionSick(
             f"{what} is gone at the target, and so are {gone} of {looked_at} others that were looked at:"
             " nobody is created again",

@@ -22,7 +22,7 @@ from syncd.core.mapping import wanted_user
 from syncd.engine.job import Job
 from syncd.engine.reading import Reading, read_members, read_users, stage_user
 from syncd.engine.selection import BY_ID_AT_MOST
-from syncd.errors import AccessDenied, IncompleteRead, NotFound, PermanentError, TemporaryError
+from syncd.errors import AccessDenied, IncompleteRead, NotFound, Scope, TemporaryError
 from syncd.model import (
     Absent,
     AppUser,
@@ -107,7 +107,7 @@ def _confirm_user(
         try:
             answer = job.source.app_user(okta_id)
         except (TemporaryError, AccessDenied) as problem:
-            _cannot_tell(reading, problem)
+            reading.cannot_tell("user", okta_id, problem)
             return None
     if not isinstance(answer, Absent):
         if stage.misses(okta_id):
@@ -135,22 +135,12 @@ def _deprovisioned(job: Job, okta_id: str) -> Evidence | None:
     except TemporaryError:
         return None
     except AccessDenied as problem:
-        if problem.status != 403:
+        if problem.scope is Scope.CONNECTION:
             raise
         return None
     if status == "DEPROVISIONED" or isinstance(status, Absent):
         return SaidByOkta("the Okta user is DEPROVISIONED and not assigned any more")
     return None
-
-
-def _cannot_tell(reading: Reading, problem: TemporaryError | AccessDenied) -> None:
-    """The object stays as it is. A 403 is the object's own while Okta answers the rest; a 401 is everybody's."""
-    if isinstance(problem, AccessDenied):
-        if problem.status != 403:
-            raise problem
-        reading.problems.append(PermanentError(problem.message, hint=problem.hint, status=403))
-    else:
-        reading.problems.append(problem)
 
 
 def group_witness(job: Job, reading: Reading, case: GroupCase) -> Evidence | None:
@@ -168,7 +158,7 @@ def group_witness(job: Job, reading: Reading, case: GroupCase) -> Evidence | Non
             return _lost_its_rule(job, reading, known, group)
         return _left_its_rule(job, reading, known, group)
     except (TemporaryError, AccessDenied) as problem:
-        _cannot_tell(reading, problem)
+        reading.cannot_tell("group", case.okta_id, problem)
         return None
 
 
@@ -248,7 +238,7 @@ class _Inactive:
         try:
             answer = self._job.source.app_user(okta_id)
         except (TemporaryError, AccessDenied) as problem:
-            _cannot_tell(self._reading, problem)
+            self._reading.cannot_tell("user", okta_id, problem)
             return None
         if isinstance(answer, Absent):
             return AbsentById(answer, self._reading.app)
@@ -277,16 +267,19 @@ def _ask_users(
     for case in cases:
         try:
             if case.group_id not in groups:
+                groups[case.group_id] = None
                 group = job.source.group(case.group_id)
                 groups[case.group_id] = group if isinstance(group, OktaGroup) else None
-            if case.user_id not in lists:
+        except (TemporaryError, AccessDenied) as problem:
+            reading.cannot_tell("group", case.group_id, problem)
+        try:
+            if groups[case.group_id] is not None and case.user_id not in lists:
+                lists[case.user_id] = None
                 lists[case.user_id] = _own_list(job, reading, case.user_id, of=cases)
         except NotFound:
-            lists[case.user_id] = None
+            pass
         except (TemporaryError, AccessDenied) as problem:
-            _cannot_tell(reading, problem)
-            groups.setdefault(case.group_id, None)
-            lists.setdefault(case.user_id, None)
+            reading.cannot_tell("user", case.user_id, problem)
         group_now, users_groups = groups[case.group_id], lists.get(case.user_id)
         if group_now is None or users_groups is None:
             continue

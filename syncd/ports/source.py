@@ -74,11 +74,12 @@ class Listing(Protocol[T_co]):
 
 class Source(Protocol):
     """Okta, read only. Every method raises TemporaryError or IncompleteRead when retries did not help,
-    AccessDenied on 401 and 403, PermanentError on answers that a retry cannot mend.
+    AccessDenied on 401 and 403 (its scope says whether one object is refused or the connection), ConnectionSick when
+    the app is gone, PermanentError on answers that a retry cannot mend.
     """
 
     def application(self) -> Application:
-        """GET /api/v1/apps/{appId}. Raises NotFound when Okta does not know the app."""
+        """GET /api/v1/apps/{appId}. Raises ConnectionSick when Okta does not know the app."""
         ...
 
     def app_users(self) -> Listing[AppUser]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from syncd.errors import NotFound, SyncdError, TemporaryError
+from syncd.errors import ConnectionSick, NotFound, SyncdError, TemporaryError
 from syncd.model import Absent
 from syncd.redact import clip, strip_controls
 from syncd.source.answers import Answer
 
+_NO_SUCH = 404
 _NOT_FOUND = "E0000007"
 _APP = "AppInstance"
 
@@ -30,12 +31,13 @@ def unexplained(what: str) -> TemporaryError:
 
 
 def app_error(answer: Answer, app_id: str) -> SyncdError | None:
-    """NotFound when the 404 says that the app itself is not there; None when it says something else."""
-    summary = missing_thing(answer)
+    """ConnectionSick when the 404 says that the app itself is not there; None for any other answer."""
+    summary = missing_thing(answer) if answer.status == _NO_SUCH else None
     if summary is None or _APP not in summary:
         return None
-    return NotFound(
+    return ConnectionSick(
         f"Okta has no app {app_id}: {summary}",
+        side="okta",
         hint="check okta.app_id (Applications > the app: the id in the address begins with 0oa) and that the admin "
         "behind the token may see this app",
         status=404,

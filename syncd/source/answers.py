@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from syncd.errors import AccessDenied, PermanentError
+from syncd.errors import AccessDenied, PermanentError, Scope
 from syncd.redact import clip, strip_controls
 from syncd.source.credentials import READ_SCOPES
 from syncd.source.pace import parse_date
@@ -289,7 +289,9 @@ def token_fault(received: Received, redact: Callable[[str], str]) -> Fault:
         "invalid_scope": f"grant the service app these scopes: {', '.join(READ_SCOPES)}",
         "invalid_dpop_proof": "set okta.dpop = true exactly when the service app requires DPoP",
     }.get(str(code), "check the service app: active, client credentials allowed, key registered")
-    raise AccessDenied(f"Okta gave no access token: {said}", side="okta", hint=hint, status=status)
+    raise AccessDenied(
+        f"Okta gave no access token: {said}", side="okta", scope=Scope.CONNECTION, hint=hint, status=status
+    )
 
 
 def no_answer_fault(failure: NoAnswer, path: str) -> Fault:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from syncd.errors import AccessDenied, IncompleteRead, NotFound, SyncdError
+from syncd.errors import AccessDenied, ConnectionSick, IncompleteRead, NotFound, Scope, SyncdError
 from syncd.model import BadRecord, ReadProof
 from syncd.ports import Page
 from syncd.source import loop_thread
@@ -55,8 +55,8 @@ class Walk:
     limits: ListingLimits = ListingLimits()
 
     async def pages(self) -> AsyncIterator[RawPage]:
-        """The pages in order. Raises IncompleteRead naming the list and the page; AccessDenied and NotFound as
-        they are.
+        """The pages in order. Raises IncompleteRead naming the list and the page; AccessDenied, ConnectionSick and
+        NotFound as they are.
         """
         url: str | None = self.first_url
         seen: set[str] = set()
@@ -102,7 +102,7 @@ class Walk:
     async def _fetch(self, url: str, number: int) -> Answer:
         try:
             answer = await self.get(url)
-        except (AccessDenied, NotFound, IncompleteRead):
+        except (AccessDenied, ConnectionSick, NotFound, IncompleteRead):
             raise
         except SyncdError as error:
             status = getattr(error, "status", None)
@@ -226,7 +226,7 @@ class PagedListing(Generic[T]):
         at: datetime | None = None
         coming = self._submit()
         try:
-            while (arrived := loop_thread.result(coming)) is not None:
+            while (arrived := self._arrived(coming, pages + 1)) is not None:
                 coming = self._submit()
                 raw, page = arrived
                 pages += 1
@@ -236,6 +236,19 @@ class PagedListing(Generic[T]):
         finally:
             coming.cancel()
         self._proof = ReadProof(self._what, pages, records, at or utc_now(self._clock))
+
+    def _arrived(
+        self, coming: Future[tuple[RawPage, Page[T]] | None], number: int
+    ) -> tuple[RawPage, Page[T]] | None:
+        """Raises IncompleteRead for a list that is refused while the connection is well."""
+        try:
+            return loop_thread.result(coming)
+        except AccessDenied as denied:
+            if denied.scope is Scope.CONNECTION:
+                raise
+            raise IncompleteRead(
+                self._what, number, denied.message, hint=denied.hint, status=denied.status
+            ) from denied
 
     def _page(self, raw: RawPage) -> Page[T]:
         good: list[T] = []

@@ -16,7 +16,13 @@ from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import quote
 
-from syncd.errors import IncompleteRead, NotFound, PermanentError, SyncdError, TemporaryError
+from syncd.errors import (
+    IncompleteRead,
+    NotFound,
+    PermanentError,
+    SyncdError,
+    TemporaryError,
+)
 from syncd.model import Absent, Application, AppUser, BadRecord, OktaGroup, PushMapping, ReadProof
 from syncd.ports import Listing, LogPage, MemberPage, Person
 from syncd.source import loop_thread, okta_records
@@ -29,6 +35,7 @@ from syncd.source.listing import ListingLimits, PagedListing, PageSize, RawPage,
 from syncd.source.okta_client import OktaClient
 from syncd.source.okta_log import LogPolls
 from syncd.source.pace import Clock, RateGovernor, RateLimit, RetryPolicy
+from syncd.source.refusals import Refusals
 from syncd.source.target_names import with_target_names
 
 T = TypeVar("T")
@@ -75,6 +82,12 @@ class OktaReader:
             clock=self._clock,
             oauth=isinstance(credentials, PrivateKey),
         )
+        self._refusals = Refusals(
+            self._talk.get,
+            app_url=self._origin + self._app_path,
+            gone=self._app_error,
+            monotonic=self._clock.monotonic,
+        )
         # Okta takes 1,000 members and 10,000 groups a page, and recommends less than the most.
         self._members_pages, self._group_pages = PageSize(1000, 200), PageSize(1000, 200)
         self._closed = False
@@ -116,14 +129,19 @@ class OktaReader:
     async def _app_user(self, okta_id: str) -> AppUser | BadRecord | Absent:
         answer = await self._get_object(f"{self._app_path}/users/{_segment(okta_id)}?expand=user")
         if answer.status == 404:
-            error = self._app_error(answer)
-            if error is not None:
-                raise error
+            if self._app_error(answer) is not None:
+                await self._app_answers()
             return absent(answer, f"app user {okta_id}")
         user = okta_records.checked(answer.body, okta_records.app_user)
         if isinstance(user, AppUser) and user.okta_id != okta_id:
             return BadRecord(okta_id, "the answer is about another user")
         return user if isinstance(user, AppUser) else BadRecord(okta_id, user.problem)
+
+    async def _app_answers(self) -> None:
+        """Raises ConnectionSick when the app is gone; one odd answer about one person does not say so."""
+        error = self._app_error(await self._get_object(self._app_path))
+        if error is not None:
+            raise error
 
     def people(self, okta_ids: Sequence[str], *, with_groups: bool) -> Iterator[Person]:
         async def ask(okta_id: str) -> AsyncIterator[Person]:
@@ -306,10 +324,10 @@ class OktaReader:
         return loop_thread.run(self._get_object(path))
 
     async def _get_object(self, path: str) -> Answer:
-        return await self._talk.get(self._origin + path, "object")
+        return await self._refusals.get(self._origin + path, "object")
 
     async def _get_list(self, url: str, decode: Decode = everything) -> Answer:
-        return await self._talk.get(url, "list", decode)
+        return await self._refusals.get(url, "list", decode)
 
     def _walk(
         self,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import quote
 
-from syncd.errors import AccessDenied, IncompleteRead, SyncdError
+from syncd.errors import AccessDenied, ConnectionSick, IncompleteRead, Scope, SyncdError
 from syncd.model import BadRecord, PushMapping
 from syncd.source import okta_records
 from syncd.source.answers import Answer
@@ -28,10 +28,12 @@ async def with_target_names(
         try:
             answer = await get(f"/api/v1/groups/{quote(group_id, safe='')}")
         except AccessDenied as denied:
-            if denied.status != 403:
+            if denied.scope is Scope.CONNECTION:
                 raise
             names[group_id] = None
             return
+        except ConnectionSick:
+            raise
         except SyncdError as error:
             raise IncompleteRead(
                 what, page, f"name of target {group_id}: {error.message}", hint=error.hint

@@ -26,7 +26,8 @@ LIKELY_WRONG_BASE = (
 )
 FORM_REFUSED = frozenset({400, 405, 422, 500, 501})
 """Statuses with which servers refuse a form of request that they do not know (RFC 7644 says 400 or 501)."""
-_TEMPORARY_4XX = frozenset({408, 425, 429})
+GONE = frozenset({404, 410})
+_TEMPORARY_4XX = frozenset({408, 423, 425, 429})
 _PERMANENT_5XX = frozenset({501, 505})
 
 
@@ -74,8 +75,13 @@ class ScimAnswer:
 
 
 def is_temporary(status: int) -> bool:
-    """408, 425, 429 and every 5xx but 501 and 505 may pass."""
+    """408, 423, 425, 429 and every 5xx but 501 and 505 may pass."""
     return status in _TEMPORARY_4XX or (500 <= status < 600 and status not in _PERMANENT_5XX)
+
+
+def asks_to_wait(answer: ScimAnswer) -> bool:
+    """A 403 with a time to come back is a limit (some servers and gateways answer so), not a missing permission."""
+    return answer.status == 403 and bool(answer.headers.get("Retry-After", "").strip())
 
 
 def is_web_page(answer: ScimAnswer) -> bool:
@@ -115,7 +121,7 @@ def error_for(answer: ScimAnswer, what: str) -> SyncdError:
             else "the SCIM token lacks the permission, or SCIM is switched off in Split"
         )
         return AccessDenied(message, side="split", status=status, hint=hint)
-    if status in (404, 410):
+    if status in GONE:
         return NotFound(message, status=status, hint=LIKELY_WRONG_BASE)
     if status == 409:
         return AlreadyExists(message, status=status)

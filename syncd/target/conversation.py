@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal
 from weakref import WeakValueDictionary
 
-from syncd.errors import NotFound, PermanentError, TemporaryError
+from syncd.errors import NotFound, PermanentError, SyncdError, TemporaryError, concerns_the_connection
 from syncd.model import RemoteGroup, RemoteUser
 from syncd.target.answers import ScimAnswer, error_for
 from syncd.target.flavors import is_reserved
@@ -19,6 +20,8 @@ Flavor = Literal["split", "harness", "scim"]
 UpdateMethod = Literal["auto", "patch", "put"]
 USERS = "Users"
 GROUPS = "Groups"
+_MAY_BE_GONE = frozenset({400, 401, 403, 422, 500})
+"""With these, besides 404 and 410, servers answer a write of an object that is not there (Harness: 400 and 401)."""
 
 SHOWN = "shown:members"
 """Learned: a group read by its id showed members."""
@@ -143,10 +146,33 @@ class Conversation:
     def still_there(self, kind: str, scim_id: str, error: NotFound) -> TemporaryError:
         """What a write that was answered 404 means when reading the object finds it: a missing route, a gateway.
 
-        Raises NotFound when the read agrees that it is gone, and what else the read raises.
+        Raises NotFound when the read agrees that it is gone, ConnectionSick when the whole target is, and what else the
+        read raises.
         """
-        self.fetch(kind, scim_id)
+        try:
+            self.fetch(kind, scim_id)
+        except NotFound as gone:
+            self.http.refusals.judge(gone)
+            raise
         return TemporaryError(f"{error.message}, but the {kind[:-1].lower()} is there", status=error.status)
+
+    @contextmanager
+    def gone_is_gone(self, kind: str, scim_id: str) -> Iterator[None]:
+        """After a write of one object that was refused for good, or answered 500 to the last: is the object there at
+        all? Raises NotFound when it is not, else what the write raised.
+        """
+        try:
+            yield
+        except NotFound:
+            raise
+        except (PermanentError, TemporaryError) as error:
+            if error.status in _MAY_BE_GONE and not concerns_the_connection(error):
+                try:
+                    self.still_there(kind, scim_id, NotFound(error.message, status=error.status))
+                except SyncdError as failure:  # any other says nothing about the object
+                    if isinstance(failure, NotFound) or concerns_the_connection(failure):
+                        raise
+            raise
 
     def version(self, found: ScimAnswer) -> str | None:
         """A strong entity tag for If-Match, if the server says that it honours them (RFC 7643 section 5)."""

@@ -47,7 +47,7 @@ class Groups:
         """See `ports.Target.rename_group`. Raises PermanentError when the server takes the name but keeps the old."""
         refuse_name(self._talk.flavor, name, "rename a group to")
         self._refuse_reserved(scim_id, "renamed")
-        with self._talk.group_locks[scim_id]:
+        with self._talk.group_locks[scim_id], self._talk.gone_is_gone(GROUPS, scim_id):
             return self._rename(scim_id, name)
 
     def _rename(self, scim_id: str, name: str) -> Applied:
@@ -107,7 +107,9 @@ class Groups:
         return fits
 
     def delete(self, scim_id: str) -> Applied:
-        """See `ports.Target.delete_group`: 404 means done, unless the group can still be read."""
+        """See `ports.Target.delete_group`: whatever it was answered, a group that cannot be read any more is deleted.
+        Harness answers 401 for one that is gone.
+        """
         self._refuse_reserved(scim_id, "deleted")
         with self._talk.group_locks[scim_id]:
             try:
@@ -118,17 +120,15 @@ class Groups:
             return self._delete(scim_id)
 
     def _delete(self, scim_id: str) -> Applied:
-        answer = self._talk.http.send("DELETE", [GROUPS, scim_id])
-        if answer.ok:
-            return Applied(None, answer.status)
-        error = error_for(answer, f"delete group {scim_id}")
-        if not isinstance(error, NotFound):
-            raise error
         try:
-            there = self._talk.still_there(GROUPS, scim_id, error)
-        except NotFound:
-            return Applied(None, answer.status, "the group was already gone")
-        raise there
+            with self._talk.gone_is_gone(GROUPS, scim_id):
+                answer = self._talk.http.send("DELETE", [GROUPS, scim_id])
+                if answer.ok:
+                    return Applied(None, answer.status)
+                error = error_for(answer, f"delete group {scim_id}")
+                raise self._talk.still_there(GROUPS, scim_id, error) if isinstance(error, NotFound) else error
+        except NotFound as gone:
+            return Applied(None, gone.status, "the group was already gone")
 
     def _refuse_reserved(self, scim_id: str, done: str) -> None:
         name = self._talk.reserved.get(scim_id)

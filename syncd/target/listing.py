@@ -11,10 +11,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from syncd.errors import AccessDenied, IncompleteRead, NotFound, PermanentError, SyncdError, TemporaryError
+from syncd.errors import (
+    AccessDenied,
+    ConnectionSick,
+    IncompleteRead,
+    NotFound,
+    PermanentError,
+    SyncdError,
+    TemporaryError,
+)
 from syncd.model import RemoteGroup, RemoteUser
-from syncd.target.answers import LIKELY_WRONG_BASE, ScimAnswer, error_for, problem
-from syncd.target.conversation import Conversation
+from syncd.target.answers import GONE, LIKELY_WRONG_BASE, ScimAnswer, error_for, problem
+from syncd.target.conversation import USERS, Conversation
+from syncd.target.refusals import target_is_gone
 from syncd.target.scim_wire import resources, total
 
 PAGE = 100
@@ -27,7 +36,8 @@ T = TypeVar("T", RemoteUser, RemoteGroup)
 class Walk(Generic[T]):
     """Pages of new objects, each id once. `complete` is meaningful after the loop. Iterating again walks again.
 
-    Raises IncompleteRead when a page fails, AccessDenied, and NotFound when the list itself answers 404.
+    Raises IncompleteRead when a page fails, AccessDenied, and when the list itself answers 404 NotFound for a
+    search and for groups, ConnectionSick for users: then the target is not there.
     """
 
     def __init__(
@@ -112,7 +122,7 @@ class Walk(Generic[T]):
         """One page; None when the server says that there is nothing behind the last one."""
         try:
             answer = self._ask(page, start, cursor)
-        except (AccessDenied, IncompleteRead):
+        except (AccessDenied, ConnectionSick, IncompleteRead):
             raise
         except (TemporaryError, PermanentError) as failure:
             raise IncompleteRead(
@@ -124,7 +134,9 @@ class Walk(Generic[T]):
             return answer
         if page > 1 and cursor is None and answer.status in (400, 404, 416):
             return None
-        if answer.status == 404:
+        if answer.status in GONE and self._kind == USERS and "filter" not in self._query:
+            raise target_is_gone(answer)
+        if answer.status in GONE:
             raise NotFound(
                 f"list {self._name}: Split answers 404 {problem(answer)}", status=404, hint=LIKELY_WRONG_BASE
             )

@@ -21,7 +21,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from syncd.errors import AccessDenied, NotFound, PermanentError, SyncdError, TemporaryError
+from syncd.errors import (
+    AccessDenied,
+    ConnectionSick,
+    NotFound,
+    PermanentError,
+    SyncdError,
+    TemporaryError,
+    concerns_the_connection,
+)
 from syncd.model import RemoteGroup
 from syncd.ports.target import MemberOutcome
 from syncd.target.answers import FORM_REFUSED, ScimAnswer, Unanswered, error_for
@@ -77,11 +85,12 @@ class Members:
         with self._talk.group_locks[scim_id]:
             for place, (adding, batch) in enumerate(batches):
                 try:
-                    self._batch(work, batch, adding=adding)
+                    with self._talk.gone_is_gone(GROUPS, scim_id):
+                        self._batch(work, batch, adding=adding)
                 except NotFound:
                     raise
-                except (TemporaryError, AccessDenied) as failure:
-                    if isinstance(failure, AccessDenied) and not work.started:
+                except (TemporaryError, AccessDenied, ConnectionSick) as failure:
+                    if concerns_the_connection(failure) and not work.started:
                         raise
                     # The group or the whole server is not well: what has not been sent would only wait again.
                     rest = {member for _, later in batches[place:] for member in later}

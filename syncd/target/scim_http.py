@@ -11,10 +11,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 import requests
 import requests.adapters
@@ -22,23 +20,28 @@ import requests.structures
 import tenacity
 import urllib3.exceptions
 
-from syncd.errors import ConfigurationError, PermanentError, TemporaryError
+from syncd.errors import AccessDenied, ConfigurationError, NotFound, PermanentError, TemporaryError
 from syncd.redact import Redactor, clip, strip_controls
 from syncd.target.answers import (
+    GONE,
     LIKELY_WEB_PAGE,
     ScimAnswer,
     Unanswered,
+    asks_to_wait,
     error_for,
     is_temporary,
     is_web_page,
     problem,
 )
+from syncd.target.calls import Call, is_harmless, path_of, prepared, query_of
 from syncd.target.network_failures import certificate_words, links, root_words
 from syncd.target.pacing import OnWait, Pacer, Permit, RetryPolicy, ServerClock, asked_wait
+from syncd.target.refusals import Refusals
 from syncd.target.tries import Again, Doubt, Sent, Tries
 
 BODY_CAP = 32 * 1024 * 1024
 _ERROR_BODY_CAP = _CHUNK = 64 * 1024
+_LOCKED = 423
 _MEDIA_TRIES = 3
 """How often a 400 may be taken for a content type that the server does not read."""
 SCIM_JSON = "application/scim+json"
@@ -48,28 +51,6 @@ _ACCEPT = {SCIM_JSON: f"{SCIM_JSON}, {PLAIN_JSON};q=0.9", PLAIN_JSON: PLAIN_JSON
 
 class _BrokenBodyError(Exception):
     """The body is too large, too slow or cut off; the text says which."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    method: str
-    url: str
-    what: str
-    data: bytes | None
-    headers: Mapping[str, str] = field(repr=False)
-    once: bool = False
-
-    @property
-    def repeatable(self) -> bool:
-        """What has the same effect when it is sent twice: everything but POST and what the caller marks."""
-        return self.method != "POST" and not self.once
-
-    def request(self) -> requests.PreparedRequest:
-        """Made by hand: URL and headers are prepared already, and preparing them again costs a quarter of a request."""
-        made = requests.PreparedRequest()
-        made.method, made.url, made.body = self.method, self.url, self.data
-        made.headers = requests.structures.CaseInsensitiveDict(self.headers)
-        return made
 
 
 def _failure(state: tenacity.RetryCallState) -> Again:
@@ -107,7 +88,7 @@ class ScimHttp:
                 "the Split token is empty or has characters that no HTTP header may have",
                 hint="copy the token again, without line breaks",
             )
-        self._base = _prepared(base_url)
+        self._base = prepared(base_url)
         self._redact = Redactor([token, *([proxy] if proxy else [])])
         self._policy = retry or RetryPolicy()
         self.pacer = Pacer(concurrency=concurrency, rate=rate, on_wait=on_wait, permit=permit)
@@ -121,6 +102,7 @@ class ScimHttp:
         self._lock = threading.Lock()
         self.doubt, self.sent = Doubt(), Sent()
         self.clock = ServerClock()
+        self.refusals = Refusals(self._list_one_user)
         self._headers = {
             "Authorization": f"Bearer {token}",
             "User-Agent": "syncd",
@@ -146,10 +128,34 @@ class ScimHttp:
 
         `once`: sent twice it would do more than once, like a POST.
 
-        Returns any answer that settles the matter, 2xx and 4xx alike. Raises AccessDenied (401, 403),
-        PermanentError (redirect, web page, oversized answer, TLS), TemporaryError (retries used up) and, for
-        writes, Unanswered when the outcome is unknown.
+        Returns any answer that settles the matter, 2xx and 4xx alike. Raises AccessDenied (401, 403) with its scope,
+        ConnectionSick (404 to a POST and to the list of users), PermanentError (redirect, web page,
+        oversized answer, TLS), TemporaryError (retries used up) and, for writes, Unanswered.
         """
+        try:
+            answer = self._send(method, segments, query, body, headers, once=once)
+            if method == "POST" and answer.status in GONE:
+                self.refusals.judge(NotFound(f"{method} /{segments[0]}", status=answer.status))
+        except AccessDenied as denied:
+            if is_harmless(method, segments, query):
+                raise denied.of_the_connection() from denied
+            self.refusals.judge(denied)
+            raise
+        return answer
+
+    def _list_one_user(self) -> ScimAnswer:
+        return self._send("GET", ["Users"], {"startIndex": "1", "count": "1"})
+
+    def _send(
+        self,
+        method: str,
+        segments: Sequence[str],
+        query: Mapping[str, str] | None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        once: bool = False,
+    ) -> ScimAnswer:
         data = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         used = self.media_type
         answer = self._deliver(self._call(method, segments, query, data, headers, used, once))
@@ -183,31 +189,22 @@ class ScimHttp:
         headers: Mapping[str, str] | None,
         media_type: str,
         once: bool,  # noqa: FBT001  (private, one caller)
-    ) -> _Call:
-        for segment in segments:
-            if segment in ("", ".", ".."):
-                raise PermanentError(
-                    f"the id {segment!r} cannot stand in a URL: the request would go elsewhere"
-                )
-        path = "/".join(quote(segment, safe="", errors="replace") for segment in segments)
-        found = "&".join(
-            f"{quote(name, safe='')}={quote(value, safe='', errors='replace')}"
-            for name, value in (query or {}).items()
-        )
-        url = f"{self._base}/{path}" + (f"?{found}" if found else "")
+    ) -> Call:
+        path, query_text = path_of(segments), query_of(query or {})
+        url = f"{self._base}/{path}{query_text}"
         sent = {**self._headers, "Accept": _ACCEPT[media_type], **(headers or {})}
         if data is not None:
             sent |= {"Content-Type": media_type, "Content-Length": str(len(data))}
-        return _Call(method, url, f"{method} /{path}", data, sent, once)
+        return Call(method, url, f"{method} /{path}", data, sent, once)
 
-    def _deliver(self, call: _Call) -> ScimAnswer:
+    def _deliver(self, call: Call) -> ScimAnswer:
         try:
             return self._try(call)
         except Again as again:
             first = again
         return self._repeat(call, first)
 
-    def _repeat(self, call: _Call, first: Again) -> ScimAnswer:
+    def _repeat(self, call: Call, first: Again) -> ScimAnswer:
         """The tries after one that failed; `first` counts as the first of them."""
         failed = [first]
 
@@ -239,7 +236,7 @@ class ScimHttp:
                 return
             yield seconds
 
-    def _try(self, call: _Call) -> ScimAnswer:
+    def _try(self, call: Call) -> ScimAnswer:
         try:
             return self._exchange(call)
         except (Again, Unanswered) as failure:
@@ -248,7 +245,7 @@ class ScimHttp:
                 self.doubt.last = error
             raise
 
-    def _exchange(self, call: _Call) -> ScimAnswer:
+    def _exchange(self, call: Call) -> ScimAnswer:
         with self.pacer.place(self._policy.deadline):
             self.sent.note(call.method, call.what)
             try:
@@ -294,9 +291,9 @@ class ScimHttp:
             text = text or self._redact.text(raw[:_ERROR_BODY_CAP].decode("utf-8", "replace"))
         return ScimAnswer(response.status_code, response.headers, body, text)
 
-    def _judge(self, call: _Call, answer: ScimAnswer) -> ScimAnswer:
+    def _judge(self, call: Call, answer: ScimAnswer) -> ScimAnswer:
         status = answer.status
-        if is_temporary(status):
+        if is_temporary(status) or asks_to_wait(answer):
             raise self._not_now(call, answer)
         if answer.ok:
             if is_web_page(answer):
@@ -314,21 +311,24 @@ class ScimHttp:
             raise error_for(answer, call.what)
         return answer
 
-    def _not_now(self, call: _Call, answer: ScimAnswer) -> Exception:
-        """408, 425, 429 and most 5xx: what to raise, after closing the gate if the server named a time."""
+    def _not_now(self, call: Call, answer: ScimAnswer) -> Exception:
+        """408, 423, 425, 429, most 5xx, and a 403 that says when to come back: what to raise, after closing the gate
+        if the server named a time.
+        """
         status = answer.status
-        pause = asked_wait(answer.headers, datetime.now(UTC)) if status in (429, 503) else None
+        limited = status in (403, 429)
+        pause = asked_wait(answer.headers, datetime.now(UTC)) if limited or status == 503 else None
         if pause is not None:
             self.pacer.close_gate(pause, f"Split answers {status} and asks for a pause")
         message = f"{call.what}: Split answers {status} {problem(answer)}"
-        if call.method == "GET" or status == 429:
+        if call.method == "GET" or limited or status == _LOCKED:
             return Again(
-                TemporaryError(message, status=status, retry_after=pause), pause=pause, limited=status == 429
+                TemporaryError(message, status=status, retry_after=pause), pause=pause, limited=limited
             )
         error = Unanswered(message, status=status, retry_after=pause, running=status in (408, 504))
         return Again(error, pause=pause) if call.repeatable else error
 
-    def _lost(self, call: _Call, failure: requests.exceptions.RequestException) -> Exception:
+    def _lost(self, call: Call, failure: requests.exceptions.RequestException) -> Exception:
         """No answer at all: refused, reset, timed out."""
         chain = links(failure)
         if (distrust := certificate_words(chain)) is not None:
@@ -356,7 +356,7 @@ class ScimHttp:
         error = Unanswered(message, running=word == "timeout")
         return Again(error) if call.repeatable else error
 
-    def _cut_off(self, call: _Call, status: int, failure: Exception) -> Exception:
+    def _cut_off(self, call: Call, status: int, failure: Exception) -> Exception:
         """The head of the answer came, its body did not come whole."""
         self._count(f"{call.method} {status}")
         said = str(failure) if isinstance(failure, _BrokenBodyError) else "the answer was cut off"
@@ -388,12 +388,3 @@ class ScimHttp:
         """Ends waits early; requests under way run to their end."""
         self.pacer.stop()
         self._adapter.close()
-
-
-def _prepared(base_url: str) -> str:
-    """The base URL as it goes on the wire, host in ASCII, without a trailing slash. Raises ConfigurationError."""
-    try:
-        url = requests.Request("GET", base_url).prepare().url
-    except (requests.exceptions.RequestException, ValueError) as problem_:
-        raise ConfigurationError("[split] base_url is no URL that can be asked") from problem_
-    return (url or base_url).rstrip("/")

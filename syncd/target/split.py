@@ -17,6 +17,7 @@ from syncd.errors import (
     LockLost,
     NotFound,
     PermanentError,
+    Scope,
     SyncdError,
     TemporaryError,
 )
@@ -228,7 +229,7 @@ class ScimTarget:
         try:
             groups = self._http.send("GET", [GROUPS], {"startIndex": "1", "count": "100"})
         except AccessDenied as failure:
-            if failure.status == 401:
+            if failure.scope is Scope.CONNECTION:
                 raise
             return False, failure.message
         except (PermanentError, TemporaryError) as failure:

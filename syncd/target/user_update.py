@@ -118,6 +118,10 @@ class UserUpdate:
             raise TemporaryError(message, status=gone.status) from gone
 
     def _change(self, wish: Wish) -> Applied:
+        with self._talk.gone_is_gone(USERS, wish.scim_id):
+            return self._form_by_form(wish)
+
+    def _form_by_form(self, wish: Wish) -> Applied:
         left = dict(wish.after)
         total = _Attempt()
         hidden: set[str] = set()

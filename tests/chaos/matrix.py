@@ -100,49 +100,49 @@ OUTCOMES: Mapping[str, str] = {
     "the app":
         "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
     "app users, page 1":
-        "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff fs fs ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
     "app users, page 2":
-        "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff ff ff ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
     "an app user by id":
-        "ff ss ff ee ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff ww ww ee ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
     "app groups":
-        "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff ff ff ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
     "push mappings":
-        "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff ff ff ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
     "groups":
-        "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ef ff ff ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
     "a group by id":
-        "ff ss ff eu ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff ww ww eu ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
     "group members":
-        "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ef ww ww ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
     "the groups of a user":
-        "ff ss ff uu ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff ww ww uu ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
     "find a user":
-        "ee ss ss ee ef ff ff ff ef ef ef ef ee ef ef ef ef ef ef ef ef ff ee ef ee",
+        "ee ff ff ee ef ff ff ff ef ef ef ef ee ef ef ef ef ef ef ef ef ff ee ef ee",
     "list users":
-        "ef ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef ef ee",
+        "ef ss ss ss ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef ef ee",
     "create a user":
-        "ww ss ww ww ww ww ww ww ew ew ew ew ew ew ew ww tt ew ee ee ee ww ew ww ee",
+        "ww ww ww ww ww ww ww ww ew ew ew ew ew ew ew ww tt ew ee ee ee ww ew ww ee",
     "patch a user":
-        "ee ss ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee",
+        "ee ww ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee",
     "read a user before a PUT":
-        "ww ss ww ew ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ew ew ww ew ew ew",
+        "ww ww ww ew ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ew ew ww ew ew ew",
     "put a user":
-        "ww ss ww ew ew ww ew ww ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ww ee",
+        "ww ww ww ew ew ww ew ww ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ww ee",
     "deactivate a user":
-        "ee ss ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee",
+        "ee ww ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee",
     "find a group":
-        "ef ss ss ee ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef ef ee",
+        "ef ff ff ee ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef ef ee",
     "create a group":
-        "ww ss ww ww ww ww ww ww ew ew ew ew ew ew ew ww tt ew ee ee ee ww ew ww ee",
+        "ww ww ww ww ww ww ww ww ew ew ew ew ew ew ew ww tt ew ee ee ee ww ew ww ee",
     "add members":
-        "ew ss ww ew ew ew ww ew ew ew ew ew ew ew ew ew ee ew ee ee ee ww ew ee ee",
+        "ew ww ww ew ew ew ww ew ew ew ew ew ew ew ew ew ee ew ee ee ee ww ew ee ee",
     "remove members":
-        "ee ss ww ee ew ee ww ee ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ee ee",
+        "ee ww ww ee ew ee ww ee ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ee ee",
     "rename a group":
-        "ee ss ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee",
+        "ee ww ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee",
     "delete a group":
-        "ww ss ww ew ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ee ee ww ew bb ee",
+        "ww ww ww ew ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ee ee ww ew bb ee",
 }
 # fmt: on
 

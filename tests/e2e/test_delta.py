@@ -230,7 +230,7 @@ def test_without_the_right_to_read_the_log_deltas_say_so_and_nobody_is_quarantin
 
 
 def test_a_revoked_token_quarantines_from_a_delta_too(made: Arena) -> None:
-    made.okta.faults.add("status", path="/api/v1/logs", count=-1, status=401)
+    made.okta.faults.add("status", count=-1, status=401)
     with pytest.raises(Exception, match="401"):
         one_delta(made, Seen())
     assert made.quarantined()

@@ -245,10 +245,13 @@ def test_a_403_about_one_person_leaves_that_person_alone_and_the_rest_goes_on(sy
     gone = world.user(person(30)).id
     synced.okta.faults.add("status", path=f"/users/{gone}", count=-1, status=403)
 
-    result = synced.sync(code=1)
+    result = synced.sync(code=4)
 
     assert result["summary"]["applied"] == {"update_user": 1, "deactivate_user": 1}
     assert person(30) in synced.actual_people()
+    [waiting] = synced.run("status", "--json").document["failing"]
+    assert (waiting["object"], waiting["kind"], waiting["attempts"]) == (person(30), "read", 1)
     synced.okta.faults.clear()
     synced.sync()
+    assert synced.run("status", "--json").document["failing"] == []
     synced.assert_exact()

@@ -18,12 +18,16 @@ def synced(tmp_path: Path) -> Iterator[Rig]:
         yield made
 
 
-def test_a_revoked_token_costs_one_failed_request_per_probe_and_heals(synced: Rig) -> None:
+def test_a_revoked_token_costs_one_failed_request_and_one_look_then_one_per_probe_and_heals(
+    synced: Rig,
+) -> None:
     synced.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
     synced.split.world.regenerate_token("another-token-entirely")
     before = synced.actual_people()
     synced.run("sync", "--json", code=1)
-    assert len(synced.split.requests) == 1
+    assert [r.method for r in synced.split.requests] == ["GET", "GET"], (
+        "what was refused, and a harmless read"
+    )
 
     for _ in range(3):
         synced.forget()
@@ -45,7 +49,7 @@ def test_a_revoked_token_costs_one_failed_request_per_probe_and_heals(synced: Ri
 def test_a_token_revoked_while_writing_stops_the_rest_without_blaming_anybody(synced: Rig) -> None:
     for number in range(60):
         synced.okta.world.add_user(f"n{number}@example.com", "N", str(number), assign=True)
-    synced.split.faults.add("status", method="POST", path="/Users", nth=10, count=-1, status=401)
+    synced.split.faults.add("status", nth=15, count=-1, status=401)
 
     result = synced.sync(code=1)
 

@@ -6,7 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from syncd.errors import AccessDenied, IncompleteRead, NotFound, PermanentError, TemporaryError
+from syncd.errors import (
+    AccessDenied,
+    ConnectionSick,
+    IncompleteRead,
+    NotFound,
+    PermanentError,
+    TemporaryError,
+)
 from syncd.model import Absent, Application, AppUser, BadRecord, OktaGroup
 from syncd.source.okta_reader import OktaReader
 from tests.source.fakes import APP, USERS, FakeOkta, FakeTime, Reply, Seen, app_user_json, okta_error, reader
@@ -48,10 +55,11 @@ def test_the_app_is_read_with_its_status_and_features() -> None:
     assert app.pushes_itself
 
 
-def test_an_unknown_app_is_not_found_and_the_hint_says_where_to_look() -> None:
-    with pytest.raises(NotFound) as caught:
+def test_an_unknown_app_is_the_connections_and_the_hint_says_where_to_look() -> None:
+    with pytest.raises(ConnectionSick) as caught:
         ask(missing(f"{APP} (AppInstance)"), OktaReader.application)
 
+    assert caught.value.side == "okta"
     assert APP in caught.value.message
     assert "okta.app_id" in caught.value.hint
 
@@ -92,8 +100,20 @@ def test_a_404_that_names_the_person_proves_that_they_left(kind: str) -> None:
 
 
 def test_a_404_that_names_the_app_is_about_the_app() -> None:
-    with pytest.raises(NotFound, match=APP):
+    with pytest.raises(ConnectionSick, match=APP):
         ask(missing(f"{APP} (AppInstance)"), lambda source: source.app_user(USER))
+
+
+def test_a_404_about_one_person_that_names_an_app_which_is_there_proves_nothing() -> None:
+    def script(seen: Seen, before: int) -> Reply:
+        return (
+            missing(f"{APP} (AppInstance)") if USER in seen.path else Reply({"id": APP, "status": "ACTIVE"})
+        )
+
+    with FakeOkta(script) as okta, reader(okta) as source, pytest.raises(TemporaryError) as caught:
+        source.app_user(USER)
+
+    assert caught.value.status == 404
 
 
 QUESTIONS: dict[str, Callable[[OktaReader], object]] = {

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from syncd.errors import AccessDenied, IncompleteRead, NotFound
+from syncd.errors import AccessDenied, ConnectionSick, IncompleteRead, Scope
 from syncd.model import AppUser, ReadProof
 from syncd.ports import Page
 from syncd.source.listing import ListingLimits
@@ -84,9 +84,9 @@ FINAL: dict[str, Reply] = {
 
 
 def three_pages(
-    okta: Callable[[], FakeOkta], fault: Reply | None, times: int
+    okta: Callable[[], FakeOkta], fault: Reply | None, times: int, refusal: Reply | None = None
 ) -> Callable[[Seen, int], Reply]:
-    """Users 0 and 1, then 2 (where the fault strikes so many times), then 3."""
+    """Users 0 and 1, then 2 (where the fault strikes so many times), then 3. `refusal` answers harmless reads."""
 
     def script(seen: Seen, before: int) -> Reply:
         if seen.path == FIRST_USERS:
@@ -95,17 +95,19 @@ def three_pages(
             if fault is not None and before < times:
                 return fault
             return Reply([app_user_json(2)], headers=[okta().link(THIRD)])
-        assert seen.path == THIRD
-        return Reply([app_user_json(3)])
+        if seen.path == THIRD:
+            return Reply([app_user_json(3)])
+        assert seen.path in (f"/api/v1/apps/{APP}", f"{USERS}?limit=1"), "a harmless read"
+        return refusal if refusal is not None else Reply([] if "?" in seen.path else {"id": APP})
 
     return script
 
 
 def read(
-    fault: Reply | None, times: int, limits: ListingLimits | None = None
+    fault: Reply | None, times: int, limits: ListingLimits | None = None, refusal: Reply | None = None
 ) -> tuple[list[Page[AppUser]], ReadProof | None, Exception | None, FakeOkta, FakeTime]:
     """The pages that came, the proof, the error, and who saw what."""
-    okta = FakeOkta(three_pages(lambda: okta, fault, times))
+    okta = FakeOkta(three_pages(lambda: okta, fault, times, refusal))
     clock = FakeTime()
     pages: list[Page[AppUser]] = []
     with okta, reader(okta, fake_time=clock, timeout=0.2, limits=limits) as source:
@@ -171,12 +173,25 @@ def test_what_no_retry_can_mend_is_not_tried_again(name: str) -> None:
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_token_is_said_at_once_and_not_tried_again(status: int) -> None:
-    _, proof, error, okta, _ = read(Reply(okta_error("E0000011", "Invalid token provided"), status), 10_000)
+    refusal = Reply(okta_error("E0000011", "Invalid token provided"), status)
+
+    _, proof, error, okta, _ = read(refusal, 10_000, refusal=refusal)
 
     assert proof is None
     assert isinstance(error, AccessDenied)
-    assert (error.side, error.status) == ("okta", status)
+    assert (error.side, error.scope, error.status) == ("okta", Scope.CONNECTION, status)
     assert "token" in error.hint
+    assert okta.paths().count(SECOND) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_page_that_is_refused_while_the_app_can_be_read_is_a_page_that_is_missing(status: int) -> None:
+    pages, proof, error, okta, _ = read(Reply(okta_error("E0000006", "no permission"), status), 10_000)
+
+    assert proof is None
+    assert isinstance(error, IncompleteRead)
+    assert (error.what, error.page, error.status) == ("app users", 2, status)
+    assert numbers(pages) == [0, 1]
     assert okta.paths().count(SECOND) == 1
 
 
@@ -186,7 +201,7 @@ def test_an_app_that_vanishes_while_its_list_is_read_is_not_an_empty_list() -> N
     _, proof, error, _, _ = read(gone, 10_000)
 
     assert proof is None
-    assert isinstance(error, NotFound)
+    assert isinstance(error, ConnectionSick)
     assert APP in error.message
 
 

@@ -35,8 +35,18 @@ def act_without_an_answer(made: Bench) -> None:
         made.simulator.faults.add("status", status=502, method=method, after_effect=True)
 
 
-@pytest.mark.parametrize("status", [400, 403, 409, 422, 429, 501])
-@pytest.mark.parametrize("act", ACTS)
+PROVEN_GONE = [("delete", 400), ("delete", 403), ("delete", 422)]
+
+
+@pytest.mark.parametrize(
+    ("act", "status"),
+    [
+        (act, status)
+        for act in ACTS
+        for status in (400, 403, 409, 422, 429, 501)
+        if (act, status) not in PROVEN_GONE
+    ],
+)
 def test_a_refusal_after_a_try_without_an_answer_leaves_the_outcome_unknown(
     act: str, status: int, bench: MakeBench
 ) -> None:
@@ -51,6 +61,21 @@ def test_a_refusal_after_a_try_without_an_answer_leaves_the_outcome_unknown(
 
     assert caught.value.may_have_acted
     assert "502" in caught.value.message
+
+
+@pytest.mark.parametrize(("act", "status"), PROVEN_GONE)
+def test_a_refusal_after_a_delete_without_an_answer_is_settled_by_looking(
+    act: str, status: int, bench: MakeBench
+) -> None:
+    made = bench(flavor="scim")
+    [user] = made.people("ann")
+    group = made.group_of(user)
+    act_without_an_answer(made)
+    refuse(made, status, nth=2)
+
+    ACTS[act](made.target, user, group)
+
+    assert group not in made.simulator.world.groups
 
 
 @pytest.mark.parametrize("status", [400, 403, 409, 422, 429])

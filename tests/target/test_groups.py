@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from scim2_models import Context, Group, PatchOp
 
-from syncd.errors import AccessDenied, NotFound, PermanentError, RefusedError, TemporaryError
+from syncd.errors import (
+    AccessDenied,
+    ConnectionSick,
+    NotFound,
+    PermanentError,
+    RefusedError,
+    Scope,
+    TemporaryError,
+)
 from tests.target.conftest import Bench, MakeTarget
 from tests.target.scripted import Reply, Script, ScriptedServer, Seen, in_turn, listing, problem
 
@@ -206,10 +214,51 @@ def test_a_rename_of_a_missing_group_is_not_found(bench: MakeBench) -> None:
 def test_a_deleted_group_is_gone_however_the_server_says_it(
     status: int, serve: Serve, make_target: MakeTarget
 ) -> None:
-    server = serve(in_turn(Reply(status, {} if status != 204 else None)))
+    answer = Reply(status, {} if status != 204 else None)
+    server = serve(lambda seen: listing([]) if seen.path.endswith("/Users") else answer)
 
     assert make_target(server.base_url).delete_group("g1").scim_id is None
-    assert server.lines == ["DELETE /Groups/g1"] + (["GET /Groups/g1"] if status >= 400 else [])
+    looks = ["GET /Groups/g1", "GET /Users"] if status >= 400 else []
+    assert server.lines == ["DELETE /Groups/g1", *looks]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 422, 500])
+def test_a_group_that_cannot_be_read_any_more_is_deleted_whatever_the_delete_was_answered(
+    status: int, serve: Serve, make_target: MakeTarget
+) -> None:
+    """Harness answers 401 INVALID_TOKEN to a DELETE of a group that is gone."""
+
+    def script(seen: Seen) -> Reply:
+        if seen.path.endswith("/Users"):
+            return listing([])
+        return problem(404 if seen.method == "GET" else status)
+
+    deleted = make_target(serve(script).base_url).delete_group("g1")
+
+    assert deleted.scim_id is None
+    assert "already gone" in deleted.note
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_delete_that_is_refused_for_a_group_that_is_there_is_that_groups_refusal(
+    status: int, serve: Serve, make_target: MakeTarget
+) -> None:
+    def script(seen: Seen) -> Reply:
+        if seen.path.endswith("/Users"):
+            return listing([])
+        return Reply(200, {"id": "g1"}) if seen.method == "GET" else problem(status)
+
+    with pytest.raises(AccessDenied) as caught:
+        make_target(serve(script).base_url).delete_group("g1")
+
+    assert caught.value.scope is Scope.OBJECT
+
+
+def test_a_group_is_not_taken_for_deleted_when_the_whole_target_answers_404(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    with pytest.raises(ConnectionSick):
+        make_target(serve(in_turn(problem(404))).base_url).delete_group("g1")
 
 
 def test_a_delete_that_goes_astray_once_is_sent_again(serve: Serve, make_target: MakeTarget) -> None:
@@ -221,7 +270,8 @@ def test_a_delete_that_goes_astray_once_is_sent_again(serve: Serve, make_target:
 
 
 def test_a_delete_whose_answer_was_lost_is_done(serve: Serve, make_target: MakeTarget) -> None:
-    server = serve(in_turn(Reply(drop=True), problem(404)))
+    answers = in_turn(Reply(drop=True), problem(404))
+    server = serve(lambda seen: listing([]) if seen.path.endswith("/Users") else answers(seen))
 
     assert "already gone" in make_target(server.base_url).delete_group("g1").note
 

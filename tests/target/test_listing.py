@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from syncd.errors import AccessDenied, IncompleteRead, NotFound
+from syncd.errors import AccessDenied, ConnectionSick, IncompleteRead
 from syncd.model import RemoteUser
 from syncd.ports.target import RemoteListing
 from tests.target.conftest import Bench, MakeTarget
@@ -165,8 +165,8 @@ def test_a_page_that_fails_is_named(broken: Reply, serve: Serve, make_target: Ma
     assert not target_listing.complete
 
 
-def test_a_list_that_is_not_there_is_not_found(serve: Serve, make_target: MakeTarget) -> None:
-    with pytest.raises(NotFound) as caught:
+def test_a_target_without_a_list_of_users_is_not_there(serve: Serve, make_target: MakeTarget) -> None:
+    with pytest.raises(ConnectionSick) as caught:
         walk(make_target(serve(in_turn(problem(404))).base_url).list_users())
 
     assert "base_url" in caught.value.hint

@@ -557,7 +557,7 @@ def test_a_server_in_trouble_is_temporary_once_the_form_is_known(
     with pytest.raises(TemporaryError):
         target.update_user("u1", {"displayName": "B"}, {"displayName": "C"})
 
-    assert server.lines == ["PATCH /Users/u1"] * 3
+    assert server.lines == ["PATCH /Users/u1"] * 3 + ["GET /Users/u1"] * 3, "the last 500 is looked into"
 
 
 def test_a_server_that_lowers_names_is_told_and_not_fought(serve: Serve, make_target: MakeTarget) -> None:
