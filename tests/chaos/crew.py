@@ -32,7 +32,7 @@ from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.split import SplitSimulator
 from syncd.wiring import open_job
 from tests.chaos.oracle import holdings
-from tests.chaos.timeline import Key, Timeline, Write, differences, held, wanted
+from tests.chaos.timeline import Key, Scope, Timeline, Write, differences, held, wanted
 
 _STILL = 5
 """So often in a row nothing may have moved before it is called quiet."""
@@ -55,8 +55,9 @@ class Ticks:
 class WitnessedSplit(SplitSimulator):
     """Keeps what each request changed."""
 
-    def __init__(self, *args: Any, ticks: Ticks, **options: Any) -> None:
+    def __init__(self, *args: Any, ticks: Ticks, scope: Scope, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.scope = scope
         self.writes: list[Write] = []
         self.twins: list[str] = []
         self._ticks = ticks
@@ -65,10 +66,10 @@ class WitnessedSplit(SplitSimulator):
         if call.method == "GET":
             return super().answer(call)
         with self.world.lock:
-            before, started = held(holdings(self.world)), self._ticks()
+            before, started = held(holdings(self.world), self.scope), self._ticks()
             reply = super().answer(call)
             try:
-                after = held(holdings(self.world))
+                after = held(holdings(self.world), self.scope)
             except AssertionError as twins:
                 self.twins.append(str(twins))
                 return reply
@@ -262,7 +263,7 @@ class Crew:
 
     def note(self, began: int) -> None:
         """What Okta wants now; some moment since `began` it became so."""
-        self.timeline.note(wanted(self.okta.world), began=began, ended=self.ticks())
+        self.timeline.note(wanted(self.okta.world, self.split.scope), began=began, ended=self.ticks())
 
     def start(self, kind: str, selection: Selection | None = None) -> Actor:
         """A cycle begins: full, delta, drift, or what a person asks for: targeted, repair."""

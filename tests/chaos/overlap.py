@@ -25,26 +25,31 @@ from syncd.simulators.world import OktaWorld, default_split
 from tests.chaos.arena import DECIDER, OKTA_TOKEN, SPLIT_TOKEN, impatient, settings_for
 from tests.chaos.crew import Crew, Ticks, WitnessedSplit
 from tests.chaos.oracle import PREFIX, holdings
-from tests.chaos.timeline import held, unequal, wanted
+from tests.chaos.timeline import Scope, held, unequal, wanted
 
 ACTS = (
     "hire", "leave", "leave", "leave", "come_back", "come_back", "come_back", "rename_person", "readdress", "suspend",
     "deprovision", "join", "join", "leave_group", "leave_group", "leave_group", "found_a_group", "delete_a_group",
     "rename_a_group", "leave_the_rule", "leave_the_rule", "enter_the_rule", "enter_the_rule",
 )  # fmt: skip
-PAGES = (
+LISTS = (
     r"/apps/[^/]+/users\?",
-    r"/api/v1/groups\?",
+    r"/api/v1/groups\?|/apps/[^/]+/groups\?|/mappings\?",
     r"/api/v1/groups/[^/]+/users",
-    r"/apps/[^/]+/users/",
-    r"/users/[^/]+/groups",
-    r"/api/v1/groups/[^/?]+$",
 )
+OBJECTS = (r"/apps/[^/]+/users/", r"/users/[^/]+/groups", r"/api/v1/groups/[^/?]+$")
+LOGS = r"/api/v1/logs"
+PAGES = (*LISTS, *OBJECTS)
 """Requests to Okta whose answers may be held."""
 LONG = ("full", "full", "full", "drift", "targeted", "repair")
+SOURCES = {
+    "name": f'source = {{ name_starts_with = "{PREFIX}" }}',
+    "assigned": "source = { assigned = true }",
+    "mappings": "source = { okta_mappings = true }",
+}
 MOST_AT_ONCE = 3
-SETTLED = timedelta(minutes=25)
-"""Longer than lists lag and than a membership stamp needs to be believed."""
+SETTLED = timedelta(hours=3)
+"""Longer than lists lag, than a membership stamp needs to be believed, and than any grace."""
 
 
 Move = tuple[str, tuple[Any, ...]]
@@ -56,7 +61,9 @@ class Setup:
     """How a world begins."""
 
     flavor: str
+    source: str
     removal: str
+    grace: str
     lags: bool
     twice: bool
     people: int
@@ -65,7 +72,9 @@ class Setup:
     def thrown(cls, dice: Random) -> Self:
         return cls(
             dice.choice(("split", "scim")),
+            dice.choice(("name", "name", "assigned", "mappings")),
             dice.choice(("keep", "delete", "delete")),
+            dice.choice(("0s", "0s", "0s", "2h")),
             dice.random() < 0.5,
             dice.random() < 0.3,
             dice.randint(2, 5),
@@ -79,7 +88,7 @@ def episode(dice: Random) -> Iterator[Move]:
         yield "happens", (dice.choice(ACTS), pick(), pick())
     if dice.random() < 0.4:
         yield _surroundings(dice)
-    page = dice.choice(PAGES[:3]) if dice.random() < 0.8 else dice.choice(PAGES)
+    page = dice.choice(LISTS) if dice.random() < 0.8 else dice.choice(PAGES)
     yield "a_long_cycle_begins", (dice.choice(LONG), page, dice.choice((1, 1, 1, 2)), pick(), pick())
     for _ in range(dice.choice((1, 1, 2, 3))):
         for _ in range(dice.choice((1, 1, 2, 3))):
@@ -104,7 +113,7 @@ def _surroundings(dice: Random) -> Move:
 def _aside(dice: Random, pick: Callable[[], int]) -> Move:
     kind = dice.choice(LONG)
     return dice.choice((
-        ("a_slow_delta_begins", (dice.choice(PAGES[3:]), dice.randint(1, 2))),
+        ("a_slow_delta_begins", (dice.choice((*OBJECTS, LOGS)), dice.randint(1, 2))),
         ("an_event_comes_again", (dice.randint(1, 6),)),
         ("a_long_cycle_begins", (kind, dice.choice(PAGES), 1, pick(), pick())),
         ("time_passes", (dice.choice((1, 7, 60)),)),
@@ -155,7 +164,8 @@ class Overlap:
         self.stack = ExitStack()
         self.named = self.holds = 0
         self.ahead = timedelta()
-        self.lags, self.deletes, self.renames = setup.lags, setup.removal == "delete", setup.flavor == "scim"
+        self.lags, self.deletes = setup.lags, setup.removal == "delete"
+        self.scope = Scope(setup.source, renames=setup.flavor == "scim" and setup.source != "mappings")
         with ExitStack() as stack:
             self.crew = self.build(setup, stack)
             self.stack = stack.pop_all()
@@ -177,7 +187,9 @@ class Overlap:
         ticks = Ticks()
         okta = stack.enter_context(OktaSimulator(OktaWorld(clock=self.clock), token=OKTA_TOKEN))
         split = stack.enter_context(
-            WitnessedSplit(default_split(flavor=setup.flavor), token=SPLIT_TOKEN, ticks=ticks)
+            WitnessedSplit(
+                default_split(flavor=setup.flavor), token=SPLIT_TOKEN, ticks=ticks, scope=self.scope
+            )
         )
         okta.set_knobs(page_size=3, log_duplicates=setup.twice)
         self.okta = okta.world
@@ -192,7 +204,10 @@ class Overlap:
             {
                 "safety": "max_deactivations = 100000\nmax_group_deletions = 100000\n"
                 'max_member_removals = 100000\nmax_member_removals_per_group = "100%"',
-                "rule": f'on_removal = "{setup.removal}"\nrename = {str(self.renames).lower()}',
+                "okta": "coexist = true",
+                "provisioning": f'deactivation_grace = "{setup.grace}"',
+                "source": SOURCES[setup.source],
+                "rule": f'on_removal = "{setup.removal}"\nrename = {str(self.scope.renames).lower()}',
             },
         )
         self.crew = stack.enter_context(Crew(settings, okta, split, self.clock, ticks).opened())
@@ -215,7 +230,18 @@ class Overlap:
 
     def new_group(self, members: list[str]) -> str:
         self.named += 1
-        return self.okta.create_group(f"{PREFIX}{self.named:03}", members=members)
+        group = self.okta.create_group(f"{PREFIX}{self.named:03}", members=members)
+        self.enter(group)
+        return group
+
+    def enter(self, group: str) -> None:
+        match self.scope.source:
+            case "assigned":
+                self.okta.assign_group(group)
+            case "mappings":
+                self.okta.add_mapping(group)
+            case _:
+                self.okta.rename_group(group, self.okta.groups[group].name.removeprefix("other-"))
 
     def person(self, pick: int) -> str:
         """Anybody but the anchor, who is in every group and keeps it from being emptied."""
@@ -224,7 +250,10 @@ class Overlap:
 
     def group(self, pick: int, *, pushed: bool = True) -> str:
         """Raises WorldError where there is none."""
-        ids = sorted(g.id for g in self.okta.groups.values() if g.name.startswith(PREFIX) is pushed)
+        inside = self.scope.groups(self.okta)
+        ids = sorted(
+            g.id for g in self.okta.groups.values() if (g.id in inside) is pushed and g.type == "OKTA_GROUP"
+        )
         if not ids:
             raise WorldError("no such group")
         return ids[pick % len(ids)]
@@ -282,11 +311,16 @@ class Overlap:
 
     def leave_the_rule(self, one: int, other: int) -> None:
         group = self.group(other)
-        self.okta.rename_group(group, f"other-{self.okta.groups[group].name}")
+        match self.scope.source:
+            case "assigned":
+                self.okta.unassign_group(group)
+            case "mappings":
+                self.okta.remove_mapping(group)
+            case _:
+                self.okta.rename_group(group, f"other-{self.okta.groups[group].name}")
 
     def enter_the_rule(self, one: int, other: int) -> None:
-        group = self.group(other, pushed=False)
-        self.okta.rename_group(group, self.okta.groups[group].name.removeprefix("other-"))
+        self.enter(self.group(other, pushed=False))
 
     # --- how Okta tells of it -------------------------------------------
 
@@ -314,8 +348,8 @@ class Overlap:
         self.hold(page, nth)
         selection = None
         if kind == "targeted":
-            groups = sorted(self.okta.groups)
-            selection = Selection(users=(self.person(one),), groups=(groups[other % len(groups)],))
+            groups = sorted(self.okta.groups)[other % 8 :][:1]
+            selection = Selection(users=(self.person(one),), groups=tuple(groups))
         self.begin(kind, selection)
 
     def a_delta_runs(self) -> None:
@@ -366,10 +400,8 @@ class Overlap:
             decide(crew.connection._held.store, "chaos", (), "approve", DECIDER)
             self.run("full")
         self.nobody_is_harmed()
-        want, have = wanted(self.okta), held(holdings(crew.split.world))
-        _nothing(
-            unequal(want, have, deletes=self.deletes, renames=self.renames), "the worlds differ in the end"
-        )
+        want, have = wanted(self.okta, self.scope), held(holdings(crew.split.world), self.scope)
+        _nothing(unequal(want, have, deletes=self.deletes), "the worlds differ in the end")
         crew.split.reset_requests()
         self.later(SETTLED)
         self.run("full")

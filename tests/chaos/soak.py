@@ -252,7 +252,7 @@ class Soak:
         self.look()
         document = self.split.control("GET", "state")["world"]
         have = held(holdings(SplitWorld.from_fixture(document)))
-        self.found += unequal(wanted(self.org.world), have, deletes=True, renames=True)
+        self.found += unequal(wanted(self.org.world), have, deletes=True)
         log = TargetLog(self.owners)
         self.writes = list(log.writes(self.split.requests()))
         self.found += [

@@ -5,7 +5,7 @@ A thing is a key, its value what it is or should be; None where it is not or sho
     ("active", person)          True
     ("userName", person)        "ada@example.com"
     ("name", person)            ("Ada", "Lovelace")
-    ("group", group)            "push-eng"
+    ("group", group)            "push-eng", or True where names do not count
     ("member", group, person)   True
 
 All ids are Okta's. Moments are numbers of any one clock.
@@ -14,41 +14,63 @@ All ids are Okta's. Moments are numbers of any one clock.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 from syncd.simulators.world import OktaWorld
-from tests.chaos.oracle import Holdings, wishes
+from tests.chaos.oracle import PREFIX, Holdings, wishes
 
 Key = tuple[str, ...]
 Facts = Mapping[Key, Any]
 
 
-def wanted(world: OktaWorld) -> Facts:
+@dataclass(frozen=True)
+class Scope:
+    """Which groups are pushed: by their name, assigned to the app, or mapped in Okta; and whether their names count."""
+
+    source: str = "name"
+    renames: bool = True
+
+    def groups(self, world: OktaWorld) -> set[str]:
+        """Their ids; `world` is locked."""
+        match self.source:
+            case "assigned":
+                return set(world.app_groups)
+            case "mappings":
+                return {mapping.source_group_id for mapping in world.mappings.values()}
+            case _:
+                return {group.id for group in world.groups.values() if group.name.startswith(PREFIX)}
+
+
+def wanted(world: OktaWorld, scope: Scope | None = None) -> Facts:
     """Everything that Okta wants now."""
+    scope = scope or Scope()
     with world.lock:
-        found = wishes(world)
-        facts: dict[Key, Any] = {("active", person): True for person in found.people}
+        facts: dict[Key, Any] = {("active", person): True for person in wishes(world).people}
         for row in world.app_users.values():
             facts["userName", row.id] = str(row.profile["email"])
             facts["name", row.id] = (
                 str(row.profile.get("givenName") or ""),
                 str(row.profile.get("familyName") or ""),
             )
-        facts |= {("group", group): world.groups[group].name for group in found.members}
-        facts |= {("member", group, one): True for group, members in found.members.items() for one in members}
+        for group in scope.groups(world):
+            facts["group", group] = world.groups[group].name if scope.renames else True
+            for member in world.groups[group].members:
+                if ("active", member) in facts:
+                    facts["member", group, member] = True
     return facts
 
 
-def held(found: Holdings) -> Facts:
+def held(found: Holdings, scope: Scope | None = None) -> Facts:
     """Everything of ours that the target has."""
+    names = (scope or Scope()).renames
     facts: dict[Key, Any] = {}
     for person, account in found.people.items():
         facts["active", person] = account.active or None
         facts["userName", person], facts["name", person] = account.person[0], account.person[1:]
-    facts |= {("group", group): pushed.name for group, pushed in found.groups.items()}
+    facts |= {("group", group): pushed.name if names else True for group, pushed in found.groups.items()}
     facts |= {("member", *pair): True for pair in found.memberships}
     return facts
 
@@ -60,24 +82,20 @@ def differences(before: Facts, after: Facts) -> Iterator[tuple[Key, Any]]:
             yield key, after.get(key)
 
 
-def unequal(want: Facts, have: Facts, *, deletes: bool, renames: bool) -> list[str]:
-    """What the target has and should not have, or the other way round. Groups that left stay unless a rule `deletes`
-    them, and keep the name they began with unless it `renames`.
-    """
+def unequal(want: Facts, have: Facts, *, deletes: bool) -> list[str]:
+    """What the target has and should not, or the other way round. Groups that left stay unless the rule `deletes`."""
     found = []
     for key in sorted({*want, *have}):
-        same = want.get(key) == have.get(key)
         match key[0]:
             case "userName" | "name":
                 counts = ("active", key[1]) in want
             case "group":
                 counts = key in want or deletes
-                same = same if renames else (key in want) == (key in have)
             case "member":
                 counts = ("group", key[1]) in want
             case _:
                 counts = True
-        if counts and not same:
+        if counts and want.get(key) != have.get(key):
             found.append(f"{' '.join(key)}: Okta wants {want.get(key)!r}, the target has {have.get(key)!r}")
     return found
 
@@ -114,13 +132,3 @@ class Timeline:
         return [
             value for (began, _, value), (_, over, _) in pairwise(spans) if began <= end and over >= start
         ]
-
-
-def flips(writes: Iterable[Write], timeline: Timeline) -> Iterator[str]:
-    """Writes of what was not wanted at any moment since the write before it began: that one knew better."""
-    last: dict[Key, float] = {}
-    for write in writes:
-        since = last.get(write.key, -math.inf)
-        if write.value not in timeline.values(write.key, since, write.ended):
-            yield f"{write}, which was not wanted since the write before"
-        last[write.key] = write.started
