@@ -29,7 +29,7 @@ _MEMBERS = """
 SELECT s.user_id, s.group_id, 1 FROM fresh_lists l CROSS JOIN main.listed s ON s.group_id = l.group_id
 CROSS JOIN own_list_counts o ON o.okta_id = s.user_id AND NOT o.younger
 LEFT JOIN store.members m ON m.group_id = s.group_id AND m.user_id = s.user_id
-WHERE coalesce(m.listed, 0) = 0 AND EXISTS (SELECT 1 FROM store.groups g WHERE g.okta_id = l.group_id)
+WHERE coalesce(m.listed, 0) = 0
     AND NOT EXISTS (SELECT 1 FROM main.user_lists u WHERE u.user_id = s.user_id) {narrow_listed}
 UNION
 SELECT m.user_id, m.group_id, 0 FROM fresh_lists l CROSS JOIN store.members m ON m.group_id = l.group_id

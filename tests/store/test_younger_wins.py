@@ -238,6 +238,24 @@ def test_a_list_is_believed_but_for_whose_own_list_counts(settled: Store) -> Non
     assert ("g1", ANN.okta_id, False) in members(again)
 
 
+def test_the_list_of_a_group_that_is_new_is_asked_about_whose_own_list_was_read_before_it_was_known(
+    settled: Store,
+) -> None:
+    """What an own list says of groups that no rule names yet is not kept: it cannot speak for them later."""
+    ask(settled, ANN, own={ANN.okta_id: ["g1", "g3"]})
+    stage = settled.stage()
+    fill(
+        stage,
+        users=[ANN, BOB],
+        groups=[group(each) for each in ("g1", "g2", "g3")],
+        lists={"g3": [ANN.okta_id]},
+    )
+
+    assert list(stage.doubtful_members()) == [(ANN.okta_id, "g3", True)]
+    stage.put_user_groups(ANN.okta_id, ["g1", "g3"])
+    assert ("g3", ANN.okta_id, True) in members(stage)
+
+
 def test_a_stamp_vouches_only_for_a_list_that_is_stored_as_it_was_read(settled: Store) -> None:
     def read(members: list[str]) -> str | None:
         stage = settled.stage()
