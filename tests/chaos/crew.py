@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,7 +22,6 @@ from syncd.engine.repair import repair
 from syncd.engine.run import sync
 from syncd.engine.selection import Selection
 from syncd.errors import SyncdError
-from syncd.model import Absent
 from syncd.redact import Redactor
 from syncd.service import connection as service
 from syncd.service.board import ConnectionBoard
@@ -32,7 +32,7 @@ from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.split import SplitSimulator
 from syncd.wiring import open_job
 from tests.chaos.oracle import holdings
-from tests.chaos.timeline import Key, Scope, Timeline, Write, differences, held, wanted
+from tests.chaos.timeline import Key, Scope, Timeline, Write, differences, held, parts
 
 _STILL = 5
 """So often in a row nothing may have moved before it is called quiet."""
@@ -161,14 +161,13 @@ class WatchedSource:
         at = self._ticks()
         with self._under_way():
             found = self._source.app_user(okta_id)
-        self._note(_person(okta_id, groups_too=isinstance(found, Absent)), at)
+        self._note(_person(okta_id), at)
         return found
 
     def people(self, okta_ids: Sequence[str], *, with_groups: bool) -> Iterator[Any]:
         at = self._ticks()
         for person in _Pages(self._source.people(okta_ids, with_groups=with_groups), self._under_way):
-            knows_groups = isinstance(person.answer, Absent) or person.groups is not None
-            self._note(_person(person.okta_id, groups_too=knows_groups), at)
+            self._note(_person(person.okta_id, own_groups=person.groups is not None), at)
             yield person
 
     def group(self, okta_id: str) -> Any:
@@ -179,8 +178,8 @@ class WatchedSource:
         return found
 
 
-def _person(okta_id: str, *, groups_too: bool) -> Callable[[Key], bool]:
-    kinds = ("active", "userName", "name", "member") if groups_too else ("active", "userName", "name")
+def _person(okta_id: str, *, own_groups: bool = False) -> Callable[[Key], bool]:
+    kinds = ("active", "userName", "name", *(["member"] if own_groups else []))
     return lambda key: key[0] in kinds and key[-1] == okta_id
 
 
@@ -263,7 +262,7 @@ class Crew:
 
     def note(self, began: int) -> None:
         """What Okta wants now; some moment since `began` it became so."""
-        self.timeline.note(wanted(self.okta.world, self.split.scope), began=began, ended=self.ticks())
+        self.timeline.note(parts(self.okta.world, self.split.scope), began=began, ended=self.ticks())
 
     def start(self, kind: str, selection: Selection | None = None) -> Actor:
         """A cycle begins: full, delta, drift, or what a person asks for: targeted, repair."""
@@ -340,17 +339,17 @@ class Crew:
         found = list(self.split.twins)
         writes, self.split.writes = self.split.writes, []
         for write in writes:
-            since = self._knew_since(write, lagging=lagging)
-            values = self.timeline.values(write.key, since, write.ended)
-            if write.value not in values:
-                found.append(f"{write} at {write.started}, but Okta has had {values} since {since}")
+            if not self.timeline.explains(write, partial(self._knew, write, lagging=lagging)):
+                since = self._knew(write, write.key, lagging=lagging)
+                had = self.timeline.values(write.key, since, write.ended)
+                found.append(f"{write} at {write.started}; Okta said {had} since {since}")
             self._written[write.key] = write
         return found
 
-    def _knew_since(self, write: Write, *, lagging: bool) -> float:
-        """Since when what syncd knew of this was so at the least: since it took it away, which it does by evidence of
-        that moment only; since a cycle that had ended asked for the object by id; since the oldest cycle that ran
-        began, unless that read lists which lag.
+    def _knew(self, write: Write, part: Key, *, lagging: bool) -> float:
+        """Since when what syncd knew of this part of it was so at the least: since it took it away, which it does by
+        evidence of that moment only; since a cycle that had ended asked for the object by id; since the oldest cycle
+        that ran began, unless that read lists which lag.
         """
         known: list[float] = [0]
         last = self._written.get(write.key)
@@ -358,10 +357,9 @@ class Crew:
             known.append(last.started)
         for actor in self.actors:
             if actor.ended is not None and actor.ended < write.started:
-                known += [asked.at for asked in actor.asked if asked.keys(write.key)]
+                known += [asked.at for asked in actor.asked if asked.keys(part)]
         if write.value is None or not lagging:
-            ran = [a.began for a in self.actors if a.ended is None or a.ended > write.started]
-            known.append(min(ran))
+            known.append(min(a.began for a in self.actors if a.ended is None or a.ended > write.started))
         return max(known)
 
 

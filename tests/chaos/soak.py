@@ -30,7 +30,7 @@ from syncd.simulators.ids import WorldError, perform
 from syncd.simulators.world import OktaWorld, SplitWorld, default_split
 from tests.chaos.oracle import PREFIX, holdings
 from tests.chaos.target_log import TargetLog
-from tests.chaos.timeline import Key, Timeline, Write, held, unequal, wanted
+from tests.chaos.timeline import Key, Timeline, Write, held, parts, unequal, wanted
 
 TOKENS = {"okta": "00tOkTa-soak-0042", "split": "spl.soak-4711"}
 ANCHOR = "anchor@example.com"
@@ -116,7 +116,7 @@ class Org:
         self.timeline = Timeline()
         self.done: Counter[str] = Counter()
         self._named = 0
-        self.timeline.note(wanted(world), began=0.0, ended=time.monotonic())
+        self.timeline.note(parts(world), began=0.0, ended=time.monotonic())
 
     def act(self, act: str, **arguments: Any) -> Any:
         """Does it here, and there. Raises WorldError where Okta refuses."""
@@ -124,7 +124,7 @@ class Org:
         began = time.monotonic()
         there = self.server.control("POST", "act", {"act": act, **arguments})["result"]
         assert there == result, f"{act} {arguments}: {there} there, {result} here"
-        self.timeline.note(wanted(self.world), began=began, ended=time.monotonic())
+        self.timeline.note(parts(self.world), began=began, ended=time.monotonic())
         return result
 
     def something_happens(self) -> None:
@@ -261,17 +261,18 @@ class Soak:
         asked = self.asked_by_id()
         last: dict[Key, float] = {}
         for write in self.writes:
-            known = [
-                at
-                for at, ended in asked.get(_about(write.key), ())
-                if ended < write.started - self.course.margin
-            ]
-            since = max([0.0, last.get(write.key, 0.0), *known])
-            if write.value is None:
-                since = max(since, write.started - self.course.margin)
-            values = self.org.timeline.values(write.key, since, write.ended)
-            if write.value not in values:
-                self.found.append(f"{write}, but for {write.ended - since:.1f} s Okta had {values}")
+
+            def knew(part: Key, write: Write = write) -> float:
+                latest = write.started - self.course.margin
+                known = [at for at, ended in asked.get(_about(part), ()) if ended < latest]
+                return max(
+                    [0.0, last.get(write.key, 0.0), *known, *([latest] if write.value is None else [])]
+                )
+
+            if not self.org.timeline.explains(write, knew):
+                since = knew(write.key)
+                had = self.org.timeline.values(write.key, since, write.ended)
+                self.found.append(f"{write}; for {write.ended - since:.1f} s Okta had said {had}")
             last[write.key] = write.started
         self.found += [line for line in self.said() if "crashed" in line or "could not be run" in line]
 
@@ -282,6 +283,8 @@ class Soak:
             match request["path"].partition("?")[0].split("/")[3:]:
                 case ["apps", _, "users", person] if request["status"] in (200, 404):
                     found.setdefault(("person", person), []).append((request["started"], request["ended"]))
+                case ["users", person, "groups"] if request["status"] == 200:
+                    found.setdefault(("member", person), []).append((request["started"], request["ended"]))
                 case ["groups", group] if request["status"] in (200, 404):
                     found.setdefault(("group", group), []).append((request["started"], request["ended"]))
         return found
@@ -309,8 +312,8 @@ class Soak:
         return "\n".join(lines) + "\n"
 
 
-def _about(key: Key) -> Key:
-    return ("group", key[1]) if key[0] == "group" else ("person", key[-1])
+def _about(part: Key) -> Key:
+    return (part[0] if part[0] in ("group", "member") else "person", part[-1])
 
 
 def _counts(counted: dict[str, int] | Counter[str]) -> str:

@@ -508,18 +508,7 @@ class Together(RuleBasedStateMachine):
 @pytest.mark.timeout(0 if EXAMPLES else 180)
 @pytest.mark.parametrize(
     ("machine", "examples", "steps"),
-    [
-        pytest.param(
-            Together,
-            12,
-            4,
-            id="together",
-            marks=pytest.mark.xfail(
-                strict=False, reason="a page that is older than what a delta stored wins"
-            ),
-        ),
-        pytest.param(Chaos, 15, 5, id="one by one"),
-    ],
+    [pytest.param(Together, 12, 4, id="together"), pytest.param(Chaos, 15, 5, id="one by one")],
 )
 def test_whatever_happens_nobody_is_harmed_and_in_the_end_all_is_well(
     machine: type[RuleBasedStateMachine], examples: int, steps: int

@@ -14,7 +14,7 @@ All ids are Okta's. Moments are numbers of any one clock.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -44,8 +44,8 @@ class Scope:
                 return {group.id for group in world.groups.values() if group.name.startswith(PREFIX)}
 
 
-def wanted(world: OktaWorld, scope: Scope | None = None) -> Facts:
-    """Everything that Okta wants now."""
+def parts(world: OktaWorld, scope: Scope | None = None) -> Facts:
+    """What Okta says now, in the pieces in which it is read: who is in a group, whether or not anybody wants that."""
     scope = scope or Scope()
     with world.lock:
         facts: dict[Key, Any] = {("active", person): True for person in wishes(world).people}
@@ -57,10 +57,20 @@ def wanted(world: OktaWorld, scope: Scope | None = None) -> Facts:
             )
         for group in scope.groups(world):
             facts["group", group] = world.groups[group].name if scope.renames else True
-            for member in world.groups[group].members:
-                if ("active", member) in facts:
-                    facts["member", group, member] = True
+        for group in world.groups:
+            facts |= {("member", group, member): True for member in world.groups[group].members}
     return facts
+
+
+def wanted(world: OktaWorld, scope: Scope | None = None) -> Facts:
+    """Everything that Okta wants at the target now."""
+    facts = parts(world, scope)
+    return {key: value for key, value in facts.items() if all(part in facts for part in _parts_of(key))}
+
+
+def _parts_of(key: Key) -> tuple[Key, ...]:
+    """A membership takes a group that is pushed, somebody in it, and that they are active."""
+    return (key, ("group", key[1]), ("active", key[2])) if key[0] == "member" else (key,)
 
 
 def held(found: Holdings, scope: Scope | None = None) -> Facts:
@@ -132,3 +142,14 @@ class Timeline:
         return [
             value for (began, _, value), (_, over, _) in pairwise(spans) if began <= end and over >= start
         ]
+
+    def explains(self, write: Write, since: Callable[[Key], float]) -> bool:
+        """Whether somebody who knew each part of it `since` then at the least could believe that this was wanted. Parts
+        are read one after the other: they need not have been so at one moment.
+        """
+        seen = {key: self.values(key, since(key), write.ended) for key in _parts_of(write.key)}
+        if write.key[0] != "member":
+            return write.value in seen[write.key]
+        if write.value is None:
+            return any(None in values for values in seen.values())
+        return all(any(value is not None for value in values) for values in seen.values())
