@@ -250,8 +250,9 @@ class Store(History, Protocol):
         ...
 
     def prune(self, keep: timedelta) -> int:
-        """Lets rows of the trail older than `keep` go, runs of which no row is left, and holds that expired before;
-        returns how many rows.
+        """Lets rows of the trail older than `keep` go, runs of which no row is left, holds that expired before, and
+        people who left before, have no account, are in no list of members, and of whom no row tells. Returns how many
+        rows of the trail went.
 
         Only a settled beginning of the trail goes, never the last 24 hours, and a checkpoint row carries the chain
         on. Raises PermanentError, and prunes nothing, when one of these rows was tampered with.

@@ -1,4 +1,4 @@
-"""Lets the oldest rows of the audit trail go, behind a checkpoint row that carries the chain on.
+"""Lets the oldest rows of the audit trail go, behind a checkpoint row that carries the chain on, and what is as old.
 
 Only whole settled beginnings go: an intent never without its outcome, an approval not before whatever it approved,
 and nothing of the last 24 hours, which the safety limits count.
@@ -39,12 +39,26 @@ DELETE FROM runs WHERE started < ?
     AND NOT EXISTS (SELECT 1 FROM journal WHERE journal.run_id = runs.run_id)
 """
 
+# Nothing at the target is theirs, no list names them, nothing about them is open or still told by the trail.
+_FORGOTTEN_PEOPLE = """
+DELETE FROM users
+WHERE standing = 'absent' AND standing <> 'active' AND scim_id IS NULL AND left_at < ?1
+    AND NOT EXISTS (SELECT 1 FROM members m WHERE m.user_id = users.okta_id)
+    AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.okta_id = users.okta_id AND j.entry = 'outcome')
+    AND okta_id NOT IN (SELECT j.okta_id FROM open_intents o JOIN journal j USING (sequence))
+    AND okta_id NOT IN (SELECT f.okta_id FROM failures f)
+    AND okta_id NOT IN (SELECT c.okta_id FROM holds h JOIN hold_changes c ON c.hold_id = h.id
+        WHERE h.state = 'open' AND h.expires_at > ?2 AND c.state = 'held')
+    AND 'user:' || okta_id NOT IN (SELECT d.object_key FROM decisions d)
+"""
+
 
 def prune(conn: sqlite3.Connection, now: datetime, keep: timedelta) -> int:
     """Inside the caller's transaction; returns how many rows of the trail went.
 
-    Runs that began before and have no row left go too, and holds that expired before. Raises PermanentError, and prunes
-    nothing, when a row that would go is not what was written: pruning must not wash away the traces.
+    Runs that began before and have no row left go too, holds that expired before, and who left before and is nowhere
+    managed any more. Raises PermanentError, and prunes nothing, when a row that would go is not what was written:
+    pruning must not wash away the traces.
     """
     try:
         cutoff = now - max(keep, COUNTED_BY_LIMITS)
@@ -55,6 +69,7 @@ def prune(conn: sqlite3.Connection, now: datetime, keep: timedelta) -> int:
     gone = _cut(conn, below, now) if below is not None else 0
     conn.execute(_OLD_RUNS, (moment(cutoff),))
     holds.prune(conn, cutoff)
+    conn.execute(_FORGOTTEN_PEOPLE, (moment(cutoff), moment(now)))
     return gone
 
 
