@@ -52,6 +52,9 @@ class PushedUser:
     scim_id: str
     attributes: Attributes
     active: bool
+    invited: bool = False
+    """Made by us and never seen active since: the target may be waiting for the person to accept an invitation, so that
+    an inactive account says nothing about what was written."""
 
 
 @dataclass(frozen=True, slots=True)

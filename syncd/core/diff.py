@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from syncd.core.change import Change, ChangeKind, Json, Removal
+from syncd.core.comparison import NO_HABITS, ServerHabits, unlike
 from syncd.core.evidence import AskedByOperator, Evidence, SaidByOkta
 from syncd.core.flavors import deactivation_note, group_name_problem
 from syncd.core.match import MatchedUser
@@ -240,10 +241,14 @@ def create_user(wanted: WantedUser, policy: Policy) -> Decision:
     return Decision([change])
 
 
-def adopt_user(wanted: WantedUser, match: MatchedUser, policy: Policy) -> Decision:
-    """Takes an existing account under management; `before` and `after` are what a write must mend (maybe nothing)."""
+def adopt_user(
+    wanted: WantedUser, match: MatchedUser, policy: Policy, habits: ServerHabits = NO_HABITS
+) -> Decision:
+    """Takes an existing account under management; `before` and `after` are what a write must mend (maybe nothing): all
+    that is not known to be there.
+    """
     remote = match.remote
-    before, after = differing(remote.attributes, wanted.attributes)
+    before, after = unlike(wanted.attributes, remote.attributes, habits)
     if not policy.update_users:
         before, after = {}, {}
     if remote.external_id != wanted.okta_id:

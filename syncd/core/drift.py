@@ -8,7 +8,7 @@ found                            remembered or wanted       item
 not there                        active                     missing_user
 active                           inactive, not assigned     wrongly_active_user
 inactive                         active                     wrongly_inactive_user
-other values                     its values                 changed_user
+other values                     its values                 changed_user (compared by core.comparison)
 nobody that Okta or we know      -                          unmanaged_user, unmanaged_group: reported, never touched
 not there, other name            linked                     missing_group, renamed_group
 in the group, not in the group   not a member, a member     extra_member, missing_member
@@ -23,7 +23,7 @@ from enum import StrEnum
 from typing import Any
 
 from syncd.core.change import Json
-from syncd.core.diff import differing
+from syncd.core.comparison import NO_HABITS, ServerHabits, Verdict, compare, explained, in_words
 from syncd.model import (
     Attributes,
     GroupState,
@@ -111,10 +111,13 @@ def summary_of(items: Iterable[DriftItem]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What this server shows of users at all: paths that no user of a complete listing had are hidden, not removed."""
+    """What this server shows of users at all, and what it makes of their values: paths that no user of a complete
+    listing had are hidden, not removed.
+    """
 
     paths: Collection[str] = field(default_factory=frozenset)
     active: bool = True
+    habits: ServerHabits = NO_HABITS
 
 
 def wanted_active(wanted: WantedUser | None) -> bool:
@@ -150,14 +153,14 @@ def _judge_found(
     case: UserCase, name: str, pushed: PushedUser, remote: RemoteUser, shown: Shown
 ) -> DriftItem | None:
     wish = case.wanted
-    expected = {path: value for path, value in pushed.attributes.items() if path in shown.paths}
-    remembered, found = differing(expected, _of(remote, shown))
+    remembered, found, untold = _compared(pushed.attributes, remote, shown)
     wanted: dict[str, Json] = {path: wish.attributes.get(path) if wish else None for path in remembered}
-    if remote.active is not None and remote.active is not pushed.active:
+    awaited = pushed.invited and pushed.active  # shown inactive until the person accepts
+    if remote.active is not None and remote.active is not pushed.active and not awaited:
         remembered["active"], found["active"] = pushed.active, remote.active
         wanted["active"] = wanted_active(wish)
     if not found:
-        return None
+        return _untold(name, case.okta_id, untold)
     fields = {"wanted": wanted if wish else None, "remembered": remembered, "found": found}
     values = _values_repair(wish, found)
     if found.get("active") is True:
@@ -215,14 +218,13 @@ def judge_unlinked_user(case: UserCase, remote: RemoteUser | None, shown: Shown)
             reason=f"{wish.reason}, and still active at the target",
             repair="deactivate it",
         )
-    expected = {path: value for path, value in wish.attributes.items() if path in shown.paths}
-    wanted, found = differing(expected, _of(remote, shown))
+    wanted, found, untold = _compared(wish.attributes, remote, shown)
     kind, reason = DriftKind.CHANGED_USER, f"not as Okta has it: {', '.join(found)}"
     if remote.active is False:
         wanted["active"], found["active"] = True, False
         kind, reason = DriftKind.WRONGLY_INACTIVE_USER, f"{wish.reason}, and inactive at the target"
     if not found:
-        return None
+        return _untold(wish.user_name, case.okta_id, untold)
     return _user(
         kind,
         case,
@@ -236,8 +238,28 @@ def judge_unlinked_user(case: UserCase, remote: RemoteUser | None, shown: Shown)
     )
 
 
-def _of(remote: RemoteUser, shown: Shown) -> Attributes:
-    return {path: value for path, value in remote.attributes.items() if path in shown.paths}
+def _compared(
+    expected: Attributes, remote: RemoteUser, shown: Shown
+) -> tuple[dict[str, Json], dict[str, Json], list[str]]:
+    """What differs, as expected and as found, and in words what cannot be told."""
+    have: dict[str, Json] = {}
+    found: dict[str, Json] = {}
+    untold = []
+    for path in sorted({*expected, *remote.attributes} & set(shown.paths)):
+        written, there = expected.get(path), remote.attributes.get(path)
+        verdict = compare(written, there, shown.habits.of(path))
+        if verdict is Verdict.DIFFERENT:
+            have[path], found[path] = written, there
+        elif verdict is Verdict.CANNOT_TELL and there is None:
+            untold.append(f"{path} is not shown, and was not seen of anybody")
+        elif verdict is Verdict.CANNOT_TELL:
+            made = in_words(explained(written, there) or frozenset())
+            untold.append(f"{path} is shown {made}, and this server was not seen to make that of it")
+    return have, found, untold
+
+
+def _untold(name: str, okta_id: str, untold: Sequence[str]) -> DriftItem | None:
+    return unknown("user", name, f"{'; '.join(untold)}: cannot tell", okta_id=okta_id) if untold else None
 
 
 def _whole(wish: WantedUser | None) -> Side | None:
@@ -276,28 +298,19 @@ def unassigned_user(okta_id: str, remote: RemoteUser) -> DriftItem:
 
 
 def unmanaged_user(remote: RemoteUser) -> DriftItem:
-    found = {"userName": remote.user_name, "active": remote.active}
+    found: Side = {"userName": remote.user_name, "active": remote.active}
     reason = "an account that neither Okta nor syncd knows"
-    return DriftItem(
-        DriftKind.UNMANAGED_USER,
-        "user",
-        remote.user_name,
-        None,
-        remote.scim_id,
-        None,
-        None,
-        found,
-        reason,
-        "",
-    )
+    return _stranger(DriftKind.UNMANAGED_USER, "user", remote.user_name, remote.scim_id, found, reason)
 
 
 def unmanaged_group(remote: RemoteGroup) -> DriftItem:
-    found = {"displayName": remote.name}
     reason = "a group that no push rule and no link names"
-    return DriftItem(
-        DriftKind.UNMANAGED_GROUP, "group", remote.name, None, remote.scim_id, None, None, found, reason, ""
-    )
+    found = {"displayName": remote.name}
+    return _stranger(DriftKind.UNMANAGED_GROUP, "group", remote.name, remote.scim_id, found, reason)
+
+
+def _stranger(kind: DriftKind, what: str, name: str, scim_id: str, found: Side, reason: str) -> DriftItem:
+    return DriftItem(kind, what, name, None, scim_id, None, None, found, reason, "")
 
 
 def missing_group(wanted: WantedGroup | None, known: KnownGroup | None, okta_id: str) -> DriftItem:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from syncd.core.diff import differing
+from syncd.core.comparison import ServerHabits, Verdict, compare
 from syncd.core.explanation import Reply, Step
 from syncd.core.names import rivalry
 from syncd.engine.explaining import Look
@@ -123,15 +123,19 @@ def matched(found: Found) -> Step:
     )
 
 
-def as_left(found: Found) -> Step:
+def as_left(found: Found, habits: ServerHabits) -> Step:
     question = "As syncd left it?"
     pushed, remote = found.known.pushed if found.known else None, found.remote
     if pushed is None:
         return Step("as_left", question, "unknown", "syncd never wrote to it")
     if remote is None:
         return Step("as_left", question, "no" if found.gone else "unknown", "the target does not show it")
-    changed = _changed_at_target(pushed.attributes, remote)
-    if remote.active is not None and remote.active != pushed.active:
+    changed = _changed_at_target(pushed.attributes, remote, habits)
+    if (
+        remote.active is not None
+        and remote.active != pushed.active
+        and not (pushed.invited and pushed.active)
+    ):
         changed.append("active")
     if changed:
         return Step(
@@ -140,10 +144,13 @@ def as_left(found: Found) -> Step:
     return Step("as_left", question, "yes", "the target shows what was last written")
 
 
-def _changed_at_target(pushed: Mapping[str, Any], remote: RemoteUser) -> list[str]:
+def _changed_at_target(pushed: Mapping[str, Any], remote: RemoteUser, habits: ServerHabits) -> list[str]:
     """Only what the target shows at all can be compared."""
-    shown = {path: value for path, value in pushed.items() if path in remote.attributes}
-    return sorted(differing(shown, {path: remote.attributes[path] for path in shown})[0])
+    return sorted(
+        path
+        for path, value in pushed.items()
+        if compare(value, remote.attributes.get(path), habits.of(path)) is Verdict.DIFFERENT
+    )
 
 
 def in_groups(job: Job, rows: Sequence[Mapping[str, Any]]) -> list[Step]:

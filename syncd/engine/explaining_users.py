@@ -49,7 +49,7 @@ def explain_user(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdErr
         user_steps.mapped(found),
         user_steps.name_is_free(look, found),
         user_steps.matched(found),
-        user_steps.as_left(found),
+        user_steps.as_left(found, job.target.habits()),
         *shared_steps(look, kind="person"),
         *user_steps.in_groups(job, rows),
         next_step(look, changes, [row["group"] for row in waiting]),

@@ -70,7 +70,7 @@ class UserFinder:
                 return name_conflict(wanted, reason)
             case MatchedUser():
                 self._planning.stage.will_link_user(wanted.okta_id, match.remote.scim_id)
-                return adopt_user(wanted, match, policy)
+                return adopt_user(wanted, match, policy, self._target.habits())
 
     def put_off(self) -> Iterator[tuple[str, Decision]]:
         """Those whose name somebody else has: decided once it is known who leaves a name in this plan."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
+from syncd.core.comparison import Verdict, compare, unlike
 from syncd.core.match import MatchedUser, match_user
 from syncd.engine.job import Job
 from syncd.engine.vanishing import Vanishing
@@ -122,7 +123,16 @@ def _created_user(job: Job, change: Change) -> Sequence[Effect] | None:
     if not isinstance(match, MatchedUser) or match.remote.external_id != change.okta_id:
         return None  # perhaps made by somebody else: the next plan's matching decides, and says so
     remote = match.remote
-    pushed = PushedUser(remote.scim_id, {**attributes, **remote.attributes}, remote.active is not False)
+    habits, shown = job.target.habits(), remote.attributes
+    wrong = unlike(attributes, shown, habits)[0]
+    asleep = remote.active is False
+    # What was made and never answered was not seen active either: it may wait for the person.
+    pushed = PushedUser(
+        remote.scim_id,
+        {**attributes, **{path: shown[path] for path in wrong if path in shown}},
+        active=not asleep,
+        invited=asleep,
+    )
     return [UserPushed(change.okta_id, pushed)]
 
 
@@ -135,6 +145,10 @@ def _changed_user(asking: _Asking, change: Change, scim_id: str) -> Sequence[Eff
             return None
         asking.vanishing.user_is_gone(change.okta_id, change.name)
         return [UserForgotten(change.okta_id)]
+    habits = asking.job.target.habits()
+    was = known.pushed if known else None
+    if was is not None and was.invited and remote.active is not True and "active" in change.after:
+        return None  # an account that was never seen active shows nothing of that: it is sent again
     for path, value in change.after.items():
         if path == "active":
             if remote.active is not value:
@@ -144,11 +158,13 @@ def _changed_user(asking: _Asking, change: Change, scim_id: str) -> Sequence[Eff
                 return (
                     None  # or the server drops it: then adopting once more writes it in vain, and that is all
                 )
-        elif remote.attributes.get(path) != value:
+        elif compare(value, remote.attributes.get(path), habits.of(path)) is not Verdict.SAME:
             return None
     attributes = _attributes_after(known, change)
     active = bool(change.after.get("active", known.pushed.active if known and known.pushed else True))
-    return [UserPushed(change.okta_id, PushedUser(scim_id, attributes, active))]
+    invited = was is not None and was.invited and remote.active is not True
+    pushed = PushedUser(scim_id, attributes, active, invited)
+    return [UserPushed(change.okta_id, pushed)]
 
 
 def _attributes_after(known: KnownUser | None, change: Change) -> dict[str, Scalar]:

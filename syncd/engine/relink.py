@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
+from syncd.core.comparison import Verdict, compare
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import PlanHeader
 from syncd.engine import quarantine
@@ -153,11 +154,18 @@ def _forget(sides: Sides, run_id: str, found: Relinking) -> None:
 def _user_now(sides: Sides, stage: Stage, change: Change) -> Effect:
     shown = stage.remote_candidates(okta_id=change.okta_id, user_name=change.name)
     remote = next(each for each in shown if each.scim_id == change.scim_id)
+    known = sides.store.user(change.okta_id)
+    was = known.pushed if known else None
     active = remote.active
     if active is None:  # the server does not show it
-        known = sides.store.user(change.okta_id)
-        active = known.pushed.active if known and known.pushed else True
-    return UserPushed(change.okta_id, PushedUser(remote.scim_id, dict(remote.attributes), active))
+        active = was.active if was else True
+    habits, there = sides.target.habits(), remote.attributes
+    still = {
+        path: written
+        for path, written in (was.attributes if was else {}).items()
+        if compare(written, there.get(path), habits.of(path)) is Verdict.SAME
+    }
+    return UserPushed(change.okta_id, PushedUser(remote.scim_id, {**there, **still}, active))
 
 
 def _groups_to_store(sides: Sides, found: Relinking) -> Iterator[Change]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from syncd.core.change import Change, ChangeKind
 from syncd.core.drift import DriftItem, DriftKind
@@ -73,6 +73,8 @@ def drift_cycle(job: Job) -> DriftReport:
     except BaseException as error:
         job.store.finish_run(run_id, status="failed", summary={}, error=str(error) or type(error).__name__)
         raise
+    if accepted := list(_accepted(job, report)):
+        job.store.record_found(run_id, accepted, summary={"accepted": len(accepted)})
     status = "failed" if report.problems else "succeeded"
     message = "; ".join(problem.message for problem in report.problems) or None
     remember_drift(job, report, run_id, fixed=False)
@@ -102,7 +104,7 @@ def repair(
         if report is None:
             return
         _refuse_if_they_vanished(job, report)
-        effects = list(_effects(job, report.items))
+        effects = [*_effects(job, report.items), *_accepted(job, report)]
         if effects:
             job.store.record_found(run.run_id, effects, summary=report.summary)
         remember_drift(job, report, run.run_id, fixed=True)
@@ -155,11 +157,20 @@ def _effects(job: Job, items: Sequence[DriftItem]) -> Iterator[Effect]:
             yield MemberPushed(item.group_id, item.okta_id, present=item.found.get("member") is True)
 
 
+def _accepted(job: Job, report: DriftReport) -> Iterator[Effect]:
+    """Whoever was seen active is no longer merely invited: inactive again, they are drift."""
+    for okta_id in report.accepted:
+        known = job.store.user(okta_id)
+        if known is not None and known.pushed is not None:
+            yield UserPushed(okta_id, replace(known.pushed, invited=False))
+
+
 def _as_found(job: Job, okta_id: str, found: Mapping[str, object]) -> Iterator[Effect]:
     known = job.store.user(okta_id)
     if known is None or known.pushed is None:
         return
-    attributes = {**known.pushed.attributes, **{k: v for k, v in found.items() if k != "active"}}
+    was = known.pushed
+    attributes = {**was.attributes, **{k: v for k, v in found.items() if k != "active"}}
     kept = {k: v for k, v in attributes.items() if isinstance(v, str | int | float | bool)}
-    active = found.get("active", known.pushed.active) is True
-    yield UserPushed(okta_id, PushedUser(known.pushed.scim_id, kept, active))
+    active = found.get("active", was.active) is True
+    yield UserPushed(okta_id, PushedUser(was.scim_id, kept, active, was.invited and "active" not in found))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
+from syncd.core.comparison import Verdict, compare
 from syncd.core.counting import counted
 from syncd.core.plan import SavedPlan
 from syncd.engine.job import Job
@@ -67,7 +68,7 @@ def _target_unmoved(job: Job, changes: Sequence[Change]) -> None:
     groups: dict[str, RemoteGroup | None] = {}
     for change in changes:
         if change.object_key.startswith("user:") and change.scim_id is not None:
-            _check_user(change, shown.get(change.scim_id))
+            _check_user(job, change, shown.get(change.scim_id))
         elif change.kind in MEMBERSHIPS:
             _check_membership(job, change, groups)
         elif change.scim_id is not None:
@@ -89,17 +90,24 @@ def _users(job: Job, ids: set[str]) -> Mapping[str, RemoteUser]:
     return found
 
 
-def _check_user(change: Change, remote: RemoteUser | None) -> None:
+def _check_user(job: Job, change: Change, remote: RemoteUser | None) -> None:
+    """What may be what the plan saw has not moved, as far as anybody can tell."""
     if remote is None:
         raise _moved(change, "is gone at the target")
+    habits, known = job.target.habits(), job.store.user(change.okta_id)
+    invited = known is not None and known.pushed is not None and known.pushed.invited
     for path, value in change.before.items():
         if path == "active":
-            if remote.active is not None and remote.active is not value:
+            if (
+                remote.active is not None
+                and remote.active is not value
+                and not (invited and not remote.active)
+            ):
                 raise _moved(change, "was activated or deactivated at the target")
         elif path == "externalId":
             if remote.external_id != value:
                 raise _moved(change, "has another externalId at the target")
-        elif path in remote.attributes and remote.attributes[path] != value:
+        elif compare(value, remote.attributes.get(path), habits.of(path)) is Verdict.DIFFERENT:
             raise _moved(change, f"has another {path} at the target")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncd.core.change import GROUP_KINDS, Change, ChangeKind, Json
-from syncd.core.diff import differing
+from syncd.core.comparison import unlike
 from syncd.core.match import MatchedUser, match_user
 from syncd.core.names import look_alike_key
 from syncd.engine.job import Job
@@ -107,8 +107,9 @@ def _adopt_user(job: Job, unit: Unit) -> Outcome:
     change = unit.change
     scim_id = _known_id(change)
     wanted: Attributes = unit.users[change.okta_id].wanted.attributes
+    invites = job.target.habits().invites
     applied = (
-        job.target.update_user(scim_id, change.before, change.after, wanted)
+        job.target.update_user(scim_id, change.before, change.after, wanted, invited=invites)
         if change.after
         else Applied(scim_id)
     )
@@ -122,12 +123,15 @@ def _update_user(job: Job, unit: Unit) -> Outcome:
     known = unit.users[change.okta_id]
     whole = patched(known.pushed.attributes if known.pushed else {}, change.after)
     try:
-        applied = job.target.update_user(_known_id(change), _as_it_is(known, change), change.after, whole)
+        applied = job.target.update_user(
+            _known_id(change), _as_it_is(known, change), change.after, whole, invited=_is_invited(known)
+        )
     except NotFound:
         unit.vanishing.user_is_gone(change.okta_id, change.name)
         return _found_again(job, known, change)
     active = known.pushed.active if known.pushed else True
-    return _user_now(change, applied, whole, active=bool(change.after.get("active", active)))
+    active = bool(change.after.get("active", active))
+    return _user_now(change, applied, whole, active=active, invited=_is_invited(known))
 
 
 def _as_it_is(known: KnownUser, change: Change) -> Mapping[str, Json]:
@@ -187,7 +191,8 @@ def _namesakes(job: Job, wanted: WantedUser) -> Sequence[RemoteUser]:
 def _moved(job: Job, wanted: WantedUser, change: Change, remote: RemoteUser) -> Outcome:
     """Our own account under another id, brought up to date."""
     updates = job.settings.provisioning.update_users
-    before, after = differing(remote.attributes, wanted.attributes) if updates else ({}, {})
+    habits = job.target.habits()
+    before, after = unlike(wanted.attributes, remote.attributes, habits) if updates else ({}, {})
     if remote.active is None and change.after.get("active") is True:
         after["active"] = True  # a return, and the server does not show whether it is needed
     applied = (
@@ -217,11 +222,16 @@ def _gone(change: Change, what: str) -> Outcome:
 
 def _deactivate_user(job: Job, unit: Unit) -> Outcome:
     change = unit.change
-    applied = job.target.deactivate_user(_known_id(change))
+    pushed = unit.users[change.okta_id].pushed
+    invited = _is_invited(unit.users[change.okta_id])
+    applied = job.target.deactivate_user(_known_id(change), invited=invited)
     if applied.scim_id is None and applied.note.endswith("already gone"):
         unit.vanishing.user_is_gone(change.okta_id, change.name)
-    pushed = unit.users[change.okta_id].pushed
-    return _user_now(change, applied, pushed.attributes if pushed else {}, active=False)
+    return _user_now(change, applied, pushed.attributes if pushed else {}, active=False, invited=invited)
+
+
+def _is_invited(known: KnownUser) -> bool:
+    return known.pushed is not None and known.pushed.invited
 
 
 def _create_group(job: Job, unit: Unit) -> Outcome:
@@ -335,12 +345,20 @@ def _known_id(change: Change) -> str:
 
 
 def _user_now(
-    change: Change, applied: Applied, attributes: Attributes, *, active: bool, note: str = ""
+    change: Change,
+    applied: Applied,
+    attributes: Attributes,
+    *,
+    active: bool,
+    invited: bool = False,
+    note: str = "",
 ) -> Outcome:
+    """`invited`: what was known of the account before this write."""
     note = "; ".join(part for part in (note, applied.note) if part)
     if applied.scim_id is None:
         return Outcome(change, [UserForgotten(change.okta_id)], applied.status, note)
-    pushed = PushedUser(applied.scim_id, dict(attributes), active)
+    never_seen_active = (invited or (active and applied.active is False)) and applied.active is not True
+    pushed = PushedUser(applied.scim_id, dict(attributes), active, never_seen_active)
     return Outcome(change, [UserPushed(change.okta_id, pushed)], applied.status, note)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from syncd.core.change import Json
+from syncd.core.comparison import ServerHabits
 from syncd.model import Attributes, RemoteGroup, RemoteUser
 
 T_co = TypeVar("T_co", covariant=True)  # pages are only read
@@ -32,6 +33,8 @@ class Applied:
     note: str = ""
     verified: bool = True
     """False: the server cannot show what was written (e.g. it never lists members)."""
+    active: bool | None = None
+    """Of a user: as the target showed it afterwards, None where it did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +107,19 @@ class Target(Protocol):
         before: Mapping[str, Json],
         after: Mapping[str, Json],
         whole: Mapping[str, Json] | None = None,
+        *,
+        invited: bool = False,
     ) -> Applied:
         """Changes exactly the attributes in `after` (None: removes it; `active` and `externalId` allowed).
+        `invited`: the account was made by us and never seen active, so that what it shows as active proves nothing.
 
         `whole`: all mapped attributes as they shall be afterwards, so that sub-objects go out whole without a read.
         """
         ...
 
-    def deactivate_user(self, scim_id: str) -> Applied: ...
+    def deactivate_user(self, scim_id: str, *, invited: bool = False) -> Applied:
+        """`invited` as in `update_user`: it is sent although the account is shown inactive."""
+        ...
 
     def create_group(self, okta_id: str, name: str, *, against: Against = nothing) -> Applied:
         """As `create_user`. The name is asked for first: AlreadyExists when a group has it."""
@@ -141,6 +149,10 @@ class Target(Protocol):
 
     def requests(self) -> Mapping[str, int]:
         """Requests so far by "METHOD status" ("PATCH 200", "POST timeout")."""
+        ...
+
+    def habits(self) -> ServerHabits:
+        """What this server was seen to make of values, and which of them it shows (core.comparison)."""
         ...
 
     def learned(self) -> Mapping[str, str]:

@@ -72,9 +72,12 @@ class Service:
         if self.knobs.etag and asked is not None and asked not in ("*", etag(version)):
             raise ScimError(412, f"The resource is at version {etag(version)}")
 
-    def user_json(self, user: ScimUser) -> Json:
-        """A User resource."""
-        record: Json = {"schemas": [USER_SCHEMA], "id": user.id, **user.attributes, "active": user.active}
+    def user_json(self, user: ScimUser, *, listed: bool = False) -> Json:
+        """A User resource, as a list shows it if `listed`."""
+        active = user.active and user.accepted
+        record: Json = {"schemas": [USER_SCHEMA], "id": user.id, **user.attributes, "active": active}
+        if not self.knobs.names_shown or not (listed or self.knobs.names_by_id):
+            record.pop("name", None)
         record["groups"] = [
             {"value": group.id, "display": group.name, "type": "direct"}
             for group in self.world.groups_of(user.id)

@@ -20,6 +20,11 @@ class SplitKnobs:
     `patch_204` answers PATCH without a body; `delete_status` is 204, 200 or 405.
     Users: `case_sensitive` is about userName; off, `case_folding` says how it is compared (Python servers fold,
     where straße is strasse; PostgreSQL's `lower` does not); `put_without_active_enables`; `put_without_active_drops`.
+    Values: `lowercase_names` (userName and e-mails) and `lowercase_values` (every text), `trim`, `nfc` (Unicode NFC),
+    `numbers_as_text`, `untyped_email` (`type` is dropped): what is stored is made so.
+    `names_by_id` off shows `name` in lists only; `names_shown` off shows it nowhere.
+    `inactive_until_accepted`: an account that a client makes is shown inactive, whatever is written, until
+    `accept_invitation`.
     Finding: `filter_mode`; `filter_regex` treats `eq` as a pattern; `max_count` caps pages;
     `ignore_paging` always answers the first page; `total_is_page_length`; `total_cap`; `cursor_paging`
     (RFC 9865) answers `cursor`.
@@ -46,6 +51,15 @@ class SplitKnobs:
     delete_status: int = 204
     case_sensitive: bool = True
     case_folding: CaseFolding = "casefold"
+    lowercase_names: bool = False
+    lowercase_values: bool = False
+    trim: bool = False
+    nfc: bool = False
+    numbers_as_text: bool = False
+    untyped_email: bool = False
+    names_by_id: bool = True
+    names_shown: bool = True
+    inactive_until_accepted: bool = False
     put_without_active_enables: bool = False
     put_without_active_drops: bool = False
     filter_mode: FilterMode = "works"

@@ -6,6 +6,7 @@ from syncd.simulators.exchange import Reply
 from syncd.simulators.scim_patch import patch_attributes
 from syncd.simulators.scim_wire import ScimError, Service, deleted, operations_of, patched
 from syncd.simulators.split_find import Index, found
+from syncd.simulators.split_habits import kept
 from syncd.simulators.split_rules import keep_an_administrator
 from syncd.simulators.split_world import Json, ScimUser
 
@@ -27,7 +28,7 @@ def users(service: Service) -> Reply:
     chosen = found(
         service, list(world.users), indexes, lambda identity: service.user_json(world.users[identity])
     )
-    return service.many(chosen, lambda identity: service.user_json(world.users[identity]))
+    return service.many(chosen, lambda identity: service.user_json(world.users[identity], listed=True))
 
 
 def user(service: Service, identity: str) -> Reply:
@@ -54,6 +55,7 @@ def _create(service: Service) -> Reply:
     attributes, active = _split_body(service, service.body())
     _check_unique(service, attributes["userName"], None)
     created = service.world.insert_user(attributes, active=active is not False, managed=True)
+    created.accepted = not service.knobs.inactive_until_accepted
     return service.one(service.user_json(created), status=201)
 
 
@@ -106,7 +108,7 @@ def _split_body(service: Service, body: Json) -> tuple[Json, bool | None]:
             raise ScimError(400, f"{attribute} has the wrong type", "invalidValue")
     if not service.knobs.keep_user_external_id:
         attributes.pop("externalId", None)
-    return attributes, active
+    return kept(attributes, service.knobs), active
 
 
 def _called(service: Service, name: str) -> list[str]:

@@ -26,6 +26,8 @@ class ScimUser:
     created: str
     modified: str
     version: int = 1
+    accepted: bool = True
+    """Whether the invitation was accepted, where there are invitations."""
 
     @property
     def user_name(self) -> str:
@@ -90,7 +92,7 @@ class SplitWorld:
 
     ACTS = frozenset({
         "create_local_user", "create_local_group", "edit_user", "set_active", "delete_user",
-        "rename_group", "delete_group", "add_member", "remove_member",
+        "accept_invitation", "rename_group", "delete_group", "add_member", "remove_member",
         "disable_scim", "enable_scim", "regenerate_token", "expire_token",
     })  # fmt: skip
 
@@ -267,6 +269,11 @@ class SplitWorld:
         """Activates or deactivates a user behind the client's back."""
         entity = self.user(user)
         self.replace_user(entity, entity.attributes, active=active)
+
+    @locked
+    def accept_invitation(self, user: str) -> None:
+        """The person signs in for the first time: from now on `active` is what was written."""
+        self.user(user).accepted = True
 
     @locked
     def delete_user(self, user: str) -> None:

@@ -124,12 +124,13 @@ def _push_user(conn: sqlite3.Connection, effect: UserPushed) -> None:
         if scim_id is not None and (other == okta_id) != (scim_id == pushed.scim_id):
             forget_user(conn, other)
     conn.execute(
-        "UPDATE users SET scim_id = ?, pushed_attributes = ?, pushed_active = ?, pushed_folded_name = ?"
+        "UPDATE users SET scim_id = ?, pushed_attributes = ?, pushed_active = ?, invited = ?, pushed_folded_name = ?"
         " WHERE okta_id = ?",
         (
             pushed.scim_id,
             canonical(dict(pushed.attributes)),
             int(pushed.active),
+            int(pushed.invited),
             pushed_name(pushed.attributes),
             okta_id,
         ),
@@ -138,7 +139,7 @@ def _push_user(conn: sqlite3.Connection, effect: UserPushed) -> None:
 
 def forget_user(conn: sqlite3.Connection, okta_id: str) -> None:
     conn.execute(
-        "UPDATE users SET scim_id = NULL, pushed_attributes = NULL, pushed_active = NULL,"
+        "UPDATE users SET scim_id = NULL, pushed_attributes = NULL, pushed_active = NULL, invited = 0,"
         " pushed_folded_name = NULL WHERE okta_id = ?",
         (okta_id,),
     )

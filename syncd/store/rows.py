@@ -41,6 +41,7 @@ KNOWN_USER_COLUMNS = (
     "pushed_active",
     "released",
     "left_at",
+    "invited",
 )
 KNOWN_GROUP_COLUMNS = (
     "okta_id",
@@ -108,11 +109,13 @@ def wanted_user(okta_id: str, standing: str, wish: str, attributes: str, digest:
 
 def known_user(row: Row) -> KnownUser:
     """From `KNOWN_USER_COLUMNS`."""
-    okta_id, standing, wish, attributes, digest, scim_id, pushed, active, released, left_at = row
+    okta_id, standing, wish, attributes, digest, scim_id, pushed, active, released, left_at, invited = row
     return KnownUser(
         okta_id=okta_id,
         wanted=wanted_user(okta_id, standing, wish, attributes, digest),
-        pushed=None if scim_id is None else PushedUser(scim_id, json.loads(pushed), bool(active)),
+        pushed=None
+        if scim_id is None
+        else PushedUser(scim_id, json.loads(pushed), bool(active), bool(invited)),
         released=bool(released),
         left_at=_maybe_moment(left_at),
     )

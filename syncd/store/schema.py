@@ -251,6 +251,12 @@ def m004_when_it_was_learned(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()  # type: ignore[untyped-decorator]
+def m005_invited(db: Database) -> None:
+    """Accounts that were never seen active."""
+    db.execute("ALTER TABLE users ADD COLUMN invited INTEGER NOT NULL DEFAULT 0")
+
+
 def _statements(script: str) -> list[str]:
     """One statement each: `executescript` would commit the migration's transaction."""
     found, pending = [], ""

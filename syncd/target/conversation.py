@@ -13,8 +13,9 @@ from syncd.errors import NotFound, PermanentError, SyncdError, TemporaryError, c
 from syncd.model import RemoteGroup, RemoteUser
 from syncd.target.answers import ScimAnswer, error_for
 from syncd.target.flavors import is_reserved
+from syncd.target.knowledge import Learned
 from syncd.target.scim_http import ScimHttp
-from syncd.target.scim_wire import group_from, user_from
+from syncd.target.scim_wire import group_from, untyped_lists, user_from
 
 Flavor = Literal["split", "harness", "scim"]
 UpdateMethod = Literal["auto", "patch", "put"]
@@ -29,32 +30,6 @@ HIDDEN = "hidden:members"
 """Learned: members were added with success, and no group shows any. Or the server ignores it: that cannot be told."""
 CUT = "cut:members"
 """Learned: lists of so many members are not whole."""
-
-
-class Learned:
-    """Capabilities found out by watching answers, as plain text so that they survive the run."""
-
-    def __init__(self, known: Mapping[str, str]) -> None:
-        self._known = dict(known)
-        self._lock = threading.Lock()
-
-    def __getitem__(self, key: str) -> str:
-        """Empty text when nothing is known."""
-        return self._known.get(key, "")
-
-    def set(self, key: str, value: str) -> None:
-        if self._known.get(key) != value:
-            with self._lock:
-                self._known[key] = value
-
-    def drop(self, key: str) -> None:
-        if key in self._known:
-            with self._lock:
-                self._known.pop(key, None)
-
-    def all(self) -> Mapping[str, str]:
-        with self._lock:
-            return dict(self._known)
 
 
 class Locks:
@@ -90,11 +65,27 @@ class Conversation:
     """Set: groups were looked at to find out whether this server shows members."""
 
     def user_of(self, resource: object) -> RemoteUser | None:
-        """A user as shown; None when it cannot be read."""
+        """A user as shown, in a list or alone; None when it cannot be read."""
         user = user_from(resource, self.paths)
-        if user is not None and user.external_id is not None:
+        if user is None:
+            return None
+        if user.external_id is not None:
             self.learned.drop("hidden:externalId")
             self.learned.set("shown:externalId", "yes")
+        for path, value in user.attributes.items():
+            self.learned.looked(path, value)
+        if isinstance(resource, Mapping):
+            for name in untyped_lists(resource, self.paths):
+                self.learned.set(f"untyped:{name}", "yes")
+        return user
+
+    def user_alone(self, resource: object) -> RemoteUser | None:
+        """A user as shown by id or by the answer to a write: which attributes are ever shown so is remembered. (Harness
+        shows names in its lists only.)
+        """
+        user = self.user_of(resource)
+        for path in user.attributes if user is not None else ():
+            self.learned.set(f"shown:{path}", "yes")
         return user
 
     def group_of(self, resource: object) -> RemoteGroup | None:
@@ -118,7 +109,7 @@ class Conversation:
             answer = self.http.send("GET", [kind, scim_id])
             if not answer.ok:
                 raise error_for(answer, what)
-            shown = user_from(answer.body, ()) if kind == USERS else group_from(answer.body)
+            shown = self.user_alone(answer.body) if kind == USERS else group_from(answer.body)
             if shown is not None and shown.scim_id == scim_id:
                 return answer
         message = f"{what}: Split answers {answer.status} with something else"

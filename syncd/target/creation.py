@@ -14,15 +14,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from syncd.core.change import Json
 from syncd.core.creation import CREATED, Believed, Create, Disbelief, judge
 from syncd.core.names import look_alike_key
 from syncd.errors import AlreadyExists, Disbelieved, PermanentError, TemporaryError
-from syncd.model import Attributes, RemoteGroup, RemoteUser, Scalar
+from syncd.model import Attributes, RemoteGroup, RemoteUser
 from syncd.ports.target import Against, Applied
 from syncd.target.answers import ScimAnswer, Unanswered, error_for
 from syncd.target.conversation import GROUPS, USERS, Conversation
-from syncd.target.scim_wire import group_body, same, user_body
+from syncd.target.mending import Mending
+from syncd.target.scim_wire import group_body, user_body
 from syncd.target.search import Search
 from syncd.target.user_update import UserUpdate
 
@@ -79,7 +79,7 @@ class Creation:
     def __init__(self, talk: Conversation, search: Search, update: UserUpdate) -> None:
         self._talk = talk
         self._search = search
-        self._update = update
+        self._mending = Mending(talk, update)
 
     def user(self, okta_id: str, attributes: Attributes, against: Against) -> Applied:
         """See `ports.Target.create_user`."""
@@ -98,7 +98,10 @@ class Creation:
         )
         with self._talk.user_locks[look_alike_key(name)]:
             made = self._create(wish)
-        return self._mend(made, attributes)
+        if not isinstance(made.shown, RemoteUser):
+            raise TypeError("users are made as users")
+        applied = Applied(made.shown.scim_id, made.status, made.note)
+        return self._mending.mend(applied, made.shown, attributes, made=made.status == CREATED)
 
     def group(self, okta_id: str, name: str, against: Against) -> Applied:
         """See `ports.Target.create_group`."""
@@ -291,35 +294,6 @@ class Creation:
             if ours:
                 return ours[0], ()
         return None, hits
-
-    def _mend(self, made: _Made, attributes: Attributes) -> Applied:
-        """A created user that is shown inactive or with other values than asked is corrected once."""
-        shown = made.shown
-        scim_id, before = shown.scim_id, shown.attributes if isinstance(shown, RemoteUser) else {}
-        after: dict[str, Json] = {
-            text: value
-            for text, value in attributes.items()
-            if text in before and not _fits(text, before[text], value)
-        }
-        if isinstance(shown, RemoteUser) and shown.active is False:
-            after["active"] = True
-        if not after:
-            return Applied(scim_id, made.status, made.note)
-        note = f"corrected after the creation: {', '.join(sorted(after))}"
-        try:
-            mended = self._update.update(
-                scim_id, {text: before.get(text) for text in after}, after, attributes
-            )
-        except PermanentError as failure:
-            return Applied(scim_id, made.status, f"created, but {failure.message}", verified=False)
-        note = "; ".join(part for part in (made.note, note) if part)
-        return Applied(scim_id, made.status, note, verified=mended.verified)
-
-
-def _fits(text: str, shown: Scalar, asked: Scalar) -> bool:
-    if text == "userName" or text.startswith("emails["):
-        return str(shown).casefold() == str(asked).casefold()
-    return same(shown, asked)
 
 
 def _named(wish: _Wish[T], hit: T) -> str:

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from syncd.core.change import Json
 from syncd.model import Attributes, RemoteGroup, RemoteUser, Scalar
 
+E = TypeVar("E", bound=Mapping[str, Any])
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -94,8 +95,9 @@ def clear(resource: dict[str, Any], path: Path) -> None:
     name = _spelled(holder, path.name)
     if path.kind is not None:
         entries = [dict(entry) for entry in _entries(holder, path.name)]
+        meant = chosen(entries, path)
         for entry in entries:
-            if _is_kind(entry, path.kind):
+            if entry is meant or _is_kind(entry, path.kind):
                 entry.pop(path.sub or "value", None)
         holder[name] = [entry for entry in entries if set(entry) - {"type", "primary"}]
     elif path.sub is not None and isinstance(holder.get(name), dict):
@@ -113,12 +115,7 @@ def read(resource: Mapping[str, Any], path: Path) -> Scalar | None:
         return None
     found: Any = holder.get(_spelled(holder, path.name))
     if path.kind is not None:
-        entries = _entries(holder, path.name)
-        found = next((entry for entry in entries if _is_kind(entry, path.kind)), None)
-        if found is None:
-            # Some servers drop `type`: then the primary entry, or the first, is the one that was sent.
-            untyped = [entry for entry in entries if not entry.get("type")]
-            found = next((entry for entry in untyped if entry.get("primary")), next(iter(untyped), None))
+        found = chosen(_entries(holder, path.name), path)
     if path.sub is not None:
         found = found.get(_spelled(found, path.sub)) if isinstance(found, dict) else None
     if path.name == "active" and path.schema is None:
@@ -131,15 +128,6 @@ def as_bool(value: object) -> bool | None:
     if isinstance(value, bool):
         return value
     return _FALSE_TRUE.get(str(value).lower()) if isinstance(value, str | int) else None
-
-
-def same(shown: Scalar | None, asked: Json) -> bool:
-    """Whether a shown value is the asked one: servers turn numbers and booleans into text and trim."""
-    if shown is None or asked is None:
-        return shown is None and not sendable(asked)
-    if isinstance(asked, bool) or isinstance(shown, bool):
-        return as_bool(shown) == as_bool(asked)
-    return str(shown).strip() == str(asked).strip()
 
 
 def _spelled(holder: Mapping[str, Any], name: str) -> str:
@@ -166,13 +154,36 @@ def _is_kind(entry: Mapping[str, Any], kind: str) -> bool:
     return str(entry.get("type", "")).lower() == kind.lower()
 
 
+def chosen(entries: Sequence[E], path: Path) -> E | None:
+    """The entry that a path means: the one of its type; else one without a type that is the only entry or the primary
+    one. Some servers drop `type` (and people leave it out). An e-mail without a type is the work e-mail.
+    """
+    found = next((entry for entry in entries if _is_kind(entry, path.kind or "")), None)
+    if found is not None or (path.name == "emails" and (path.kind or "").lower() != "work"):
+        return found
+    untyped = [entry for entry in entries if not entry.get("type")]
+    primary = next((entry for entry in untyped if entry.get("primary")), None)
+    return primary if primary is not None else untyped[0] if len(entries) == len(untyped) == 1 else None
+
+
+def untyped_lists(resource: Mapping[str, Any], paths: Iterable[str]) -> Sequence[str]:
+    """Names of the lists where the entry that one of these paths means has no type."""
+    found: dict[str, None] = {}
+    for path in map(parse_path, paths):
+        if path.kind is not None and path.schema is None:
+            entry = chosen(_entries(resource, path.name), path)
+            if entry is not None and not entry.get("type"):
+                found[path.name] = None
+    return list(found)
+
+
 def _entry(holder: dict[str, Any], path: Path) -> dict[str, Any]:
     """The list entry of a path, made (and primary, if it is the first e-mail) when it is not there."""
     entries = [dict(entry) for entry in _entries(holder, path.name)]
     holder[_spelled(holder, path.name)] = entries
-    for entry in entries:
-        if _is_kind(entry, path.kind or ""):
-            return entry
+    meant = chosen(entries, path)
+    if meant is not None:
+        return meant
     made: dict[str, Any] = {"type": path.kind}
     if path.name == "emails" and not any(entry.get("primary") for entry in entries):
         made["primary"] = True

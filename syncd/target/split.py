@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from syncd.core.change import Json
+from syncd.core.comparison import GROUP_NAME, ServerHabits
 from syncd.errors import (
     AccessDenied,
     AlreadyExists,
@@ -24,10 +25,11 @@ from syncd.errors import (
 from syncd.model import Attributes, RemoteGroup, RemoteUser
 from syncd.ports.target import Against, Applied, MemberOutcome, RemoteListing, TargetProbe, nothing
 from syncd.target.answers import ScimAnswer, Unanswered, error_for
-from syncd.target.conversation import GROUPS, USERS, Conversation, Flavor, Learned, UpdateMethod
+from syncd.target.conversation import GROUPS, USERS, Conversation, Flavor, UpdateMethod
 from syncd.target.creation import Creation
 from syncd.target.flavors import refuse_name
 from syncd.target.groups import Groups, shows_members
+from syncd.target.knowledge import Learned
 from syncd.target.listing import Walk
 from syncd.target.members import Members
 from syncd.target.pacing import OnWait, Permit, RetryPolicy, http_date
@@ -172,16 +174,18 @@ class ScimTarget:
         before: Mapping[str, Json],
         after: Mapping[str, Json],
         whole: Mapping[str, Json] | None = None,
+        *,
+        invited: bool = False,
     ) -> Applied:
         """`whole`, all wanted attributes, saves the read that is else needed to send a sub-object whole."""
         if not after:
             return Applied(scim_id)
         with self._write(known=NotFound):
-            return self._update.update(scim_id, before, after, whole)
+            return self._update.update(scim_id, before, after, whole, invited=invited)
 
-    def deactivate_user(self, scim_id: str) -> Applied:
+    def deactivate_user(self, scim_id: str, *, invited: bool = False) -> Applied:
         with self._write(known=NotFound):
-            return self._update.deactivate(scim_id)
+            return self._update.deactivate(scim_id, invited=invited)
 
     def create_group(self, okta_id: str, name: str, *, against: Against = nothing) -> Applied:
         refuse_name(self._talk.flavor, name, "create the group")
@@ -252,6 +256,9 @@ class ScimTarget:
 
     def requests(self) -> Mapping[str, int]:
         return self._http.requests()
+
+    def habits(self) -> ServerHabits:
+        return self._talk.learned.server_habits((*self._talk.paths, GROUP_NAME))
 
     def learned(self) -> Mapping[str, str]:
         proven = self._http.proven_media_type

@@ -8,12 +8,22 @@ put        GET, change the mapped attributes, PUT (built by `scim_wire.replaceme
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from syncd.core.change import Json
-from syncd.target.scim_wire import assign, clear, parse_path, patch, read, sendable, set_values, without_empty
+from syncd.target.scim_wire import (
+    assign,
+    clear,
+    parse_path,
+    patch,
+    read,
+    sendable,
+    set_values,
+    untyped_lists,
+    without_empty,
+)
 
 Form = Literal["combined", "families", "paths", "put"]
 FORMS: tuple[Form, ...] = ("combined", "families", "paths", "put")
@@ -27,6 +37,8 @@ class Wish:
     before: Mapping[str, Json]
     after: Mapping[str, Json]
     whole: Mapping[str, Json] = field(default_factory=dict)
+    invited: bool = False
+    """The account was never seen active: what it shows as active says nothing about a write."""
 
     def siblings(self, family: str, mapped: Iterable[str]) -> Sequence[str]:
         """Mapped paths inside the same sub-object that this change does not name and the caller did not tell."""
@@ -59,9 +71,21 @@ def is_part(text: str) -> bool:
     return path.kind is None and (path.sub is not None or path.schema is not None)
 
 
-def needs_shown(form: Form, wish: Wish, todo: Mapping[str, Json], mapped: Sequence[str]) -> bool:
-    """Whether the user must be read first: to keep foreign list entries, or to send a sub-object whole."""
-    lists = any(is_list(text) and (form != "combined" or text not in wish.before) for text in todo)
+def needs_shown(
+    form: Form,
+    wish: Wish,
+    todo: Mapping[str, Json],
+    mapped: Sequence[str],
+    *,
+    is_untyped: Callable[[str], bool] = lambda _: False,
+) -> bool:
+    """Whether the user must be read first: to keep foreign list entries, or to send a sub-object whole. `is_untyped`:
+    whether entries of this list were seen without a type.
+    """
+    lists = any(
+        is_list(text) and (form != "combined" or text not in wish.before or is_untyped(parse_path(text).name))
+        for text in todo
+    )
     parts = any(
         is_part(text) and sendable(value) and wish.siblings(family_of(text), mapped)
         for text, value in todo.items()
@@ -72,10 +96,17 @@ def needs_shown(form: Form, wish: Wish, todo: Mapping[str, Json], mapped: Sequen
 def combined(wish: Wish, todo: Mapping[str, Json], shown: Mapping[str, Any], mapped: Sequence[str]) -> Any:
     """The one PATCH body for everything in `todo`."""
     plain = {text: value for text, value in todo.items() if not is_list(text) and sendable(value)}
+    whole = set(untyped_lists(shown, todo))  # an entry without a type has no path of its own
+    merged = _merged({text: value for text, value in todo.items() if parse_path(text).name in whole}, shown)
     operations: list[dict[str, Any]] = []
-    if plain:
-        operations.append({"op": "replace", "value": _whole(wish, plain, shown, mapped)})
-    operations += _entry_operations(wish, todo, shown)
+    value = _whole(wish, plain, shown, mapped) if plain else {}
+    value |= {name: entries for name, entries in merged.items() if entries}
+    if value:
+        operations.append({"op": "replace", "value": value})
+    operations += [{"op": "remove", "path": name} for name, entries in merged.items() if not entries]
+    operations += _entry_operations(
+        wish, {text: value for text, value in todo.items() if parse_path(text).name not in whole}, shown
+    )
     operations += [
         {"op": "remove", "path": parse_path(text).patch}
         for text, value in todo.items()

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from syncd.core.change import Json
+from syncd.core.comparison import Habit, Verdict, compare, explained, in_words, is_letter_case
 from syncd.errors import AlreadyExists, NotFound, PermanentError, SyncdError, TemporaryError
 from syncd.ports.target import Applied
 from syncd.target import user_forms
 from syncd.target.answers import FORM_REFUSED, ScimAnswer, Unanswered, error_for
 from syncd.target.conversation import USERS, Conversation
-from syncd.target.scim_wire import as_bool, identifier, parse_path, read, replacement, same, sendable
+from syncd.target.scim_wire import as_bool, identifier, parse_path, read, replacement, sendable
 from syncd.target.user_forms import FORMS, Form, Wish, family_of
 
 _VALUE_REFUSED = frozenset({"invalidValue", "mutability", "sensitive", "tooMany"})
@@ -33,13 +34,16 @@ class _VanishedError(NotFound):
 
 @dataclass(slots=True)
 class _Attempt:
-    """What one form achieved: paths by what the server showed afterwards (the value, nothing, something else), and
-    the first refusal. `astray`: PATCH was answered 404 although the user is there.
+    """What one form achieved: paths by what the server showed afterwards (the value, nothing, what may be the value,
+    something else), and the first refusal. `astray`: PATCH was answered 404 although the user is there. `active`: as
+    shown last.
     """
 
     applied: set[str] = field(default_factory=set)
     absent: set[str] = field(default_factory=set)
+    unsure: dict[str, Json] = field(default_factory=dict)
     denied: set[str] = field(default_factory=set)
+    active: bool | None = None
     refused: SyncdError | None = None
     status: int | None = None
     accepted: bool = False
@@ -54,7 +58,10 @@ class _Attempt:
         """Takes over what a later form achieved; a value that was shown once is not hidden."""
         self.applied |= later.applied
         self.denied = (self.denied | later.denied) - self.applied
-        self.absent = (self.absent | later.absent) - self.denied - self.applied
+        unsure = {**self.unsure, **later.unsure}
+        self.unsure = {text: unsure[text] for text in unsure.keys() - self.denied - self.applied}
+        self.absent = (self.absent | later.absent) - self.denied - self.unsure.keys() - self.applied
+        self.active = self.active if later.active is None else later.active
         self.refused = self.refused or later.refused
         self.status = later.status or self.status
         self.accepted = self.accepted or later.accepted
@@ -74,10 +81,10 @@ class UserUpdate:
         self._talk = talk
         self._learned = talk.learned
 
-    def deactivate(self, scim_id: str) -> Applied:
+    def deactivate(self, scim_id: str, *, invited: bool = False) -> Applied:
         """`active` false. `Applied.scim_id` is None when the target has removed the user (Harness does)."""
         try:
-            applied = self._change(Wish(scim_id, {"active": True}, {"active": False}))
+            applied = self._change(Wish(scim_id, {"active": True}, {"active": False}, invited=invited))
             if self._talk.flavor == "harness" or self._learned["deactivation"] == "removes":
                 self._read_back(scim_id)
         except _VanishedError as gone:
@@ -107,12 +114,14 @@ class UserUpdate:
         before: Mapping[str, Json],
         after: Mapping[str, Json],
         whole: Mapping[str, Json] | None = None,
+        *,
+        invited: bool = False,
     ) -> Applied:
         """See `ports.Target.update_user`. Raises PermanentError when no form makes the server take the values, and
         NotFound only when reading the user finds nobody either.
         """
         try:
-            return self._change(Wish(scim_id, before, after, whole or {}))
+            return self._change(Wish(scim_id, before, after, whole or {}, invited))
         except _VanishedError as gone:
             message = f"{gone.message}, just after it took a change"
             raise TemporaryError(message, status=gone.status) from gone
@@ -136,17 +145,20 @@ class UserUpdate:
             hidden |= known
             left = {text: value for text, value in left.items() if text not in attempt.applied | known}
             if not left:
-                return Applied(wish.scim_id, total.status, total.note, verified=not hidden)
+                return Applied(
+                    wish.scim_id, total.status, total.note, verified=not hidden, active=total.active
+                )
         return self._settle(wish, left, total)
 
     def _settle(self, wish: Wish, left: Mapping[str, Json], total: _Attempt) -> Applied:
-        """After the last form: what the server takes but never shows is accepted, everything else is an error."""
+        """After the last form: what the server takes but never shows of anybody is accepted, and what may be there for
+        all that can be told; everything else is an error.
+        """
         names = ", ".join(sorted(left))
-        if set(left) <= total.absent:
-            for text in left:
-                self._learned.set(f"hidden:{text}", "yes")
-            total.notes.append(f"the server does not show {names}")
-            return Applied(wish.scim_id, total.status, total.note, verified=False)
+        hidden = {text for text in total.absent if not self._learned[f"shown:{text}"]}
+        if set(left) <= hidden | total.unsure.keys():
+            self._take_as_it_is(left, total)
+            return Applied(wish.scim_id, total.status, total.note, verified=False, active=total.active)
         if total.refused is not None and not total.denied:
             raise total.refused
         raise PermanentError(
@@ -154,6 +166,23 @@ class UserUpdate:
             status=total.status,
             hint="take the attribute out of [attributes], or set it in Split so that it can be changed there",
         ) from total.refused
+
+    def _take_as_it_is(self, left: Mapping[str, Json], total: _Attempt) -> None:
+        """Remembers and notes why `left` was accepted without having been seen."""
+        absent = sorted(set(left) & total.absent)
+        for text in absent:
+            self._learned.set(f"hidden:{text}", "yes")
+        if absent:
+            total.notes.append(f"the server does not show {', '.join(absent)}")
+        for text in sorted(set(left) - set(absent)):
+            if text == "active":
+                total.notes.append("the account is shown inactive until its invitation is accepted")
+            elif ignores_case(text) and is_letter_case(left[text], total.unsure[text]):
+                self._learned.take(text, Habit.CASE)
+                total.notes.append(f"the server keeps {text} in other letter case")
+            else:
+                made = explained(left[text], total.unsure[text]) or frozenset()
+                total.notes.append(f"the server shows {text} {in_words(made)}, as it was before")
 
     def _forms(self) -> Sequence[Form]:
         method = self._talk.method
@@ -183,7 +212,8 @@ class UserUpdate:
         if form == "put":
             return self._put(wish, todo)
         shown: Mapping[str, Any] = {}
-        if user_forms.needs_shown(form, wish, todo, self._talk.paths):
+        untyped = self._is_untyped
+        if user_forms.needs_shown(form, wish, todo, self._talk.paths, is_untyped=untyped):
             shown = self._talk.fetch(USERS, wish.scim_id).resource
         bodies: list[tuple[Sequence[str], Any]] = []
         if form == "combined":
@@ -207,6 +237,9 @@ class UserUpdate:
             attempt.status = answer.status
             self._judge(form, wish, sent, answer, attempt)
         return attempt
+
+    def _is_untyped(self, name: str) -> bool:
+        return bool(self._learned[f"untyped:{name}"])
 
     def _patch(
         self, form: Form, wish: Wish, texts: Sequence[str], body: Any, attempt: _Attempt
@@ -287,41 +320,69 @@ class UserUpdate:
     ) -> None:
         """Sorts what was sent into applied, absent and neither, by the answer, or by reading the user again."""
         resource = answer.resource if identifier(answer.resource) == wish.scim_id else {}
-        unsure = [text for text in sent if not self._shows(resource, text, sent[text], attempt)]
-        if not unsure:
+        self._talk.user_alone(resource)
+        unseen = [text for text in sent if not self._shows(form, wish, resource, text, attempt)]
+        if not unseen:
             return
-        silent = not any(_shown(resource, text) for text in unsure)
+        silent = not any(_shown(resource, text) for text in unseen)
         if silent:
-            trusted = all(self._learned[f"trusted:{form}:{text}"] for text in unsure)
+            trusted = all(self._learned[f"trusted:{form}:{text}"] for text in unseen)
             if trusted and self._learned["silent:users"]:
-                attempt.applied.update(unsure)
+                attempt.applied.update(unseen)
                 return
-            if all(self._learned[f"hidden:{text}"] for text in unsure):
-                attempt.absent.update(unsure)
+            if all(self._learned[f"hidden:{text}"] for text in unseen):
+                attempt.absent.update(unseen)
                 return
         resource = self._read_back(wish.scim_id, answered=identifier(answer.resource))
-        for text in unsure:
-            if not self._shows(resource, text, sent[text], attempt):
+        attempt.unsure.clear()
+        for text in unseen:
+            if not self._shows(form, wish, resource, text, attempt) and text not in attempt.unsure:
                 (attempt.denied if _shown(resource, text) else attempt.absent).add(text)
-        if silent and attempt.applied.issuperset(unsure):
+        if silent and attempt.applied.issuperset(unseen):
             self._learned.set("silent:users", "yes")
 
-    def _shows(self, resource: Mapping[str, Any], text: str, asked: Json, attempt: _Attempt) -> bool:
-        """Whether the resource shows the asked value; then it is noted as applied."""
-        shown = read(resource, parse_path(text))
-        if sendable(asked):
-            fits = shown is not None and same(shown, asked)
-            if not fits and shown is not None and (text == "userName" or text.startswith("emails[")):
-                fits = str(shown).casefold() == str(asked).casefold()
-                if fits:
-                    attempt.notes.append(f"the server keeps {text} in other letter case")
+    def _shows(
+        self, form: Form, wish: Wish, resource: Mapping[str, Any], text: str, attempt: _Attempt
+    ) -> bool:
+        """Whether the resource shows the asked value; then it is noted as applied. Where it shows what may be it, a
+        form that is known to work for the attribute is believed.
+        """
+        asked, shown = wish.after[text], read(resource, parse_path(text))
+        if text == "active":
+            attempt.active = as_bool(shown) if shown is not None else attempt.active
+        if not sendable(asked):
+            fits, may_be = shown is None and _shown(resource, "userName"), False
+        elif text == "active" and wish.invited and shown is not None:
+            fits, may_be = shown is True and asked is True, shown is False
         else:
-            fits = shown is None and _shown(resource, "userName")
+            verdict = self._compared(wish, text, shown, attempt)
+            fits = verdict is Verdict.SAME
+            may_be = verdict is Verdict.CANNOT_TELL and shown is not None
+        if may_be and not fits:
+            fits = bool(self._learned[f"trusted:{form}:{text}"])
+            if not fits:
+                attempt.unsure[text] = shown
         if fits:
             attempt.applied.add(text)
             if self._learned[f"hidden:{text}"]:
                 self._learned.drop(f"hidden:{text}")
         return fits
+
+    def _compared(self, wish: Wish, text: str, shown: Json, attempt: _Attempt) -> Verdict:
+        asked = wish.after[text]
+        verdict = compare(asked, shown, self._learned.updated(text, wish.before.get(text), asked, shown))
+        if verdict is Verdict.SAME and (made := explained(asked, shown)):
+            attempt.notes.append(f"the server keeps {text} {in_words(made)}")
+        if verdict is Verdict.DIFFERENT and ignores_case(text) and is_letter_case(asked, shown):
+            return (
+                Verdict.CANNOT_TELL
+            )  # RFC 7643 section 4.1: caseExact is false, so this may be no change at all
+        return verdict
+
+
+def ignores_case(text: str) -> bool:
+    """What people are known by: a server may take a change of its letter case for no change (RFC 7643 section 4.1)."""
+    return text == "userName" or text.startswith("emails[")
 
 
 def _shown(resource: Mapping[str, Any], text: str) -> bool:
