@@ -7,6 +7,7 @@ ours, and nothing may speak against it:
 tied to another Okta object, seen before, another externalId, another name   somebody else's
 older than the create, and changed by it                                     somebody else's
 a group with members (none was sent)                                         somebody else's
+without the externalId that the server shows of others                       cannot be told
 made since the create was sent                                               new
 our externalId, nothing against it                                           ours
 201, the exact name, and a server that shows neither age nor externalId      new, as far as anybody can tell
@@ -75,14 +76,14 @@ def judge(create: Create, shown: RemoteUser | RemoteGroup, *, against: str | Non
     like = likeness(name, create.name) if name else Likeness.SAME
     if like is Likeness.DIFFERENT and not (ours and new):
         return Disbelief(f"{what} is called otherwise", stranger=True)
+    if not shown.external_id and create.shows_external_id:
+        return Disbelief(f"{what} has no externalId{made}, which the server shows of others", stranger=False)
     if new or (ours and (like is Likeness.SAME or (not older and like is Likeness.LETTER_CASE))):
         return Believed()
     if older:
         return Disbelief(f"{what} was there before{made}", stranger=False)
     if like is not Likeness.SAME:
         return Disbelief(f"{what} is not written the same, and nothing shows that it is new", stranger=False)
-    if create.shows_external_id:
-        return Disbelief(f"{what} has no externalId, which the server shows of others", stranger=False)
     if create.status != CREATED:
         return Disbelief(f"{what} is not said to be new (status {create.status})", stranger=False)
     return Believed()

@@ -42,6 +42,7 @@ from syncd.model import (
     KnownUser,
     PushedGroup,
     PushedUser,
+    RemoteUser,
     Standing,
     UserCase,
     WantedUser,
@@ -222,6 +223,13 @@ def _deactivation(
         evidence=evidence,
     )
     return Decision([change])
+
+
+def take_back(okta_id: str, remote: RemoteUser, name: str, policy: Policy, evidence: Evidence) -> Decision:
+    """Deactivates an account that a create of ours opened, though it was never linked."""
+    pushed = PushedUser(remote.scim_id, {"userName": remote.user_name}, active=True)
+    reason = "left the app; the account came into being by a create of ours that was never linked"
+    return _deactivation(okta_id, pushed, name, reason, policy, evidence)
 
 
 def create_user(wanted: WantedUser, policy: Policy) -> Decision:

@@ -7,7 +7,7 @@ failing object never stops the others, and a sick connection stops everything be
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ from syncd.engine.job import Job
 from syncd.engine.last_member import LastMembers
 from syncd.engine.quarantine import RELINK, RELINK_HINT
 from syncd.engine.recovery import settle
+from syncd.engine.ties import Ties
 from syncd.engine.vanishing import Vanishing
 from syncd.engine.writing import Outcome, Unit, execute, is_unanswered
 from syncd.errors import (
@@ -31,6 +32,7 @@ from syncd.errors import (
     TemporaryError,
     concerns_the_connection,
 )
+from syncd.model import RemoteUser
 from syncd.ports import Settled, Stage
 
 IN_FLIGHT_LASTS = 8.0
@@ -63,6 +65,8 @@ class Applying:
     vanished: int = 0
     """Known accounts that had another id, or none, and were found or made again."""
     vanishing: Vanishing = field(init=False)
+    seen: Callable[[str], RemoteUser | None] = field(init=False)
+    """Whom a listing of the target showed while planning, by SCIM id."""
     sequence: InOrder = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,6 +75,7 @@ class Applying:
 
     def run(self, stage: Stage) -> None:
         """Applies every change of the stage that is not held."""
+        self.seen = stage.remote_user
         counts = stage.change_counts()
         self.job.observer.phase("writing", sum(counts.values()))
         pool = ThreadPoolExecutor(self.job.settings.split.concurrency, "write")
@@ -207,14 +212,15 @@ class Applying:
                 sequences=list(islice(sequences, len(batch))),
                 users={okta_id: user for okta_id, user in known if user is not None},
                 vanishing=self.vanishing,
+                seen=self.seen,
                 group=store.group(group_id) if group_id else None,
             )
 
     def _settle(self, finished: Sequence[tuple[Unit, Future[Sequence[Outcome]]]]) -> None:
-        settled = []
+        settled, ties = [], Ties(self.job.store)
         for unit, future in finished:
             for sequence, outcome in zip(unit.sequences, future.result(), strict=True):
-                settled.append(self._tallied(sequence, outcome))
+                settled.append(self._tallied(sequence, ties.judged(outcome)))
         settle(self.job, settled)
 
     def _tallied(self, sequence: int, outcome: Outcome) -> Settled:

@@ -27,6 +27,7 @@ from syncd.engine.matching import GroupFinder, UserFinder, name_conflict
 from syncd.engine.planning import Planning, group_name
 from syncd.engine.reading import Reading
 from syncd.engine.selection import BY_ID_AT_MOST
+from syncd.engine.unproven import plan_left_behind
 from syncd.engine.witness import Departures, confirm_departures, confirm_removals, group_witness
 from syncd.model import (
     GroupCase,
@@ -43,6 +44,7 @@ def make_plan(job: Job, stage: Stage, reading: Reading, unsettled: AbstractSet[s
     failures = {failure.object_key: failure for failure in job.store.failures()}
     planning = Planning(job, stage, reading, _policy(job), failures, unsettled=unsettled)
     planning.skip(*reading.skipped)
+    planning.unproven = {(each.kind, each.okta_id): each for each in job.store.unproven()}
     settle_doubts(job, stage, reading)
     departures = confirm_departures(job, stage, reading)
     plan_users(planning, departures)
@@ -61,7 +63,10 @@ def _policy(job: Job) -> Policy:
 
 def plan_users(planning: Planning, departures: Departures) -> None:
     finder = UserFinder(planning)
+    doubted: dict[str, UserCase] = {}
     for case in planning.stage.user_cases():
+        if ("user", case.okta_id) in planning.unproven:
+            doubted[case.okta_id] = case
         evidence = departures.of(case.okta_id) if _departed(case) else None
         decision = decide_user(case, planning.policy, evidence)
         wanted = case.wanted
@@ -79,6 +84,7 @@ def plan_users(planning: Planning, departures: Departures) -> None:
         planning.add(decision, case.okta_id)
     for okta_id, decision in finder.put_off():
         planning.add(decision, okta_id)
+    plan_left_behind(planning, departures, doubted)
 
 
 def _departed(case: UserCase) -> bool:

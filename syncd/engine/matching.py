@@ -29,6 +29,7 @@ from syncd.core.match import (
 from syncd.core.order import NAME_RULES, group_name_freed, leaves, user_name_freed
 from syncd.engine.planning import Planning
 from syncd.engine.selection import BY_ID_AT_MOST
+from syncd.engine.unproven import blocking_group, blocking_user, with_doubted
 from syncd.errors import NotFound
 from syncd.model import (
     Asked,
@@ -56,6 +57,8 @@ class UserFinder:
     def decide(self, wanted: WantedUser, candidates: Sequence[RemoteUser] | None = None) -> Decision:
         """`candidates`: what was found before, for who was put off."""
         policy = self._planning.policy
+        if (blocked := blocking_user(self._planning, wanted)) is not None:
+            return name_conflict(wanted, blocked)
         match = self._match(wanted, candidates)
         if isinstance(match, NoMatch) and self._may_be_missed(wanted):
             self._list()
@@ -117,7 +120,10 @@ class UserFinder:
         self._planning.job.observer.phase("listing the target's users")
         self._complete = list_into(self._target.list_users(), self._planning.stage)
 
-    def _candidates(self, wanted: WantedUser) -> list[RemoteUser]:
+    def _candidates(self, wanted: WantedUser) -> Sequence[RemoteUser]:
+        return with_doubted(self._planning, wanted.okta_id, self._found(wanted))
+
+    def _found(self, wanted: WantedUser) -> Sequence[RemoteUser]:
         stage = self._planning.stage
         if self._listed is None:
             self._listed = False
@@ -179,6 +185,8 @@ class GroupFinder:
             return _refused(wanted, problem or "")
         if asked is not None and asked.what == "link":
             return self._link_by_hand(wanted, asked)
+        if (blocked := blocking_group(self._planning, wanted.okta_id)) is not None:
+            return _in_conflict(wanted, policy, blocked)
         if wanted.action == "create":
             problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
             if problem:

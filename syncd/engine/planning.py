@@ -17,7 +17,7 @@ from syncd.core.diff import (
 from syncd.core.order import NO_ORDER, Order
 from syncd.engine.job import Job
 from syncd.engine.reading import Reading
-from syncd.ports import Failure, Stage
+from syncd.ports import Failure, Stage, Unproven
 
 _BRINGS_INTO_BEING = frozenset(
     {ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.CREATE_GROUP, ChangeKind.LINK_GROUP}
@@ -38,6 +38,10 @@ class Planning:
     group_names: dict[str, str] = field(default_factory=dict)
     unsettled: AbstractSet[str] = frozenset()
     """Keys of objects of which nobody knows yet how the last write ended."""
+    unproven: Mapping[tuple[str, str], Unproven] = field(default_factory=dict)
+    """Creates that may have left something at the target, by kind and Okta id."""
+    over: list[tuple[str, str]] = field(default_factory=list)
+    """Of those, the ones of which nothing is there any more."""
     order: Order = NO_ORDER
     """Who is written before whom, once the changes are complete and checked."""
     group_ids: dict[str, str | None] = field(default_factory=dict)

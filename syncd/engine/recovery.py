@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
 from syncd.core.comparison import Verdict, compare, unlike
+from syncd.core.creation import CLOCKS_APART, CREATED, Create, Disbelief, judge
 from syncd.core.match import MatchedUser, match_user
 from syncd.engine.job import Job
 from syncd.engine.vanishing import Vanishing
 from syncd.engine.writing import patched
 from syncd.errors import LockLost, NotFound, SyncdError, concerns_the_connection
-from syncd.model import KnownUser, PushedGroup, PushedUser, RemoteGroup, Scalar
+from syncd.model import KnownUser, PushedGroup, PushedUser, RemoteGroup, RemoteUser, Scalar
 from syncd.ports import (
+    CreationUnproven,
     Effect,
     GroupForgotten,
     GroupPushed,
@@ -86,21 +88,22 @@ def _leaving(intents: Sequence[Intent]) -> Iterator[str]:
 
 
 def _settled(asking: _Asking, intent: Intent) -> Settled:
-    effects = _found(asking, intent.change)
-    if effects is None:
-        return Settled(
-            intent.sequence, intent.change, error="interrupted before it took effect", deferred=True
-        )
+    effects = _found(asking, intent)
+    if effects is None or any(isinstance(effect, CreationUnproven) for effect in effects):
+        error = "interrupted before it took effect"
+        return Settled(intent.sequence, intent.change, effects or (), error=error, deferred=True)
     return Settled(intent.sequence, intent.change, effects, note="settled after an interruption")
 
 
-def _found(asking: _Asking, change: Change) -> Sequence[Effect] | None:
-    """The effects if the target shows that the write happened, None if it did not (it is then simply wanted)."""
-    job = asking.job
+def _found(asking: _Asking, intent: Intent) -> Sequence[Effect] | None:
+    """The effects if the target shows that the write happened, None if it did not (it is then simply wanted). A create
+    that may have happened leaves a doubt.
+    """
+    job, change = asking.job, intent.change
     if change.kind is ChangeKind.CREATE_USER:
-        return _created_user(job, change)
+        return [_created_user(job, intent)]
     if change.kind is ChangeKind.CREATE_GROUP:
-        return _created_group(job, change)
+        return [_created_group(job, intent)]
     if change.kind in MEMBERSHIPS:
         return _membership(asking, change)
     if change.kind in (ChangeKind.LINK_GROUP, ChangeKind.UNLINK_GROUP) or change.scim_id is None:
@@ -110,7 +113,11 @@ def _found(asking: _Asking, change: Change) -> Sequence[Effect] | None:
     return _changed_user(asking, change, change.scim_id)
 
 
-def _created_user(job: Job, change: Change) -> Sequence[Effect] | None:
+_LOST = "the answer to the create was lost"
+
+
+def _created_user(job: Job, intent: Intent) -> Effect:
+    change = intent.change
     attributes: dict[str, Scalar] = patched({}, change.after)
     name = str(attributes.get("userName", change.name))
 
@@ -120,9 +127,17 @@ def _created_user(job: Job, change: Change) -> Sequence[Effect] | None:
 
     candidates = job.target.find_users(okta_id=change.okta_id, user_name=name)
     match = match_user(change.okta_id, name, candidates, owner, exact_names=True)
-    if not isinstance(match, MatchedUser) or match.remote.external_id != change.okta_id:
-        return None  # perhaps made by somebody else: the next plan's matching decides, and says so
+    if not isinstance(match, MatchedUser):
+        return CreationUnproven("user", change.okta_id, name, _LOST)
     remote = match.remote
+    verdict = _judged(job, intent, name, remote)
+    if remote.external_id != change.okta_id or verdict is not None:
+        # Perhaps made by somebody else: the next plan's matching decides, and says so.
+        reason = f"{_LOST}; {verdict.reason}" if verdict else _LOST
+        stranger = verdict is not None and verdict.stranger
+        return CreationUnproven(
+            "user", change.okta_id, remote.user_name, reason, remote.scim_id, stranger=stranger
+        )
     habits, shown = job.target.habits(), remote.attributes
     wrong = unlike(attributes, shown, habits)[0]
     asleep = remote.active is False
@@ -133,7 +148,16 @@ def _created_user(job: Job, change: Change) -> Sequence[Effect] | None:
         active=not asleep,
         invited=asleep,
     )
-    return [UserPushed(change.okta_id, pushed)]
+    return UserPushed(change.okta_id, pushed)
+
+
+def _judged(job: Job, intent: Intent, name: str, remote: RemoteUser | RemoteGroup) -> Disbelief | None:
+    """What speaks against its being the result of this create."""
+    mark = "externalId" if isinstance(remote, RemoteUser) else "group.externalId"
+    shows = bool(job.target.learned().get(f"shown:{mark}"))
+    create = Create(intent.change.okta_id, name, CREATED, intent.at - CLOCKS_APART, shows_external_id=shows)
+    verdict = judge(create, remote, against=None)
+    return verdict if isinstance(verdict, Disbelief) else None
 
 
 def _changed_user(asking: _Asking, change: Change, scim_id: str) -> Sequence[Effect] | None:
@@ -173,15 +197,25 @@ def _attributes_after(known: KnownUser | None, change: Change) -> dict[str, Scal
     return patched(known.pushed.attributes if known and known.pushed else {}, change.after)
 
 
-def _created_group(job: Job, change: Change) -> Sequence[Effect] | None:
+def _created_group(job: Job, intent: Intent) -> Effect:
+    """By our externalId; without one only an empty group of this name, at a server that shows none."""
+    change = intent.change
     for remote in job.target.find_groups(okta_id=change.okta_id, name=change.name):
         known = job.store.group_by_scim_id(remote.scim_id)
         if known is not None and known.okta_id != change.okta_id:
             continue
-        ours = remote.external_id == change.okta_id
-        if ours or (remote.name == change.name and not remote.external_id):
-            return [GroupPushed(change.okta_id, PushedGroup(remote.scim_id, remote.name))]
-    return None
+        if remote.external_id not in (None, "", change.okta_id):
+            continue
+        if not remote.external_id and remote.name != change.name:
+            continue
+        verdict = _judged(job, intent, change.name, job.target.group(remote.scim_id))
+        if verdict is None:
+            return GroupPushed(change.okta_id, PushedGroup(remote.scim_id, remote.name))
+        reason = f"{_LOST}; {verdict.reason}"
+        return CreationUnproven(
+            "group", change.okta_id, remote.name, reason, remote.scim_id, stranger=verdict.stranger
+        )
+    return CreationUnproven("group", change.okta_id, change.name, _LOST)
 
 
 def _changed_group(job: Job, change: Change, scim_id: str) -> Sequence[Effect] | None:

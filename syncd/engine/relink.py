@@ -12,7 +12,7 @@ Okta is not asked, and the target is only read.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -25,7 +25,15 @@ from syncd.engine import quarantine
 from syncd.engine.rematch import Sides, Tally, in_batches, linked_group, match_groups, match_users
 from syncd.errors import SyncdError
 from syncd.model import PushedGroup, PushedUser
-from syncd.ports import Effect, GroupPushed, Settled, Stage, UserPushed
+from syncd.ports import (
+    Effect,
+    GroupForgotten,
+    GroupPushed,
+    Settled,
+    Stage,
+    UserForgotten,
+    UserPushed,
+)
 from syncd.settings import scope_fingerprint, target_fingerprint
 
 
@@ -186,12 +194,25 @@ def _group_now(sides: Sides, change: Change) -> Effect:
     return GroupPushed(change.okta_id, PushedGroup(remote.scim_id, change.name), members)
 
 
+def _untied(sides: Sides, effect: Effect) -> Sequence[Effect]:
+    """Who is stored with this id has moved too, and is stored in its own turn."""
+    if isinstance(effect, UserPushed):
+        user = sides.store.user_by_scim_id(effect.pushed.scim_id)
+        return [UserForgotten(user.okta_id)] if user and user.okta_id != effect.okta_id else []
+    if isinstance(effect, GroupPushed):
+        group = sides.store.group_by_scim_id(effect.pushed.scim_id)
+        return [GroupForgotten(group.okta_id)] if group and group.okta_id != effect.okta_id else []
+    return []
+
+
 def _store(sides: Sides, run_id: str, effects: Sequence[tuple[Change, Effect]]) -> None:
     sequences = sides.store.intend(run_id, [change for change, _ in effects])
-    sides.store.settle(
-        [
-            Settled(sequence, change, [effect], note="relinked; nothing was sent")
-            for sequence, (change, effect) in zip(sequences, effects, strict=True)
-        ]
-    )
+    untied = [forgotten for _, effect in effects for forgotten in _untied(sides, effect)]
+    settled = [
+        Settled(sequence, change, [effect], note="relinked; nothing was sent")
+        for sequence, (change, effect) in zip(sequences, effects, strict=True)
+    ]
+    if untied:
+        settled[0] = replace(settled[0], effects=[*untied, *settled[0].effects])
+    sides.store.settle(settled)
     sides.observer.advance(len(effects))

@@ -222,6 +222,7 @@ class CycleRun:
         self.job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
         self.absorbed = True
         forget_what_is_over(self.job.store, planned)
+        self.job.store.forget_unproven(planned.planning.over)
         if only is None:
             remember_holds(self.job.store, planned)
             unread.remember(self.job, planned)

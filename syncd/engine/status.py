@@ -13,7 +13,7 @@ from syncd.core.unread import read as read_unread
 from syncd.engine.quarantine import current
 from syncd.engine.repair import LAST_DRIFT_KEY
 from syncd.engine.run import COMPLETE_READ_KEY
-from syncd.ports import RunRecord, Store
+from syncd.ports import RunRecord, Store, Unproven
 from syncd.settings.schema import ConnectionSettings
 
 
@@ -66,8 +66,28 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
             }
             for one in unread.values()
         ],
+        "unproven": [
+            {
+                "object": _name_of(store, doubt),
+                "type": doubt.kind,
+                "scim_id": doubt.scim_id,
+                "found": doubt.name,
+                "reason": doubt.reason,
+                "since": timestamp(doubt.since),
+            }
+            for doubt in store.unproven()
+        ],
         "token": token_document(settings.split.token_created, now.date()),
     }
+
+
+def _name_of(store: Store, doubt: Unproven) -> str:
+    """Whom or what the create was for."""
+    if doubt.kind == "group":
+        group = store.group(doubt.okta_id)
+        return group.wanted.name if group and group.wanted.name else doubt.okta_id
+    user = store.user(doubt.okta_id)
+    return user.wanted.user_name if user and user.wanted.user_name else doubt.okta_id
 
 
 def _next_runs(store: Store, settings: ConnectionSettings, complete: str | None) -> dict[str, str | None]:

@@ -58,7 +58,7 @@ def confirm_departures(job: Job, stage: Stage, reading: Reading) -> Departures:
     found = Departures(stage.misses)
     grace = bool(job.settings.provisioning.deactivation_grace)
     for okta_id in sorted(reading.absent):
-        evidence = _confirm_user(job, stage, reading, okta_id, ask_status=grace and _is_active(job, okta_id))
+        evidence = confirm_user(job, stage, reading, okta_id, ask_status=grace and _is_active(job, okta_id))
         if evidence is not None:
             found.by_user[okta_id] = evidence
     unknown = (known.okta_id for known in stage.departures() if known.okta_id not in reading.absent)
@@ -68,7 +68,7 @@ def confirm_departures(job: Job, stage: Stage, reading: Reading) -> Departures:
     job.observer.phase("confirming departures")
     if len(few) <= BY_ID_AT_MOST:
         for okta_id in few:
-            evidence = _confirm_user(job, stage, reading, okta_id, ask_status=grace)
+            evidence = confirm_user(job, stage, reading, okta_id, ask_status=grace)
             if evidence is not None:
                 found.by_user[okta_id] = evidence
         return found
@@ -97,7 +97,7 @@ def _is_active(job: Job, okta_id: str) -> bool:
     return known is not None and known.pushed is not None and known.pushed.active
 
 
-def _confirm_user(
+def confirm_user(
     job: Job, stage: Stage, reading: Reading, okta_id: str, *, ask_status: bool
 ) -> Evidence | None:
     answer: AppUser | BadRecord | Absent | None = reading.absent.get(

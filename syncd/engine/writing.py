@@ -14,7 +14,7 @@ from syncd.core.match import MatchedUser, match_user
 from syncd.core.names import look_alike_key
 from syncd.engine.job import Job
 from syncd.engine.vanishing import Vanishing
-from syncd.errors import AlreadyExists, NotFound, PermanentError, SyncdError, TemporaryError
+from syncd.errors import AlreadyExists, Disbelieved, NotFound, PermanentError, SyncdError, TemporaryError
 from syncd.model import (
     Attributes,
     KnownGroup,
@@ -27,7 +27,9 @@ from syncd.model import (
     WantedUser,
 )
 from syncd.ports import (
+    Against,
     Applied,
+    CreationUnproven,
     Effect,
     GroupForgotten,
     GroupPushed,
@@ -60,6 +62,8 @@ class Unit:
     users: Mapping[str, KnownUser]
     vanishing: Vanishing
     group: KnownGroup | None = None
+    seen: Callable[[str], RemoteUser | None] = lambda _scim_id: None
+    """Whom a listing showed while planning, by SCIM id: they were there before."""
 
     @property
     def change(self) -> Change:
@@ -99,8 +103,34 @@ def _create_user(job: Job, unit: Unit) -> Outcome:
         for path, value in change.after.items()
         if value is not None and path not in ("active", "externalId")
     }
-    applied = job.target.create_user(change.okta_id, attributes)
+    try:
+        applied = job.target.create_user(change.okta_id, attributes, against=_against(job, unit))
+    except Disbelieved as found:
+        return Outcome(change, [_unproven(change, found)], found.status, error=found)
     return _user_now(change, applied, attributes, active=True)
+
+
+def _against(job: Job, unit: Unit) -> Against:
+    """An id that is tied, or that was listed before the create, is not that of a new account."""
+    okta_id = unit.change.okta_id
+
+    def tied(scim_id: str) -> str | None:
+        known = job.store.user_by_scim_id(scim_id)
+        if known is not None and known.okta_id != okta_id:
+            return f"is tied to {known.wanted.user_name or known.okta_id} ({known.okta_id})"
+        before = unit.seen(scim_id)
+        if before is not None and before.external_id != okta_id:
+            return f"was there before, as {before.user_name or 'an account without a name'}"
+        return None
+
+    return tied
+
+
+def _unproven(change: Change, found: Disbelieved) -> CreationUnproven:
+    kind = "group" if change.kind in GROUP_KINDS else "user"
+    return CreationUnproven(
+        kind, change.okta_id, found.name, found.message, found.scim_id, stranger=found.stranger
+    )
 
 
 def _adopt_user(job: Job, unit: Unit) -> Outcome:
@@ -128,7 +158,7 @@ def _update_user(job: Job, unit: Unit) -> Outcome:
         )
     except NotFound:
         unit.vanishing.user_is_gone(change.okta_id, change.name)
-        return _found_again(job, known, change)
+        return _found_again(job, unit, known)
     active = known.pushed.active if known.pushed else True
     active = bool(change.after.get("active", active))
     return _user_now(change, applied, whole, active=active, invited=_is_invited(known))
@@ -140,11 +170,11 @@ def _as_it_is(known: KnownUser, change: Change) -> Mapping[str, Json]:
     return {path: pushed.get(path, value) for path, value in change.before.items()}
 
 
-def _found_again(job: Job, known: KnownUser, change: Change) -> Outcome:
+def _found_again(job: Job, unit: Unit, known: KnownUser) -> Outcome:
     """The account is gone under the id that we know. It is adopted under another id if it carries our externalId and
     is awake, and made anew if nobody is there; anything else is for the next plan, with its matching and its holds.
     """
-    wanted = known.wanted
+    change, wanted = unit.change, known.wanted
     if wanted.standing is not Standing.ACTIVE:
         return _gone(change, "the account is gone at the target")
 
@@ -165,9 +195,10 @@ def _found_again(job: Job, known: KnownUser, change: Change) -> Outcome:
     if not job.settings.provisioning.create_users:
         return _gone(change, "the account is gone at the target, and create_users is off")
     try:
-        applied = job.target.create_user(change.okta_id, wanted.attributes)
+        applied = job.target.create_user(change.okta_id, wanted.attributes, against=_against(job, unit))
     except AlreadyExists as taken:
-        return Outcome(change, [UserForgotten(change.okta_id)], taken.status, error=taken)
+        left = [_unproven(change, taken)] if isinstance(taken, Disbelieved) else []
+        return Outcome(change, [UserForgotten(change.okta_id), *left], taken.status, error=taken)
     note = "the account was gone at the target and was created again"
     return _now_elsewhere(change, applied, wanted.attributes, note)
 
@@ -222,8 +253,9 @@ def _gone(change: Change, what: str) -> Outcome:
 
 def _deactivate_user(job: Job, unit: Unit) -> Outcome:
     change = unit.change
-    pushed = unit.users[change.okta_id].pushed
-    invited = _is_invited(unit.users[change.okta_id])
+    known = unit.users.get(change.okta_id)
+    pushed = known.pushed if known else None
+    invited = pushed is not None and pushed.invited
     applied = job.target.deactivate_user(_known_id(change), invited=invited)
     if applied.scim_id is None and applied.note.endswith("already gone"):
         unit.vanishing.user_is_gone(change.okta_id, change.name)
@@ -236,7 +268,17 @@ def _is_invited(known: KnownUser) -> bool:
 
 def _create_group(job: Job, unit: Unit) -> Outcome:
     change = unit.change
-    applied = job.target.create_group(change.okta_id, change.name)
+
+    def tied(scim_id: str) -> str | None:
+        known = job.store.group_by_scim_id(scim_id)
+        if known is None or known.okta_id == change.okta_id:
+            return None
+        return f"is tied to {known.wanted.name} ({known.okta_id})"
+
+    try:
+        applied = job.target.create_group(change.okta_id, change.name, against=tied)
+    except Disbelieved as found:
+        return Outcome(change, [_unproven(change, found)], found.status, error=found)
     if applied.scim_id is None:
         raise PermanentError(f"the target gave no id for the group {change.name}")
     effect = GroupPushed(change.okta_id, PushedGroup(applied.scim_id, change.name))

@@ -7,6 +7,7 @@ from syncd.ports.observer import Observer
 from syncd.ports.source import LISTS_LAG, Listing, LogPage, MemberPage, Page, Person, Source
 from syncd.ports.stage import Contested, Leaving, Stage
 from syncd.ports.store import (
+    CreationUnproven,
     Decided,
     Due,
     Effect,
@@ -21,15 +22,18 @@ from syncd.ports.store import (
     RunRecord,
     Settled,
     Store,
+    Unproven,
     UserForgotten,
     UserPushed,
 )
-from syncd.ports.target import Applied, MemberOutcome, RemoteListing, Target, TargetProbe
+from syncd.ports.target import Against, Applied, MemberOutcome, RemoteListing, Target, TargetProbe
 
 __all__ = [
     "LISTS_LAG",
+    "Against",
     "Applied",
     "Contested",
+    "CreationUnproven",
     "Decided",
     "Due",
     "Effect",
@@ -57,6 +61,7 @@ __all__ = [
     "Store",
     "Target",
     "TargetProbe",
+    "Unproven",
     "UserForgotten",
     "UserPushed",
 ]

@@ -23,6 +23,7 @@ class Intent:
     sequence: int
     run_id: str
     change: Change
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,36 @@ class MemberPushed:
     present: bool
 
 
-Effect = UserPushed | UserForgotten | GroupPushed | GroupForgotten | MemberPushed
+@dataclass(frozen=True, slots=True)
+class CreationUnproven:
+    """Effect: a create of this user or group (`kind`) did not end with a link, and may have left something at the
+    target: the object `scim_id`, None when nobody knows one. A link of it settles the doubt.
+
+    `stranger`: the object is somebody else's, and is never matched again but by a person.
+    """
+
+    kind: str
+    okta_id: str
+    name: str
+    reason: str
+    scim_id: str | None = None
+    stranger: bool = False
+
+
+Effect = UserPushed | UserForgotten | GroupPushed | GroupForgotten | MemberPushed | CreationUnproven
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """A remembered `CreationUnproven`: `name` is the object's when it was seen, `since` the time of the intent."""
+
+    kind: str
+    okta_id: str
+    scim_id: str | None
+    name: str
+    reason: str
+    stranger: bool
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +364,14 @@ class Store(History, Protocol):
 
     def record_found(self, run_id: str, effects: Sequence[Effect], *, summary: Mapping[str, int]) -> None:
         """What a drift cycle found at the target replaces what was remembered; a note in the journal says so."""
+        ...
+
+    def unproven(self) -> Sequence[Unproven]:
+        """Creates that may have left something at the target, until the object is linked or the doubt forgotten."""
+        ...
+
+    def forget_unproven(self, unproven: Sequence[tuple[str, str]]) -> None:
+        """By kind and Okta id: nothing is at the target any more."""
         ...
 
     def population(self) -> Population: ...

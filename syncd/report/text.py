@@ -212,6 +212,7 @@ def status_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     yield from _status_runs(document["runs"])
     yield from _status_held(document["held"])
     yield from _status_failing(document["failing"])
+    yield from _status_unproven(document["unproven"])
 
 
 def _status_quarantine(found: Mapping[str, Any] | None) -> Iterator[Line]:
@@ -265,6 +266,17 @@ def _status_runs(runs: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
             )
         )
     yield from columns(rows)
+
+
+def _status_unproven(unproven: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    """Creates that may have left an object at the target."""
+    if not unproven:
+        return
+    yield line(strong("Created, and not proven to be"), f" ({len(unproven):,})")
+    for doubt in unproven[:SHOWN]:
+        yield line("  ? ", Span(safe(doubt["object"]), "warn"), f": {safe(doubt['reason'])}")
+        yield line("      ", faint(f"since {doubt['since']}"))
+    yield from _more(len(unproven))
 
 
 def _status_failing(failing: Sequence[Mapping[str, Any]]) -> Iterator[Line]:

@@ -83,7 +83,7 @@ class Service:
             for group in self.world.groups_of(user.id)
         ]
         record["meta"] = self._meta("User", "Users", user)
-        return record
+        return self._with_marks(record)
 
     def group_json(self, group: ScimGroup, *, listed: bool = False) -> Json:
         """A Group resource, as a list shows it if `listed`."""
@@ -97,6 +97,15 @@ class Service:
                 shown = shown[:most] if most >= 0 else shown
             record["members"] = [self._member(identity) for identity in shown]
         record["meta"] = self._meta("Group", "Groups", group)
+        return self._with_marks(record)
+
+    def _with_marks(self, record: Json) -> Json:
+        if not self.knobs.external_id_shown:
+            record.pop("externalId", None)
+        if not self.knobs.meta_shown:
+            record["meta"] = {
+                name: value for name, value in record["meta"].items() if name in ("location", "version")
+            }
         return record
 
     def _member(self, identity: str) -> Json:

@@ -56,6 +56,13 @@ def group(service: Service, identity: str) -> Reply:
 
 def _create(service: Service) -> Reply:
     body, world = service.body(), service.world
+    there = _answered_with(service, str(body.get("displayName")))
+    if there is not None:
+        if service.knobs.posts_touch:
+            world.replace_group(
+                there, name=there.name, external_id=_external(service, body.get("externalId"))
+            )
+        return service.one(service.group_json(there), status=service.knobs.posts_answer_status)
     name = check_group_name(service, body.get("displayName"))
     ignored = service.knobs.post_ignores_members or service.knobs.members_ignored
     members = [] if ignored else _members(service, body.get("members"))
@@ -63,6 +70,16 @@ def _create(service: Service) -> Reply:
     created = world.insert_group(name, external_id=external, managed=True, identity=new_group_id(world, name))
     world.set_members(created, members)
     return service.one(service.group_json(created), status=201)
+
+
+def _answered_with(service: Service, name: str) -> ScimGroup | None:
+    """The group that is there already and is taken for the one to be created."""
+    mode = service.knobs.posts_answer
+    for group in service.world.groups.values():
+        same_letters = mode == "same_letters" and group.name.lower() == name.lower()
+        if mode == "oldest" or same_letters or (mode == "same_name" and group.name == name):
+            return group
+    return None
 
 
 def _put(service: Service, entity: ScimGroup) -> Reply:

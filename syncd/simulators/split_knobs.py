@@ -7,6 +7,7 @@ FilterMode = Literal[
     "works", "ignored", "no_match_404", "unsupported_404", "unsupported_400", "unsupported_501"
 ]
 Duplicates = Literal["refuse", "twin"]
+PostsAnswer = Literal["new", "same_name", "same_letters", "same_email", "oldest"]
 MemberRemoval = Literal["works", "ignored", "clears", "refused_400", "refused_501"]
 Location = Literal["absolute", "relative", "missing", "wrong"]
 CaseFolding = Literal["casefold", "lower"]
@@ -33,8 +34,12 @@ class SplitKnobs:
     answers every change of members with success and does nothing,
     `remove_by_filter`, `remove_by_values`, `replace_only_adds`, `put_ignores_members`,
     `post_ignores_members`, `pathless_ignored`, `deleted_stay_members`, `unknown_member_status` (0 accepts).
-    Duplicates: `duplicates`, `conflict_status`, `conflict_scim_type`.
-    external ids: `keep_user_external_id`, `keep_group_external_id`, `filter_external_id`.
+    Duplicates: `duplicates`, `conflict_status`, `conflict_scim_type`. `posts_answer`: a POST makes nothing
+    where there is an object of the same name, the name in other letters, the same e-mail, or any (then the
+    oldest), and answers with that one under `posts_answer_status`; `posts_touch` gives it the values of the
+    POST first and makes it active.
+    external ids: `keep_user_external_id`, `keep_group_external_id`, `filter_external_id`,
+    `external_id_shown` off stores and never shows them. `meta_shown` off leaves out when and what.
     Errors: `status_as_int`, `text_401`, `disabled_status` (403 or 404 while SCIM is off).
     `etag` answers ETag and meta.version and honours If-Match; `location`; `discovery` off answers 404 on
     ServiceProviderConfig, `discovery_lies` announces neither filter nor PATCH; `require_scim_type`
@@ -84,10 +89,15 @@ class SplitKnobs:
     deleted_stay_members: bool = False
     unknown_member_status: int = 400
     duplicates: Duplicates = "refuse"
+    posts_answer: PostsAnswer = "new"
+    posts_answer_status: int = 201
+    posts_touch: bool = False
     conflict_status: int = 409
     conflict_scim_type: bool = True
     keep_user_external_id: bool = True
     keep_group_external_id: bool = True
+    external_id_shown: bool = True
+    meta_shown: bool = True
     filter_external_id: bool = True
     status_as_int: bool = False
     text_401: bool = False

@@ -1,5 +1,6 @@
 """`/Users`: what Split does with users, and what its flavors and knobs make of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from syncd.simulators.exchange import Reply
@@ -53,10 +54,32 @@ def user(service: Service, identity: str) -> Reply:
 
 def _create(service: Service) -> Reply:
     attributes, active = _split_body(service, service.body())
+    there = _answered_with(service, attributes)
+    if there is not None:
+        if service.knobs.posts_touch:
+            service.world.replace_user(there, {**there.attributes, **attributes}, active=True)
+        return service.one(service.user_json(there), status=service.knobs.posts_answer_status)
     _check_unique(service, attributes["userName"], None)
     created = service.world.insert_user(attributes, active=active is not False, managed=True)
     created.accepted = not service.knobs.inactive_until_accepted
     return service.one(service.user_json(created), status=201)
+
+
+def _answered_with(service: Service, attributes: Json) -> ScimUser | None:
+    """The user that is there already and is taken for the one to be created."""
+    world = service.world
+    name = attributes["userName"]
+    mails = {entry.get("value") for entry in attributes.get("emails", [])}
+    same: dict[str, Callable[[ScimUser], bool]] = {
+        "same_name": lambda user: user.user_name == name,
+        "same_letters": lambda user: user.user_name.lower() == name.lower(),
+        "same_email": lambda user: any(
+            mail.get("value") in mails for mail in user.attributes.get("emails", [])
+        ),
+        "oldest": lambda _user: True,
+    }
+    fits = same.get(service.knobs.posts_answer)
+    return next((user for user in world.users.values() if fits is not None and fits(user)), None)
 
 
 def _put(service: Service, entity: ScimUser) -> Reply:

@@ -9,7 +9,9 @@ from typing import Any, assert_never
 
 from syncd.core.canonical import canonical
 from syncd.core.change import Change, ChangeKind
+from syncd.errors import AlreadyTied
 from syncd.ports.store import (
+    CreationUnproven,
     Effect,
     Failure,
     GroupForgotten,
@@ -20,6 +22,8 @@ from syncd.ports.store import (
     UserPushed,
 )
 from syncd.redact import Redactor
+from syncd.store import unproven
+from syncd.store.journal import intended_at
 from syncd.store.rows import asked_of, asked_text, at_moment, moment, pushed_name, searchable
 from syncd.store.state import revision
 
@@ -38,6 +42,9 @@ _ENDS = frozenset({ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP})
 
 def apply_effects(conn: sqlite3.Connection, settled: Settled, now: datetime) -> None:
     for effect in settled.effects:
+        if isinstance(effect, CreationUnproven):
+            unproven.record(conn, effect, intended_at(conn, settled.sequence))
+            continue
         _apply(conn, effect)
         if isinstance(effect, GroupForgotten) and settled.change.kind in _ENDS and settled.error is None:
             _end_group(conn, effect.okta_id, now)
@@ -65,7 +72,8 @@ def take_back(conn: sqlite3.Connection, okta_id: str) -> None:
 def take_over(conn: sqlite3.Connection, found: Sequence[Effect]) -> None:
     """What a look at the target found, without a write of ours."""
     for effect in found:
-        _apply(conn, effect)
+        if not isinstance(effect, CreationUnproven):  # only a create of ours leaves one
+            _apply(conn, effect)
 
 
 def effect_document(effect: Effect) -> dict[str, Any]:
@@ -84,11 +92,16 @@ def effect_document(effect: Effect) -> dict[str, Any]:
             return {"group": okta_id, "scim_id": None}
         case MemberPushed(group_id, user_id, present):
             return {"group": group_id, "user": user_id, "present": present}
+        case CreationUnproven(kind, okta_id, name, _, scim_id):
+            return {"doubted": kind, "okta_id": okta_id, "scim_id": scim_id, "name": name}
         case _:
             assert_never(effect)
 
 
-def _apply(conn: sqlite3.Connection, effect: Effect) -> None:
+def _apply(
+    conn: sqlite3.Connection,
+    effect: UserPushed | UserForgotten | GroupPushed | GroupForgotten | MemberPushed,
+) -> None:
     match effect:
         case UserPushed():
             _push_user(conn, effect)
@@ -120,9 +133,11 @@ def _push_user(conn: sqlite3.Connection, effect: UserPushed) -> None:
             (okta_id, canonical(["", "", "no assignment of this user was read yet", False])),
         )
     for other, scim_id in found.items():
-        # One remote account has one owner: the target gave this id to a new account, so the old one is gone.
-        if scim_id is not None and (other == okta_id) != (scim_id == pushed.scim_id):
-            forget_user(conn, other)
+        if other != okta_id:
+            raise _tied("user", okta_id, pushed.scim_id, other)
+        if scim_id is not None and scim_id != pushed.scim_id:
+            forget_user(conn, okta_id)
+    unproven.forget(conn, [("user", okta_id)])
     conn.execute(
         "UPDATE users SET scim_id = ?, pushed_attributes = ?, pushed_active = ?, invited = ?, pushed_folded_name = ?"
         " WHERE okta_id = ?",
@@ -135,6 +150,15 @@ def _push_user(conn: sqlite3.Connection, effect: UserPushed) -> None:
             okta_id,
         ),
     )
+
+
+def _tied(kind: str, okta_id: str, scim_id: str, owner: str) -> AlreadyTied:
+    """One object at the target has one owner, until that one is released, unlinked or relinked."""
+    message = (
+        f"the {kind} {scim_id} at the target is tied to {owner} already, and is not tied to {okta_id} too"
+    )
+    hint = "syncd release, syncd unlink or syncd relink ends the tie, if the object is no longer that one's"
+    return AlreadyTied(message, okta_id=okta_id, scim_id=scim_id, owner=owner, hint=hint)
 
 
 def forget_user(conn: sqlite3.Connection, okta_id: str) -> None:
@@ -153,10 +177,12 @@ def _push_group(conn: sqlite3.Connection, effect: GroupPushed) -> None:
         "INSERT OR IGNORE INTO groups (okta_id, state, wish, revision) VALUES (?, 'frozen', ?, 0)",
         (effect.okta_id, canonical([name, name, "either", False, "keep", "", "no rule was read yet", None])),
     )
-    for (other,) in conn.execute(
+    other = conn.execute(
         "SELECT okta_id FROM groups WHERE scim_id = ? AND okta_id <> ?", (scim_id, effect.okta_id)
-    ).fetchall():
-        forget_group(conn, other)
+    ).fetchone()
+    if other is not None:
+        raise _tied("group", effect.okta_id, scim_id, other[0])
+    unproven.forget(conn, [("group", effect.okta_id)])
     (before,) = conn.execute("SELECT scim_id FROM groups WHERE okta_id = ?", (effect.okta_id,)).fetchone()
     if effect.members is not None or (before is not None and before != scim_id):
         forget_group(conn, effect.okta_id)
@@ -215,6 +241,7 @@ def release(conn: sqlite3.Connection, kind: str, okta_id: str) -> None:
     table = "users" if kind == "user" else "groups"
     conn.execute(f"UPDATE {table} SET released = 1 WHERE okta_id = ?", (okta_id,))  # noqa: S608  (constants)
     clear_failure(conn, f"{kind}:{okta_id}")
+    unproven.forget(conn, [(kind, okta_id)])
 
 
 def _push_members(conn: sqlite3.Connection, group_id: str, user_ids: Sequence[str]) -> None:

@@ -222,10 +222,15 @@ def append_note(
 
 def open_intents(conn: sqlite3.Connection) -> list[Intent]:
     rows = conn.execute(
-        "SELECT j.sequence, j.run_id, j.body FROM open_intents o JOIN journal j USING (sequence)"
+        "SELECT j.sequence, j.run_id, j.body, j.at FROM open_intents o JOIN journal j USING (sequence)"
         " ORDER BY j.sequence"
     ).fetchall()
-    return [Intent(sequence, run_id, change_of(body)) for sequence, run_id, body in rows]
+    return [Intent(sequence, run_id, change_of(body), at_moment(at)) for sequence, run_id, body, at in rows]
+
+
+def intended_at(conn: sqlite3.Connection, sequence: int) -> datetime:
+    (at,) = conn.execute("SELECT at FROM journal WHERE sequence = ?", (sequence,)).fetchone()
+    return at_moment(at)
 
 
 # A removal counts unless a person approved it; one that is unreadable counts.

@@ -11,8 +11,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from syncd.model import KnownGroup, KnownUser
-from syncd.ports.store import Decided, Due, Failure, HoldRecord, Intent, Population, RecentRemovals, RunRecord
-from syncd.store import effects, holds, journal, state
+from syncd.ports.store import (
+    Decided,
+    Due,
+    Failure,
+    HoldRecord,
+    Intent,
+    Population,
+    RecentRemovals,
+    RunRecord,
+    Unproven,
+)
+from syncd.store import effects, holds, journal, state, unproven
 from syncd.store.faults import explained
 
 
@@ -86,6 +96,10 @@ class StoreReads:
     def failures(self) -> Sequence[Failure]:
         with self._reading() as conn:
             return effects.failures(conn)
+
+    def unproven(self) -> Sequence[Unproven]:
+        with self._reading() as conn:
+            return unproven.everything(conn)
 
     def due(self, now: datetime, grace: timedelta) -> Due:
         with self._reading() as conn:

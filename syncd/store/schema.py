@@ -257,6 +257,15 @@ def m005_invited(db: Database) -> None:
     db.execute("ALTER TABLE users ADD COLUMN invited INTEGER NOT NULL DEFAULT 0")
 
 
+@migrations()  # type: ignore[untyped-decorator]
+def m006_unproven(db: Database) -> None:
+    """Creates that did not end with a link, though an object may be at the target."""
+    db.execute(
+        "CREATE TABLE unproven (kind TEXT NOT NULL CHECK (kind IN ('user', 'group')), okta_id TEXT NOT NULL,"
+        " scim_id TEXT, body TEXT NOT NULL, since TEXT NOT NULL, PRIMARY KEY (kind, okta_id)) WITHOUT ROWID"
+    )
+
+
 def _statements(script: str) -> list[str]:
     """One statement each: `executescript` would commit the migration's transaction."""
     found, pending = [], ""

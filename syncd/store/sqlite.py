@@ -20,7 +20,7 @@ from syncd.ports.stage import Stage
 from syncd.ports.store import Effect, Settled
 from syncd.ports.trail import ChainReport, Head, JournalEntry
 from syncd.redact import Redactor
-from syncd.store import effects, holds, journal, lock, pruning, state, verifying
+from syncd.store import effects, holds, journal, lock, pruning, state, unproven, verifying
 from syncd.store.absorb import absorb_stage
 from syncd.store.faults import explained, explained_beside, no_scratch
 from syncd.store.private import Scratch, make_file
@@ -308,6 +308,11 @@ class SqliteStore(Telling):
             body = {"drift": {"summary": dict(summary), "fixed": True, "taken_over": documents}}
             journal.append_note(conn, body, self._clock(), run_id=run_id)
             state.advance(conn)
+
+    def forget_unproven(self, forgotten: Sequence[tuple[str, str]]) -> None:
+        if forgotten:
+            with self._writing() as conn:
+                unproven.forget(conn, forgotten)
 
     def forget_links(self, run_id: str, *, users: Sequence[str], groups: Sequence[str]) -> None:
         with self._writing() as conn:

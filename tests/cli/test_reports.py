@@ -193,6 +193,7 @@ HOSTILE = "\x1b]0;owned\x07\u202eevil\nPlan: nothing"
                 "runs": [],
                 "held": [{"id": HOSTILE, "reason": HOSTILE, "changes": 1}],
                 "failing": [],
+                "unproven": [],
             }
         ),
         decided_lines({"decision": HOSTILE, "items": [{"kind": HOSTILE, "name": HOSTILE}]}, "And then."),
@@ -299,6 +300,7 @@ def status_document(**more: Any) -> dict[str, Any]:
         "runs": [],
         "held": [],
         "failing": [],
+        "unproven": [],
         "token": None,
         **more,
     }

@@ -80,7 +80,8 @@ def test_an_id_that_is_tied_or_was_seen_before_is_never_new(remote: RemoteUser) 
 
 def test_an_object_without_the_externalid_that_the_server_shows_of_others_is_not_believed() -> None:
     assert verdict(shown(), shows_external_id=True) == "cannot tell"
-    assert verdict(shown(created=NEW), shows_external_id=True) == "believed"
+    assert verdict(shown(created=NEW), shows_external_id=True) == "cannot tell"
+    assert verdict(shown(external="00u1", created=NEW), shows_external_id=True) == "believed"
 
 
 def test_without_a_clock_age_says_nothing() -> None:

@@ -34,6 +34,7 @@ def document(name: str = "split-prod", **changed: Any) -> dict[str, Any]:
         "runs": [],
         "held": [],
         "failing": [],
+        "unproven": [],
         "token": {"created": "2025-08-01", "expires_in_days": 153},
     } | changed
 

@@ -51,7 +51,8 @@ def test_an_intent_stays_open_until_it_is_settled(store: Store) -> None:
 def test_an_open_intent_carries_its_whole_change(store: Store) -> None:
     run_id = store.begin_run("full")
     (sequence,) = store.intend(run_id, [UPDATE])
-    assert store.open_intents() == [Intent(sequence, run_id, UPDATE)]
+    (entry,) = store.journal_entries()
+    assert store.open_intents() == [Intent(sequence, run_id, UPDATE, entry.at)]
 
 
 def test_what_was_settled_before_stays_as_it_is_and_comes_back(store: Store) -> None:

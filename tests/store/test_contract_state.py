@@ -7,8 +7,10 @@ from datetime import timedelta
 import pytest
 
 from syncd.core.change import ChangeKind
+from syncd.errors import AlreadyTied
 from syncd.model import GroupState, PushedGroup, PushedUser, Standing
 from syncd.ports import (
+    CreationUnproven,
     GroupForgotten,
     GroupPushed,
     MemberPushed,
@@ -83,18 +85,65 @@ def test_a_user_pushed_before_any_wish_is_frozen_until_one_is_read(store: Store)
     assert again.wanted == ANN
 
 
-def test_a_scim_id_given_to_somebody_else_leaves_its_old_owner(store: Store) -> None:
+def test_a_scim_id_that_is_tied_is_not_tied_to_somebody_else(store: Store) -> None:
+    """It was taken from its owner in silence: what a server answers is no proof that the owner's account is gone."""
     absorb(store, users=[ANN, BOB], groups=[group("g1")], lists={"g1": [ANN.okta_id]})
     push_user(store, ANN)
     push_group(store, "g1", [ANN.okta_id])
     taken = PushedUser(f"scim-{ANN.okta_id}", BOB.attributes, active=True)
-    apply(store, change(ChangeKind.CREATE_USER, BOB.okta_id), [UserPushed(BOB.okta_id, taken)])
+    with pytest.raises(AlreadyTied) as refused:
+        apply(store, change(ChangeKind.CREATE_USER, BOB.okta_id), [UserPushed(BOB.okta_id, taken)])
     ann, bob = store.user(ANN.okta_id), store.user(BOB.okta_id)
     assert ann is not None
     assert bob is not None
-    assert ann.pushed is None
-    assert bob.pushed == taken
-    assert store.pushed_members("g1") == []
+    assert ann.pushed is not None
+    assert ann.pushed.scim_id == taken.scim_id
+    assert bob.pushed is None
+    assert store.pushed_members("g1") == [ANN.okta_id]
+    assert (refused.value.okta_id, refused.value.owner) == (BOB.okta_id, ANN.okta_id)
+
+
+def test_a_group_id_that_is_tied_is_not_tied_to_another_group(store: Store) -> None:
+    absorb(store, users=[ANN], groups=[group("g1"), group("g2")])
+    push_group(store, "g1")
+    first = store.group("g1")
+    assert first is not None
+    assert first.pushed is not None
+    with pytest.raises(AlreadyTied):
+        apply(store, change(ChangeKind.CREATE_GROUP, "g2"), [GroupPushed("g2", first.pushed)])
+    assert store.group("g1") == first
+
+
+def test_a_doubted_create_is_remembered_since_its_first_intent_until_the_object_is_linked(
+    store: Store,
+) -> None:
+    absorb(store, users=[ANN, BOB])
+    lost = CreationUnproven("user", ANN.okta_id, "ann@example.com", "the answer to the create was lost")
+    seen = CreationUnproven("user", ANN.okta_id, "ann@x", "somebody else's", "scim-7", stranger=True)
+    apply(store, change(ChangeKind.CREATE_USER, ANN.okta_id), [lost])
+    (first,) = store.unproven()
+    apply(store, change(ChangeKind.CREATE_USER, ANN.okta_id), [seen])
+    (second,) = store.unproven()
+    assert (first.scim_id, first.stranger) == (None, False)
+    assert (second.scim_id, second.name, second.stranger, second.since) == (
+        "scim-7",
+        "ann@x",
+        True,
+        first.since,
+    )
+    push_user(store, ANN)
+    assert store.unproven() == []
+
+
+def test_a_doubt_is_forgotten_by_name_and_with_a_release(store: Store) -> None:
+    absorb(store, users=[ANN, BOB])
+    for person in (ANN, BOB):
+        doubted = CreationUnproven("user", person.okta_id, person.user_name, "lost")
+        apply(store, change(ChangeKind.CREATE_USER, person.okta_id), [doubted])
+    store.forget_unproven([("user", ANN.okta_id)])
+    assert [doubt.okta_id for doubt in store.unproven()] == [BOB.okta_id]
+    store.release_user(BOB.okta_id, "me")
+    assert store.unproven() == []
 
 
 def test_a_user_created_anew_has_none_of_the_old_memberships(store: Store) -> None:

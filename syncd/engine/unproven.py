@@ -1,0 +1,131 @@
+"""Creates that were refused, lost or disbelieved, and what they may have left at the target.
+
+While the object is wanted, what was found counts when it is matched; once it is wanted no more, an account that a
+create of ours opened is taken back, and one of which nobody can say so is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from syncd.core.creation import is_provably_ours
+from syncd.core.diff import Decision, Policy, Skipped, grace_ends, take_back
+from syncd.core.evidence import Evidence, SaidByOkta
+from syncd.engine.job import Job
+from syncd.engine.planning import Planning
+from syncd.engine.witness import Departures, confirm_user
+from syncd.errors import NotFound
+from syncd.model import KnownUser, RemoteGroup, RemoteUser, Standing, UserCase, WantedUser
+from syncd.ports import Unproven
+
+_REPAIR = "nothing is written to it; give it its own name and externalId in Split, or delete it there"
+
+
+def blocking_user(planning: Planning, wanted: WantedUser) -> str | None:
+    """Why nobody is matched or created: the last create was answered with somebody else's account, as it still is."""
+    doubt = planning.unproven.get(("user", wanted.okta_id))
+    if doubt is None or not doubt.stranger:
+        return None
+    remote = _doubted_user(planning, doubt)
+    return f"{doubt.reason}: {_REPAIR}" if remote is not None and remote.user_name == doubt.name else None
+
+
+def blocking_group(planning: Planning, okta_id: str) -> str | None:
+    """As `blocking_user`."""
+    doubt = planning.unproven.get(("group", okta_id))
+    if doubt is None or not doubt.stranger or doubt.scim_id is None:
+        return None
+    try:
+        remote: RemoteGroup = planning.job.target.group(doubt.scim_id)
+    except NotFound:
+        planning.over.append((doubt.kind, doubt.okta_id))
+        return None
+    return f"{doubt.reason}: {_REPAIR}" if remote.name == doubt.name else None
+
+
+def with_doubted(planning: Planning, okta_id: str, found: Sequence[RemoteUser]) -> Sequence[RemoteUser]:
+    """The candidates for a match, with the account that a create was answered with: no search need find it. The
+    externalId of a stranger may be the create's own doing, so it is no mark.
+    """
+    doubt = planning.unproven.get(("user", okta_id))
+    remote = _doubted_user(planning, doubt) if doubt is not None else None
+    if doubt is None or remote is None:
+        return found
+    others = [each for each in found if each.scim_id != remote.scim_id]
+    return [*others, replace(remote, external_id=None) if doubt.stranger else remote]
+
+
+def _doubted_user(planning: Planning, doubt: Unproven) -> RemoteUser | None:
+    if doubt.scim_id is None:
+        return None
+    try:
+        return planning.job.target.user(doubt.scim_id)
+    except NotFound:
+        planning.over.append((doubt.kind, doubt.okta_id))
+        return None
+
+
+def plan_left_behind(planning: Planning, departures: Departures, cases: Mapping[str, UserCase]) -> None:
+    """`cases`: of the doubted users, those that this cycle decided on. The others only when everybody was read."""
+    for (kind, okta_id), doubt in planning.unproven.items():
+        known = planning.job.store.user(okta_id) if kind == "user" else None
+        case = cases.get(okta_id)
+        if known is None or known.pushed is not None:
+            continue
+        if case is None and planning.reading.users_proof is None:
+            continue
+        evidence = _evidence(planning, departures, known, case)
+        if evidence is None or grace_ends(known, planning.policy, evidence) is not None:
+            continue
+        decision = _left_behind(planning, doubt, known, evidence)
+        if decision is not None:
+            planning.add(decision, okta_id)
+
+
+def _evidence(
+    planning: Planning, departures: Departures, known: KnownUser, case: UserCase | None
+) -> Evidence | None:
+    """None while the person is wanted, or may be."""
+    wanted = known.wanted if case is None else case.wanted
+    if wanted is not None and wanted.standing in (Standing.ACTIVE, Standing.FROZEN):
+        return None
+    if wanted is not None and wanted.standing is Standing.INACTIVE:
+        return SaidByOkta(wanted.reason)
+    if case is not None:
+        return departures.of(known.okta_id)
+    return confirm_user(
+        planning.job, planning.stage, planning.reading, known.okta_id, ask_status=bool(planning.policy.grace)
+    )
+
+
+def _left_behind(
+    planning: Planning, doubt: Unproven, known: KnownUser, evidence: Evidence
+) -> Decision | None:
+    name = known.wanted.user_name or doubt.name
+    remote = _account(planning.job, doubt, name)
+    if remote is None or remote.active is False:
+        planning.over.append((doubt.kind, doubt.okta_id))
+        return None
+    policy: Policy = planning.policy
+    if not doubt.stranger and is_provably_ours(remote, known.okta_id, doubt.since):
+        return take_back(known.okta_id, remote, name, policy, evidence)
+    reason = (
+        f"left, and {remote.user_name} ({remote.scim_id}) is active at the target: {doubt.reason}."
+        " Nothing proves that syncd made it: deactivate it in Split if it is theirs"
+    )
+    return Decision(skipped=[Skipped("left_behind", known.okta_id, name, reason)], still=True)
+
+
+def _account(job: Job, doubt: Unproven, name: str) -> RemoteUser | None:
+    """What the create may have left; None when nothing is there that is not somebody else's by now."""
+    if doubt.scim_id is not None:
+        try:
+            found: Sequence[RemoteUser] = [job.target.user(doubt.scim_id)]
+        except NotFound:
+            return None
+    else:
+        hits = job.target.find_users(okta_id=doubt.okta_id, user_name=name)
+        marked = [hit for hit in hits if hit.external_id == doubt.okta_id]
+        found = marked or [hit for hit in hits if not hit.external_id and hit.user_name == name]
+    return next((each for each in found if job.store.user_by_scim_id(each.scim_id) is None), None)
