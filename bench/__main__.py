@@ -34,6 +34,7 @@ def _chosen(options: argparse.Namespace) -> Iterator[Row]:
     yield from rows.writing(users, rounds)
     yield from rows.writing_with_latency(users, rounds)
     yield from rows.naive(rounds)
+    yield from rows.first_plan(Size(sizes[-1], sizes[-1] // 100, 100), rounds)
     yield from rows.holding(rounds, 40 if options.quick else 200)
     for users in sizes:
         yield from rows.first_sync(Size.of(users), rounds)

@@ -19,10 +19,14 @@ from urllib.request import Request, urlopen
 
 from bench import org
 from bench.connection import TOKEN, Stopwatch, fill, opened, settings
+from syncd.cli.planning import plan_document_of
 from syncd.engine.delta import Seen, delta, follow
 from syncd.engine.job import Job
 from syncd.engine.run import plan, sync
 from syncd.engine.selection import Selection
+from syncd.redact import Redactor
+from syncd.report import jsondoc
+from syncd.wiring import open_job
 
 Numbers = dict[str, Any]
 
@@ -200,6 +204,22 @@ def naive(spec: Numbers) -> Numbers:
     return {"seconds": yardsticks.naive_script(spec["okta"], spec["scim"])}
 
 
+def first_plan(spec: Numbers) -> Numbers:
+    """A first plan into an empty target, written as one JSON document, as `syncd plan --json` does."""
+    ask(f"{spec['scim']}/bench/reset")
+    chosen = settings(spec["okta"], spec["scim"], Path(spec["folder"]), groups=True)
+    read_only = open_job(chosen, writing=False, observer=Stopwatch(), redactor=Redactor())
+    cpu, started = time.process_time(), time.perf_counter()
+    with read_only as job, plan(job, Selection()) as planned, Path(os.devnull).open("w") as file:
+        file.writelines(jsondoc.pieces(plan_document_of(planned)))
+        return {
+            "seconds": time.perf_counter() - started,
+            "cpu": time.process_time() - cpu,
+            "peak_mb": _peak(),
+            "changes": sum(planned.header.summary.values()),
+        }
+
+
 def held_plan(spec: Numbers) -> Numbers:
     """A full plan in which every group would lose all its members: seconds from the last answer to the plan."""
     chosen = settings(spec["okta"], spec["scim"], Path(spec["folder"]), groups=True)
@@ -249,6 +269,7 @@ _MEASUREMENTS: dict[str, Callable[[Numbers], Numbers]] = {
         first_sync,
         bare_writes,
         naive,
+        first_plan,
         held_plan,
         raise_holds,
         one_person,

@@ -324,6 +324,33 @@ def writing_with_latency(users: int, rounds: int) -> Iterator[Row]:
     )
 
 
+def first_plan(size: Size, rounds: int) -> Iterator[Row]:
+    """Everybody is new, and so is every group; the plan is one JSON document."""
+    with rig(size, filled=False) as made:
+        plans = [made.measured("first_plan") for _ in range(rounds)]
+    # Who is in a group is asked of the groups: as many memberships as the groups have members.
+    wanted = size.users + size.groups * (1 + size.members)
+    if {plan["changes"] for plan in plans} != {wanted}:
+        raise RuntimeError(f"{wanted} changes should be planned: {plans}")
+    whole = size.users == 100_000
+    of = f"first plan of {size.users:,} people, {size.groups:,} groups and {size.groups * size.members:,} memberships"
+    yield Row(
+        f"{of} as JSON",
+        median(_each(plans, "seconds")),
+        "s",
+        10.0 if whole else None,
+        detail=f"CPU {median(_each(plans, 'cpu')):.1f} s",
+        runs=_each(plans, "seconds"),
+    )
+    yield Row(
+        f"{of}: peak memory of the process",
+        median(_each(plans, "peak_mb")),
+        "MB",
+        200.0 if whole else None,
+        runs=_each(plans, "peak_mb"),
+    )
+
+
 def holding(rounds: int, groups: int = 200, members: int = 100) -> Iterator[Row]:
     """Every group would lose all its members: one hold for each. Against a quarter of the groups; and a run over one
     person beside these holds, against the same while nothing is held.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
@@ -74,7 +75,10 @@ def _encoded(value: Any, line: str) -> str:
         return _WORDS[value]
     inner = line + "  "
     if isinstance(value, dict | Mapping):
-        found = [f"{_key(key)}: {_encoded(item, inner)}" for key, item in sorted(value.items())]
+        found = [
+            f"{_key(key)}: {quoted(item) if isinstance(item, str) else _encoded(item, inner)}"
+            for key, item in sorted(value.items())
+        ]
         return f"{{{inner}{f',{inner}'.join(found)}{line}}}" if found else "{}"
     if isinstance(value, list | tuple):
         found = [_encoded(item, inner) for item in value]
@@ -82,6 +86,7 @@ def _encoded(value: Any, line: str) -> str:
     return _scalar(value)
 
 
+@lru_cache(maxsize=1024, typed=True)
 def _key(key: object) -> str:
     return quoted(key) if isinstance(key, str) else f'"{_scalar(key)}"'
 

@@ -393,6 +393,8 @@ def test_a_document_in_pieces_is_the_same_document(changes: list[dict[str, Any]]
     assert "".join(jsondoc.pieces({**document, "changes": iter(changes)})) == whole
     assert "".join(jsondoc.pieces({**document, "changes": changes})) == whole
     assert "".join(jsondoc.pieces({})) == jsondoc.dumps({})
+    mixed = {"a": {1: "one"}, "b": {True: "yes"}}
+    assert jsondoc.dumps(mixed) == json.dumps(mixed, sort_keys=True, indent=2) + "\n"
 
 
 _VALUES = st.recursive(
