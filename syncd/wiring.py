@@ -78,7 +78,7 @@ def open_job(
         source = stack.enter_context(open_source(settings, observer, redactor, impatient=impatient))
         _secret(settings.split.token, redactor)  # before anything is made or locked
         store = store or stack.enter_context(opened(settings, clock=clock))
-        learned = _recalled(store, fingerprint)
+        learned = learned_of(store, settings)
         target = stack.enter_context(
             open_target(
                 settings,
@@ -323,7 +323,7 @@ def _teller(observer: Observer, side: str) -> Callable[[float, str], None]:
     return tell
 
 
-def _recalled(store: Store, target: str) -> dict[str, str]:
+def learned_of(store: Store, settings: ConnectionSettings) -> Mapping[str, str]:
     """What was learned about this very target; nothing when the settings now name another one."""
     try:
         kept = json.loads(store.recall(_LEARNED) or "{}")
@@ -331,7 +331,7 @@ def _recalled(store: Store, target: str) -> dict[str, str]:
         return {}
     if (
         not isinstance(kept, dict)
-        or kept.get("target") != target
+        or kept.get("target") != target_fingerprint(settings)
         or not isinstance(kept.get("learned"), dict)
     ):
         return {}

@@ -75,12 +75,13 @@ def _open(stack: ExitStack, session: Session, stop: Stop, *, reading: bool) -> t
     settings = session.only_connection("relink")
 
     from syncd.engine.rematch import Sides  # noqa: PLC0415  (the engine)
-    from syncd.wiring import open_for_status, open_for_writing, open_target  # noqa: PLC0415
+    from syncd.wiring import learned_of, open_for_status, open_for_writing, open_target  # noqa: PLC0415
 
     watcher = stack.enter_context(session.watcher(settings))
     stop.during(watcher)
-    target = stack.enter_context(open_target(settings, watcher, session.redactor))
     store = stack.enter_context((open_for_status if reading else open_for_writing)(settings))
+    learned = learned_of(store, settings)
+    target = stack.enter_context(open_target(settings, watcher, session.redactor, learned=learned))
     return Sides(settings, store, target, watcher, stop.asked), watcher
 
 

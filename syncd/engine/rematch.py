@@ -13,9 +13,10 @@ from itertools import islice
 from typing import TypeVar
 
 from syncd.core.change import Change, ChangeKind
+from syncd.core.comparison import Verdict, compare
 from syncd.core.diff import Skipped
 from syncd.core.match import Conflict, MatchedGroup, MatchedUser, NoMatch, match_group, match_user
-from syncd.core.names import letter_case_key, look_alike_key
+from syncd.core.names import Likeness, likeness, look_alike_key
 from syncd.engine.matching import list_into
 from syncd.errors import IncompleteRead, NotFound, TemporaryError
 from syncd.model import KnownGroup, KnownUser, RemoteGroup, RemoteUser
@@ -120,7 +121,7 @@ class _Users:
 
     def verdict(self, known: KnownUser) -> UserVerdict:
         listed = self._listed(known)
-        if any(_is_own(known, remote) for remote in listed):
+        if any(self._is_own(known, remote) for remote in listed):
             return Unchanged()
         reason = ""
         if not self.complete:
@@ -150,7 +151,7 @@ class _Users:
             remote = self.sides.target.user(known.pushed.scim_id)
         except NotFound:
             return _GONE
-        return "" if _same_person(known, remote) else _renamed(remote.user_name)
+        return "" if self._same_person(known, remote) else _renamed(remote.user_name)
 
     def _match(self, known: KnownUser, candidates: Sequence[RemoteUser]) -> MatchedUser | NoMatch | Conflict:
         store = self.sides.store
@@ -161,7 +162,7 @@ class _Users:
             other = store.user_by_scim_id(scim_id)
             if other is None:
                 return None
-            theirs = other.okta_id == known.okta_id or _same_person(other, shown[scim_id])
+            theirs = other.okta_id == known.okta_id or self._same_person(other, shown[scim_id])
             return other.okta_id if theirs else None
 
         exact = self.sides.settings.split.flavor == "split"
@@ -171,6 +172,21 @@ class _Users:
                 f"{match.remote.user_name} at the target is the very userName of another known user"
             )
         return match
+
+    def _is_own(self, known: KnownUser, remote: RemoteUser) -> bool:
+        stored = known.pushed.scim_id if known.pushed else None
+        return stored == remote.scim_id and self._same_person(known, remote)
+
+    def _same_person(self, known: KnownUser, remote: RemoteUser) -> bool:
+        """Whether the account under the stored id is still theirs: some servers use ids again."""
+        if remote.external_id:
+            return remote.external_id == known.okta_id
+        habits = self.sides.target.habits().of("userName")
+        return bool(remote.user_name) and any(
+            likeness(name, remote.user_name) in (Likeness.SAME, Likeness.LETTER_CASE)
+            or compare(name, remote.user_name, habits) is Verdict.SAME
+            for name in (_name(known), known.wanted.user_name)
+        )
 
     def _anothers(self, known: KnownUser, remote: RemoteUser) -> bool:
         """Letter case aside it is this user's name, and to the letter another's."""
@@ -284,18 +300,6 @@ def _name(known: KnownUser) -> str:
 
 def _group_name(known: KnownGroup) -> str:
     return known.pushed.name if known.pushed else known.wanted.name
-
-
-def _is_own(known: KnownUser, remote: RemoteUser) -> bool:
-    return known.pushed is not None and known.pushed.scim_id == remote.scim_id and _same_person(known, remote)
-
-
-def _same_person(known: KnownUser, remote: RemoteUser) -> bool:
-    """Whether the account under the stored id is still theirs: some servers use ids again."""
-    if remote.external_id:
-        return remote.external_id == known.okta_id
-    names = {letter_case_key(_name(known)), letter_case_key(known.wanted.user_name)}
-    return bool(remote.user_name) and letter_case_key(remote.user_name) in names
 
 
 def _same_group(known: KnownGroup, remote: RemoteGroup) -> bool:

@@ -25,13 +25,14 @@ def _value(value: Any, knobs: SplitKnobs) -> Any:
     if isinstance(value, list):
         return [_value(part, knobs) for part in value]
     if isinstance(value, str):
-        return _text(value, knobs)
+        return text_kept(value, knobs)
     if knobs.numbers_as_text and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     return value
 
 
-def _text(text: str, knobs: SplitKnobs) -> str:
+def text_kept(text: str, knobs: SplitKnobs) -> str:
+    """One text, as this server stores it."""
     text = text.strip() if knobs.trim else text
     text = unicodedata.normalize("NFC", text) if knobs.nfc else text
     return text.lower() if knobs.lowercase_values else text

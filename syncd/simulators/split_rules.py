@@ -1,6 +1,7 @@
 """Rules of the product: reserved groups, names, ids ("SCIM for Okta in Split", Harness "Provision users")."""
 
 from syncd.simulators.scim_wire import ScimError, Service
+from syncd.simulators.split_habits import text_kept
 from syncd.simulators.split_world import SplitWorld
 
 
@@ -24,6 +25,7 @@ def check_group_name(service: Service, name: object, *, own: str | None = None) 
     if not isinstance(name, str) or not name.strip():
         raise ScimError(400, "displayName is required", "invalidValue")
     world, knobs = service.world, service.knobs
+    name = text_kept(name, knobs)
     if world.flavor == "split" and knobs.name_limit and len(name) >= knobs.name_limit:
         raise ScimError(400, f"Group name must be less than {knobs.name_limit} characters", "invalidValue")
     taken = [i for i in world.groups_by_name.find(name) if i != own]

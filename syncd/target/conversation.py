@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 from weakref import WeakValueDictionary
 
+from syncd.core.comparison import GROUP_NAME
 from syncd.errors import NotFound, PermanentError, SyncdError, TemporaryError, concerns_the_connection
 from syncd.model import RemoteGroup, RemoteUser
 from syncd.target.answers import ScimAnswer, error_for
@@ -96,6 +97,8 @@ class Conversation:
         if group is not None and group.external_id is not None:
             self.learned.drop("hidden:group.externalId")
             self.learned.set("shown:group.externalId", "yes")
+        if group is not None and group.name:
+            self.learned.looked(GROUP_NAME, group.name)
         if group is not None and is_reserved(self.flavor, group.name):
             self.reserved[group.scim_id] = group.name
         return group

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from syncd.core.comparison import GROUP_NAME
 from syncd.core.creation import CREATED, Believed, Create, Disbelief, judge
 from syncd.core.names import look_alike_key
 from syncd.errors import AlreadyExists, Disbelieved, PermanentError, TemporaryError
@@ -119,6 +120,8 @@ class Creation:
         )
         with self._talk.group_locks[f"name:{look_alike_key(name)}"]:
             made = self._there_already(wish) or self._create(wish)
+        if made.status == CREATED and isinstance(made.shown, RemoteGroup) and made.shown.name:
+            self._talk.learned.created(GROUP_NAME, name, made.shown.name)
         if made.status == CREATED and not made.note:
             self._talk.made_groups.add(made.shown.scim_id)
         return Applied(made.shown.scim_id, made.status, made.note)

@@ -7,7 +7,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from syncd.core.comparison import GROUP_NAME, Verdict, compare
 from syncd.errors import IncompleteRead, NotFound, PermanentError, RefusedError, SyncdError, TemporaryError
+from syncd.model import Scalar
 from syncd.ports.target import Applied
 from syncd.target.answers import FORM_REFUSED, ScimAnswer, error_for
 from syncd.target.conversation import GROUPS, HIDDEN, SHOWN, Conversation
@@ -97,14 +99,17 @@ class Groups:
     def _is_named(self, form: str, scim_id: str, name: str, answer: ScimAnswer) -> bool:
         """By the answer; by reading the group when it does not show the name and the form is not known to work."""
         shown = read(answer.resource, parse_path("displayName"))
-        if shown == name and identifier(answer.resource) in (scim_id, None):
+        if self._is(name, shown) and identifier(answer.resource) in (scim_id, None):
             return True
         if shown is None and self._learned["group_rename"] == form and self._learned["silent:groups"]:
             return True
-        fits = read(self._talk.fetch(GROUPS, scim_id).resource, parse_path("displayName")) == name
+        fits = self._is(name, read(self._talk.fetch(GROUPS, scim_id).resource, parse_path("displayName")))
         if fits and shown is None:
             self._learned.set("silent:groups", "yes")
         return fits
+
+    def _is(self, name: str, shown: Scalar | None) -> bool:
+        return compare(name, shown, self._learned.habits(GROUP_NAME)) is Verdict.SAME
 
     def delete(self, scim_id: str) -> Applied:
         """See `ports.Target.delete_group`: whatever it was answered, a group that cannot be read any more is deleted.

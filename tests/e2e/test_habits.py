@@ -273,3 +273,30 @@ class TestInvitations:
             made.okta.world.assign(ids[2])
 
             assert made.sync(code=4)["summary"]["failed"] == {"reactivate_user": 1}
+
+
+def test_a_group_whose_letter_case_was_changed_by_hand_is_found(tmp_path: Path) -> None:
+    with place(tmp_path, {}) as made:
+        people(made)
+        made.sync()
+        made.split.world.rename_group("Crew", "crew")
+
+        [item] = ours(drift(made))
+
+        assert (item["kind"], item["found"]) == ("renamed_group", {"displayName": "crew"})
+
+
+def test_who_is_alike_after_a_relink_needs_no_write(tmp_path: Path) -> None:
+    """Ids are new, and what the server made of the values is still known."""
+    with place(tmp_path, {"lowercase_values": True, "trim": True}) as made:
+        people(made)
+        made.sync()
+        for user in list(made.split.world.users.values()):
+            made.split.world.drop_user(user)
+            made.split.world.insert_user(user.attributes, active=True, managed=True)
+        made.forget()
+
+        made.run("relink", "--yes", "--json")
+        made.sync(code=None)
+
+        assert [write for write in made.writes() if "/Users" in write] == []
