@@ -9,9 +9,10 @@ from typing import Any
 from syncd.simulators.exchange import Call, Reply
 from syncd.simulators.hosting import Simulator
 from syncd.simulators.okta_auth import READ_SCOPES, Gate, ServiceClient
-from syncd.simulators.okta_endpoints import endpoint_for, no_endpoint
+from syncd.simulators.okta_endpoints import Endpoint, endpoint_for, no_endpoint
 from syncd.simulators.okta_limits import RateLimits
-from syncd.simulators.okta_past import with_stamps_of
+from syncd.simulators.okta_past import with_group_of, with_stamps_of
+from syncd.simulators.okta_state import OktaState
 from syncd.simulators.okta_wire import OktaError, OktaKnobs
 from syncd.simulators.okta_world import OktaWorld
 
@@ -79,12 +80,19 @@ class OktaSimulator(Simulator):
         if endpoint is None or call.method != "GET":
             raise no_endpoint(call.method)
         with self.world.lock:
-            seen = self.world.past.ago(self.world, knobs.lag_of(endpoint.listed))
+            seen = self._listed_world(endpoint, call, knobs)
             reply = endpoint.handler(seen, call, knobs)
             if not knobs.stamp_lag_seconds:
                 return reply
             older = max(knobs.stamp_lag_seconds, knobs.lag_of(endpoint.listed))
             return with_stamps_of(self.world.past.ago(self.world, older), reply)
+
+    def _listed_world(self, endpoint: Endpoint, call: Call, knobs: OktaKnobs) -> OktaState:
+        """The world of that list: as it was, but for whose list it is, which is looked up as it is."""
+        seen = self.world.past.ago(self.world, knobs.lag_of(endpoint.listed))
+        if endpoint.listed == "members":
+            return with_group_of(self.world, seen, call.segments[3])
+        return seen
 
     def overloaded(self, running: int) -> Reply | None:
         """429 with zeros when more requests run at once than the org takes."""

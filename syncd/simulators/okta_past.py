@@ -69,6 +69,17 @@ def with_stamps_of(past: OktaState, reply: Reply) -> Reply:
     return reply
 
 
+def with_group_of(world: OktaState, past: OktaState, group_id: str) -> OktaState:
+    """The past in which a group is that is there now, without members if it was not; the world where there is none."""
+    if group_id not in world.groups or past is world:
+        return world
+    if group_id in past.groups:
+        return past
+    alone = OktaState(app_id=world.app.id, clock=world.clock)
+    alone.store_group(replace(world.groups[group_id], members=OrderedIds()))
+    return alone
+
+
 def copied(world: OktaState) -> OktaState:
     """The same people, groups, assignments and mappings once more; the System Log is not copied."""
     copy = OktaState(app_id=world.app.id, clock=world.clock)

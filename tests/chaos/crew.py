@@ -32,7 +32,7 @@ from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.split import SplitSimulator
 from syncd.wiring import open_job
 from tests.chaos.oracle import holdings
-from tests.chaos.timeline import Key, Scope, Timeline, Write, differences, held, parts
+from tests.chaos.timeline import Key, Scope, Timeline, Write, differences, held, parts, parts_of
 
 _STILL = 5
 """So often in a row nothing may have moved before it is called quiet."""
@@ -340,17 +340,26 @@ class Crew:
         writes, self.split.writes = self.split.writes, []
         for write in writes:
             if not self.timeline.explains(write, partial(self._knew, write, lagging=lagging)):
-                since = self._knew(write, write.key, lagging=lagging)
-                had = self.timeline.values(write.key, since, write.ended)
-                found.append(f"{write} at {write.started}; Okta said {had} since {since}")
+                found.append(f"{write} at {write.started}: {self._why_not(write, lagging=lagging)}")
             self._written[write.key] = write
         return found
+
+    def _why_not(self, write: Write, *, lagging: bool) -> str:
+        told = []
+        for part in parts_of(write.key):
+            since = self._knew(write, part, lagging=lagging)
+            told.append(
+                f"{' '.join(part)} was {self.timeline.values(part, since, write.ended)} since {since}"
+            )
+        return ", ".join(told)
 
     def _knew(self, write: Write, part: Key, *, lagging: bool) -> float:
         """Since when what syncd knew of this part of it was so at the least: since it took it away, which it does by
         evidence of that moment only; since a cycle that had ended asked for the object by id; since the oldest cycle
         that ran began, unless that read lists which lag.
         """
+        if part[0] == "group" != write.key[0] and self.split.scope.source != "name":
+            return 0  # that a group is assigned or mapped no more, only the full cycle learns that follows at once
         known: list[float] = [0]
         last = self._written.get(write.key)
         if last is not None and (last.value is None or not lagging):

@@ -42,6 +42,13 @@ LOGS = r"/api/v1/logs"
 PAGES = (*LISTS, *OBJECTS)
 """Requests to Okta whose answers may be held."""
 LONG = ("full", "full", "full", "drift", "targeted", "repair")
+LOST = (
+    ("PATCH", "/Users/"),
+    ("POST", "/Users"),
+    ("PATCH", "/Groups/"),
+    ("POST", "/Groups"),
+    ("DELETE", "/Groups/"),
+)
 SOURCES = {
     "name": f'source = {{ name_starts_with = "{PREFIX}" }}',
     "assigned": "source = { assigned = true }",
@@ -107,6 +114,7 @@ def _surroundings(dice: Random) -> Move:
         ("events_are_late", (dice.choice((0, 0, 5, 120)),)),
         ("lists_lag", (dice.choice((0, 10, 300)), dice.choice((0, 30, 300)))),
         ("time_passes", (dice.choice((1, 7, 60, 200, 700)),)),
+        ("answers_are_lost", (dice.choice(LOST), dice.choice((1, 7)))),
     ))  # fmt: skip
 
 
@@ -164,7 +172,7 @@ class Overlap:
         self.stack = ExitStack()
         self.named = self.holds = 0
         self.ahead = timedelta()
-        self.lags, self.deletes = setup.lags, setup.removal == "delete"
+        self.lags, self.grace, self.deletes = setup.lags, setup.grace != "0s", setup.removal == "delete"
         self.scope = Scope(setup.source, renames=setup.flavor == "scim" and setup.source != "mappings")
         with ExitStack() as stack:
             self.crew = self.build(setup, stack)
@@ -338,6 +346,11 @@ class Overlap:
     def time_passes(self, seconds: int) -> None:
         self.later(timedelta(seconds=seconds))
 
+    def answers_are_lost(self, request: tuple[str, str], count: int) -> None:
+        """The target acts, and its answer does not arrive: once, or however often it is tried."""
+        method, path = request
+        self.crew.split.faults.add("drop", method=method, path=path, count=count, after_effect=True)
+
     # --- cycles -------------------------------------------
 
     @property
@@ -391,11 +404,15 @@ class Overlap:
     def all_is_well_in_the_end(self) -> None:
         crew = self.crew
         crew.okta.reset_faults()
+        crew.split.reset_faults()
         crew.join()
         crew.okta.set_knobs(log_delay_seconds=0, list_lag=None, stamp_lag_seconds=0)
         self.later(SETTLED)
-        for kind in ("delta", "full"):
-            self.run(kind)
+        self.run("delta")
+        self.run("full")
+        if self.grace:  # of those whose leave was only noticed now
+            self.later(SETTLED)
+            self.run("delta")
         if crew.connection._held.store and crew.connection._held.store.holds():
             decide(crew.connection._held.store, "chaos", (), "approve", DECIDER)
             self.run("full")

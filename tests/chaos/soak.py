@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from syncd.simulators.ids import WorldError, perform
 from syncd.simulators.world import OktaWorld, SplitWorld, default_split
 from tests.chaos.oracle import PREFIX, holdings
 from tests.chaos.target_log import TargetLog
-from tests.chaos.timeline import Key, Timeline, Write, held, parts, unequal, wanted
+from tests.chaos.timeline import Key, Timeline, Write, held, parts, parts_of, unequal, wanted
 
 TOKENS = {"okta": "00tOkTa-soak-0042", "split": "spl.soak-4711"}
 ANCHOR = "anchor@example.com"
@@ -270,9 +271,12 @@ class Soak:
                 )
 
             if not self.org.timeline.explains(write, knew):
-                since = knew(write.key)
-                had = self.org.timeline.values(write.key, since, write.ended)
-                self.found.append(f"{write}; for {write.ended - since:.1f} s Okta had said {had}")
+                told = [
+                    f"{' '.join(part)} was {self.org.timeline.values(part, knew(part), write.ended)} for "
+                    f"{write.ended - knew(part):.1f} s"
+                    for part in parts_of(write.key)
+                ]
+                self.found.append(f"{write}: {', '.join(told)}{self.story(write)}")
             last[write.key] = write.started
         self.found += [line for line in self.said() if "crashed" in line or "could not be run" in line]
 
@@ -289,15 +293,37 @@ class Soak:
                     found.setdefault(("group", group), []).append((request["started"], request["ended"]))
         return found
 
+    def story(self, write: Write) -> str:
+        """What happened about it in the seconds before."""
+        begin, ids = write.started - self.course.lag - 2 * self.course.margin, set(write.key[1:])
+        told = [
+            *((each.started, f"target: {each}") for each in self.writes if ids & set(each.key[1:])),
+            *(
+                (at, f"Okta: {' '.join(key)} became {value!r}")
+                for key, at, value in self.org.timeline.changes(ids)
+            ),
+            *(
+                (
+                    r["started"],
+                    f"asked: {r['path'].partition('?')[0]} {r['status']}, {r['ended'] - r['started']:.1f} s",
+                )
+                for r in self.okta.requests()
+                if ids & set(re.split(r"[/?]", r["path"])) or re.search(r"/apps/[^/]+/users\?", r["path"])
+            ),
+        ]
+        return "".join(
+            f"\n      {at - write.started:+7.2f} {what}"
+            for at, what in sorted(told)
+            if begin < at <= write.ended
+        )
+
     def said(self) -> list[str]:
         return (self.folder / "daemon.log").read_text().splitlines()
 
     def summary(self) -> str:
-        cycles = Counter(
-            (entry.get("cycle"), entry["event"])
-            for entry in map(json.loads, (line for line in self.said() if line.startswith("{")))
-            if entry["event"].startswith("cycle")
-        )
+        log = [json.loads(line) for line in self.said() if line.startswith("{")]
+        cycles = Counter((e.get("cycle"), e["event"]) for e in log if e["event"].startswith("cycle"))
+        failed = [entry for entry in log if entry["event"] == "cycle failed"]
         lists = sum("/users?limit" in r["path"] and "after=" not in r["path"] for r in self.okta.requests())
         written = Counter(f"{w.key[0]} {'taken' if w.value is None else 'given'}" for w in self.writes)
         lines = [
@@ -306,6 +332,7 @@ class Soak:
             f"Okta: {len(self.okta.requests())} requests, {lists} lists begun",
             f"said: {_counts({f'{kind} {event}': n for (kind, event), n in cycles.items()})}",
             f"written: {_counts(written)}",
+            *sorted({f"  failed: {entry['error']}" for entry in failed}),
             f"found: {len(self.found)}",
             *(f"  {each}" for each in self.found),
         ]

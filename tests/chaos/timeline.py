@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -65,10 +66,10 @@ def parts(world: OktaWorld, scope: Scope | None = None) -> Facts:
 def wanted(world: OktaWorld, scope: Scope | None = None) -> Facts:
     """Everything that Okta wants at the target now."""
     facts = parts(world, scope)
-    return {key: value for key, value in facts.items() if all(part in facts for part in _parts_of(key))}
+    return {key: value for key, value in facts.items() if all(part in facts for part in parts_of(key))}
 
 
-def _parts_of(key: Key) -> tuple[Key, ...]:
+def parts_of(key: Key) -> tuple[Key, ...]:
     """A membership takes a group that is pushed, somebody in it, and that they are active."""
     return (key, ("group", key[1]), ("active", key[2])) if key[0] == "member" else (key,)
 
@@ -143,11 +144,17 @@ class Timeline:
             value for (began, _, value), (_, over, _) in pairwise(spans) if began <= end and over >= start
         ]
 
+    def changes(self, ids: AbstractSet[str]) -> Iterator[tuple[Key, float, Any]]:
+        """When what is about one of these became what it was, apart from the beginning."""
+        for key, spans in self._of.items():
+            if ids & set(key[1:]):
+                yield from ((key, began, value) for began, _, value in spans[1:])
+
     def explains(self, write: Write, since: Callable[[Key], float]) -> bool:
         """Whether somebody who knew each part of it `since` then at the least could believe that this was wanted. Parts
         are read one after the other: they need not have been so at one moment.
         """
-        seen = {key: self.values(key, since(key), write.ended) for key in _parts_of(write.key)}
+        seen = {key: self.values(key, since(key), write.ended) for key in parts_of(write.key)}
         if write.key[0] != "member":
             return write.value in seen[write.key]
         if write.value is None:

@@ -88,6 +88,21 @@ def test_what_is_gone_stays_in_the_list_for_a_while(
     assert sales not in ids(reader, f"{API}/groups")
 
 
+def test_the_list_of_a_new_group_is_empty_at_first_and_that_of_a_deleted_one_is_gone_at_once(
+    okta: OktaSimulator, reader: Client, later: Callable[[timedelta], None]
+) -> None:
+    sales = okta.world.group("Sales").id
+    okta.set_knobs(list_lag={"members": 60})
+    later(2 * MINUTE)
+    new = okta.world.create_group("Newcomers", members=["ben@example.com"])
+    okta.world.delete_group(sales)
+
+    assert reader.get(f"{API}/groups/{new}/users").json() == []
+    assert reader.get(f"{API}/groups/{sales}/users").status_code == 404
+    later(MINUTE)
+    assert len(reader.get(f"{API}/groups/{new}/users").json()) == 1
+
+
 def test_a_membership_stamp_may_lag_by_id_too(
     okta: OktaSimulator, reader: Client, later: Callable[[timedelta], None]
 ) -> None:
