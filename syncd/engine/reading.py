@@ -17,6 +17,7 @@ from syncd.engine.selection import BY_ID_AT_MOST
 from syncd.errors import (
     AccessDenied,
     IncompleteRead,
+    NotFound,
     PermanentError,
     SyncdError,
     TemporaryError,
@@ -220,7 +221,9 @@ def read_members(
     for page in job.source.members(sorted(groups)):
         stop_if_asked(job)
         stage.put_members(page.group_id, page.user_ids)
-        if page.failed is not None:
+        if isinstance(page.failed, NotFound) and _is_gone(job, page.group_id):
+            stage.put_absent([page.group_id])  # deleted since it was listed: no list of it will ever come
+        elif page.failed is not None:
             stage.hold_group_still(page.group_id)
             reading.cannot_tell("group", page.group_id, member_list_problem(page.failed, page.group_id))
         elif page.proof is not None:
@@ -230,6 +233,13 @@ def read_members(
     for group_id, proof in proofs.items():
         reading.member_proofs.setdefault(group_id, proof)
     return proofs
+
+
+def _is_gone(job: Job, group_id: str) -> bool:
+    try:
+        return isinstance(job.source.group(group_id), Absent)
+    except SyncdError:
+        return False
 
 
 def read_selected(

@@ -171,3 +171,26 @@ def test_a_200_without_a_body_is_looked_at_before_it_is_believed(synced: Arena) 
     synced.cycle()
 
     assert "p7@example.com" in synced.split.world.members("push-crew")
+
+
+@pytest.mark.parametrize("pushed", [True, False], ids=["pushed", "new"])
+def test_a_group_that_is_deleted_before_its_members_are_read_is_gone_and_fails_nothing(
+    tmp_path: Path,
+    pushed: bool,
+) -> None:
+    okta = OktaWorld()
+    people = [okta.add_user(f"p{n}@example.com", "P", str(n), assign=True) for n in range(4)]
+    okta.create_group("push-stay", members=people)
+    rules = {"safety": "max_group_deletions = 1", "rule": 'on_removal = "delete"'}
+    with arena(tmp_path, okta, tables=rules) as made:
+        if not pushed:
+            assert made.cycle().exit_code == 0
+        group = okta.create_group("push-gone", members=people[:2])
+        if pushed:
+            assert made.cycle().exit_code == 0
+        made.okta.faults.add("act", path=f"/groups/{group}/users", act="delete_group", args={"group": group})
+
+        found = made.cycle(full=True)
+
+        assert found.exit_code == 0, found.error or (found.result and found.result.document())
+        assert [each.name for each in made.split.world.groups.values() if each.external_id] == ["push-stay"]
