@@ -15,6 +15,7 @@ from itertools import chain, groupby, islice
 
 from syncd.core.change import MEMBERSHIPS, PHASES, Change, ChangeKind
 from syncd.core.order import NO_ORDER, Order
+from syncd.engine.breaking import Breaker
 from syncd.engine.flight import Flight
 from syncd.engine.in_order import InOrder
 from syncd.engine.job import Job
@@ -39,8 +40,6 @@ IN_FLIGHT_LASTS = 8.0
 """Seconds for which writes in flight are waited for once a stop was asked for."""
 _LOOKS_UP_EVERY = 0.5
 
-BREAKER_AFTER = 20
-BREAKER_SHARE = 0.4
 VANISHED_AT_MOST = 5
 
 
@@ -68,6 +67,7 @@ class Applying:
     seen: Callable[[str], RemoteUser | None] = field(init=False)
     """Whom a listing of the target showed while planning, by SCIM id."""
     sequence: InOrder = field(init=False)
+    breaker: Breaker = field(default_factory=Breaker)
 
     def __post_init__(self) -> None:
         self.vanishing = Vanishing(self.job)
@@ -84,6 +84,7 @@ class Applying:
                 for kinds in PHASES:
                     if any(counts.get(kind) for kind in kinds) and not self.abandoned:
                         self._steps(pool, stage, turn, kinds)
+            self._into_free_seats(pool, stage)
         finally:
             pool.shutdown(wait=not self.abandoned, cancel_futures=True)
 
@@ -95,7 +96,7 @@ class Applying:
             if self.abandoned:
                 return
             changes = self._keeping_last_members(kinds, stage.changes_at(turn, step, kinds))
-            self._phase(pool, self._batches(self._whose_turn_it_is(changes)))
+            self._phase(pool, self._batches(self._going_on(self._whose_turn_it_is(changes))))
         for back, undone in self.sequence.ways_back(stage, kinds):
             self._phase(pool, iter([[back]]))
             if undone is not None:
@@ -118,6 +119,39 @@ class Applying:
                 run=self.run_id,
                 error="the name that it takes was not left; it is still wanted",
             )
+
+    def _going_on(self, changes: Iterable[Change]) -> Iterator[Change]:
+        """Without those of a kind that fails too often: they are still wanted, and everything else goes on."""
+        for change in changes:
+            if change.kind not in self.breaker.stopped:
+                yield change
+                continue
+            self.deferred[change.kind] = self.deferred.get(change.kind, 0) + 1
+            self.job.observer.advance()
+            self.breaker.keep(change)
+
+    def _into_free_seats(self, pool: ThreadPoolExecutor, stage: Stage) -> None:
+        """A licence may have been full until people left: who was refused gets one more try, and then the groups."""
+        if self.abandoned or not self._may_write():
+            return
+        again = self.breaker.seats()
+        self._try_again(pool, again)
+        seated = {change.okta_id for change in again if change.id not in self._failing()}
+        if seated:
+            memberships = stage.changes(kinds=(ChangeKind.ADD_MEMBER,))
+            self._try_again(pool, [each for each in memberships if each.okta_id in seated])
+
+    def _try_again(self, pool: ThreadPoolExecutor, changes: Sequence[Change]) -> None:
+        """Of these it counts what they come to now."""
+        for change in changes:
+            tally = self.failed if change.id in self._failing() else self.deferred
+            tally[change.kind] -= 1
+        again = {change.id for change in changes}
+        self.failures = [each for each in self.failures if each[0].id not in again]
+        self._phase(pool, self._batches(changes))
+
+    def _failing(self) -> AbstractSet[str]:
+        return {change.id for change, _ in self.failures}
 
     def _keeping_last_members(
         self, kinds: Sequence[ChangeKind], changes: Iterable[Change]
@@ -177,7 +211,7 @@ class Applying:
         """In a worker. What was journalled and not begun when writing ended is not begun any more."""
         if refused := self.sequence.refused.get(unit.changes[0].id):
             return [Outcome(unit.changes[0], error=refused, status=getattr(refused, "status", None))]
-        if self.stopped is None and not self.job.cancelled():
+        if self.stopped is None and not self.job.cancelled() and unit.change.kind not in self.breaker.stopped:
             outcomes = execute(self.job, unit)
             for outcome in outcomes:  # at once, for all workers: one is enough
                 error = outcome.error
@@ -240,6 +274,8 @@ class Applying:
             self.job.observer.event(level, "not applied", **fields, error=error.message)
             if not deferred:
                 self.failures.append((change, error))
+        if not deferred:
+            self.breaker.note(change, error)
         self._judge_numbers()
         return Settled(
             sequence=sequence,
@@ -263,10 +299,18 @@ class Applying:
                 side=RELINK,
                 hint=RELINK_HINT,
             )
-        good, bad = sum(self.applied.values()), sum(self.failed.values())
-        if good + bad >= BREAKER_AFTER and bad > BREAKER_SHARE * (good + bad):
-            self.stopped = ConnectionSick(
-                f"{bad} of {good + bad} writes failed; the rest was not tried",
-                side="split",
-                hint="see the errors above; the target or its settings need attention first",
+        sick, kinds = self.breaker.judge()
+        self.stopped = self.stopped or sick
+        for kind in kinds:
+            self.job.observer.event(
+                "warning",
+                "not tried any more",
+                kind=kind.value,
+                run=self.run_id,
+                error=self.breaker.stopped[kind],
             )
+
+    @property
+    def problem(self) -> SyncdError | None:
+        """Why the run as a whole has failed, if it has."""
+        return self.stopped or self.breaker.failure()

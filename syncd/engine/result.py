@@ -102,7 +102,7 @@ def _head(store: Store) -> tuple[int, str] | None:
 
 def run_result(job: Job, planned: Planned, applying: Applying, started: float) -> RunResult:
     """`started` is a reading of the monotonic clock, in seconds."""
-    problems = [*planned.problems, *([applying.stopped] if applying.stopped else [])]
+    problems = [*planned.problems, *([applying.problem] if applying.problem else [])]
     waiting = sum(planned.header.skipped.counts.get(kind, 0) for kind in _WAITING)
     return RunResult(
         run_id=applying.run_id,

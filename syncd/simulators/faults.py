@@ -31,7 +31,7 @@ def _mapping(value: Any) -> bool:
 
 RATE_LIMIT_FORMS = frozenset({
     "okta", "no_reset", "reset_past", "concurrency", "retry_after_seconds", "retry_after_date",
-    "x_retry_after", "split_reset", "bare",
+    "x_retry_after", "split_reset", "bare", "forbidden",
 })  # fmt: skip
 
 # Every action with the options it takes; docs/simulators.md says what each does.

@@ -50,7 +50,7 @@ def replacement(rule: FaultRule, error: ErrorBody, now: float) -> Reply:
 def _rate_limit(rule: FaultRule, error: ErrorBody, now: float) -> Reply:
     seconds = rule.options.get("seconds", 1)
     form = rule.options.get("form", "okta")
-    reply = error(429, None, None).without_headers(
+    reply = error(403 if form == "forbidden" else 429, None, None).without_headers(
         "X-Rate-Limit-Limit", "X-Rate-Limit-Remaining", "X-Rate-Limit-Reset"
     )
     okta = (("X-Rate-Limit-Limit", "600"), ("X-Rate-Limit-Remaining", "0"))
@@ -63,7 +63,7 @@ def _rate_limit(rule: FaultRule, error: ErrorBody, now: float) -> Reply:
     if form == "concurrency":
         zeros = (("X-Rate-Limit-Limit", "0"), ("X-Rate-Limit-Remaining", "0"))
         return reply.with_headers(*zeros, ("X-Rate-Limit-Reset", str(int(now + seconds))))
-    if form == "retry_after_seconds":
+    if form in ("retry_after_seconds", "forbidden"):
         return reply.with_headers(("Retry-After", str(seconds)))
     if form == "retry_after_date":
         return reply.with_headers(("Retry-After", formatdate(now + seconds, usegmt=True)))

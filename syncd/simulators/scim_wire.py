@@ -68,9 +68,17 @@ class Service:
 
     def check_version(self, version: int) -> None:
         """Honours If-Match where ETags are on. Raises ScimError 412."""
-        asked = self.call.headers.get("if-match")
-        if self.knobs.etag and asked is not None and asked not in ("*", etag(version)):
-            raise ScimError(412, f"The resource is at version {etag(version)}")
+        asked, tag = self.call.headers.get("if-match"), self.etag(version)
+        fits = asked in (None, "*") or (asked == tag and not self._is_never_equal(tag))
+        if self.knobs.etag and not fits:
+            raise ScimError(412, f"The resource is at version {tag}")
+
+    def _is_never_equal(self, tag: str) -> bool:
+        return self.knobs.etag_compares_strongly and tag.startswith("W/")
+
+    def etag(self, version: int) -> str:
+        """The entity tag of a version."""
+        return f'{"W/" if self.knobs.weak_etag else ""}"{version}"'
 
     def user_json(self, user: ScimUser, *, listed: bool = False) -> Json:
         """A User resource, as a list shows it if `listed`."""
@@ -119,7 +127,7 @@ class Service:
         meta: Json = {"resourceType": kind, "created": entity.created, "lastModified": entity.modified}
         meta["location"] = self.location(plural, entity.id)
         if self.knobs.etag:
-            meta["version"] = etag(entity.version)
+            meta["version"] = self.etag(entity.version)
         return meta
 
     def one(self, record: Json, *, status: int = 200) -> Reply:
@@ -187,11 +195,6 @@ class Service:
         if re.fullmatch(r"-?\d+", text) is None:
             raise ScimError(400, f"{name} is not an integer", "invalidValue")
         return int(text)
-
-
-def etag(version: int) -> str:
-    """The entity tag of a version."""
-    return f'"{version}"'
 
 
 def deleted(knobs: SplitKnobs) -> Reply:

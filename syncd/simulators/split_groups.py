@@ -197,7 +197,15 @@ def _members(service: Service, value: Any) -> list[str]:
     unknown = [identity for identity in known if identity not in service.world.users]
     if unknown and status:
         raise ScimError(status, f"User {unknown[0]} not found", "invalidValue")
+    for identity in known:
+        _refuse_bad(service, identity)
     return known
+
+
+def _refuse_bad(service: Service, identity: str) -> None:
+    bad, user = service.knobs.bad_member, service.world.users.get(identity)
+    if bad and user is not None and user.user_name == bad:
+        raise ScimError(service.knobs.bad_member_status, "Something went wrong")
 
 
 def _values(value: Any) -> list[str]:

@@ -34,6 +34,9 @@ class SplitKnobs:
     answers every change of members with success and does nothing,
     `remove_by_filter`, `remove_by_values`, `replace_only_adds`, `put_ignores_members`,
     `post_ignores_members`, `pathless_ignored`, `deleted_stay_members`, `unknown_member_status` (0 accepts).
+    `bad_member` is the userName of somebody with whom every change of members that names them is refused with
+    `bad_member_status`, and nothing of it is done.
+    Licence: with `seats` (0: no limit) active users nobody more is created or woken up: `seats_status`.
     Duplicates: `duplicates`, `conflict_status`, `conflict_scim_type`. `posts_answer`: a POST makes nothing
     where there is an object of the same name, the name in other letters, the same e-mail, or any (then the
     oldest), and answers with that one under `posts_answer_status`; `posts_touch` gives it the values of the
@@ -41,10 +44,11 @@ class SplitKnobs:
     external ids: `keep_user_external_id`, `keep_group_external_id`, `filter_external_id`,
     `external_id_shown` off stores and never shows them. `meta_shown` off leaves out when and what.
     Errors: `status_as_int`, `text_401`, `disabled_status` (403 or 404 while SCIM is off).
-    `etag` answers ETag and meta.version and honours If-Match; `location`; `discovery` off answers 404 on
-    ServiceProviderConfig, `discovery_lies` announces neither filter nor PATCH; `require_scim_type`
-    refuses application/json with 415; `name_limit` is the first length of a group name that is refused
-    (0: none).
+    `etag` answers ETag and meta.version and honours If-Match; `weak_etag` makes them weak (RFC 7644 section 3.14 shows
+    such), and with `etag_compares_strongly` (RFC 9110 section 13.1.1) no If-Match of a weak one ever fits; `location`;
+    `discovery` off answers 404 on ServiceProviderConfig, `discovery_lies` announces neither filter nor PATCH;
+    `require_scim_type` refuses application/json with 415; `name_limit` is the first length of a group name that is
+    refused (0: none).
     Speed: `latency_seconds` for each request, `operation_seconds` more for each operation of a PATCH,
     `requests_per_second` (0: no limit) answers 429 with Split's reset headers.
     """
@@ -88,6 +92,10 @@ class SplitKnobs:
     pathless_ignored: bool = False
     deleted_stay_members: bool = False
     unknown_member_status: int = 400
+    bad_member: str = ""
+    bad_member_status: int = 500
+    seats: int = 0
+    seats_status: int = 409
     duplicates: Duplicates = "refuse"
     posts_answer: PostsAnswer = "new"
     posts_answer_status: int = 201
@@ -103,6 +111,8 @@ class SplitKnobs:
     text_401: bool = False
     disabled_status: int = 403
     etag: bool = False
+    weak_etag: bool = False
+    etag_compares_strongly: bool = False
     location: Location = "absolute"
     discovery: bool = True
     discovery_lies: bool = False

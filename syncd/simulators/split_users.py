@@ -60,6 +60,8 @@ def _create(service: Service) -> Reply:
             service.world.replace_user(there, {**there.attributes, **attributes}, active=True)
         return service.one(service.user_json(there), status=service.knobs.posts_answer_status)
     _check_unique(service, attributes["userName"], None)
+    if active is not False:
+        _check_seats(service)
     created = service.world.insert_user(attributes, active=active is not False, managed=True)
     created.accepted = not service.knobs.inactive_until_accepted
     return service.one(service.user_json(created), status=201)
@@ -107,6 +109,8 @@ def _store(service: Service, entity: ScimUser, attributes: Json, *, active: bool
     world = service.world
     if attributes["userName"] != entity.user_name:
         _check_unique(service, attributes["userName"], entity.id)
+    if active and not entity.active:
+        _check_seats(service)
     if entity.active and not active:
         keep_an_administrator(world, leaving=entity.id)
     entity.managed = True
@@ -140,6 +144,13 @@ def _called(service: Service, name: str) -> list[str]:
     if not knobs.case_sensitive and knobs.case_folding == "lower":
         return names.lowered(name)
     return names.find(name, exact=knobs.case_sensitive)
+
+
+def _check_seats(service: Service) -> None:
+    """Servers have no word of SCIM for a full licence; Harness answers 409 with text."""
+    seats = service.knobs.seats
+    if seats and sum(user.active for user in service.world.users.values()) >= seats:
+        raise ScimError(service.knobs.seats_status, f"The licence is for {seats} users")
 
 
 def _check_unique(service: Service, name: str, own: str | None) -> None:

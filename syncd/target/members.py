@@ -16,7 +16,8 @@ them, counts as added, unverified; who was never sent a removal is never taken f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -42,6 +43,7 @@ _REMOVE = ("filter", "values", "put")
 _KEY = {True: "members_add", False: "members_remove"}
 _KNOWN_CUTS = (20, 50, 100, 200, 250, 500, 1000)
 """Lengths at which servers were seen, or say, to cut lists of members."""
+_ERROR = 500
 _HALVINGS = 64
 """Requests that one call may spend on finding the members that a server does not take."""
 
@@ -57,6 +59,8 @@ class _Work:
     verified: bool = True
     status: int | None = None
     halvings: int = _HALVINGS
+    halving: bool = False
+    """A batch that is answered 500 is being taken apart: what is sent now is sent once."""
 
     @property
     def started(self) -> bool:
@@ -156,20 +160,12 @@ class Members:
         self, work: _Work, form: str, ids: Sequence[str], *, adding: bool
     ) -> tuple[ScimAnswer | None, SyncdError | None]:
         """The answer when it is a success, else the refusal. Both None: the form cannot be used safely here."""
-        sender: Callable[[_Work, Sequence[str]], ScimAnswer | None]
-        if form == "put":
-            added, removed = (ids, ()) if adding else ((), ids)
-            answer: ScimAnswer | None = replace_group(self._talk, work.scim_id, add=added, remove=removed)
-        elif form == "values":
-            sender = self._trusted_values if self._learned["members_remove"] == form else self._watched_values
-            answer = sender(work, ids)
-        else:
-            try:
-                answer = self._add(work, form, ids) if adding else self._patch(work, _body(form, ids))
-            except TemporaryError as failure:
-                if failure.status != 500 or self._learned[_KEY[adding]] == form:
-                    raise
-                return None, failure  # some servers answer 500 to a form that they do not know
+        try:
+            answer = self._in_form(work, form, ids, adding=adding)
+        except TemporaryError as failure:
+            if failure.status != _ERROR:
+                raise
+            return None, failure  # the form, or one of the members, is not to the server's liking
         if answer is None:
             return None, None
         work.status = answer.status
@@ -185,6 +181,17 @@ class Members:
             raise error
         return None, error
 
+    def _in_form(self, work: _Work, form: str, ids: Sequence[str], *, adding: bool) -> ScimAnswer | None:
+        if form == "put":
+            added, removed = (ids, ()) if adding else ((), ids)
+            return replace_group(self._talk, work.scim_id, add=added, remove=removed)
+        if form == "values":
+            trusted = self._learned["members_remove"] == form
+            return (self._trusted_values if trusted else self._watched_values)(work, ids)
+        if adding:
+            return self._add(work, form, ids)
+        return self._patch(work, _body(form, ids), once=work.halving)
+
     def _add(self, work: _Work, form: str, ids: Sequence[str]) -> ScimAnswer:
         """An addition that was not answered is looked at before it is sent again: some servers list a member twice."""
         left, tries = list(ids), self._talk.http.between_tries()
@@ -192,8 +199,8 @@ class Members:
             try:
                 return self._patch(work, _body(form, left), once=True)
             except Unanswered as lost:
-                maybe_unknown = lost.status == 500 and self._learned[_KEY[True]] != form
-                if maybe_unknown or next(tries, None) is None:
+                once = lost.status == _ERROR and (work.halving or self._learned[_KEY[True]] != form)
+                if once or next(tries, None) is None:
                     raise
                 left = _open(left, self._read(work), adding=True)
         return ScimAnswer(200, {}, None, "")  # everybody is in: the read said so
@@ -296,20 +303,29 @@ class Members:
         return left
 
     def _halve(self, work: _Work, form: str, ids: Sequence[str], error: SyncdError, *, adding: bool) -> None:
-        """`ids` were refused together: sends each half alone, so that one bad member fails alone."""
-        if len(ids) == 1 or work.halvings <= 0:
-            work.fail(ids, error)
-            return
-        middle = len(ids) // 2
-        for half in (ids[:middle], ids[middle:]):
-            work.halvings -= 1
-            answer, refused = self._send(work, form, half, adding=adding)
-            if answer is not None:
-                left = self._still_open(work, form, answer, half, adding=adding)
+        """`ids` were refused together: sends each half alone, and halves what is refused again, so that a bad member
+        fails alone, for about two requests each time; the large halves first, so that many bad ones keep few out. A
+        500 that outlasted its retries is not tried again for each half.
+        """
+        work.halving = _status(error) == _ERROR
+        allowed = 4 * len(ids).bit_length() if work.halving else work.halvings
+        refused: deque[tuple[Sequence[str], SyncdError]] = deque([(ids, error)])
+        while refused:
+            together, error = refused.popleft()
+            if len(together) == 1 or min(work.halvings, allowed) <= 0:
+                work.fail(together, error)
+                continue
+            middle = len(together) // 2
+            for half in (together[:middle], together[middle:]):
+                work.halvings, allowed = work.halvings - 1, allowed - 1
+                answer, again = self._send(work, form, half, adding=adding)
+                if answer is not None:
+                    work.fail(self._still_open(work, form, answer, half, adding=adding), error)
+                    continue
+                left = self._after_refusal(work, half, adding=adding) if work.halving else half
                 if left:
-                    work.fail(left, error)
-            else:
-                self._halve(work, form, half, refused or error, adding=adding)
+                    refused.append((left, again or error))
+        work.halving = False
 
     def _trusted_values(self, work: _Work, ids: Sequence[str]) -> ScimAnswer:
         return self._patch(work, _body("values", ids))

@@ -1,0 +1,70 @@
+"""Ends the writing, or that of one kind, when too much of it fails; and gives refused creations one more try."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from syncd.core.breaker import Cause, Tally, judge
+from syncd.core.change import Change, ChangeKind
+from syncd.errors import ConnectionSick, PermanentError, SyncdError, TemporaryError
+
+CREATIONS_KEPT = 200
+"""So many creations that were refused or not tried any more are kept for a second try in the same run."""
+
+
+@dataclass
+class Breaker:
+    """What was seen in one run. Only for the thread that owns the store; `stopped` is read by workers."""
+
+    tally: Tally = field(default_factory=Tally)
+    stopped: dict[ChangeKind, str] = field(default_factory=dict)
+    """Kinds that are not written any more, and why."""
+    departed: int = 0
+    not_created: list[Change] = field(default_factory=list)
+
+    def note(self, change: Change, error: SyncdError | None) -> None:
+        """An outcome that is the object's own."""
+        if error is None:
+            self.tally.succeeded(change)
+            self.departed += int(change.kind is ChangeKind.DEACTIVATE_USER)
+            return
+        status = error.status if isinstance(error, TemporaryError | PermanentError) else None
+        silent = isinstance(error, TemporaryError) and status is None
+        self.tally.failed(change, Cause(change.kind, status, answered=not silent))
+        if isinstance(error, PermanentError):
+            self.keep(change)
+
+    def keep(self, change: Change) -> None:
+        if change.kind is ChangeKind.CREATE_USER and len(self.not_created) < CREATIONS_KEPT:
+            self.not_created.append(change)
+
+    def judge(self) -> tuple[ConnectionSick | None, list[ChangeKind]]:
+        """Why nothing more is to be written, if so; and the kinds that stop now."""
+        weights = self.tally.weights()
+        verdict = judge(self.tally.applied, weights)
+        if verdict.everything:
+            hint = "see the errors above; the target or its settings need attention first"
+            return ConnectionSick(verdict.everything, side="split", hint=hint), []
+        fresh = [kind for kind in sorted(verdict.kinds) if kind not in self.stopped]
+        for kind in fresh:
+            failed = sum(weights[cause] for cause in weights if cause.kind is kind)
+            tried = failed + self.tally.applied.get(kind, 0)
+            self.stopped[kind] = f"{failed} of {tried} writes failed ({kind}); the rest of them was not tried"
+        return None, fresh
+
+    def seats(self) -> list[Change]:
+        """Creations worth one more try: as many as people have left meanwhile, for want of whose seats the target may
+        have refused them (with 403, 409, or whatever: servers have no word for it).
+        """
+        chosen, self.not_created = self.not_created[: self.departed], []
+        if chosen:
+            self.stopped.pop(ChangeKind.CREATE_USER, None)
+            self.tally.forget(ChangeKind.CREATE_USER)
+        return chosen
+
+    def failure(self) -> PermanentError | None:
+        """What to say of a run in which a kind was stopped and not one write succeeded."""
+        if not self.stopped or any(self.tally.applied.values()):
+            return None
+        hint = "see the errors above; the target or its settings need attention first"
+        return PermanentError("; ".join(self.stopped.values()), hint=hint)
