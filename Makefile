@@ -26,12 +26,17 @@ SCIMMY := tests/interop/scimmy
 $(SCIMMY)/node_modules/.package-lock.json: $(SCIMMY)/package-lock.json
 	@if command -v npm >/dev/null; then cd $(SCIMMY) && npm ci --silent --no-audit --no-fund --ignore-scripts; fi
 
+# Another one; likewise.
+JACKSON := tests/interop/jackson
+$(JACKSON)/node_modules/.package-lock.json: $(JACKSON)/package-lock.json
+	@if command -v npm >/dev/null; then cd $(JACKSON) && npm ci --silent --no-audit --no-fund --ignore-scripts; fi
+
 # axe-core, which judges the HTML pages in a browser; its tests skip where it or Chromium is missing.
 BROWSER := tests/browser
 $(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json
 	@if command -v npm >/dev/null; then cd $(BROWSER) && npm ci --silent --no-audit --no-fund --ignore-scripts; fi
 
-test: lint $(SCIMMY)/node_modules/.package-lock.json $(BROWSER)/node_modules/.package-lock.json
+test: lint $(SCIMMY)/node_modules/.package-lock.json $(JACKSON)/node_modules/.package-lock.json $(BROWSER)/node_modules/.package-lock.json
 	$(BIN)/pytest -n 2 --dist worksteal
 
 # Hours of mishaps: random worlds, faults and deaths, every cell of the fault matrix, 200 kills. Prints its seed.

@@ -12,6 +12,7 @@ from syncd.core.change import GROUP_KINDS, Change, ChangeKind, Json
 from syncd.core.comparison import unlike
 from syncd.core.match import MatchedUser, match_user
 from syncd.core.names import look_alike_key
+from syncd.engine.creating import not_new, tied_group, unproven_by
 from syncd.engine.job import Job
 from syncd.engine.vanishing import Vanishing
 from syncd.errors import AlreadyExists, Disbelieved, NotFound, PermanentError, SyncdError, TemporaryError
@@ -27,9 +28,7 @@ from syncd.model import (
     WantedUser,
 )
 from syncd.ports import (
-    Against,
     Applied,
-    CreationUnproven,
     Effect,
     GroupForgotten,
     GroupPushed,
@@ -104,33 +103,12 @@ def _create_user(job: Job, unit: Unit) -> Outcome:
         if value is not None and path not in ("active", "externalId")
     }
     try:
-        applied = job.target.create_user(change.okta_id, attributes, against=_against(job, unit))
+        applied = job.target.create_user(
+            change.okta_id, attributes, against=not_new(job, unit.change.okta_id, unit.seen)
+        )
     except Disbelieved as found:
-        return Outcome(change, [_unproven(change, found)], found.status, error=found)
+        return Outcome(change, [unproven_by(change, found)], found.status, error=found)
     return _user_now(change, applied, attributes, active=True)
-
-
-def _against(job: Job, unit: Unit) -> Against:
-    """An id that is tied, or that was listed before the create, is not that of a new account."""
-    okta_id = unit.change.okta_id
-
-    def tied(scim_id: str) -> str | None:
-        known = job.store.user_by_scim_id(scim_id)
-        if known is not None and known.okta_id != okta_id:
-            return f"is tied to {known.wanted.user_name or known.okta_id} ({known.okta_id})"
-        before = unit.seen(scim_id)
-        if before is not None and before.external_id != okta_id:
-            return f"was there before, as {before.user_name or 'an account without a name'}"
-        return None
-
-    return tied
-
-
-def _unproven(change: Change, found: Disbelieved) -> CreationUnproven:
-    kind = "group" if change.kind in GROUP_KINDS else "user"
-    return CreationUnproven(
-        kind, change.okta_id, found.name, found.message, found.scim_id, stranger=found.stranger
-    )
 
 
 def _adopt_user(job: Job, unit: Unit) -> Outcome:
@@ -195,9 +173,11 @@ def _found_again(job: Job, unit: Unit, known: KnownUser) -> Outcome:
     if not job.settings.provisioning.create_users:
         return _gone(change, "the account is gone at the target, and create_users is off")
     try:
-        applied = job.target.create_user(change.okta_id, wanted.attributes, against=_against(job, unit))
+        applied = job.target.create_user(
+            change.okta_id, wanted.attributes, against=not_new(job, unit.change.okta_id, unit.seen)
+        )
     except AlreadyExists as taken:
-        left = [_unproven(change, taken)] if isinstance(taken, Disbelieved) else []
+        left = [unproven_by(change, taken)] if isinstance(taken, Disbelieved) else []
         return Outcome(change, [UserForgotten(change.okta_id), *left], taken.status, error=taken)
     note = "the account was gone at the target and was created again"
     return _now_elsewhere(change, applied, wanted.attributes, note)
@@ -268,17 +248,12 @@ def _is_invited(known: KnownUser) -> bool:
 
 def _create_group(job: Job, unit: Unit) -> Outcome:
     change = unit.change
-
-    def tied(scim_id: str) -> str | None:
-        known = job.store.group_by_scim_id(scim_id)
-        if known is None or known.okta_id == change.okta_id:
-            return None
-        return f"is tied to {known.wanted.name} ({known.okta_id})"
-
     try:
-        applied = job.target.create_group(change.okta_id, change.name, against=tied)
+        applied = job.target.create_group(
+            change.okta_id, change.name, against=tied_group(job, change.okta_id)
+        )
     except Disbelieved as found:
-        return Outcome(change, [_unproven(change, found)], found.status, error=found)
+        return Outcome(change, [unproven_by(change, found)], found.status, error=found)
     if applied.scim_id is None:
         raise PermanentError(f"the target gave no id for the group {change.name}")
     effect = GroupPushed(change.okta_id, PushedGroup(applied.scim_id, change.name))

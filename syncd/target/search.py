@@ -24,6 +24,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9@._-]+")
 _SEARCH_PAGES = 2_000
 _FOLDS = "filter:users.userName:folds"
 _MARKS = "filter:users.externalId:works"
+_NAMES = "filter:groups.displayName:works"
 _FEW = 5
 """More strangers than a filter that works loosely would show: this one is ignored."""
 
@@ -134,16 +135,36 @@ class Search:
         found = self._filtered(self._groups, "externalId", okta_id, either)
         named = self._filtered(self._groups, "displayName", name, either)
         hits = [*found.hits, *named.hits]
-        if not named.answered or (deep and not hits):
+        if not named.answered or (not hits and (deep or not self._finds_names())):
             return self._everything(self._groups, either)
         return list({group.scim_id: group for group in hits}.values())
 
     def groups_named(self, name: str) -> Sequence[RemoteGroup]:
         """Groups whose displayName is exactly this."""
-        found = self._filtered(self._groups, "displayName", name, lambda group: group.name == name)
-        return (
-            found.hits if found.answered else self._everything(self._groups, lambda group: group.name == name)
-        )
+
+        def named(group: RemoteGroup) -> bool:
+            return group.name == name
+
+        found = self._filtered(self._groups, "displayName", name, named)
+        if found.hits or (found.answered and self._finds_names()):
+            return found.hits
+        return self._everything(self._groups, named)
+
+    def _finds_names(self) -> bool:
+        """Whether no hit for a displayName means that no group has it. Some servers answer any filter on groups with an
+        empty list: it is tried once with a group that is there.
+        """
+        learned = self._talk.learned
+        if not learned[_NAMES]:
+            first = next(iter(Walk(self._talk, GROUPS, self._talk.group_of, self._groups.query)), ())
+            known = next((group for group in first if group.name), None)
+            if known is None:
+                return not first
+            found = self._filtered(
+                self._groups, "displayName", known.name, lambda group: group.scim_id == known.scim_id
+            )
+            learned.set(_NAMES, "yes" if found.hits else "no")
+        return learned[_NAMES] == "yes"
 
     def _filtered(self, kind: _Kind[T], attribute: str, value: str, wanted: Callable[[T], bool]) -> _Found[T]:
         """One filtered search, to the end of its pages unless every record on the first is a hit."""

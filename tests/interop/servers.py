@@ -1,4 +1,7 @@
-"""Independent SCIM servers as targets: scim2-server (Python) and SCIMMY (Node), on free ports, stopped by pid."""
+"""Independent SCIM servers as targets: scim2-server, django-scim2 (Python), SCIMMY, SAML Jackson (Node).
+
+Each on a free port, in a process of its own, stopped by its pid.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -17,7 +21,9 @@ from typing import Any
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 SCIMMY = Path(__file__).parent / "scimmy"
+JACKSON = Path(__file__).parent / "jackson"
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class ForeignTarget:
     base_url: str
     token: str
     dump: Callable[[], tuple[list[dict[str, Any]], list[dict[str, Any]]]]
+    shows_members: bool = True
 
     def write(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
         """Somebody else's write, behind syncd's back."""
@@ -58,6 +65,7 @@ class ForeignTarget:
             for group in groups
         }
         assert len(names) == len(set(names.values())), "twins at the target"
+        assert len(groups) == len(members), "twins among the groups"
         return Held(people, members)
 
 
@@ -124,6 +132,50 @@ def scimmy() -> Iterator[ForeignTarget]:
                 return held["users"], held["groups"]
 
             yield ForeignTarget(f"http://127.0.0.1:{port}/scim", token, dump)
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def django_scim() -> Iterator[ForeignTarget]:
+    """Its user names are unique to the letter; two groups may have one name, which no filter finds."""
+    token = "django-scim2-token-3071"
+    module = "tests.interop.django_scim.server"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", module, folder, token]
+        with subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            try:
+                assert process.stdout is not None
+                base = f"http://127.0.0.1:{int(process.stdout.readline())}/scim/v2"
+                yield ForeignTarget(
+                    base, token, lambda: (_listed(base, token, "Users"), _listed(base, token, "Groups"))
+                )
+            finally:
+                process.terminate()
+
+
+@contextmanager
+def jackson() -> Iterator[ForeignTarget]:
+    """It shows no members of any group, whatever it has."""
+    node = shutil.which("node")
+    if node is None or not (JACKSON / "node_modules" / "@boxyhq" / "saml-jackson").exists():
+        pytest.skip("SAML Jackson needs Node.js and the packages that `make test` installs with npm")
+    with subprocess.Popen(
+        [node, "server.mjs"], cwd=JACKSON, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            said = json.loads(process.stdout.readline())
+
+            def dump() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+                with urllib.request.urlopen(f"http://127.0.0.1:{said['port']}/_dump", timeout=10) as answer:
+                    held = json.load(answer)
+                return held["users"], held["groups"]
+
+            base = f"http://127.0.0.1:{said['port']}{said['path']}"
+            yield ForeignTarget(base, said["token"], dump, shows_members=False)
         finally:
             process.terminate()
 

@@ -357,9 +357,27 @@ def test_a_group_is_asked_for_by_name_and_created_without_members(bench: MakeBen
 
     applied = made.target.create_group("00g1", "Engineering")
 
-    assert made.spent() == ["GET 200", "POST 201"]
+    # By a filter, and as long as none is known to work also in the list, which is empty here.
+    assert made.spent() == ["GET 200", "GET 200", "POST 201"]
     assert applied.scim_id is not None
     assert made.world.groups[applied.scim_id].name == "Engineering"
+    made.target.create_group("00g2", "Product")
+    made.spent()
+    made.target.create_group("00g3", "Sales")
+    assert made.spent() == ["GET 200", "POST 201"]
+
+
+@pytest.mark.parametrize("mode", ["works", "unsupported_404", "unsupported_400", "ignored"])
+def test_a_group_whose_name_no_filter_finds_gets_no_twin(mode: str, bench: MakeBench) -> None:
+    """The server would make a second one, and answers any filter as if there were none."""
+    made = bench(filter_mode=mode, duplicates="twin")
+    made.world.create_local_group("Engineering")
+
+    with pytest.raises(AlreadyExists, match="the name is taken"):
+        made.target.create_group("00g1", "Engineering")
+
+    assert len(made.world.groups) == 1
+    assert made.target.find_groups(okta_id="00g1", name="Engineering")
 
 
 @pytest.mark.parametrize("lost", LOST, ids=NAMES)

@@ -1,0 +1,43 @@
+"""What speaks against a create's answer, as far as we know, and how an answer that is not believed is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from syncd.core.change import GROUP_KINDS, Change
+from syncd.engine.job import Job
+from syncd.errors import Disbelieved
+from syncd.model import RemoteUser
+from syncd.ports import Against, CreationUnproven
+
+
+def not_new(job: Job, okta_id: str, seen: Callable[[str], RemoteUser | None]) -> Against:
+    """An id that is tied, or that was listed before the create (`seen`), is not that of a new account."""
+
+    def against(scim_id: str) -> str | None:
+        known = job.store.user_by_scim_id(scim_id)
+        if known is not None and known.okta_id != okta_id:
+            return f"is tied to {known.wanted.user_name or known.okta_id} ({known.okta_id})"
+        before = seen(scim_id)
+        if before is not None and before.external_id != okta_id:
+            return f"was there before, as {before.user_name or 'an account without a name'}"
+        return None
+
+    return against
+
+
+def tied_group(job: Job, okta_id: str) -> Against:
+    def against(scim_id: str) -> str | None:
+        known = job.store.group_by_scim_id(scim_id)
+        if known is None or known.okta_id == okta_id:
+            return None
+        return f"is tied to {known.wanted.name} ({known.okta_id})"
+
+    return against
+
+
+def unproven_by(change: Change, found: Disbelieved) -> CreationUnproven:
+    kind = "group" if change.kind in GROUP_KINDS else "user"
+    return CreationUnproven(
+        kind, change.okta_id, found.name, found.message, found.scim_id, stranger=found.stranger
+    )

@@ -1,0 +1,1 @@
+"""A Django project that is nothing but django-scim2, as an independent target for tests."""
