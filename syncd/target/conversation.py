@@ -167,20 +167,3 @@ class Conversation:
                     if isinstance(failure, NotFound) or concerns_the_connection(failure):
                         raise
             raise
-
-    def version(self, found: ScimAnswer) -> str | None:
-        """A strong entity tag for If-Match, if the server says that it honours them (RFC 7643 section 5)."""
-        meta = found.resource.get("meta")
-        version = meta.get("version") if isinstance(meta, dict) else None
-        if not isinstance(version, str) or not (version.startswith('"') and version.isascii()):
-            return None
-        if not self.learned["etag"]:
-            self.learned.set("etag", "yes" if self._announces_etag() else "no")
-        return version if self.learned["etag"] == "yes" and version.isprintable() else None
-
-    def _announces_etag(self) -> bool:
-        try:
-            config = self.http.send("GET", ["ServiceProviderConfig"]).resource.get("etag")
-        except (TemporaryError, PermanentError):
-            return False  # discovery is optional
-        return isinstance(config, dict) and config.get("supported") is True

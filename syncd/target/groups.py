@@ -11,6 +11,7 @@ from syncd.core.comparison import GROUP_NAME, Verdict, compare
 from syncd.errors import IncompleteRead, NotFound, PermanentError, RefusedError, SyncdError, TemporaryError
 from syncd.model import Scalar
 from syncd.ports.target import Applied
+from syncd.target import versions
 from syncd.target.answers import FORM_REFUSED, ScimAnswer, error_for
 from syncd.target.conversation import GROUPS, HIDDEN, SHOWN, Conversation
 from syncd.target.flavors import refuse_name
@@ -149,12 +150,13 @@ def replace_group(
     add: Collection[str] = (),
     remove: Collection[str] = (),
 ) -> ScimAnswer:
-    """GET, change the name or the members, PUT; after a 412 once more (RFC 7644 section 3.14).
+    """GET, change the name or the members, PUT.
 
     Raises NotFound, and PermanentError where the members were not seen whole: the PUT would take the others out.
     """
-    for last in (False, True):
-        group, found = talk.read_group(scim_id)
+
+    def found() -> tuple[ScimAnswer, Mapping[str, Any]]:
+        group, now = talk.read_group(scim_id)
         if group.members is None and (_begins_empty(talk, scim_id) or shows_members(talk, besides=scim_id)):
             group = replace(group, members=frozenset())
         if group.members is None or not group.whole:
@@ -165,12 +167,9 @@ def replace_group(
                 " one group that shows a member proves that this server shows them",
             )
         changed = (group.members | set(add)) - set(remove)
-        body = group_replacement(found.resource, name=name, members=changed if add or remove else None)
-        version = talk.version(found)
-        sent = {"If-Match": version} if version else None
-        answer = talk.http.send("PUT", [GROUPS, scim_id], body=body, headers=sent)
-        if answer.status != 412 or last:
-            break
+        return now, group_replacement(now.resource, name=name, members=changed if add or remove else None)
+
+    answer = versions.put(talk, GROUPS, scim_id, found)
     if answer.status in (404, 405, 410):
         talk.learned.drop("group_update")  # neither PATCH nor PUT: what was learned is no longer so
     return answer

@@ -16,7 +16,7 @@ from syncd.core.change import Json
 from syncd.core.comparison import Habit, Verdict, compare, explained, in_words, is_letter_case
 from syncd.errors import AlreadyExists, NotFound, PermanentError, SyncdError, TemporaryError
 from syncd.ports.target import Applied
-from syncd.target import user_forms
+from syncd.target import user_forms, versions
 from syncd.target.answers import FORM_REFUSED, ScimAnswer, Unanswered, error_for
 from syncd.target.conversation import USERS, Conversation
 from syncd.target.scim_wire import as_bool, identifier, parse_path, read, replacement, sendable
@@ -282,19 +282,17 @@ class UserUpdate:
         return None
 
     def _put(self, wish: Wish, todo: Mapping[str, Json]) -> _Attempt:
-        """GET, change, PUT. A 412 (RFC 7644 section 3.14) and a 404 read and change once more."""
-        for last in (False, True):
-            found = self._found(wish.scim_id)
+        """GET, change, PUT. `active` is always sent."""
+
+        def found() -> tuple[ScimAnswer, Mapping[str, Any]]:
+            now = self._found(wish.scim_id)
             active = as_bool(wish.after.get("active"))
             if active is None:
-                shown = as_bool(read(found.resource, parse_path("active")))
+                shown = as_bool(read(now.resource, parse_path("active")))
                 active = shown if shown is not None else wish.before.get("active") is not False
-            body = replacement(found.resource, todo, active=active)
-            version = self._talk.version(found)
-            headers = {"If-Match": version} if version else None
-            answer = self._talk.http.send("PUT", [USERS, wish.scim_id], body=body, headers=headers)
-            if answer.status not in (404, 410, 412) or last:
-                break
+            return now, replacement(now.resource, todo, active=active)
+
+        answer = versions.put(self._talk, USERS, wish.scim_id, found)
         attempt = _Attempt(status=answer.status, accepted=answer.ok)
         if not answer.ok:
             error = error_for(answer, f"update user {wish.scim_id}")
