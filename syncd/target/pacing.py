@@ -24,7 +24,6 @@ _SECONDS = re.compile(r"\d{1,10}(\.\d{1,6})?")
 _ASKED = ("Retry-After", "x-retry-after", "X-RateLimit-Reset-Seconds-Org", "X-RateLimit-Reset-Seconds-IP")
 
 OnWait = Callable[[float, str], None]
-Permit = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +106,8 @@ class Pacer:
         on_wait: OnWait | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
-        permit: Permit | None = None,
     ) -> None:
-        """`permit` is asked as the last thing before every request; what it raises is not retried, and nothing is sent.
-        `monotonic` and `sleep` are replaceable, so that hours of pacing can be tried in a moment.
-        """
+        """`monotonic` and `sleep` are replaceable, so that hours of pacing can be tried in a moment."""
         self._monotonic = monotonic
         self._places = threading.BoundedSemaphore(max(1, concurrency))
         self._interval = 1.0 / rate if rate > 0 else 0.0
@@ -121,12 +117,11 @@ class Pacer:
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait
         self._on_wait = on_wait
-        self._permit = permit
 
     @contextmanager
     def place(self, patience: float) -> Iterator[None]:
         """Holds one place while a request is under way. Raises TemporaryError if the gate stays closed for longer
-        than `patience` seconds, or after `stop`, and what `permit` raises.
+        than `patience` seconds, or after `stop`.
         """
         with self._places:
             while (wait := self._closed_until - self._monotonic()) > 0 and not self._stopped.is_set():
@@ -139,8 +134,6 @@ class Pacer:
                 self._take_turn()
             if self._stopped.is_set():
                 raise TemporaryError("stopped while waiting to talk to Split")
-            if self._permit is not None:
-                self._permit()
             yield
 
     def _take_turn(self) -> None:

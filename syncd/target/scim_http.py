@@ -35,7 +35,8 @@ from syncd.target.answers import (
 )
 from syncd.target.calls import Call, is_harmless, path_of, prepared, query_of
 from syncd.target.network_failures import certificate_words, links, root_words
-from syncd.target.pacing import OnWait, Pacer, Permit, RetryPolicy, ServerClock, asked_wait
+from syncd.target.pacing import OnWait, Pacer, RetryPolicy, ServerClock, asked_wait
+from syncd.target.permitted import Permit, ask_before_sending
 from syncd.target.refusals import Refusals
 from syncd.target.tries import Again, Doubt, Sent, Tries
 
@@ -78,7 +79,8 @@ class ScimHttp:
         media_type: str | None = None,
         permit: Permit | None = None,
     ) -> None:
-        """`media_type` is what an earlier run found to be accepted, None when nothing is known; `permit`: see `Pacer`.
+        """`media_type` is what an earlier run found to be accepted, None when nothing is known. `permit` is asked
+        before anything goes to the server (see `permitted`).
 
         Raises ConfigurationError for a token that cannot stand in an HTTP header.
         """
@@ -91,7 +93,7 @@ class ScimHttp:
         self._base = prepared(base_url)
         self._redact = Redactor([token, *([proxy] if proxy else [])])
         self._policy = retry or RetryPolicy()
-        self.pacer = Pacer(concurrency=concurrency, rate=rate, on_wait=on_wait, permit=permit)
+        self.pacer = Pacer(concurrency=concurrency, rate=rate, on_wait=on_wait)
         self._timeout = timeout
         self._verify: bool | str = ca_file or True
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
@@ -110,6 +112,13 @@ class ScimHttp:
         }
         # The adapter alone, without a Session: no cookies, no netrc, no proxy of the environment, no redirects.
         self._adapter = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=max(1, concurrency))
+        if permit is not None:
+            manager = (
+                self._adapter.proxy_manager_for(self._proxies["https"])
+                if proxy
+                else self._adapter.poolmanager
+            )
+            ask_before_sending(manager, permit)
 
     def __repr__(self) -> str:
         return f"ScimHttp({self._base!r})"

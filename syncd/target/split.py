@@ -32,7 +32,8 @@ from syncd.target.groups import Groups, shows_members
 from syncd.target.knowledge import Learned
 from syncd.target.listing import Walk
 from syncd.target.members import Members
-from syncd.target.pacing import OnWait, Permit, RetryPolicy, http_date
+from syncd.target.pacing import OnWait, RetryPolicy, http_date
+from syncd.target.permitted import Permit
 from syncd.target.scim_http import ScimHttp
 from syncd.target.scim_wire import resources
 from syncd.target.search import Search

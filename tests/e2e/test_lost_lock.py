@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from syncd.simulators.split import SplitKnobs
 from tests.e2e.rig import OKTA_TOKEN, SPLIT_TOKEN, Rig, rig
 from tests.service.supervisor import eventually
 
@@ -45,7 +44,7 @@ def _process(made: Rig, *args: str) -> Iterator[subprocess.Popen[str]]:
 def test_frozen_and_continued_it_sends_nothing_after_its_successor_has_begun(
     tmp_path: Path, workers: int
 ) -> None:
-    with rig(tmp_path, users=40, knobs=SplitKnobs(latency_seconds=0.05)) as made:
+    with rig(tmp_path, users=40) as made:
         made.write_config(split=f"concurrency = {workers}")
         made.sync()
         world = made.okta.world
@@ -54,9 +53,13 @@ def test_frozen_and_continued_it_sends_nothing_after_its_successor_has_begun(
             world.update_profile(name, lastName="Renamed")
         world.unassign(leaver, everywhere=True)
         made.forget()
+        made.split.faults.add("delay", method="PATCH", path="/Users", count=-1, seconds=0.5)
         with _process(made, "sync", "--json") as first:
-            eventually(lambda: made.writes() or first.poll() is not None, "the first write")
+            # Every worker waits for an answer: none of them is just about to send.
+            eventually(lambda: made.split._running >= workers or first.poll() is not None, "writes in flight")
             first.send_signal(signal.SIGSTOP)
+            eventually(lambda: made.split._running == 0, "the writes in flight are answered")
+            made.split.reset_faults()
             world.assign(leaver)
             eventually(lambda: made.run("sync", code=None).exit_code == 0, "the lock has expired")
             made.forget()

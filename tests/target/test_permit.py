@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from urllib3.util import connection
 
 from syncd.errors import LockLost
 from syncd.target.split import ScimTarget
@@ -22,15 +25,16 @@ MORE_ACTS: dict[str, Callable[[ScimTarget, str, str], object]] = {
 
 
 class Lock:
-    """Held for so many requests, then lost."""
+    """Held until `lost` says otherwise. `asked` is how often it was looked at."""
 
     def __init__(self) -> None:
-        self.left = 1_000
+        self.asked = 0
+        self.lost: Callable[[], object] = lambda: False
 
     def permit(self) -> None:
-        if self.left <= 0:
+        self.asked += 1
+        if self.lost():
             raise LockLost("another process took it over")
-        self.left -= 1
 
 
 @pytest.mark.parametrize("act", MORE_ACTS)
@@ -40,7 +44,7 @@ def test_who_lost_the_lock_sends_nothing(act: str, bench: MakeBench) -> None:
     [user] = made.people("ann")
     group = made.group_of(user)
     made.simulator.reset_requests()
-    lock.left = 0
+    lock.lost = lambda: True
 
     with pytest.raises(LockLost):
         MORE_ACTS[act](made.target, user, group)
@@ -56,9 +60,47 @@ def test_a_try_without_an_answer_is_not_repeated_by_who_lost_the_lock(act: str, 
     group = made.group_of(user)
     act_without_an_answer(made)
     made.simulator.reset_requests()
-    lock.left = 1
+    lock.lost = lambda: list(made.simulator.requests)
 
     with pytest.raises(LockLost):
         ACTS[act](made.target, user, group)
 
     assert [seen.method for seen in made.simulator.requests] in (["PATCH"], ["DELETE"])
+
+
+def test_a_connection_that_is_still_to_be_opened_asks_when_it_is_open(bench: MakeBench) -> None:
+    """Opening one may take long: what was allowed before it is not believed afterwards."""
+    lock = Lock()
+    made = bench({"permit": lock.permit})
+    [user] = made.people("ann")
+    lock.asked = 0
+    opened: list[int] = []
+    real = connection.create_connection
+
+    def slow(*args: Any, **more: Any) -> socket.socket:
+        connected = real(*args, **more)
+        opened.append(lock.asked)
+        lock.lost = lambda: True
+        return connected
+
+    made.target._http._adapter.poolmanager.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection, "create_connection", slow)
+        with pytest.raises(LockLost):
+            made.target.deactivate_user(user)
+
+    assert opened == [0], "nothing was asked before the connection was open"
+    assert made.spent() == []
+
+
+def test_behind_a_proxy_it_is_asked_too(bench: MakeBench) -> None:
+    lock = Lock()
+    lock.lost = lambda: True
+    made = bench()
+    origin = made.simulator.base_url.partition("/scim")[0]
+
+    behind = bench({"permit": lock.permit, "proxy": origin})
+    with pytest.raises(LockLost):
+        behind.target.deactivate_user("some-id")
+
+    assert made.spent() == behind.spent() == []
