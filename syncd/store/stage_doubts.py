@@ -27,8 +27,8 @@ FROM {{queue}} q LEFT JOIN main.users s ON s.okta_id = q.a LEFT JOIN store.users
 # Both sides of the difference between a list and the stored pairs, of users whose own list counts.
 _MEMBERS = """
 SELECT s.user_id, s.group_id, 1 FROM fresh_lists l CROSS JOIN main.listed s ON s.group_id = l.group_id
-CROSS JOIN own_list_counts o ON o.okta_id = s.user_id AND NOT o.younger
 LEFT JOIN store.members m ON m.group_id = s.group_id AND m.user_id = s.user_id
+CROSS JOIN own_list_counts o ON o.okta_id = s.user_id AND NOT o.younger
 WHERE coalesce(m.listed, 0) = 0
     AND NOT EXISTS (SELECT 1 FROM main.user_lists u WHERE u.user_id = s.user_id) {narrow_listed}
 UNION
