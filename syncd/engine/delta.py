@@ -52,17 +52,18 @@ class Delta:
     before_long: str = ""
 
 
-def follow(job: Job) -> None:
-    """Begins to follow the System Log, unless it is being followed with these kinds of events. Before a full read, so
-    that nothing falls between. Raises LogDenied, and what else Okta's answers raise.
+def follow(job: Job) -> bool:
+    """Begins to follow the System Log, unless it is being followed with these kinds of events (then False). Before a
+    full read, so that nothing falls between. Raises LogDenied, and what else Okta's answers raise.
     """
     asked = " ".join(ASKED)
     if job.store.recall(CURSOR_KEY) is not None and job.store.recall(ASKED_KEY) == asked:
-        return
+        return False
     job.source.application()  # brings Okta's clock, by which following begins
     with _log_access():
         job.store.remember(CURSOR_KEY, job.source.log_cursor().cursor)
     job.store.remember(ASKED_KEY, asked)
+    return True
 
 
 @contextmanager

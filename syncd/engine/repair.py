@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from syncd.core.change import Change, ChangeKind
-from syncd.core.drift import DriftItem, DriftKind
+from syncd.core.drift import DriftItem, DriftKind, Side
 from syncd.engine.drift import DriftReport, drift_report
 from syncd.engine.job import Job
 from syncd.engine.naming import named_objects
@@ -145,7 +145,11 @@ def _refuse_if_they_vanished(job: Job, report: DriftReport) -> None:
 
 def _effects(job: Job, items: Sequence[DriftItem]) -> Iterator[Effect]:
     for item in items:
-        if item.okta_id is None or item.remembered is None:
+        if (
+            item.okta_id is None
+            or item.remembered is None
+            or not _still_remembered(job, item, item.remembered)
+        ):
             continue
         if item.kind is DriftKind.MISSING_USER:
             yield UserForgotten(item.okta_id)
@@ -163,6 +167,21 @@ def _accepted(job: Job, report: DriftReport) -> Iterator[Effect]:
         known = job.store.user(okta_id)
         if known is not None and known.pushed is not None:
             yield UserPushed(okta_id, replace(known.pushed, invited=False))
+
+
+def _still_remembered(job: Job, item: DriftItem, remembered: Side) -> bool:
+    """What another cycle has written since the comparison is younger than what was found, and wins."""
+    okta_id = item.okta_id or ""
+    if item.type == "membership":
+        return (item.group_id in job.store.groups_with(okta_id)) is remembered.get("member")
+    if item.type == "group":
+        group = job.store.group(okta_id)
+        return group is not None and group.pushed is not None and group.pushed.scim_id == item.scim_id
+    user = job.store.user(okta_id)
+    if user is None or user.pushed is None or user.pushed.scim_id != item.scim_id:
+        return False
+    now = {**user.pushed.attributes, "active": user.pushed.active}
+    return all(now.get(path) == value for path, value in remembered.items())
 
 
 def _as_found(job: Job, okta_id: str, found: Mapping[str, object]) -> Iterator[Effect]:

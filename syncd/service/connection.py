@@ -248,7 +248,7 @@ class ServedConnection:
     def _follow(self, job: Job) -> None:
         """Begins to follow the System Log. Where that is forbidden the board says so, and full cycles see to it all."""
         try:
-            follow(job)
+            self._fulls.for_log |= follow(job)
         except SyncdError as error:
             self._lost_the_log(error)
         else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from syncd.ports import LISTS_LAG
+
 REST, LONG_REST = 1.0, 9.0
 """Between two full cycles lies so many times what one takes: a storm may take half of the time for full cycles, the
 ends of imports, of which a directory has one each hour, a tenth.
@@ -21,12 +23,15 @@ class FullTurns:
     """One was asked for while one ran, by a person or a probe."""
     rest: float | None = None
     """The System Log asked for one since the last one began: with this rest before it."""
+    for_log: bool = False
+    """The one that runs, or comes, reads from lists what the System Log would have named. They may lag behind it."""
     _began: float = 0.0
     _ended: float = 0.0
     _lasted: float = 0.0
     _failed: int = 0
 
     def begins(self) -> None:
+        self.for_log |= self.rest is not None
         self.again, self.rest = False, None
 
     def reads(self) -> None:
@@ -42,8 +47,13 @@ class FullTurns:
         return max(0.0, self._ended + rest * self._lasted - time.monotonic())
 
     def after_this(self) -> float | None:
-        """Seconds until the one that was asked for while this one ran; None when none was."""
-        return None if self.rest is None else max(1.0, self.rest * self._lasted)
+        """Seconds until the one that was asked for while this one ran, or until all lists show what this one was to
+        find; None when neither is.
+        """
+        lagging, self.for_log = self.for_log, False
+        if self.rest is not None:
+            return max(1.0, self.rest * self._lasted)
+        return LISTS_LAG.total_seconds() if lagging else None
 
     def retry(self, *, failed: bool) -> float | None:
         """Seconds until one that failed is tried again; None when it did not."""

@@ -9,12 +9,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from syncd.core.change import ChangeKind
+from syncd.core.drift import DriftKind
 from syncd.engine.delta import Delta, Seen, delta, follow
+from syncd.engine.drift import DriftReport, drift_report
 from syncd.engine.job import Job
-from syncd.engine.repair import find_drift
+from syncd.engine.repair import find_drift, repair
 from syncd.engine.result import RunResult
 from syncd.engine.run import plan, sync
 from syncd.engine.selection import Selection
@@ -372,3 +376,30 @@ def test_who_cannot_be_asked_for_stays_as_stored(running: Daemon) -> None:
 
     assert running.writes() == []
     assert result.exit_code == 1
+
+
+def test_a_repair_takes_over_nothing_that_a_delta_has_written_since_it_looked(
+    running: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account that is gone is made anew by the delta; what the look found says nothing about the new one."""
+    person = running.world.user("p03@example.com")
+    [account] = [user for user in running.made.split.world.users.values() if user.external_id == person.id]
+    running.made.split.world.delete_user(account.id)
+
+    def look(job: Job, *args: Any, **options: Any) -> DriftReport:
+        report = drift_report(job, *args, **options)
+        running.world.update_profile("p03@example.com", lastName="Renamed")
+        running.delta()
+        return report
+
+    monkeypatch.setattr("syncd.engine.repair.drift_report", look)
+    report, result = repair(running.job, Selection(full=True))
+
+    assert report is not None
+    assert [item.kind for item in report.items if item.okta_id] == [
+        DriftKind.MISSING_MEMBER,
+        DriftKind.MISSING_USER,
+    ]
+    assert result.exit_code == 0
+    assert set(result.applied) == {ChangeKind.ADD_MEMBER}, "which the delta had left to the next cycle"
+    assert exact(running.made)

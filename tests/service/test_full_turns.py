@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from syncd.ports import LISTS_LAG
 from syncd.service.full_turns import LONG_REST, REST, RETRY, FullTurns
 
 
@@ -43,7 +44,20 @@ def test_imports_that_end_while_a_full_cycle_runs_ask_for_one_more_and_not_for_o
 
     turns.begins()
 
-    assert turns.after_this() is None, "the next one makes good all that was asked for before it"
+    assert turns.after_this() == LISTS_LAG.total_seconds(), "what was asked for need not be in the lists yet"
+    turns.begins()
+    assert turns.after_this() is None, "by now it is"
+
+
+def test_a_full_cycle_with_which_following_the_log_begins_is_repeated_when_lists_show_what_was_before(
+    turns: FullTurns,
+) -> None:
+    turns.begins()
+    turns.for_log = True
+
+    assert turns.after_this() == LISTS_LAG.total_seconds()
+    turns.begins()
+    assert turns.after_this() is None
 
 
 def test_what_failed_is_tried_again_after_growing_times_and_from_the_first_after_a_success(
