@@ -70,6 +70,7 @@ def _settle_members(job: Job, stage: Stage, reading: Reading) -> None:
             left.append(user_id)
             continue
         asked += 1
+        before = stage.revision()
         try:
             own = job.source.groups_of(user_id)
         except NotFound:
@@ -77,7 +78,7 @@ def _settle_members(job: Job, stage: Stage, reading: Reading) -> None:
         except SyncdError as error:
             reading.cannot_tell("user", user_id, own_problem(error))
             continue
-        stage.put_user_groups(user_id, own)
+        stage.put_user_groups(user_id, own, asked=before)
         for _, group_id, listed in pairs:
             if listed is not (group_id in own):
                 _say_other_members(job, reading, user_id, group_id, listed=listed)

@@ -73,9 +73,14 @@ class Stage(Protocol):
         """
         ...
 
-    def put_user_groups(self, user_id: str, group_ids: Iterable[str]) -> None:
+    def revision(self) -> int:
+        """The store's revision now, to be told what is asked for from now on."""
+        ...
+
+    def put_user_groups(self, user_id: str, group_ids: Iterable[str], *, asked: int | None = None) -> None:
         """The user's own complete group list, asked by id: for this user it overrides the member lists of all
-        known and staged groups, and `Store.absorb` writes these pairs into the stored lists.
+        known and staged groups, and `Store.absorb` writes these pairs into the stored lists. `asked`: the store's
+        revision before it was asked for; None: when the stage began.
         """
         ...
 

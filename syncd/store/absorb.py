@@ -38,8 +38,8 @@ WHERE okta_id = :okta_id AND standing <> 'absent' AND revision <= :base
 """
 
 _GROUPS = """
-INSERT INTO groups (okta_id, state, wish, revision)
-SELECT s.okta_id, s.state, s.wish, :revision
+INSERT INTO groups (okta_id, state, wish, revision, known_since)
+SELECT s.okta_id, s.state, s.wish, :revision, :revision
 FROM temp.fresh_groups s LEFT JOIN main.groups k ON k.okta_id = s.okta_id
 WHERE (k.okta_id IS NULL AND s.state <> 'gone')
     OR (k.okta_id IS NOT NULL AND (k.state <> s.state OR k.wish <> s.wish))
@@ -76,7 +76,8 @@ INSERT INTO main.members (group_id, user_id, listed, pushed)
 SELECT s.group_id, s.user_id, 1, 0
 FROM stage.listed s LEFT JOIN main.members m ON m.group_id = s.group_id AND m.user_id = s.user_id
 WHERE s.group_id = ? AND coalesce(m.listed, 0) = 0
-    AND NOT EXISTS (SELECT 1 FROM temp.own_list_counts o WHERE o.okta_id = s.user_id)
+    AND NOT EXISTS (SELECT 1 FROM temp.own_list_counts o JOIN main.groups g ON g.okta_id = s.group_id
+        WHERE o.okta_id = s.user_id AND o.revision >= g.known_since)
     AND s.user_id NOT IN (SELECT user_id FROM temp.fresh_own_lists)
 ON CONFLICT (group_id, user_id) DO UPDATE SET listed = 1
 """
@@ -86,7 +87,8 @@ UPDATE main.members SET listed = 0
 WHERE group_id = ? AND listed
     AND NOT EXISTS
         (SELECT 1 FROM stage.listed s WHERE s.group_id = members.group_id AND s.user_id = members.user_id)
-    AND NOT EXISTS (SELECT 1 FROM temp.own_list_counts o WHERE o.okta_id = members.user_id)
+    AND NOT EXISTS (SELECT 1 FROM temp.own_list_counts o JOIN main.groups g ON g.okta_id = members.group_id
+        WHERE o.okta_id = members.user_id AND o.revision >= g.known_since)
     AND members.user_id NOT IN (SELECT user_id FROM temp.fresh_own_lists)
 """
 
@@ -165,7 +167,7 @@ def absorb_stage(
 
     `users_whole`, `groups_whole`: their lists were read whole. `limited`: the stage is about some of them only.
     """
-    for view in filter(str.strip, views("stage", "main").split(";")):
+    for view in views("stage", "main"):
         conn.execute(view)
     now_and_then = {"revision": revision, "base": base}
     conn.execute(_USERS, {"revision": revision})

@@ -173,9 +173,10 @@ def forget_user(conn: sqlite3.Connection, okta_id: str) -> None:
 
 def _push_group(conn: sqlite3.Connection, effect: GroupPushed) -> None:
     scim_id, name = effect.pushed.scim_id, effect.pushed.name
+    wish = canonical([name, name, "either", False, "keep", "", "no rule was read yet", None])
     conn.execute(
-        "INSERT OR IGNORE INTO groups (okta_id, state, wish, revision) VALUES (?, 'frozen', ?, 0)",
-        (effect.okta_id, canonical([name, name, "either", False, "keep", "", "no rule was read yet", None])),
+        "INSERT OR IGNORE INTO groups (okta_id, state, wish, revision, known_since) VALUES (?, 'frozen', ?, 0, ?)",
+        (effect.okta_id, wish, revision(conn) + 1),
     )
     other = conn.execute(
         "SELECT okta_id FROM groups WHERE scim_id = ? AND okta_id <> ?", (scim_id, effect.okta_id)

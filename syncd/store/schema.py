@@ -266,6 +266,12 @@ def m006_unproven(db: Database) -> None:
     )
 
 
+@migrations()  # type: ignore[untyped-decorator]
+def m007_since_when_groups_are_known(db: Database) -> None:
+    """The revision at which a group's row was made: of what people's own lists said before nothing was kept."""
+    db.execute("ALTER TABLE groups ADD COLUMN known_since INTEGER NOT NULL DEFAULT 0")
+
+
 def _statements(script: str) -> list[str]:
     """One statement each: `executescript` would commit the migration's transaction."""
     found, pending = [], ""

@@ -96,10 +96,14 @@ class StagedAnswers(PlannedAndListed):
         )
         return [okta_id for (okta_id,) in rows.fetchall()]
 
-    def put_user_groups(self, user_id: str, group_ids: Iterable[str]) -> None:
+    def revision(self) -> int:
+        return self._file.revision()
+
+    def put_user_groups(self, user_id: str, group_ids: Iterable[str], *, asked: int | None = None) -> None:
+        base = self.base if asked is None else asked
         with self._file.short() as conn:
             at = moment(self._clock())
-            conn.execute("INSERT OR REPLACE INTO main.user_lists VALUES (?, ?)", (user_id, at))
+            conn.execute("INSERT OR REPLACE INTO main.user_lists VALUES (?, ?, ?)", (user_id, base, at))
             conn.execute("DELETE FROM main.user_groups WHERE user_id = ?", (user_id,))
             conn.execute(
                 "INSERT OR IGNORE INTO main.user_groups (user_id, group_id) SELECT ?, value FROM json_each(?)",

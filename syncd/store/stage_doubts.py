@@ -24,19 +24,22 @@ SELECT q.n, q.a, {_STAGED}, {_KNOWN}
 FROM {{queue}} q LEFT JOIN main.users s ON s.okta_id = q.a LEFT JOIN store.users k ON k.okta_id = q.a
 """  # noqa: S608  (constants)
 
-# Both sides of the difference between a list and the stored pairs, of users whose own list counts.
+# Both sides of the difference between a list and the stored pairs, of users whose own list counts; and members of a
+# group that became known after their own list was read: they are believed, and asked about all the same.
 _MEMBERS = """
 SELECT s.user_id, s.group_id, 1 FROM fresh_lists l CROSS JOIN main.listed s ON s.group_id = l.group_id
 LEFT JOIN store.members m ON m.group_id = s.group_id AND m.user_id = s.user_id
-CROSS JOIN own_list_counts o ON o.okta_id = s.user_id AND NOT o.younger
-WHERE coalesce(m.listed, 0) = 0
-    AND NOT EXISTS (SELECT 1 FROM main.user_lists u WHERE u.user_id = s.user_id) {narrow_listed}
+LEFT JOIN store.groups g ON g.okta_id = l.group_id
+CROSS JOIN own_list_counts o ON o.okta_id = s.user_id
+WHERE coalesce(m.listed, 0) = 0 AND NOT (o.younger AND coalesce(o.revision >= g.known_since, 0))
+    AND NOT EXISTS (SELECT 1 FROM fresh_own_lists u WHERE u.user_id = s.user_id) {narrow_listed}
 UNION
 SELECT m.user_id, m.group_id, 0 FROM fresh_lists l CROSS JOIN store.members m ON m.group_id = l.group_id
-CROSS JOIN own_list_counts o ON o.okta_id = m.user_id AND NOT o.younger
+JOIN store.groups g ON g.okta_id = l.group_id
+CROSS JOIN own_list_counts o ON o.okta_id = m.user_id AND NOT o.younger AND o.revision >= g.known_since
 WHERE m.listed AND NOT EXISTS
     (SELECT 1 FROM main.listed s WHERE s.group_id = m.group_id AND s.user_id = m.user_id)
-    AND NOT EXISTS (SELECT 1 FROM main.user_lists u WHERE u.user_id = m.user_id) {narrow_stored}
+    AND NOT EXISTS (SELECT 1 FROM fresh_own_lists u WHERE u.user_id = m.user_id) {narrow_stored}
 ORDER BY 1, 2
 """
 _LIMITED = """

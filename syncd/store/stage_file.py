@@ -45,7 +45,8 @@ class StageFile:
             self._conn.execute("ATTACH ? AS store", (store_uri,))
         with self._explained():
             self._conn.execute("PRAGMA store.cache_size = -16384")
-            self._conn.executescript(views("main", "store") + REMOTE_VIEW)
+            for view in (*views("main", "store"), REMOTE_VIEW):
+                self._conn.execute(view)
 
     def _explained(self) -> AbstractContextManager[None]:
         return explained_beside(self._home, self._store_path)

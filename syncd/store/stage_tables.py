@@ -38,7 +38,11 @@ CREATE TABLE listed (
     PRIMARY KEY (group_id, user_id)
 ) WITHOUT ROWID;
 CREATE TABLE absent (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE user_lists (user_id TEXT NOT NULL PRIMARY KEY, at TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE user_lists (
+    user_id TEXT NOT NULL PRIMARY KEY,
+    base INTEGER NOT NULL,
+    at TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE user_groups (
     group_id TEXT NOT NULL,
     user_id TEXT NOT NULL,
@@ -141,24 +145,25 @@ CREATE TEMP VIEW IF NOT EXISTS fresh_lists AS
 SELECT l.* FROM {stage}.lists l LEFT JOIN {store}.groups k ON k.okta_id = l.group_id
 WHERE l.complete AND coalesce(k.list_revision, 0) <= {base};
 
--- Staged own group lists of users that are younger than the stored ones.
+-- Staged own group lists that are younger than the stored ones; they may be asked for long after the stage began.
 CREATE TEMP VIEW IF NOT EXISTS fresh_own_lists AS
 SELECT o.* FROM {stage}.user_lists o LEFT JOIN {store}.users k ON k.okta_id = o.user_id
-WHERE coalesce(k.own_list_revision, 0) <= {base};
+WHERE coalesce(k.own_list_revision, 0) <= o.base;
 
 -- Users about whose memberships no group's list says anything new: their own list is younger, or too young to be in it.
+-- Of groups that became known after its `revision` nothing was kept of it.
 CREATE TEMP VIEW IF NOT EXISTS own_list_counts AS
-SELECT k.okta_id, k.own_list_revision > {base} AS younger FROM {store}.users k
+SELECT k.okta_id, k.own_list_revision AS revision, k.own_list_revision > {base} AS younger FROM {store}.users k
 WHERE k.own_list_revision > {base} OR k.own_list_at > {shown};
 """
 
 
-def views(stage: str, store: str) -> str:
+def views(stage: str, store: str) -> list[str]:
     """The views that lay a stage over the store, under the names by which a connection has attached the two."""
     names = {"stage": stage, "store": store}
     names |= {"base": _BASE.format_map(names), "shown": _SHOWN.format_map(names)}
     judged = "".join(_JUDGED.format_map({**names, "table": table}) for table in ("users", "groups"))
-    return judged + _VIEWS.format_map(names)
+    return [view for view in (judged + _VIEWS.format_map(names)).split(";\n") if view.strip()]
 
 
 REMOTE_VIEW = """
@@ -230,7 +235,8 @@ WITH pair AS (
         CASE
             WHEN ul.user_id IS NOT NULL THEN ug.user_id IS NOT NULL
             WHEN f.group_id IS NOT NULL
-                AND NOT EXISTS (SELECT 1 FROM own_list_counts o WHERE o.okta_id = c.user_id)
+                AND NOT EXISTS (SELECT 1 FROM own_list_counts o
+                    WHERE o.okta_id = c.user_id AND o.revision >= g.known_since)
                 THEN s.user_id IS NOT NULL
             ELSE coalesce(m.listed, 0)
         END AS listed,

@@ -252,8 +252,30 @@ def test_the_list_of_a_group_that_is_new_is_asked_about_whose_own_list_was_read_
     )
 
     assert list(stage.doubtful_members()) == [(ANN.okta_id, "g3", True)]
+    assert ("g3", ANN.okta_id, True) in members(stage), "nothing says otherwise"
     stage.put_user_groups(ANN.okta_id, ["g1", "g3"])
     assert ("g3", ANN.okta_id, True) in members(stage)
+    stage.put_user_groups(ANN.okta_id, ["g1"])
+    assert ("g3", ANN.okta_id, True) not in members(stage)
+
+
+def test_nor_does_an_own_list_that_was_read_meanwhile_speak_for_a_group_that_is_new(settled: Store) -> None:
+    slow = settled.stage()
+    ask(settled, ANN, own={ANN.okta_id: ["g1", "g3"]})
+    fill(slow, users=[ANN, BOB], groups=[group("g1"), group("g3")], lists={"g3": [ANN.okta_id, BOB.okta_id]})
+
+    assert list(slow.doubtful_members()) == [(ANN.okta_id, "g3", True)]
+    slow.put_user_groups(ANN.okta_id, ["g1"])
+    assert ("g3", ANN.okta_id, True) in members(slow), (
+        "an own list as old as the stage is older than the stored one"
+    )
+    assert list(slow.doubtful_members()) == [(ANN.okta_id, "g3", True)]
+    slow.put_user_groups(ANN.okta_id, ["g1"], asked=slow.revision())
+    assert ("g3", ANN.okta_id, True) not in members(slow)
+    slow.put_user_groups(ANN.okta_id, ["g1", "g3"], asked=slow.revision())
+    assert list(slow.doubtful_members()) == []
+    settled.absorb(slow, confirmed_absent={})
+    assert {("g3", ANN.okta_id, True), ("g3", BOB.okta_id, True)} <= set(members(settled.stage()))
 
 
 def test_a_stamp_vouches_only_for_a_list_that_is_stored_as_it_was_read(settled: Store) -> None:
