@@ -93,7 +93,7 @@ def episode(dice: Random) -> Iterator[Move]:
     pick = partial(dice.choice, (0, 0, 1, 1, 2, 3, 5))
     for _ in range(dice.choice((0, 0, 1, 3))):
         yield "happens", (dice.choice(ACTS), pick(), pick())
-    if dice.random() < 0.4:
+    if dice.random() < 0.5:
         yield _surroundings(dice)
     page = dice.choice(LISTS) if dice.random() < 0.8 else dice.choice(PAGES)
     yield "a_long_cycle_begins", (dice.choice(LONG), page, dice.choice((1, 1, 1, 2)), pick(), pick())
@@ -113,6 +113,7 @@ def _surroundings(dice: Random) -> Move:
     return dice.choice((
         ("events_are_late", (dice.choice((0, 0, 5, 120)),)),
         ("lists_lag", (dice.choice((0, 10, 300)), dice.choice((0, 30, 300)))),
+        ("lists_lag", (300, dice.choice((0, 300)))),
         ("time_passes", (dice.choice((1, 7, 60, 200, 700)),)),
         ("answers_are_lost", (dice.choice(LOST), dice.choice((1, 7)))),
     ))  # fmt: skip
