@@ -314,7 +314,7 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
         return Decision([removal], still=True)
     if wanted.state is GroupState.FROZEN:
         name = wanted.name or wanted.okta_id
-        waits_for = (group_name_freed(policy.flavor, wanted.target_name),)
+        waits_for = (group_name_freed(wanted.target_name),)
         frozen = Skipped("frozen", case.okta_id, name, wanted.reason, "group", waits_for)
         return Decision(skipped=[frozen], still=True)
     if pushed is None:

@@ -66,8 +66,9 @@ def user_name_freed(name: str) -> str:
     return f"user_name:{look_alike_key(name)}"
 
 
-def group_name_freed(flavor: str, name: str) -> str:
-    return f"group_name:{NAME_RULES[flavor].group_key(name)}"
+def group_name_freed(name: str) -> str:
+    """The same for the name of a group, or for one that becomes the same identifier."""
+    return f"group_name:{_harness_group(look_alike_key(name))}"
 
 
 def taken_name(change: Change, rules: NameRules) -> str | None:

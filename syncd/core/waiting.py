@@ -10,6 +10,7 @@ frozen         Okta's answer cannot be trusted            the log names the obje
 protected      a protected user is to be removed          the log names the user; the settings change
 deactivate_off deactivate_users is off                    the log names the user; the settings change
 last_member    a protected group would be left empty      after a growing delay
+name_not_left  whoever had the name failed to leave it    the name is left; and after a growing delay
 
 Those are remembered (`REMEMBERED`), with the time since when. What else is left alone needs no memory: a failure has
 its own next try, a grace its end, a rejection its decision, a release a person's word; and what a setting leaves out
@@ -39,12 +40,16 @@ REMEMBERED: Mapping[str, bool] = {
     "unconfirmed": True,
     "unsettled": True,
     "last_member": True,
+    "name_not_left": True,
     "refused_name": False,
     "frozen": False,
     "protected": False,
     "deactivate_off": False,
 }
 """Kinds of what is left alone that are remembered; True: looked at again after a growing delay too."""
+
+WHILE_WRITING = frozenset({"last_member", "name_not_left"})
+"""Kinds that turn out only when the plan is carried out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
 
 from syncd.core.change import MEMBERSHIPS, PHASES, Change, ChangeKind
+from syncd.core.diff import Skipped
 from syncd.core.order import NO_ORDER, Order
 from syncd.engine.breaking import Breaker
 from syncd.engine.flight import Flight
-from syncd.engine.in_order import InOrder
+from syncd.engine.in_order import NOT_LEFT, InOrder, name_not_left
 from syncd.engine.job import Job
 from syncd.engine.last_member import LastMembers
 from syncd.engine.quarantine import RELINK, RELINK_HINT
@@ -56,6 +57,8 @@ class Applying:
     failed: dict[ChangeKind, int] = field(default_factory=dict)
     deferred: dict[ChangeKind, int] = field(default_factory=dict)
     failures: list[tuple[Change, SyncdError]] = field(default_factory=list)
+    left: list[Skipped] = field(default_factory=list)
+    """What turned out to have to wait."""
     stopped: SyncdError | None = None
     stopping: float | None = None
     """When the request to stop was noticed, by the monotonic clock."""
@@ -100,6 +103,7 @@ class Applying:
         for back, undone in self.sequence.ways_back(stage, kinds):
             self._phase(pool, iter([[back]]))
             if undone is not None:
+                self.left.append(name_not_left(undone))
                 self.applied[undone.kind] -= 1
                 self.deferred[undone.kind] = self.deferred.get(undone.kind, 0) + 1
 
@@ -110,6 +114,7 @@ class Applying:
                 yield change
                 continue
             self.deferred[change.kind] = self.deferred.get(change.kind, 0) + 1
+            self.left.append(name_not_left(change))
             self.job.observer.advance()
             self.job.observer.event(
                 "warning",
@@ -117,7 +122,7 @@ class Applying:
                 kind=change.kind.value,
                 object=change.name,
                 run=self.run_id,
-                error="the name that it takes was not left; it is still wanted",
+                error=NOT_LEFT,
             )
 
     def _going_on(self, changes: Iterable[Change]) -> Iterator[Change]:
@@ -170,6 +175,7 @@ class Applying:
             reason = f"{group} is protected and would be left without an active member"
             hint = "add another member in Okta first; no approval empties a protected group"
             self.failures.append((change, RefusedError(reason, hint=hint)))
+            self.left.append(Skipped("last_member", change.okta_id, change.name, reason))
             self.job.observer.event(
                 "warning",
                 "not applied",

@@ -22,6 +22,7 @@ from syncd.engine.result import RunResult
 from syncd.engine.run import CycleRun, forget_what_is_over, planned_from
 from syncd.engine.seen import Key, Seen, keys
 from syncd.engine.selection import BY_ID_AT_MOST
+from syncd.engine.waiting import failures_over, read_whom_it_frees, remember
 from syncd.errors import AccessDenied, ConnectionSick, PermanentError, Scope, SyncdError
 from syncd.model import LogEvent
 from syncd.ports import Stage
@@ -223,6 +224,7 @@ def _cycle(job: Job, named: _Named) -> _Found:
         if planned.is_quiet:
             job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
             forget_what_is_over(job.store, planned)
+            remember(job, planned, whole=False, failures_over=failures_over(planned, whole=False))
             unread.remember(job, planned)
             return _Found(None, frozenset())
         result = run.apply(planned)
@@ -239,5 +241,6 @@ def _read(job: Job, named: _Named, stage: Stage) -> Reading:
         member_lists=named.lists,
         by_id_at_most=len(named.users),
     )
+    read_whom_it_frees(job, stage, reading)
     reading.announced = named.left
     return reading

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from syncd.engine.job import Job
@@ -42,7 +43,7 @@ def settled_stamp(stamp: str | None, at: datetime) -> str | None:
     return stamp if at_okta.tzinfo and at - at_okta > LISTS_LAG else None
 
 
-def wants_a_name(known: KnownGroup, named: Sequence[str]) -> bool:
+def wants_a_name(known: KnownGroup, named: AbstractSet[str]) -> bool:
     """A group that this cycle does not look at, and that wants a name at the target which it has not got yet."""
     return (
         known.okta_id not in named

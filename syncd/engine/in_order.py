@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from syncd.core.change import PHASE, Change, ChangeKind
-from syncd.core.order import Order, detour, way_back
+from syncd.core.change import GROUP_KINDS, PHASE, Change, ChangeKind
+from syncd.core.diff import Skipped
+from syncd.core.order import Order, detour, group_name_freed, user_name_freed, way_back
 from syncd.errors import SyncdError
 from syncd.ports import Stage
 
+NOT_LEFT = "the name that it takes was not left; it is still wanted"
 _PHASES_THAT_NAME = (0, 1)
+
+
+def name_not_left(change: Change) -> Skipped:
+    """For a change whose predecessor was not applied."""
+    if change.kind in GROUP_KINDS:
+        about, key = "group", group_name_freed(str(change.after.get("displayName")))
+    else:
+        about, key = "user", user_name_freed(str(change.after.get("userName")))
+    return Skipped("name_not_left", change.okta_id, change.name, NOT_LEFT, about, (key,))
 
 
 class InOrder:

@@ -11,7 +11,6 @@ from syncd.core.counting import counted
 from syncd.core.diff import (
     NOTHING,
     Decision,
-    Policy,
     Skipped,
     adopt_user,
     create_user,
@@ -186,7 +185,7 @@ class GroupFinder:
         if asked is not None and asked.what == "link":
             return self._link_by_hand(wanted, asked)
         if (blocked := blocking_group(self._planning, wanted.okta_id)) is not None:
-            return _in_conflict(wanted, policy, blocked)
+            return _in_conflict(wanted, blocked)
         if wanted.action == "create":
             problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
             if problem:
@@ -202,7 +201,7 @@ class GroupFinder:
             wanted.okta_id, wanted.target_name, wanted.action, candidates, owner, leaving=leaving
         ):
             case Conflict(reason):
-                return _in_conflict(wanted, policy, reason)
+                return _in_conflict(wanted, reason)
             case NoMatch():
                 problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
                 return _refused(wanted, problem) if problem else Decision([_creation(wanted)])
@@ -213,19 +212,19 @@ class GroupFinder:
                 )
 
     def _link_by_hand(self, wanted: WantedGroup, asked: Asked) -> Decision:
-        store, policy = self._planning.job.store, self._planning.policy
+        store = self._planning.job.store
         try:
             remote = self._planning.job.target.group(asked.scim_id)
         except NotFound:
             reason = f'the group "{asked.name}" ({asked.scim_id}), linked by hand, is gone at the target'
-            return _in_conflict(wanted, policy, f"{reason}: link another one, or unlink it")
+            return _in_conflict(wanted, f"{reason}: link another one, or unlink it")
         owner = store.group_by_scim_id(remote.scim_id)
         if owner is not None and owner.okta_id != wanted.okta_id:
             reason = f'"{remote.name}" is linked to another Okta group, {owner.wanted.name} ({owner.okta_id})'
-            return _in_conflict(wanted, policy, reason)
+            return _in_conflict(wanted, reason)
         if remote.external_id and remote.external_id != wanted.okta_id:
             reason = f'"{remote.name}" belongs to another Okta group: its externalId is {remote.external_id}'
-            return _in_conflict(wanted, policy, reason)
+            return _in_conflict(wanted, reason)
         return self._link(wanted, remote, remote, f"linked by hand, asked for by {asked.by}")
 
     def _link(self, wanted: WantedGroup, remote: RemoteGroup, whole: RemoteGroup, reason: str) -> Decision:
@@ -256,8 +255,8 @@ def name_conflict(wanted: WantedUser, reason: str) -> Decision:
     return Decision(skipped=[skipped], still=True)
 
 
-def _in_conflict(wanted: WantedGroup, policy: Policy, reason: str) -> Decision:
-    waits_for = (group_name_freed(policy.flavor, wanted.target_name),)
+def _in_conflict(wanted: WantedGroup, reason: str) -> Decision:
+    waits_for = (group_name_freed(wanted.target_name),)
     skipped = Skipped("conflict", wanted.okta_id, wanted.name, reason, "group", waits_for)
     return Decision(skipped=[skipped], still=True)
 

@@ -175,7 +175,7 @@ def _put_aside(planning: Planning, change: Change, keeper: str) -> None:
     name = taken_name(change, NAME_RULES[planning.policy.flavor]) or change.name
     reason = f'"{name}" is at the target the name of {_called(planning, keeper)}, which keeps it: nothing is changed'
     if keeper.startswith("group:"):
-        about, key = "group", group_name_freed(planning.policy.flavor, name)
+        about, key = "group", group_name_freed(name)
     else:
         about, key = "user", user_name_freed(name)
     planning.skip(Skipped("conflict", change.okta_id, change.name, reason, about, (key,)))

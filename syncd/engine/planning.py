@@ -44,6 +44,8 @@ class Planning:
     """Of those, the ones of which nothing is there any more."""
     order: Order = NO_ORDER
     """Who is written before whom, once the changes are complete and checked."""
+    quarantined: set[str] = field(default_factory=set)
+    """Keys of objects whose very wish failed lately, and waits for its next try."""
     group_ids: dict[str, str | None] = field(default_factory=dict)
     """SCIM ids of the groups in scope, None while there is none."""
 
@@ -86,6 +88,7 @@ class Planning:
                 f"{change.kind} failed {counted(failure.attempts, 'time')} ({failure.message}); "
                 f"next try {failure.next_attempt:%Y-%m-%d %H:%M:%S} UTC"
             )
+            self.quarantined.add(change.object_key)
             self.skip(Skipped("quarantined", change.okta_id, change.name, reason, about))
             return False
         self.stage.add_change(change)

@@ -58,6 +58,12 @@ class Reading:
     """The own group lists of users that were named."""
     looked_at: set[tuple[str, str]] = field(default_factory=set)
     """(user or group, Okta id) of what was named and read, or found to be gone."""
+    freed: set[str] = field(default_factory=set)
+    """Keys of names that objects of this cycle give up, where others may wait for them."""
+    claims: dict[str, Claim] = field(default_factory=dict)
+    """Of the groups that were named."""
+    asked: set[str] = field(default_factory=set)
+    """Okta ids of the groups among them that were asked for by id."""
     announced: frozenset[tuple[str, str]] = frozenset()
     """(group id, user id): the System Log says that this person left this group."""
     unread: dict[Subject, SyncdError] = field(default_factory=dict)
@@ -87,6 +93,10 @@ class Reading:
         self.unread[kind, okta_id] = problem
         if not isinstance(problem, AccessDenied):
             self.problems.append(problem)
+
+    def looked_at_of(self, kind: str) -> set[str]:
+        """Okta ids."""
+        return {okta_id for of_kind, okta_id in self.looked_at if of_kind == kind}
 
     @property
     def refused(self) -> Mapping[Subject, AccessDenied]:
@@ -259,6 +269,21 @@ def read_selected(
     when nothing can.
     """
     reading = Reading(read_application(job))
+    read_also(job, stage, reading, users, groups, member_lists=member_lists, by_id_at_most=by_id_at_most)
+    return reading
+
+
+def read_also(
+    job: Job,
+    stage: Stage,
+    reading: Reading,
+    users: Sequence[str],
+    groups: Sequence[str],
+    *,
+    member_lists: Collection[str] | None,
+    by_id_at_most: int,
+) -> None:
+    """As `read_selected`, into a reading that looks at others already."""
     pushing = job.settings.provisioning.push_groups
     seen_groups: Sequence[str] = ()
     if pushing and groups:
@@ -279,8 +304,7 @@ def read_selected(
     reading.looked_at |= {("user", each) for each in seen} | {("group", each) for each in seen_groups}
     if reading.unread and reading.problems and not reading.looked_at:
         raise reading.problems[-1]
-    stage.limit_to(users=seen, groups=seen_groups)
-    return reading
+    stage.limit_to(users=reading.looked_at_of("user"), groups=reading.looked_at_of("group"))
 
 
 def _read_people(
@@ -333,19 +357,27 @@ def _read_selected_groups(
     claiming.some(groups)
     seen = [each for each in groups if ("group", each) not in reading.unread]
     _nominate_unclaimed(claiming, sorted(set(seen) - claiming.found.keys()))
-    rivals = [Claim(known.wanted, 0) for known in store.groups() if wants_a_name(known, seen)]
+    earlier = reading.looked_at_of("group")
+    rivals = [Claim(known.wanted, 0) for known in store.groups() if wants_a_name(known, earlier | set(seen))]
+    reading.claims |= claiming.found
     flavor, linked = job.settings.split.flavor, linked_names(job, claiming.by_hand)
-    resolved = resolve([*claiming.found.values(), *rivals], book, flavor=flavor, linked=linked, whole=False)
-    reading.skipped.extend(resolved.skipped)
-    wanted = [group for group in resolved.wanted if group.okta_id in seen]
+    claims = [*reading.claims.values(), *rivals]
+    resolved = resolve(claims, book, flavor=flavor, linked=linked, whole=False)
+    reading.skipped.extend(skip for skip in resolved.skipped if skip.okta_id in seen)
+    wanted = [group for group in resolved.wanted if group.okta_id in earlier | set(seen)]
+    reading.asked |= claiming.asked
+    claiming.asked |= reading.asked
     claiming.put(wanted)
     pushed = [group for group in wanted if group.state is GroupState.PUSHED]
     lists = {
         group.okta_id: group.stamp
         for group in pushed
-        if member_lists is None
-        or group.okta_id in member_lists
-        or not in_scope_already(store.group(group.okta_id))
+        if group.okta_id not in reading.member_proofs
+        and (
+            member_lists is None
+            or group.okta_id in member_lists
+            or not in_scope_already(store.group(group.okta_id))
+        )
     }
     read_members(job, stage, reading, lists)
     return seen

@@ -27,6 +27,7 @@ from syncd.engine.result import RunResult, broken_off, run_result
 from syncd.engine.selection import Selection
 from syncd.engine.staleness import refuse_if_stale, refuse_other_settings, touched
 from syncd.engine.unread import unread_of
+from syncd.engine.waiting import failures_over, names_left, remember, remember_left
 from syncd.errors import PermanentError, RefusedError, SyncdError
 from syncd.model import Application
 from syncd.ports import Stage, Store
@@ -211,6 +212,8 @@ class CycleRun:
         self, planned: Planned, *, only: frozenset[str] | None, saved: SavedPlan | None = None
     ) -> RunResult:
         refuse_second_writer(self.job, planned.planning.reading.app)
+        whole = only is None and planned.header.kind == "full" and not planned.problems
+        no_more_wanted = failures_over(planned, whole=whole)
         if only is not None:
             others = [change.id for change in planned.changes() if change.id not in only]
             planned.stage.hold_changes(others, "outside")
@@ -219,8 +222,11 @@ class CycleRun:
             planned.header = replace(planned.header, holds=holds, skipped=LeftAlone())
         if self.job.store.recall(SCOPE_KEY) is None and not self._manages_anything():
             self.job.store.remember(SCOPE_KEY, self.job.scope)
+        if planned.planning.reading.looked_at:
+            planned.planning.reading.freed |= names_left(planned.stage)
         self.job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
         self.absorbed = True
+        remember(self.job, planned, whole=whole, failures_over=no_more_wanted)
         forget_what_is_over(self.job.store, planned)
         self.job.store.forget_unproven(planned.planning.over)
         if only is None:
@@ -229,6 +235,7 @@ class CycleRun:
         order = planned.planning.order
         self.applying = applying = Applying(self.job, self.run_id, planned.header.allow.keys(), order)
         applying.run(planned.stage)
+        remember_left(self.job, planned, applying.left, whole=whole)
         if only is None:  # a saved plan reads its own objects, not everything
             self._remember(planned)
         for problem in (*planned.problems, applying.stopped):

@@ -77,6 +77,7 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
             }
             for doubt in store.unproven()
         ],
+        "left_out": _left_out(store),
         "token": token_document(settings.split.token_created, now.date()),
     }
 
@@ -88,6 +89,25 @@ def _name_of(store: Store, doubt: Unproven) -> str:
         return group.wanted.name if group and group.wanted.name else doubt.okta_id
     user = store.user(doubt.okta_id)
     return user.wanted.user_name if user and user.wanted.user_name else doubt.okta_id
+
+
+def _left_out(store: Store) -> dict[str, Any]:
+    """How many are left alone for now, and the first five, the oldest first."""
+    waiting = store.waiting()
+    return {
+        "count": len(waiting),
+        "items": [
+            {
+                "kind": each.kind,
+                "object": each.name,
+                "okta_id": each.okta_id,
+                "reason": each.reason,
+                "since": timestamp(each.since),
+                "next_look": timestamp(each.next_look) if each.next_look else None,
+            }
+            for each in waiting[:5]
+        ],
+    }
 
 
 def _next_runs(store: Store, settings: ConnectionSettings, complete: str | None) -> dict[str, str | None]:

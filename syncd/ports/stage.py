@@ -292,6 +292,10 @@ class Stage(Protocol):
         """Whether this wish was planned, held or not."""
         ...
 
+    def applies(self, change_id: str) -> bool:
+        """Whether this wish is planned and not held."""
+        ...
+
     def change_counts(self, *, hold_id: str | None = None) -> Mapping[ChangeKind, int]:
         """Of what is to be applied, or of one hold."""
         ...

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from syncd.core.waiting import Waiting
 from syncd.model import KnownGroup, KnownUser
 from syncd.ports.store import (
     Decided,
@@ -22,7 +23,7 @@ from syncd.ports.store import (
     RunRecord,
     Unproven,
 )
-from syncd.store import effects, holds, journal, state, unproven
+from syncd.store import effects, holds, journal, state, unproven, waiting
 from syncd.store.faults import explained
 
 
@@ -100,6 +101,16 @@ class StoreReads:
     def unproven(self) -> Sequence[Unproven]:
         with self._reading() as conn:
             return unproven.everything(conn)
+
+    def waiting(self) -> Sequence[Waiting]:
+        with self._reading() as conn:
+            return waiting.waiting(conn)
+
+    def waiting_for(self, names: Collection[str]) -> AbstractSet[str]:
+        if not names:
+            return frozenset()
+        with self._reading() as conn:
+            return waiting.waiting_for(conn, names)
 
     def due(self, now: datetime, grace: timedelta) -> Due:
         with self._reading() as conn:

@@ -184,6 +184,26 @@ CREATE TABLE decisions (
 CREATE INDEX decisions_by_change ON decisions (change_id);
 """
 
+_WAITING = """
+CREATE TABLE waiting (
+    object_key TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    since TEXT NOT NULL,
+    looks INTEGER NOT NULL,
+    next_look TEXT,
+    PRIMARY KEY (object_key, kind)
+) WITHOUT ROWID;
+CREATE INDEX waiting_due ON waiting (next_look) WHERE next_look IS NOT NULL;
+CREATE TABLE waits_for (
+    name TEXT NOT NULL,
+    object_key TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    PRIMARY KEY (name, object_key, kind)
+) WITHOUT ROWID;
+"""
+
 
 @migrations()  # type: ignore[untyped-decorator]
 def m001_initial(db: Database) -> None:
@@ -270,6 +290,13 @@ def m006_unproven(db: Database) -> None:
 def m007_since_when_groups_are_known(db: Database) -> None:
     """The revision at which a group's row was made: of what people's own lists said before nothing was kept."""
     db.execute("ALTER TABLE groups ADD COLUMN known_since INTEGER NOT NULL DEFAULT 0")
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m008_waiting(db: Database) -> None:
+    """What is left alone is remembered with its since, and looked at again when what it waits for moves."""
+    for statement in _statements(_WAITING):
+        db.execute(statement)
 
 
 def _statements(script: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,12 +15,13 @@ from typing import Any, Self
 
 from syncd.core.change import Change
 from syncd.core.plan import Hold
+from syncd.core.waiting import Waiting
 from syncd.errors import LockLost
 from syncd.ports.stage import Stage
 from syncd.ports.store import Effect, Settled
 from syncd.ports.trail import ChainReport, Head, JournalEntry
 from syncd.redact import Redactor
-from syncd.store import effects, holds, journal, lock, pruning, state, unproven, verifying
+from syncd.store import effects, holds, journal, lock, pruning, state, unproven, verifying, waiting
 from syncd.store.absorb import absorb_stage
 from syncd.store.faults import explained, explained_beside, no_scratch
 from syncd.store.private import Scratch, make_file
@@ -166,7 +167,8 @@ class SqliteStore(Telling):
             documents = [[effects.effect_document(effect) for effect in each.effects] for each in known]
             journal.append_outcomes(conn, list(zip(known, documents, strict=True)), now, self._redactor)
             for outcome in mine:
-                effects.apply_effects(conn, outcome, now)
+                with waiting.waking(conn, outcome.effects, now):
+                    effects.apply_effects(conn, outcome, now)
                 if outcome.deferred:
                     continue
                 if outcome.error is None:
@@ -319,6 +321,23 @@ class SqliteStore(Telling):
             body = {"decision": "forget", **effects.forget_links(conn, users, groups)}
             journal.append_note(conn, body, self._clock(), run_id=run_id)
             state.advance(conn)
+
+    def wait(
+        self,
+        found: Sequence[Waiting],
+        *,
+        over: Collection[tuple[str, str]] = (),
+        failures_over: Collection[str] = (),
+        freed: Collection[str] = (),
+    ) -> None:
+        if not (found or over or failures_over or freed):
+            return
+        with self._writing() as conn:
+            waiting.wake(conn, freed, self._clock())
+            waiting.end(conn, over)
+            waiting.remember(conn, found, self._redactor)
+            for object_key in failures_over:
+                effects.clear_failure(conn, object_key)
 
     def retry_now(self, object_key: str | None) -> int:
         with self._writing() as conn:

@@ -159,6 +159,12 @@ class ChangeSpool:
         with self._file.asking() as conn:
             return conn.execute("SELECT 1 FROM main.spool WHERE id = ?", (change_id,)).fetchone() is not None
 
+    def applies(self, change_id: str) -> bool:
+        self.flush()
+        with self._file.short() as conn:
+            query = "SELECT 1 FROM main.spool WHERE id = ? AND hold_id IS NULL"
+            return conn.execute(query, (change_id,)).fetchone() is not None
+
     def counts(self, hold_id: str | None) -> Mapping[ChangeKind, int]:
         self.flush()
         with self._file.asking() as conn:
@@ -355,6 +361,9 @@ class PlannedAndListed:
 
     def has_change(self, change_id: str) -> bool:
         return self._spool.has(change_id)
+
+    def applies(self, change_id: str) -> bool:
+        return self._spool.applies(change_id)
 
     def change_counts(self, *, hold_id: str | None = None) -> Mapping[ChangeKind, int]:
         return self._spool.counts(hold_id)

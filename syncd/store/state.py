@@ -11,6 +11,7 @@ from syncd.core.canonical import canonical
 from syncd.core.names import letter_case_key, look_alike_key
 from syncd.model import KnownGroup, KnownUser
 from syncd.ports.store import Due, Population, RunRecord
+from syncd.store import waiting
 from syncd.store.history import run_record
 from syncd.store.rows import (
     KNOWN_GROUP_COLUMNS,
@@ -203,6 +204,7 @@ def runs(conn: sqlite3.Connection, limit: int) -> list[RunRecord]:
     return [run_record(row) for row in rows]
 
 
+# What failed, and what is left alone, has a time of its own: until then nothing else brings it up.
 _DUE = f"""
 SELECT object_key FROM failures WHERE next_attempt <= :now
 UNION
@@ -210,19 +212,31 @@ SELECT object_key FROM (SELECT object_key FROM doubts ORDER BY rowid LIMIT {DOUB
 UNION
 SELECT d.object_key FROM decisions d
 WHERE d.decision = 'approve' AND (d.expires_at IS NULL OR d.expires_at > :now)
+    AND NOT EXISTS (SELECT 1 FROM failures f WHERE f.object_key = d.object_key AND f.next_attempt > :now)
+    AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.object_key = d.object_key
+        AND (w.next_look IS NULL OR w.next_look > :now))
+UNION
+-- A group that is gone at the target is looked at with the memberships that wait for it.
+SELECT 'group:' || g.okta_id FROM failures f CROSS JOIN groups g ON g.okta_id = f.group_id
+WHERE f.next_attempt <= :now AND g.scim_id IS NULL AND g.state = 'pushed' AND NOT g.released
 """  # noqa: S608  (constants)
 _GRACE_OVER = """
 SELECT 'user:' || u.okta_id FROM users u INDEXED BY users_not_active
 WHERE u.standing = 'absent' AND u.standing <> 'active' AND u.pushed_active AND u.left_at <= :left
     AND NOT EXISTS (SELECT 1 FROM hold_changes h JOIN holds o ON o.id = h.hold_id AND o.state = 'open'
         WHERE h.okta_id = u.okta_id AND h.state <> 'approve')
+    AND NOT EXISTS (SELECT 1 FROM failures f WHERE f.object_key = 'user:' || u.okta_id AND f.next_attempt > :now)
+    AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.object_key = 'user:' || u.okta_id
+        AND (w.next_look IS NULL OR w.next_look > :now))
 """
 
 
 def due(conn: sqlite3.Connection, now: datetime, grace: timedelta) -> Due:
     keys = [key for (key,) in conn.execute(_DUE, {"now": moment(now)})]
+    keys += waiting.due(conn, now)
     if grace:
-        keys += [key for (key,) in conn.execute(_GRACE_OVER, {"left": moment(now - grace)})]
+        times = {"left": moment(now - grace), "now": moment(now)}
+        keys += [key for (key,) in conn.execute(_GRACE_OVER, times)]
     users, groups = set(), set()
     for key in keys:
         kind, _, ids = key.partition(":")
