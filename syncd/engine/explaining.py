@@ -13,6 +13,7 @@ from syncd.core.diff import Skipped
 from syncd.core.explanation import STATES_OF_SKIPS, Step
 from syncd.core.left_alone import skipped_document
 from syncd.core.plan import Hold, timestamp
+from syncd.core.waiting import Waiting
 from syncd.engine.audit import entry_document
 from syncd.engine.job import Job
 from syncd.engine.planned import Planned
@@ -39,6 +40,8 @@ class Look:
     holds: Sequence[tuple[Hold | HoldRecord, Sequence[Change]]] = ()
     skipped: Sequence[Skipped] = ()
     failures: Sequence[Failure] = ()
+    waiting: Sequence[Waiting] = ()
+    """What is remembered of its being left alone."""
 
     def ask(self, question: Callable[[], T]) -> T | None:
         """The answer, or None and the problem noted: one side that cannot be asked leaves the other's answers."""
@@ -54,6 +57,14 @@ class Look:
         """Why the object itself (not a membership of it) is left alone."""
         found = [s for s in self.skipped if s.kind in STATES_OF_SKIPS and s.okta_id == self.okta_id]
         return found[0] if found else None
+
+    def why_blocked(self, skip: Skipped) -> str:
+        """The reason, and since when that is remembered, and when it is looked at again."""
+        for each in self.waiting:
+            if each.kind == skip.kind:
+                again = f", looked at again {_minute(each.next_look)}" if each.next_look else ""
+                return f"{skip.reason} (since {_minute(each.since)}{again})"
+        return skip.reason
 
 
 def look_at(job: Job, okta_id: str, *, group: bool, inspect: Callable[[Stage], None]) -> Look:
@@ -98,6 +109,7 @@ def _add_what_is_remembered(look: Look, *, group: bool) -> None:
     look.holds = [*remembered, *((hold, changes) for hold, changes in planned if changes)]
     look.changes = [change for change in look.changes if change.id not in ids]
     kind = "group" if group else "user"
+    look.waiting = [each for each in store.waiting() if each.object_key == f"{kind}:{look.okta_id}"]
     keys = f"member:{look.okta_id}:" if group else f":{look.okta_id}"
     look.failures = [
         failure
@@ -215,6 +227,17 @@ def shared_facts(look: Look, changes: Sequence[Change]) -> dict[str, Any]:
             for failure in look.failures
         ],
         "skipped": [skipped_document(skip) for skip in look.skipped],
+        "waiting": [
+            {
+                "kind": each.kind,
+                "reason": each.reason,
+                "since": timestamp(each.since),
+                "looks": each.looks,
+                "next_look": timestamp(each.next_look) if each.next_look else None,
+                "waits_for": list(each.waits_for),
+            }
+            for each in look.waiting
+        ],
         "next": [change_document(change) for change in changes],
         "last_changes": [_last_change(entry_document(entry)) for entry in entries or ()],
         "problems": problem_documents(look.problems),
@@ -223,7 +246,7 @@ def shared_facts(look: Look, changes: Sequence[Change]) -> dict[str, Any]:
 
 def nothing_to_tell() -> dict[str, Any]:
     """The keys of `shared_facts`, for what only the target knows."""
-    keys = ("holds", "failures", "skipped", "next", "last_changes", "problems")
+    keys = ("holds", "failures", "skipped", "waiting", "next", "last_changes", "problems")
     return {key: [] for key in keys}
 
 

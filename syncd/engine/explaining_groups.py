@@ -274,7 +274,7 @@ def _state(found: _Found, look: Look, changes: Sequence[Change]) -> tuple[str, s
     if own_holds:
         return "held", f"held in {own_holds[0].id}: {own_holds[0].reason}"
     if look.blocked:
-        return STATES_OF_SKIPS[look.blocked.kind], look.blocked.reason
+        return STATES_OF_SKIPS[look.blocked.kind], look.why_blocked(look.blocked)
     if look.failures:
         failure = look.failures[0]
         return "quarantined", f"{failure.kind} failed: {failure.message}"

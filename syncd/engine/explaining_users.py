@@ -178,7 +178,7 @@ def _state(
     if look.holds:
         return "held", f"held in {look.holds[0][0].id}: {look.holds[0][0].reason}"
     if look.blocked:
-        return STATES_OF_SKIPS[look.blocked.kind], look.blocked.reason
+        return STATES_OF_SKIPS[look.blocked.kind], look.why_blocked(look.blocked)
     if found.wanted is not None and found.wanted.standing is Standing.FROZEN:
         return "frozen", found.wanted.reason
     if look.failures:

@@ -213,6 +213,7 @@ def status_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     yield from _status_held(document["held"])
     yield from _status_failing(document["failing"])
     yield from _status_unproven(document["unproven"])
+    yield from _status_left_out(document["left_out"])
 
 
 def _status_quarantine(found: Mapping[str, Any] | None) -> Iterator[Line]:
@@ -300,6 +301,20 @@ def _status_failing(failing: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
         faint("what to do: "),
         "mend the cause; each is tried again at its time, or at the next sync after syncd retry.",
     )
+
+
+def _status_left_out(left_out: Mapping[str, Any]) -> Iterator[Line]:
+    if not left_out["count"]:
+        return
+    yield line(strong("Left out"), f" ({left_out['count']:,})")
+    for item in left_out["items"]:
+        kind = str(item["kind"]).replace("_", " ")
+        yield line("  - ", Span(f"{safe(item['object'])}", "warn"), f" {kind}: {safe(item['reason'])}")
+        again = f", looked at again {item['next_look']}" if item["next_look"] else ""
+        yield line("      ", faint(f"since {item['since']}{again}"))
+    more = int(left_out["count"]) - len(left_out["items"])
+    if more > 0:
+        yield line(f"  … and {more:,} more")
 
 
 def duration(seconds: float) -> str:

@@ -194,6 +194,7 @@ HOSTILE = "\x1b]0;owned\x07\u202eevil\nPlan: nothing"
                 "held": [{"id": HOSTILE, "reason": HOSTILE, "changes": 1}],
                 "failing": [],
                 "unproven": [],
+                "left_out": {"count": 0, "items": []},
             }
         ),
         decided_lines({"decision": HOSTILE, "items": [{"kind": HOSTILE, "name": HOSTILE}]}, "And then."),
@@ -301,9 +302,27 @@ def status_document(**more: Any) -> dict[str, Any]:
         "held": [],
         "failing": [],
         "unproven": [],
+        "left_out": {"count": 0, "items": []},
         "token": None,
         **more,
     }
+
+
+def test_status_shows_who_is_left_out_and_since_when() -> None:
+    item = {
+        "kind": "refused_name",
+        "object": "Sales",
+        "okta_id": "00g1",
+        "reason": "the name is too long",
+        "since": "2026-01-01T00:00:00Z",
+        "next_look": None,
+    }
+    more = {**item, "kind": "conflict", "object": "Ann", "next_look": "2026-01-02T00:00:00Z"}
+    text = plain(status_lines(status_document(left_out={"count": 7, "items": [item, more]})))
+    assert "Left out (7)" in text
+    assert "Sales refused name: the name is too long" in text
+    assert "since 2026-01-01T00:00:00Z, looked at again 2026-01-02T00:00:00Z" in text
+    assert "and 5 more" in text
 
 
 def test_status_shows_age_runs_failures_and_the_token() -> None:
