@@ -22,7 +22,7 @@ from syncd.ports.store import (
     UserPushed,
 )
 from syncd.redact import Redactor
-from syncd.store import unproven
+from syncd.store import unproven, waiting
 from syncd.store.journal import intended_at
 from syncd.store.rows import asked_of, asked_text, at_moment, moment, pushed_name, searchable
 from syncd.store.state import revision
@@ -243,6 +243,7 @@ def release(conn: sqlite3.Connection, kind: str, okta_id: str) -> None:
     conn.execute(f"UPDATE {table} SET released = 1 WHERE okta_id = ?", (okta_id,))  # noqa: S608  (constants)
     clear_failure(conn, f"{kind}:{okta_id}")
     unproven.forget(conn, [(kind, okta_id)])
+    waiting.forget(conn, f"{kind}:{okta_id}")
 
 
 def _push_members(conn: sqlite3.Connection, group_id: str, user_ids: Sequence[str]) -> None:

@@ -95,19 +95,21 @@ def test_who_is_frozen_is_looked_at_when_the_log_names_them(tmp_path: Path) -> N
 
 
 def test_what_a_second_look_did_not_confirm_is_looked_at_again_in_time(tmp_path: Path) -> None:
-    """The person's own list of groups, asked a second time, names the group that the first answer lacked."""
-    seen = Seen()
+    """A person's own list of groups lacks one, and the second look is forbidden."""
     with followed(tmp_path) as made:
-        world = made.okta.world
-        world.unassign("p03@example.com")
-        made.okta.faults.add("status", path="/users/[^/]+/groups", count=-1, status=403)
-        made.okta.faults.add("status", path="/apps/[^/]+/users/[^/?]+$", nth=2, count=-1, status=403)
-        for _ in range(12):
-            one_delta(made, seen)
-        made.okta.reset_faults()
-        for _ in range(3):
-            made.later(timedelta(days=1))
-            one_delta(made, seen)
+        own_list = r"/users/[^/]+/groups"
+        made.okta.faults.add("empty_page", path=own_list, count=1)
+        made.okta.faults.add("status", path=own_list, nth=2, count=1, status=403)
+        made.okta.world.update_profile("p02@example.com", nickName="Pat")
+        one_delta(made, Seen())
+        assert kinds(made) == ["unconfirmed"]
+        assert exact(made)
+        made.okta.world.remove_member("push-crew", "p02@example.com")
+        made.okta.world.events.clear()
+        assert is_quiet(made)
+        made.later(timedelta(minutes=2))
+
+        one_delta(made, Seen())
 
         assert kinds(made) == []
         assert exact(made)
