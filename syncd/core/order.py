@@ -111,7 +111,8 @@ class Move:
     """One change that takes a name (`takes` is its key), or only leaves the one that its owner has.
 
     `owner` is the object's key. `late`: applied in a later phase than what takes names, as removals are. `straight`:
-    it makes no detour, because its object is not ours yet.
+    it makes no detour, because its object is not ours yet. `behind`: owners of names that may be taken for this one;
+    they are waited for if they leave them.
     """
 
     id: str
@@ -119,6 +120,7 @@ class Move:
     takes: str | None = None
     late: bool = False
     straight: bool = False
+    behind: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +150,10 @@ def order(moves: Iterable[Move], held: Mapping[str, Collection[str]]) -> Order:
     by_owner = {move.owner: move for move in by_id.values()}
     waits, kept = _dependencies(list(by_id.values()), by_owner, held)
     _spread(kept, waits, by_id)
-    rings, closed = _rings({one: before for one, before in waits.items() if one not in kept}, by_id)
+    rings, closed = _rings(_due(waits, kept), by_id)
     kept |= {one: by_id[waits[one][0]].owner for ring in closed for one in ring}
     _spread(kept, waits, by_id)
-    waits = {one: before for one, before in waits.items() if one not in kept}
+    waits = _due(waits, kept)
     detours = frozenset(ring[0] for ring in rings)
     kept = {one: _keeper(by_id[one], kept, by_owner) for one in kept}
     return Order(waits, detours, tuple(rings), kept, _places(by_id, waits, detours))
@@ -174,6 +176,10 @@ def _dependencies(
                 kept[move.id] = holder
             else:
                 waits.setdefault(move.id, []).append(leaving.id)
+        for holder in sorted(move.behind):
+            leaving = by_owner.get(holder)
+            if leaving is not None and leaving.takes != move.takes:
+                waits.setdefault(move.id, []).append(leaving.id)
         if move.id not in kept and taken.setdefault(move.takes, move.owner) != move.owner:
             kept[move.id] = taken[move.takes]
     return waits, kept
@@ -189,7 +195,7 @@ def _spread(kept: dict[str, str], waits: Mapping[str, Sequence[str]], by_id: Map
     while pending:
         stays = pending.pop()
         for one in waiting.get(stays, ()):
-            if one not in kept:
+            if one not in kept and by_id[stays].owner not in by_id[one].behind:
                 kept[one] = by_id[stays].owner
                 pending.append(one)
 
@@ -202,6 +208,14 @@ def _keeper(move: Move, kept: Mapping[str, str], by_owner: Mapping[str, Move]) -
         keeper = kept[rival.id]
         rival = by_owner.get(keeper)
     return keeper
+
+
+def _due(waits: Mapping[str, Sequence[str]], kept: Mapping[str, str]) -> dict[str, list[str]]:
+    """Without what is not written: nobody waits for that any more."""
+    left = {
+        one: [each for each in before if each not in kept] for one, before in waits.items() if one not in kept
+    }
+    return {one: before for one, before in left.items() if before}
 
 
 def _rings(

@@ -6,7 +6,7 @@ free.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from syncd.core.change import Change, ChangeKind
@@ -31,7 +31,7 @@ from syncd.engine.planning import Planning
 from syncd.engine.selection import BY_ID_AT_MOST
 from syncd.errors import AccessDenied, NotFound, SyncdError
 from syncd.model import KnownGroup
-from syncd.ports import Contested
+from syncd.ports import Contested, Taking
 
 TAKEN = "name_taken"
 """Where changes go in the spool whose name somebody keeps: not applied, and reported as conflicts."""
@@ -50,25 +50,37 @@ class _Names:
         self.held.setdefault(key, set()).add(owner)
 
     def add(self, move: Move) -> None:
-        self.moves[move.id] = move
+        known = self.moves.get(move.id)
+        self.moves[move.id] = replace(move, behind=move.behind | known.behind) if known else move
 
     def add_contest(self, each: Contested) -> None:
-        key = self.rules.user_key(each.takes)
-        if key != self.rules.user_key(each.holder_name):
-            return  # two names at this target
-        self.hold(f"user:{key}", f"user:{each.holder}")
-        straight = each.kind is ChangeKind.ADOPT_USER
-        self.add(Move(each.change_id, f"user:{each.owner}", f"user:{key}", straight=straight))
-        after = each.leaving
+        after, behind = each.leaving, frozenset[str]()
+        if self.rules.user_key(each.takes) == self.rules.user_key(each.holder_name):
+            self.hold(f"user:{self.rules.user_key(each.takes)}", f"user:{each.holder}")
+        elif after is None:
+            return  # two names at this target, as far as we know; it will say so if not
+        else:
+            behind = frozenset({f"user:{each.holder}"})
+        self.add(self._move(each.change_id, each.owner, each.kind, each.takes, behind))
         if after is None:
             return
         owner = f"user:{each.holder}"
         if after.takes is not None:
-            straight = after.kind is ChangeKind.ADOPT_USER
-            takes = f"user:{self.rules.user_key(after.takes)}"
-            self.add(Move(after.change_id, owner, takes, straight=straight))
+            self.add(self._move(after.change_id, each.holder, after.kind, after.takes))
         elif self.rules.deactivation_frees:
             self.add(Move(after.change_id, owner, late=True))
+
+    def hold_for(self, owner: str, user_name: str, takers: Iterable[Taking]) -> None:
+        """Somebody comes back to this name: who would take it waits for them."""
+        self.hold(f"user:{self.rules.user_key(user_name)}", owner)
+        for each in takers:
+            self.add(self._move(each.change_id, each.owner, each.kind, each.takes))
+
+    def _move(
+        self, change_id: str, okta_id: str, kind: ChangeKind, takes: str, behind: frozenset[str] = frozenset()
+    ) -> Move:
+        key = f"user:{self.rules.user_key(takes)}"
+        return Move(change_id, f"user:{okta_id}", key, straight=kind is ChangeKind.ADOPT_USER, behind=behind)
 
 
 def order_plan(planning: Planning) -> None:
@@ -82,11 +94,22 @@ def order_plan(planning: Planning) -> None:
     found = order(names.moves.values(), names.held)
     if _free_what_is_free(planning, names, found):
         found = order(names.moves.values(), names.held)
+    back: dict[str, str] = {}
+    while more := _stranded(planning, found, back):
+        back |= more
+        for change_id, former in more.items():
+            owner = names.moves[change_id].owner
+            names.hold_for(owner, former, planning.stage.takers_of(former))
+        found = order(names.moves.values(), names.held)
     planning.order = found
     vias = [_with_detour(planning, change_id) for change_id in sorted(found.detours)]
     planning.stage.place_changes(found.places, vias)
     for change_id, keeper in sorted(found.kept.items()):
-        _put_aside(planning, planning.stage.change(change_id), keeper)
+        change = planning.stage.change(change_id)
+        _put_aside(planning, change, keeper)
+        if change_id in back:
+            home = way_back(detour(by_way_of(_from(change, back[change_id]), str(change.before["userName"]))))
+            planning.add_change(home)
 
 
 def _add_groups(planning: Planning, names: _Names) -> None:
@@ -165,9 +188,7 @@ def _with_detour(planning: Planning, change_id: str) -> Change:
 
 
 def _put_aside(planning: Planning, change: Change, keeper: str) -> None:
-    """Its name is kept. Who has no account yet has no memberships either, and who sits under a temporary name goes
-    back to the one from which it was made.
-    """
+    """Its name is kept. Who has no account yet has no memberships either."""
     stage = planning.stage
     stage.hold_changes([change.id], TAKEN)
     if change.kind in (ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.CREATE_GROUP):
@@ -179,8 +200,6 @@ def _put_aside(planning: Planning, change: Change, keeper: str) -> None:
     else:
         about, key = "user", user_name_freed(name)
     planning.skip(Skipped("conflict", change.okta_id, change.name, reason, about, (key,)))
-    for back in _leftover(planning, change):
-        planning.add_change(back)
 
 
 def _called(planning: Planning, keeper: str) -> str:
@@ -192,15 +211,24 @@ def _called(planning: Planning, keeper: str) -> str:
     return f"another Okta user, {user.wanted.user_name or okta_id} ({okta_id})" if user else okta_id
 
 
-def _leftover(planning: Planning, change: Change) -> Iterator[Change]:
-    present = change.before.get("userName")
-    former = former_name(present) if isinstance(present, str) else None
-    if former is None or change.kind is not ChangeKind.UPDATE_USER:
-        return
+def _stranded(planning: Planning, found: Order, known: Mapping[str, str]) -> dict[str, str]:
+    """Who sits under a temporary name, from a run that died, and cannot go on: with the name to go back to."""
+    stranded = {}
+    for change_id in found.kept:
+        if change_id in known:
+            continue
+        change = planning.stage.change(change_id)
+        present = change.before.get("userName")
+        former = former_name(present) if isinstance(present, str) else None
+        if former is not None and change.kind is ChangeKind.UPDATE_USER and _is_free(planning, former):
+            stranded[change_id] = former
+    return stranded
+
+
+def _is_free(planning: Planning, user_name: str) -> bool:
     key = NAME_RULES[planning.policy.flavor].user_key
-    holders = [known.pushed for known in planning.job.store.find_users(former) if known.pushed]
-    if key(former) not in {key(str(pushed.attributes.get("userName", ""))) for pushed in holders}:
-        yield way_back(detour(by_way_of(_from(change, former), str(present))))
+    holders = [known.pushed for known in planning.job.store.find_users(user_name) if known.pushed]
+    return key(user_name) not in {key(str(each.attributes.get("userName", ""))) for each in holders}
 
 
 def _from(change: Change, former: str) -> Change:

@@ -5,7 +5,7 @@ They speak values of `model` and `core`; no HTTP, no SQL, no rows. Adapters live
 
 from syncd.ports.observer import Observer
 from syncd.ports.source import LISTS_LAG, Listing, LogPage, MemberPage, Page, Person, Source
-from syncd.ports.stage import Contested, Leaving, Stage
+from syncd.ports.stage import Contested, Leaving, Stage, Taking
 from syncd.ports.store import (
     CreationUnproven,
     Decided,
@@ -59,6 +59,7 @@ __all__ = [
     "Source",
     "Stage",
     "Store",
+    "Taking",
     "Target",
     "TargetProbe",
     "Unproven",

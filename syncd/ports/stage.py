@@ -24,6 +24,16 @@ class Leaving:
 
 
 @dataclass(frozen=True, slots=True)
+class Taking:
+    """A planned change that takes a userName. `owner` is an Okta id."""
+
+    change_id: str
+    owner: str
+    kind: ChangeKind
+    takes: str
+
+
+@dataclass(frozen=True, slots=True)
 class Contested:
     """A planned change takes a userName that, whatever the letter case, somebody else has at the target, as far as is
     remembered or as an adoption found it. `leaving` None: that somebody keeps it. `owner` and `holder` are Okta ids.
@@ -280,6 +290,10 @@ class Stage(Protocol):
         """What is planned, not held, and takes a userName that somebody else has. Read at once: change nothing in the
         stage meanwhile.
         """
+        ...
+
+    def takers_of(self, user_name: str) -> Sequence[Taking]:
+        """What is planned, not held, and takes this userName or one that may be taken for it."""
         ...
 
     def place_changes(self, places: Mapping[str, tuple[int, int]], vias: Iterable[Change]) -> None:

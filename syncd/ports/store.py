@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 from syncd.core.change import Change, ChangeKind
 from syncd.core.plan import Hold
-from syncd.core.waiting import Waiting
 from syncd.model import KnownGroup, KnownUser, PushedGroup, PushedUser
 from syncd.ports.history import History
 from syncd.ports.stage import Stage
 from syncd.ports.trail import ChainReport, Head, JournalEntry
+from syncd.ports.waiting import Waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ class Decided:
     """What each of them is about: change id to object key."""
 
 
-class Store(History, Protocol):
+class Store(History, Waits, Protocol):
     """What one connection remembers: one file, one writer."""
 
     # meta
@@ -387,28 +387,6 @@ class Store(History, Protocol):
         """What a delta has to look at besides the log: failures whose next try has come, what is left alone and has
         waited long enough, approved changes, departures whose grace is over. Cheap, whatever the size of the
         population.
-        """
-        ...
-
-    def waiting(self) -> Sequence[Waiting]:
-        """What is left alone for now, the oldest first."""
-        ...
-
-    def waiting_for(self, names: Collection[str]) -> AbstractSet[str]:
-        """Keys of the objects that wait for one of these names (keys of `core.order`)."""
-        ...
-
-    def wait(
-        self,
-        found: Sequence[Waiting],
-        *,
-        over: Collection[tuple[str, str]] = (),
-        failures_over: Collection[str] = (),
-        freed: Collection[str] = (),
-    ) -> None:
-        """Remembers what is left alone; ends what is `over` (object key and kind), and failures, by object key, of
-        wishes that nobody has any more. Whoever waits for a `freed` name is due at once. `settle` sees to that for the
-        names that an outcome leaves.
         """
         ...
 

@@ -14,7 +14,7 @@ from syncd.core.diff import Skipped
 from syncd.core.names import look_alike_key
 from syncd.core.plan import Hold
 from syncd.model import RemoteUser
-from syncd.ports.stage import Contested, Leaving
+from syncd.ports.stage import Contested, Leaving, Taking
 from syncd.store.rows import (
     Row,
     change_of,
@@ -197,6 +197,13 @@ class ChangeSpool:
             for row in conn.execute(_CONTESTED):
                 yield _contested(row)
 
+    def takers(self, user_name: str) -> Sequence[Taking]:
+        self.flush()
+        query = "SELECT id, owner, kind, takes FROM main.spool WHERE takes_folded = ? AND hold_id IS NULL"
+        with self._file.short() as conn:
+            rows = conn.execute(query, (pushed_name({"userName": user_name}),)).fetchall()
+        return [Taking(change_id, owner, ChangeKind(kind), takes) for change_id, owner, kind, takes in rows]
+
     def place(self, places: Mapping[str, tuple[int, int]], vias: Iterable[Change]) -> None:
         self.flush()
         with self._file.short() as conn:
@@ -355,6 +362,9 @@ class PlannedAndListed:
 
     def contested(self) -> Iterator[Contested]:
         return self._spool.contested()
+
+    def takers_of(self, user_name: str) -> Sequence[Taking]:
+        return self._spool.takers(user_name)
 
     def place_changes(self, places: Mapping[str, tuple[int, int]], vias: Iterable[Change]) -> None:
         self._spool.place(places, vias)

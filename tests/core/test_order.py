@@ -196,3 +196,15 @@ def test_a_detour_moves_what_bears_the_name_and_nothing_else() -> None:
     assert (first.id != change.id, first.object_key) == (True, change.object_key)
     back = way_back(change)
     assert back.after == first.before
+
+
+def test_who_leaves_a_name_that_may_be_taken_for_it_is_waited_for_and_who_keeps_one_is_not() -> None:
+    behind = frozenset({"o2"})
+    leaving = order([Move("m1", "o1", "strasse", behind=behind), Move("m2", "o2", "other")], {})
+    assert leaving.waits == {"m1": ["m2"]}
+    assert leaving.places == {"m1": (0, 1)}
+    kept = order([Move("m1", "o1", "strasse", behind=behind), Move("m2", "o2", "held")], {"held": ["o3"]})
+    assert kept.kept == {"m2": "o3"}
+    assert kept.places == {}
+    late = order([Move("m1", "o1", "strasse", behind=behind), Move("m2", "o2", late=True)], {})
+    assert late.places == {"m1": (1, 0)}
