@@ -176,13 +176,12 @@ def _lost_its_rule(job: Job, reading: Reading, known: KnownGroup, group: OktaGro
 
 def _left_its_rule(job: Job, reading: Reading, known: KnownGroup, group: OktaGroup) -> Evidence | None:
     source = next(rule.source for rule in job.rules.rules if rule.source.label == known.wanted.rule)
-    if source.kind in ("assigned", "okta_mappings"):
-        listing = job.source.app_groups() if source.kind == "assigned" else job.source.mappings()
-        ids = {
-            record if isinstance(record, str) else record.source_group_id
-            for page in listing
-            for record in page.records
-        }
+    if source.kind == "assigned":  # its list, read twice, would lag twice
+        answer = job.source.app_group(known.okta_id)
+        return AbsentById(answer, reading.app) if isinstance(answer, Absent) else None
+    if source.kind == "okta_mappings":
+        listing = job.source.mappings()
+        ids = {record.source_group_id for page in listing for record in page.records}
         if known.okta_id in ids or source.kind not in reading.list_proofs:
             return None
         return TwoCompleteReads(reading.list_proofs[source.kind], listing.proof)

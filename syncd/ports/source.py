@@ -113,6 +113,10 @@ class Source(Protocol):
         """GET /api/v1/apps/{appId}/groups?limit=200: the ids of the groups assigned to the app."""
         ...
 
+    def app_group(self, okta_id: str) -> str | Absent:
+        """GET /api/v1/apps/{appId}/groups/{id}: the id of a group that is assigned to the app."""
+        ...
+
     def groups(self) -> Listing[OktaGroup]:
         """GET /api/v1/groups?limit=1000: every group of the org."""
         ...

@@ -191,6 +191,18 @@ class OktaReader:
             raise TemporaryError(f"Okta answered with another group than {okta_id}")
         return found
 
+    def app_group(self, okta_id: str) -> str | Absent:
+        what = f"the assignment of group {okta_id}"
+        answer = self._object(f"{self._app_path}/groups/{_segment(okta_id)}")
+        if answer.status == 404:
+            if self._app_error(answer) is not None:
+                loop_thread.run(self._app_answers())
+            return absent(answer, what)
+        record = answer.body if isinstance(answer.body, dict) else {}
+        if self._understood(okta_records.record_id(record), what) != okta_id:
+            raise TemporaryError(f"Okta answered with another object than {what}")
+        return okta_id
+
     # lists
 
     def app_users(self) -> Listing[AppUser]:

@@ -360,6 +360,8 @@ class Crew:
         """
         if part[0] == "group" != write.key[0] and self.split.scope.source != "name":
             return 0  # that a group is assigned or mapped no more, only the full cycle learns that follows at once
+        if part[0] == "group" and self.split.scope.source == "mappings" and lagging:
+            return 0  # a mapping that went has no id to ask for: nothing but its list tells
         known: list[float] = [0]
         last = self._written.get(write.key)
         if last is not None and (last.value is None or not lagging):

@@ -194,3 +194,29 @@ def test_a_group_that_is_deleted_before_its_members_are_read_is_gone_and_fails_n
 
         assert found.exit_code == 0, found.error or (found.result and found.result.document())
         assert [each.name for each in made.split.world.groups.values() if each.external_id] == ["push-stay"]
+
+
+def test_a_group_that_lagging_lists_show_unassigned_is_asked_for_by_id_before_it_is_deleted(
+    tmp_path: Path,
+) -> None:
+    okta = OktaWorld()
+    okta.create_group("crew", members=[okta.add_user("p@example.com", "P", "1", assign=True)], assign=True)
+    rules = {
+        "safety": "max_group_deletions = 9",
+        "source": "source = { assigned = true }",
+        "rule": 'on_removal = "delete"',
+    }
+    with arena(tmp_path, okta, tables=rules) as made:
+        assert made.cycle().exit_code == 0
+        [before] = [group.id for group in made.split.world.groups.values() if group.external_id]
+        okta.unassign_group("crew")
+        made.okta.set_knobs(list_lag={"app_groups": 300})
+        okta.assign_group("crew")
+
+        made.cycle()
+
+        assert before in made.split.world.groups
+        made.okta.set_knobs(list_lag=None)
+        okta.unassign_group("crew")
+        assert made.cycle().exit_code == 0
+        assert before not in made.split.world.groups

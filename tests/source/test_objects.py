@@ -99,7 +99,18 @@ def test_a_404_that_names_the_person_proves_that_they_left(kind: str) -> None:
     assert kind in answer.summary
 
 
+@pytest.mark.parametrize("kind", ["ApplicationGroupAssignment", "UserGroup"])
+def test_a_404_that_names_the_group_proves_that_it_is_not_assigned(kind: str) -> None:
+    found = ask(missing(f"00g1 ({kind})"), QUESTIONS["app_group"])
+
+    assert isinstance(found, Absent)
+    assert found.resource == "the assignment of group 00g1"
+    assert ask(Reply({"id": "00g1", "priority": 0}), QUESTIONS["app_group"]) == "00g1"
+
+
 def test_a_404_that_names_the_app_is_about_the_app() -> None:
+    with pytest.raises(ConnectionSick, match=APP):
+        ask(missing(f"{APP} (AppInstance)"), QUESTIONS["app_group"])
     with pytest.raises(ConnectionSick, match=APP):
         ask(missing(f"{APP} (AppInstance)"), lambda source: source.app_user(USER))
 
@@ -121,6 +132,7 @@ QUESTIONS: dict[str, Callable[[OktaReader], object]] = {
     "user_status": lambda source: source.user_status(USER),
     "user_id_of": lambda source: source.user_id_of("a@example.com"),
     "group": lambda source: source.group("00g1"),
+    "app_group": lambda source: source.app_group("00g1"),
     "application": lambda source: source.application(),
 }
 
