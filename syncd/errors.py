@@ -134,6 +134,12 @@ class AccessDenied(PermanentError):  # noqa: N818  (HTTP's own words)
         self.side = side
         self.scope = scope
 
+    def of_the_object(self, well: str) -> AccessDenied:
+        """The same refusal, which says whose it is; `well`: what the other side answers all the same."""
+        return AccessDenied(
+            f"{self.message} (of this alone: {well})", side=self.side, hint=self.hint, status=self.status
+        )
+
     def of_the_connection(self) -> AccessDenied:
         """The same refusal, once it is known that the other side refuses harmless reads too."""
         return AccessDenied(

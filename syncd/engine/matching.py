@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
+from typing import TypeVar
 
 from syncd.core.change import Change, ChangeKind
 from syncd.core.counting import counted
@@ -29,7 +30,7 @@ from syncd.core.order import NAME_RULES, group_name_freed, leaves, user_name_fre
 from syncd.engine.planning import Planning
 from syncd.engine.selection import BY_ID_AT_MOST
 from syncd.engine.unproven import blocking_group, blocking_user, with_doubted
-from syncd.errors import NotFound
+from syncd.errors import NotFound, SyncdError
 from syncd.model import (
     Asked,
     RemoteGroup,
@@ -39,6 +40,28 @@ from syncd.model import (
     WantedUser,
 )
 from syncd.ports import RemoteListing, Stage
+
+T = TypeVar("T")
+
+
+class _UnreadError(Exception):
+    """The target could not be asked about one object."""
+
+    def __init__(self, problem: SyncdError) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def _asked(planning: Planning, ask: Callable[[], T]) -> T:
+    """The answer about one object. Raises _UnreadError, and NotFound."""
+    try:
+        found = ask()
+    except NotFound:
+        raise
+    except SyncdError as problem:
+        raise _UnreadError(problem) from problem
+    planning.unanswered = 0
+    return found
 
 
 class UserFinder:
@@ -55,6 +78,12 @@ class UserFinder:
 
     def decide(self, wanted: WantedUser, candidates: Sequence[RemoteUser] | None = None) -> Decision:
         """`candidates`: what was found before, for who was put off."""
+        try:
+            return self._decide(wanted, candidates)
+        except _UnreadError as unread:
+            return self._planning.left_unread("user", wanted.okta_id, unread.problem)
+
+    def _decide(self, wanted: WantedUser, candidates: Sequence[RemoteUser] | None) -> Decision:
         policy = self._planning.policy
         if (blocked := blocking_user(self._planning, wanted)) is not None:
             return name_conflict(wanted, blocked)
@@ -132,7 +161,10 @@ class UserFinder:
             found = list(stage.remote_candidates(okta_id=wanted.okta_id, user_name=wanted.user_name))
             if found or self._complete:
                 return found
-        return list(self._target.find_users(okta_id=wanted.okta_id, user_name=wanted.user_name))
+        return _asked(
+            self._planning,
+            lambda: list(self._target.find_users(okta_id=wanted.okta_id, user_name=wanted.user_name)),
+        )
 
     def _many_unlinked(self) -> bool:
         unlinked = (
@@ -174,10 +206,19 @@ class GroupFinder:
         ]
         if found or self._complete:
             return found
-        return self._planning.job.target.find_groups(okta_id=wanted.okta_id, name=wanted.target_name)
+        target = self._planning.job.target
+        return _asked(
+            self._planning, lambda: target.find_groups(okta_id=wanted.okta_id, name=wanted.target_name)
+        )
 
     def decide(self, wanted: WantedGroup, asked: Asked | None = None) -> Decision:
         """`asked`: a person chose the group at the target, by its id."""
+        try:
+            return self._decide(wanted, asked)
+        except _UnreadError as unread:
+            return self._planning.left_unread("group", wanted.okta_id, unread.problem)
+
+    def _decide(self, wanted: WantedGroup, asked: Asked | None) -> Decision:
         job, policy = self._planning.job, self._planning.policy
         if policy.flavor == "harness" and wanted.target_name == RESERVED:
             problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
@@ -206,7 +247,7 @@ class GroupFinder:
                 problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
                 return _refused(wanted, problem) if problem else Decision([_creation(wanted)])
             case MatchedGroup(remote, how):
-                whole = job.target.group(remote.scim_id)
+                whole = _asked(self._planning, lambda: job.target.group(remote.scim_id))
                 return self._link(
                     wanted, remote, whole, f"{wanted.reason}; the group exists at the target (same {how})"
                 )
@@ -214,7 +255,8 @@ class GroupFinder:
     def _link_by_hand(self, wanted: WantedGroup, asked: Asked) -> Decision:
         store = self._planning.job.store
         try:
-            remote = self._planning.job.target.group(asked.scim_id)
+            target = self._planning.job.target
+            remote = _asked(self._planning, lambda: target.group(asked.scim_id))
         except NotFound:
             reason = f'the group "{asked.name}" ({asked.scim_id}), linked by hand, is gone at the target'
             return _in_conflict(wanted, f"{reason}: link another one, or unlink it")

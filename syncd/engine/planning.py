@@ -16,9 +16,12 @@ from syncd.core.diff import (
 )
 from syncd.core.order import NO_ORDER, Order
 from syncd.engine.job import Job
+from syncd.engine.one_by_one import own_problem
 from syncd.engine.reading import Reading
+from syncd.errors import AccessDenied, SyncdError
 from syncd.ports import Failure, Stage, Unproven
 
+GIVES_UP_AFTER = 3
 _BRINGS_INTO_BEING = frozenset(
     {ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.CREATE_GROUP, ChangeKind.LINK_GROUP}
 )
@@ -48,6 +51,20 @@ class Planning:
     """Keys of objects whose very wish failed lately, and waits for its next try."""
     group_ids: dict[str, str | None] = field(default_factory=dict)
     """SCIM ids of the groups in scope, None while there is none."""
+
+    unanswered: int = 0
+    """Objects in a row that the target could not be asked about."""
+
+    def left_unread(self, about: str, okta_id: str, problem: SyncdError) -> Decision:
+        """The target cannot be asked about this one: it stays as it is, everybody else goes on. Raises what concerns
+        the whole connection, and the problem when it is always the same: then it is the target, not the objects.
+        """
+        self.reading.cannot_tell(about, okta_id, own_problem(problem))
+        if not isinstance(problem, AccessDenied):
+            self.unanswered += 1
+            if self.unanswered >= GIVES_UP_AFTER:
+                raise problem
+        return Decision(still=True)
 
     def skip(self, *skips: Skipped) -> None:
         """These are left alone; they gather in the stage too."""

@@ -46,6 +46,8 @@ class Refusals:
             async with self._looking:  # one look for everybody who is refused at the same time
                 if self._monotonic() >= self._well_until:
                     await self._look(denied)
+            if self._monotonic() < self._well_until:
+                raise denied.of_the_object("the app and its users can be read") from denied
             raise
 
     async def _look(self, denied: AccessDenied) -> None:

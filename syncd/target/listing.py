@@ -137,9 +137,12 @@ class Walk(Generic[T]):
         if answer.status in GONE and self._kind == USERS and "filter" not in self._query:
             raise target_is_gone(answer)
         if answer.status in GONE:
-            raise NotFound(
+            gone = NotFound(
                 f"list {self._name}: Split answers 404 {problem(answer)}", status=404, hint=LIKELY_WRONG_BASE
             )
+            if "filter" not in self._query:
+                self._talk.http.refusals.judge(gone)
+            raise gone
         failed: SyncdError = error_for(answer, "list")
         raise IncompleteRead(self._name, page, failed.message, status=answer.status)
 

@@ -29,11 +29,14 @@ class Refusals:
         self._lock = threading.Lock()
         self._well_until = 0.0
 
-    def judge(self, refused: AccessDenied | NotFound) -> None:
-        """Returns when the refusal is the object's own. Raises AccessDenied of the connection, or ConnectionSick."""
+    def judge(self, refused: AccessDenied | NotFound) -> bool:
+        """Whether the refusal is proven to be the object's own; nobody knows when the harmless read fails otherwise.
+        Raises AccessDenied of the connection, or ConnectionSick.
+        """
         with self._lock:
             if self._monotonic() >= self._well_until:
                 self._look(refused)
+            return self._monotonic() < self._well_until
 
     def _look(self, refused: AccessDenied | NotFound) -> None:
         """A read that fails otherwise proves nothing either way."""

@@ -148,7 +148,8 @@ class ScimHttp:
         except AccessDenied as denied:
             if is_harmless(method, segments, query):
                 raise denied.of_the_connection() from denied
-            self.refusals.judge(denied)
+            if self.refusals.judge(denied):
+                raise denied.of_the_object("users can be listed") from denied
             raise
         return answer
 

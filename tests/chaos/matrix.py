@@ -32,6 +32,13 @@ class Kind:
     path: str
     setting: str = "plain"
 
+    @property
+    def about(self) -> str:
+        """Who waits while such requests are refused; with people who have no account yet their groups wait too."""
+        if "group" in self.name or "members" in self.name:
+            return "groups"
+        return "newcomers" if self.name in ("find a user", "create a user") else "people"
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -91,6 +98,9 @@ FAULTS: Sequence[Fault] = (
     Fault("empty 500", "empty", {"status": 500}),
     Fault("empty 200", "empty", {"status": 200}),
     Fault("wrong type", "wrong_type"),
+    Fault("423", "status", {"status": 423}),
+    Fault("501", "status", {"status": 501}),
+    Fault("403 retry after", "rate_limit", {"form": "forbidden", "seconds": 0}),
 )
 
 
@@ -98,53 +108,70 @@ FAULTS: Sequence[Fault] = (
 # fmt: off
 OUTCOMES: Mapping[str, str] = {
     "the app":
-        "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff ss ss ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef",
     "app users, page 1":
-        "ff fs fs ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff fs fs ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef",
     "app users, page 2":
-        "ff ff ff ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff ff ff ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef",
     "an app user by id":
-        "ff ww ww ee ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff ww ww ee ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef",
     "app groups":
-        "ff ff ff ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff ff ff ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef",
     "push mappings":
-        "ff ff ff ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff ff ff ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef",
     "groups":
-        "ef ff ff ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ef ff ff ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef",
     "a group by id":
-        "ff ww ww eu ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff ww ww eu ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef",
     "group members":
-        "ef ww ww ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ef ww ww ff ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef",
     "the groups of a user":
-        "ff ww ww uu ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef",
+        "ff ww ww uu ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef",
     "find a user":
-        "ee ff ff ee ef ff ff ff ef ef ef ef ee ef ef ef ef ef ef ef ef ff ee ef ee",
+        "ee ww ww ee ef ff ff ff ef ef ef ef ee ef ef ef ef ef ef ef ef ff ee ef ee ef ee ef",
     "list users":
-        "ef ss ss ss ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef ef ee",
+        "ef ss ss ss ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef ef ee ef ef ef",
     "create a user":
-        "ww ww ww ww ww ww ww ww ew ew ew ew ew ew ew ww tt ew ee ee ee ww ew ww ee",
+        "ww ww ww ww ww ww ww ww ew ew ew ew ew ew ew ww tt ew ee ee ee ww ew ww ee ew ww ew",
     "patch a user":
-        "ee ww ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee",
+        "ee ww ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee ew ee ew",
     "read a user before a PUT":
-        "ww ww ww ew ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ew ew ww ew ew ew",
+        "ww ww ww ew ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ew ew ww ew ew ew ew ww ew",
     "put a user":
-        "ww ww ww ew ew ww ew ww ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ww ee",
+        "ww ww ww ew ew ww ew ww ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ww ee ew ww ew",
     "deactivate a user":
-        "ee ww ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee",
+        "ee ww ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee ew ee ew",
     "find a group":
-        "ef ff ff ee ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef ef ee",
+        "ef ww ww ee ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ef ef ff ef ef ee ef ef ef",
     "create a group":
-        "ww ww ww ww ww ww ww ww ew ew ew ew ew ew ew ww tt ew ee ee ee ww ew ww ee",
+        "ww ww ww ww ww ww ww ww ew ew ew ew ew ew ew ww tt ew ee ee ee ww ew ww ee ew ww ew",
     "add members":
-        "ew ww ww ew ew ew ww ew ew ew ew ew ew ew ew ew ee ew ee ee ee ww ew ee ee",
+        "ew ww ww ew ew ew ww ew ew ew ew ew ew ew ew ew ee ew ee ee ee ww ew ee ee ew ew ew",
     "remove members":
-        "ee ww ww ee ew ee ww ee ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ee ee",
+        "ee ww ww ee ew ee ww ee ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee ew ee ew",
     "rename a group":
-        "ee ww ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee",
+        "ee ww ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee ew ee ew",
     "delete a group":
-        "ww ww ww ew ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ee ee ww ew bb ee",
+        "ww ww ww ew ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ee ee ww ew bb ee ew ww ew",
 }
 # fmt: on
+
+
+EVERYBODY: Mapping[str, str] = {
+    "400": "ff", "401": "ss", "403": "ss", "404": "fs", "409": "ff", "412": "ff", "413": "ff", "423": "ff",
+    "429": "ff", "500": "ff", "501": "ff", "503": "ff", "403 retry after": "ff",
+}  # fmt: skip
+"""Answers that one side gives to every request of a run: what it comes to, for Okta and for the target. Only what says
+that we are not welcome, or that nobody is there, quarantines; a side in trouble is simply asked again later."""
+
+
+def of_everybody(name: str) -> Fault:
+    """The fault of a name in EVERYBODY."""
+    if name == "429":
+        return Fault(name, "rate_limit", {"form": "retry_after_seconds", "seconds": 0})
+    return next((fault for fault in FAULTS if fault.name == name), None) or Fault(
+        name, "status", {"status": int(name)}
+    )
 
 
 def faults_of(side: str) -> list[Fault]:
@@ -178,7 +205,8 @@ def document() -> str:
         "",
         "In every cell nobody loses anything that Okta still gives them, and no twin is made. When the fault is over",
         "and the retry delay has passed, the next two syncs end exactly (all but *believed*: there an answer lied, and",
-        "only a look at the target's own lists can tell).",
+        "only a look at the target's own lists can tell). Where one object is refused (401, 403) nobody else is kept",
+        "waiting: people are as Okta wants them while a group is refused, and groups while a person is.",
         "",
         "Written by `python -m tests.chaos.matrix`; held by `tests/chaos/test_fault_matrix.py`.",
     ]
@@ -189,6 +217,14 @@ def document() -> str:
         for fault in faults_of(side):
             letters = [expected(k, fault, lasting=False) + expected(k, fault, lasting=True) for k in kinds]
             lines.append(f"| {fault.name} | {' | '.join(letters)} |")
+    lines += [
+        "",
+        "## One side gives every request the same answer",
+        "",
+        "| answer | Okta | the target |",
+        "| --- | --- | --- |",
+        *(f"| {name} | {letters[0]} | {letters[1]} |" for name, letters in EVERYBODY.items()),
+    ]
     return "\n".join(lines) + "\n"
 
 

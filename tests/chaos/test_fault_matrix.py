@@ -10,7 +10,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from syncd.simulators.okta_wire import limit_of
 from syncd.simulators.split import SplitKnobs
 from syncd.simulators.world import OktaWorld, SplitWorld
 from tests.chaos.arena import SPLIT_TOKEN, Arena, Cycle, arena
-from tests.chaos.matrix import WORDS, Fault, Kind, cells, document, expected
+from tests.chaos.matrix import EVERYBODY, WORDS, Fault, Kind, cells, document, expected, of_everybody
 from tests.chaos.oracle import Holdings, holdings, wishes
 
 WHOLE = bool(os.environ.get("CHAOS_EXAMPLES"))
@@ -40,6 +40,7 @@ class Scene:
     organisation: dict[str, Any]
     stored: Path
     names: dict[str, str]
+    before_healing: list[str] = field(init=False, default_factory=list)
     """SCIM ids of the objects that the paths of the table name."""
     before: Holdings
 
@@ -186,6 +187,9 @@ def play(scene: Scene, kind: Kind, fault: Fault, *, lasting: bool) -> str:
     assert fired, "the request was never made"
     scene.assert_nobody_was_harmed()
     came_to = outcome(run, scene)
+    scene.before_healing = scene.differences()
+    if came_to == "waits" and fault.name in ("401", "403"):
+        assert_nobody_else_waits(scene, kind)
     for _ in range(2):
         scene.arena.later(timedelta(hours=25))
         last = scene.arena.cycle()
@@ -194,6 +198,16 @@ def play(scene: Scene, kind: Kind, fault: Fault, *, lasting: bool) -> str:
         assert last.exit_code == 0, (came_to, last.error, last.result and last.result.document())
         assert not scene.differences(), came_to
     return came_to
+
+
+def assert_nobody_else_waits(scene: Scene, kind: Kind) -> None:
+    """While a refusal lasts people are exact if it is about groups, and groups if it is about people who were there."""
+    waiting = {each.removesuffix(" differs") for each in scene.before_healing}
+    groups = {key for key in waiting if key.startswith("00g")}
+    if kind.about == "groups":
+        assert not waiting - groups
+    elif kind.about == "people":
+        assert not groups
 
 
 def _id(cell: tuple[Kind, Fault, bool]) -> str:
@@ -209,6 +223,19 @@ def test_every_fault_of_every_request_comes_to_what_the_table_says(
     letter = expected(kind, fault, lasting=lasting)
     allowed = ("exact", "waits") if letter == "t" else (WORDS[letter],)
     assert play(scenes[kind.setting], kind, fault, lasting=lasting) in allowed
+
+
+@pytest.mark.parametrize("side", ["okta", "split"])
+@pytest.mark.parametrize("name", EVERYBODY if WHOLE else list(EVERYBODY)[1:4])
+def test_a_side_that_gives_every_request_the_same_answer_is_sick_only_if_it_refuses_us(
+    scenes: dict[str, Scene], name: str, side: str
+) -> None:
+    anything = Kind("anything", side, "", "")
+
+    came_to = play(scenes["plain"], anything, of_everybody(name), lasting=True)
+
+    assert came_to == WORDS[EVERYBODY[name][side == "split"]]
+    assert scenes["plain"].before_healing, "nothing is concluded from it"
 
 
 def test_the_table_in_the_documentation_is_this_table() -> None:

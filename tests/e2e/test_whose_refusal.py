@@ -188,3 +188,25 @@ def test_without_the_right_to_touch_groups_people_are_provisioned_all_the_same(t
         assert result["quarantine"] is None
         assert "leaver@example.com" not in made.actual_people()
         assert "hire@example.com" in made.actual_people()
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_a_search_that_is_refused_for_one_person_keeps_nobody_else_out(tmp_path: Path, status: int) -> None:
+    """A firewall in front of the target may take a name for an attack."""
+    with rig(tmp_path, users=10, groups=2) as made:
+        made.sync()
+        world = made.okta.world
+        world.add_user("odd.select@example.com", "Odd", "Name", assign=True)
+        world.add_user("hire@example.com", "New", "Hire", assign=True)
+        made.split.faults.add("status", path="filter=.*odd.select", count=-1, status=status)
+
+        result = made.sync(code=4)
+
+        assert result["summary"]["applied"] == {"create_user": 1}
+        assert [skip["name"] for skip in result["skipped"] if skip["kind"] == "refused"]
+        [waiting] = made.run("status", "--json").document["failing"]
+        assert waiting["kind"] == "read"
+        assert "of this alone" in waiting["message"]
+        made.split.faults.clear()
+        made.sync()
+        made.assert_exact()
