@@ -101,7 +101,8 @@ def test_a_run_for_one_group_removes_nobody_on_what_the_store_remembers(synced: 
     synced.write_config(provisioning='suspended_users = "deactivate"')
     synced.sync(code=0)
     synced.okta.world.set_user_status(person(5), "SUSPENDED")
-    synced.split.faults.add("status", method="PATCH", count=-1, status=500)
+    for method in ("PATCH", "PUT"):
+        synced.split.faults.add("status", method=method, count=-1, status=500)
     synced.sync(code=4)
     synced.split.faults.clear()
     synced.okta.world.set_user_status(person(5), "ACTIVE")
