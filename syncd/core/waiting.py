@@ -6,6 +6,7 @@ conflict       somebody else has, or wants, the name      the name is left; and 
 refused_name   the target's rules refuse the name         Okta renames the group (the log); the settings change
 unconfirmed    a second look did not confirm a removal    after a growing delay
 unsettled      nobody knows how the last write ended      after a growing delay
+refused        a side does not let it be read             the log names it; and after a growing delay
 frozen         Okta's answer cannot be trusted            the log names the object; the settings change
 protected      a protected user is to be removed          the log names the user; the settings change
 deactivate_off deactivate_users is off                    the log names the user; the settings change
@@ -39,6 +40,7 @@ REMEMBERED: Mapping[str, bool] = {
     "conflict": True,
     "unconfirmed": True,
     "unsettled": True,
+    "refused": True,
     "last_member": True,
     "name_not_left": True,
     "refused_name": False,

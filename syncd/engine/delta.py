@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from syncd.core.nomination import ASKED, Known, nominate
-from syncd.engine import quarantine, unread
+from syncd.engine import quarantine
 from syncd.engine.job import Job
 from syncd.engine.reading import Reading, read_selected
 from syncd.engine.recovery import settle_open_intents
@@ -225,7 +225,6 @@ def _cycle(job: Job, named: _Named) -> _Found:
             job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
             forget_what_is_over(job.store, planned)
             remember(job, planned, whole=False, failures_over=failures_over(planned, whole=False))
-            unread.remember(job, planned)
             return _Found(None, frozenset())
         result = run.apply(planned)
         still = frozenset(reading.unread) if run.absorbed else everything

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from syncd.core.change import Change
 from syncd.core.plan import PlanHeader, plan_document
-from syncd.core.unread import Subject, Unread
 from syncd.engine.planning import Planning
 from syncd.errors import SyncdError
 from syncd.ports import Stage
@@ -23,8 +22,6 @@ class Planned:
     problems: Sequence[SyncdError]
     stage: Stage
     planning: Planning
-    unread: Mapping[Subject, Unread] = field(default_factory=dict)
-    """What one side does not let be read while it answers the rest."""
 
     def changes(self) -> Iterator[Change]:
         return self.stage.changes()
@@ -45,7 +42,7 @@ class Planned:
     def is_quiet(self) -> bool:
         """Nothing to do, nothing that went wrong, nothing new to tell a person."""
         reading = self.planning.reading
-        return not (self.has_changes or self.problems or self.unread or reading.contradictions)
+        return not (self.has_changes or self.problems or reading.refused or reading.contradictions)
 
     @property
     def exit_code(self) -> int:

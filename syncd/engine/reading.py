@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from syncd.core.diff import Skipped
 from syncd.core.groups import Claim, resolve
 from syncd.core.mapping import frozen_user, wanted_user
-from syncd.core.unread import Subject
 from syncd.engine.claiming import Claiming
 from syncd.engine.group_scope import in_scope_already, linked_names, moved, settled_stamp, wants_a_name
 from syncd.engine.job import Job, stop_if_asked
@@ -66,7 +65,7 @@ class Reading:
     """Okta ids of the groups among them that were asked for by id."""
     announced: frozenset[tuple[str, str]] = frozenset()
     """(group id, user id): the System Log says that this person left this group."""
-    unread: dict[Subject, SyncdError] = field(default_factory=dict)
+    unread: dict[tuple[str, str], SyncdError] = field(default_factory=dict)
     """(user or group, Okta id) of what could not be read, or not wholly, while others could: it stays as it is."""
     problems: list[SyncdError] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -99,7 +98,7 @@ class Reading:
         return {okta_id for of_kind, okta_id in self.looked_at if of_kind == kind}
 
     @property
-    def refused(self) -> Mapping[Subject, AccessDenied]:
+    def refused(self) -> Mapping[tuple[str, str], AccessDenied]:
         """What a side does not let be read while it answers the rest: it waits, and the cycle has not failed."""
         return {key: error for key, error in self.unread.items() if isinstance(error, AccessDenied)}
 

@@ -12,7 +12,7 @@ from syncd.core.change import REMOVALS, Change
 from syncd.core.diff import Skipped
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import PlanHeader, SavedPlan, timestamp
-from syncd.engine import quarantine, unread
+from syncd.engine import quarantine
 from syncd.engine.applying import Applying
 from syncd.engine.deciding import make_plan
 from syncd.engine.holding import hold_unsafe_changes
@@ -26,7 +26,6 @@ from syncd.engine.recovery import settle_open_intents
 from syncd.engine.result import RunResult, broken_off, run_result
 from syncd.engine.selection import Selection
 from syncd.engine.staleness import refuse_if_stale, refuse_other_settings, touched
-from syncd.engine.unread import unread_of
 from syncd.engine.waiting import failures_over, names_left, remember, remember_left
 from syncd.errors import PermanentError, RefusedError, SyncdError
 from syncd.model import Application
@@ -93,13 +92,7 @@ def planned_from(
             more(planning)
         holds = hold_unsafe_changes(planning, allow)
         order_plan(planning)
-        waiting = unread_of(job, reading)
-        planning.skip(
-            *(
-                Skipped("refused", okta_id, one.name, one.message, about)
-                for (about, okta_id), one in waiting.items()
-            )
-        )
+        planning.skip(*_refused(job, reading))
         header = PlanHeader(
             connection=job.settings.name,
             kind=kind,
@@ -112,7 +105,17 @@ def planned_from(
             skipped=LeftAlone(stage.skipped()),
             allow=dict(sorted(allow.items())),
         )
-        return Planned(header, tuple(reading.problems), stage, planning, waiting)
+        return Planned(header, tuple(reading.problems), stage, planning)
+
+
+def _refused(job: Job, reading: Reading) -> Iterator[Skipped]:
+    """What one side does not let be read while it answers the rest, by the names that the store has for it."""
+    for (about, okta_id), error in reading.refused.items():
+        user, group = (
+            (None, job.store.group(okta_id)) if about == "group" else (job.store.user(okta_id), None)
+        )
+        name = user.wanted.user_name if user else group.wanted.name if group else okta_id
+        yield Skipped("refused", okta_id, name, error.message, about)
 
 
 def remember_holds(store: Store, planned: Planned) -> None:
@@ -231,7 +234,6 @@ class CycleRun:
         self.job.store.forget_unproven(planned.planning.over)
         if only is None:
             remember_holds(self.job.store, planned)
-            unread.remember(self.job, planned)
         order = planned.planning.order
         self.applying = applying = Applying(self.job, self.run_id, planned.header.allow.keys(), order)
         applying.run(planned.stage)

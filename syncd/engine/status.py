@@ -8,8 +8,6 @@ from typing import Any
 
 from syncd.core.notices import token_days_left
 from syncd.core.plan import timestamp
-from syncd.core.unread import KEY as UNREAD_KEY
-from syncd.core.unread import read as read_unread
 from syncd.engine.quarantine import current
 from syncd.engine.repair import LAST_DRIFT_KEY
 from syncd.engine.run import COMPLETE_READ_KEY
@@ -22,13 +20,13 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
     population = store.population()
     complete = store.recall(COMPLETE_READ_KEY)
     failures = store.failures()
-    unread = read_unread(store.recall(UNREAD_KEY))
+    refused = [each for each in store.waiting() if each.kind == "refused"]
     sick = current(store)
     holds = store.holds()
     return {
         "schema": "syncd.status/1",
         "connection": settings.name,
-        "state": _state(complete, store, failing=bool(failures or unread)),
+        "state": _state(complete, store, failing=bool(failures or refused)),
         "quarantine": sick.document() if sick else None,
         "managed": {
             "users": population.users,
@@ -57,14 +55,14 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         ]
         + [
             {
-                "object": one.name,
+                "object": each.name,
                 "kind": "read",
-                "message": one.message,
-                "attempts": one.attempts,
-                "since": timestamp(one.since),
-                "next_attempt": _due(complete, settings.schedule.full) or timestamp(now),
+                "message": each.reason,
+                "attempts": each.looks,
+                "since": timestamp(each.since),
+                "next_attempt": timestamp(each.next_look or now),
             }
-            for one in unread.values()
+            for each in refused
         ],
         "unproven": [
             {

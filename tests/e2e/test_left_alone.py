@@ -102,7 +102,7 @@ def test_what_a_second_look_did_not_confirm_is_looked_at_again_in_time(tmp_path:
         made.okta.faults.add("status", path=own_list, nth=2, count=1, status=403)
         made.okta.world.update_profile("p02@example.com", nickName="Pat")
         one_delta(made, Seen())
-        assert kinds(made) == ["unconfirmed"]
+        assert kinds(made) == ["refused", "unconfirmed"]
         assert exact(made)
         made.okta.world.remove_member("push-crew", "p02@example.com")
         made.okta.world.events.clear()
