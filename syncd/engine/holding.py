@@ -37,8 +37,8 @@ REJECTED = "rejected"
 def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Hold]:
     """Moves every change that a check stops into its hold, and with a deactivation the same person's other
     removals, so that nobody is taken apart by halves. `allow` raises named limits for this run. What a person
-    approved passes; what a person rejected is dropped without a question. In a cycle of some objects, what waits for
-    a decision goes on waiting, and counts: a hold is not nibbled away in small cycles.
+    approved passes; what a person rejected is dropped without a question. In a cycle that did not see everything, what
+    waits for a decision goes on waiting, and counts: a hold is not nibbled away in small cycles, nor in broken ones.
     """
     _drop_rejected(planning)
     limits = _raised(planning.job.limits, allow)
@@ -85,7 +85,7 @@ def _still_held(planning: Planning, allow: Mapping[str, int]) -> list[Hold]:
     cycle has all these wishes in its own plan, and raises its holds afresh.
     """
     stage, found = planning.stage, []
-    for hold, ids in stage.waiting_changes(planning.policy.now) if planning.reading.looked_at else ():
+    for hold, ids in () if planning.reading.saw_everything else stage.waiting_changes(planning.policy.now):
         if hold.check not in allow:
             stage.hold_changes(ids, hold.id)
             found.append(replace(hold, changes=len(ids)))
@@ -99,10 +99,10 @@ def _removes_anything(planning: Planning) -> bool:
 
 def _waiting_elsewhere(planning: Planning) -> _Waiting:
     """What waits, without what is still to be judged in this plan and what this cycle saw to be over."""
-    looked_at = planning.reading.looked_at
-    if not looked_at:
+    reading = planning.reading
+    if reading.saw_everything:
         return {}
-    return planning.stage.waiting_elsewhere(_REMOVALS, planning.policy.now, besides=looked_at)
+    return planning.stage.waiting_elsewhere(_REMOVALS, planning.policy.now, besides=reading.looked_at)
 
 
 def _removals_under_other_scope(planning: Planning) -> Iterator[str]:

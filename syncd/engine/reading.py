@@ -22,15 +22,7 @@ from syncd.errors import (
     TemporaryError,
     concerns_the_connection,
 )
-from syncd.model import (
-    Absent,
-    Application,
-    AppUser,
-    BadRecord,
-    GroupState,
-    PushMapping,
-    ReadProof,
-)
+from syncd.model import Absent, Application, AppUser, BadRecord, GroupState, PushMapping, ReadProof
 from syncd.ports import Page, Person, Stage
 
 ASSIGNMENTS_KEY = "assignments"
@@ -106,6 +98,11 @@ class Reading:
     def is_whole(self) -> bool:
         """Nothing was left unread."""
         return not self.problems and not self.unread
+
+    @property
+    def saw_everything(self) -> bool:
+        """A complete cycle, in whose plan every wish stands."""
+        return self.is_whole and not self.looked_at
 
 
 def read_application(job: Job) -> Application:
