@@ -14,7 +14,10 @@ from syncd.errors import AccessDenied, SyncdError
 from syncd.source.answers import Answer, Decode, Shape, everything
 
 LASTS = 60.0
-"""Seconds for which one look decides: a token may be revoked in the middle of a long read."""
+"""Seconds for which one look decides about a 403. A 401 is looked at each time: a token may be revoked in the middle of
+a read.
+"""
+_UNAUTHENTICATED = 401
 Get = Callable[[str, Shape, Decode], Awaitable[Answer]]
 
 
@@ -34,7 +37,8 @@ class Refusals:
         self._gone = gone
         self._monotonic = monotonic
         self._looking = asyncio.Lock()
-        self._well_until = 0.0
+        self._well_since = float("-inf")
+        """When the last look began that found the connection well."""
 
     async def get(self, url: str, expect: Shape, decode: Decode = everything) -> Answer:
         """As `Conversation.get`. Raises AccessDenied with its scope, and what the app's 404 means when it is gone."""
@@ -43,15 +47,18 @@ class Refusals:
         except AccessDenied as denied:
             if urlsplit(url).path == urlsplit(self._app_url).path:
                 raise denied.of_the_connection() from denied
+            arrived = self._monotonic()
+            asked = arrived if denied.status == _UNAUTHENTICATED else arrived - LASTS
             async with self._looking:  # one look for everybody who is refused at the same time
-                if self._monotonic() >= self._well_until:
+                if self._well_since < asked:
                     await self._look(denied)
-            if self._monotonic() < self._well_until:
+            if self._well_since >= asked:
                 raise denied.of_the_object("the app and its users can be read") from denied
             raise
 
     async def _look(self, denied: AccessDenied) -> None:
         """Raises when the app is refused or gone too. A read that fails otherwise proves nothing either way."""
+        begun = self._monotonic()
         try:
             app = await self._get(self._app_url, "object", everything)
             if app.status != 404:
@@ -62,4 +69,4 @@ class Refusals:
             return
         if (gone := self._gone(app)) is not None:
             raise gone from denied
-        self._well_until = self._monotonic() + LASTS
+        self._well_since = begun

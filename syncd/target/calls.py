@@ -50,6 +50,11 @@ def query_of(query: Mapping[str, str]) -> str:
     return f"?{found}" if found else ""
 
 
+def object_of(segments: Sequence[str]) -> str:
+    """What names one object ("Users/42"); "" for a collection, where every request is about another one."""
+    return "/".join(segments) if len(segments) > 1 else ""
+
+
 def is_harmless(method: str, segments: Sequence[str], query: Mapping[str, str] | None) -> bool:
     """Listing users without a filter is what decides about other refusals."""
     return method == "GET" and list(segments) == ["Users"] and "filter" not in (query or {})

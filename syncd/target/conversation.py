@@ -13,6 +13,7 @@ from syncd.core.comparison import GROUP_NAME
 from syncd.errors import NotFound, PermanentError, SyncdError, TemporaryError, concerns_the_connection
 from syncd.model import RemoteGroup, RemoteUser
 from syncd.target.answers import ScimAnswer, error_for
+from syncd.target.calls import object_of
 from syncd.target.flavors import is_reserved
 from syncd.target.knowledge import Learned
 from syncd.target.scim_http import ScimHttp
@@ -146,7 +147,7 @@ class Conversation:
         try:
             self.fetch(kind, scim_id)
         except NotFound as gone:
-            self.http.refusals.judge(gone)
+            self.http.refusals.judge(gone, object_of([kind, scim_id]))
             raise
         return TemporaryError(f"{error.message}, but the {kind[:-1].lower()} is there", status=error.status)
 

@@ -15,11 +15,13 @@ from syncd.errors import AccessDenied, ConnectionSick, NotFound, SyncdError
 from syncd.target.answers import GONE, ScimAnswer, error_for
 
 LASTS = 60.0
-"""Seconds for which one look decides: a token may be revoked in the middle of a long run."""
+"""Seconds for which one look decides about the same object. About another one it is looked again: a token may be
+revoked, and SCIM switched off, in the middle of a run, and nobody is taken for refused or gone because of that.
+"""
 
 
 class Refusals:
-    """Asks `list_one_user` (GET /Users?startIndex=1&count=1) at most once for everybody who is refused at a time."""
+    """Asks `list_one_user` (GET /Users?startIndex=1&count=1) once for everybody who was refused before it is asked."""
 
     def __init__(
         self, list_one_user: Callable[[], ScimAnswer], monotonic: Callable[[], float] = time.monotonic
@@ -27,19 +29,30 @@ class Refusals:
         self._list_one_user = list_one_user
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._well_until = 0.0
+        self._well_since = float("-inf")
+        self._decided: dict[str, float] = {}
+        """When the look began that decided about an object last."""
 
-    def judge(self, refused: AccessDenied | NotFound) -> bool:
+    def judge(self, refused: AccessDenied | NotFound, about: str = "") -> bool:
         """Whether the refusal is proven to be the object's own; nobody knows when the harmless read fails otherwise.
+        `about`: the path of the object, "" when it is none that is asked for again.
+
         Raises AccessDenied of the connection, or ConnectionSick.
         """
+        arrived = self._monotonic()
         with self._lock:
-            if self._monotonic() >= self._well_until:
+            if about and arrived - self._decided.get(about, float("-inf")) < LASTS:
+                return True
+            if self._well_since < arrived:
                 self._look(refused)
-            return self._monotonic() < self._well_until
+            well = self._well_since >= arrived
+            if well and about:
+                self._decided[about] = self._well_since
+            return well
 
     def _look(self, refused: AccessDenied | NotFound) -> None:
         """A read that fails otherwise proves nothing either way."""
+        begun = self._monotonic()
         try:
             answer = self._list_one_user()
         except AccessDenied as denied:
@@ -50,7 +63,7 @@ class Refusals:
         if answer.status in GONE:
             raise target_is_gone(answer) from refused
         if answer.ok:
-            self._well_until = self._monotonic() + LASTS
+            self._well_since = begun
 
 
 def target_is_gone(answer: ScimAnswer) -> ConnectionSick:

@@ -33,7 +33,7 @@ from syncd.target.answers import (
     is_web_page,
     problem,
 )
-from syncd.target.calls import Call, is_harmless, path_of, prepared, query_of
+from syncd.target.calls import Call, is_harmless, object_of, path_of, prepared, query_of
 from syncd.target.network_failures import certificate_words, links, root_words
 from syncd.target.pacing import OnWait, Pacer, RetryPolicy, ServerClock, asked_wait
 from syncd.target.permitted import Permit, ask_before_sending
@@ -148,7 +148,7 @@ class ScimHttp:
         except AccessDenied as denied:
             if is_harmless(method, segments, query):
                 raise denied.of_the_connection() from denied
-            if self.refusals.judge(denied):
+            if self.refusals.judge(denied, object_of(segments)):
                 raise denied.of_the_object("users can be listed") from denied
             raise
         return answer

@@ -129,3 +129,18 @@ def test_one_look_decides_for_everybody_who_is_refused_for_a_minute() -> None:
             source.group("00g1")
 
     assert [path for path in okta.paths() if path in HARMLESS] == HARMLESS * 2
+
+
+def test_a_token_that_is_revoked_right_after_one_objects_refusal_is_the_connections() -> None:
+    revoked: list[bool] = []
+    with (
+        FakeOkta(lambda seen, _: (None if revoked else well(seen)) or REFUSALS["401"]) as okta,
+        reader(okta) as source,
+    ):
+        with pytest.raises(AccessDenied) as first:
+            source.group("00g1")
+        revoked.append(True)
+        with pytest.raises(AccessDenied) as second:
+            source.group("00g2")
+
+    assert (first.value.scope, second.value.scope) == (Scope.OBJECT, Scope.CONNECTION)

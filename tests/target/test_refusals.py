@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -107,7 +110,7 @@ def test_a_look_that_fails_otherwise_blames_nobody_else(serve: Serve, make_targe
     assert error.scope is Scope.OBJECT
 
 
-def test_a_look_decides_for_a_minute() -> None:
+def test_a_look_decides_for_the_same_object_for_a_minute_and_for_nobody_else() -> None:
     now = [0.0]
     looks: list[float] = []
 
@@ -118,11 +121,88 @@ def test_a_look_decides_for_a_minute() -> None:
     refusals = Refusals(list_one_user, monotonic=lambda: now[0])
     denied = AccessDenied("no", side="split", status=401)
 
-    for moment in (0.0, 1.0, LASTS - 1, LASTS + 1):
+    for moment, about in (
+        (0.0, "Users/1"),
+        (1.0, "Users/1"),
+        (2.0, "Users/2"),
+        (LASTS - 1, "Users/1"),
+        (LASTS + 3, "Users/1"),
+        (LASTS + 4, ""),
+        (LASTS + 5, ""),
+    ):
         now[0] = moment
-        assert refusals.judge(denied)
+        assert refusals.judge(denied, about)
 
-    assert looks == [0.0, LASTS + 1]
+    assert looks == [0.0, 2.0, LASTS + 3, LASTS + 4, LASTS + 5]
+
+
+def test_one_look_decides_for_everybody_who_was_refused_before_it() -> None:
+    others = 5
+    arrived = threading.Semaphore(0)
+    moments = itertools.count()
+    looks: list[int] = []
+
+    def monotonic() -> float:
+        arrived.release()
+        return next(moments)
+
+    def list_one_user() -> ScimAnswer:
+        looks.append(len(looks))
+        if len(looks) == 1:
+            for _ in range(2 + others):  # its own two, and then everybody is here
+                assert arrived.acquire(timeout=5)
+        return ScimAnswer(200, {}, {"Resources": []}, "")
+
+    refusals = Refusals(list_one_user, monotonic=monotonic)
+
+    with ThreadPoolExecutor(1 + others) as pool:
+        denied = AccessDenied("no", side="split", status=403)
+        found = list(pool.map(lambda each: refusals.judge(denied, f"Users/{each}"), range(1 + others)))
+
+    assert all(found)
+    assert len(looks) == 2, "who is refused while a look is under way shares the next one"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_token_that_is_revoked_right_after_one_objects_refusal_ends_all_writing(
+    status: int, serve: Serve, make_target: MakeTarget
+) -> None:
+    revoked: list[bool] = []
+
+    def script(seen: Seen) -> Reply:
+        if harmless(seen) and not revoked:
+            return listing([])
+        return problem(status)
+
+    target = make_target(serve(script).base_url)
+    first = raised(target, "delete")
+    revoked.append(True)
+
+    second = raised(target, "update")
+
+    assert isinstance(first, AccessDenied)
+    assert first.scope is Scope.OBJECT
+    assert isinstance(second, AccessDenied)
+    assert second.scope is Scope.CONNECTION
+
+
+def test_nobody_is_taken_for_gone_by_a_target_that_went_away_a_moment_after_it_was_well(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    """SCIM is switched off in the middle of a run: everything answers 404."""
+    away: list[bool] = []
+
+    def script(seen: Seen) -> Reply:
+        if harmless(seen) and not away:
+            return listing([])
+        return problem(404)
+
+    target = make_target(serve(script).base_url)
+    assert target.deactivate_user("1").scim_id is None, "this one is gone"
+    away.append(True)
+
+    with pytest.raises(ConnectionSick):
+        target.deactivate_user("2")
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 422, 500])
