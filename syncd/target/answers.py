@@ -27,6 +27,7 @@ LIKELY_WRONG_BASE = (
 FORM_REFUSED = frozenset({400, 405, 422, 500, 501})
 """Statuses with which servers refuse a form of request that they do not know (RFC 7644 says 400 or 501)."""
 GONE = frozenset({404, 410})
+_ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 _TEMPORARY_4XX = frozenset({408, 423, 425, 429})
 _PERMANENT_5XX = frozenset({501, 505})
 
@@ -60,7 +61,13 @@ class ScimAnswer:
 
     @property
     def ok(self) -> bool:
-        return 200 <= self.status < 300
+        return 200 <= self.status < 300 and not self.says_no
+
+    @property
+    def says_no(self) -> bool:
+        """A SCIM Error message (RFC 7644 section 3.12), be it sent with status 200, as some gateways do."""
+        schemas = self.resource.get("schemas")
+        return bool(schemas == [_ERROR])
 
     @property
     def resource(self) -> Mapping[str, Any]:

@@ -305,18 +305,16 @@ class ScimHttp:
         status = answer.status
         if is_temporary(status) or asks_to_wait(answer):
             raise self._not_now(call, answer)
-        if answer.ok:
+        if 200 <= status < 300:
             if is_web_page(answer):
                 raise PermanentError(
                     f"{call.what}: the base URL answers a web page, not SCIM",
                     hint=LIKELY_WEB_PAGE,
                     status=status,
                 )
-            if call.method == "GET" and answer.body is None:
-                error = TemporaryError(
-                    f"{call.what}: Split answers {status} without readable JSON", status=status
-                )
-                raise Again(error)
+            if call.method == "GET" and (answer.body is None or answer.says_no):
+                said = problem(answer) if answer.says_no else "without readable JSON"
+                raise Again(TemporaryError(f"{call.what}: Split answers {status} {said}", status=status))
         elif status in (401, 403) or status < 400:
             raise error_for(answer, call.what)
         return answer
