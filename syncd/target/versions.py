@@ -39,11 +39,11 @@ def put(talk: Conversation, kind: str, scim_id: str, read: Read) -> ScimAnswer:
         found, body = read()
         shown = {key: value for key, value in found.resource.items() if key != "meta"}
         in_vain += seen == shown
-        if in_vain >= _IN_VAIN:
-            talk.learned.set(_LEARNED, "no")
         seen = None
-        tag = _version(talk, found)
+        tag = _version(talk, found) if in_vain < _IN_VAIN else None
         answer = _send(talk, kind, scim_id, body, tag)
+        if answer.ok and in_vain >= _IN_VAIN:  # else something but the tag is not to the server's liking
+            talk.learned.set(_LEARNED, "no")
         if answer.status in GONE and not astray:
             astray += 1
         elif answer.status == _REFUSED and tries_left and (tag or not untagged):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from syncd.errors import PermanentError
 from syncd.target.split import ScimTarget
 from tests.target.conftest import Bench
 
@@ -104,3 +105,22 @@ def test_a_server_that_denies_entity_tags_gets_none(bench: MakeBench) -> None:
 
     assert made.target.learned()["etag"] == "no"
     assert isinstance(made.target, ScimTarget)
+
+
+def test_an_object_that_is_refused_with_412_tag_or_no_tag_says_nothing_about_tags(bench: MakeBench) -> None:
+    """Harness answers 412 to any PUT of a group that it does not like."""
+    made = bench(PUT, etag=True)
+    ann, bob = made.people("ann", "bob")
+    made.simulator.faults.add("status", method="PUT", path=f"/Users/{ann}", count=-1, status=412)
+
+    with pytest.raises(PermanentError):
+        made.target.update_user(ann, {"displayName": "Ann Test"}, {"displayName": "B"})
+    user = made.world.users[bob]
+    with_an_administrator(
+        made,
+        lambda: made.world.replace_user(user, {**user.attributes, "nickName": "Bobby"}, active=True),
+    )
+    made.target.update_user(bob, {"displayName": "Bob Test"}, {"displayName": "B"})
+
+    assert made.target.learned()["etag"] != "no"
+    assert (user.attributes["displayName"], user.attributes["nickName"]) == ("B", "Bobby")
