@@ -25,6 +25,8 @@ class Mending:
         """
         after = self._wrong(shown, attributes, made=made)
         before: dict[str, Json] = {text: shown.attributes.get(text) for text in after}
+        if made and shown.active:
+            self._talk.learned.drop(INVITES)
         if shown.active is not False:
             mended = self._write(applied, before, after, attributes) if after else applied
             return replace(mended, active=shown.active if mended.active is None else mended.active)

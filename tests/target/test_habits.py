@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -226,3 +227,15 @@ def test_names_of_groups_are_compared_so_too(knob: str, habit: Habit, bench: Mak
     assert group is not None
     assert made.target.habits().of(GROUP_NAME).does == {habit}
     assert made.target.rename_group(group, f"{name} Two").scim_id == group
+
+
+def test_a_new_account_that_is_awake_ends_what_was_thought_of_invitations(bench: MakeBench) -> None:
+    """One account stayed asleep for a reason of its own: a licence was full."""
+    made = bench(inactive_until_accepted=True)
+    made.target.create_user("00u1", person("ann"))
+    assert made.target.habits().invites
+    made.simulator.knobs = replace(made.simulator.knobs, inactive_until_accepted=False)
+
+    made.target.create_user("00u2", person("bob"))
+
+    assert not made.target.habits().invites
