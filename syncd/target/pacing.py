@@ -57,9 +57,9 @@ def http_date(value: str | None) -> datetime | None:
     """An HTTP date (RFC 9110 section 5.6.7) as aware UTC; None when absent or malformed."""
     try:
         moment = parsedate_to_datetime(value or "")
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 class ServerClock:

@@ -260,6 +260,7 @@ def test_the_token_is_in_no_message_no_repr_and_no_log(
         ({"Retry-After": "soon"}, None),
         ({}, None),
         ({"Retry-After": "99999999"}, 3600),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 -2300"}, None),
     ],
 )
 def test_every_way_to_ask_for_a_pause_is_understood(headers: dict[str, str], seconds: float | None) -> None:
