@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from syncd.core.notices import token_days_left
 from syncd.core.plan import timestamp
+from syncd.core.waiting import Waiting
 from syncd.engine.quarantine import current
 from syncd.engine.repair import LAST_DRIFT_KEY
 from syncd.engine.run import COMPLETE_READ_KEY
-from syncd.ports import RunRecord, Store, Unproven
+from syncd.ports import Failure, RunRecord, Store, Unproven
 from syncd.settings.schema import ConnectionSettings
 
 
@@ -42,42 +44,53 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
             {"id": hold.id, "check": hold.check, "reason": hold.reason, "changes": len(hold.changes)}
             for hold in holds
         ],
-        "failing": [
-            {
-                "object": failure.name,
-                "kind": failure.kind.value,
-                "message": failure.message,
-                "attempts": failure.attempts,
-                "since": timestamp(failure.first_failed),
-                "next_attempt": timestamp(failure.next_attempt),
-            }
-            for failure in failures
-        ]
-        + [
-            {
-                "object": each.name,
-                "kind": "read",
-                "message": each.reason,
-                "attempts": each.looks,
-                "since": timestamp(each.since),
-                "next_attempt": timestamp(each.next_look or now),
-            }
-            for each in refused
-        ],
-        "unproven": [
-            {
-                "object": _name_of(store, doubt),
-                "type": doubt.kind,
-                "scim_id": doubt.scim_id,
-                "found": doubt.name,
-                "reason": doubt.reason,
-                "since": timestamp(doubt.since),
-            }
-            for doubt in store.unproven()
-        ],
+        "failing": _failing(failures, refused, now),
+        "unproven": _unproven(store),
         "left_out": _left_out(store),
         "token": token_document(settings.split.token_created, now.date()),
     }
+
+
+def _failing(failures: Sequence[Failure], refused: Sequence[Waiting], now: datetime) -> list[dict[str, Any]]:
+    """What could not be written, and (kind `read`) what one side does not let be read."""
+    writes = [
+        {
+            "object": failure.name,
+            "kind": failure.kind.value,
+            "message": failure.message,
+            "attempts": failure.attempts,
+            "since": timestamp(failure.first_failed),
+            "next_attempt": timestamp(failure.next_attempt),
+        }
+        for failure in failures
+    ]
+    reads = [
+        {
+            "object": each.name,
+            "kind": "read",
+            "message": each.reason,
+            "attempts": each.looks,
+            "since": timestamp(each.since),
+            "next_attempt": timestamp(each.next_look or now),
+        }
+        for each in refused
+    ]
+    return writes + reads
+
+
+def _unproven(store: Store) -> list[dict[str, Any]]:
+    """Creates that may have left an object at the target."""
+    return [
+        {
+            "object": _name_of(store, doubt),
+            "type": doubt.kind,
+            "scim_id": doubt.scim_id,
+            "found": doubt.name,
+            "reason": doubt.reason,
+            "since": timestamp(doubt.since),
+        }
+        for doubt in store.unproven()
+    ]
 
 
 def _name_of(store: Store, doubt: Unproven) -> str:
