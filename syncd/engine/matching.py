@@ -85,9 +85,12 @@ class UserFinder:
 
     def _decide(self, wanted: WantedUser, candidates: Sequence[RemoteUser] | None) -> Decision:
         policy = self._planning.policy
-        if (blocked := blocking_user(self._planning, wanted)) is not None:
-            return name_conflict(wanted, blocked)
+        blocked = blocking_user(self._planning, wanted)
+        if blocked is not None and not blocked.is_theirs:
+            return name_conflict(wanted, blocked.reason)
         match = self._match(wanted, candidates)
+        if blocked is not None and not isinstance(match, MatchedUser):
+            return name_conflict(wanted, blocked.reason)
         if isinstance(match, NoMatch) and self._may_be_missed(wanted):
             self._list()
             match = self._match(wanted, None if candidates is None else self._candidates(wanted))
@@ -225,8 +228,8 @@ class GroupFinder:
             return _refused(wanted, problem or "")
         if asked is not None and asked.what == "link":
             return self._link_by_hand(wanted, asked)
-        if (blocked := blocking_group(self._planning, wanted.okta_id)) is not None:
-            return _in_conflict(wanted, blocked)
+        if (blocked := blocking_group(self._planning, wanted)) is not None:
+            return _in_conflict(wanted, blocked.reason)
         if wanted.action == "create":
             problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
             if problem:

@@ -7,33 +7,50 @@ create of ours opened is taken back, and one of which nobody can say so is repor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from syncd.core.creation import is_provably_ours
 from syncd.core.diff import Decision, Policy, Skipped, grace_ends, take_back
 from syncd.core.evidence import Evidence, SaidByOkta
+from syncd.core.names import Likeness, likeness
 from syncd.engine.job import Job
 from syncd.engine.planning import Planning
 from syncd.engine.witness import Departures, confirm_user
 from syncd.errors import NotFound
-from syncd.model import KnownUser, RemoteGroup, RemoteUser, Standing, UserCase, WantedUser
+from syncd.model import KnownUser, RemoteGroup, RemoteUser, Standing, UserCase, WantedGroup, WantedUser
 from syncd.ports import Unproven
 
 _REPAIR = "nothing is written to it; give it its own name and externalId in Split, or delete it there"
 
 
-def blocking_user(planning: Planning, wanted: WantedUser) -> str | None:
-    """Why nobody is matched or created: the last create was answered with somebody else's account, as it still is."""
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Why nothing is created, and how a person ends it. `is_theirs`: what the create was answered with belongs to
+    somebody else and shows nothing of this object, so whatever else is found at the target may be matched.
+    """
+
+    reason: str
+    is_theirs: bool
+
+
+def blocking_user(planning: Planning, wanted: WantedUser) -> Blocked | None:
+    """The last create was answered with somebody else's account, as it still is."""
     doubt = planning.unproven.get(("user", wanted.okta_id))
     if doubt is None or not doubt.stranger:
         return None
     remote = _doubted_user(planning, doubt)
-    return f"{doubt.reason}: {_REPAIR}" if remote is not None and remote.user_name == doubt.name else None
+    if remote is None or remote.user_name != doubt.name:
+        return None
+    tied = planning.job.store.user_by_scim_id(remote.scim_id) is not None
+    if not (tied or _shows_nothing_of(wanted.okta_id, wanted.user_name, remote)):
+        return Blocked(f"{doubt.reason}: {_REPAIR}", is_theirs=False)
+    way_out = f"nothing is written to it; make an account {wanted.user_name} in Split, which is then adopted"
+    return Blocked(f"{doubt.reason}: {way_out}", is_theirs=True)
 
 
-def blocking_group(planning: Planning, okta_id: str) -> str | None:
+def blocking_group(planning: Planning, wanted: WantedGroup) -> Blocked | None:
     """As `blocking_user`."""
-    doubt = planning.unproven.get(("group", okta_id))
+    doubt = planning.unproven.get(("group", wanted.okta_id))
     if doubt is None or not doubt.stranger or doubt.scim_id is None:
         return None
     try:
@@ -41,7 +58,18 @@ def blocking_group(planning: Planning, okta_id: str) -> str | None:
     except NotFound:
         planning.over.append((doubt.kind, doubt.okta_id))
         return None
-    return f"{doubt.reason}: {_REPAIR}" if remote.name == doubt.name else None
+    if remote.name != doubt.name:
+        return None
+    tied = planning.job.store.group_by_scim_id(remote.scim_id) is not None
+    if not (tied or _shows_nothing_of(wanted.okta_id, wanted.target_name, remote)):
+        return Blocked(f"{doubt.reason}: {_REPAIR}", is_theirs=False)
+    way_out = f"make a group in Split, and tie it: syncd link {wanted.okta_id} TARGET"
+    return Blocked(f"{doubt.reason}: nothing is written to it; {way_out}", is_theirs=True)
+
+
+def _shows_nothing_of(okta_id: str, name: str, remote: RemoteUser | RemoteGroup) -> bool:
+    called = remote.user_name if isinstance(remote, RemoteUser) else remote.name
+    return remote.external_id != okta_id and likeness(called, name) is Likeness.DIFFERENT
 
 
 def with_doubted(planning: Planning, okta_id: str, found: Sequence[RemoteUser]) -> Sequence[RemoteUser]:

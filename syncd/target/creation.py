@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from syncd.core.comparison import GROUP_NAME
 from syncd.core.creation import CREATED, Believed, Create, Disbelief, judge
-from syncd.core.names import look_alike_key
+from syncd.core.names import Likeness, likeness, look_alike_key
 from syncd.errors import AlreadyExists, Disbelieved, PermanentError, TemporaryError
 from syncd.model import Attributes, RemoteGroup, RemoteUser
 from syncd.ports.target import Against, Applied
@@ -234,7 +234,9 @@ class Creation:
                 scim_id=shown.scim_id,
                 name=wish.name_of(shown),
                 stranger=verdict.stranger,
-                hint=_held_by([shown]),
+                hint=_held_by([shown])
+                if likeness(wish.name_of(shown), wish.name) is not Likeness.DIFFERENT
+                else "the server answers a create with what is there already: nothing was tied to it",
                 status=status,
             )
         if shown.external_id is None:
