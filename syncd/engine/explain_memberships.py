@@ -63,9 +63,9 @@ def _state(
     if leaving:
         reason = "the account is not wanted any more" if listed else "no member in Okta any more"
         return "to_remove", reason
-    if pushed and look.reading is None:
+    if pushed and not look.was_read:
         return "unknown", "pushed; Okta could not be asked"
-    if pushed and look.reading is not None and look.okta_id not in look.reading.own_lists:
+    if pushed and look.reading and look.okta_id not in look.reading.own_lists:
         return "left_alone", "pushed; the person is not assigned any more"
     if listed and pushed:
         return "in", "member on both sides"

@@ -15,6 +15,7 @@ from syncd.core.left_alone import skipped_document
 from syncd.core.plan import Hold, timestamp
 from syncd.core.waiting import Waiting
 from syncd.engine.audit import entry_document
+from syncd.engine.failing import failing_documents, unread
 from syncd.engine.job import Job
 from syncd.engine.planned import Planned
 from syncd.engine.quarantine import current
@@ -51,6 +52,11 @@ class Look:
             if all(str(problem) != str(known) for known in self.problems):
                 self.problems.append(problem)
             return None
+
+    @property
+    def was_read(self) -> bool:
+        """Okta showed everything about it: a list that did not arrive says nothing."""
+        return self.reading is not None and all(key[1] != self.okta_id for key in self.reading.unread)
 
     @property
     def blocked(self) -> Skipped | None:
@@ -146,9 +152,13 @@ def _until(hold: Hold | HoldRecord) -> str:
 
 def _free_of_failures(look: Look, kind: str) -> Step:
     question = "Free of failures?"
-    if not look.failures:
+    told = [failure_text(failure) for failure in look.failures]
+    for each in unread(look.waiting):
+        again = f"; next try {_minute(each.next_look)}" if each.next_look else ""
+        told.append(f"read refused {counted(each.looks, 'time')} ({each.reason}){again}")
+    if not told:
         return Step("not_failed", question, "yes", f"nothing that was sent for this {kind} failed")
-    return Step("not_failed", question, "no", "; ".join(map(failure_text, look.failures)))
+    return Step("not_failed", question, "no", "; ".join(told))
 
 
 def failure_text(failure: Failure) -> str:
@@ -203,6 +213,8 @@ def next_step(look: Look, changes: Sequence[Change], waiting: Sequence[str] = ()
         return Step("up_to_date", question, "no", f"the next cycle would send: {sent}")
     if waiting:
         return Step("up_to_date", question, "no", f"it waits for: {', '.join(waiting)}")
+    if not look.was_read:
+        return Step("up_to_date", question, "unknown", "Okta did not show everything that is wanted of it")
     if look.blocked or look.holds or look.failures:
         return Step(
             "up_to_date", question, "unknown", "the next cycle would send nothing, because of the above"
@@ -215,17 +227,7 @@ def shared_facts(look: Look, changes: Sequence[Change]) -> dict[str, Any]:
     entries = look.ask(lambda: look.job.store.last_changes(look.okta_id, limit=LAST_CHANGES))
     return {
         "holds": [_hold_document(hold, held) for hold, held in look.holds],
-        "failures": [
-            {
-                "kind": failure.kind.value,
-                "object": failure.name,
-                "message": failure.message,
-                "attempts": failure.attempts,
-                "since": timestamp(failure.first_failed),
-                "next_attempt": timestamp(failure.next_attempt),
-            }
-            for failure in look.failures
-        ],
+        "failures": failing_documents(look.failures, look.waiting, look.job.clock()),
         "skipped": [skipped_document(skip) for skip in look.skipped],
         "waiting": [
             {

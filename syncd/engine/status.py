@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from syncd.core.notices import token_days_left
 from syncd.core.plan import timestamp
-from syncd.core.waiting import Waiting
+from syncd.engine.failing import failing_documents, unread
 from syncd.engine.quarantine import current
 from syncd.engine.repair import LAST_DRIFT_KEY
 from syncd.engine.run import COMPLETE_READ_KEY
-from syncd.ports import Failure, RunRecord, Store, Unproven
+from syncd.ports import RunRecord, Store, Unproven
 from syncd.settings.schema import ConnectionSettings
 
 
@@ -22,13 +21,13 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
     population = store.population()
     complete = store.recall(COMPLETE_READ_KEY)
     failures = store.failures()
-    refused = [each for each in store.waiting() if each.kind == "refused"]
+    waiting = store.waiting()
     sick = current(store)
     holds = store.holds()
     return {
         "schema": "syncd.status/1",
         "connection": settings.name,
-        "state": _state(complete, store, failing=bool(failures or refused)),
+        "state": _state(complete, store, failing=bool(failures or unread(waiting))),
         "quarantine": sick.document() if sick else None,
         "managed": {
             "users": population.users,
@@ -44,38 +43,11 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
             {"id": hold.id, "check": hold.check, "reason": hold.reason, "changes": len(hold.changes)}
             for hold in holds
         ],
-        "failing": _failing(failures, refused, now),
+        "failing": failing_documents(failures, waiting, now),
         "unproven": _unproven(store),
         "left_out": _left_out(store),
         "token": token_document(settings.split.token_created, now.date()),
     }
-
-
-def _failing(failures: Sequence[Failure], refused: Sequence[Waiting], now: datetime) -> list[dict[str, Any]]:
-    """What could not be written, and (kind `read`) what one side does not let be read."""
-    writes = [
-        {
-            "object": failure.name,
-            "kind": failure.kind.value,
-            "message": failure.message,
-            "attempts": failure.attempts,
-            "since": timestamp(failure.first_failed),
-            "next_attempt": timestamp(failure.next_attempt),
-        }
-        for failure in failures
-    ]
-    reads = [
-        {
-            "object": each.name,
-            "kind": "read",
-            "message": each.reason,
-            "attempts": each.looks,
-            "since": timestamp(each.since),
-            "next_attempt": timestamp(each.next_look or now),
-        }
-        for each in refused
-    ]
-    return writes + reads
 
 
 def _unproven(store: Store) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ def made(tmp_path: Path) -> Iterator[Rig]:
         yield each
 
 
-def explained(made: Rig, name: str, code: int = 0) -> dict[str, Any]:
+def explained(made: Rig, name: str, code: int | None = 0) -> dict[str, Any]:
     document = made.run("explain", name, "--json", code=code).document
     assert document["schema"] == "syncd.explain/1"
     return document
@@ -311,6 +311,34 @@ def test_a_failure_is_told_with_its_next_try(made: Rig) -> None:
     assert failure["kind"] == "create_user"
     assert failure["next_attempt"]
     assert "next try" in detail(document, "not_failed")
+
+
+def test_of_whom_okta_shows_no_groups_nothing_is_said_about_them(made: Rig) -> None:
+    okta_id = explained(made, "p01@example.com")["okta_id"]
+    made.okta.faults.add("status", path=f"/users/{okta_id}/groups", count=-1, status=500)
+
+    document = explained(made, "p01@example.com", code=1)
+
+    assert document["state"] == "unknown"
+    (crew,) = document["memberships"]
+    assert (crew["state"], crew["detail"]) == ("unknown", "pushed; Okta could not be asked")
+    assert (answers(document)["in_groups"], answers(document)["up_to_date"]) == ("unknown", "unknown")
+
+
+def test_a_group_whose_members_okta_does_not_show_is_told_as_status_tells_it(made: Rig) -> None:
+    okta_id = explained(made, "Crew")["okta_id"]
+    made.okta.faults.add("status", path=f"/groups/{okta_id}/users", count=-1, status=403)
+    made.okta.world.add_member("Crew", "p05@example.com")
+    made.sync(code=4)
+    (failing,) = made.run("status", "--json").document["failing"]
+
+    document = explained(made, "Crew", code=None)
+
+    assert document["state"] == "quarantined"
+    assert document["failures"] == [failing]
+    assert answers(document)["not_failed"] == "no"
+    assert failing["message"] in detail(document, "not_failed")
+    assert answers(document)["up_to_date"] == "unknown"
 
 
 def test_the_last_five_changes_come_youngest_first(made: Rig) -> None:
