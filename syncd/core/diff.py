@@ -54,7 +54,7 @@ class Skipped:
     """An object that is left alone, and why. `kind` is a short word for machines.
 
     `about` is "user" or "group". `waits_for` holds the keys of the names at the target whose end may end it too (see
-    `core.waiting`).
+    `core.waiting`). `group_id`: it is only about the membership in this group.
     """
 
     kind: str
@@ -63,6 +63,12 @@ class Skipped:
     reason: str
     about: str = "user"
     waits_for: tuple[str, ...] = ()
+    group_id: str | None = None
+
+    @property
+    def object_key(self) -> str:
+        """As that of the change that is not made."""
+        return f"member:{self.group_id}:{self.okta_id}" if self.group_id else f"{self.about}:{self.okta_id}"
 
 
 @dataclass(frozen=True, slots=True)

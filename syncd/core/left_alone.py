@@ -63,9 +63,9 @@ class _Documents(Collection[Mapping[str, str]]):
 
 def skipped_of(parts: Sequence[Any]) -> Skipped:
     """From what JSON makes of a Skipped as a tuple."""
-    *texts, waits_for = parts
+    *texts, waits_for, group_id = parts
     kind, okta_id, name, reason, about = texts
-    return Skipped(kind, okta_id, name, reason, about, tuple(waits_for))
+    return Skipped(kind, okta_id, name, reason, about, tuple(waits_for), group_id)
 
 
 def skipped_document(skip: Skipped) -> dict[str, str]:

@@ -71,7 +71,8 @@ class Waiting:
 
     @property
     def okta_id(self) -> str:
-        return self.object_key.partition(":")[2]
+        """Of a membership: the user's."""
+        return self.object_key.rpartition(":")[2]
 
 
 def still_waiting(
@@ -85,7 +86,7 @@ def still_waiting(
     for skip in skipped:
         if skip.kind not in REMEMBERED or not skip.okta_id:
             continue
-        key = (f"{skip.about}:{skip.okta_id}", skip.kind)
+        key = (skip.object_key, skip.kind)
         before = known.get(key)
         looks, next_look = 1, now + DELAYS[0]
         if before is not None:

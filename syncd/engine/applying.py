@@ -175,7 +175,9 @@ class Applying:
             reason = f"{group} is protected and would be left without an active member"
             hint = "add another member in Okta first; no approval empties a protected group"
             self.failures.append((change, RefusedError(reason, hint=hint)))
-            self.left.append(Skipped("last_member", change.okta_id, change.name, reason))
+            self.left.append(
+                Skipped("last_member", change.okta_id, change.name, reason, group_id=change.group_id)
+            )
             self.job.observer.event(
                 "warning",
                 "not applied",

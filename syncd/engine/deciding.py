@@ -149,7 +149,7 @@ def plan_members(planning: Planning, departures: Departures) -> None:
             continue
         if _protected(planning, case):
             reason = f"no longer a member of {group} in Okta, but the user is protected"
-            planning.skip(Skipped("protected", case.user_id, case.user_name, reason))
+            planning.skip(Skipped("protected", case.user_id, case.user_name, reason, group_id=case.group_id))
             continue
         ends = _grace_ends(planning, case, departures)
         if ends is not None:
@@ -158,7 +158,9 @@ def plan_members(planning: Planning, departures: Departures) -> None:
         witness = evidence.get((case.group_id, case.user_id))
         if witness is None:
             reason = f"missing from {group} in Okta, but a second look did not confirm it"
-            planning.skip(Skipped("unconfirmed", case.user_id, case.user_name, reason))
+            planning.skip(
+                Skipped("unconfirmed", case.user_id, case.user_name, reason, group_id=case.group_id)
+            )
             continue
         removal = Removal(
             ChangeKind.REMOVE_MEMBER,

@@ -31,6 +31,8 @@ __all__ = ["CURSOR_KEY", "Delta", "LogDenied", "Seen", "delta", "follow"]
 
 CURSOR_KEY = "log_cursor"
 """Under this key the store keeps the place in the System Log: the `next` link of the last poll, as it came."""
+PENDING_KEY = "log_pending"
+"""Under this key the store keeps what the log named before that place and nobody has read yet (`Seen.kept`)."""
 ASKED_KEY = "log_asked"
 """Under this key the store keeps what kinds of events that place was asked with."""
 PAGES_AT_MOST = 10
@@ -81,6 +83,13 @@ def delta(job: Job, seen: Seen) -> Delta:
     """One poll, and a cycle over what it, the store and earlier deltas name. Raises LogDenied and what the poll raises;
     what goes wrong afterwards is in the result.
     """
+    seen.restore(job.store.recall(PENDING_KEY))
+    found = _delta(job, seen)
+    job.store.remember(PENDING_KEY, seen.kept())
+    return found
+
+
+def _delta(job: Job, seen: Seen) -> Delta:
     before_long = ""
     try:
         poll = _poll(job, seen)
@@ -158,6 +167,7 @@ def _take_over(job: Job, seen: Seen, poll: _Poll) -> str:
     if named.everything:
         seen.owe(named.everything)
     if poll.cursor != job.store.recall(CURSOR_KEY):
+        job.store.remember(PENDING_KEY, seen.kept())
         job.store.remember(CURSOR_KEY, poll.cursor)
     seen.remember(poll.events, len(strangers))
     return named.before_long
@@ -225,10 +235,12 @@ def _cycle(job: Job, named: _Named) -> _Found:
             job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
             forget_what_is_over(job.store, planned)
             remember(job, planned, whole=False, failures_over=failures_over(planned, whole=False))
+            job.store.forget_unproven(planned.planning.over)
             return _Found(None, frozenset())
         result = run.apply(planned)
-        still = frozenset(reading.unread) if run.absorbed else everything
-        return _Found(result, still, frozenset(reading.refused))
+        if not run.absorbed:
+            return _Found(result, everything)
+        return _Found(result, frozenset(reading.unread), frozenset(reading.refused))
 
 
 def _read(job: Job, named: _Named, stage: Stage) -> Reading:

@@ -115,18 +115,17 @@ def _add_what_is_remembered(look: Look, *, group: bool) -> None:
     look.holds = [*remembered, *((hold, changes) for hold, changes in planned if changes)]
     look.changes = [change for change in look.changes if change.id not in ids]
     kind = "group" if group else "user"
-    look.waiting = [each for each in store.waiting() if each.object_key == f"{kind}:{look.okta_id}"]
-    keys = f"member:{look.okta_id}:" if group else f":{look.okta_id}"
-    look.failures = [
-        failure
-        for failure in store.failures()
-        if failure.object_key == f"{kind}:{look.okta_id}"
-        or (failure.object_key.startswith(keys) if group else _is_member_of(failure, keys))
-    ]
+    look.waiting = [each for each in store.waiting() if _is_about(each.object_key, kind, look.okta_id)]
+    look.failures = [each for each in store.failures() if _is_about(each.object_key, kind, look.okta_id)]
 
 
-def _is_member_of(failure: Failure, end: str) -> bool:
-    return failure.object_key.startswith("member:") and failure.object_key.endswith(end)
+def _is_about(object_key: str, kind: str, okta_id: str) -> bool:
+    """Also a membership, by either end."""
+    of_kind, _, ids = object_key.partition(":")
+    group_id, _, user_id = ids.rpartition(":")
+    return object_key == f"{kind}:{okta_id}" or (
+        of_kind == "member" and okta_id == (group_id if kind == "group" else user_id)
+    )
 
 
 # steps that users and groups share

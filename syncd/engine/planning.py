@@ -98,7 +98,9 @@ class Planning:
         about = "group" if change.kind in GROUP_KINDS else "user"
         if change.object_key in self.unsettled:
             reason = f"{change.kind} waits: nobody knows how the last write of it ended, and the target cannot be asked"
-            self.skip(Skipped("unsettled", change.okta_id, change.name, reason, about))
+            self.skip(
+                Skipped("unsettled", change.okta_id, change.name, reason, about, group_id=change.group_id)
+            )
             return False
         if failure := self.waits(change):
             reason = (

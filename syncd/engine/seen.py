@@ -1,4 +1,7 @@
-"""What one daemon remembers of the System Log between two deltas. In memory: a start begins with a full cycle."""
+"""What one daemon remembers of the System Log between two deltas.
+
+In memory but for what is pending: a start begins with a full cycle, whose lists may lag behind what the log had named.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,9 @@ Key = tuple[str, str]
 """What was named: "user" or "group", and its Okta id."""
 
 SEEN_AT_MOST = 5_000
+KEPT_AT_MOST = 500
+"""Of more objects that are pending the store keeps only that a full cycle is owed."""
+_EVERYTHING = "*"
 GIVES_UP_AFTER = 10
 """So often an object that cannot be read is named again by itself; then a full cycle has to see to it."""
 
@@ -46,9 +52,30 @@ class Seen:
     _asked: int = 0
     _told: int = 0
     _fulls: int = 0
+    _is_restored: bool = False
     _strangers: list[LogEvent] = field(default_factory=list)
     """Events about nobody we knew, while a full cycle was reading: it may have made them known meanwhile."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def kept(self) -> str | None:
+        """What the next process must know, as text; None when that is nothing."""
+        with self._lock:
+            if self.owed or len(self.pending) > KEPT_AT_MOST:
+                return _EVERYTHING
+            return " ".join(sorted(f"{kind}:{okta_id}" for kind, okta_id in self.pending)) or None
+
+    def restore(self, kept: str | None) -> None:
+        """Once: what the process before this one had named, and did not live to read."""
+        if self._is_restored:
+            return
+        self._is_restored = True
+        if kept == _EVERYTHING:
+            self.owe("syncd ended before a full cycle that was owed")
+            return
+        with self._lock:
+            for each in (kept or "").split():
+                kind, _, okta_id = each.partition(":")
+                self.pending.setdefault((kind, okta_id), 0)
 
     def fresh(self, events: Iterable[LogEvent]) -> list[LogEvent]:
         """Those that did not come before. They are not remembered yet: their place in the log is not stored."""
@@ -85,16 +112,18 @@ class Seen:
             self.left |= named.left
 
     def tried(self, named: Iterable[Key], unread: AbstractSet[Key], refused: AbstractSet[Key]) -> None:
-        """A cycle looked at these; `unread` stay pending, and at last a full cycle is owed for them; not for what Okta
-        does not let be read: that is shown and waits for the next one.
+        """A cycle looked at these; `unread` stay pending, and at last a full cycle is owed for them. Not so `refused`,
+        what Okta does not let be read: the store remembers when that is to be asked for again.
         """
         with self._lock:
             given_up = []
             for key in named:
                 tries = self.pending.pop(key, 0) + 1
-                if key in unread and tries < GIVES_UP_AFTER:
+                if key not in unread or key in refused:
+                    continue
+                if tries < GIVES_UP_AFTER:
                     self.pending[key] = tries
-                elif key in unread and key not in refused:
+                else:
                     given_up.append(key)
             waiting = {okta_id for kind, okta_id in self.pending if kind == "user"}
             self.left = {pair for pair in self.left if pair[1] in waiting}

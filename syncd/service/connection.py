@@ -109,7 +109,7 @@ class ServedConnection:
             self.hurry_full()
 
     def _adopt(self, settings: ConnectionSettings) -> None:
-        if settings.okta != self.settings.okta:
+        if settings.okta != self.settings.okta:  # what is pending is in the store
             self._seen, self._following, self._denied = Seen(), False, False
         self.settings = settings
         self.activity.patience = _patience(settings)

@@ -50,6 +50,7 @@ WHERE standing = 'absent' AND standing <> 'active' AND scim_id IS NULL AND left_
     AND okta_id NOT IN (SELECT c.okta_id FROM holds h JOIN hold_changes c ON c.hold_id = h.id
         WHERE h.state = 'open' AND h.expires_at > ?2 AND c.state = 'held')
     AND 'user:' || okta_id NOT IN (SELECT d.object_key FROM decisions d)
+    AND okta_id NOT IN (SELECT p.okta_id FROM unproven p WHERE p.kind = 'user')
 """
 
 

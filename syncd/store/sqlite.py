@@ -340,7 +340,9 @@ class SqliteStore(Telling):
                 effects.clear_failure(conn, object_key)
 
     def retry_now(self, object_key: str | None) -> int:
+        """What waits for its next look is looked at too."""
         with self._writing() as conn:
+            waiting.look_now(conn, object_key, self._clock())
             return conn.execute(
                 "UPDATE failures SET next_attempt = ?1 WHERE ?2 IS NULL OR object_key = ?2",
                 (moment(self._clock()), object_key),

@@ -206,9 +206,13 @@ def runs(conn: sqlite3.Connection, limit: int) -> list[RunRecord]:
 
 # What failed, and what is left alone, has a time of its own: until then nothing else brings it up.
 _DUE = f"""
-SELECT object_key FROM failures WHERE next_attempt <= :now
+SELECT f.object_key FROM failures f WHERE f.next_attempt <= :now
+    AND NOT EXISTS (SELECT 1 FROM waiting w
+        WHERE w.object_key = f.object_key AND w.kind = 'unsettled' AND w.next_look > :now)
 UNION
-SELECT object_key FROM (SELECT object_key FROM doubts ORDER BY rowid LIMIT {DOUBTS_AT_ONCE})
+SELECT object_key FROM (SELECT d.object_key FROM doubts d WHERE NOT EXISTS
+        (SELECT 1 FROM waiting w WHERE w.object_key = d.object_key AND w.kind = 'refused' AND w.next_look > :now)
+    ORDER BY d.rowid LIMIT {DOUBTS_AT_ONCE})
 UNION
 SELECT d.object_key FROM decisions d
 WHERE d.decision = 'approve' AND (d.expires_at IS NULL OR d.expires_at > :now)
@@ -225,6 +229,7 @@ SELECT 'user:' || u.okta_id FROM users u INDEXED BY users_not_active
 WHERE u.standing = 'absent' AND u.standing <> 'active' AND u.pushed_active AND u.left_at <= :left
     AND NOT EXISTS (SELECT 1 FROM hold_changes h JOIN holds o ON o.id = h.hold_id AND o.state = 'open'
         WHERE h.okta_id = u.okta_id AND h.state <> 'approve')
+    AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.object_key = 'user:' || u.okta_id AND d.decision = 'reject')
     AND NOT EXISTS (SELECT 1 FROM failures f WHERE f.object_key = 'user:' || u.okta_id AND f.next_attempt > :now)
     AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.object_key = 'user:' || u.okta_id
         AND (w.next_look IS NULL OR w.next_look > :now))
@@ -244,4 +249,8 @@ def due(conn: sqlite3.Connection, now: datetime, grace: timedelta) -> Due:
             groups.add(ids)
         else:  # a membership is looked at with its user
             users.add(ids.rpartition(":")[2])
+    if keys:
+        unreadable = waiting.not_readable(conn, now)
+        users -= {okta_id for kind, okta_id in unreadable if kind == "user"}
+        groups -= {okta_id for kind, okta_id in unreadable if kind == "group"}
     return Due(frozenset(users), frozenset(groups))

@@ -89,6 +89,22 @@ def wake(conn: sqlite3.Connection, names: Iterable[str], now: datetime) -> None:
     )
 
 
+def not_readable(conn: sqlite3.Connection, now: datetime) -> list[tuple[str, str]]:
+    """Kinds and Okta ids of whom a side did not let be read lately: whatever else there is to do waits for that."""
+    rows = conn.execute(
+        "SELECT object_key FROM waiting WHERE next_look > ? AND kind = 'refused'", (moment(now),)
+    )
+    return [(kind, okta_id) for kind, _, okta_id in (key.partition(":") for (key,) in rows)]
+
+
+def look_now(conn: sqlite3.Connection, object_key: str | None, now: datetime) -> None:
+    """Brings forward the next look at this object, or at all that have a time for it."""
+    conn.execute(
+        "UPDATE waiting SET next_look = ?1 WHERE next_look > ?1 AND (?2 IS NULL OR object_key = ?2)",
+        (moment(now), object_key),
+    )
+
+
 @contextmanager
 def waking(conn: sqlite3.Connection, found: Sequence[Effect], now: datetime) -> Iterator[None]:
     """While the effects are stored: names that their objects had before, and have no more, are free."""

@@ -9,7 +9,7 @@ import pytest
 from syncd.core.change import ChangeKind
 from syncd.core.plan import Hold
 from syncd.model import Standing
-from syncd.ports import Store, UserForgotten
+from syncd.ports import CreationUnproven, Store, UserForgotten
 from tests.store.making import Clock, absorb, apply, change, group, push_group, push_user, wanted
 
 KEEP = timedelta(days=30)
@@ -111,6 +111,17 @@ def test_of_whom_nobody_knows_how_the_last_write_ended_stays(managed: Store, clo
         [change(ChangeKind.REMOVE_MEMBER, ANN.okta_id, group_id="g1", member=False)],
     )
     assert not pruned(managed, clock)
+
+
+def test_who_may_have_left_an_account_behind_stays_until_that_is_known(store: Store, clock: Clock) -> None:
+    absorb(store, users=[ANN, BEN])
+    doubt = CreationUnproven("user", ANN.okta_id, "ann@example.com", "the answer to the create was lost")
+    apply(store, change(ChangeKind.CREATE_USER, ANN.okta_id), [doubt], error="lost")
+    leaves(store, clock)
+    store.wait([], failures_over=[f"user:{ANN.okta_id}"])
+    assert not pruned(store, clock)
+    store.forget_unproven([("user", ANN.okta_id)])
+    assert pruned(store, clock, timedelta(days=1))
 
 
 def test_who_comes_back_stays_and_is_a_new_person_after_being_forgotten(managed: Store, clock: Clock) -> None:
