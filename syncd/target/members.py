@@ -227,8 +227,8 @@ class Members:
             return []
         if shown is None or _open(ids, shown, adding=adding):
             shown = self._read(work)  # an answer may show a part of a large group, or the state before
-        if shown.members is None and adding:
-            shown = self._insist(work, form, ids, shown)
+        if shown.members is None:
+            shown = self._insist(work, form, ids, shown, adding=adding)
         left = self._unproven(work, shown, ids, adding=adding)
         work.done[adding].update(set(ids) - set(left))
         proven = not left and shown.members is not None
@@ -271,13 +271,16 @@ class Members:
             return any(isinstance(group, dict) and group.get("value") == shown.scim_id for group in groups)
         return len(shown.members or ()) in _KNOWN_CUTS
 
-    def _insist(self, work: _Work, form: str, ids: Sequence[str], shown: RemoteGroup) -> RemoteGroup:
-        """An addition was accepted, and no members are shown. Before the server is taken for one that hides them, other
-        groups are looked at, and the addition is sent once in the other form.
+    def _insist(
+        self, work: _Work, form: str, ids: Sequence[str], shown: RemoteGroup, *, adding: bool
+    ) -> RemoteGroup:
+        """A change was accepted, and no members are shown. Before the server is taken for one that hides them, other
+        groups are looked at, and an addition is sent once in the other form.
         """
-        if shows_members(self._talk, besides=work.scim_id):
+        hidden = bool(self._learned[HIDDEN])
+        if (adding or not hidden) and shows_members(self._talk, besides=work.scim_id):
             return replace(shown, members=frozenset())
-        if form != "path" or self._learned[HIDDEN]:
+        if not adding or form != "path" or hidden:
             return shown
         with suppress(TemporaryError):
             self._patch(work, _body("pathless", ids), once=True)

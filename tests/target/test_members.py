@@ -83,6 +83,17 @@ def test_a_batch_is_one_request_each_way(bench: MakeBench) -> None:
     assert made.members(group) == set(people[2:])
 
 
+def test_who_was_the_last_member_is_seen_to_be_out_where_other_groups_show_theirs(bench: MakeBench) -> None:
+    made = bench()
+    ann, bob = made.people("ann", "bob")
+    group, _other = made.group_of(ann), made.group_of(bob, name="Sales")
+
+    outcome = made.target.change_members(group, add=[], remove=[ann])
+
+    assert outcome.removed == {ann}
+    assert (outcome.verified, outcome.note) == (True, "")
+
+
 def test_additions_come_before_removals_and_in_batches(serve: Serve, make_target: MakeTarget) -> None:
     org = OneGroup("a", "b", "c")
 
