@@ -94,6 +94,8 @@ def name_is_free(look: Look, found: Found) -> Step:
         return Step("name_free", question, "unknown", "there is no userName")
     if found.rivals:
         return Step("name_free", question, "no", f"{rivalry(wanted.user_name, found.rivals)} in Okta")
+    if look.blocked is not None and look.blocked.kind == "conflict":
+        return Step("name_free", question, "no", look.blocked.reason)
     if look.job.store.recall(COMPLETE_READ_KEY) is None:
         return Step("name_free", question, "unknown", "no full cycle has read everybody yet; syncd plan does")
     return Step("name_free", question, "yes", "no other assignment maps to it")

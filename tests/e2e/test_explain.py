@@ -341,6 +341,20 @@ def test_a_group_whose_members_okta_does_not_show_is_told_as_status_tells_it(mad
     assert answers(document)["up_to_date"] == "unknown"
 
 
+def test_whose_address_a_leaver_keeps_is_told_so_in_the_step_about_names(made: Rig) -> None:
+    made.okta.world.unassign("p09@example.com")
+    made.sync()
+    waits = explained(made, "p08@example.com")["okta_id"]
+    made.okta.world.update_profile("p08@example.com", email="p09@example.com", directory=False)
+    made.sync()
+
+    document = explained(made, waits)
+
+    assert document["state"] == "conflict"
+    assert answers(document)["name_free"] == "no"
+    assert "p09@example.com" in detail(document, "name_free")
+
+
 def test_the_last_five_changes_come_youngest_first(made: Rig) -> None:
     for number in range(6):
         made.okta.world.update_profile("p05@example.com", givenName=f"N{number}")
