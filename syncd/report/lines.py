@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from syncd.redact import clip, strip_controls
 
@@ -39,6 +40,14 @@ def faint(text: str) -> Span:
 def safe(text: object, length: int = 400) -> str:
     """Somebody else's text, harmless and of bounded length."""
     return clip(strip_controls(str(text)), length)
+
+
+def who_is_left(skip: Mapping[str, Any]) -> str:
+    """Who or what is left alone; the name alone does not say it where two want one name."""
+    name, okta_id = safe(skip["name"]), safe(skip["okta_id"])
+    if skip["kind"] == "conflict" and name and okta_id:
+        return f"{name} ({okta_id})"
+    return name or okta_id or "(no name)"
 
 
 def shown(value: object) -> str:

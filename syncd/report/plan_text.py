@@ -11,7 +11,7 @@ from itertools import groupby, islice
 from typing import Any
 
 from syncd.core.counting import counted
-from syncd.report.lines import BLANK, Line, Span, facts, faint, line, safe, shown, strong
+from syncd.report.lines import BLANK, Line, Span, facts, faint, line, safe, shown, strong, who_is_left
 
 SHOWN_OF_A_KIND = 50
 
@@ -130,8 +130,7 @@ def _skipped_lines(skipped: Collection[Mapping[str, Any]]) -> Iterator[Line]:
         return
     yield line(strong("Skipped"), f" ({len(skipped):,})")
     for skip in islice(skipped, SHOWN_OF_A_KIND):
-        who = safe(skip["name"] or skip["okta_id"] or "(no name)")
-        yield line("  · ", who, "  ", faint(f"{skip['kind']}: {skip['reason']}"))
+        yield line("  · ", who_is_left(skip), "  ", faint(f"{skip['kind']}: {skip['reason']}"))
     if len(skipped) > SHOWN_OF_A_KIND:
         yield line(f"  … and {len(skipped) - SHOWN_OF_A_KIND:,} more ", faint("(use --json)"))
     yield BLANK

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from syncd.core.counting import counted
-from syncd.report.lines import BLANK, Line, Span, columns, facts, faint, line, safe, strong
+from syncd.report.lines import BLANK, Line, Span, columns, facts, faint, line, safe, strong, who_is_left
 
 SHOWN = 50
 _TOKEN_LIVES = 365
@@ -148,8 +148,7 @@ def _skipped(skipped: Collection[Mapping[str, Any]]) -> Iterator[Line]:
         return
     yield line(strong("Skipped"), f" ({len(skipped):,})")
     for skip in islice(skipped, SHOWN):
-        who = safe(skip["name"] or skip["okta_id"] or "(no name)")
-        yield line("  · ", who, "  ", faint(f"{skip['kind']}: {skip['reason']}"))
+        yield line("  · ", who_is_left(skip), "  ", faint(f"{skip['kind']}: {skip['reason']}"))
     yield from _more(len(skipped))
     yield BLANK
 
@@ -309,12 +308,18 @@ def _status_left_out(left_out: Mapping[str, Any]) -> Iterator[Line]:
     yield line(strong("Left out"), f" ({left_out['count']:,})")
     for item in left_out["items"]:
         kind = str(item["kind"]).replace("_", " ")
-        yield line("  - ", Span(f"{safe(item['object'])}", "warn"), f" {kind}: {safe(item['reason'])}")
+        who = f"{safe(item['object'])} ({safe(item['okta_id'])})"
+        yield line("  - ", Span(who, "warn"), f"  {kind}: {safe(item['reason'])}")
         again = f", looked at again {item['next_look']}" if item["next_look"] else ""
         yield line("      ", faint(f"since {item['since']}{again}"))
     more = int(left_out["count"]) - len(left_out["items"])
     if more > 0:
         yield line(f"  … and {more:,} more")
+    yield line(
+        "  ",
+        faint("what to do: "),
+        "mend what the reason names, in Okta or at the target; syncd explain ID tells one of them step by step.",
+    )
 
 
 def duration(seconds: float) -> str:

@@ -14,7 +14,7 @@ from syncd.core.canonical import canonical, canonical_pieces
 from syncd.core.plan import digest_of
 from syncd.report import jsondoc
 from syncd.report.held_text import decided_lines, released_lines
-from syncd.report.lines import Line, plain
+from syncd.report.lines import Line, plain, who_is_left
 from syncd.report.plan_text import plan_lines
 from syncd.report.text import check_lines, duration, run_lines, status_lines
 
@@ -118,7 +118,7 @@ def test_notes_and_skipped_objects_are_told_with_their_reasons() -> None:
     )
 
     assert "note: Harness removes a deactivated user" in text
-    assert "x@example.com  conflict: two users want it" in text
+    assert "x@example.com (00u2)  conflict: two users want it" in text
     assert text.endswith("1 to deactivate; 1 skipped.\n")
 
 
@@ -320,9 +320,22 @@ def test_status_shows_who_is_left_out_and_since_when() -> None:
     more = {**item, "kind": "conflict", "object": "Ann", "next_look": "2026-01-02T00:00:00Z"}
     text = plain(status_lines(status_document(left_out={"count": 7, "items": [item, more]})))
     assert "Left out (7)" in text
-    assert "Sales refused name: the name is too long" in text
+    assert "Sales (00g1)  refused name: the name is too long" in text
     assert "since 2026-01-01T00:00:00Z, looked at again 2026-01-02T00:00:00Z" in text
     assert "and 5 more" in text
+    assert "what to do: mend what the reason names" in text
+
+
+def test_of_two_who_want_one_name_it_is_told_which_is_which() -> None:
+    skip = {
+        "kind": "conflict",
+        "object": "user",
+        "okta_id": "00u1",
+        "name": "same@example.com",
+        "reason": "two",
+    }
+    other = {**skip, "kind": "frozen", "okta_id": "00u2"}
+    assert [who_is_left(each) for each in (skip, other)] == ["same@example.com (00u1)", "same@example.com"]
 
 
 def test_status_shows_age_runs_failures_and_the_token() -> None:
