@@ -50,6 +50,9 @@ REMEMBERED: Mapping[str, bool] = {
 }
 """Kinds of what is left alone that are remembered; True: looked at again after a growing delay too."""
 
+LEFT_BY_SETTING = frozenset({"protected", "deactivate_off"})
+"""Kinds that somebody chose: nobody has to do anything about them."""
+
 WHILE_WRITING = frozenset({"last_member", "name_not_left"})
 """Kinds that turn out only when the plan is carried out."""
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from syncd.core.plan import timestamp
+from syncd.core.waiting import LEFT_BY_SETTING
 from syncd.engine import report_rows as rows
 from syncd.engine.audit import cleaned, cleaner, verification
 from syncd.engine.quarantine import current
@@ -192,6 +193,7 @@ def _current(store: Store) -> dict[str, int]:
         "groups": population.groups,
         "memberships": population.memberships,
         "without_group": store.people_without_group(),
+        "left_out": sum(each.kind not in LEFT_BY_SETTING for each in store.waiting()),
     }
 
 

@@ -62,7 +62,9 @@ def verdict(facts: Mapping[str, Any]) -> list[dict[str, str]]:
     """The first sentences: what needs somebody's attention, worst first, or that nothing does."""
     found = [*_broken(facts), *_waiting(facts)]
     if not found:
-        found = [_said("good", "Nothing waits for anybody: nothing fails, nothing is held.")]
+        found = [
+            _said("good", "Nothing waits for anybody: nothing fails, nothing is held, nobody is left out.")
+        ]
     return sorted([*found, _drift(facts)], key=lambda one: ("bad", "warn", "good").index(one["level"]))
 
 
@@ -97,6 +99,10 @@ def _waiting(facts: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             "warn",
             f"{counted(held, 'change')} {_are(held)} held by safety checks until somebody decides.",
         )
+    if left := facts["current"]["left_out"]:
+        yield _said(
+            "warn", f"{counted(left, 'object')} {_are(left)} left as {_it_is(left)}: syncd status says why."
+        )
     if unsettled := facts["open_writes"]:
         yield _said(
             "warn", f"{counted(unsettled, 'write')} ended without an answer; the next run asks Split."
@@ -107,6 +113,10 @@ def _waiting(facts: Mapping[str, Any]) -> Iterator[dict[str, str]]:
 
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
+
+
+def _it_is(count: int) -> str:
+    return "it is" if count == 1 else "they are"
 
 
 def differing(summary: Mapping[str, int]) -> int:

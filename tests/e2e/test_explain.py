@@ -353,6 +353,12 @@ def test_whose_address_a_leaver_keeps_is_told_so_in_the_step_about_names(made: R
     assert document["state"] == "conflict"
     assert answers(document)["name_free"] == "no"
     assert "p09@example.com" in detail(document, "name_free")
+    (said,) = [
+        one["text"]
+        for one in made.run("report", "--format", "json").document["verdict"]
+        if "left" in one["text"]
+    ]
+    assert said == "1 object is left as it is: syncd status says why."
 
 
 def test_the_last_five_changes_come_youngest_first(made: Rig) -> None:
