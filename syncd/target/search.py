@@ -7,7 +7,9 @@ not index externalId, or miss a name because of its case or a plus sign.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -25,6 +27,8 @@ _SEARCH_PAGES = 2_000
 _FOLDS = "filter:users.userName:folds"
 _MARKS = "filter:users.externalId:works"
 _NAMES = "filter:groups.displayName:works"
+_LISTED_LASTS = 60.0
+"""Seconds for which one whole list of the groups tells which names are free, where no filter does."""
 _FEW = 5
 """More strangers than a filter that works loosely would show: this one is ignored."""
 
@@ -59,6 +63,12 @@ class Search:
         self._talk = talk
         self._users: _Kind[RemoteUser] = _Kind(USERS, talk.user_of, {})
         self._groups: _Kind[RemoteGroup] = _Kind(GROUPS, talk.group_of, {"excludedAttributes": "members"})
+        self._trying_names = threading.Lock()
+        self._were_none = False
+        """The list of groups was empty when it was looked at."""
+        self._listing_groups = threading.Lock()
+        self._listed: tuple[float, Mapping[str, Sequence[RemoteGroup]]] = (float("-inf"), {})
+        """When the groups were listed last, and what was found, by displayName."""
 
     def users(self, okta_id: str, user_name: str, *, deep: bool = False) -> Sequence[RemoteUser]:
         """Users whose externalId is ours, else whose userName is the same or alike (core.names).
@@ -140,31 +150,43 @@ class Search:
         return list({group.scim_id: group for group in hits}.values())
 
     def groups_named(self, name: str) -> Sequence[RemoteGroup]:
-        """Groups whose displayName is exactly this."""
-
-        def named(group: RemoteGroup) -> bool:
-            return group.name == name
-
-        found = self._filtered(self._groups, "displayName", name, named)
+        """Groups whose displayName is exactly this. Where no filter can be believed, by a list of all that is at most a
+        minute old: one for each group that is made would cost the square of their number.
+        """
+        found = self._filtered(self._groups, "displayName", name, lambda group: group.name == name)
         if found.hits or (found.answered and self._finds_names()):
             return found.hits
-        return self._everything(self._groups, named)
+        with self._listing_groups:
+            listed_at, listed = self._listed
+            now = time.monotonic()
+            if now - listed_at <= _LISTED_LASTS:
+                return listed.get(name, ())
+            walk = self._walk(self._groups)
+            by_name: dict[str, list[RemoteGroup]] = {}
+            for group in (record for page in walk for record in page):
+                by_name.setdefault(group.name, []).append(group)
+            if walk.complete:
+                self._listed = now, by_name
+            elif name not in by_name:
+                raise _untold(GROUPS)
+            return by_name.get(name, ())
 
     def _finds_names(self) -> bool:
         """Whether no hit for a displayName means that no group has it. Some servers answer any filter on groups with an
         empty list: it is tried once with a group that is there.
         """
         learned = self._talk.learned
-        if not learned[_NAMES]:
-            first = next(iter(Walk(self._talk, GROUPS, self._talk.group_of, self._groups.query)), ())
-            known = next((group for group in first if group.name), None)
-            if known is None:
-                return not first
-            found = self._filtered(
-                self._groups, "displayName", known.name, lambda group: group.scim_id == known.scim_id
-            )
-            learned.set(_NAMES, "yes" if found.hits else "no")
-        return learned[_NAMES] == "yes"
+        with self._trying_names:
+            if not learned[_NAMES] and not (self._were_none and not self._talk.made_groups):
+                first = next(iter(Walk(self._talk, GROUPS, self._talk.group_of, self._groups.query)), ())
+                known = next((group for group in first if group.name), None)
+                self._were_none = not first
+                if known is not None:
+                    found = self._filtered(
+                        self._groups, "displayName", known.name, lambda group: group.scim_id == known.scim_id
+                    )
+                    learned.set(_NAMES, "yes" if found.hits else "no")
+            return learned[_NAMES] == "yes" or (not learned[_NAMES] and self._were_none)
 
     def _filtered(self, kind: _Kind[T], attribute: str, value: str, wanted: Callable[[T], bool]) -> _Found[T]:
         """One filtered search, to the end of its pages unless every record on the first is a hit."""
@@ -204,14 +226,20 @@ class Search:
 
     def _everything(self, kind: _Kind[T], wanted: Callable[[T], bool]) -> Sequence[T]:
         """The whole list, compared. Raises IncompleteRead if nothing was found in a list that may be cut short."""
-        walk = Walk(self._talk, kind.name, kind.parse, kind.query, page_cap=_SEARCH_PAGES)
+        walk = self._walk(kind)
         hits = [record for page in walk for record in page if wanted(record)]
         if not hits and not walk.complete:
-            name = f"Split {kind.name.lower()}"
-            raise IncompleteRead(
-                name,
-                1,
-                "the server neither filters nor shows its whole list, so absence cannot be told",
-                hint="nothing is created while that is so; ask the vendor for filters on userName",
-            )
+            raise _untold(kind.name)
         return hits
+
+    def _walk(self, kind: _Kind[T]) -> Walk[T]:
+        return Walk(self._talk, kind.name, kind.parse, kind.query, page_cap=_SEARCH_PAGES)
+
+
+def _untold(kind: str) -> IncompleteRead:
+    return IncompleteRead(
+        f"Split {kind.lower()}",
+        1,
+        "the server neither filters nor shows its whole list, so absence cannot be told",
+        hint="nothing is created while that is so; ask the vendor for filters on userName",
+    )

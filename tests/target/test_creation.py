@@ -448,3 +448,28 @@ def test_a_target_shows_no_token(make_target: MakeTarget) -> None:
     with pytest.raises(TemporaryError) as caught:
         target.create_user("00u1", person("ann"))
     assert TOKEN not in repr(caught.value) + str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("mode", ["works", "ignored", "unsupported_400", "unsupported_501"])
+def test_what_many_groups_cost_to_make_grows_with_their_number_and_not_with_its_square(
+    mode: str, bench: MakeBench
+) -> None:
+    made = bench(filter_mode=mode)
+    spent = []
+    for half in range(2):
+        for number in range(30):
+            made.target.create_group(f"00g{half}{number}", f"Group-{half}-{number}")
+        spent.append(len(made.spent()))
+
+    assert spent[1] <= 2 * 30 + 1, "a search and a POST each"
+    assert spent[0] <= spent[1] + 20, "what is found out about the server is found out once"
+
+
+def test_a_name_that_is_taken_is_found_in_the_list_where_no_filter_works(bench: MakeBench) -> None:
+    made = bench(filter_mode="ignored")
+    for number in range(10):
+        made.world.create_local_group(f"Local {number}")
+    made.target.create_group("00g1", "Mine")
+
+    with pytest.raises(AlreadyExists, match="the name is taken"):
+        made.target.create_group("00g2", "Local 7")
