@@ -44,6 +44,7 @@ _KEY = {True: "members_add", False: "members_remove"}
 _KNOWN_CUTS = (20, 50, 100, 200, 250, 500, 1000)
 """Lengths at which servers were seen, or say, to cut lists of members."""
 _ERROR = 500
+_PERHAPS_THE_GROUPS = (401, 403, _ERROR)
 _HALVINGS = 64
 """Requests that one call may spend on finding the members that a server does not take."""
 
@@ -144,8 +145,11 @@ class Members:
             elif error is not None:
                 refused = refused or error
                 left = self._after_refusal(work, left, adding=adding)
-                if left and self._learned[_KEY[adding]] == form:
+                denied = isinstance(error, AccessDenied)
+                if left and (denied or self._learned[_KEY[adding]] == form):
                     self._halve(work, form, left, error, adding=adding)
+                    if denied and work.failed.keys() >= set(left):
+                        raise error  # the group takes nobody: the next batch is not tried
                     return
             if not left:
                 return
@@ -162,6 +166,10 @@ class Members:
         """The answer when it is a success, else the refusal. Both None: the form cannot be used safely here."""
         try:
             answer = self._in_form(work, form, ids, adding=adding)
+        except AccessDenied as denied:
+            if concerns_the_connection(denied):
+                raise
+            return None, denied  # the group is forbidden, or one of the members
         except TemporaryError as failure:
             if failure.status != _ERROR:
                 raise
@@ -311,7 +319,7 @@ class Members:
         500 that outlasted its retries is not tried again for each half.
         """
         work.halving = _status(error) == _ERROR
-        allowed = 4 * len(ids).bit_length() if work.halving else work.halvings
+        allowed = 4 * len(ids).bit_length() if _status(error) in _PERHAPS_THE_GROUPS else work.halvings
         refused: deque[tuple[Sequence[str], SyncdError]] = deque([(ids, error)])
         while refused:
             together, error = refused.popleft()

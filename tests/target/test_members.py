@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -518,3 +519,45 @@ def test_nothing_to_change_is_no_request(bench: MakeBench) -> None:
 
     assert made.target.change_members("g1", add=(), remove=()).added == frozenset()
     assert made.spent() == []
+
+
+@pytest.mark.parametrize("adding", [True, False])
+@pytest.mark.parametrize("status", [401, 403])
+def test_one_member_whom_the_server_protects_keeps_nobody_else_out_or_in(
+    status: int, adding: bool, serve: Serve, make_target: MakeTarget
+) -> None:
+    everybody = [f"u{number:02}" for number in range(60)]
+    org = OneGroup(*([] if adding else everybody))
+
+    def script(seen: Seen) -> Reply:
+        if seen.path.endswith("/Users"):
+            return listing([])
+        touches = seen.method == "PATCH" and '"u07"' in json.dumps(seen.body).replace('\\"', '"')
+        return problem(status) if touches else org(seen)
+
+    server = serve(script)
+    outcome = make_target(server.base_url).change_members(
+        "g1", add=everybody if adding else (), remove=() if adding else everybody
+    )
+
+    assert list(outcome.failed) == ["u07"]
+    assert isinstance(outcome.failed["u07"], AccessDenied)
+    assert len(org.members) == (59 if adding else 1)
+    assert len(server.seen) <= 40
+
+
+def test_a_group_that_takes_nobody_is_soon_left_alone(serve: Serve, make_target: MakeTarget) -> None:
+    org = OneGroup()
+
+    def script(seen: Seen) -> Reply:
+        if seen.path.endswith("/Users"):
+            return listing([])
+        return problem(403) if seen.method == "PATCH" else org(seen)
+
+    server = serve(script)
+    many = [f"u{number:03}" for number in range(500)]
+
+    outcome = make_target(server.base_url, member_batch=100).change_members("g1", add=many, remove=())
+
+    assert len(outcome.failed) == 500
+    assert len(server.seen) <= 60
