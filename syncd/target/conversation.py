@@ -30,6 +30,8 @@ SHOWN = "shown:members"
 """Learned: a group read by its id showed members."""
 HIDDEN = "hidden:members"
 """Learned: members were added with success, and no group shows any. Or the server ignores it: that cannot be told."""
+LISTED = "listed:no-members"
+"""Learned: a group without members shows an empty list. Then a list that is left out is no empty one."""
 CUT = "cut:members"
 """Learned: lists of so many members are not whole."""
 
@@ -123,7 +125,7 @@ class Conversation:
         """GET by id, with members as far as they are known. Raises PermanentError for what cannot be read as a group.
 
         No members are believed only where this server was seen to show some; a list is whole unless it is as long as
-        one from which members were missing.
+        one from which members were missing, or left out by a server that lists also none.
         """
         answer = self.fetch(GROUPS, scim_id)
         group = self.group_of(answer.body)
@@ -136,6 +138,10 @@ class Conversation:
             if len(group.members) > cut:
                 self.learned.drop(CUT)
             return replace(group, whole=len(group.members) != cut), answer
+        if group.members is None and self.learned[LISTED]:
+            return replace(group, whole=False), answer
+        if group.members is not None:
+            self.learned.set(LISTED, "yes")
         return replace(group, members=frozenset() if self.learned[SHOWN] else None), answer
 
     def still_there(self, kind: str, scim_id: str, error: NotFound) -> TemporaryError:

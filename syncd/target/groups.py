@@ -157,7 +157,11 @@ def replace_group(
 
     def found() -> tuple[ScimAnswer, Mapping[str, Any]]:
         group, now = talk.read_group(scim_id)
-        if group.members is None and (_begins_empty(talk, scim_id) or shows_members(talk, besides=scim_id)):
+        if (
+            group.members is None
+            and group.whole
+            and (_begins_empty(talk, scim_id) or shows_members(talk, besides=scim_id))
+        ):
             group = replace(group, members=frozenset())
         if group.members is None or not group.whole:
             shows = "does not show members" if group.members is None else "does not show all members"

@@ -235,7 +235,7 @@ class Members:
             return []
         if shown is None or _open(ids, shown, adding=adding):
             shown = self._read(work)  # an answer may show a part of a large group, or the state before
-        if shown.members is None:
+        if shown.members is None and shown.whole:
             shown = self._insist(work, form, ids, shown, adding=adding)
         left = self._unproven(work, shown, ids, adding=adding)
         work.done[adding].update(set(ids) - set(left))
@@ -252,7 +252,7 @@ class Members:
         nothing, nobody can tell: they count as done, unverified.
         """
         if shown.members is None:
-            if adding:
+            if adding and shown.whole:
                 self._learned.set(HIDDEN, "yes")
             work.doubt("the server shows no members: sent, not seen")
             return []

@@ -141,7 +141,7 @@ class ScimTarget:
 
     def group(self, scim_id: str) -> RemoteGroup:
         group, _ = self._talk.read_group(scim_id)
-        if group.members is None and shows_members(self._talk, besides=scim_id):
+        if group.members is None and group.whole and shows_members(self._talk, besides=scim_id):
             return replace(group, members=frozenset())
         return group
 

@@ -372,3 +372,34 @@ def test_the_probe_tells_what_is_wrong_with_groups(serve: Serve, make_target: Ma
 def test_the_probe_raises_on_a_wrong_token(serve: Serve, make_target: MakeTarget) -> None:
     with pytest.raises(AccessDenied):
         make_target(serve(in_turn(Reply(401))).base_url).probe()
+
+
+def test_a_large_group_whose_members_are_left_out_loses_nobody_by_a_put(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    """A server that lists members, also none of them, and leaves the list out where it is long."""
+    groups: dict[str, list[str]] = {"small": ["u1"], "none": [], "large": [f"u{n}" for n in range(30)]}
+
+    def script(seen: Seen) -> Reply:
+        name = seen.path.rpartition("/")[2]
+        if name not in groups:
+            return listing([])
+        if seen.method == "PUT":
+            groups[name] = [entry["value"] for entry in seen.body.get("members", [])]
+        members = [{"value": each} for each in groups[name]]
+        shown = {"id": name, "displayName": name} | ({"members": members} if len(members) < 25 else {})
+        return Reply(200, shown)
+
+    target = make_target(serve(script).base_url, update_method="put")
+    for name in ("small", "none"):
+        assert target.change_members(name, add=["u9"], remove=()).added == {"u9"}
+
+    outcome = target.change_members("large", add=["u99"], remove=())
+
+    assert len(groups["large"]) >= 30
+    assert "u99" in outcome.failed
+    assert target.group("large").members is None
+    many = [f"u{n}" for n in range(100, 140)]
+    grown = target.change_members("none", add=many, remove=())
+    assert grown.added == set(many), "taken, and not shown any more"
+    assert len(groups["none"]) == 41
