@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from syncd.core.change import ChangeKind
@@ -43,13 +43,15 @@ class RunResult:
     audit: tuple[int, str] | None = None
     """Length and head of the audit trail at the end of the run; None when it was made unreadable."""
     waiting: int = 0
-    """Objects that failed earlier and wait for their next try, or memberships that wait for those."""
+    """Objects that failed earlier and wait for their next try."""
+    deferred: Mapping[ChangeKind, int] = field(default_factory=dict)
+    """Planned and not sent, or sent in vain for no fault of their own: still wanted, and in the next plan."""
 
     @property
     def exit_code(self) -> int:
         codes = {problem.exit_code for problem in self.problems}
         codes |= {3} if self.held else set()
-        codes |= {4} if self.failed or self.waiting else set()
+        codes |= {4} if self.failed or self.waiting or self.deferred else set()
         return next((code for code in _GRAVEST_FIRST if code in codes), 0)
 
     @property
@@ -57,11 +59,13 @@ class RunResult:
         return {0: "succeeded", 3: "refused", 4: "partial"}.get(self.exit_code, "failed")
 
     def summary(self) -> dict[str, dict[str, int]]:
+        deferred = _counts(self.deferred)
         return {
             "applied": _counts(self.applied),
             "failed": _counts(self.failed),
             "held": _counts(self.held),
             "skipped": dict(self.skipped.counts),
+            **({"deferred": deferred} if deferred else {}),
         }
 
     def document(self) -> dict[str, Any]:
@@ -128,7 +132,8 @@ def run_result(job: Job, planned: Planned, applying: Applying, started: float) -
         duration_seconds=time.monotonic() - started,
         quarantine=current(job.store),
         audit=_head(job.store),
-        waiting=waiting + sum(applying.deferred.values()),
+        waiting=waiting,
+        deferred=applying.deferred,
     )
 
 

@@ -86,6 +86,8 @@ def run_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     parts = [applied]
     if failed := sum(summary["failed"].values()):
         parts.append(f"{failed:,} failed")
+    if deferred := sum(summary.get("deferred", {}).values()):
+        parts.append(f"{deferred:,} not sent, still wanted")
     if held := sum(summary["held"].values()):
         parts.append(f"{held:,} held")
     if skipped := sum(summary["skipped"].values()):

@@ -30,8 +30,8 @@ class CycleReport:
     """One finished cycle. A quiet delta is one too; it has no run id.
 
     `kind` is delta, full or drift. `status` is quiet, succeeded, partial, refused or failed. `changes` counts by
-    (kind of change, outcome), the outcome being applied, failed, held or skipped. `requests` counts by (side, status):
-    side okta or target, status "200", "timeout", ... `waited_seconds` is by side.
+    (kind of change, outcome), the outcome being applied, failed, held, skipped or deferred. `requests` counts by
+    (side, status): side okta or target, status "200", "timeout", ... `waited_seconds` is by side.
     """
 
     kind: str

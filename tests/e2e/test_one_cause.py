@@ -59,6 +59,10 @@ def test_a_full_licence_keeps_no_leaver_in_and_their_seats_go_to_hires(synced: R
         assert len(seated) == 2
         assert set(seated) <= set(synced.actual_groups()["Product"])
         assert result["summary"]["applied"]["create_user"] == 2
+    told = [
+        result["summary"].get(part, {}).get("create_user", 0) for part in ("applied", "failed", "deferred")
+    ]
+    assert sum(told) == HIRES, "nobody is passed over in silence"
     synced.split.set_knobs(seats=0)
     synced.run("retry")
     synced.sync()
