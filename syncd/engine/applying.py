@@ -270,7 +270,8 @@ class Applying:
         # What stopped the connection is no object's own failure; a refusal of one object is that object's.
         deferred = outcome.deferred or isinstance(error, LockLost) or concerns_the_connection(error)
         tally = self.applied if error is None else self.deferred if deferred else self.failed
-        if self.sequence.ended(change, error, deferred=deferred):
+        planned = self.sequence.ended(change, error, deferred=deferred)
+        if planned:
             tally[change.kind] = tally.get(change.kind, 0) + 1
             self.job.observer.advance()
         fields = {"kind": change.kind.value, "object": change.name, "group": change.group, "run": self.run_id}
@@ -293,6 +294,7 @@ class Applying:
             note=outcome.note,
             error=None if error is None else error.message,
             deferred=deferred,
+            step=not planned,
             unanswered=not deferred and is_unanswered(error),
             request=outcome.request,
         )

@@ -22,7 +22,7 @@ from syncd.engine.result import RunResult
 from syncd.engine.run import CycleRun, forget_what_is_over, planned_from
 from syncd.engine.seen import Key, Seen, keys
 from syncd.engine.selection import BY_ID_AT_MOST
-from syncd.engine.waiting import failures_over, read_whom_it_frees, remember
+from syncd.engine.waiting import failures_over, read_whom_it_frees, remember, remember_left
 from syncd.errors import AccessDenied, ConnectionSick, PermanentError, Scope, SyncdError
 from syncd.model import LogEvent
 from syncd.ports import Stage
@@ -235,6 +235,7 @@ def _cycle(job: Job, named: _Named) -> _Found:
             job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
             forget_what_is_over(job.store, planned)
             remember(job, planned, whole=False, failures_over=failures_over(planned, whole=False))
+            remember_left(job, planned, (), whole=False)
             job.store.forget_unproven(planned.planning.over)
             return _Found(None, frozenset())
         result = run.apply(planned)

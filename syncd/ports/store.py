@@ -111,6 +111,8 @@ class Settled:
     unanswered: bool = False
     """With `error`: nobody knows whether it took effect. The failure counts, and the intent stays open until the target
     was asked."""
+    step: bool = False
+    """Of a detour or its way back: it neither ends the failure of its object's wish nor counts as one."""
     request: str = ""
     """What was sent, for the audit trail: "PATCH /Users/2819c223"; "" when nothing was, or when an interrupted write
     was settled by asking the target."""

@@ -169,7 +169,7 @@ class SqliteStore(Telling):
             for outcome in mine:
                 with waiting.waking(conn, outcome.effects, now):
                     effects.apply_effects(conn, outcome, now)
-                if outcome.deferred:
+                if outcome.deferred or outcome.step:
                     continue
                 if outcome.error is None:
                     effects.clear_failure(conn, outcome.change.object_key)

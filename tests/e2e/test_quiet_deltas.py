@@ -6,11 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from syncd.engine.delta import Seen, follow
 from syncd.engine.run import sync
 from syncd.engine.selection import Selection
+from syncd.errors import PermanentError
 from syncd.simulators.world import OktaWorld
+from syncd.target.split import ScimTarget
 from tests.chaos.arena import Arena, arena
 from tests.e2e.test_delta import exact, forget, okta_reads, one_delta, opened
 from tests.e2e.test_waiting import failing, waits
@@ -146,4 +151,43 @@ def test_who_is_in_doubt_and_cannot_be_read_keeps_nobody_else_in_doubt(tmp_path:
         made.later(timedelta(days=1))
         one_delta(made, seen)
         assert waits(made) == []
+        assert becomes_quiet(made, seen)
+
+
+@pytest.mark.parametrize(
+    "refused", ["p01@example.com", "p02@example.com", "+syncd-"], ids=["one", "other", "detour"]
+)
+def test_a_ring_that_the_target_refuses_is_tried_less_and_less_and_ends_when_it_can(
+    tmp_path: Path, refused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its detours and ways back, which succeed, say nothing about the write that fails. Ten hours of deltas."""
+    with company(tmp_path) as made:
+        seen, okta, split = Seen(), made.okta.world, made.split.world
+        before = {split.user(f"p0{n}@example.com").id: f"p0{3 - n}@example.com" for n in (1, 2)}
+        update_user = ScimTarget.update_user
+
+        def refuses(self: ScimTarget, scim_id: str, was: Any, after: Any, *rest: Any, **options: Any) -> Any:
+            name = str(after.get("userName"))
+            if refused in name and (name == before[scim_id] or "+syncd-" in name):
+                raise PermanentError(f"{name} is refused", status=403)
+            return update_user(self, scim_id, was, after, *rest, **options)
+
+        monkeypatch.setattr(ScimTarget, "update_user", refuses)
+        okta.update_profile("p01@example.com", email="p02@example.com")
+        okta.update_profile("p02@example.com", email="p01@example.com")
+        forget(made)
+        for _ in range(60):
+            one_delta(made, seen)
+            made.later(timedelta(minutes=10))
+        assert okta_reads(made)["apps/*/users/*"] <= 2 * 6, (
+            "at first, and after 1 min, 5 min, 30 min, 2 h, 6 h"
+        )
+        assert len(failing(made)) == 1
+
+        monkeypatch.setattr(ScimTarget, "update_user", update_user)
+        for _ in range(2):
+            made.later(timedelta(days=1))
+            one_delta(made, seen)
+        assert exact(made)
+        assert {scim_id: split.users[scim_id].user_name for scim_id in before} == before
         assert becomes_quiet(made, seen)
