@@ -12,6 +12,7 @@ protected      a protected user is to be removed          the log names the user
 deactivate_off deactivate_users is off                    the log names the user; the settings change
 last_member    a protected group would be left empty      after a growing delay
 name_not_left  whoever had the name failed to leave it    the name is left; and after a growing delay
+not_sent       too many writes of this kind failed        after a growing delay
 
 Those are remembered (`REMEMBERED`), with the time since when. What else is left alone needs no memory: a failure has
 its own next try, a grace its end, a rejection its decision, a release a person's word; and what a setting leaves out
@@ -43,6 +44,7 @@ REMEMBERED: Mapping[str, bool] = {
     "refused": True,
     "last_member": True,
     "name_not_left": True,
+    "not_sent": True,
     "refused_name": False,
     "frozen": False,
     "protected": False,
@@ -53,7 +55,7 @@ REMEMBERED: Mapping[str, bool] = {
 LEFT_BY_SETTING = frozenset({"protected", "deactivate_off"})
 """Kinds that somebody chose: nobody has to do anything about them."""
 
-WHILE_WRITING = frozenset({"last_member", "name_not_left"})
+WHILE_WRITING = frozenset({"last_member", "name_not_left", "not_sent"})
 """Kinds that turn out only when the plan is carried out."""
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
 
-from syncd.core.change import MEMBERSHIPS, PHASES, Change, ChangeKind
+from syncd.core.change import GROUP_KINDS, MEMBERSHIPS, PHASES, Change, ChangeKind
 from syncd.core.diff import Skipped
 from syncd.core.order import NO_ORDER, Order
 from syncd.engine.breaking import Breaker
@@ -42,6 +42,8 @@ IN_FLIGHT_LASTS = 8.0
 _LOOKS_UP_EVERY = 0.5
 
 VANISHED_AT_MOST = 5
+NOT_SENT_KEPT = 1_000
+"""So many changes that were not sent, because too many of their kind failed, are remembered one by one."""
 
 
 @dataclass
@@ -59,6 +61,8 @@ class Applying:
     failures: list[tuple[Change, SyncdError]] = field(default_factory=list)
     left: list[Skipped] = field(default_factory=list)
     """What turned out to have to wait."""
+    unsent: dict[str, Skipped] = field(default_factory=dict)
+    """By change id, what was not sent because too much of its kind failed."""
     stopped: SyncdError | None = None
     stopping: float | None = None
     """When the request to stop was noticed, by the monotonic clock."""
@@ -134,6 +138,19 @@ class Applying:
             self.deferred[change.kind] = self.deferred.get(change.kind, 0) + 1
             self.job.observer.advance()
             self.breaker.keep(change)
+            self._not_sent(change)
+
+    def _not_sent(self, change: Change) -> None:
+        """Deltas look at it again. Of very many most are for the next full cycle."""
+        if len(self.unsent) < NOT_SENT_KEPT:
+            self.unsent[change.id] = Skipped(
+                "not_sent",
+                change.okta_id,
+                change.name,
+                self.breaker.stopped[change.kind],
+                "group" if change.kind in GROUP_KINDS else "user",
+                group_id=change.group_id,
+            )
 
     def _into_free_seats(self, pool: ThreadPoolExecutor, stage: Stage) -> None:
         """A licence may have been full until people left: who was refused gets one more try, and then the groups."""
@@ -151,6 +168,7 @@ class Applying:
         for change in changes:
             tally = self.failed if change.id in self._failing() else self.deferred
             tally[change.kind] -= 1
+            self.unsent.pop(change.id, None)
         again = {change.id for change in changes}
         self.failures = [each for each in self.failures if each[0].id not in again]
         self._phase(pool, self._batches(changes))
@@ -285,6 +303,8 @@ class Applying:
                 self.failures.append((change, error))
         if not deferred:
             self.breaker.note(change, error)
+        elif outcome.deferred and change.kind in self.breaker.stopped:
+            self._not_sent(change)
         self._judge_numbers()
         return Settled(
             sequence=sequence,

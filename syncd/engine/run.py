@@ -237,7 +237,7 @@ class CycleRun:
         order = planned.planning.order
         self.applying = applying = Applying(self.job, self.run_id, planned.header.allow.keys(), order)
         applying.run(planned.stage)
-        remember_left(self.job, planned, applying.left, whole=whole)
+        remember_left(self.job, planned, (*applying.left, *applying.unsent.values()), whole=whole)
         if only is None:  # a saved plan reads its own objects, not everything
             self._remember(planned)
         for problem in (*planned.problems, applying.stopped):

@@ -404,3 +404,23 @@ def test_status_says_who_waits_and_since_when(made: Arena) -> None:
     assert item["object"] == "p01@example.com"
     assert None not in (item["since"], item["next_look"])
     assert "belongs to another Okta user" in item["reason"] or "also the userName" in item["reason"]
+
+
+def test_who_was_not_tried_because_too_many_others_were_refused_is_tried_by_later_deltas(made: Arena) -> None:
+    seen = Seen()
+    made.split.faults.add("status", method="POST", path="/Users", count=-1, status=403)
+    for number in range(40):
+        made.okta.world.add_user(f"n{number:02}@example.com", "N", f"{number:02}", assign=True)
+    one_delta(made, seen)
+    assert {each.kind for each in waits(made)} == {"not_sent"}
+    assert len(waits(made)) + len(failing(made)) == 40
+    assert is_quiet(made)
+    made.split.faults.clear()
+
+    for _ in range(3):
+        made.later(timedelta(minutes=2))
+        one_delta(made, seen)
+
+    assert exact(made)
+    assert waits(made) == []
+    assert is_quiet(made)
