@@ -79,6 +79,8 @@ class UserCase:
     okta_id: str
     known: KnownUser | None
     wanted: WantedUser | None
+    shares_name: bool = False
+    """Somebody else may want the same userName, or one that is alike; False is certain (`Stage.rivals` says who)."""
 
 
 class GroupState(StrEnum):

@@ -72,7 +72,12 @@ def plan_users(planning: Planning, departures: Departures) -> None:
         wanted = case.wanted
         if wanted is not None and wanted.standing is Standing.INACTIVE:
             departures.by_user[case.okta_id] = SaidByOkta(wanted.reason)
-        if wanted is not None and wanted.standing is Standing.ACTIVE and _takes_a_name(case):
+        if (
+            case.shares_name
+            and wanted is not None
+            and wanted.standing is Standing.ACTIVE
+            and _takes_a_name(case)
+        ):
             rivals = planning.stage.rivals(wanted.name_key, case.okta_id)
             if rivals:
                 decision = _rivalry(wanted, rivals)

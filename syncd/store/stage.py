@@ -42,6 +42,14 @@ _KNOWN_USER = columns(KNOWN_USER_COLUMNS, "k")
 _KNOWN_GROUP = columns(KNOWN_GROUP_COLUMNS, "k")
 _STAGED_USER = columns(("standing", "wish", "attributes", "digest"), "s")
 
+# Whether somebody else, of whom the stage or the store knows, may want the name that this case is about; by index.
+_SHARES_NAME = " OR ".join(
+    f"EXISTS (SELECT 1 FROM {table} o WHERE o.standing = 'active' AND o.okta_id <> q.a"  # noqa: S608  (constants)
+    " AND (o.name_key = coalesce(s.name_key, k.name_key)"
+    " OR o.folded_name = coalesce(s.folded_name, k.folded_name)))"
+    for table in ("main.users", "store.users")
+)
+
 _CANDIDATES = """
 SELECT okta_id FROM fresh_users
 UNION
@@ -168,7 +176,8 @@ class SqliteStage(StagedAnswers):
         pages = self._file.pages(
             candidates,
             (),
-            f"SELECT q.n, q.a, n.okta_id IS NOT NULL, e.okta_id IS NOT NULL, {_STAGED_USER}, {_KNOWN_USER}"  # noqa: S608
+            f"SELECT q.n, q.a, n.okta_id IS NOT NULL, e.okta_id IS NOT NULL, {_SHARES_NAME},"  # noqa: S608
+            f" {_STAGED_USER}, {_KNOWN_USER}"
             " FROM {queue} q LEFT JOIN store.users k ON k.okta_id = q.a"
             " LEFT JOIN main.users s ON s.okta_id = q.a"
             " AND EXISTS (SELECT 1 FROM fresh_users f WHERE f.okta_id = q.a)"
@@ -186,7 +195,7 @@ class SqliteStage(StagedAnswers):
         )
 
     def _user_case(self, row: Row) -> UserCase:
-        _, okta_id, nominated, seen, *rest = row
+        _, okta_id, nominated, seen, shares_name, *rest = row
         staged, stored = rest[:4], tuple(rest[4:])
         known = None if stored[0] is None else known_user(stored)
         wanted = None if known is None else known.wanted
@@ -194,7 +203,7 @@ class SqliteStage(StagedAnswers):
             wanted = wanted_user(okta_id, *staged)
         elif nominated or (self.users_whole and not seen and wanted and wanted.standing is Standing.ABSENT):
             wanted = None
-        return UserCase(okta_id, known, wanted)
+        return UserCase(okta_id, known, wanted, shares_name=bool(shares_name))
 
     def rivals(self, name_key: str, okta_id: str) -> Mapping[str, str]:
         self._nominate()

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncd.core.names import letter_case_key, look_alike_key
 from syncd.model import RemoteUser, Standing
 from syncd.ports import Store
 from tests.store.making import Place, absorb, push_user, wanted
@@ -33,6 +37,25 @@ def test_who_is_alike_is_a_rival_and_is_named(store: Store) -> None:
 
     assert stage.rivals(DOUBLE.name_key, DOUBLE.okta_id) == {SHARP.okta_id: SHARP.user_name}
     assert stage.rivals(SHARP.name_key, SHARP.okta_id) == {DOUBLE.okta_id: DOUBLE.user_name}
+
+
+def test_a_case_tells_whether_its_name_may_be_shared_with_somebody_staged_or_stored(store: Store) -> None:
+    absorb(store, users=[SHARP])
+    stage = store.stage()
+    twins = [wanted("00u1", name="Ann@x.com", key="Ann@x.com"), wanted("00u2", name="ann@x.com")]
+    left = wanted("00u3", Standing.INACTIVE, name="cy@x.com")
+    alone = [wanted("00u4", name="cy@x.com"), wanted("00u5", name="bob@x.com")]
+    stage.put_users([DOUBLE, *twins, left, *alone])
+
+    shared = {case.okta_id for case in stage.user_cases() if case.shares_name}
+
+    assert shared == {SHARP.okta_id, DOUBLE.okta_id, "00u1", "00u2", "00u3"}
+
+
+@given(st.text())
+def test_who_has_the_same_name_key_looks_alike_too(name: str) -> None:
+    """So one search by what looks alike finds either kind of rival."""
+    assert look_alike_key(letter_case_key(name)) == look_alike_key(name)
 
 
 def test_where_letter_case_tells_two_people_apart_they_are_no_rivals(store: Store) -> None:

@@ -171,6 +171,9 @@ def compare_answers(world: World, stage: Stage) -> None:
         assert stage.remote_strangers(key) == world.strangers(key), key
     for key in USERS[:2]:
         assert list(stage.rivals("shared", key)) == world.rivals("shared", key)
+    for case in stage.user_cases():
+        if case.wanted is not None and not case.shares_name:
+            assert world.rivals(case.wanted.name_key, case.okta_id) == [], case.okta_id
 
 
 def compare_store(world: World, store: Store, confirmed: Mapping[str, object]) -> None:
