@@ -59,6 +59,8 @@ def match_user(
     leaving: Leaving = nobody_leaves,
 ) -> MatchedUser | NoMatch | Conflict:
     """Raises nothing; several equally good candidates are a Conflict."""
+    if not candidates:  # nearly everybody, in a first plan
+        return NoMatch()
     unique = {remote.scim_id: remote for remote in candidates}
     ours, free, foreign = [], [], []
     for remote in unique.values():

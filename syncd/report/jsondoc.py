@@ -74,11 +74,11 @@ def _encoded(value: Any, line: str) -> str:
     if value is None or isinstance(value, bool):
         return _WORDS[value]
     inner = line + "  "
-    if isinstance(value, dict | Mapping):
-        found = [
-            f"{_key(key)}: {quoted(item) if isinstance(item, str) else _encoded(item, inner)}"
-            for key, item in sorted(value.items())
-        ]
+    if isinstance(value, Mapping):
+        found = []
+        for key in sorted(value):
+            item = value[key]
+            found.append(f"{_key(key)}: {quoted(item) if type(item) is str else _encoded(item, inner)}")
         return f"{{{inner}{f',{inner}'.join(found)}{line}}}" if found else "{}"
     if isinstance(value, list | tuple):
         found = [_encoded(item, inner) for item in value]
