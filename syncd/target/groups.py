@@ -8,7 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 from syncd.core.comparison import GROUP_NAME, Verdict, compare
-from syncd.errors import IncompleteRead, NotFound, PermanentError, RefusedError, SyncdError, TemporaryError
+from syncd.errors import (
+    IncompleteRead,
+    NotFound,
+    PermanentError,
+    RefusedError,
+    SyncdError,
+    TemporaryError,
+    concerns_the_connection,
+)
 from syncd.model import Scalar
 from syncd.ports.target import Applied
 from syncd.target import versions
@@ -130,11 +138,25 @@ class Groups:
             with self._talk.gone_is_gone(GROUPS, scim_id):
                 answer = self._talk.http.send("DELETE", [GROUPS, scim_id])
                 if answer.ok:
-                    return Applied(None, answer.status)
+                    return self._seen_gone(scim_id, answer.status)
                 error = error_for(answer, f"delete group {scim_id}")
                 raise self._talk.still_there(GROUPS, scim_id, error) if isinstance(error, NotFound) else error
         except NotFound as gone:
             return Applied(None, gone.status, "the group was already gone")
+
+    def _seen_gone(self, scim_id: str, status: int) -> Applied:
+        """After a deletion was accepted. Raises PermanentError when the group is there all the same."""
+        try:
+            self._talk.fetch(GROUPS, scim_id)
+        except NotFound:
+            return Applied(None, status)
+        except SyncdError as failure:
+            if concerns_the_connection(failure):
+                raise
+            return Applied(None, status, f"deleted, not seen to be gone: {failure.message}", verified=False)
+        raise PermanentError(
+            f"delete group {scim_id}: the server accepts the deletion, but the group is there", status=status
+        )
 
     def _refuse_reserved(self, scim_id: str, done: str) -> None:
         name = self._talk.reserved.get(scim_id)

@@ -214,12 +214,32 @@ def test_a_rename_of_a_missing_group_is_not_found(bench: MakeBench) -> None:
 def test_a_deleted_group_is_gone_however_the_server_says_it(
     status: int, serve: Serve, make_target: MakeTarget
 ) -> None:
-    answer = Reply(status, {} if status != 204 else None)
-    server = serve(lambda seen: listing([]) if seen.path.endswith("/Users") else answer)
+    """And it is seen to be gone."""
+    answers = {"DELETE": Reply(status, {} if status != 204 else None), "GET": problem(404)}
+    server = serve(lambda seen: listing([]) if seen.path.endswith("/Users") else answers[seen.method])
 
     assert make_target(server.base_url).delete_group("g1").scim_id is None
-    looks = ["GET /Groups/g1", "GET /Users"] if status >= 400 else []
-    assert server.lines == ["DELETE /Groups/g1", *looks]
+    looks = ["GET /Users"] if status >= 400 else []
+    assert server.lines == ["DELETE /Groups/g1", "GET /Groups/g1", *looks]
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_a_group_that_is_there_after_its_deletion_was_accepted_is_not_deleted(
+    status: int, serve: Serve, make_target: MakeTarget
+) -> None:
+    answers = {"DELETE": Reply(status), "GET": Reply(200, {"id": "g1", "displayName": "Eng"})}
+    server = serve(lambda seen: answers[seen.method])
+
+    with pytest.raises(PermanentError, match="accepts the deletion"):
+        make_target(server.base_url).delete_group("g1")
+
+
+def test_a_deletion_that_cannot_be_looked_at_is_unverified(serve: Serve, make_target: MakeTarget) -> None:
+    server = serve(lambda seen: Reply(204) if seen.method == "DELETE" else Reply(200, {}))
+
+    applied = make_target(server.base_url).delete_group("g1")
+
+    assert (applied.scim_id, applied.verified) == (None, False)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 422, 500])
@@ -262,11 +282,11 @@ def test_a_group_is_not_taken_for_deleted_when_the_whole_target_answers_404(
 
 
 def test_a_delete_that_goes_astray_once_is_sent_again(serve: Serve, make_target: MakeTarget) -> None:
-    server = serve(in_turn(problem(404), Reply(200, {"id": "g1"}), Reply(204)))
+    server = serve(in_turn(problem(404), Reply(200, {"id": "g1"}), Reply(204), problem(404)))
 
     make_target(server.base_url).delete_group("g1")
 
-    assert [line.split()[0] for line in server.lines] == ["DELETE", "GET", "DELETE"]
+    assert [line.split()[0] for line in server.lines] == ["DELETE", "GET", "DELETE", "GET"]
 
 
 def test_a_delete_whose_answer_was_lost_is_done(serve: Serve, make_target: MakeTarget) -> None:
