@@ -35,8 +35,8 @@ class _VanishedError(NotFound):
 @dataclass(slots=True)
 class _Attempt:
     """What one form achieved: paths by what the server showed afterwards (the value, nothing, what may be the value,
-    something else), and the first refusal. `astray`: PATCH was answered 404 although the user is there. `active`: as
-    shown last.
+    something else), and the first refusal. `astray`: PATCH was answered 404 although the user is there, or 405 where
+    it was seen to work for others. `active`: as shown last.
     """
 
     applied: set[str] = field(default_factory=set)
@@ -271,7 +271,8 @@ class UserUpdate:
         if answer.status == _NO_SUCH_METHOD:
             attempt.no_patch = True
             attempt.refuse(error)
-            if self._talk.method == "auto":
+            attempt.astray = self._learned["update_method"] == "patch"
+            if self._talk.method == "auto" and not attempt.astray:
                 self._learned.set("update_method", "put")
             return None
         if answer.scim_type == "uniqueness":

@@ -646,3 +646,17 @@ def test_nothing_to_change_is_no_request(bench: MakeBench) -> None:
 
     assert made.target.update_user("u1", {}, {}).scim_id == "u1"
     assert made.spent() == []
+
+
+def test_one_user_whose_patch_is_answered_405_does_not_take_patch_from_everybody(bench: MakeBench) -> None:
+    made = bench()
+    ann, bob = made.people("ann", "bob")
+    made.target.update_user(ann, {"displayName": "Ann Test"}, {"displayName": "A"})
+    made.simulator.faults.add("status", method="PATCH", path=f"/Users/{bob}", count=-1, status=405)
+
+    made.target.update_user(bob, {"displayName": "Bob Test"}, {"displayName": "B"})
+    made.spent()
+    made.target.update_user(ann, {"displayName": "A"}, {"displayName": "AA"})
+
+    assert made.world.users[bob].attributes["displayName"] == "B"
+    assert made.spent() == ["PATCH 200"]
