@@ -22,6 +22,7 @@ from syncd.core.evidence import SaidByOkta
 from syncd.core.names import rivalry
 from syncd.core.order import NAME_RULES, leaves
 from syncd.engine.doubts import say_contradictions, settle_doubts
+from syncd.engine.heard import take_up_what_was_heard
 from syncd.engine.job import Job, scope_changed
 from syncd.engine.matching import GroupFinder, UserFinder, name_conflict
 from syncd.engine.planning import Planning, group_name
@@ -51,6 +52,7 @@ def make_plan(job: Job, stage: Stage, reading: Reading, unsettled: AbstractSet[s
     if job.settings.provisioning.push_groups:
         plan_groups(planning)
         plan_members(planning, departures)
+        take_up_what_was_heard(job, stage, reading)
     planning.skip(*reading.contradictions)
     say_contradictions(job, reading)
     return planning

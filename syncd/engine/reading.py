@@ -55,6 +55,8 @@ class Reading:
     """Of the groups that were named."""
     asked: set[str] = field(default_factory=set)
     """Okta ids of the groups among them that were asked for by id."""
+    heard: dict[str, str | None] = field(default_factory=dict)
+    """Names of the groups, by Okta id, that second looks at memberships asked for; None: it is gone."""
     announced: frozenset[tuple[str, str]] = frozenset()
     """(group id, user id): the System Log says that this person left this group."""
     unread: dict[tuple[str, str], SyncdError] = field(default_factory=dict)
@@ -284,7 +286,7 @@ def read_also(
     seen_groups: Sequence[str] = ()
     if pushing and groups:
         try:
-            seen_groups = _read_selected_groups(job, stage, reading, groups, member_lists)
+            seen_groups = read_selected_groups(job, stage, reading, groups, member_lists)
         except TemporaryError as problem:  # of a list that decides on all of them
             reading.problems.append(problem)
             reading.unread |= {("group", each): problem for each in groups}
@@ -336,7 +338,7 @@ def _stage_person(
         stage.put_user_groups(person.okta_id, person.groups)
 
 
-def _read_selected_groups(
+def read_selected_groups(
     job: Job,
     stage: Stage,
     reading: Reading,

@@ -269,12 +269,13 @@ def _ask_users(
                 groups[case.group_id] = None
                 group = job.source.group(case.group_id)
                 groups[case.group_id] = group if isinstance(group, OktaGroup) else None
+                reading.heard[case.group_id] = group.name if isinstance(group, OktaGroup) else None
         except (TemporaryError, AccessDenied) as problem:
             reading.cannot_tell("group", case.group_id, problem)
         try:
             if groups[case.group_id] is not None and case.user_id not in lists:
                 lists[case.user_id] = None
-                lists[case.user_id] = _own_list(job, reading, case.user_id, of=cases)
+                lists[case.user_id] = _own_list(job, stage, reading, case.user_id, of=cases)
         except NotFound:
             pass
         except (TemporaryError, AccessDenied) as problem:
@@ -282,7 +283,6 @@ def _ask_users(
         group_now, users_groups = groups[case.group_id], lists.get(case.user_id)
         if group_now is None or users_groups is None:
             continue
-        stage.put_user_groups(case.user_id, users_groups)
         if case.group_id not in users_groups:
             found[case.group_id, case.user_id] = NotInUsersGroups(case.user_id, group_now, users_groups)
         elif case.group_id in reading.member_proofs:
@@ -291,14 +291,19 @@ def _ask_users(
     return found
 
 
-def _own_list(job: Job, reading: Reading, user_id: str, *, of: Sequence[MemberCase]) -> frozenset[str]:
+def _own_list(
+    job: Job, stage: Stage, reading: Reading, user_id: str, *, of: Sequence[MemberCase]
+) -> frozenset[str]:
     """Whoever was named has been asked. That answer is the second witness only of what the log had announced: what it
     alone nominated, and that somebody lost several groups and has none at all, is asked once more.
     """
     asked = reading.own_lists.get(user_id)
     lost = [(case.group_id, user_id) for case in of if case.user_id == user_id]
     if asked is None or not reading.announced.issuperset(lost) or (not asked and len(lost) > 1):
-        return job.source.groups_of(user_id)
+        before = stage.revision()
+        own = job.source.groups_of(user_id)
+        stage.put_user_groups(user_id, own, asked=before)
+        return own
     return asked
 
 

@@ -403,3 +403,86 @@ def test_a_repair_takes_over_nothing_that_a_delta_has_written_since_it_looked(
     assert result.exit_code == 0
     assert set(result.applied) == {ChangeKind.ADD_MEMBER}, "which the delta had left to the next cycle"
     assert exact(running.made)
+
+
+def asked_about(running: Daemon, person: str) -> None:
+    """The next delta looks at them, whatever the log says."""
+    stage = running.job.store.stage()
+    stage.doubt(users=[running.world.user(person).id])
+    stage.limit_to(users=(), groups=())
+    running.job.store.absorb(stage, confirmed_absent={})
+    stage.close()
+
+
+def test_what_a_second_look_at_a_membership_tells_about_the_group_is_younger_than_an_old_page(
+    running: Daemon,
+) -> None:
+    """The log says nothing yet; the delta that removes somebody asks whether the group is there."""
+    running.made.okta.set_knobs(log_delay_seconds=600)
+    [group] = [group.id for group in running.world.groups.values() if group.name == "push-crew"]
+    running.world.rename_group("push-crew", "push-second")
+
+    def meanwhile() -> None:
+        running.world.rename_group("push-second", "push-third")
+        running.world.remove_member("push-third", "p05@example.com")
+        asked_about(running, "p05@example.com")
+        running.delta()
+
+    running.full(running.old_lists(meanwhile))
+
+    known = running.job.store.group(group)
+    assert known is not None
+    assert known.pushed is not None
+    assert (known.wanted.name, known.pushed.name) == ("push-third", "push-third")
+    assert not [one for one in running.made.split.requests if "push-second" in str(one.body)]
+
+
+def test_a_name_that_a_second_look_came_upon_is_written_by_the_next_delta(running: Daemon) -> None:
+    running.made.okta.set_knobs(log_delay_seconds=600)
+    running.world.rename_group("push-crew", "push-staff")
+    running.world.remove_member("push-staff", "p05@example.com")
+    asked_about(running, "p05@example.com")
+
+    running.delta()
+    running.delta()
+
+    assert exact(running.made)
+    assert "push-staff" in {group.name for group in running.made.split.world.groups.values()}
+    running.made.okta.reset_requests()
+    running.delta()
+    assert len(running.made.okta.requests) == 1, "the log"
+
+
+def test_a_group_that_a_second_look_finds_gone_is_unlinked_by_the_next_delta(running: Daemon) -> None:
+    running.made.okta.set_knobs(log_delay_seconds=600)
+    running.world.remove_member("push-crew", "p05@example.com")
+    asked_about(running, "p05@example.com")
+    running.world.delete_group("push-crew")
+
+    running.delta()
+    running.delta()
+
+    assert exact(running.made)
+
+
+def test_an_own_list_that_a_second_look_asks_for_is_younger_than_what_a_delta_learned_before(
+    running: Daemon,
+) -> None:
+    """Who left while a full cycle read, could not be removed, and is back: the second look keeps them."""
+    running.made.okta.set_knobs(log_delay_seconds=600)
+
+    def leave_in_vain() -> None:
+        running.world.remove_member("push-crew", "p05@example.com")
+        asked_about(running, "p05@example.com")
+        for method in ("PATCH", "PUT"):
+            running.made.split.faults.add("status", method=method, path="/Groups/", count=-1, status=400)
+        found = delta(running.job, running.seen)
+        assert found.result is not None
+        assert found.result.exit_code == 4
+        running.made.split.reset_faults()
+        running.world.add_member("push-crew", "p05@example.com")
+
+    result = running.full(running.old_lists(leave_in_vain))
+
+    assert [skip.name for skip in result.skipped if skip.kind in ("unconfirmed", "quarantined")] == []
+    assert exact(running.made)
