@@ -11,9 +11,9 @@ from itertools import groupby
 from syncd.core.mapping import wanted_user
 from syncd.engine.job import Job
 from syncd.engine.one_by_one import own_problem
-from syncd.engine.reading import Reading, stage_user
+from syncd.engine.reading import Reading
 from syncd.engine.selection import BY_ID_AT_MOST
-from syncd.engine.witness import UNLISTED_USER
+from syncd.engine.witness import UNLISTED_USER, stage_found
 from syncd.errors import NotFound, SyncdError
 from syncd.model import Absent, AppUser, Standing, UserCase
 from syncd.ports import Stage
@@ -56,7 +56,7 @@ def _ask_user(job: Job, stage: Stage, reading: Reading, case: UserCase) -> None:
             stage.put_absent([case.okta_id])
         reading.contradict(case.okta_id, name, "in the list of the app's users", "knows no assignment")
         return
-    stage_user(job, stage, reading, answer)
+    stage_found(job, stage, reading, answer)
     if listed is None:
         reading.contradict(case.okta_id, name, *UNLISTED_USER)
     elif isinstance(answer, AppUser) and wanted_user(answer, job.mapping).digest != listed.digest:

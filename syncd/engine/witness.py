@@ -22,7 +22,7 @@ from syncd.core.mapping import wanted_user
 from syncd.engine.job import Job
 from syncd.engine.reading import Reading, read_members, read_users, stage_user
 from syncd.engine.selection import BY_ID_AT_MOST
-from syncd.errors import AccessDenied, IncompleteRead, NotFound, Scope, TemporaryError
+from syncd.errors import AccessDenied, IncompleteRead, NotFound, Scope, SyncdError, TemporaryError
 from syncd.model import (
     Absent,
     AppUser,
@@ -112,7 +112,7 @@ def confirm_user(
     if not isinstance(answer, Absent):
         if stage.misses(okta_id):
             _say_unlisted(job, reading, okta_id, answer)
-        stage_user(job, stage, reading, answer)
+        stage_found(job, stage, reading, answer)
         return None
     stage.put_absent([okta_id])
     if ask_status:
@@ -120,6 +120,29 @@ def confirm_user(
         if said is not None:
             return said
     return AbsentById(answer, reading.app)
+
+
+def stage_found(job: Job, stage: Stage, reading: Reading, answer: AppUser | BadRecord) -> None:
+    """An answer by id about somebody whom the lists show otherwise. Whoever comes back may have lost their groups with
+    leaving, which no list or stamp need show yet: their own list is asked for too; without it they stay as they are.
+    """
+    if isinstance(answer, AppUser) and _comes_back(job, answer) and answer.okta_id not in reading.own_lists:
+        before = stage.revision()
+        try:
+            own = job.source.groups_of(answer.okta_id)
+        except SyncdError as error:
+            reading.cannot_tell("user", answer.okta_id, error)
+            return
+        stage.put_user_groups(answer.okta_id, own, asked=before)
+    stage_user(job, stage, reading, answer)
+
+
+def _comes_back(job: Job, answer: AppUser) -> bool:
+    if not job.settings.provisioning.push_groups:
+        return False
+    known = job.store.user(answer.okta_id)
+    away = known is None or known.wanted.standing in (Standing.ABSENT, Standing.INACTIVE)
+    return away and wanted_user(answer, job.mapping).standing is Standing.ACTIVE
 
 
 def _say_unlisted(job: Job, reading: Reading, okta_id: str, answer: AppUser | BadRecord) -> None:

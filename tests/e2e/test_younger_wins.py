@@ -486,3 +486,57 @@ def test_an_own_list_that_a_second_look_asks_for_is_younger_than_what_a_delta_le
 
     assert [skip.name for skip in result.skipped if skip.kind in ("unconfirmed", "quarantined")] == []
     assert exact(running.made)
+
+
+def deprovision_a_member(okta: OktaWorld) -> None:
+    okta.set_user_status("p05@example.com", "DEPROVISIONED")
+
+
+def leave_app_and_group(okta: OktaWorld) -> None:
+    okta.unassign("p05@example.com")
+    okta.remove_member("push-crew", "p05@example.com")
+
+
+def suspended_and_out_of_the_group(okta: OktaWorld) -> None:
+    okta.set_user_status("p05@example.com", "SUSPENDED")
+    okta.remove_member("push-crew", "p05@example.com")
+
+
+def come_back(okta: OktaWorld) -> None:
+    okta.set_user_status("p05@example.com", "ACTIVE")
+    okta.assign("p05@example.com")
+
+
+@pytest.mark.parametrize(
+    "leaving",
+    [deprovision_a_member, leave_app_and_group, suspended_and_out_of_the_group],
+    ids=lambda f: f.__name__,
+)
+def test_whoever_comes_back_is_let_into_no_group_that_they_lost_with_leaving(
+    running: Daemon, leaving: Callable[[OktaWorld], None]
+) -> None:
+    """The group's stamp need not show yet that it lost them, and the full cycle is the first that sees them again."""
+    running.made.okta.set_knobs(list_lag={"*": 300}, stamp_lag_seconds=300)
+    leaving(running.world)
+    running.delta()
+    come_back(running.world)
+
+    running.full()
+
+    assert running.made.split.world.user("p05@example.com").active
+    assert "p05@example.com" not in running.made.split.world.members("push-crew")
+
+
+def test_whoever_comes_back_waits_while_their_own_list_cannot_be_read(running: Daemon) -> None:
+    running.made.okta.set_knobs(list_lag={"*": 300}, stamp_lag_seconds=300)
+    deprovision_a_member(running.world)
+    running.delta()
+    come_back(running.world)
+    running.made.okta.faults.add("status", path="/users/[^/]+/groups", count=-1, status=503)
+
+    assert sync(running.job, Selection()).exit_code == 1
+
+    assert not running.made.split.world.user("p05@example.com").active
+    running.made.okta.reset_faults()
+    running.delta()
+    assert exact(running.made)
