@@ -35,7 +35,13 @@ DELAYS = (
     timedelta(hours=6),
     timedelta(hours=24),
 )
-"""How long is waited after the first look in vain, the second, ...; the last one repeats."""
+"""How long is waited after the first failure or look in vain, the second, ...; the last one repeats."""
+
+
+def delay(times: int) -> timedelta:
+    """After so many failures, or looks in vain (1 or more), of one object."""
+    return DELAYS[min(times, len(DELAYS)) - 1]
+
 
 REMEMBERED: Mapping[str, bool] = {
     "conflict": True,
@@ -93,12 +99,12 @@ def still_waiting(
             continue
         key = (skip.object_key, skip.kind)
         before = known.get(key)
-        looks, next_look = 1, now + DELAYS[0]
+        looks, next_look = 1, now + delay(1)
         if before is not None:
             looks, next_look = before.looks, before.next_look or now
             if next_look <= now:
                 looks += 1
-                next_look = now + DELAYS[min(looks, len(DELAYS)) - 1]
+                next_look = now + delay(looks)
         found[key] = Waiting(
             *key,
             name=skip.name,

@@ -120,14 +120,17 @@ class Applying:
             self.deferred[change.kind] = self.deferred.get(change.kind, 0) + 1
             self.left.append(name_not_left(change))
             self.job.observer.advance()
-            self.job.observer.event(
-                "warning",
-                "not applied",
-                kind=change.kind.value,
-                object=change.name,
-                run=self.run_id,
-                error=NOT_LEFT,
-            )
+            self._say_not_applied(change, NOT_LEFT)
+
+    def _say_not_applied(self, change: Change, why: str) -> None:
+        self.job.observer.event(
+            "warning",
+            "not applied",
+            kind=change.kind.value,
+            object=change.name,
+            run=self.run_id,
+            error=why,
+        )
 
     def _going_on(self, changes: Iterable[Change]) -> Iterator[Change]:
         """Without those of a kind that fails too often: they are still wanted, and everything else goes on."""
@@ -196,14 +199,7 @@ class Applying:
             self.left.append(
                 Skipped("last_member", change.okta_id, change.name, reason, group_id=change.group_id)
             )
-            self.job.observer.event(
-                "warning",
-                "not applied",
-                kind=change.kind.value,
-                object=change.name,
-                run=self.run_id,
-                error=reason,
-            )
+            self._say_not_applied(change, reason)
 
     def _batches(self, changes: Iterable[Change]) -> Iterator[list[Change]]:
         """Memberships travel together, by group, at most `member_batch` at a time; everything else alone."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, assert_never
 
 from syncd.core.canonical import canonical
 from syncd.core.change import Change, ChangeKind
+from syncd.core.waiting import delay
 from syncd.errors import AlreadyTied
 from syncd.ports.store import (
     CreationUnproven,
@@ -26,16 +27,6 @@ from syncd.store import unproven, waiting
 from syncd.store.journal import intended_at
 from syncd.store.rows import asked_of, asked_text, at_moment, moment, pushed_name, searchable
 from syncd.store.state import revision
-
-LADDER = (
-    timedelta(minutes=1),
-    timedelta(minutes=5),
-    timedelta(minutes=30),
-    timedelta(hours=2),
-    timedelta(hours=6),
-    timedelta(hours=24),
-)
-"""How long a failed wish waits after its first, second, ... failure; the last one repeats."""
 
 _ENDS = frozenset({ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP})
 
@@ -269,7 +260,7 @@ def record_failure(
         (change.object_key, change.id),
     ).fetchone()
     attempts, first = (row[0] + 1, row[1]) if row else (1, moment(now))
-    wait = LADDER[min(attempts, len(LADDER)) - 1]
+    wait = delay(attempts)
     conn.execute(
         "INSERT OR REPLACE INTO failures (object_key, change_id, kind, okta_id, group_id, name, message,"
         " attempts, first_failed, next_attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
