@@ -131,9 +131,12 @@ SELECT NOT EXISTS (SELECT 1 FROM stage.listed s
 """
 _STAMP = "UPDATE main.groups SET members_stamp = ?1 WHERE okta_id = ?2 AND members_stamp IS NOT ?1"
 
-_FORGETTABLE = """
+# Of whose creation nobody knows yet how it ended: it may be there, and then its removal goes by what is remembered.
+_IN_THE_MAKING = "SELECT j.okta_id FROM main.open_intents o JOIN main.journal j USING (sequence)"
+_FORGETTABLE = f"""
 SELECT okta_id FROM main.groups WHERE state = 'gone' AND scim_id IS NULL AND NOT released
-"""
+    AND okta_id NOT IN ({_IN_THE_MAKING})
+"""  # noqa: S608  (constants)
 
 _ASKED = """
 UPDATE main.groups SET asked = a.asked, released = released AND a.what <> 'link'
@@ -141,10 +144,10 @@ FROM stage.asked a WHERE a.okta_id = groups.okta_id
 """
 
 # Never linked, and no rule names them any more: nothing at the target depends on remembering them.
-_UNCLAIMED = """
+_UNCLAIMED = f"""
 SELECT k.okta_id FROM temp.unnamed_groups n JOIN main.groups k ON k.okta_id = n.okta_id
-WHERE k.scim_id IS NULL AND NOT k.released
-"""
+WHERE k.scim_id IS NULL AND NOT k.released AND k.okta_id NOT IN ({_IN_THE_MAKING})
+"""  # noqa: S608  (constants)
 
 _RESOLVED = """
 DELETE FROM main.doubts WHERE object_key IN

@@ -205,3 +205,26 @@ def test_an_addition_that_acted_before_it_was_refused_is_taken_back_when_they_le
         made.sync()
 
         made.assert_exact()
+
+
+def test_a_group_that_was_being_made_and_is_gone_in_okta_is_removed_as_its_rule_says(tmp_path: Path) -> None:
+    """Nobody knew whether it had been made when Okta lost it: what its rule says is not forgotten meanwhile."""
+    with rig(tmp_path, users=10, groups=1) as made:
+        rule = '[[push_groups]]\nsource = { name_starts_with = "Push " }\non_removal = "delete"'
+        made.write_config(rules=rule, safety="max_group_deletions = 5")
+        group = made.okta.world.create_group("Push soon gone")
+        namesake = made.split.world.create_local_group("Push soon gone")
+        made.sync()
+        made.split.world.delete_group(namesake)
+        interrupt(made, "create_group")
+        with made.split.world.lock:
+            made.split.world.insert_group("Push soon gone", external_id=group, managed=True)
+        made.okta.world.delete_group(group)
+        made.split.faults.add("status", method="GET", path="/Groups", count=-1, status=501)
+        made.sync(code=None)
+        made.split.faults.clear()
+
+        result = made.sync()
+
+        assert result["summary"]["applied"] == {"delete_group": 1}
+        assert "Push soon gone" not in made.actual_groups()
