@@ -290,7 +290,7 @@ class Applying:
             self.job.observer.advance()
         fields = {"kind": change.kind.value, "object": change.name, "group": change.group, "run": self.run_id}
         if error is None:
-            self.vanished += outcome.note.startswith(("the account was gone", "the id was gone"))
+            self.vanished += outcome.vanished
             self.job.observer.event("info", "applied", **fields, note=outcome.note or None)
         else:
             level = "debug" if deferred else "warning"

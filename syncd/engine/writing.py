@@ -48,6 +48,8 @@ class Outcome:
     note: str = ""
     error: SyncdError | None = None
     deferred: bool = False
+    vanished: bool = False
+    """The known account had another id, or none, and was found or made again."""
     request: str = ""
     """What was sent for it (see `Target.sent`), be it for others of its batch too."""
 
@@ -219,8 +221,7 @@ def _moved(job: Job, wanted: WantedUser, change: Change, remote: RemoteUser) -> 
 
 def _now_elsewhere(change: Change, applied: Applied, attributes: Attributes, note: str) -> Outcome:
     outcome = _user_now(change, applied, attributes, active=True, note=note)
-    effects = [UserForgotten(change.okta_id), *outcome.effects]
-    return Outcome(change, effects, outcome.status, outcome.note)
+    return replace(outcome, effects=[UserForgotten(change.okta_id), *outcome.effects], vanished=True)
 
 
 def _gone(change: Change, what: str) -> Outcome:
@@ -237,7 +238,7 @@ def _deactivate_user(job: Job, unit: Unit) -> Outcome:
     pushed = known.pushed if known else None
     invited = pushed is not None and pushed.invited
     applied = job.target.deactivate_user(_known_id(change), invited=invited)
-    if applied.scim_id is None and applied.note.endswith("already gone"):
+    if applied.was_gone:
         unit.vanishing.user_is_gone(change.okta_id, change.name)
     return _user_now(change, applied, pushed.attributes if pushed else {}, active=False, invited=invited)
 

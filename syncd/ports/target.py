@@ -35,6 +35,8 @@ class Applied:
     """False: the server cannot show what was written (e.g. it never lists members)."""
     active: bool | None = None
     """Of a user: as the target showed it afterwards, None where it did not."""
+    was_gone: bool = False
+    """The object was not there any more before this write: somebody else removed it."""
 
 
 @dataclass(frozen=True, slots=True)

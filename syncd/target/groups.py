@@ -142,7 +142,7 @@ class Groups:
                 error = error_for(answer, f"delete group {scim_id}")
                 raise self._talk.still_there(GROUPS, scim_id, error) if isinstance(error, NotFound) else error
         except NotFound as gone:
-            return Applied(None, gone.status, "the group was already gone")
+            return Applied(None, gone.status, "the group was already gone", was_gone=True)
 
     def _seen_gone(self, scim_id: str, status: int) -> Applied:
         """After a deletion was accepted. Raises PermanentError when the group is there all the same."""

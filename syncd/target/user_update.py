@@ -95,7 +95,7 @@ class UserUpdate:
                 # Asked once more: whoever is taken for gone keeps an account that is not.
                 there = self._talk.still_there(USERS, scim_id, gone)
             except NotFound:
-                return Applied(scim_id=None, status=gone.status, note="the user was already gone")
+                return Applied(None, gone.status, "the user was already gone", was_gone=True)
             raise there from gone
         return applied
 
