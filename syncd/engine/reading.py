@@ -357,6 +357,7 @@ def read_selected_groups(
     _nominate_unclaimed(claiming, sorted(set(seen) - claiming.found.keys()))
     earlier = reading.looked_at_of("group")
     rivals = [Claim(known.wanted, 0) for known in store.groups() if wants_a_name(known, earlier | set(seen))]
+    reading.claims = {each: found for each, found in reading.claims.items() if each not in seen}
     reading.claims |= claiming.found
     flavor, linked = job.settings.split.flavor, linked_names(job, claiming.by_hand)
     claims = [*reading.claims.values(), *rivals]

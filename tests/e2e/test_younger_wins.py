@@ -22,6 +22,7 @@ from syncd.engine.repair import find_drift, repair
 from syncd.engine.result import RunResult
 from syncd.engine.run import plan, sync
 from syncd.engine.selection import Selection
+from syncd.model import GroupState
 from syncd.simulators.world import OktaWorld, default_split
 from tests.chaos.arena import Arena, arena
 from tests.e2e.old_lists import OldLists
@@ -462,6 +463,29 @@ def test_a_group_that_a_second_look_finds_gone_is_unlinked_by_the_next_delta(run
     running.delta()
     running.delta()
 
+    assert exact(running.made)
+
+
+def test_a_group_that_leaves_its_rule_between_two_looks_of_a_delta_is_not_wanted_as_the_first_one_saw_it(
+    running: Daemon,
+) -> None:
+    group = running.world.group("push-crew").id
+    running.world.rename_group("push-crew", "push-staff")
+    running.world.remove_member("push-staff", "p05@example.com")
+    running.made.okta.faults.add(
+        "act",
+        path=f"/api/v1/groups/{group}$",
+        nth=2,
+        act="rename_group",
+        args={"group": group, "name": "staff"},
+    )
+
+    running.delta()
+
+    known = running.job.store.group(group)
+    assert known is not None
+    assert known.wanted.state is GroupState.GONE
+    running.delta()
     assert exact(running.made)
 
 
