@@ -50,6 +50,7 @@ def make_plan(job: Job, stage: Stage, reading: Reading, unsettled: AbstractSet[s
     departures = confirm_departures(job, stage, reading)
     plan_users(planning, departures)
     if job.settings.provisioning.push_groups:
+        take_up_what_was_heard(job, stage, reading)
         plan_groups(planning)
         plan_members(planning, departures)
         take_up_what_was_heard(job, stage, reading)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import groupby
 
 from syncd.core.mapping import wanted_user
+from syncd.engine.heard import ask_own_groups
 from syncd.engine.job import Job
 from syncd.engine.one_by_one import own_problem
 from syncd.engine.reading import Reading
@@ -70,15 +71,13 @@ def _settle_members(job: Job, stage: Stage, reading: Reading) -> None:
             left.append(user_id)
             continue
         asked += 1
-        before = stage.revision()
         try:
-            own = job.source.groups_of(user_id)
+            own = ask_own_groups(job, stage, reading, user_id)
         except NotFound:
             continue
         except SyncdError as error:
             reading.cannot_tell("user", user_id, own_problem(error))
             continue
-        stage.put_user_groups(user_id, own, asked=before)
         for _, group_id, listed in pairs:
             if listed is not (group_id in own):
                 _say_other_members(job, reading, user_id, group_id, listed=listed)

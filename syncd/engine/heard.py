@@ -1,7 +1,9 @@
-"""What a second look at memberships told about the groups themselves: knowledge like any other answer by id.
+"""What answers about people told about their groups: knowledge, though it came by the way.
 
-It comes when the groups are decided already. So it becomes the wish, which older reads of other cycles do not overrule,
-and the next delta looks at these groups.
+A person's own group list calls each group by its name, and a second look at a membership asks for the group. So a group
+that nobody looks at is found to have left its rule before anybody is let into it, whatever the System Log has told yet.
+What comes only when the groups are decided becomes the wish, which older reads of other cycles do not overrule, and the
+next delta looks at these groups.
 """
 
 from __future__ import annotations
@@ -9,19 +11,33 @@ from __future__ import annotations
 from syncd.engine.job import Job
 from syncd.engine.reading import Reading, read_selected_groups
 from syncd.errors import TemporaryError
-from syncd.model import GroupState, WantedGroup
+from syncd.model import GroupState
 from syncd.ports import Stage
 
 
+def ask_own_groups(job: Job, stage: Stage, reading: Reading, user_id: str) -> frozenset[str]:
+    """The person's own group list as it is now, staged. Raises what Okta's answer raises."""
+    before = stage.revision()
+    own = job.source.groups_of(user_id)
+    stage.put_user_groups(user_id, own, asked=before)
+    reading.heard.update(own)
+    return frozenset(own)
+
+
 def take_up_what_was_heard(job: Job, stage: Stage, reading: Reading) -> None:
-    """Groups that are called otherwise by now, or gone, are read by id with all that their wish hangs on. Costs nothing
-    when there are none.
+    """Groups in scope that are called otherwise by now, or gone, are read by id with all that their wish hangs on. No
+    request when there are none.
     """
-    wishes = {known.okta_id: known.wanted for known in map(job.store.group, reading.heard) if known}
-    if all(name == _name(wishes.get(okta_id)) for okta_id, name in reading.heard.items()):
+    heard, reading.heard = reading.heard, {}
+    if not heard:
         return
+    wishes = {known.okta_id: known.wanted for known in map(job.store.group, heard) if known}
     wishes |= {case.okta_id: case.wanted for case in stage.group_cases() if case.wanted}
-    other = [okta_id for okta_id, name in sorted(reading.heard.items()) if name != _name(wishes.get(okta_id))]
+    other = [
+        okta_id
+        for okta_id, wish in sorted(wishes.items())
+        if wish.state is not GroupState.GONE and heard.get(okta_id, "") not in ("", wish.name)
+    ]
     if not other:
         return
     try:
@@ -29,7 +45,3 @@ def take_up_what_was_heard(job: Job, stage: Stage, reading: Reading) -> None:
     except TemporaryError as problem:
         reading.problems.append(problem)
     stage.doubt(groups=other)
-
-
-def _name(wish: WantedGroup | None) -> str | None:
-    return None if wish is None or wish.state is GroupState.GONE else wish.name

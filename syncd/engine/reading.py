@@ -56,7 +56,7 @@ class Reading:
     asked: set[str] = field(default_factory=set)
     """Okta ids of the groups among them that were asked for by id."""
     heard: dict[str, str | None] = field(default_factory=dict)
-    """Names of the groups, by Okta id, that second looks at memberships asked for; None: it is gone."""
+    """Names of groups, by Okta id, as answers that were asked for about people told them; None: it is gone."""
     announced: frozenset[tuple[str, str]] = frozenset()
     """(group id, user id): the System Log says that this person left this group."""
     unread: dict[tuple[str, str], SyncdError] = field(default_factory=dict)
@@ -334,7 +334,8 @@ def _stage_person(
         return
     stage_user(job, stage, reading, answer)
     if person.groups is not None:
-        reading.own_lists[person.okta_id] = person.groups
+        reading.own_lists[person.okta_id] = frozenset(person.groups)
+        reading.heard.update(person.groups)
         stage.put_user_groups(person.okta_id, person.groups)
 
 

@@ -19,6 +19,7 @@ from syncd.core.evidence import (
 )
 from syncd.core.groups import claim
 from syncd.core.mapping import wanted_user
+from syncd.engine.heard import ask_own_groups
 from syncd.engine.job import Job
 from syncd.engine.reading import Reading, read_members, read_users, stage_user
 from syncd.engine.selection import BY_ID_AT_MOST
@@ -127,13 +128,11 @@ def stage_found(job: Job, stage: Stage, reading: Reading, answer: AppUser | BadR
     leaving, which no list or stamp need show yet: their own list is asked for too; without it they stay as they are.
     """
     if isinstance(answer, AppUser) and _comes_back(job, answer) and answer.okta_id not in reading.own_lists:
-        before = stage.revision()
         try:
-            own = job.source.groups_of(answer.okta_id)
+            ask_own_groups(job, stage, reading, answer.okta_id)
         except SyncdError as error:
             reading.cannot_tell("user", answer.okta_id, error)
             return
-        stage.put_user_groups(answer.okta_id, own, asked=before)
     stage_user(job, stage, reading, answer)
 
 
@@ -323,10 +322,7 @@ def _own_list(
     asked = reading.own_lists.get(user_id)
     lost = [(case.group_id, user_id) for case in of if case.user_id == user_id]
     if asked is None or not reading.announced.issuperset(lost) or (not asked and len(lost) > 1):
-        before = stage.revision()
-        own = job.source.groups_of(user_id)
-        stage.put_user_groups(user_id, own, asked=before)
-        return own
+        return ask_own_groups(job, stage, reading, user_id)
     return asked
 
 

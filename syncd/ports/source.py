@@ -38,15 +38,15 @@ class MemberPage:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What Okta says of one user, by id. `groups` are the ids of their groups; None when they were not asked for: with
-    `with_groups` that is when the answer is no AppUser, or the user was deleted in that moment.
+    """What Okta says of one user, by id. `groups` are their groups as of `groups_of`; None when they were not asked
+    for: with `with_groups` that is when the answer is no AppUser, or the user was deleted in that moment.
 
     `failed` holds the cause when this user's record (then there is no answer) or group list could not be read.
     """
 
     okta_id: str
     answer: AppUser | BadRecord | Absent | None
-    groups: frozenset[str] | None = None
+    groups: Mapping[str, str] | None = None
     failed: SyncdError | None = None
 
 
@@ -105,8 +105,10 @@ class Source(Protocol):
         """GET /api/v1/users/{login}: the id for a login or e-mail given by a person."""
         ...
 
-    def groups_of(self, okta_id: str) -> frozenset[str]:
-        """GET /api/v1/users/{id}/groups: ids of all groups of one user; complete or raises; NotFound: no such user."""
+    def groups_of(self, okta_id: str) -> Mapping[str, str]:
+        """GET /api/v1/users/{id}/groups: ids of all groups of one user, each with its name ("": none that can be read);
+        complete or raises; NotFound: no such user.
+        """
         ...
 
     def app_groups(self) -> Listing[str]:

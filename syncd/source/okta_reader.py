@@ -241,24 +241,24 @@ class OktaReader:
 
         return PagedListing(what, pages, convert, self._clock)
 
-    def groups_of(self, okta_id: str) -> frozenset[str]:
+    def groups_of(self, okta_id: str) -> Mapping[str, str]:
         return loop_thread.run(self._groups_of(okta_id))
 
-    async def _groups_of(self, okta_id: str) -> frozenset[str]:
+    async def _groups_of(self, okta_id: str) -> Mapping[str, str]:
         what = f"groups of user {okta_id}"
         walk = self._walk(
             what,
             f"/api/v1/users/{_segment(okta_id)}/groups?limit=200",
             partial(object_error, what=f"user {okta_id}"),
-            okta_records.ids_page,
+            okta_records.names_page,
         )
-        found: set[str] = set()
+        found: dict[str, str] = {}
         async for page in walk.pages():
             ids, bad = _ids(page)
             if bad:
                 raise IncompleteRead(what, page.number, f"a group record: {bad[0].problem}")
-            found.update(ids)
-        return frozenset(found)
+            found.update(zip(ids, map(okta_records.group_name, page.records), strict=True))
+        return found
 
     def members(self, group_ids: Sequence[str]) -> Iterator[MemberPage]:
         return iter(FanOut(group_ids, self._member_pages, parallel=self._parallel))

@@ -62,8 +62,18 @@ class _AppUser(TypedDict, total=False):
     _embedded: _Embedded | None
 
 
+class _Profile(TypedDict, total=False):
+    name: Any
+
+
+class _NamedGroup(TypedDict, total=False):
+    id: Any
+    profile: _Profile | None
+
+
 app_users_page = msgspec.json.Decoder(list[_AppUser]).decode
 ids_page = msgspec.json.Decoder(list[_Identified]).decode
+names_page = msgspec.json.Decoder(list[_NamedGroup]).decode
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -202,6 +212,13 @@ def _group(record: Mapping[str, object], okta_id: str) -> OktaGroup:
         type=_optional_text(record, "type") or "",
         stamp=_optional_text(record, "lastMembershipUpdated") or None,
     )
+
+
+def group_name(record: object) -> str:
+    """Of a record that is read for its id: "" where it has none."""
+    profile = record.get("profile") if isinstance(record, dict) else None
+    name = profile.get("name") if isinstance(profile, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def push_mapping(record: object) -> PushMapping | BadRecord:

@@ -489,6 +489,53 @@ def test_a_group_that_leaves_its_rule_between_two_looks_of_a_delta_is_not_wanted
     assert exact(running.made)
 
 
+@pytest.mark.parametrize("kind", ["targeted", "delta", "full"])
+def test_nobody_is_let_into_a_group_that_left_its_rule_though_the_log_does_not_tell_yet(
+    running: Daemon, kind: str
+) -> None:
+    """Their own list of groups calls it by the name that it has now."""
+    group = running.world.group("push-crew").id
+    leave_app_and_group(running.world)
+    running.delta()
+    lag = {"groups": 300, "members": 300}
+    running.made.okta.set_knobs(log_delay_seconds=600, list_lag=lag, stamp_lag_seconds=300)
+    running.world.add_member(group, "p05@example.com")
+    running.world.rename_group(group, "crew")
+    come_back(running.world)
+    running.made.split.reset_requests()
+
+    match kind:
+        case "targeted":
+            assert sync(running.job, Selection(users=("p05@example.com",))).exit_code == 0
+        case "delta":
+            asked_about(running, "p05@example.com")
+            running.delta()
+        case _:
+            assert sync(running.job, Selection()).exit_code == 0
+
+    assert running.made.split.world.user("p05@example.com").active
+    assert not [one for one in running.writes() if one.startswith("PATCH /scim/v2/Groups/")]
+
+
+def test_a_name_that_own_lists_tell_costs_one_request_once(running: Daemon) -> None:
+    running.made.okta.set_knobs(log_delay_seconds=600)
+    running.world.rename_group("push-crew", "push-staff")
+    asked_about(running, "p05@example.com")
+    asked_about(running, "p06@example.com")
+    running.made.okta.reset_requests()
+
+    running.delta()
+
+    reads = okta_reads(running.made)
+    assert reads["groups/*"] == 1
+    running.delta()
+    assert exact(running.made)
+    asked_about(running, "p05@example.com")
+    running.made.okta.reset_requests()
+    running.delta()
+    assert okta_reads(running.made)["groups/*"] == 0
+
+
 def test_an_own_list_that_a_second_look_asks_for_is_younger_than_what_a_delta_learned_before(
     running: Daemon,
 ) -> None:

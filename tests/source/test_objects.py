@@ -226,16 +226,31 @@ def test_an_id_that_cannot_be_one_is_refused_before_it_is_sent(group_id: str) ->
     assert okta.seen == []
 
 
+def named(group_id: str) -> dict[str, object]:
+    return {"id": group_id, "profile": {"name": f"the name of {group_id}", "description": None}}
+
+
 def test_the_groups_of_a_user_are_read_over_all_pages() -> None:
     first = f"/api/v1/users/{USER}/groups?limit=200"
 
     def script(seen: Seen, before: int) -> Reply:
         if seen.path == first:
-            return Reply([{"id": "00g1"}, {"id": "00g2"}], headers=[okta.link(f"{first}&after=x")])
-        return Reply([{"id": "00g3"}])
+            return Reply([named("00g1"), named("00g2")], headers=[okta.link(f"{first}&after=x")])
+        return Reply([named("00g3")])
 
     with (okta := FakeOkta(script)), reader(okta) as source:
-        assert source.groups_of(USER) == frozenset({"00g1", "00g2", "00g3"})
+        assert source.groups_of(USER) == {
+            "00g1": "the name of 00g1",
+            "00g2": "the name of 00g2",
+            "00g3": "the name of 00g3",
+        }
+
+
+@pytest.mark.parametrize(
+    "odd", [{}, {"profile": None}, {"profile": {}}, {"profile": {"name": 7}}, {"profile": "x"}]
+)
+def test_a_group_of_a_user_counts_though_its_name_cannot_be_read(odd: dict[str, object]) -> None:
+    assert ask(Reply([{"id": "00g1", **odd}]), lambda source: source.groups_of(USER)) == {"00g1": ""}
 
 
 @pytest.mark.parametrize(
@@ -316,7 +331,7 @@ def test_several_people_are_asked_for_at_a_time_and_each_is_told_of_once() -> No
         assert len(okta.seen) == 2 * len(ids)
         assert 1 < okta.most_at_once <= 8
     assert sorted(found) == ids
-    assert found[ids[2]].groups == frozenset({"00g3"})
+    assert set(found[ids[2]].groups or ()) == {"00g3"}
 
 
 def test_people_who_are_not_assigned_are_not_asked_for_their_groups() -> None:
