@@ -5,7 +5,7 @@ Up to 50 objects by id, beyond that by a second complete read of the same list. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -219,9 +219,7 @@ def confirm_removals(
     found: dict[tuple[str, str], Evidence] = {}
     asked: list[MemberCase] = []
     inactive = _Inactive(job, stage, reading)
-    for case in stage.member_cases():
-        if case.wanted:
-            continue
+    for case in stage.member_removals():
         evidence = _from_standing(case, departures, inactive)
         if evidence is not None:
             found[case.group_id, case.user_id] = evidence
@@ -342,13 +340,9 @@ def _read_twice(
         for group_id in groups
         if group_id in first and group_id in second
     }
-    still = {(case.group_id, case.user_id) for case in _removals(stage.member_cases())}
+    still = {(case.group_id, case.user_id) for case in stage.member_removals()}
     return {
         (case.group_id, case.user_id): agreed[case.group_id]
         for case in cases
         if case.group_id in agreed and (case.group_id, case.user_id) in still
     }
-
-
-def _removals(cases: Iterable[MemberCase]) -> Iterable[MemberCase]:
-    return (case for case in cases if not case.wanted)

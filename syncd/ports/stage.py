@@ -203,6 +203,10 @@ class Stage(Protocol):
         """
         ...
 
+    def member_removals(self) -> Iterator[MemberCase]:
+        """Those of `member_cases` that are not wanted."""
+        ...
+
     def wanted_count(self, group_id: str) -> int:
         """How many memberships of this group are wanted: in the effective list, effective standing ACTIVE (users held
         still count as they are pushed now).

@@ -302,6 +302,10 @@ class SqliteStage(StagedAnswers):
         self._nominate()
         yield from self._members.cases(self._limits)
 
+    def member_removals(self) -> Iterator[MemberCase]:
+        self._nominate()
+        yield from self._members.cases(self._limits, removals=True)
+
     @property
     def _limits(self) -> Limits:
         return Limits(limited=self._limited, groups_whole=self.groups_whole)

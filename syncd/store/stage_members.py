@@ -15,6 +15,7 @@ from syncd.store.stage_tables import (
     CANDIDATES_OF_GROUPS,
     CANDIDATES_OF_USERS,
     MEMBER_CASES,
+    MEMBER_REMOVALS,
     MEMBER_TABLES,
     WANTED_COUNT,
     WANTED_MEMBERS,
@@ -93,8 +94,10 @@ class MemberQuestions:
             ).fetchone()
         return int(count)
 
-    def cases(self, limits: Limits) -> Iterator[MemberCase]:
-        pages = self._file.pages(MEMBER_CASES, (), _PAGE, prepare=lambda conn: self._fill(conn, limits))
+    def cases(self, limits: Limits, *, removals: bool = False) -> Iterator[MemberCase]:
+        """All of them, or only those that are not wanted."""
+        asked = MEMBER_REMOVALS if removals else MEMBER_CASES
+        pages = self._file.pages(asked, (), _PAGE, prepare=lambda conn: self._fill(conn, limits))
         for page in pages:
             for row in page:
                 yield _case(row)

@@ -228,7 +228,8 @@ SELECT s.group_id, s.user_id FROM {groups} g CROSS JOIN main.user_groups s ON s.
 SELECT r.group_id, r.user_id FROM {groups} g CROSS JOIN remote_known r ON r.group_id = g.okta_id
 """
 
-# What is true of each candidate. A group without any member list, stored or staged, has unknown members.
+# What is true of each candidate. A group without any member list, stored or staged, has unknown members. What tells
+# whether it is pushed is looked up first: who asks for removals only needs no more of most.
 _PAIRS = """
 WITH pair AS (
     SELECT c.group_id, c.user_id,
@@ -252,13 +253,13 @@ WITH pair AS (
         hg.okta_id IS NOT NULL OR gg.okta_id IS NOT NULL
             OR (coalesce(g.released, 0) AND coalesce(a.what, '') <> 'link') AS group_still
     FROM temp.candidate c
+    LEFT JOIN store.members m ON m.group_id = c.group_id AND m.user_id = c.user_id
+    LEFT JOIN main.remote_lists r ON r.group_id = c.group_id
+    LEFT JOIN temp.remote_pairs k ON k.group_id = c.group_id AND k.user_id = c.user_id
     LEFT JOIN temp.fresh_list_ids f ON f.group_id = c.group_id
     LEFT JOIN main.listed s ON s.group_id = c.group_id AND s.user_id = c.user_id
     LEFT JOIN temp.fresh_own_ids ul ON ul.user_id = c.user_id
     LEFT JOIN main.user_groups ug ON ug.group_id = c.group_id AND ug.user_id = c.user_id
-    LEFT JOIN store.members m ON m.group_id = c.group_id AND m.user_id = c.user_id
-    LEFT JOIN main.remote_lists r ON r.group_id = c.group_id
-    LEFT JOIN temp.remote_pairs k ON k.group_id = c.group_id AND k.user_id = c.user_id
     LEFT JOIN store.groups g ON g.okta_id = c.group_id
     LEFT JOIN main.asked a ON a.okta_id = c.group_id
     LEFT JOIN main.groups fg ON fg.okta_id = c.group_id
@@ -273,16 +274,17 @@ WITH pair AS (
 )
 """
 
-MEMBER_CASES = (
+_CASES = (
     _PAIRS
     + """
 SELECT group_id AS a, user_id AS b, listed AS c, standing AS d
 FROM pair
 WHERE NOT still AND NOT group_still AND state = 'pushed' AND standing <> 'frozen' AND (listed OR has_list)
     AND (listed AND standing = 'active') <> pushed
-ORDER BY group_id, user_id
 """
 )
+MEMBER_CASES = f"{_CASES}ORDER BY group_id, user_id"
+MEMBER_REMOVALS = f"{_CASES}AND pushed ORDER BY group_id, user_id"
 
 WANTED_COUNT = (
     _PAIRS

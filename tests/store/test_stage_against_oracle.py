@@ -157,13 +157,12 @@ def stage_it(world: World, stage: Stage) -> None:
 
 def compare_answers(world: World, stage: Stage) -> None:
     assert [known.okta_id for known in stage.departures()] == world.departures()
-    cases = [(case.okta_id, case.wanted and case.wanted.standing) for case in stage.user_cases()]
-    assert cases == world.user_cases()
-    members = [
-        (case.group_id, case.user_id, case.wanted, case.listed, case.standing)
-        for case in stage.member_cases()
-    ]
+    users = [(case.okta_id, case.wanted and case.wanted.standing) for case in stage.user_cases()]
+    assert users == world.user_cases()
+    cases = list(stage.member_cases())
+    members = [(case.group_id, case.user_id, case.wanted, case.listed, case.standing) for case in cases]
     assert members == world.member_cases(USERS)
+    assert list(stage.member_removals()) == [case for case in cases if not case.wanted]
     for key in GROUPS:
         assert stage.wanted_count(key) == world.wanted_count(key, USERS), key
         assert stage.pushed_count(key) == world.pushed_count(key), key
