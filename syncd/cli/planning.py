@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from syncd.core.plan import digest_of, hold_document, plan_frame
+from syncd.core.canonical import CanonicalTexts
+from syncd.core.plan import Hold, Signature, hold_document, plan_frame
 from syncd.report.lines import Line
 from syncd.report.plan_text import plan_lines
 
@@ -13,17 +14,24 @@ if TYPE_CHECKING:
 
 
 def plan_document_of(planned: Planned) -> dict[str, Any]:
-    """The contract's plan document with its long lists as iterators (`jsondoc.pieces`): they stay on disk."""
-    digest = digest_of(_document(planned), changes=planned.stage.change_texts())
-    return {**_document(planned), "digest": digest}
+    """The contract's plan document for `jsondoc.pieces`: its long lists stay on disk and are read once, so that the
+    digest is known when its turn comes.
+    """
+    signature = Signature(_document(planned))
+    changes = CanonicalTexts(signature.over(planned.stage.change_texts()))
+    return {**_document(planned), "changes": changes, "digest": signature.digest}
 
 
 def _document(planned: Planned) -> dict[str, Any]:
+    """Without changes and digest."""
     header, stage = planned.header, planned.stage
+
+    def held(hold: Hold) -> CanonicalTexts:
+        return CanonicalTexts(stage.change_texts(hold_id=hold.id))
+
     return {
         **plan_frame(header),
-        "changes": stage.change_documents(),
-        "holds": (hold_document(hold, stage.change_documents(hold_id=hold.id)) for hold in header.holds),
+        "holds": (hold_document(hold, held(hold)) for hold in header.holds),
         "skipped": header.skipped.documents,
     }
 

@@ -35,6 +35,21 @@ def _encoder() -> Callable[[Any], str]:
 canonical = _encoder()
 
 
+class CanonicalTexts:
+    """A streamed list whose items are at hand as canonical text: hashed and written without being read."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._texts = texts
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+
+def texts_of(items: Iterable[Any]) -> Iterable[str]:
+    """The canonical text of each."""
+    return items if isinstance(items, CanonicalTexts) else map(canonical, items)
+
+
 def is_streamed(value: object) -> bool:
     """Whether it stands for a list without being one: an iterator, or a collection that is read from elsewhere."""
     # What is plain is asked first: instances of abstract classes are found slowly.
@@ -44,10 +59,10 @@ def is_streamed(value: object) -> bool:
 def canonical_pieces(value: Any) -> Iterator[str]:
     """The text of `canonical` for a document with iterables in it."""
     if is_streamed(value):
-        before = "["
+        before, written = "[", isinstance(value, CanonicalTexts)
         for item in value:
             yield before
-            yield from canonical_pieces(item)
+            yield from (item,) if written else canonical_pieces(item)
             before = ","
         yield "[]" if before == "[" else "]"
     elif isinstance(value, Mapping) and any(map(_has_streamed, value.values())):

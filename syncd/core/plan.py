@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from syncd.core.canonical import canonical, canonical_pieces
+from syncd.core.canonical import CanonicalTexts, canonical_pieces, texts_of
 from syncd.core.change import Change, ChangeKind, change_document, change_from_document
 from syncd.core.left_alone import LeftAlone
 from syncd.core.safety import LIMIT_NAMES
@@ -53,20 +53,40 @@ class PlanHeader:
     """Limits that were raised for this plan, by name."""
 
 
-def digest_of(document: Mapping[str, Any], *, changes: Iterable[str] | None = None) -> str:
-    """SHA-256, hexadecimal, over the canonical JSON of everything in the document but its time and the digest.
+class Signature:
+    """The digest of a plan document whose changes are hashed as they pass by: they need not be read twice."""
 
-    `changes`: the canonical text of each, where it is at hand.
-    """
-    total = hashlib.sha256()
-    rest = {key: value for key, value in document.items() if key not in ("digest", "created_at", "changes")}
-    for piece in canonical_pieces(rest):
-        total.update(piece.encode())
-    total.update(b"\n")
-    for text in map(canonical, document["changes"]) if changes is None else changes:
-        total.update(text.encode())
-        total.update(b"\n")
-    return f"sha256:{total.hexdigest()}"
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        """`document` without its changes, its time and the digest, which are not looked at."""
+        self._total = hashlib.sha256()
+        self._ended = False
+        rest = {
+            key: value for key, value in document.items() if key not in ("digest", "created_at", "changes")
+        }
+        for piece in canonical_pieces(rest):
+            self._total.update(piece.encode())
+        self._total.update(b"\n")
+
+    def over(self, texts: Iterable[str]) -> Iterator[str]:
+        """The canonical text of each change, and once again."""
+        for text in texts:
+            self._total.update(f"{text}\n".encode())
+            yield text
+        self._ended = True
+
+    def digest(self) -> str:
+        """Raises RuntimeError before the changes have passed by."""
+        if not self._ended:
+            raise RuntimeError("a digest of a part of the changes")
+        return f"sha256:{self._total.hexdigest()}"
+
+
+def digest_of(document: Mapping[str, Any]) -> str:
+    """SHA-256, hexadecimal, over the canonical JSON of everything in the document but its time and the digest."""
+    signature = Signature(document)
+    for _ in signature.over(texts_of(document["changes"])):
+        pass
+    return signature.digest()
 
 
 def hold_id(check: str, change_ids: Iterable[str]) -> str:
@@ -109,7 +129,7 @@ def plan_frame(header: PlanHeader) -> dict[str, Any]:
     return {**frame, "allow": dict(header.allow)} if header.allow else frame
 
 
-def hold_document(hold: Hold, changes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def hold_document(hold: Hold, changes: Iterable[Mapping[str, Any]] | CanonicalTexts) -> dict[str, Any]:
     """`changes` are documents, as they come."""
     return {
         "id": hold.id,

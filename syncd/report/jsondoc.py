@@ -8,7 +8,7 @@ from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from syncd.core.canonical import is_streamed
+from syncd.core.canonical import CanonicalTexts, is_streamed
 
 LIST_SCHEMA = "syncd.list/1"
 ERROR_SCHEMA = "syncd.error/1"
@@ -24,7 +24,8 @@ def dumps(document: Mapping[str, Any]) -> str:
 
 def pieces(document: Mapping[str, Any]) -> Iterator[str]:
     """The text of `dumps` piece by piece; values that are iterables of another kind than lists are written as they
-    come: at the top, in an object or a list there, and in an item of such a one.
+    come: at the top, in an object or a list there, and in an item of such a one. A value that is a function is asked
+    for when its turn comes, in the order of the keys.
 
     For documents too large to hold: nothing but one item is in memory at a time.
     """
@@ -38,7 +39,11 @@ def _object(document: Mapping[str, Any], line: str) -> Iterator[str]:
         yield f"{before}{inner}{quoted(key)}: "
         before = ","
         value = document[key]
-        if is_streamed(value):
+        if callable(value):
+            value = value()
+        if isinstance(value, CanonicalTexts):
+            yield from _written_array(value, inner)
+        elif is_streamed(value):
             yield from _array(value, inner)
         elif isinstance(value, dict) and _is_streaming(value):
             yield from _object(value, inner)
@@ -59,6 +64,49 @@ def _array(items: Iterable[Any], line: str) -> Iterator[str]:
             yield before + inner + _encoded(item, inner)
         before = ","
     yield "[]" if before == "[" else line + "]"
+
+
+def _written_array(texts: Iterable[str], line: str) -> Iterator[str]:
+    before, inner = "[", line + "  "
+    for text in texts:
+        yield before + inner + _laid_out(text, inner)
+        before = ","
+    yield "[]" if before == "[" else line + "]"
+
+
+def _laid_out(text: str, line: str) -> str:
+    """What `_encoded` makes of the value with this canonical text, at a fifth of the price: between its strings stands
+    the same in most of them.
+    """
+    parts = text.split('"')
+    layout = None if '\\"' in text else _layout(tuple(parts[::2]), line)
+    if layout is None:
+        return _encoded(json.loads(text), line)
+    parts[::2] = layout
+    return '"'.join(parts)
+
+
+@lru_cache(maxsize=1024)
+def _layout(between: tuple[str, ...], line: str) -> list[str] | None:
+    """What stands between the strings of a canonical text, with breaks and indents; None for what is no JSON."""
+    found, lines = [], [line]
+    for part in between:
+        if "N" in part or "I" in part:  # NaN, Infinity
+            return None
+        out = ""
+        for place, mark in enumerate(part):
+            if mark in "{[":
+                lines.append(lines[-1] + "  ")
+                empty = part[place + 1 : place + 2] in ("}", "]")
+                out += mark if empty else mark + lines[-1]
+            elif mark in "}]":
+                lines.pop()
+                empty = place > 0 and part[place - 1] in "{["
+                out += mark if empty else lines[-1] + mark
+            else:
+                out += f",{lines[-1]}" if mark == "," else ": " if mark == ":" else mark
+        found.append(out)
+    return found
 
 
 def _is_streaming(value: object) -> bool:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.core.canonical import canonical, canonical_pieces
-from syncd.core.plan import digest_of
+from syncd.core.canonical import CanonicalTexts, canonical, canonical_pieces
+from syncd.core.plan import Signature, digest_of
 from syncd.report import jsondoc
 from syncd.report.held_text import decided_lines, released_lines
 from syncd.report.lines import Line, plain, who_is_left
@@ -461,7 +461,43 @@ def test_what_is_streamed_at_any_depth_is_written_like_a_list(
     assert "".join(jsondoc.list_pieces([streamed(), frame])) == jsondoc.dumps(listed)
     assert "".join(canonical_pieces(streamed())) == canonical(whole)
     assert digest_of(streamed()) == digest_of(whole)
-    assert digest_of(streamed(), changes=map(canonical, items)) == digest_of(whole)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.text(), _VALUES), st.lists(_VALUES, max_size=4))
+def test_what_is_at_hand_as_canonical_text_is_written_and_signed_like_a_list(
+    frame: dict[str, Any], items: list[Any]
+) -> None:
+    def written() -> dict[str, Any]:
+        texts = list(map(canonical, items))
+        return {
+            **frame,
+            "changes": CanonicalTexts(texts),
+            "holds": iter([{"changes": CanonicalTexts(texts)}]),
+        }
+
+    whole = {**frame, "changes": items, "holds": [{"changes": items}]}
+
+    assert "".join(jsondoc.pieces(written())) == jsondoc.dumps(whole)
+    assert "".join(canonical_pieces(written())) == canonical(whole)
+    assert digest_of(written()) == digest_of(whole)
+    signature = Signature(written())
+    signed = {**written(), "changes": CanonicalTexts(signature.over(map(canonical, items)))}
+    signed |= {"digest": signature.digest}
+    assert "".join(jsondoc.pieces(signed)) == jsondoc.dumps({**whole, "digest": digest_of(whole)})
+
+
+def test_what_is_no_json_number_is_not_written_from_canonical_text_either() -> None:
+    with pytest.raises(ValueError):
+        list(jsondoc.pieces({"changes": CanonicalTexts([canonical({"a": float("nan")})])}))
+
+
+def test_a_plan_is_not_signed_before_all_its_changes_have_passed_by() -> None:
+    signature = Signature({"schema": "syncd.plan/1"})
+    next(signature.over(["1", "2"]))
+
+    with pytest.raises(RuntimeError, match="part of the changes"):
+        signature.digest()
 
 
 def test_several_documents_are_one_list_sorted_by_connection() -> None:
