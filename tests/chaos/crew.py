@@ -60,6 +60,7 @@ class WitnessedSplit(SplitSimulator):
         self.scope = scope
         self.writes: list[Write] = []
         self.twins: list[str] = []
+        self.writer: Callable[[], Actor | None] = lambda: None
         self._ticks = ticks
 
     def answer(self, call: Call) -> Reply:
@@ -74,7 +75,7 @@ class WitnessedSplit(SplitSimulator):
                 self.twins.append(str(twins))
                 return reply
             for key, value in differences(before, after):
-                self.writes.append(Write(key, value, started, self._ticks()))
+                self.writes.append(Write(key, value, started, self._ticks(), self.writer()))
         return reply
 
 
@@ -105,25 +106,28 @@ class Actor:
 
 
 class Turn:
-    """The turn of a connection, which tells who waits for it."""
+    """The turn of a connection, which tells who waits for it and who has it: nobody else writes."""
 
     def __init__(self, me: Callable[[], Actor | None]) -> None:
         self._lock, self._me = threading.Lock(), me
+        self.holder: Actor | None = None
 
     def __enter__(self) -> None:
         actor = self._me()
         if actor is not None:
             actor.waiting = True
         self._lock.acquire()
+        self.holder = actor
         if actor is not None:
             actor.waiting = False
 
     def __exit__(self, *exc: object) -> None:
-        self._lock.release()
+        self.release()
 
     acquire = __enter__
 
     def release(self) -> None:
+        self.holder = None
         self._lock.release()
 
 
@@ -228,7 +232,9 @@ class Crew:
             clock=clock,
         )
         self.connection = ServedConnection(settings, ConnectionBoard(settings.name), around)
-        self.connection._turn = Turn(self._me)  # type: ignore[assignment]
+        turn = Turn(self._me)
+        self.connection._turn = turn  # type: ignore[assignment]
+        split.writer = lambda: turn.holder
         self.note(self.ticks())
 
     def _event(self, level: str, event: str, **fields: Any) -> None:
@@ -356,7 +362,7 @@ class Crew:
     def _knew(self, write: Write, part: Key, *, lagging: bool) -> float:
         """Since when what syncd knew of this part of it was so at the least: since it took it away, which it does by
         evidence of that moment only; since a cycle that had ended asked for the object by id; since the oldest cycle
-        that ran began, unless that read lists which lag.
+        that ran began, unless that read lists which lag, or only remembers it.
         """
         if part[0] == "group" != write.key[0] and self.split.scope.source != "name":
             return 0  # that a group is assigned or mapped no more, only the full cycle learns that follows at once
@@ -369,9 +375,25 @@ class Crew:
         for actor in self.actors:
             if actor.ended is not None and actor.ended < write.started:
                 known += [asked.at for asked in actor.asked if asked.keys(part)]
-        if write.value is None or not lagging:
+        if (write.value is None or not lagging) and not _remembered(write, part):
             known.append(min(a.began for a in self.actors if a.ended is None or a.ended > write.started))
         return max(known)
+
+
+def _remembered(write: Write, part: Key) -> bool:
+    """Whether the members of a group were added by a cycle that looked at the group, and not at this person. To ask for
+    each of them by id is more than a delta or a run for one group may cost; and their account is active until the log
+    tells, which takes them out again.
+    """
+    by = write.by
+    return (
+        isinstance(by, Actor)
+        and by.name in ("delta", "targeted")
+        and write.key[0] == "member"
+        and write.value is not None
+        and part[0] == "active"
+        and not any(asked.keys(part) for asked in by.asked)
+    )
 
 
 class _Silent:

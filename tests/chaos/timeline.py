@@ -119,6 +119,8 @@ class Write:
     value: Any
     started: float
     ended: float
+    by: object = None
+    """The cycle that wrote, where that is known."""
 
     def __str__(self) -> str:
         return f"{' '.join(self.key)} became {self.value!r}"

@@ -517,6 +517,24 @@ def test_nobody_is_let_into_a_group_that_left_its_rule_though_the_log_does_not_t
     assert not [one for one in running.writes() if one.startswith("PATCH /scim/v2/Groups/")]
 
 
+def test_a_leaver_who_came_into_a_group_before_the_log_told_of_their_leave_is_taken_out_when_it_does(
+    running: Daemon,
+) -> None:
+    """A run for the group goes by what is remembered of its members: their accounts are active still."""
+    running.made.okta.set_knobs(log_delay_seconds=600)
+    leave(running.world)
+    group = running.world.create_group("push-new", members=["p00@example.com", "p01@example.com"])
+    assert sync(running.job, Selection(groups=(group,))).exit_code == 0
+    assert running.made.split.world.user("p01@example.com").active
+    assert running.made.split.world.members("push-new") == ["p00@example.com", "p01@example.com"]
+
+    running.made.okta.set_knobs(log_delay_seconds=0)
+    running.delta()
+
+    assert running.made.split.world.members("push-new") == ["p00@example.com"]
+    assert exact(running.made)
+
+
 def test_a_name_that_own_lists_tell_costs_one_request_once(running: Daemon) -> None:
     running.made.okta.set_knobs(log_delay_seconds=600)
     running.world.rename_group("push-crew", "push-staff")
