@@ -7,6 +7,7 @@ refused_name   the target's rules refuse the name         Okta renames the group
 unconfirmed    a second look did not confirm a removal    after a growing delay
 unsettled      nobody knows how the last write ended      after a growing delay
 refused        a side does not let it be read             the log names it; and after a growing delay
+unread         reading it failed for now                  the next deltas; and after a growing delay
 frozen         Okta's answer cannot be trusted            the log names the object; the settings change
 protected      a protected user is to be removed          the log names the user; the settings change
 deactivate_off deactivate_users is off                    the log names the user; the settings change
@@ -48,6 +49,7 @@ REMEMBERED: Mapping[str, bool] = {
     "unconfirmed": True,
     "unsettled": True,
     "refused": True,
+    "unread": True,
     "last_member": True,
     "name_not_left": True,
     "not_sent": True,
@@ -60,6 +62,9 @@ REMEMBERED: Mapping[str, bool] = {
 
 LEFT_BY_SETTING = frozenset({"protected", "deactivate_off"})
 """Kinds that somebody chose: nobody has to do anything about them."""
+
+NOT_READ = frozenset({"refused", "unread"})
+"""Kinds of what could not be read: a failure, although nothing was refused that is wanted."""
 
 WHILE_WRITING = frozenset({"last_member", "name_not_left", "not_sent"})
 """Kinds that turn out only when the plan is carried out."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from syncd.core.nomination import ASKED, Known, nominate
 from syncd.engine import quarantine
+from syncd.engine.failing import unread
 from syncd.engine.job import Job
 from syncd.engine.reading import Reading, read_selected
 from syncd.engine.recovery import settle_open_intents
@@ -114,10 +115,16 @@ def _delta(job: Job, seen: Seen) -> Delta:
     found = _Found(None, named)
     try:
         with job.turn:
-            found = _cycle(job, _Named(users, groups, seen.failing("group"), frozenset(seen.left)))
+            lists = seen.failing("group") | _not_read(job, groups)
+            found = _cycle(job, _Named(users, groups, lists, frozenset(seen.left)))
     finally:
         seen.tried(named, found.unread, found.refused)
     return Delta(found.result, seen.news(), before_long)
+
+
+def _not_read(job: Job, groups: Sequence[str]) -> frozenset[str]:
+    """Okta ids of the groups whose member list may be what could not be read."""
+    return frozenset(each.okta_id for each in unread(job.store.waiting()) if groups) & set(groups)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What fails, as `status` and `explain` tell it: refused wishes, and who or what a side does not let be read."""
+"""What fails, as `status` and `explain` tell it: refused wishes, and who or what cannot be read."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from syncd.core.plan import timestamp
-from syncd.core.waiting import Waiting
+from syncd.core.waiting import NOT_READ, Waiting
 from syncd.ports import Failure
 
 
 def unread(waiting: Iterable[Waiting]) -> list[Waiting]:
-    """Of what waits, that which a side does not let be read."""
-    return [each for each in waiting if each.kind == "refused"]
+    """Of what waits, that which could not be read."""
+    return [each for each in waiting if each.kind in NOT_READ]
 
 
 def failing_documents(

@@ -92,7 +92,7 @@ def planned_from(
             more(planning)
         holds = hold_unsafe_changes(planning, allow)
         order_plan(planning)
-        planning.skip(*_refused(job, reading))
+        planning.skip(*_unread(job, reading))
         header = PlanHeader(
             connection=job.settings.name,
             kind=kind,
@@ -108,14 +108,16 @@ def planned_from(
         return Planned(header, tuple(reading.problems), stage, planning)
 
 
-def _refused(job: Job, reading: Reading) -> Iterator[Skipped]:
-    """What one side does not let be read while it answers the rest, by the names that the store has for it."""
-    for (about, okta_id), error in reading.refused.items():
+def _unread(job: Job, reading: Reading) -> Iterator[Skipped]:
+    """What could not be read while the rest could, by the names that the store has for it."""
+    for (about, okta_id), error in reading.unread.items():
         user, group = (
             (None, job.store.group(okta_id)) if about == "group" else (job.store.user(okta_id), None)
         )
         name = user.wanted.user_name if user else group.wanted.name if group else okta_id
-        yield Skipped("refused", okta_id, name, error.message, about)
+        said = (okta_id, name, error.message, about)
+        is_refused = (about, okta_id) in reading.refused
+        yield Skipped("refused", *said) if is_refused else Skipped("unread", *said)
 
 
 def remember_holds(store: Store, planned: Planned) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from syncd.core.order import group_name_freed
-from syncd.core.waiting import Waiting
+from syncd.core.waiting import NOT_READ, Waiting
 from syncd.ports.store import Effect, GroupForgotten, GroupPushed, UserForgotten, UserPushed
 from syncd.redact import Redactor
 from syncd.store.rows import at_moment, moment, searchable
@@ -90,9 +90,10 @@ def wake(conn: sqlite3.Connection, names: Iterable[str], now: datetime) -> None:
 
 
 def not_readable(conn: sqlite3.Connection, now: datetime) -> list[tuple[str, str]]:
-    """Kinds and Okta ids of whom a side did not let be read lately: whatever else there is to do waits for that."""
+    """Kinds and Okta ids of who could not be read lately: whatever else there is to do waits for that."""
     rows = conn.execute(
-        "SELECT object_key FROM waiting WHERE next_look > ? AND kind = 'refused'", (moment(now),)
+        "SELECT object_key FROM waiting WHERE next_look > ? AND kind IN (SELECT value FROM json_each(?))",
+        (moment(now), json.dumps(sorted(NOT_READ))),
     )
     return [(kind, okta_id) for kind, _, okta_id in (key.partition(":") for (key,) in rows)]
 

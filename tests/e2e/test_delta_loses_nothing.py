@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from syncd.engine.delta import ASKED_KEY, CURSOR_KEY, Delta, delta, follow
 from syncd.engine.run import sync
 from syncd.engine.seen import GIVES_UP_AFTER, Seen
 from syncd.engine.selection import Selection
+from syncd.engine.status import status
 from syncd.errors import SyncdError, TemporaryError
 from syncd.simulators.world import OktaWorld
 from tests.chaos.arena import Arena, arena
@@ -37,6 +40,11 @@ def leave(made: Arena, login: str) -> None:
 
 def is_active(made: Arena, login: str) -> bool:
     return bool(made.split.world.user(login).active)
+
+
+def status_of(made: Arena) -> dict[str, Any]:
+    with opened(made) as job:
+        return status(job.store, job.settings, job.clock())
 
 
 # the log
@@ -168,6 +176,48 @@ def test_one_person_whose_group_list_cannot_be_read_stops_only_themselves(made: 
     assert exact(made)
     assert okta_reads(made)["apps/*/users/*"] == 1
     assert not seen.pending
+
+
+def test_whose_group_list_cannot_be_read_fails_in_the_status_from_the_first_try_until_it_is_read(
+    made: Arena,
+) -> None:
+    broken = id_of(made, "p02@example.com")
+    made.okta.faults.add("status", path=f"/users/{broken}/groups", count=-1, status=500)
+    made.okta.world.remove_member("push-crew", "p02@example.com")
+    seen = Seen()
+
+    one_delta(made, seen)
+
+    told = status_of(made)
+    [failing] = told["failing"]
+    assert (failing["object"], failing["kind"]) == ("p02@example.com", "read")
+    assert broken in failing["message"]
+    assert failing["next_attempt"] > failing["since"]
+    assert told["state"] == "failing"
+    made.heal()
+    one_delta(made, seen)
+    assert status_of(made)["failing"] == []
+
+
+def test_a_group_whose_member_list_a_full_cycle_could_not_read_is_read_by_the_delta_it_waits_for(
+    made: Arena,
+) -> None:
+    group = made.okta.world.group("push-crew").id
+    made.okta.faults.add("status", path=f"/groups/{group}/users", count=-1, status=500)
+    made.okta.world.remove_member("push-crew", "p02@example.com")
+    with opened(made) as job:
+        sync(job, Selection())
+    assert [each["object"] for each in status_of(made)["failing"]] == ["push-crew"]
+    made.later(timedelta(minutes=2))
+
+    one_delta(made, Seen())
+    assert [each["object"] for each in status_of(made)["failing"]] == ["push-crew"], "it still cannot be read"
+    made.heal()
+    made.later(timedelta(minutes=10))
+    one_delta(made, Seen())
+
+    assert status_of(made)["failing"] == []
+    assert exact(made)
 
 
 def test_one_person_whose_record_cannot_be_read_stops_only_themselves(made: Arena) -> None:
