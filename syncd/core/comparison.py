@@ -133,6 +133,8 @@ def explained(written: Json, shown: Json) -> frozenset[Habit] | None:
     """The fewest habits that make `shown` of `written`; None when no habits do."""
     if written is None or shown is None:
         return None
+    if type(written) is type(shown) and written == shown:  # nearly every value
+        return frozenset()
     if isinstance(written, bool) or isinstance(shown, bool):
         if _truth(written) is None or _truth(written) is not _truth(shown):
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 from syncd.core.change import Json
 from syncd.core.comparison import (
@@ -89,6 +90,7 @@ class Learned:
                 self.drop(key)
 
 
+@lru_cache(maxsize=256)
 def _habits(text: str) -> frozenset[Habit]:
     """Words of a later version are passed over."""
     return frozenset(Habit(word) for word in text.split() if word in set(Habit))
