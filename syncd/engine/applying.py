@@ -7,7 +7,7 @@ failing object never stops the others, and a sick connection stops everything be
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from syncd.engine.quarantine import RELINK, RELINK_HINT
 from syncd.engine.recovery import settle
 from syncd.engine.ties import Ties
 from syncd.engine.vanishing import Vanishing
-from syncd.engine.writing import Outcome, Unit, execute, is_unanswered
+from syncd.engine.writing import OF_KNOWN_USERS, Outcome, Unit, execute, is_unanswered
 from syncd.errors import (
     ConnectionSick,
     LockLost,
@@ -34,7 +34,6 @@ from syncd.errors import (
     TemporaryError,
     concerns_the_connection,
 )
-from syncd.model import RemoteUser
 from syncd.ports import Settled, Stage
 
 IN_FLIGHT_LASTS = 8.0
@@ -71,8 +70,7 @@ class Applying:
     vanished: int = 0
     """Known accounts that had another id, or none, and were found or made again."""
     vanishing: Vanishing = field(init=False)
-    seen: Callable[[str], RemoteUser | None] = field(init=False)
-    """Whom a listing of the target showed while planning, by SCIM id."""
+    stage: Stage = field(init=False)
     sequence: InOrder = field(init=False)
     breaker: Breaker = field(default_factory=Breaker)
 
@@ -82,7 +80,7 @@ class Applying:
 
     def run(self, stage: Stage) -> None:
         """Applies every change of the stage that is not held."""
-        self.seen = stage.remote_user
+        self.stage = stage
         counts = stage.change_counts()
         self.job.observer.phase("writing", sum(counts.values()))
         pool = ThreadPoolExecutor(self.job.settings.split.concurrency, "write")
@@ -259,24 +257,28 @@ class Applying:
         if not batches:
             return
         store = self.job.store
-        sequences = iter(store.intend(self.run_id, list(chain.from_iterable(batches)), allow=self.allow))
+        changes = list(chain.from_iterable(batches))
+        sequences = iter(store.intend(self.run_id, changes, allow=self.allow))
+        known = store.users([change.okta_id for change in changes if change.kind in OF_KNOWN_USERS])
         for batch in batches:
             group_id = batch[0].group_id
-            known = ((change.okta_id, store.user(change.okta_id)) for change in batch)
             yield Unit(
                 changes=batch,
                 sequences=list(islice(sequences, len(batch))),
-                users={okta_id: user for okta_id, user in known if user is not None},
+                users={change.okta_id: known[change.okta_id] for change in batch if change.okta_id in known},
                 vanishing=self.vanishing,
-                seen=self.seen,
+                stage=self.stage,
                 group=store.group(group_id) if group_id else None,
             )
 
     def _settle(self, finished: Sequence[tuple[Unit, Future[Sequence[Outcome]]]]) -> None:
-        settled, ties = [], Ties(self.job.store)
-        for unit, future in finished:
-            for sequence, outcome in zip(unit.sequences, future.result(), strict=True):
-                settled.append(self._tallied(sequence, ties.judged(outcome)))
+        outcomes = [
+            (sequence, outcome)
+            for unit, future in finished
+            for sequence, outcome in zip(unit.sequences, future.result(), strict=True)
+        ]
+        ties = Ties(self.job.store, [outcome for _, outcome in outcomes])
+        settled = [self._tallied(sequence, ties.judged(outcome)) for sequence, outcome in outcomes]
         settle(self.job, settled)
 
     def _tallied(self, sequence: int, outcome: Outcome) -> Settled:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from syncd.core.change import GROUP_KINDS, Change
-from syncd.engine.job import Job
 from syncd.errors import Disbelieved
-from syncd.model import RemoteUser
-from syncd.ports import Against, CreationUnproven
+from syncd.ports import Against, CreationUnproven, Stage
 
 
-def not_new(job: Job, okta_id: str, seen: Callable[[str], RemoteUser | None]) -> Against:
-    """An id that is tied, or that was listed before the create (`seen`), is not that of a new account."""
+def not_new(stage: Stage, okta_id: str) -> Against:
+    """An id that is tied, or that a listing showed while planning, is not that of a new account."""
 
     def against(scim_id: str) -> str | None:
-        known = job.store.user_by_scim_id(scim_id)
+        known = stage.user_by_scim_id(scim_id)
         if known is not None and known.okta_id != okta_id:
             return f"is tied to {known.wanted.user_name or known.okta_id} ({known.okta_id})"
-        before = seen(scim_id)
+        before = stage.remote_user(scim_id)
         if before is not None and before.external_id != okta_id:
             return f"was there before, as {before.user_name or 'an account without a name'}"
         return None
@@ -26,9 +22,9 @@ def not_new(job: Job, okta_id: str, seen: Callable[[str], RemoteUser | None]) ->
     return against
 
 
-def tied_group(job: Job, okta_id: str) -> Against:
+def tied_group(stage: Stage, okta_id: str) -> Against:
     def against(scim_id: str) -> str | None:
-        known = job.store.group_by_scim_id(scim_id)
+        known = stage.group_by_scim_id(scim_id)
         if known is None or known.okta_id == okta_id:
             return None
         return f"is tied to {known.wanted.name} ({known.okta_id})"

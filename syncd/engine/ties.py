@@ -2,36 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from syncd.engine.writing import Outcome
 from syncd.errors import AlreadyTied
 from syncd.ports import CreationUnproven, GroupPushed, Store, UserPushed
 
 
 class Ties:
-    """Judges the outcomes of one batch before they are stored; what an earlier one of them ties counts too."""
+    """Judges the outcomes of one batch before they are stored; what an earlier one of them ties counts too.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._tied: dict[tuple[str, str], str] = {}
+    Workers ask whose an id is as well (`creating`), but of what was committed until then: of several that are answered
+    with one id at the same time, each may find it free.
+    """
+
+    def __init__(self, store: Store, outcomes: Iterable[Outcome]) -> None:
+        """Of all the outcomes that are to be judged, in their order."""
+        pushed = {(kind, effect.pushed.scim_id) for outcome in outcomes for kind, effect in _pushed(outcome)}
+        self._tied = {
+            (kind, scim_id): owner
+            for kind in ("user", "group")
+            for scim_id, owner in store.owners(kind, [each for of, each in pushed if of == kind]).items()
+        }
 
     def judged(self, outcome: Outcome) -> Outcome:
         """The outcome, or a failure in its place where it would tie an object that is another's."""
-        for effect in outcome.effects:
-            if not isinstance(effect, UserPushed | GroupPushed):
-                continue
-            kind = "user" if isinstance(effect, UserPushed) else "group"
+        for kind, effect in _pushed(outcome):
             scim_id = effect.pushed.scim_id
-            owner = self._tied.get((kind, scim_id)) or self._owner(kind, scim_id)
-            if owner is not None and owner != effect.okta_id:
+            owner = self._tied.setdefault((kind, scim_id), effect.okta_id)
+            if owner != effect.okta_id:
                 return _refused(outcome, kind, scim_id, owner)
-            self._tied[kind, scim_id] = effect.okta_id
         return outcome
 
-    def _owner(self, kind: str, scim_id: str) -> str | None:
-        known = (
-            self._store.user_by_scim_id(scim_id) if kind == "user" else self._store.group_by_scim_id(scim_id)
-        )
-        return known.okta_id if known else None
+
+def _pushed(outcome: Outcome) -> Iterator[tuple[str, UserPushed | GroupPushed]]:
+    for effect in outcome.effects:
+        if isinstance(effect, UserPushed):
+            yield "user", effect
+        elif isinstance(effect, GroupPushed):
+            yield "group", effect
 
 
 def _refused(outcome: Outcome, kind: str, scim_id: str, owner: str) -> Outcome:

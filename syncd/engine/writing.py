@@ -33,9 +33,13 @@ from syncd.ports import (
     GroupForgotten,
     GroupPushed,
     MemberPushed,
+    Stage,
     UserForgotten,
     UserPushed,
 )
+
+OF_KNOWN_USERS = frozenset(ChangeKind) - GROUP_KINDS - {ChangeKind.CREATE_USER}
+"""Changes that are carried out by what the store knew about their users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +66,9 @@ class Unit:
     sequences: Sequence[int]
     users: Mapping[str, KnownUser]
     vanishing: Vanishing
+    stage: Stage
+    """Of the plan. Workers ask it, not the store, whose object an id is: there they would wait for the journal."""
     group: KnownGroup | None = None
-    seen: Callable[[str], RemoteUser | None] = lambda _scim_id: None
-    """Whom a listing showed while planning, by SCIM id: they were there before."""
 
     @property
     def change(self) -> Change:
@@ -106,7 +110,7 @@ def _create_user(job: Job, unit: Unit) -> Outcome:
     }
     try:
         applied = job.target.create_user(
-            change.okta_id, attributes, against=not_new(job, unit.change.okta_id, unit.seen)
+            change.okta_id, attributes, against=not_new(unit.stage, change.okta_id)
         )
     except Disbelieved as found:
         return Outcome(change, [unproven_by(change, found)], found.status, error=found)
@@ -159,7 +163,7 @@ def _found_again(job: Job, unit: Unit, known: KnownUser) -> Outcome:
         return _gone(change, "the account is gone at the target")
 
     def owner(scim_id: str) -> str | None:
-        other = job.store.user_by_scim_id(scim_id)
+        other = unit.stage.user_by_scim_id(scim_id)
         return other.okta_id if other else None
 
     candidates = _namesakes(job, wanted)
@@ -176,7 +180,7 @@ def _found_again(job: Job, unit: Unit, known: KnownUser) -> Outcome:
         return _gone(change, "the account is gone at the target, and create_users is off")
     try:
         applied = job.target.create_user(
-            change.okta_id, wanted.attributes, against=not_new(job, unit.change.okta_id, unit.seen)
+            change.okta_id, wanted.attributes, against=not_new(unit.stage, change.okta_id)
         )
     except AlreadyExists as taken:
         left = [unproven_by(change, taken)] if isinstance(taken, Disbelieved) else []
@@ -251,7 +255,7 @@ def _create_group(job: Job, unit: Unit) -> Outcome:
     change = unit.change
     try:
         applied = job.target.create_group(
-            change.okta_id, change.name, against=tied_group(job, change.okta_id)
+            change.okta_id, change.name, against=tied_group(unit.stage, change.okta_id)
         )
     except Disbelieved as found:
         return Outcome(change, [unproven_by(change, found)], found.status, error=found)
@@ -264,7 +268,7 @@ def _create_group(job: Job, unit: Unit) -> Outcome:
 def _link_group(job: Job, unit: Unit) -> Outcome:
     change = unit.change
     remote = job.target.group(_known_id(change))
-    owners = [job.store.user_by_scim_id(scim_id) for scim_id in sorted(remote.members or ())]
+    owners = [unit.stage.user_by_scim_id(scim_id) for scim_id in sorted(remote.members or ())]
     members = [known.okta_id for known in owners if known is not None]
     return Outcome(change, [GroupPushed(change.okta_id, PushedGroup(remote.scim_id, remote.name), members)])
 

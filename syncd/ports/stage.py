@@ -11,7 +11,17 @@ from typing import Any, Protocol
 from syncd.core.change import Change, ChangeKind
 from syncd.core.diff import Skipped
 from syncd.core.plan import Hold
-from syncd.model import Asked, GroupCase, KnownUser, MemberCase, RemoteUser, UserCase, WantedGroup, WantedUser
+from syncd.model import (
+    Asked,
+    GroupCase,
+    KnownGroup,
+    KnownUser,
+    MemberCase,
+    RemoteUser,
+    UserCase,
+    WantedGroup,
+    WantedUser,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +240,14 @@ class Stage(Protocol):
 
     def remote_user(self, scim_id: str) -> RemoteUser | None:
         """From the same listing, by id."""
+        ...
+
+    def user_by_scim_id(self, scim_id: str) -> KnownUser | None:
+        """As the store says, of all that was stored until now; does not wait for what is being stored."""
+        ...
+
+    def group_by_scim_id(self, scim_id: str) -> KnownGroup | None:
+        """Likewise."""
         ...
 
     def remote_users(self) -> Iterator[RemoteUser]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -45,6 +45,12 @@ class StoreReads:
         with self._reading() as conn:
             return state.user(conn, okta_id)
 
+    def users(self, okta_ids: Sequence[str]) -> Mapping[str, KnownUser]:
+        if not okta_ids:
+            return {}
+        with self._reading() as conn:
+            return state.users(conn, okta_ids)
+
     def user_by_scim_id(self, scim_id: str) -> KnownUser | None:
         with self._reading() as conn:
             return state.user_by_scim_id(conn, scim_id)
@@ -69,6 +75,12 @@ class StoreReads:
     def group_by_scim_id(self, scim_id: str) -> KnownGroup | None:
         with self._reading() as conn:
             return state.group_by_scim_id(conn, scim_id)
+
+    def owners(self, kind: str, scim_ids: Sequence[str]) -> Mapping[str, str]:
+        if not scim_ids:
+            return {}
+        with self._reading() as conn:
+            return state.owners(conn, kind, scim_ids)
 
     def find_groups(self, text: str) -> Sequence[KnownGroup]:
         with self._reading() as conn:

@@ -15,6 +15,7 @@ from pathlib import Path
 from syncd.core.names import Likeness, likeness, look_alike_key
 from syncd.model import (
     GroupCase,
+    KnownGroup,
     KnownUser,
     MemberCase,
     Standing,
@@ -253,6 +254,24 @@ class SqliteStage(StagedAnswers):
 
     def better_known_groups(self) -> Mapping[str, BetterKnown]:
         return self._doubts.groups()
+
+    # what the store ties, now: this connection waits for no writer
+
+    def user_by_scim_id(self, scim_id: str) -> KnownUser | None:
+        with self._file.asking_beside() as conn:
+            row = conn.execute(
+                f"SELECT {_KNOWN_USER} FROM store.users k WHERE k.scim_id = ?",  # noqa: S608  (constants)
+                (scim_id,),
+            ).fetchone()
+        return None if row is None else known_user(row)
+
+    def group_by_scim_id(self, scim_id: str) -> KnownGroup | None:
+        with self._file.asking_beside() as conn:
+            row = conn.execute(
+                f"SELECT {_KNOWN_GROUP} FROM store.groups k WHERE k.scim_id = ?",  # noqa: S608  (constants)
+                (scim_id,),
+            ).fetchone()
+        return None if row is None else known_group(row)
 
     def doubt(self, *, users: Iterable[str] = (), groups: Iterable[str] = ()) -> None:
         self._doubts.remember([*(f"user:{each}" for each in users), *(f"group:{each}" for each in groups)])

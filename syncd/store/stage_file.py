@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from syncd.store.rows import Row
 from syncd.store.stage_tables import REMOTE_VIEW, TABLES, views
 
 PAGE = 500
+_PRAGMAS_BESIDE = ("cache_size = -256", "store.cache_size = -1024", "query_only = ON", "busy_timeout = 10000")
 
 
 class StageFile:
@@ -24,7 +26,8 @@ class StageFile:
         """`path` must exist, empty and private. Raises SyncdError."""
         self.path = path
         # The file stands in a scratch directory of its own, and that in the directory which a person knows.
-        self._home, self._store_path = path.parent.parent, store_path
+        self._home, self._store_uri, self._store_path = path.parent.parent, store_uri, store_path
+        self._beside: deque[sqlite3.Connection] = deque()
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
         self._closed = False
@@ -69,6 +72,37 @@ class StageFile:
         """For a single SELECT, which needs no transaction around it."""
         with self._lock, self._explained():
             yield self._conn
+
+    @contextmanager
+    def asking_beside(self) -> Iterator[sqlite3.Connection]:
+        """For a single SELECT of one worker of many, over a connection that only it has now: behind one lock, where
+        each waits for its turn at the interpreter too, all are no faster than one. Shows what was committed.
+        """
+        with self._explained():
+            try:
+                conn = self._beside.pop()
+            except IndexError:
+                conn = self._another()
+            try:
+                yield conn
+            finally:
+                self._beside.append(conn)
+
+    def _another(self) -> sqlite3.Connection:
+        conn = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            conn.execute("ATTACH ? AS store", (self._store_uri,))
+            for pragma in _PRAGMAS_BESIDE:
+                conn.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            conn.close()
+            raise
+        return conn
 
     def revision(self) -> int:
         """The store's, now."""
@@ -119,4 +153,6 @@ class StageFile:
             if not self._closed:
                 self._closed = True
                 self._conn.close()
+                while self._beside:
+                    self._beside.pop().close()
                 self.path.unlink(missing_ok=True)

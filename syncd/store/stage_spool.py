@@ -70,7 +70,6 @@ _LATE_MEMBERS = """
 UPDATE main.spool SET turn = ?1 WHERE phase IN (?2, ?3) AND turn < ?1
     AND (okta_id = ?4 OR group_id = ?4)
 """
-
 _HOLD_MEMBERS = """
 UPDATE main.spool SET hold_id = ?1 WHERE phase IN (?2, ?3) AND hold_id IS NULL
     AND (okta_id = ?4 OR group_id = ?4)
@@ -282,10 +281,11 @@ class RemoteUsers:
         return [remote_user(scim_id, document) for scim_id, document in rows]
 
     def one(self, scim_id: str) -> RemoteUser | None:
-        with self._file.asking() as conn:
-            row = conn.execute(
-                "SELECT document FROM main.remote_users WHERE scim_id = ?", (scim_id,)
-            ).fetchone()
+        if not self._any:
+            return None
+        query = "SELECT document FROM main.remote_users WHERE scim_id = ?"
+        with self._file.asking_beside() as conn:
+            row = conn.execute(query, (scim_id,)).fetchone()
         return None if row is None else remote_user(scim_id, row[0])
 
     def everyone(self) -> Iterator[RemoteUser]:

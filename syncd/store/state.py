@@ -73,6 +73,23 @@ def user(conn: sqlite3.Connection, okta_id: str) -> KnownUser | None:
     return None if row is None else known_user(row)
 
 
+def users(conn: sqlite3.Connection, okta_ids: Sequence[str]) -> dict[str, KnownUser]:
+    given = json.dumps(list(okta_ids))
+    query = f"{_USERS} WHERE okta_id IN (SELECT value FROM json_each(?))"  # noqa: S608  (constants)
+    rows = conn.execute(query, (given,)).fetchall()
+    return {known.okta_id: known for known in map(known_user, rows)}
+
+
+def owners(conn: sqlite3.Connection, kind: str, scim_ids: Sequence[str]) -> dict[str, str]:
+    """By SCIM id, the Okta ids of those users or groups (`kind`) to whom these objects at the target are tied."""
+    table = {"user": "users", "group": "groups"}[kind]
+    places = ", ".join(
+        "?" * len(scim_ids)
+    )  # an id is whatever a server says; JSON would not carry every text
+    query = f"SELECT scim_id, okta_id FROM {table} WHERE scim_id IN ({places})"  # noqa: S608  (constants)
+    return dict(conn.execute(query, scim_ids).fetchall())
+
+
 def user_by_scim_id(conn: sqlite3.Connection, scim_id: str) -> KnownUser | None:
     row = conn.execute(f"{_USERS} WHERE scim_id = ?", (scim_id,)).fetchone()
     return None if row is None else known_user(row)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from syncd.ports.target import Against, Applied
 from syncd.simulators.world import OktaWorld, SplitWorld, generate_okta
+from syncd.target.split import ScimTarget
 from tests.e2e.rig import Rig, rig
 
 NEW = "Ann.New@example.com"
@@ -87,6 +90,39 @@ def test_an_account_that_is_ours_already_is_never_tied_to_another_person(made: R
     made.okta.world.unassign(oldest)
     made.sync()
     assert state_of(made, oldest)["active"] is False
+
+
+def test_of_creates_that_are_answered_with_one_id_at_the_same_time_one_is_tied(
+    made: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When they were answered nothing spoke against it: none of them was stored yet."""
+    names = [f"new{number}@example.com" for number in range(3)]
+    for name in names:
+        made.okta.world.add_user(name, "Nina", "New", assign=True)
+    asked, free = threading.Barrier(len(names)), []
+
+    def one_for_all(_: ScimTarget, _id: str, _attributes: object, *, against: Against) -> Applied:
+        free.append(against("one-for-all"))
+        asked.wait(timeout=20)
+        return Applied("one-for-all", 201)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ScimTarget, "create_user", one_for_all)
+        result = made.sync(code=4)
+
+    assert free == [None] * len(names)
+    assert result["summary"]["applied"] == {"create_user": 1}
+    tied = [
+        name for name in names if made.run("explain", name, "--json").document["scim_id"] == "one-for-all"
+    ]
+    assert len(tied) == 1
+    failed = sorted(set(names) - set(tied))
+    assert sorted(message.split()[0] for message in errors(result)) == failed
+    assert all("is tied to" in message for message in errors(result))
+    unproven = made.run("status", "--json").document["unproven"]
+    assert sorted((each["object"], each["scim_id"]) for each in unproven) == [
+        (name, "one-for-all") for name in failed
+    ]
 
 
 def test_who_got_a_colleague_for_an_answer_is_told_nothing_against_that_colleague(made: Rig) -> None:

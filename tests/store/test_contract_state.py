@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
 from syncd.core.change import ChangeKind
 from syncd.errors import AlreadyTied
-from syncd.model import GroupState, PushedGroup, PushedUser, Standing
+from syncd.model import GroupState, PushedGroup, PushedUser, RemoteUser, Standing
 from syncd.ports import (
     CreationUnproven,
     GroupForgotten,
@@ -20,6 +21,7 @@ from syncd.ports import (
     UserForgotten,
     UserPushed,
 )
+from syncd.store.sqlite import SqliteStore
 from tests.store.making import (
     NOON,
     Place,
@@ -112,6 +114,59 @@ def test_a_group_id_that_is_tied_is_not_tied_to_another_group(store: Store) -> N
     with pytest.raises(AlreadyTied):
         apply(store, change(ChangeKind.CREATE_GROUP, "g2"), [GroupPushed("g2", first.pushed)])
     assert store.group("g1") == first
+
+
+def test_many_are_asked_for_at_once_by_either_id(store: Store) -> None:
+    absorb(store, users=[ANN, BOB], groups=[group("g1"), group("g2")])
+    push_user(store, ANN)
+    push_group(store, "g1")
+    known, linked = store.user(ANN.okta_id), store.group("g1")
+    assert known is not None
+    assert known.pushed is not None
+    assert linked is not None
+    assert linked.pushed is not None
+    ann, g1, hostile = known.pushed.scim_id, linked.pushed.scim_id, "x\x00');--"
+
+    assert store.users([ANN.okta_id, BOB.okta_id, "00u-nobody"]) == {
+        ANN.okta_id: known,
+        BOB.okta_id: store.user(BOB.okta_id),
+    }
+    assert store.owners("user", [ann, g1, hostile, f"{ann}\x00"]) == {ann: ANN.okta_id}
+    assert store.owners("group", [ann, g1, hostile]) == {g1: "g1"}
+    assert store.users([]) == {}
+    assert store.owners("user", []) == {}
+
+
+def test_whose_object_an_id_is_can_be_asked_of_a_stage_while_something_is_stored(store: Store) -> None:
+    """Workers ask that, many at once, and none of them may wait for the journal."""
+    absorb(store, users=[ANN, BOB], groups=[group("g1")])
+    stage = store.stage()
+    push_user(store, ANN)
+    push_group(store, "g1")
+    known, linked = store.user(ANN.okta_id), store.group("g1")
+    assert known is not None
+    assert known.pushed is not None
+    assert linked is not None
+    assert linked.pushed is not None
+    ann, g1 = known.pushed.scim_id, linked.pushed.scim_id
+    listed = RemoteUser(ann, "ext", "ann@example.com", active=True, attributes={})
+    stage.put_remote_users([listed])
+
+    assert isinstance(store, SqliteStore)
+    with ThreadPoolExecutor(8) as workers, store._writing() as conn:
+        conn.execute("UPDATE users SET scim_id = 'elsewhere' WHERE okta_id = ?", (ANN.okta_id,))
+        users = list(workers.map(stage.user_by_scim_id, [ann] * 50, timeout=20))
+        groups = list(workers.map(stage.group_by_scim_id, [g1] * 50, timeout=20))
+        before = list(workers.map(stage.remote_user, [ann] * 50, timeout=20))
+
+    assert users == [known] * 50, "as it was committed"
+    assert groups == [linked] * 50
+    assert before == [listed] * 50
+    moved = stage.user_by_scim_id("elsewhere")
+    assert moved is not None
+    assert moved.okta_id == ANN.okta_id, "what is committed shows at once"
+    assert stage.user_by_scim_id(ann) is None
+    stage.close()
 
 
 def test_a_doubted_create_is_remembered_since_its_first_intent_until_the_object_is_linked(
