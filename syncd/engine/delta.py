@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from syncd.core.nomination import ASKED, Known, nominate
+from syncd.core.waiting import NOT_READ
 from syncd.engine import quarantine
-from syncd.engine.failing import unread
 from syncd.engine.job import Job
 from syncd.engine.reading import Reading, read_selected
 from syncd.engine.recovery import settle_open_intents
@@ -115,7 +115,7 @@ def _delta(job: Job, seen: Seen) -> Delta:
     found = _Found(None, named)
     try:
         with job.turn:
-            lists = seen.failing("group") | _not_read(job, groups)
+            lists = seen.failing("group") | (_not_read(job, groups) if groups else frozenset())
             found = _cycle(job, _Named(users, groups, lists, frozenset(seen.left)))
     finally:
         seen.tried(named, found.unread, found.refused)
@@ -124,7 +124,7 @@ def _delta(job: Job, seen: Seen) -> Delta:
 
 def _not_read(job: Job, groups: Sequence[str]) -> frozenset[str]:
     """Okta ids of the groups whose member list may be what could not be read."""
-    return frozenset(each.okta_id for each in unread(job.store.waiting()) if groups) & set(groups)
+    return frozenset(each.okta_id for each in job.store.waiting(NOT_READ)) & set(groups)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from syncd.core.notices import token_days_left
 from syncd.core.plan import timestamp
-from syncd.engine.failing import failing_documents, unread
+from syncd.core.waiting import Waiting
+from syncd.engine.failing import failing_documents
 from syncd.engine.quarantine import current
 from syncd.engine.repair import LAST_DRIFT_KEY
 from syncd.engine.run import COMPLETE_READ_KEY
@@ -20,14 +22,14 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
     """The contract's status document."""
     population = store.population()
     complete = store.recall(COMPLETE_READ_KEY)
-    failures = store.failures()
     waiting = store.waiting()
+    failing = failing_documents(store.failures(), waiting, now)
     sick = current(store)
     holds = store.holds()
     return {
         "schema": "syncd.status/1",
         "connection": settings.name,
-        "state": _state(complete, store, failing=bool(failures or unread(waiting))),
+        "state": _state(complete, store, failing=bool(failing)),
         "quarantine": sick.document() if sick else None,
         "managed": {
             "users": population.users,
@@ -43,9 +45,9 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
             {"id": hold.id, "check": hold.check, "reason": hold.reason, "changes": len(hold.changes)}
             for hold in holds
         ],
-        "failing": failing_documents(failures, waiting, now),
+        "failing": failing,
         "unproven": _unproven(store),
-        "left_out": _left_out(store),
+        "left_out": _left_out(waiting),
         "token": token_document(settings.split.token_created, now.date()),
     }
 
@@ -74,9 +76,8 @@ def _name_of(store: Store, doubt: Unproven) -> str:
     return user.wanted.user_name if user and user.wanted.user_name else doubt.okta_id
 
 
-def _left_out(store: Store) -> dict[str, Any]:
+def _left_out(waiting: Sequence[Waiting]) -> dict[str, Any]:
     """How many are left alone for now, and the first five, the oldest first."""
-    waiting = store.waiting()
     return {
         "count": len(waiting),
         "items": [

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import chain
 
 from syncd.core.diff import Skipped
 from syncd.core.order import group_name_freed, user_name_freed
-from syncd.core.waiting import WHILE_WRITING, Waiting, still_waiting
+from syncd.core.waiting import REMEMBERED, WHILE_WRITING, Waiting, still_waiting
 from syncd.engine.job import Job
 from syncd.engine.planned import Planned
 from syncd.engine.reading import Reading, read_also
@@ -71,16 +72,12 @@ def _left_by_group(case: GroupCase) -> Iterator[str]:
 
 def remember(job: Job, planned: Planned, *, whole: bool, failures_over: Sequence[str] = ()) -> None:
     """What this plan leaves alone, and what it found to be over. `whole`: everything was looked at."""
-    known = _known(job)
+    known = _known(job, REMEMBERED.keys() - WHILE_WRITING)
     planning = planned.planning
     found = still_waiting(planned.stage.skipped(), known, planning.policy.now)
-    over = [
-        key
-        for key in known
-        if key not in found and key[1] not in WHILE_WRITING and _was_seen(planned, key[0], whole=whole)
-    ]
-    awaited = {name for each in known.values() for name in each.waits_for}
-    freed = awaited & planning.reading.freed
+    over = [key for key in known if key not in found and _was_seen(planned, key[0], whole=whole)]
+    # Freed for nobody is nothing to write down.
+    freed = planning.reading.freed if job.store.waiting_for(planning.reading.freed) else set[str]()
     # Whoever was looked at in this cycle is not woken for the next.
     changed = {each.object_key: each for each in found.values() if freed.intersection(each.waits_for)}
     written = [*_changed(found, known), *changed.values()]
@@ -89,13 +86,9 @@ def remember(job: Job, planned: Planned, *, whole: bool, failures_over: Sequence
 
 def remember_left(job: Job, planned: Planned, left: Iterable[Skipped], *, whole: bool) -> None:
     """What turned out while writing."""
-    known = _known(job)
+    known = _known(job, WHILE_WRITING)
     found = still_waiting(left, known, planned.planning.policy.now)
-    over = [
-        key
-        for key in known
-        if key not in found and key[1] in WHILE_WRITING and _was_seen(planned, key[0], whole=whole)
-    ]
+    over = [key for key in known if key not in found and _was_seen(planned, key[0], whole=whole)]
     job.store.wait(_changed(found, known), over=over)
 
 
@@ -114,8 +107,8 @@ def failures_over(planned: Planned, *, whole: bool) -> list[str]:
     ]
 
 
-def _known(job: Job) -> Mapping[tuple[str, str], Waiting]:
-    return {(each.object_key, each.kind): each for each in job.store.waiting()}
+def _known(job: Job, kinds: AbstractSet[str]) -> Mapping[tuple[str, str], Waiting]:
+    return {(each.object_key, each.kind): each for each in job.store.waiting(kinds)}
 
 
 def _changed(

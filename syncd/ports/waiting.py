@@ -6,14 +6,14 @@ from collections.abc import Collection, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
-from syncd.core.waiting import Waiting
+from syncd.core.waiting import REMEMBERED, Waiting
 
 
 class Waits(Protocol):
     """What is left alone for now."""
 
-    def waiting(self) -> Sequence[Waiting]:
-        """What is left alone for now, the oldest first."""
+    def waiting(self, kinds: Collection[str] = REMEMBERED) -> Sequence[Waiting]:
+        """What is left alone for now, the oldest first; of these kinds."""
         ...
 
     def waiting_for(self, names: Collection[str]) -> AbstractSet[str]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from syncd.core.waiting import Waiting
+from syncd.core.waiting import REMEMBERED, Waiting
 from syncd.model import KnownGroup, KnownUser
 from syncd.ports.store import (
     Decided,
@@ -114,9 +114,9 @@ class StoreReads:
         with self._reading() as conn:
             return unproven.everything(conn)
 
-    def waiting(self) -> Sequence[Waiting]:
+    def waiting(self, kinds: Collection[str] = REMEMBERED) -> Sequence[Waiting]:
         with self._reading() as conn:
-            return waiting.waiting(conn)
+            return waiting.waiting(conn, kinds)
 
     def waiting_for(self, names: Collection[str]) -> AbstractSet[str]:
         if not names:

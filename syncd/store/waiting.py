@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -19,11 +19,16 @@ LOOKED_AT_MOST = 50
 """So many of those whose time has come are looked at in one delta, the longest due first."""
 
 
-def waiting(conn: sqlite3.Connection) -> list[Waiting]:
+def waiting(conn: sqlite3.Connection, kinds: Collection[str]) -> list[Waiting]:
+    of_kinds, given = "WHERE kind IN (SELECT value FROM json_each(?))", (json.dumps(sorted(kinds)),)
     names: dict[tuple[str, str], list[str]] = {}
-    for name, key, kind in conn.execute("SELECT name, object_key, kind FROM waits_for ORDER BY name"):
+    awaited = f"SELECT name, object_key, kind FROM waits_for {of_kinds} ORDER BY name"  # noqa: S608
+    for name, key, kind in conn.execute(awaited, given):
         names.setdefault((key, kind), []).append(name)
-    rows = conn.execute(f"SELECT {_COLUMNS} FROM waiting ORDER BY since, object_key, kind").fetchall()  # noqa: S608
+    rows = conn.execute(
+        f"SELECT {_COLUMNS} FROM waiting {of_kinds} ORDER BY since, object_key, kind",  # noqa: S608
+        given,
+    ).fetchall()
     return [
         Waiting(
             key,

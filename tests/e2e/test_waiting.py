@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from syncd.engine.run import sync
 from syncd.engine.selection import Selection
 from syncd.engine.status import status
 from syncd.simulators.world import OktaWorld, SplitWorld
+from syncd.store.sqlite import SqliteStore
 from syncd.wiring import open_for_status
 from tests.chaos.arena import Arena, arena
 from tests.e2e.test_delta import exact, forget, okta_reads, one_delta, opened
@@ -89,6 +91,27 @@ def is_quiet(made: Arena) -> bool:
     with opened(made) as job:
         assert (job.store.revision(), job.store.journal_head(), list(job.store.waiting())) == before
     return okta_reads(made) == {"logs": 1} and not made.split.requests
+
+
+def test_a_delta_reads_once_what_waits(made: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ten thousand conflicts each reading of all of them is felt in every delta that has something to do."""
+    hire(made, "new@example.com", "p01@example.com", ["push-crew"])
+    one_delta(made, Seen())
+    assert [each.kind for each in waits(made)] == ["conflict"]
+    read: list[str] = []
+    waiting = SqliteStore.waiting
+
+    def watched(*given: Any) -> Sequence[Waiting]:
+        found = waiting(*given)
+        read.extend(each.kind for each in found)
+        return found
+
+    monkeypatch.setattr(SqliteStore, "waiting", watched)
+    made.okta.world.update_profile("p05@example.com", lastName="New")
+
+    one_delta(made, Seen())
+
+    assert read == ["conflict"]
 
 
 def test_an_address_freed_and_taken_within_one_poll(made: Arena) -> None:

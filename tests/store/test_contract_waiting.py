@@ -30,6 +30,7 @@ def give(store: Store, user_name: str) -> None:
 def test_what_is_remembered_comes_back_as_it_was_also_after_a_start(store: Store, place: Place) -> None:
     store.wait([CONFLICT, FROZEN])
     assert list(store.waiting()) == [FROZEN, CONFLICT]
+    assert list(store.waiting(["conflict"])) == [CONFLICT]
     store.close()
     assert list(place.open().waiting()) == [FROZEN, CONFLICT]
 
