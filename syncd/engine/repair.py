@@ -22,7 +22,7 @@ from syncd.engine.result import RunResult
 from syncd.engine.run import CycleRun
 from syncd.engine.selection import Selection
 from syncd.errors import ConnectionSick
-from syncd.model import PushedUser
+from syncd.model import GroupCase, PushedUser
 from syncd.ports import Effect, GroupForgotten, MemberPushed, Stage, UserForgotten, UserPushed
 
 LAST_DRIFT_KEY = "last_drift"
@@ -110,12 +110,26 @@ def repair(
         remember_drift(job, report, run.run_id, fixed=True)
 
     def rename_back(planning: Planning) -> None:
-        for item in looking.report.items if looking.report else ():
-            if item.kind is DriftKind.RENAMED_GROUP and item.remembered and item.found and item.okta_id:
+        items = looking.report.items if looking.report else ()
+        renamed = [
+            each for each in items if each.kind is DriftKind.RENAMED_GROUP and each.remembered and each.found
+        ]
+        cases = {case.okta_id: case for case in planning.stage.group_cases()} if renamed else {}
+        for item in renamed:
+            if _keeps_its_name(cases.get(item.okta_id or ""), item):
                 planning.add_change(_rename(item))
 
     result = run.carry_out(looking.read, allow or {}, taken_over=take_over, more=rename_back)
     return looking.report, result
+
+
+def _keeps_its_name(case: GroupCase | None, item: DriftItem) -> bool:
+    """Linked under the name that is remembered, and not to be called otherwise: that the plan itself sees to."""
+    if case is None or case.known is None or case.known.pushed is None or case.wanted is None:
+        return False
+    name = case.known.pushed.name
+    called = case.wanted.target_name if case.wanted.rename else name
+    return {"displayName": name} == item.remembered and called == name
 
 
 def _rename(item: DriftItem) -> Change:

@@ -406,6 +406,30 @@ def test_a_repair_takes_over_nothing_that_a_delta_has_written_since_it_looked(
     assert exact(running.made)
 
 
+def test_a_repair_takes_no_new_name_back_whose_writing_was_not_answered(running: Daemon) -> None:
+    running.world.rename_group("push-crew", "push-staff")
+    for method in ("PATCH", "PUT"):
+        running.made.split.faults.add("drop", method=method, path="/Groups/", count=-1, after_effect=True)
+    delta(running.job, running.seen)
+    running.made.split.reset_faults()
+    assert running.made.split.world.group("push-staff")
+
+    _, result = repair(running.job, Selection(full=True))
+
+    assert result.exit_code == 0, result.document()
+    assert running.made.split.world.group("push-staff")
+
+
+def test_a_repair_calls_a_group_that_was_renamed_at_both_sides_as_okta_does(running: Daemon) -> None:
+    running.world.rename_group("push-crew", "push-staff")
+    running.made.split.world.rename_group("push-crew", "theirs")
+
+    _, result = repair(running.job, Selection(full=True))
+
+    assert result.applied == {ChangeKind.RENAME_GROUP: 1}
+    assert exact(running.made)
+
+
 def asked_about(running: Daemon, person: str) -> None:
     """The next delta looks at them, whatever the log says."""
     stage = running.job.store.stage()
