@@ -2,7 +2,8 @@
 
 SyncdError                 exit 1   the root: a message, a hint, an exit code
 ├── TemporaryError         exit 1   try again later; may say when
-│   └── IncompleteRead     exit 1   a list did not arrive whole: nothing may be concluded from absence
+│   ├── IncompleteRead     exit 1   a list did not arrive whole: nothing may be concluded from absence
+│   └── Stopped            exit 1   a person or the system asked for it
 ├── PermanentError         exit 1   trying the same again is useless
 │   ├── NotFound           exit 1   the object is not there
 │   ├── AlreadyExists      exit 1   somebody else holds the name
@@ -68,6 +69,15 @@ class IncompleteRead(TemporaryError):  # noqa: N818  (the field's word for it, a
         self.what = what
         self.page = page
         self.cause = cause
+
+
+class Stopped(TemporaryError):  # noqa: N818  (nothing went wrong)
+    """Whoever started it asked it to end; the next one goes on."""
+
+
+def status_after(error: BaseException) -> str:
+    """How a run is written down that this ended."""
+    return "interrupted" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
 
 
 class PermanentError(SyncdError):

@@ -46,7 +46,7 @@ class Held:
 class Facts:
     """A connection after a run of this `kind`, one of `CYCLES` or "targeted".
 
-    `status` is quiet, succeeded, partial, refused or failed.
+    `status` is quiet, succeeded, partial, refused, interrupted or failed.
 
     `held` is None when nobody looked; `stuck` names the objects that failed at least twice; `token_created` is an
     ISO date, None when the settings have none.
@@ -60,6 +60,11 @@ class Facts:
     stuck: Sequence[str] = ()
     token_created: str | None = None
     token_days_left: int = TOKEN_LIVES
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether it says anything about the connection: not a run over single objects, nor one that was stopped."""
+        return self.kind in CYCLES and self.status != "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,7 @@ def _counted(memory: Memory, facts: Facts) -> Memory:
 
     A quiet delta says nothing about a full read that failed.
     """
-    if facts.quarantine is not None or facts.kind not in CYCLES:
+    if facts.quarantine is not None or not facts.is_telling:
         return memory
     failing = dict(memory.failing)
     if facts.status == "failed":
@@ -158,7 +163,7 @@ def _trouble(memory: Memory, facts: Facts) -> _Said:
         if memory.sick == sick.side:
             return None, memory  # also one that was left and entered again without a good cycle in between
         return Notice("failure", "quarantined", _quarantined(sick)), replace(memory, sick=sick.side)
-    if facts.kind not in CYCLES:
+    if not facts.is_telling:
         return None, memory
     if sum(memory.failing.values()) >= ENOUGH_FAILURES and not memory.failed:
         text = (

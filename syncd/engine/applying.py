@@ -30,6 +30,7 @@ from syncd.errors import (
     ConnectionSick,
     LockLost,
     RefusedError,
+    Stopped,
     SyncdError,
     TemporaryError,
     concerns_the_connection,
@@ -250,7 +251,7 @@ class Applying:
 
     def _may_write(self) -> bool:
         if self.stopped is None and self.job.cancelled():
-            self.stopped = TemporaryError("stopped on request; what was not written is still wanted")
+            self.stopped = Stopped("stopped on request; what was not written is still wanted")
         return self.stopped is None
 
     def _journalled(self, batches: Sequence[list[Change]]) -> Iterator[Unit]:

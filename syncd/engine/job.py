@@ -11,7 +11,7 @@ from syncd.core.diff import Policy
 from syncd.core.groups import RuleBook
 from syncd.core.mapping import MappingPolicy
 from syncd.core.safety import Limits
-from syncd.errors import TemporaryError
+from syncd.errors import Stopped
 from syncd.ports import Observer, Source, Store, Target
 from syncd.settings.schema import ConnectionSettings
 
@@ -86,6 +86,6 @@ def scope_changed(job: Job) -> bool:
 
 
 def stop_if_asked(job: Job) -> None:
-    """Between two pages of a long read. Raises TemporaryError."""
+    """Between two pages of a long read. Raises Stopped."""
     if job.cancelled():
-        raise TemporaryError("stopped on request while reading; nothing was concluded from what was read")
+        raise Stopped("stopped on request while reading; nothing was concluded from what was read")

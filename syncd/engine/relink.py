@@ -23,7 +23,7 @@ from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import PlanHeader
 from syncd.engine import quarantine
 from syncd.engine.rematch import Sides, Tally, in_batches, linked_group, match_groups, match_users
-from syncd.errors import SyncdError
+from syncd.errors import SyncdError, status_after
 from syncd.model import PushedGroup, PushedUser
 from syncd.ports import (
     Effect,
@@ -129,7 +129,7 @@ def store_relinking(sides: Sides, found: Relinking, by: str) -> None:
             _store(sides, run_id, [(change, _group_now(sides, change))])
     except BaseException as error:
         message = error.message if isinstance(error, SyncdError) else type(error).__name__
-        store.finish_run(run_id, status="failed", summary={}, error=message)
+        store.finish_run(run_id, status=status_after(error), summary={}, error=message)
         raise
     store.retry_now(None)  # what failed with the old ids says nothing about the new ones
     quarantine.relinked(store)

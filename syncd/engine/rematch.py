@@ -18,7 +18,7 @@ from syncd.core.diff import Skipped
 from syncd.core.match import Conflict, MatchedGroup, MatchedUser, NoMatch, match_group, match_user
 from syncd.core.names import Likeness, likeness, look_alike_key
 from syncd.engine.matching import list_into
-from syncd.errors import IncompleteRead, NotFound, TemporaryError
+from syncd.errors import IncompleteRead, NotFound, Stopped
 from syncd.model import KnownGroup, KnownUser, RemoteGroup, RemoteUser
 from syncd.ports import Observer, Stage, Store, Target
 from syncd.settings import ConnectionSettings
@@ -38,9 +38,9 @@ class Sides:
     cancelled: Callable[[], bool]
 
     def go_on(self) -> None:
-        """Raises TemporaryError once somebody asked to stop."""
+        """Raises Stopped once somebody asked to stop."""
         if self.cancelled():
-            raise TemporaryError("stopped on request", hint="Run syncd relink again.")
+            raise Stopped("stopped on request", hint="Run syncd relink again.")
 
 
 @dataclass(frozen=True, slots=True)

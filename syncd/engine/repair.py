@@ -21,7 +21,7 @@ from syncd.engine.reading import Reading, read_everything, read_selected
 from syncd.engine.result import RunResult
 from syncd.engine.run import CycleRun
 from syncd.engine.selection import Selection
-from syncd.errors import ConnectionSick
+from syncd.errors import ConnectionSick, status_after
 from syncd.model import GroupCase, PushedUser
 from syncd.ports import Effect, GroupForgotten, MemberPushed, Stage, UserForgotten, UserPushed
 
@@ -71,7 +71,8 @@ def drift_cycle(job: Job) -> DriftReport:
     try:
         report = find_drift(job, Selection(full=True))
     except BaseException as error:
-        job.store.finish_run(run_id, status="failed", summary={}, error=str(error) or type(error).__name__)
+        said = str(error) or type(error).__name__
+        job.store.finish_run(run_id, status=status_after(error), summary={}, error=said)
         raise
     if accepted := list(_accepted(job, report)):
         job.store.record_found(run_id, accepted, summary={"accepted": len(accepted)})

@@ -15,7 +15,7 @@ from syncd.engine.applying import Applying
 from syncd.engine.job import Job
 from syncd.engine.planned import Planned
 from syncd.engine.quarantine import current
-from syncd.errors import PermanentError, SyncdError
+from syncd.errors import PermanentError, SyncdError, status_after
 from syncd.ports import Store
 
 _WAITING = frozenset({"quarantined", "unsettled", "refused"})
@@ -56,6 +56,8 @@ class RunResult:
 
     @property
     def status(self) -> str:
+        if self.problems and all(status_after(problem) == "interrupted" for problem in self.problems):
+            return "interrupted"
         return {0: "succeeded", 3: "refused", 4: "partial"}.get(self.exit_code, "failed")
 
     def summary(self) -> dict[str, dict[str, int]]:

@@ -27,7 +27,7 @@ from syncd.engine.result import RunResult, broken_off, run_result
 from syncd.engine.selection import Selection
 from syncd.engine.staleness import refuse_if_stale, refuse_other_settings, touched
 from syncd.engine.waiting import failures_over, names_left, remember, remember_left
-from syncd.errors import PermanentError, RefusedError, SyncdError
+from syncd.errors import PermanentError, RefusedError, SyncdError, status_after
 from syncd.model import Application
 from syncd.ports import Stage, Store
 
@@ -265,7 +265,7 @@ class CycleRun:
             self._finish(result.status, result.summary(), error.message)
             return result
         except BaseException as error:
-            self._finish("failed", {}, str(error) or type(error).__name__)
+            self._finish(status_after(error), {}, str(error) or type(error).__name__)
             raise
 
     def _remember(self, planned: Planned) -> None:

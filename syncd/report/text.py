@@ -38,6 +38,7 @@ _STATUS_STYLE: Mapping[str, str] = {
     "well": "good",
     "partial": "warn",
     "refused": "warn",
+    "interrupted": "warn",
     "failing": "warn",
     "held": "warn",
     "never_synced": "warn",

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from syncd.engine.drift import DriftReport
 from syncd.engine.job import Job
 from syncd.engine.result import RunResult
-from syncd.errors import SyncdError
+from syncd.errors import SyncdError, status_after
 from syncd.service.board import CycleReport, RateHeadroom
 
 
@@ -26,7 +26,7 @@ class Ending:
     @property
     def status(self) -> str:
         if self.error is not None:
-            return "failed"
+            return status_after(self.error)
         if self.drift is not None:
             return "failed" if self.drift.problems else "succeeded"
         return "quiet" if self.result is None else self.result.status

@@ -17,6 +17,7 @@ _LEVELS = {
     "succeeded": "debug",
     "partial": "warning",
     "refused": "warning",
+    "interrupted": "info",
     "failed": "error",
 }
 
@@ -57,7 +58,7 @@ class Voice:
             **_counts(report),
             "lasted": round((report.finished - report.started).total_seconds(), 1),
         }
-        if stopping and report.status == "failed":
+        if stopping and report.status in ("failed", "interrupted"):
             self.say("info", "cycle stopped on request", report.kind, **fields)
             return
         if report.status == "failed" and ending.error and not isinstance(ending.error, SyncdError):

@@ -90,12 +90,13 @@ _OUTAGES = """
 WITH numbered AS (
     SELECT started, finished, status, error, rowid AS place,
         count(*) FILTER (WHERE status <> 'failed') OVER (ORDER BY started, rowid) AS island
-    FROM runs WHERE status IS NOT NULL),
+    FROM runs WHERE status <> 'interrupted'),
 islands AS (
     SELECT min(started) AS first, max(started) AS youngest, max(coalesce(finished, started)) AS last,
         count(*) AS runs, max(place) AS place
     FROM numbered WHERE status = 'failed' GROUP BY island)
-SELECT first, last, (SELECT min(r.started) FROM runs r WHERE r.status <> 'failed' AND r.started > youngest),
+SELECT first, last,
+    (SELECT min(r.started) FROM runs r WHERE r.status NOT IN ('failed', 'interrupted') AND r.started > youngest),
     runs, (SELECT r.error FROM runs r WHERE r.rowid = place)
 FROM islands ORDER BY first
 """
@@ -172,7 +173,7 @@ def notes(conn: sqlite3.Connection, reach: Reach) -> sqlite3.Cursor:
 def comparisons(conn: sqlite3.Connection, reach: Reach) -> int:
     where, values = _within(reach, "started")
     (count,) = conn.execute(
-        f"SELECT count(*) FROM runs WHERE kind = 'drift' AND status <> 'failed' AND {where}",  # noqa: S608
+        f"SELECT count(*) FROM runs WHERE kind = 'drift' AND status NOT IN ('failed', 'interrupted') AND {where}",  # noqa: S608
         values,
     ).fetchone()
     return int(count)

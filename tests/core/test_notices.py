@@ -50,6 +50,7 @@ def titles(*days: Facts) -> list[str]:
     return [notice.title.removeprefix("syncd split-prod: ") for notice in lived(days)]
 
 
+STOPPED = Facts("full", "interrupted", "stopped on request")
 ONE_BY_ONE = Facts("targeted", "succeeded")
 BAD_ONE = Facts("targeted", "failed", "Okta knows no user tpyo@example.com")
 FAIL, WELL_AGAIN, SICK = "cycles fail", "well again", "quarantined"
@@ -71,6 +72,9 @@ STUCK, UNSTUCK = "objects keep failing", "objects well again"
         ((BAD_FULL, QUIET, BAD_FULL, QUIET, QUIET), [FAIL]),
         ((BAD_FULL, QUIET, BAD_FULL, QUIET, WELL), [FAIL, WELL_AGAIN]),
         ((BAD_DELTA, BAD_DELTA, replace(WELL, status="refused")), [FAIL, WELL_AGAIN]),
+        # one that was stopped says nothing
+        ((BAD_DELTA, STOPPED, BAD_DELTA, STOPPED), [FAIL]),
+        ((BAD_FULL, STOPPED, STOPPED), []),
         ((*[BAD_DELTA] * 2, QUIET, *[BAD_DELTA] * 2, QUIET), [FAIL, WELL_AGAIN] * 2),
         # runs over single objects say nothing about the connection
         ((BAD_ONE, BAD_ONE, BAD_ONE), []),

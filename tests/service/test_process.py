@@ -66,6 +66,10 @@ def test_stopped_in_the_middle_of_500_writes_the_next_start_completes_exactly(tm
             eventually(lambda: len(world.writes()) > 60, "60 writes")
             assert daemon.stop() == 0
             daemon.hears("STOPPING=1")
+        runs = world.run("status", "--json").document["runs"]
+        assert {run["status"] for run in runs if run["kind"] == "full"} == {"interrupted"}
+        told = world.run("report", "--format", "json").document
+        assert (told["failures"], told["outages"]) == ([], []), "nothing failed"
         assert 0 < len(world.actual_people()) < 500
         world.split.reset_faults()
 

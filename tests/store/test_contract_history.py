@@ -119,14 +119,14 @@ def test_a_trouble_that_was_over_before_is_not_told(store: Store, clock: Clock) 
 
 
 def test_runs_that_fail_in_a_row_are_one_outage_until_one_does_not(store: Store, clock: Clock) -> None:
-    for status in ("succeeded", "failed", "failed", "partial", "failed"):
+    for status in ("succeeded", "failed", "interrupted", "failed", "partial", "failed", "interrupted"):
         run_id = store.begin_run("full")
         clock.advance(MINUTE)
         store.finish_run(run_id, status=status, summary={}, error=status if status == "failed" else None)
 
     first, second = store.outages(None)
-    assert (first.first, first.ended, first.runs) == (NOON + MINUTE, NOON + 3 * MINUTE, 2)
-    assert (second.first, second.ended, second.error) == (NOON + 4 * MINUTE, None, "failed")
+    assert (first.first, first.ended, first.runs) == (NOON + MINUTE, NOON + 4 * MINUTE, 2)
+    assert (second.first, second.ended, second.error) == (NOON + 5 * MINUTE, None, "failed")
 
 
 def test_changes_are_counted_by_day_kind_and_result(store: Store, clock: Clock) -> None:
