@@ -12,10 +12,11 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from syncd.core.canonical import canonical
@@ -158,12 +159,11 @@ def _approvals(
 def settled_before(conn: sqlite3.Connection, sequences: Sequence[int]) -> frozenset[int]:
     """Those of these intents that have an outcome already. Raises ValueError for what is no intent."""
     found = set()
-    for sequence in sequences:
-        opened, intended = conn.execute(
-            "SELECT EXISTS (SELECT 1 FROM open_intents WHERE sequence = ?1),"
-            " EXISTS (SELECT 1 FROM journal WHERE sequence = ?1 AND entry = 'intent')",
-            (sequence,),
-        ).fetchone()
+    for sequence, opened, intended in conn.execute(
+        "SELECT g.value, EXISTS (SELECT 1 FROM open_intents WHERE sequence = g.value),"
+        " EXISTS (SELECT 1 FROM journal WHERE sequence = g.value AND entry = 'intent') FROM json_each(?) g",
+        (json.dumps(list(sequences)),),
+    ).fetchall():
         if not intended:
             raise ValueError(f"there is no open intent {sequence}")
         if not opened:
@@ -175,11 +175,13 @@ def append_outcomes(
     conn: sqlite3.Connection, outcomes: Sequence[tuple[Settled, Any]], at: datetime, redactor: Redactor
 ) -> None:
     """Each outcome, of an intent that is open, comes with the document of its effects."""
-    runs: dict[int, str | None] = {}
-    for settled, _ in outcomes:
-        (runs[settled.sequence],) = conn.execute(
-            "SELECT run_id FROM journal WHERE sequence = ?", (settled.sequence,)
-        ).fetchone()
+    runs: dict[int, str | None] = dict(
+        conn.execute(
+            "SELECT sequence, run_id FROM journal WHERE sequence IN (SELECT value FROM json_each(?))",
+            (json.dumps([settled.sequence for settled, _ in outcomes]),),
+        ).fetchall()
+    )
+    said = cache(redactor.text)  # what travelled together has one request
     _append(
         conn,
         at,
@@ -190,7 +192,7 @@ def append_outcomes(
                 refers=settled.sequence,
                 change=settled.change,
                 applied=settled.error is None and not settled.deferred,
-                body=canonical(_outcome_body(settled, effects, redactor)),
+                body=canonical(_outcome_body(settled, effects, said)),
             )
             for settled, effects in outcomes
         ],
@@ -200,14 +202,14 @@ def append_outcomes(
     )
 
 
-def _outcome_body(settled: Settled, effects: Any, redactor: Redactor) -> dict[str, Any]:
+def _outcome_body(settled: Settled, effects: Any, said: Callable[[str], str]) -> dict[str, Any]:
     body: dict[str, Any] = {"change": settled.change.id, "status": settled.status, "effects": effects}
     if settled.request:
-        body["request"] = redactor.text(settled.request)
+        body["request"] = said(settled.request)
     if settled.note:
-        body["note"] = redactor.text(settled.note)
+        body["note"] = said(settled.note)
     if settled.error is not None:
-        body["error"] = redactor.text(settled.error)
+        body["error"] = said(settled.error)
     if settled.deferred:
         body["deferred"] = True
     return body

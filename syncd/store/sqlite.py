@@ -167,9 +167,10 @@ class SqliteStore(Telling):
             known = [outcome for outcome in mine if not outcome.unanswered]
             documents = [[effects.effect_document(effect) for effect in each.effects] for each in known]
             journal.append_outcomes(conn, list(zip(known, documents, strict=True)), now, self._redactor)
-            for outcome in mine:
-                with waiting.waking(conn, outcome.effects, now):
+            with waiting.waking(conn, [effect for outcome in mine for effect in outcome.effects], now):
+                for outcome in mine:
                     effects.apply_effects(conn, outcome, now)
+            for outcome in mine:
                 if outcome.deferred or outcome.step:
                     continue
                 if outcome.error is None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from syncd.core.change import ChangeKind
 from syncd.core.diff import Skipped
 from syncd.core.order import group_name_freed, user_name_freed
 from syncd.core.waiting import DELAYS, Waiting, still_waiting
 from syncd.model import PushedUser
-from syncd.ports import Store, UserPushed
+from syncd.ports import Settled, Store, UserPushed
 from tests.store.making import NOON, Clock, Place, absorb, apply, change, wanted
 
 ANN = wanted("00u-ann", name="ann@example.com")
@@ -67,6 +69,34 @@ def test_a_write_that_keeps_the_name_wakes_nobody(store: Store, clock: Clock) ->
     give(store, "ANN@example.com")
 
     assert not store.due(clock(), GRACE).users
+
+
+@pytest.mark.parametrize(("takes", "woken"), [("ann@Example.com", set()), ("eve@example.com", {"00u-bob"})])
+def test_a_name_that_is_left_and_taken_in_one_breath_was_never_free(
+    takes: str, woken: set[str], store: Store, clock: Clock
+) -> None:
+    eve = wanted("00u-eve", name=takes)
+    absorb(store, users=[ANN, eve])
+    give(store, "Ann@example.com")
+    store.wait([CONFLICT])
+
+    done = [change(ChangeKind.UPDATE_USER, ANN.okta_id), change(ChangeKind.CREATE_USER, eve.okta_id)]
+    names = {ANN.okta_id: "married@example.com", eve.okta_id: takes}
+    pushed = [
+        UserPushed(
+            each.okta_id, PushedUser(f"scim-{each.okta_id[4:]}", {"userName": names[each.okta_id]}, True)
+        )
+        for each in done
+    ]
+    sequences = store.intend(store.begin_run("full"), done)
+    store.settle(
+        [
+            Settled(sequence, each, (effect,), status=200, error=None)
+            for sequence, each, effect in zip(sequences, done, pushed, strict=True)
+        ]
+    )
+
+    assert store.due(clock(), GRACE).users == woken
 
 
 def test_what_is_over_is_forgotten_and_waits_for_nothing(store: Store) -> None:
