@@ -55,6 +55,9 @@ def _ask_user(job: Job, stage: Stage, reading: Reading, case: UserCase) -> None:
             return
         if known is None or known.wanted.standing is Standing.ABSENT:
             stage.put_absent([case.okta_id])
+        else:  # one witness against another: the next delta asks for them
+            stage.put_disbelieved(case.okta_id)
+            stage.doubt(users=[case.okta_id])
         reading.contradict(case.okta_id, name, "in the list of the app's users", "knows no assignment")
         return
     stage_found(job, stage, reading, answer)

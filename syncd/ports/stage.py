@@ -93,6 +93,12 @@ class Stage(Protocol):
         """
         ...
 
+    def put_disbelieved(self, okta_id: str) -> None:
+        """A user was asked for by id and found gone, and that is not believed: they stay as stored, and what others
+        read of them before says nothing any more.
+        """
+        ...
+
     def revision(self) -> int:
         """The store's revision now, to be told what is asked for from now on."""
         ...

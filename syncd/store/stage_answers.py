@@ -79,6 +79,13 @@ class StagedAnswers(PlannedAndListed):
                 )
             conn.execute("INSERT OR IGNORE INTO main.absent SELECT value FROM json_each(?)", (ids,))
 
+    def put_disbelieved(self, okta_id: str) -> None:
+        with self._file.short() as conn:
+            self._answered(conn, [okta_id])
+            conn.execute("DELETE FROM main.users WHERE okta_id = ?", (okta_id,))
+            conn.execute("INSERT OR IGNORE INTO main.seen VALUES (?)", (okta_id,))
+            self._nominated_at = None
+
     def _answered(self, conn: sqlite3.Connection, okta_ids: Sequence[str]) -> None:
         self._answers = True
         conn.execute(

@@ -407,17 +407,19 @@ def test_a_repair_takes_over_nothing_that_a_delta_has_written_since_it_looked(
 
 
 def test_a_repair_takes_no_new_name_back_whose_writing_was_not_answered(running: Daemon) -> None:
-    running.world.rename_group("push-crew", "push-staff")
-    for method in ("PATCH", "PUT"):
-        running.made.split.faults.add("drop", method=method, path="/Groups/", count=-1, after_effect=True)
-    delta(running.job, running.seen)
-    running.made.split.reset_faults()
-    assert running.made.split.world.group("push-staff")
+    def rename_unheard() -> None:
+        running.world.rename_group("push-crew", "push-staff")
+        for method in ("PATCH", "PUT", "GET"):
+            running.made.split.faults.add("drop", method=method, path="/Groups/", count=-1, after_effect=True)
+        delta(running.job, running.seen)
+        running.made.split.reset_faults()
+        running.made.split.reset_requests()
 
-    _, result = repair(running.job, Selection(full=True))
+    source = running.old_lists(rename_unheard)
+    repair(replace(running.job, source=source), Selection(full=True))
 
-    assert result.exit_code == 0, result.document()
     assert running.made.split.world.group("push-staff")
+    assert running.writes() == [], "the name is there; the next try of the write finds that"
 
 
 def test_a_repair_calls_a_group_that_was_renamed_at_both_sides_as_okta_does(running: Daemon) -> None:
@@ -576,6 +578,24 @@ def test_a_name_that_own_lists_tell_costs_one_request_once(running: Daemon) -> N
     running.made.okta.reset_requests()
     running.delta()
     assert okta_reads(running.made)["groups/*"] == 0
+
+
+def test_whoever_is_found_gone_by_id_though_a_list_shows_them_is_looked_at_by_the_next_delta(
+    running: Daemon,
+) -> None:
+    """The log says nothing yet, and one answer against a list takes nobody out."""
+    lists = running.old_lists()
+    marry(running.world)
+    running.delta()
+    running.made.okta.set_knobs(log_delay_seconds=600)
+    running.world.unassign("p27@example.com")
+
+    result = running.full(lists)
+
+    assert running.writes() == []
+    assert running.contradicted(result) == ["married@example.com"]
+    running.delta()
+    assert not running.made.split.world.user("married@example.com").active
 
 
 def test_an_own_list_that_a_second_look_asks_for_is_younger_than_what_a_delta_learned_before(

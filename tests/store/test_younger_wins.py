@@ -130,6 +130,24 @@ def test_no_page_replaces_an_answer_by_id_of_the_same_stage(settled: Store) -> N
     assert cases(stage) == [(ANN.okta_id, None), (CY.okta_id, CY)]
 
 
+def test_whoever_was_found_gone_and_that_was_not_believed_stays_and_older_reads_count_no_more(
+    settled: Store,
+) -> None:
+    older = settled.stage()
+    older.put_users([OLD_ANN], by_id=True)
+    older.limit_to(users=[ANN.okta_id], groups=())
+    stage = settled.stage()
+    fill(stage, users=[wanted(ANN.okta_id, Standing.INACTIVE), BOB])
+    stage.put_disbelieved(ANN.okta_id)
+    assert (cases(stage), list(stage.departures())) == ([], [])
+    settled.absorb(stage, confirmed_absent={})
+
+    assert cases(older) == []
+    ann = settled.user(ANN.okta_id)
+    assert ann is not None
+    assert ann.wanted == ANN
+
+
 def test_only_another_answer_by_id_settles_a_doubt(settled: Store) -> None:
     ask(settled, ANN)
     stage = settled.stage()
