@@ -28,10 +28,11 @@ from syncd.engine.matching import GroupFinder, UserFinder, name_conflict
 from syncd.engine.planning import Planning, group_name
 from syncd.engine.reading import Reading
 from syncd.engine.selection import BY_ID_AT_MOST
-from syncd.engine.unproven import plan_left_behind
+from syncd.engine.unproven import plan_groups_left_behind, plan_left_behind
 from syncd.engine.witness import Departures, confirm_departures, confirm_removals, group_witness
 from syncd.model import (
     GroupCase,
+    GroupState,
     MemberCase,
     Standing,
     UserCase,
@@ -134,6 +135,9 @@ def plan_groups(planning: Planning) -> None:
             assert case.wanted is not None  # noqa: S101  (only a wish can need a match)
             decision = finder.decide(case.wanted, case.asked)
         planning.add_group(decision, case.okta_id)
+    wishes = (case.wanted for case, _ in decided if case.wanted is not None)
+    wished = {wanted.okta_id for wanted in wishes if wanted.state is not GroupState.GONE}
+    plan_groups_left_behind(planning, wished)
 
 
 def plan_members(planning: Planning, departures: Departures) -> None:

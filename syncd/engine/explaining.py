@@ -132,7 +132,12 @@ def _is_about(object_key: str, kind: str, okta_id: str) -> bool:
 
 
 def shared_steps(look: Look, *, kind: str) -> list[Step]:
-    return [_free_of_holds(look), _free_of_failures(look, kind), _may_be_changed(look)]
+    return [
+        _free_of_holds(look),
+        _free_of_failures(look, kind),
+        *_unproven(look, kind),
+        _may_be_changed(look),
+    ]
 
 
 def _free_of_holds(look: Look) -> Step:
@@ -154,10 +159,25 @@ def _free_of_failures(look: Look, kind: str) -> Step:
     told = [failure_text(failure) for failure in look.failures]
     for each in unread(look.waiting):
         again = f"; next try {_minute(each.next_look)}" if each.next_look else ""
-        told.append(f"read refused {counted(each.looks, 'time')} ({each.reason}){again}")
+        told.append(f"could not be read {counted(each.looks, 'time')} ({each.reason}){again}")
     if not told:
         return Step("not_failed", question, "yes", f"nothing that was sent for this {kind} failed")
     return Step("not_failed", question, "no", "; ".join(told))
+
+
+def _unproven(look: Look, kind: str) -> list[Step]:
+    """Nothing is asked where no create is in doubt: hardly ever is one."""
+    of_kind = "group" if kind == "group" else "user"
+    return [
+        Step(
+            "proven",
+            "Every create proven?",
+            "no",
+            f"one since {_minute(doubt.since)} may have left something at the target: {doubt.reason}",
+        )
+        for doubt in look.job.store.unproven()
+        if (doubt.kind, doubt.okta_id) == (of_kind, look.okta_id)
+    ]
 
 
 def failure_text(failure: Failure) -> str:

@@ -1,12 +1,13 @@
 """Creates that were refused, lost or disbelieved, and what they may have left at the target.
 
 While the object is wanted, what was found counts when it is matched; once it is wanted no more, an account that a
-create of ours opened is taken back, and one of which nobody can say so is reported.
+create of ours opened is taken back, and one of which nobody can say so is reported, as is a group.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from syncd.core.creation import is_provably_ours
@@ -16,7 +17,7 @@ from syncd.core.names import Likeness, likeness
 from syncd.engine.job import Job
 from syncd.engine.planning import Planning
 from syncd.engine.witness import Departures, confirm_user
-from syncd.errors import NotFound
+from syncd.errors import NotFound, SyncdError
 from syncd.model import KnownUser, RemoteGroup, RemoteUser, Standing, UserCase, WantedGroup, WantedUser
 from syncd.ports import Unproven
 
@@ -53,9 +54,8 @@ def blocking_group(planning: Planning, wanted: WantedGroup) -> Blocked | None:
     doubt = planning.unproven.get(("group", wanted.okta_id))
     if doubt is None or not doubt.stranger or doubt.scim_id is None:
         return None
-    try:
-        remote: RemoteGroup = planning.job.target.group(doubt.scim_id)
-    except NotFound:
+    remote = _doubted_group(planning, doubt)
+    if remote is None:
         planning.over.append((doubt.kind, doubt.okta_id))
         return None
     if remote.name != doubt.name:
@@ -65,6 +65,18 @@ def blocking_group(planning: Planning, wanted: WantedGroup) -> Blocked | None:
         return Blocked(f"{doubt.reason}: {_REPAIR}", is_theirs=False)
     way_out = f"make a group in Split, and tie it: syncd link {wanted.okta_id} TARGET"
     return Blocked(f"{doubt.reason}: nothing is written to it; {way_out}", is_theirs=True)
+
+
+def _doubted_group(planning: Planning, doubt: Unproven) -> RemoteGroup | None:
+    """What the create may have left, as far as it is there."""
+    target = planning.job.target
+    if doubt.scim_id is None:
+        hits = target.find_groups(okta_id=doubt.okta_id, name=doubt.name)
+        return next((hit for hit in hits if hit.external_id in (None, "", doubt.okta_id)), None)
+    try:
+        return target.group(doubt.scim_id)
+    except NotFound:
+        return None
 
 
 def _shows_nothing_of(okta_id: str, name: str, remote: RemoteUser | RemoteGroup) -> bool:
@@ -109,6 +121,31 @@ def plan_left_behind(planning: Planning, departures: Departures, cases: Mapping[
         decision = _left_behind(planning, doubt, known, evidence)
         if decision is not None:
             planning.add(decision, okta_id)
+
+
+def plan_groups_left_behind(planning: Planning, wished: AbstractSet[str]) -> None:
+    """Of the doubted groups that are wanted no more; `wished`: Okta ids of those that are. No group is taken back: what
+    is there may be in use by now, and a stranger was never ours.
+    """
+    reading, store = planning.reading, planning.job.store
+    for (kind, okta_id), doubt in planning.unproven.items():
+        is_seen = reading.groups_whole or (kind, okta_id) in reading.looked_at
+        known = store.group(okta_id)
+        if kind != "group" or okta_id in wished or not is_seen or (known is not None and known.pushed):
+            continue
+        try:
+            remote = None if doubt.stranger else _doubted_group(planning, doubt)
+        except SyncdError as problem:
+            planning.left_unread(kind, okta_id, problem)
+            continue
+        if remote is None or store.group_by_scim_id(remote.scim_id) is not None:
+            planning.over.append((kind, okta_id))
+            continue
+        reason = (
+            f"wanted no more, and the group {remote.name} ({remote.scim_id}) is at the target: {doubt.reason}."
+            " Nothing proves that syncd made it: delete it in Split if nobody needs it"
+        )
+        planning.skip(Skipped("left_behind", okta_id, remote.name, reason, "group"))
 
 
 def _evidence(

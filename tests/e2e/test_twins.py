@@ -40,6 +40,19 @@ def errors(result: dict[str, Any]) -> list[str]:
     return [error["message"] for error in result["errors"]]
 
 
+def unproven(made: Rig) -> list[str]:
+    return [each["object"] for each in made.run("status", "--json").document["unproven"]]
+
+
+def left_behind(made: Rig) -> list[dict[str, Any]]:
+    return [skip for skip in made.sync(code=None)["skipped"] if skip["kind"] == "left_behind"]
+
+
+def step_of(made: Rig, name: str) -> dict[str, str]:
+    steps = made.run("explain", name, "--json", code=None).document["steps"]
+    return {step["step"]: step["detail"] for step in steps}
+
+
 def state_of(made: Rig, name: str) -> dict[str, Any]:
     user = next(user for user in made.split.world.users.values() if user.user_name == name)
     return {**user.attributes, "active": user.active, "version": user.version}
@@ -225,6 +238,37 @@ def test_a_group_that_was_there_is_never_taken_for_the_new_one(answer: str, stat
     again = made.sync(code=None)
     assert {skip["kind"] for skip in again["skipped"]} == {"conflict"}
     assert made.split.world.members(group.id) == ["eve@example.com"]
+
+
+def test_a_stranger_for_a_group_is_forgotten_once_okta_has_the_group_no_more(made: Rig) -> None:
+    made.split.set_knobs(posts_answer="same_name", posts_answer_status=200)
+    appears(made, "group", name="Crew", members=["eve@example.com"])
+    made.write_config(provisioning="push_groups = true")
+    made.sync(code=4)
+    assert unproven(made) == ["Crew"]
+    assert "one since" in step_of(made, "Crew")["proven"]
+
+    made.okta.world.delete_group("Crew")
+    assert left_behind(made) == []
+    assert unproven(made) == []
+
+
+def test_a_group_that_a_refused_create_may_have_left_is_reported_until_it_is_gone(made: Rig) -> None:
+    made.split.set_knobs(external_id_shown=False)
+    made.split.faults.add("status", method="POST", path="/Groups", status=400, after_effect=True)
+    made.write_config(provisioning="push_groups = true")
+    made.sync(code=4)
+    (group,) = made.split.world.groups.values()
+    made.okta.world.delete_group("Crew")
+
+    for _ in range(2):
+        (skip,) = left_behind(made)
+        assert skip["name"] == "Crew"
+        assert group.id in skip["reason"]
+    made.split.world.delete_group(group.id)
+
+    assert left_behind(made) == []
+    assert unproven(made) == []
 
 
 def test_a_group_is_asked_for_by_name_though_the_listing_showed_none(made: Rig) -> None:
