@@ -56,8 +56,13 @@ class RunResult:
 
     @property
     def status(self) -> str:
+        """As the run is written down: its document has no word for a run that was stopped on request."""
         if self.problems and all(status_after(problem) == "interrupted" for problem in self.problems):
             return "interrupted"
+        return self._documented
+
+    @property
+    def _documented(self) -> str:
         return {0: "succeeded", 3: "refused", 4: "partial"}.get(self.exit_code, "failed")
 
     def summary(self) -> dict[str, dict[str, int]]:
@@ -75,7 +80,7 @@ class RunResult:
             "schema": "syncd.run/1",
             "run_id": self.run_id,
             "connection": self.connection,
-            "status": self.status,
+            "status": self._documented,
             "summary": self.summary(),
             "requests": {side: dict(sorted(counts.items())) for side, counts in self.requests.items()},
             "errors": list(self.errors),
