@@ -16,7 +16,7 @@ from itertools import chain, groupby, islice
 from syncd.core.change import GROUP_KINDS, MEMBERSHIPS, PHASES, Change, ChangeKind
 from syncd.core.diff import Skipped
 from syncd.core.order import NO_ORDER, Order
-from syncd.engine.breaking import Breaker
+from syncd.engine.breaking import Breaker, told
 from syncd.engine.flight import Flight
 from syncd.engine.in_order import NOT_LEFT, InOrder, name_not_left
 from syncd.engine.job import Job
@@ -93,6 +93,8 @@ class Applying:
             self._into_free_seats(pool, stage)
         finally:
             pool.shutdown(wait=not self.abandoned, cancel_futures=True)
+            for cause in told(self.failures):
+                self.job.observer.event("warning", "not applied", **cause, run=self.run_id)
 
     def _steps(self, pool: ThreadPoolExecutor, stage: Stage, turn: int, kinds: Sequence[ChangeKind]) -> None:
         """One phase of one turn. What waits for nobody goes first, and together; then whoever waited for that."""
@@ -119,17 +121,8 @@ class Applying:
             self.deferred[change.kind] = self.deferred.get(change.kind, 0) + 1
             self.left.append(name_not_left(change))
             self.job.observer.advance()
-            self._say_not_applied(change, NOT_LEFT)
-
-    def _say_not_applied(self, change: Change, why: str) -> None:
-        self.job.observer.event(
-            "warning",
-            "not applied",
-            kind=change.kind.value,
-            object=change.name,
-            run=self.run_id,
-            error=why,
-        )
+            said = {"kind": change.kind.value, "object": change.name, "run": self.run_id}
+            self.job.observer.event("warning", "not applied", **said, error=NOT_LEFT)
 
     def _going_on(self, changes: Iterable[Change]) -> Iterator[Change]:
         """Without those of a kind that fails too often: they are still wanted, and everything else goes on."""
@@ -198,7 +191,6 @@ class Applying:
             self.left.append(
                 Skipped("last_member", change.okta_id, change.name, reason, group_id=change.group_id)
             )
-            self._say_not_applied(change, reason)
 
     def _batches(self, changes: Iterable[Change]) -> Iterator[list[Change]]:
         """Memberships travel together, by group, at most `member_batch` at a time; everything else alone."""
@@ -296,8 +288,8 @@ class Applying:
             self.vanished += outcome.vanished
             self.job.observer.event("info", "applied", **fields, note=outcome.note or None)
         else:
-            level = "debug" if deferred else "warning"
-            self.job.observer.event(level, "not applied", **fields, error=error.message)
+            # The causes of the failures are said at the end, a line each.
+            self.job.observer.event("debug", "not applied", **fields, error=error.message)
             if not deferred:
                 self.failures.append((change, error))
         if not deferred:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from syncd.core.breaker import Cause, Tally, judge
@@ -10,6 +11,34 @@ from syncd.errors import ConnectionSick, PermanentError, SyncdError, TemporaryEr
 
 CREATIONS_KEPT = 200
 """So many creations that were refused or not tried any more are kept for a second try in the same run."""
+
+
+NAMED = 3
+"""So many objects that failed for one cause are named in its line."""
+
+
+def cause_of(change: Change, error: SyncdError) -> Cause:
+    status = error.status if isinstance(error, TemporaryError | PermanentError) else None
+    silent = isinstance(error, TemporaryError) and status is None
+    return Cause(change.kind, status, answered=not silent)
+
+
+def told(failures: Iterable[tuple[Change, SyncdError]]) -> Iterator[Mapping[str, str | int | None]]:
+    """What to say of each cause: how many, the first of them, and what the first was answered."""
+    by_cause: dict[Cause, list[tuple[Change, SyncdError]]] = {}
+    for change, error in failures:
+        by_cause.setdefault(cause_of(change, error), []).append((change, error))
+    for cause, struck in by_cause.items():
+        names = list(dict.fromkeys(change.name for change, _ in struck))
+        groups = {change.group for change, _ in struck}
+        more = f" and {len(names) - NAMED} more" if names[NAMED:] else ""
+        yield {
+            "kind": cause.kind.value,
+            "object": ", ".join(names[:NAMED]) + more,
+            "group": groups.pop() if len(groups) == 1 else None,
+            "count": len(struck) if struck[1:] else None,
+            "error": struck[0][1].message,
+        }
 
 
 @dataclass
@@ -28,9 +57,7 @@ class Breaker:
             self.tally.succeeded(change)
             self.departed += int(change.kind is ChangeKind.DEACTIVATE_USER)
             return
-        status = error.status if isinstance(error, TemporaryError | PermanentError) else None
-        silent = isinstance(error, TemporaryError) and status is None
-        self.tally.failed(change, Cause(change.kind, status, answered=not silent))
+        self.tally.failed(change, cause_of(change, error))
         if isinstance(error, PermanentError):
             self.keep(change)
 

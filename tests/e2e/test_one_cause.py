@@ -69,6 +69,26 @@ def test_a_full_licence_keeps_no_leaver_in_and_their_seats_go_to_hires(synced: R
     synced.assert_exact()
 
 
+def test_a_full_licence_is_one_line_and_everybody_is_told_of_in_result_and_status(synced: Rig) -> None:
+    seats = sum(user.active for user in synced.split.world.users.values())
+    synced.split.set_knobs(seats=seats, seats_status=403)
+    names = hire(synced)
+    synced.okta.world.update_profile("p02@example.com", firstName="Moved")
+
+    said = synced.run("sync", "--json", code=4)
+
+    (line,) = [
+        line for line in said.stderr.splitlines() if "not applied" in line and "warning" in line.lower()
+    ]
+    refused = [error["object"] for error in said.document["errors"]]
+    assert "more" in line
+    assert f"count={len(refused)}" in line
+    assert refused[0] in line
+    status = synced.run("status", "--json").document
+    assert {each["object"] for each in status["failing"]} == set(refused) <= set(names)
+    assert status["left_out"]["count"] >= len(names) - len(refused)
+
+
 def test_a_run_in_which_nothing_was_taken_has_failed_and_quarantines_nobody(synced: Rig) -> None:
     synced.split.set_knobs(seats=1)
     hire(synced)
