@@ -228,7 +228,7 @@ def test_ctrl_c_while_writing_ends_gently_and_the_next_sync_finishes(world: Worl
     names = [user.user_name for user in world.split.world.users.values()]
 
     assert process.returncode == 130
-    assert json.loads(out)["status"] == "interrupted"
+    assert json.loads(out)["status"] == "failed"
     assert "writes in flight" in err
     assert "Traceback" not in err
     assert rest.code == 0
