@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from json.encoder import c_make_encoder, encode_basestring_ascii  # type: ignore[attr-defined]  # not in the stubs
 from typing import Any
 
+import msgspec
+
 _PLAIN = (str, int, float, dict, list, tuple, type(None))
 
 
@@ -33,6 +35,35 @@ def _encoder() -> Callable[[Any], str]:
 
 
 canonical = _encoder()
+_quick = msgspec.json.Encoder(order="sorted").encode
+
+
+def canonical_plain(value: Any, *mappings: Mapping[str, object]) -> str:
+    """`canonical` of what has text for keys, five times as fast where that makes the same text. `mappings` are all in
+    `value` that may hold a float.
+    """
+    for each in mappings:
+        if float in map(type, each.values()):  # written another way
+            return canonical(value)
+    try:
+        text = _quick(value)
+    except ValueError:  # a lone surrogate
+        return canonical(value)
+    return text.decode("ascii") if text.isascii() and b"\x7f" not in text else canonical(value)
+
+
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # not in the stubs
+
+
+def read_canonical(text: str) -> Any:
+    """The inverse of `canonical`: `json.loads` without its looking for blanks. Raises ValueError."""
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        raise ValueError("no canonical JSON") from None
+    if end != len(text):
+        raise ValueError("no canonical JSON")
+    return value
 
 
 class CanonicalTexts:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from syncd.core.canonical import canonical
+from syncd.core.canonical import canonical_plain
 from syncd.core.evidence import Evidence, Witnessed
 
 Json = str | int | float | bool | None
@@ -36,7 +36,8 @@ class ChangeKind(StrEnum):
     DELETE_GROUP = "delete_group"
 
 
-RANK: Mapping[ChangeKind, int] = {kind: rank for rank, kind in enumerate(ChangeKind)}
+KINDS: Sequence[ChangeKind] = tuple(ChangeKind)
+RANK: Mapping[ChangeKind, int] = {kind: rank for rank, kind in enumerate(KINDS)}
 PHASES: Sequence[Sequence[ChangeKind]] = (
     (
         ChangeKind.ADOPT_USER,
@@ -106,7 +107,8 @@ class Change:
     @cached_property
     def id(self) -> str:
         """16 hexadecimal digits over kind, object, before and after."""
-        text = canonical([self.kind, self.okta_id, self.group_id, dict(self.before), dict(self.after)])
+        wish = [self.kind.value, self.okta_id, self.group_id, dict(self.before), dict(self.after)]
+        text = canonical_plain(wish, self.before, self.after)
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
     @property
@@ -157,6 +159,11 @@ def change_document(change: Change) -> dict[str, Any]:
     if change.via is not None:
         document["via"] = change.via
     return document
+
+
+def change_text(change: Change) -> str:
+    """That document as canonical JSON."""
+    return canonical_plain(change_document(change), change.before, change.after)
 
 
 def change_from_document(document: Mapping[str, Any]) -> Change:

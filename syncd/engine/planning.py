@@ -80,7 +80,8 @@ class Planning:
 
     def _spool(self, decision: Decision) -> bool:
         """Whether the memberships are left alone too: an update that waits for its next try stops no removal."""
-        self.skip(*decision.skipped)
+        if decision.skipped:
+            self.skip(*decision.skipped)
         still = decision.still
         for change in decision.changes:
             still |= not self.add_change(change) and change.kind in _BRINGS_INTO_BEING

@@ -6,13 +6,12 @@ unchanged travels as ASCII JSON, and columns that are only searched hold `search
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from syncd.core.canonical import canonical
-from syncd.core.change import Change, change_document, change_from_document
+from syncd.core.canonical import canonical, canonical_plain, read_canonical
+from syncd.core.change import Change, change_from_document
 from syncd.core.names import look_alike_key
 from syncd.model import (
     Asked,
@@ -85,8 +84,8 @@ def wish_row(user: WantedUser) -> Row:
     return (
         user.okta_id,
         user.standing.value,
-        canonical([user.user_name, user.name_key, user.reason, user.deprovisioned]),
-        canonical(dict(user.attributes)),
+        canonical_plain([user.user_name, user.name_key, user.reason, user.deprovisioned]),
+        canonical_plain(dict(user.attributes), user.attributes),
         searchable(user.name_key),
         searchable(look_alike_key(user.user_name)),
         user.digest,
@@ -94,12 +93,12 @@ def wish_row(user: WantedUser) -> Row:
 
 
 def wanted_user(okta_id: str, standing: str, wish: str, attributes: str, digest: bytes) -> WantedUser:
-    user_name, name_key, reason, deprovisioned = json.loads(wish)
+    user_name, name_key, reason, deprovisioned = read_canonical(wish)
     return WantedUser(
         okta_id=okta_id,
         standing=Standing(standing),
         user_name=user_name,
-        attributes=json.loads(attributes),
+        attributes=read_canonical(attributes),
         reason=reason,
         digest=bytes(digest),
         deprovisioned=deprovisioned,
@@ -115,7 +114,7 @@ def known_user(row: Row) -> KnownUser:
         wanted=wanted_user(okta_id, standing, wish, attributes, digest),
         pushed=None
         if scim_id is None
-        else PushedUser(scim_id, json.loads(pushed), bool(active), bool(invited)),
+        else PushedUser(scim_id, read_canonical(pushed), bool(active), bool(invited)),
         released=bool(released),
         left_at=_maybe_moment(left_at),
     )
@@ -142,7 +141,7 @@ def group_wish(group: WantedGroup) -> str:
 
 
 def wanted_group(okta_id: str, state: str, wish: str) -> WantedGroup:
-    name, target_name, action, rename, on_removal, rule, reason, stamp = json.loads(wish)
+    name, target_name, action, rename, on_removal, rule, reason, stamp = read_canonical(wish)
     return WantedGroup(
         okta_id=okta_id,
         state=GroupState(state),
@@ -163,7 +162,7 @@ def known_group(row: Row) -> KnownGroup:
     return KnownGroup(
         okta_id=okta_id,
         wanted=wanted_group(okta_id, state, wish),
-        pushed=None if scim_id is None else PushedGroup(scim_id, json.loads(name)),
+        pushed=None if scim_id is None else PushedGroup(scim_id, read_canonical(name)),
         released=bool(released),
         members_stamp=stamp,
         asked=asked_of(asked),
@@ -181,7 +180,7 @@ def _asked_parts(asked: Asked) -> list[Any]:
 
 def asked_of(text: str | None) -> Asked | None:
     """The inverse of `asked_text`; None when nobody asked for anything."""
-    return None if text is None else _asked(json.loads(text))
+    return None if text is None else _asked(read_canonical(text))
 
 
 def _asked(parts: Sequence[Any]) -> Asked:
@@ -194,14 +193,10 @@ def remote_user_document(user: RemoteUser) -> str:
 
 
 def remote_user(scim_id: str, document: str) -> RemoteUser:
-    external_id, user_name, active, attributes = json.loads(document)
+    external_id, user_name, active, attributes = read_canonical(document)
     return RemoteUser(scim_id, external_id, user_name, active, attributes)
-
-
-def change_text(change: Change) -> str:
-    return canonical(change_document(change))
 
 
 def change_of(text: str) -> Change:
     """Raises ValueError when the document was edited."""
-    return change_from_document(json.loads(text))
+    return change_from_document(read_canonical(text))

@@ -135,7 +135,7 @@ class StageFile:
                 names = ", ".join("abcd"[:width])
                 conn.execute(f"INSERT INTO {queue} ({names}) {select}", given)
             while True:
-                with self.short() as conn:
+                with self.asking() as conn:
                     rows = conn.execute(query, (last,)).fetchall()
                 if rows:
                     yield rows

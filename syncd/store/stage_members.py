@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from syncd.core.canonical import read_canonical
 from syncd.model import MemberCase, Standing
 from syncd.store.rows import Row
 from syncd.store.stage_file import StageFile
@@ -27,6 +28,8 @@ SELECT q.n, q.a, q.b, q.c, q.d, coalesce(s.wish, u.wish), u.pushed_attributes, u
 FROM {queue} q LEFT JOIN store.users u ON u.okta_id = q.b
 LEFT JOIN main.users s ON s.okta_id = q.b AND EXISTS (SELECT 1 FROM fresh_users f WHERE f.okta_id = q.b)
 """
+
+_SCRATCH = [table.partition(" ")[0] for table in MEMBER_TABLES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,10 @@ class MemberQuestions:
             _collect(conn, CANDIDATES_FULL)
 
     def _scratch(self, conn: sqlite3.Connection, limits: Limits) -> None:
-        for table in ("candidate", "remote_pairs", "fresh_list_ids", "fresh_own_ids", "gone_groups"):
+        for table in _SCRATCH:
             conn.execute(f"DELETE FROM temp.{table}")  # noqa: S608  (constants)
         conn.execute("INSERT INTO temp.fresh_list_ids SELECT group_id FROM fresh_lists")
+        conn.execute("INSERT INTO temp.fresh_group_ids SELECT okta_id FROM fresh_groups")
         conn.execute("INSERT INTO temp.fresh_own_ids SELECT user_id FROM fresh_own_lists")
         conn.execute("INSERT OR IGNORE INTO temp.remote_pairs SELECT group_id, user_id FROM remote_known")
         if limits.groups_whole:
@@ -130,8 +134,8 @@ def _collect(conn: sqlite3.Connection, selects: str, given: Sequence[str] = ()) 
 
 def _case(row: Row) -> MemberCase:
     _, group_id, user_id, listed, standing, wish, pushed, scim_id, linked = row
-    wished = json.loads(wish)[0] if wish else ""
-    held = json.loads(pushed).get("userName") if pushed else ""
+    wished = read_canonical(wish)[0] if wish else ""
+    held = read_canonical(pushed).get("userName") if pushed else ""
     # Nobody wishes for who is absent: what the target calls them comes first.
     name = (held or wished) if standing == "absent" else (wished or held)
     return MemberCase(

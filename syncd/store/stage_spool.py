@@ -1,32 +1,31 @@
-"""The spool of planned changes, and the target's listing to match against: both too long for memory."""
+"""The spool of planned changes, which are too many for memory."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 
-from syncd.core.change import PHASE, RANK, Change, ChangeKind
+from syncd.core.change import KINDS, PHASE, RANK, Change, ChangeKind, change_text
 from syncd.core.diff import Skipped
-from syncd.core.names import look_alike_key
 from syncd.core.plan import Hold
 from syncd.model import RemoteUser
 from syncd.ports.stage import Contested, Leaving, Taking
 from syncd.store.rows import (
     Row,
     change_of,
-    change_text,
     pushed_name,
-    remote_user,
-    remote_user_document,
     searchable,
 )
 from syncd.store.stage_file import StageFile
 from syncd.store.stage_judged import JudgedChanges
 from syncd.store.stage_left import SkippedSpool
+from syncd.store.stage_remote import RemoteUsers
+from syncd.store.stage_tables import SPOOL_INDEXES, SPOOL_KEY, SPOOL_TWICE
 
 _BUFFER = 500
 
@@ -84,6 +83,7 @@ class ChangeSpool:
         self._file = file
         self._lock = threading.Lock()
         self._buffer: list[Row] = []
+        self._indexed = False
 
     def add(self, change: Change) -> None:
         rank, in_group, name, change_id = change.order
@@ -103,10 +103,17 @@ class ChangeSpool:
             self._buffer.append(row)
             full = len(self._buffer) >= _BUFFER
         if full:
-            self.flush()
+            self._write()
 
     def flush(self) -> None:
         """Whoever asks the table itself calls this first."""
+        self._write()
+        if not self._indexed:
+            with self._file.short() as conn:
+                _index(conn)
+            self._indexed = True
+
+    def _write(self) -> None:
         with self._lock:
             rows, self._buffer = self._buffer, []
         if rows:
@@ -143,11 +150,12 @@ class ChangeSpool:
         self, where: str, given: Sequence[object], kinds: Iterable[ChangeKind] | None
     ) -> Iterator[str]:
         self.flush()
-        ranks = json.dumps(sorted(RANK[kind] for kind in (ChangeKind if kinds is None else kinds)))
+        if kinds is not None:
+            where += " AND rank IN (SELECT value FROM json_each(?))"
+            given = (*given, json.dumps(sorted(RANK[kind] for kind in kinds)))
         pages = self._file.pages(
-            f"SELECT rowid FROM main.spool WHERE {where} AND rank IN (SELECT value FROM json_each(?))"  # noqa: S608
-            f" ORDER BY {_IN_ORDER}",
-            (*given, ranks),
+            f"SELECT rowid FROM main.spool WHERE {where} ORDER BY {_IN_ORDER}",  # noqa: S608
+            given,
             "SELECT q.n, s.document FROM {queue} q JOIN main.spool s ON s.rowid = q.a",
         )
         for page in pages:
@@ -168,9 +176,9 @@ class ChangeSpool:
         self.flush()
         with self._file.asking() as conn:
             rows = conn.execute(
-                "SELECT kind, count(*) FROM main.spool WHERE hold_id IS ? GROUP BY rank", (hold_id,)
+                "SELECT rank, count(*) FROM main.spool WHERE hold_id IS ? GROUP BY rank", (hold_id,)
             ).fetchall()
-        return {ChangeKind(kind): count for kind, count in rows}
+        return {KINDS[rank]: count for rank, count in rows}
 
     # names
 
@@ -222,6 +230,17 @@ class ChangeSpool:
                     conn.execute(_LATE_MEMBERS, (turn, *_MEMBER_PHASES, owner))
 
 
+def _index(conn: sqlite3.Connection) -> None:
+    """Of a wish that was added twice the later one stays, as `_ADD` has it from here on."""
+    try:
+        conn.execute(SPOOL_KEY)
+    except sqlite3.IntegrityError:
+        conn.execute(SPOOL_TWICE)
+        conn.execute(SPOOL_KEY)
+    for index in SPOOL_INDEXES.split(";"):
+        conn.execute(index)
+
+
 def _naming(change: Change) -> Row:
     """owner, takes, takes_folded, leaves_folded."""
     if PHASE[change.kind] != 0 and change.kind is not ChangeKind.DEACTIVATE_USER:
@@ -242,60 +261,6 @@ def _contested(row: Row) -> Contested:
     name = json.loads(pushed).get("userName", "") if pushed else change_of(document).before["userName"]
     after = None if leaving[0] is None else Leaving(leaving[0], ChangeKind(leaving[1]), leaving[2])
     return Contested(change_id, owner, ChangeKind(kind), takes, holder, searchable(str(name)), after)
-
-
-class RemoteUsers:
-    """The complete listing of the target's users."""
-
-    def __init__(self, file: StageFile) -> None:
-        self._file = file
-        self._any = False
-
-    def put(self, users: Sequence[RemoteUser]) -> None:
-        self._any |= bool(users)
-        rows = [
-            (
-                user.scim_id,
-                None if user.external_id is None else searchable(user.external_id),
-                searchable(look_alike_key(user.user_name)),
-                remote_user_document(user),
-            )
-            for user in users
-        ]
-        with self._file.short() as conn:
-            conn.executemany(
-                "INSERT OR REPLACE INTO main.remote_users (scim_id, external_id, folded_name, document)"
-                " VALUES (?, ?, ?, ?)",
-                rows,
-            )
-
-    def candidates(self, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
-        if not self._any:
-            return ()
-        with self._file.asking() as conn:
-            rows = conn.execute(
-                "SELECT scim_id, document FROM main.remote_users WHERE external_id = ?"
-                " UNION SELECT scim_id, document FROM main.remote_users WHERE folded_name = ? ORDER BY 1",
-                (okta_id, searchable(look_alike_key(user_name))),
-            ).fetchall()
-        return [remote_user(scim_id, document) for scim_id, document in rows]
-
-    def one(self, scim_id: str) -> RemoteUser | None:
-        if not self._any:
-            return None
-        query = "SELECT document FROM main.remote_users WHERE scim_id = ?"
-        with self._file.asking_beside() as conn:
-            row = conn.execute(query, (scim_id,)).fetchone()
-        return None if row is None else remote_user(scim_id, row[0])
-
-    def everyone(self) -> Iterator[RemoteUser]:
-        pages = self._file.pages(
-            "SELECT scim_id FROM main.remote_users ORDER BY 1",
-            (),
-            "SELECT q.n, q.a, r.document FROM {queue} q JOIN main.remote_users r ON r.scim_id = q.a",
-        )
-        for page in pages:
-            yield from (remote_user(scim_id, document) for _, scim_id, document in page)
 
 
 class PlannedAndListed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
 
@@ -367,3 +368,22 @@ def test_what_is_left_alone_comes_sorted_and_is_known_by_its_object(stage: Stage
     assert list(stage.skipped()) == [given[2], given[3], given[1], given[0]]
     assert stage.is_left_alone("00g-a")
     assert not stage.is_left_alone("00u-nobody")
+
+
+@pytest.mark.parametrize("asked_between", [False, True])
+def test_the_same_wish_planned_twice_is_one_change_the_later_one(
+    stage: Stage, *, asked_between: bool
+) -> None:
+    wish = change(ChangeKind.CREATE_USER, ANN.okta_id, userName=ANN.user_name)
+    again = replace(wish, reason="said again")
+    other = change(ChangeKind.CREATE_USER, BOB.okta_id, userName=BOB.user_name)
+
+    stage.add_change(wish)
+    stage.add_change(other)
+    if asked_between:
+        assert not stage.has_change("nobody's")
+    stage.add_change(again)
+
+    assert sorted(each.reason for each in stage.changes()) == sorted([other.reason, "said again"])
+    assert stage.change_counts() == {ChangeKind.CREATE_USER: 2}
+    assert stage.applies(wish.id)

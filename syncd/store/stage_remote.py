@@ -1,0 +1,64 @@
+"""The target's listing to match against, which is too long for memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from syncd.core.names import look_alike_key
+from syncd.model import RemoteUser
+from syncd.store.rows import remote_user, remote_user_document, searchable
+from syncd.store.stage_file import StageFile
+
+
+class RemoteUsers:
+    """The complete listing of the target's users."""
+
+    def __init__(self, file: StageFile) -> None:
+        self._file = file
+        self._any = False
+
+    def put(self, users: Sequence[RemoteUser]) -> None:
+        self._any |= bool(users)
+        rows = [
+            (
+                user.scim_id,
+                None if user.external_id is None else searchable(user.external_id),
+                searchable(look_alike_key(user.user_name)),
+                remote_user_document(user),
+            )
+            for user in users
+        ]
+        with self._file.short() as conn:
+            conn.executemany(
+                "INSERT OR REPLACE INTO main.remote_users (scim_id, external_id, folded_name, document)"
+                " VALUES (?, ?, ?, ?)",
+                rows,
+            )
+
+    def candidates(self, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
+        if not self._any:
+            return ()
+        with self._file.asking() as conn:
+            rows = conn.execute(
+                "SELECT scim_id, document FROM main.remote_users WHERE external_id = ?"
+                " UNION SELECT scim_id, document FROM main.remote_users WHERE folded_name = ? ORDER BY 1",
+                (okta_id, searchable(look_alike_key(user_name))),
+            ).fetchall()
+        return [remote_user(scim_id, document) for scim_id, document in rows]
+
+    def one(self, scim_id: str) -> RemoteUser | None:
+        if not self._any:
+            return None
+        query = "SELECT document FROM main.remote_users WHERE scim_id = ?"
+        with self._file.asking_beside() as conn:
+            row = conn.execute(query, (scim_id,)).fetchone()
+        return None if row is None else remote_user(scim_id, row[0])
+
+    def everyone(self) -> Iterator[RemoteUser]:
+        pages = self._file.pages(
+            "SELECT scim_id FROM main.remote_users ORDER BY 1",
+            (),
+            "SELECT q.n, q.a, r.document FROM {queue} q JOIN main.remote_users r ON r.scim_id = q.a",
+        )
+        for page in pages:
+            yield from (remote_user(scim_id, document) for _, scim_id, document in page)
