@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
-from typing import TypeVar
 
 from syncd.core.change import Change, ChangeKind
 from syncd.core.counting import counted
@@ -27,10 +26,10 @@ from syncd.core.match import (
     nobody_leaves,
 )
 from syncd.core.order import NAME_RULES, group_name_freed, leaves, user_name_freed
-from syncd.engine.planning import Planning
+from syncd.engine.planning import Planning, UnreadError
 from syncd.engine.selection import BY_ID_AT_MOST
 from syncd.engine.unproven import blocking_group, blocking_user, with_doubted
-from syncd.errors import NotFound, SyncdError
+from syncd.errors import NotFound
 from syncd.model import (
     Asked,
     RemoteGroup,
@@ -40,28 +39,6 @@ from syncd.model import (
     WantedUser,
 )
 from syncd.ports import RemoteListing, Stage
-
-T = TypeVar("T")
-
-
-class _UnreadError(Exception):
-    """The target could not be asked about one object."""
-
-    def __init__(self, problem: SyncdError) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
-
-
-def _asked(planning: Planning, ask: Callable[[], T]) -> T:
-    """The answer about one object. Raises _UnreadError, and NotFound."""
-    try:
-        found = ask()
-    except NotFound:
-        raise
-    except SyncdError as problem:
-        raise _UnreadError(problem) from problem
-    planning.unanswered = 0
-    return found
 
 
 class UserFinder:
@@ -80,7 +57,7 @@ class UserFinder:
         """`candidates`: what was found before, for who was put off."""
         try:
             return self._decide(wanted, candidates)
-        except _UnreadError as unread:
+        except UnreadError as unread:
             return self._planning.left_unread("user", wanted.okta_id, unread.problem)
 
     def _decide(self, wanted: WantedUser, candidates: Sequence[RemoteUser] | None) -> Decision:
@@ -164,8 +141,7 @@ class UserFinder:
             found = list(stage.remote_candidates(okta_id=wanted.okta_id, user_name=wanted.user_name))
             if found or self._complete:
                 return found
-        return _asked(
-            self._planning,
+        return self._planning.asked(
             lambda: list(self._target.find_users(okta_id=wanted.okta_id, user_name=wanted.user_name)),
         )
 
@@ -210,15 +186,15 @@ class GroupFinder:
         if found or self._complete:
             return found
         target = self._planning.job.target
-        return _asked(
-            self._planning, lambda: target.find_groups(okta_id=wanted.okta_id, name=wanted.target_name)
+        return self._planning.asked(
+            lambda: target.find_groups(okta_id=wanted.okta_id, name=wanted.target_name)
         )
 
     def decide(self, wanted: WantedGroup, asked: Asked | None = None) -> Decision:
         """`asked`: a person chose the group at the target, by its id."""
         try:
             return self._decide(wanted, asked)
-        except _UnreadError as unread:
+        except UnreadError as unread:
             return self._planning.left_unread("group", wanted.okta_id, unread.problem)
 
     def _decide(self, wanted: WantedGroup, asked: Asked | None) -> Decision:
@@ -250,7 +226,7 @@ class GroupFinder:
                 problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
                 return _refused(wanted, problem) if problem else Decision([_creation(wanted)])
             case MatchedGroup(remote, how):
-                whole = _asked(self._planning, lambda: job.target.group(remote.scim_id))
+                whole = self._planning.asked(lambda: job.target.group(remote.scim_id))
                 return self._link(
                     wanted, remote, whole, f"{wanted.reason}; the group exists at the target (same {how})"
                 )
@@ -259,7 +235,7 @@ class GroupFinder:
         store = self._planning.job.store
         try:
             target = self._planning.job.target
-            remote = _asked(self._planning, lambda: target.group(asked.scim_id))
+            remote = self._planning.asked(lambda: target.group(asked.scim_id))
         except NotFound:
             reason = f'the group "{asked.name}" ({asked.scim_id}), linked by hand, is gone at the target'
             return _in_conflict(wanted, f"{reason}: link another one, or unlink it")

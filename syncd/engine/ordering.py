@@ -27,9 +27,10 @@ from syncd.core.order import (
     user_name_freed,
     way_back,
 )
+from syncd.engine.one_by_one import own_problem
 from syncd.engine.planning import Planning
 from syncd.engine.selection import BY_ID_AT_MOST
-from syncd.errors import AccessDenied, NotFound, SyncdError
+from syncd.errors import NotFound, SyncdError
 from syncd.model import KnownGroup
 from syncd.ports import Contested, Taking
 
@@ -170,9 +171,8 @@ def _name_shown(planning: Planning, keeper: str) -> list[str] | None:
         return [remote.name if NAME_RULES[planning.policy.flavor].renaming_counts else remote.scim_id]
     except NotFound:
         return []
-    except AccessDenied:
-        raise
-    except SyncdError:
+    except SyncdError as problem:
+        own_problem(problem)
         return None
 
 

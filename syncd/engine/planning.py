@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from syncd.core.change import GROUP_KINDS, Change, ChangeKind
 from syncd.core.counting import counted
@@ -18,13 +19,22 @@ from syncd.core.order import NO_ORDER, Order
 from syncd.engine.job import Job
 from syncd.engine.one_by_one import own_problem
 from syncd.engine.reading import Reading
-from syncd.errors import AccessDenied, SyncdError
+from syncd.errors import AccessDenied, NotFound, SyncdError
 from syncd.ports import Failure, Stage, Unproven
 
+T = TypeVar("T")
 GIVES_UP_AFTER = 3
 _BRINGS_INTO_BEING = frozenset(
     {ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.CREATE_GROUP, ChangeKind.LINK_GROUP}
 )
+
+
+class UnreadError(Exception):
+    """The target could not be asked about one object."""
+
+    def __init__(self, problem: SyncdError) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
 
 
 @dataclass
@@ -54,6 +64,17 @@ class Planning:
 
     unanswered: int = 0
     """Objects in a row that the target could not be asked about."""
+
+    def asked(self, ask: Callable[[], T]) -> T:
+        """The target's answer about one object. Raises UnreadError, and NotFound."""
+        try:
+            found = ask()
+        except NotFound:
+            raise
+        except SyncdError as problem:
+            raise UnreadError(problem) from problem
+        self.unanswered = 0
+        return found
 
     def left_unread(self, about: str, okta_id: str, problem: SyncdError) -> Decision:
         """The target cannot be asked about this one: it stays as it is, everybody else goes on. Raises what concerns

@@ -14,10 +14,9 @@ from syncd.core.creation import is_provably_ours
 from syncd.core.diff import Decision, Policy, Skipped, grace_ends, take_back
 from syncd.core.evidence import Evidence, SaidByOkta
 from syncd.core.names import Likeness, likeness
-from syncd.engine.job import Job
-from syncd.engine.planning import Planning
+from syncd.engine.planning import Planning, UnreadError
 from syncd.engine.witness import Departures, confirm_user
-from syncd.errors import NotFound, SyncdError
+from syncd.errors import NotFound
 from syncd.model import KnownUser, RemoteGroup, RemoteUser, Standing, UserCase, WantedGroup, WantedUser
 from syncd.ports import Unproven
 
@@ -35,7 +34,7 @@ class Blocked:
 
 
 def blocking_user(planning: Planning, wanted: WantedUser) -> Blocked | None:
-    """The last create was answered with somebody else's account, as it still is."""
+    """The last create was answered with somebody else's account, as it still is. Raises UnreadError."""
     doubt = planning.unproven.get(("user", wanted.okta_id))
     if doubt is None or not doubt.stranger:
         return None
@@ -68,13 +67,14 @@ def blocking_group(planning: Planning, wanted: WantedGroup) -> Blocked | None:
 
 
 def _doubted_group(planning: Planning, doubt: Unproven) -> RemoteGroup | None:
-    """What the create may have left, as far as it is there."""
+    """What the create may have left, as far as it is there. Raises UnreadError."""
     target = planning.job.target
-    if doubt.scim_id is None:
-        hits = target.find_groups(okta_id=doubt.okta_id, name=doubt.name)
+    scim_id = doubt.scim_id
+    if scim_id is None:
+        hits = planning.asked(lambda: target.find_groups(okta_id=doubt.okta_id, name=doubt.name))
         return next((hit for hit in hits if hit.external_id in (None, "", doubt.okta_id)), None)
     try:
-        return target.group(doubt.scim_id)
+        return planning.asked(lambda: target.group(scim_id))
     except NotFound:
         return None
 
@@ -97,10 +97,12 @@ def with_doubted(planning: Planning, okta_id: str, found: Sequence[RemoteUser]) 
 
 
 def _doubted_user(planning: Planning, doubt: Unproven) -> RemoteUser | None:
-    if doubt.scim_id is None:
+    """Raises UnreadError."""
+    scim_id = doubt.scim_id
+    if scim_id is None:
         return None
     try:
-        return planning.job.target.user(doubt.scim_id)
+        return planning.asked(lambda: planning.job.target.user(scim_id))
     except NotFound:
         planning.over.append((doubt.kind, doubt.okta_id))
         return None
@@ -118,7 +120,10 @@ def plan_left_behind(planning: Planning, departures: Departures, cases: Mapping[
         evidence = _evidence(planning, departures, known, case)
         if evidence is None or grace_ends(known, planning.policy, evidence) is not None:
             continue
-        decision = _left_behind(planning, doubt, known, evidence)
+        try:
+            decision = _left_behind(planning, doubt, known, evidence)
+        except UnreadError as unread:
+            decision = planning.left_unread(kind, okta_id, unread.problem)
         if decision is not None:
             planning.add(decision, okta_id)
 
@@ -135,8 +140,8 @@ def plan_groups_left_behind(planning: Planning, wished: AbstractSet[str]) -> Non
             continue
         try:
             remote = None if doubt.stranger else _doubted_group(planning, doubt)
-        except SyncdError as problem:
-            planning.left_unread(kind, okta_id, problem)
+        except UnreadError as unread:
+            planning.left_unread(kind, okta_id, unread.problem)
             continue
         if remote is None or store.group_by_scim_id(remote.scim_id) is not None:
             planning.over.append((kind, okta_id))
@@ -168,7 +173,7 @@ def _left_behind(
     planning: Planning, doubt: Unproven, known: KnownUser, evidence: Evidence
 ) -> Decision | None:
     name = known.wanted.user_name or doubt.name
-    remote = _account(planning.job, doubt, name)
+    remote = _account(planning, doubt, name)
     if remote is None or remote.active is False:
         planning.over.append((doubt.kind, doubt.okta_id))
         return None
@@ -182,15 +187,18 @@ def _left_behind(
     return Decision(skipped=[Skipped("left_behind", known.okta_id, name, reason)], still=True)
 
 
-def _account(job: Job, doubt: Unproven, name: str) -> RemoteUser | None:
-    """What the create may have left; None when nothing is there that is not somebody else's by now."""
-    if doubt.scim_id is not None:
+def _account(planning: Planning, doubt: Unproven, name: str) -> RemoteUser | None:
+    """What the create may have left; None when nothing is there that is not somebody else's by now. May raise
+    UnreadError.
+    """
+    target, store, scim_id = planning.job.target, planning.job.store, doubt.scim_id
+    if scim_id is not None:
         try:
-            found: Sequence[RemoteUser] = [job.target.user(doubt.scim_id)]
+            found: Sequence[RemoteUser] = [planning.asked(lambda: target.user(scim_id))]
         except NotFound:
             return None
     else:
-        hits = job.target.find_users(okta_id=doubt.okta_id, user_name=name)
+        hits = planning.asked(lambda: target.find_users(okta_id=doubt.okta_id, user_name=name))
         marked = [hit for hit in hits if hit.external_id == doubt.okta_id]
         found = marked or [hit for hit in hits if not hit.external_id and hit.user_name == name]
-    return next((each for each in found if job.store.user_by_scim_id(each.scim_id) is None), None)
+    return next((each for each in found if store.user_by_scim_id(each.scim_id) is None), None)

@@ -21,9 +21,10 @@ from syncd.core.groups import claim
 from syncd.core.mapping import wanted_user
 from syncd.engine.heard import ask_own_groups
 from syncd.engine.job import Job
+from syncd.engine.one_by_one import own_problem
 from syncd.engine.reading import Reading, read_members, read_users, stage_user
 from syncd.engine.selection import BY_ID_AT_MOST
-from syncd.errors import AccessDenied, IncompleteRead, NotFound, Scope, SyncdError, TemporaryError
+from syncd.errors import IncompleteRead, NotFound, SyncdError
 from syncd.model import (
     Absent,
     AppUser,
@@ -107,8 +108,8 @@ def confirm_user(
     if answer is None:
         try:
             answer = job.source.app_user(okta_id)
-        except (TemporaryError, AccessDenied) as problem:
-            reading.cannot_tell("user", okta_id, problem)
+        except SyncdError as problem:
+            reading.cannot_tell("user", okta_id, own_problem(problem))
             return None
     if not isinstance(answer, Absent):
         if stage.misses(okta_id):
@@ -154,11 +155,8 @@ def _deprovisioned(job: Job, okta_id: str) -> Evidence | None:
     """No grace for a user whom Okta itself deactivated or deleted."""
     try:
         status = job.source.user_status(okta_id)
-    except TemporaryError:
-        return None
-    except AccessDenied as problem:
-        if problem.scope is Scope.CONNECTION:
-            raise
+    except SyncdError as problem:
+        own_problem(problem)
         return None
     if status == "DEPROVISIONED" or isinstance(status, Absent):
         return SaidByOkta("the Okta user is DEPROVISIONED and not assigned any more")
@@ -179,8 +177,8 @@ def group_witness(job: Job, reading: Reading, case: GroupCase) -> Evidence | Non
         if known.wanted.rule not in {each.source.label for each in job.rules.rules}:
             return _lost_its_rule(job, reading, known, group)
         return _left_its_rule(job, reading, known, group)
-    except (TemporaryError, AccessDenied) as problem:
-        reading.cannot_tell("group", case.okta_id, problem)
+    except SyncdError as problem:
+        reading.cannot_tell("group", case.okta_id, own_problem(problem))
         return None
 
 
@@ -256,8 +254,8 @@ class _Inactive:
     def _by_id(self, okta_id: str) -> Evidence | None:
         try:
             answer = self._job.source.app_user(okta_id)
-        except (TemporaryError, AccessDenied) as problem:
-            self._reading.cannot_tell("user", okta_id, problem)
+        except SyncdError as problem:
+            self._reading.cannot_tell("user", okta_id, own_problem(problem))
             return None
         if isinstance(answer, Absent):
             return AbsentById(answer, self._reading.app)
@@ -290,16 +288,16 @@ def _ask_users(
                 group = job.source.group(case.group_id)
                 groups[case.group_id] = group if isinstance(group, OktaGroup) else None
                 reading.heard[case.group_id] = group.name if isinstance(group, OktaGroup) else None
-        except (TemporaryError, AccessDenied) as problem:
-            reading.cannot_tell("group", case.group_id, problem)
+        except SyncdError as problem:
+            reading.cannot_tell("group", case.group_id, own_problem(problem))
         try:
             if groups[case.group_id] is not None and case.user_id not in lists:
                 lists[case.user_id] = None
                 lists[case.user_id] = _own_list(job, stage, reading, case.user_id, of=cases)
         except NotFound:
             pass
-        except (TemporaryError, AccessDenied) as problem:
-            reading.cannot_tell("user", case.user_id, problem)
+        except SyncdError as problem:
+            reading.cannot_tell("user", case.user_id, own_problem(problem))
         group_now, users_groups = groups[case.group_id], lists.get(case.user_id)
         if group_now is None or users_groups is None:
             continue
