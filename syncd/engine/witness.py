@@ -1,13 +1,15 @@
 """The second look: what absence nominated is asked for again before anything is removed.
 
-Up to 50 objects by id, beyond that by a second complete read of the same list. What cannot be confirmed stays.
+Up to 50 objects by id, beyond that by a second complete read of the same list, and 50 of them by id: a list that lags
+lags twice, so one that is there after all makes two reads worth nothing. What cannot be confirmed stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import TypeVar
 
 from syncd.core.evidence import (
     AbsentById,
@@ -38,6 +40,7 @@ from syncd.model import (
 )
 from syncd.ports import Stage
 
+T = TypeVar("T")
 UNLISTED_USER = ("missing from the list of the app's users", "shows the assignment")
 """What such a list says, and the answer by id that contradicts it."""
 
@@ -57,7 +60,7 @@ class Departures:
 
 def confirm_departures(job: Job, stage: Stage, reading: Reading) -> Departures:
     """Evidence for users that are gone; who turns out to be assigned after all is staged again."""
-    found = Departures(stage.misses)
+    found = Departures(lambda okta_id: stage.misses(okta_id) and ("user", okta_id) not in reading.unread)
     grace = bool(job.settings.provisioning.deactivation_grace)
     for okta_id in sorted(reading.absent):
         evidence = confirm_user(job, stage, reading, okta_id, ask_status=grace and _is_active(job, okta_id))
@@ -84,14 +87,36 @@ def confirm_departures(job: Job, stage: Stage, reading: Reading) -> Departures:
         return found
     if reading.unidentified:  # in the second read
         return found
+    if not _sample_is_gone(job, stage, reading, found):
+        return found
     found.for_all = TwoCompleteReads(first, second)
+    # As good as answered by id: no list alone that shows them again within its lag lets them in.
+    stage.put_absent([known.okta_id for known in stage.departures() if found.misses(known.okta_id)])
     if grace:
         for known in stage.departures():
-            if known.pushed is not None and known.pushed.active:
+            if known.pushed is not None and known.pushed.active and known.okta_id not in found.by_user:
                 status = _deprovisioned(job, known.okta_id)
                 if status is not None:
                     found.by_user[known.okta_id] = status
     return found
+
+
+def _sample_is_gone(job: Job, stage: Stage, reading: Reading, found: Departures) -> bool:
+    """Whether Okta says by id what its list said twice: of nobody otherwise, and of somebody at all."""
+    grace = bool(job.settings.provisioning.deactivation_grace)
+    answers = {
+        okta_id: confirm_user(job, stage, reading, okta_id, ask_status=grace)
+        for okta_id in _spread(lambda: (known.okta_id for known in stage.departures()))
+    }
+    gone = {okta_id: evidence for okta_id, evidence in answers.items() if evidence is not None}
+    found.by_user |= gone
+    return bool(gone) and all(("user", okta_id) in reading.unread for okta_id in answers.keys() - gone.keys())
+
+
+def _spread(every: Callable[[], Iterable[T]]) -> list[T]:
+    """At most as many as are asked for by id, from the whole length."""
+    count = sum(1 for _ in every())
+    return list(islice(every(), 0, None, max(1, -(-count // BY_ID_AT_MOST))))
 
 
 def _is_active(job: Job, okta_id: str) -> bool:
@@ -231,7 +256,7 @@ def confirm_removals(
         if len(listed) <= BY_ID_AT_MOST:
             found |= _ask_users(job, stage, reading, listed)
         else:
-            found |= _read_twice(job, stage, reading, listed)
+            found |= _read_twice_and_sampled(job, stage, reading, listed)
     return found
 
 
@@ -320,6 +345,17 @@ def _own_list(
     if asked is None or not reading.announced.issuperset(lost) or (not asked and len(lost) > 1):
         return ask_own_groups(job, stage, reading, user_id)
     return asked
+
+
+def _read_twice_and_sampled(
+    job: Job, stage: Stage, reading: Reading, cases: Sequence[MemberCase]
+) -> Mapping[tuple[str, str], Evidence]:
+    agreed = _read_twice(job, stage, reading, cases)
+    sample = _spread(lambda: (case for case in cases if (case.group_id, case.user_id) in agreed))
+    asked = _ask_users(job, stage, reading, sample)
+    still = {(case.group_id, case.user_id) for case in stage.member_removals()}
+    kept = any((case.group_id, case.user_id) not in still for case in sample)
+    return {**agreed, **asked} if asked and not kept else asked
 
 
 def _read_twice(
