@@ -36,7 +36,9 @@ the server says that it created something.
 
 @dataclass(frozen=True, slots=True)
 class _Wish(Generic[T]):
-    """One object to create. `find` searches for it, `find_deep` where the server says that it exists."""
+    """One object to create. `find` searches for it, `find_deep` where the server says that it exists, with whether it
+    may have been made just now.
+    """
 
     kind: str
     name: str
@@ -45,7 +47,7 @@ class _Wish(Generic[T]):
     parse: Callable[[object], T | None]
     name_of: Callable[[T], str]
     find: Callable[[], Sequence[T]]
-    find_deep: Callable[[], Sequence[T]]
+    find_deep: Callable[[bool], Sequence[T]]
     mark: str
     """The name under which is learned whether the server shows the externalId."""
     against: Against
@@ -93,7 +95,7 @@ class Creation:
             parse=self._talk.user_of,
             name_of=lambda user: user.user_name,
             find=lambda: self._search.users(okta_id, name),
-            find_deep=lambda: self._search.users(okta_id, name, deep=True),
+            find_deep=lambda new: self._search.users(okta_id, name, deep=True, listed=not new),
             mark="externalId",
             against=against,
         )
@@ -114,7 +116,7 @@ class Creation:
             parse=self._talk.group_of,
             name_of=lambda group: group.name,
             find=lambda: self._search.groups(okta_id, name),
-            find_deep=lambda: self._search.groups(okta_id, name, deep=True),
+            find_deep=lambda _new: self._search.groups(okta_id, name, deep=True),
             mark="group.externalId",
             against=against,
         )
@@ -289,7 +291,7 @@ class Creation:
         for pause in (0.0, *(self._talk.settle if unclear else ())):
             if pause:
                 self._talk.http.pacer.sleep(pause)
-            hits = wish.find_deep() if deep else wish.find()
+            hits = wish.find_deep(unclear) if deep else wish.find()
             ours = [hit for hit in hits if self._is_ours(wish, hit, unclear=unclear, drops_mark=drops_mark)]
             if len(ours) > 1:
                 raise PermanentError(

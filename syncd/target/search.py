@@ -17,6 +17,7 @@ from syncd.core.names import look_alike_key
 from syncd.errors import IncompleteRead, NotFound
 from syncd.model import RemoteGroup, RemoteUser
 from syncd.target.conversation import GROUPS, USERS, Conversation
+from syncd.target.listed_users import ListedUsers
 from syncd.target.listing import Walk
 from syncd.target.scim_wire import equals
 
@@ -63,6 +64,7 @@ class Search:
         self._talk = talk
         self._users: _Kind[RemoteUser] = _Kind(USERS, talk.user_of, {})
         self._groups: _Kind[RemoteGroup] = _Kind(GROUPS, talk.group_of, {"excludedAttributes": "members"})
+        self._listed_users = ListedUsers()
         self._trying_names = threading.Lock()
         self._were_none = False
         """The list of groups was empty when it was looked at."""
@@ -70,10 +72,13 @@ class Search:
         self._listed: tuple[float, Mapping[str, Sequence[RemoteGroup]]] = (float("-inf"), {})
         """When the groups were listed last, and what was found, by displayName."""
 
-    def users(self, okta_id: str, user_name: str, *, deep: bool = False) -> Sequence[RemoteUser]:
+    def users(
+        self, okta_id: str, user_name: str, *, deep: bool = False, listed: bool = False
+    ) -> Sequence[RemoteUser]:
         """Users whose externalId is ours, else whose userName is the same or alike (core.names).
 
         `deep`: the server says that there is one; after the filters its e-mails and its whole list are searched.
+        `listed`: it was there before, so that a list of the last minute may show it.
         """
         alike = look_alike_key(user_name)
 
@@ -83,6 +88,13 @@ class Search:
         def either(user: RemoteUser) -> bool:
             return ours(user) or look_alike_key(user.user_name) == alike
 
+        def everybody() -> Sequence[RemoteUser]:
+            return (
+                self._listed_user(okta_id, user_name, either)
+                if listed
+                else self._everything(self._users, either)
+            )
+
         found = self._filtered(self._users, "externalId", okta_id, either)
         if any(ours(user) for user in found.hits):
             return [user for user in found.hits if ours(user)]
@@ -90,13 +102,30 @@ class Search:
         for name in dict.fromkeys(names):
             named = self._filtered(self._users, "userName", name, either)
             if not named.answered:
-                return self._everything(self._users, either)
+                return everybody()
             if named.hits:
                 return named.hits
         if not deep:
             return []
         mailed = self._filtered(self._users, "emails.value", user_name, either)
-        return mailed.hits or self._everything(self._users, either)
+        return mailed.hits or everybody()
+
+    def _listed_user(
+        self, okta_id: str, user_name: str, wanted: Callable[[RemoteUser], bool]
+    ) -> Sequence[RemoteUser]:
+        """As `_everything`, by a list that was asked for lately if it showed somebody."""
+        with self._listed_users.lock:
+            found = self._listed_users.remembered(okta_id, user_name, self._user)
+            if found:
+                return found
+            walk = self._walk(self._users)
+            hits = [user for user in self._listed_users.watched(walk, lambda: walk.complete) if wanted(user)]
+            if not hits and not walk.complete:
+                raise _untold(USERS)
+            return hits
+
+    def _user(self, scim_id: str) -> RemoteUser | None:
+        return self._talk.user_of(self._talk.fetch(USERS, scim_id).body)
 
     def is_whole(self, user_name: str) -> bool:
         """See `ports.Target.search_is_whole`. RFC 7643 says that userName ignores case (section 4.1.1); many filters do

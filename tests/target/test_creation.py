@@ -473,3 +473,72 @@ def test_a_name_that_is_taken_is_found_in_the_list_where_no_filter_works(bench: 
 
     with pytest.raises(AlreadyExists, match="the name is taken"):
         made.target.create_group("00g2", "Local 7")
+
+
+@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize("filters", ["refused", "blind"])
+def test_many_names_that_are_taken_cost_one_list(
+    serve: Serve, make_target: MakeTarget, filters: str, marked: bool
+) -> None:
+    org = Org(searchable=False)
+    people = [f"p{number:02}" for number in range(20)]
+    for name in people:
+        org.add(userName=f"{name}@example.com", **({"externalId": f"other-{name}"} if marked else {}))
+    lists = []
+
+    def script(seen: Seen) -> Reply:
+        asks = seen.method == "GET" and seen.path.endswith("/Users")
+        if asks and "filter" in seen.query and filters == "refused":
+            return problem(400, "invalidFilter")
+        if asks and "filter" not in seen.query and seen.query["startIndex"] == "1":
+            lists.append(seen)
+        return org(seen)
+
+    target = make_target(serve(script).base_url)
+
+    def refused(name: str) -> str:
+        with pytest.raises(AlreadyExists) as caught:
+            target.create_user(f"00u-{name}", person(name))
+        return caught.value.hint
+
+    with ThreadPoolExecutor(4) as pool:
+        hints = list(pool.map(refused, people))
+
+    assert len(lists) == 1
+    assert [hint.count(f"id-{number} ") for number, hint in enumerate(hints)] == [1] * 20
+
+
+def test_a_list_of_before_hides_nobody_who_came_since(serve: Serve, make_target: MakeTarget) -> None:
+    """Neither who has the name by now, nor who has it no more."""
+    org = Org(searchable=False)
+    first = org.add(userName="ann@example.com", externalId="other")
+    target = make_target(serve(org).base_url)
+    with pytest.raises(AlreadyExists):
+        target.create_user("00u1", person("ann"))
+    first["userName"] = "moved@example.com"
+    org.add(userName="ann@example.com", externalId="newer")
+
+    with pytest.raises(AlreadyExists) as caught:
+        target.create_user("00u1", person("ann"))
+
+    assert "id-1 (externalId newer)" in caught.value.hint
+
+
+def test_an_account_of_ours_in_the_list_is_ours_though_its_answer_by_id_shows_no_mark(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    org = Org(searchable=False)
+    for name in ("bob", "ann"):
+        org.add(userName=f"{name}@example.com", externalId=f"00u-{name}")
+
+    def script(seen: Seen) -> Reply:
+        reply = org(seen)
+        alone = seen.method == "GET" and not seen.path.endswith("/Users")
+        return Reply(200, {**reply.body, "externalId": None}) if alone else reply
+
+    target = make_target(serve(script).base_url)
+
+    notes = [target.create_user(f"00u-{name}", person(name)).note for name in ("bob", "ann")]
+
+    assert [note.partition(";")[0] for note in notes] == ["existed already with our externalId"] * 2
+    assert org.posts == len(org.records) == 2
