@@ -136,7 +136,6 @@ class SqliteStore(Telling):
         run_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         with self._writing() as conn:
             state.begin_run(conn, run_id, kind, now)
-            state.advance(conn)  # of two runs that overlap it is known which began later
         return run_id
 
     def finish_run(

@@ -198,14 +198,10 @@ def test_a_group_that_went_is_not_brought_back_by_an_old_page(settled: Store, pl
     assert [case.okta_id for case in later.group_cases()] == ["g1", "g2"]
 
 
-def begun(store: Store) -> Stage:
-    store.begin_run("full")
-    return store.stage()
-
-
 def test_of_two_long_reads_that_overlap_the_one_that_began_later_is_the_younger(settled: Store) -> None:
+    first = settled.stage()
     push_user(settled, CY)
-    first, second = (begun(settled) for _ in range(2))
+    second = settled.stage()
     renamed = replace(group("g2"), name="later")
     fill(first, users=[ANN, BOB, CY], groups=[group("g1"), replace(group("g2"), name="earlier"), group("g3")])
     settled.absorb(first, confirmed_absent={})
@@ -218,8 +214,9 @@ def test_of_two_long_reads_that_overlap_the_one_that_began_later_is_the_younger(
 
 
 def test_of_two_long_reads_that_overlap_the_one_that_began_earlier_is_the_older(settled: Store) -> None:
+    first = settled.stage()
     push_user(settled, CY)
-    first, second = (begun(settled) for _ in range(2))
+    second = settled.stage()
     fill(second, users=[replace(ANN, digest=b"later"), BOB, CY], groups=[group("g1"), group("g2")])
     settled.absorb(second, confirmed_absent={})
     fill(first, users=[ANN, BOB], groups=[group("g1"), group("g2")])
