@@ -19,7 +19,7 @@ TOMBSTONES_KEPT = timedelta(days=1)
 
 _USERS = """
 INSERT INTO users (okta_id, standing, wish, attributes, name_key, folded_name, digest, revision)
-SELECT s.okta_id, s.standing, s.wish, s.attributes, s.name_key, s.folded_name, s.digest, :read
+SELECT s.okta_id, s.standing, s.wish, s.attributes, s.name_key, s.folded_name, s.digest, :revision
 FROM temp.fresh_users s LEFT JOIN main.users k ON k.okta_id = s.okta_id
 WHERE k.okta_id IS NULL OR k.digest <> s.digest
 ORDER BY s.okta_id
@@ -39,7 +39,7 @@ WHERE okta_id = :okta_id AND standing <> 'absent' AND revision <= :base
 
 _GROUPS = """
 INSERT INTO groups (okta_id, state, wish, revision, known_since)
-SELECT s.okta_id, s.state, s.wish, :read, :revision
+SELECT s.okta_id, s.state, s.wish, :revision, :revision
 FROM temp.fresh_groups s LEFT JOIN main.groups k ON k.okta_id = s.okta_id
 WHERE (k.okta_id IS NULL AND s.state <> 'gone')
     OR (k.okta_id IS NOT NULL AND (k.state <> s.state OR k.wish <> s.wish))
@@ -173,9 +173,7 @@ def absorb_stage(
     for view in views("stage", "main"):
         conn.execute(view)
     now_and_then = {"revision": revision, "base": base}
-    # What a long read learned from pages is as old as its beginning: another long one may have begun since.
-    read = revision if limited else base
-    conn.execute(_USERS, {"read": read})
+    conn.execute(_USERS, {"revision": revision})
     conn.executemany(
         _ABSENT,
         (
@@ -184,11 +182,11 @@ def absorb_stage(
         ),
     )
     conn.execute(_USERS_ANSWERED, now_and_then)
-    conn.execute(_GROUPS, {"read": read, "revision": revision})
+    conn.execute(_GROUPS, {"revision": revision})
     conn.execute(_GROUPS_ANSWERED, now_and_then)
     conn.execute(_NEVER_KNOWN, now_and_then)
     conn.execute(_ASKED)
-    _absorb_memberships(conn, revision, read, limited=limited)
+    _absorb_memberships(conn, revision, limited=limited)
     forgettable = conn.execute(_FORGETTABLE).fetchall()
     if groups_whole and not limited:
         forgettable += conn.execute(_UNCLAIMED).fetchall()
@@ -201,10 +199,10 @@ def absorb_stage(
     conn.execute("INSERT OR IGNORE INTO main.doubts SELECT object_key FROM stage.doubts")
 
 
-def _absorb_memberships(conn: sqlite3.Connection, revision: int, read: int, *, limited: bool) -> None:
+def _absorb_memberships(conn: sqlite3.Connection, revision: int, *, limited: bool) -> None:
     """Groups' lists, then users' own lists, which say nothing about whether a group's list is known.
 
-    A list that changed nothing counts as young only from a shorter cycle, so that a quiet long one writes nothing.
+    A list that changed nothing counts as young only from a shorter cycle: no two long ones overlap.
     """
     lists = conn.execute(_LISTS).fetchall()
     for group_id, _ in lists:
@@ -214,7 +212,7 @@ def _absorb_memberships(conn: sqlite3.Connection, revision: int, read: int, *, l
             conn.execute(
                 "DELETE FROM main.members WHERE group_id = ? AND NOT listed AND NOT pushed", (group_id,)
             )
-        conn.execute(_LIST_READ, (read, group_id, bool(changed) or limited))
+        conn.execute(_LIST_READ, (revision, group_id, bool(changed) or limited))
     for statement in (_OWN_GAINS, _OWN_LOSSES, _OWN_UNNEEDED):
         conn.execute(statement)
     for group_id, stamp in lists:

@@ -226,7 +226,6 @@ def test_what_a_shorter_cycle_stored_meanwhile_wins(settled: Store) -> None:
     quick.put_groups([group("g1"), group("g9")])
     quick.put_absent([BOB.okta_id])
     fill(quick, lists={"g1": [ANN.okta_id, CY.okta_id]})
-    quick.limit_to(users=[ANN.okta_id, BOB.okta_id, CY.okta_id], groups=["g1", "g9"])
     settled.absorb(quick, confirmed_absent={BOB.okta_id: NOON})
     slow.put_groups([group("g1")])
     slow.groups_read_whole()

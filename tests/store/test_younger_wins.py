@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -196,33 +195,6 @@ def test_a_group_that_went_is_not_brought_back_by_an_old_page(settled: Store, pl
     later = settled.stage()
     fill(later, groups=[group("g1"), group("g2")])
     assert [case.okta_id for case in later.group_cases()] == ["g1", "g2"]
-
-
-def test_of_two_long_reads_that_overlap_the_one_that_began_later_is_the_younger(settled: Store) -> None:
-    first = settled.stage()
-    push_user(settled, CY)
-    second = settled.stage()
-    renamed = replace(group("g2"), name="later")
-    fill(first, users=[ANN, BOB, CY], groups=[group("g1"), replace(group("g2"), name="earlier"), group("g3")])
-    settled.absorb(first, confirmed_absent={})
-    fill(second, users=[replace(ANN, digest=b"later"), BOB], groups=[group("g1"), renamed])
-
-    assert [known.okta_id for known in second.departures()] == [CY.okta_id]
-    assert [okta_id for okta_id, _ in cases(second)] == [ANN.okta_id, CY.okta_id]
-    wanted_now = {case.okta_id: case.wanted for case in second.group_cases()}
-    assert (wanted_now["g2"], wanted_now["g3"]) == (renamed, None)
-
-
-def test_of_two_long_reads_that_overlap_the_one_that_began_earlier_is_the_older(settled: Store) -> None:
-    first = settled.stage()
-    push_user(settled, CY)
-    second = settled.stage()
-    fill(second, users=[replace(ANN, digest=b"later"), BOB, CY], groups=[group("g1"), group("g2")])
-    settled.absorb(second, confirmed_absent={})
-    fill(first, users=[ANN, BOB], groups=[group("g1"), group("g2")])
-
-    assert [known.okta_id for known in first.departures()] == []
-    assert [okta_id for okta_id, _ in cases(first)] == []
 
 
 def test_a_mark_of_what_went_is_not_kept_for_ever(settled: Store, place: Place) -> None:
