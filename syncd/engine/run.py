@@ -59,10 +59,14 @@ def _planned(
     allow: Mapping[str, int],
     unsettled: AbstractSet[str] = frozenset(),
 ) -> Planned:
+    stage, reading = _staged(job, read)
+    return planned_from(job, kind, stage, reading, allow, unsettled)
+
+
+def _staged(job: Job, read: Callable[[Stage], Reading]) -> tuple[Stage, Reading]:
     stage = job.store.stage()
     with _closing_on_error(stage):
-        reading = read(stage)
-    return planned_from(job, kind, stage, reading, allow, unsettled)
+        return stage, read(stage)
 
 
 @contextmanager
@@ -186,10 +190,7 @@ class CycleRun:
             with job.turn:
                 quarantine.probe(job)
                 unsettled = settle_open_intents(job)
-            stage = job.store.stage()
-            with _closing_on_error(stage):
-                reading = read(stage)  # what shorter cycles store meanwhile is younger, and wins
-            with job.turn:
+            with self._reading(read) as (stage, reading):
                 if taken_over is not None:
                     with _closing_on_error(stage):
                         taken_over(reading)
@@ -198,6 +199,21 @@ class CycleRun:
                     return self.write(planned, only=None)
 
         return self.begun(cycle)
+
+    @contextmanager
+    def _reading(self, read: Callable[[Stage], Reading]) -> Iterator[tuple[Stage, Reading]]:
+        """What was read, with the turn. What shorter cycles store while others read is younger, and wins; after a
+        complete one it is read once more, with the turn.
+        """
+        stage, reading = _staged(self.job, read)
+        with self.job.turn:
+            if stage.is_overtaken:
+                stage.close()
+                self.job.observer.event(
+                    "info", "reads again", run=self.run_id, why="another complete read ended"
+                )
+                stage, reading = _staged(self.job, read)
+            yield stage, reading
 
     def apply(
         self, planned: Planned, *, only: frozenset[str] | None = None, saved: SavedPlan | None = None

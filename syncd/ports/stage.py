@@ -103,6 +103,13 @@ class Stage(Protocol):
         """The store's revision now, to be told what is asked for from now on."""
         ...
 
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether a complete cycle has stored what it read since this stage began. Each of its pages may be older or
+        younger than what was read into this one: nobody can tell, so all of this is to be read again.
+        """
+        ...
+
     def put_user_groups(self, user_id: str, group_ids: Iterable[str], *, asked: int | None = None) -> None:
         """The user's own complete group list, asked by id: for this user it overrides the member lists of all
         known and staged groups, and `Store.absorb` writes these pairs into the stored lists. `asked`: the store's

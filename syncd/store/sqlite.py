@@ -27,6 +27,7 @@ from syncd.store.faults import explained, explained_beside, no_scratch
 from syncd.store.private import Scratch, make_file
 from syncd.store.rows import moment
 from syncd.store.stage import SqliteStage
+from syncd.store.stage_tables import WHOLE_READ
 from syncd.store.telling import Telling
 
 
@@ -287,7 +288,9 @@ class SqliteStore(Telling):
                         confirmed_absent=confirmed_absent,
                     )
                     if conn.total_changes != before:
-                        state.advance(conn)
+                        revision = state.advance(conn)
+                        if not stage.limited:
+                            state.set_meta(conn, WHOLE_READ, str(revision))
                     effects.drop_outlived_failures(conn)
             finally:
                 self._conn.execute("DETACH stage")

@@ -13,7 +13,7 @@ from typing import Any
 
 from syncd.store.faults import explained, explained_beside
 from syncd.store.rows import Row
-from syncd.store.stage_tables import REMOTE_VIEW, TABLES, views
+from syncd.store.stage_tables import REMOTE_VIEW, TABLES, WHOLE_READ, views
 
 PAGE = 500
 _PRAGMAS_BESIDE = ("cache_size = -256", "store.cache_size = -1024", "query_only = ON", "busy_timeout = 10000")
@@ -106,9 +106,16 @@ class StageFile:
 
     def revision(self) -> int:
         """The store's, now."""
+        return self._number("revision")
+
+    def whole_read(self) -> int:
+        """The store's revision when a complete cycle changed it last, 0 when none has."""
+        return self._number(WHOLE_READ)
+
+    def _number(self, key: str) -> int:
         with self._lock:
-            row = self._conn.execute("SELECT value FROM store.meta WHERE key = 'revision'").fetchone()
-        return int(row[0])
+            row = self._conn.execute("SELECT value FROM store.meta WHERE key = ?", (key,)).fetchone()
+        return int(row[0]) if row else 0
 
     def pages(
         self,

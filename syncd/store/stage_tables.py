@@ -6,6 +6,9 @@ stage's connection read-only as `store`; TEMP views may see both.
 
 from __future__ import annotations
 
+WHOLE_READ = "whole_read"
+"""Under this key `meta` keeps the revision at which a complete cycle last changed what is remembered."""
+
 TABLES = """
 -- The store's revision when the stage began, and the time before which an answer by id stands in every list by now.
 CREATE TABLE began (base INTEGER NOT NULL, lists_show TEXT NOT NULL);

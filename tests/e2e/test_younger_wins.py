@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -429,6 +430,36 @@ def test_a_repair_calls_a_group_that_was_renamed_at_both_sides_as_okta_does(runn
     _, result = repair(running.job, Selection(full=True))
 
     assert result.applied == {ChangeKind.RENAME_GROUP: 1}
+    assert exact(running.made)
+
+
+@pytest.mark.parametrize("kind", ["targeted", "repair"])
+def test_a_cycle_that_a_complete_one_overtook_reads_again_and_writes_nothing_older(
+    running: Daemon, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Okta answers, the group is renamed, and a full cycle reads and writes the new name."""
+    group = running.world.group("push-crew").id
+    where, name = ("run", "read_selected") if kind == "targeted" else ("repair", "read_everything")
+    module = import_module(f"syncd.engine.{where}")
+    read, looks = getattr(module, name), []
+
+    def slowly(*args: Any, **options: Any) -> Any:
+        found = read(*args, **options)
+        looks.append(found)
+        if len(looks) == 1:
+            running.world.rename_group("push-crew", "push-staff")
+            assert running.full().applied == {ChangeKind.RENAME_GROUP: 1}
+            running.made.split.reset_requests()
+        return found
+
+    monkeypatch.setattr(module, name, slowly)
+    if kind == "targeted":
+        result = sync(running.job, Selection(groups=(group,)))
+    else:
+        _, result = repair(running.job, Selection(full=True))
+
+    assert (result.exit_code, result.applied, running.writes()) == (0, {}, [])
+    assert len(looks) == 2
     assert exact(running.made)
 
 

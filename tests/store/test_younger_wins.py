@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -195,6 +196,25 @@ def test_a_group_that_went_is_not_brought_back_by_an_old_page(settled: Store, pl
     later = settled.stage()
     fill(later, groups=[group("g1"), group("g2")])
     assert [case.okta_id for case in later.group_cases()] == ["g1", "g2"]
+
+
+def test_a_stage_is_overtaken_by_a_complete_cycle_that_changed_something(settled: Store) -> None:
+    def absorbed(users: list[WantedUser], *, limited: bool = False) -> None:
+        other = settled.stage()
+        fill(other, users=users)
+        if limited:
+            other.limit_to(users=[user.okta_id for user in users], groups=[])
+        settled.absorb(other, confirmed_absent={})
+        other.close()
+
+    stage = settled.stage()
+    absorbed([replace(ANN, digest=b"shorter")], limited=True)
+    assert not stage.is_overtaken, "what shorter cycles learn is compared object by object"
+    absorbed([replace(ANN, digest=b"longer"), BOB])
+    assert stage.is_overtaken
+    following = settled.stage()
+    absorbed([replace(ANN, digest=b"longer"), BOB])
+    assert not following.is_overtaken, "nothing was learned"
 
 
 def test_a_mark_of_what_went_is_not_kept_for_ever(settled: Store, place: Place) -> None:
