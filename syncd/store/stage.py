@@ -342,4 +342,5 @@ class SqliteStage(StagedAnswers):
 
     def close(self) -> None:
         """Removes the staging file. May be called twice."""
+        self._spool.close()
         self._file.close()

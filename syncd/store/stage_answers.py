@@ -9,9 +9,12 @@ from datetime import datetime
 
 from syncd.model import Asked, WantedGroup, WantedUser
 from syncd.ports.source import LISTS_LAG
-from syncd.store.rows import asked_of, asked_text, group_wish, moment, wish_row
+from syncd.store.rows import USER_WISH_COLUMNS, asked_of, asked_text, group_wish, moment, wish_row
 from syncd.store.stage_file import StageFile
 from syncd.store.stage_spool import PlannedAndListed
+from syncd.store.stage_writer import insert_rows
+
+_PUT_USERS = f"INSERT OR REPLACE INTO main.users (okta_id, {', '.join(USER_WISH_COLUMNS)})"
 
 
 class StagedAnswers(PlannedAndListed):
@@ -56,11 +59,7 @@ class StagedAnswers(PlannedAndListed):
                 )
             if changed:
                 self._bodies = True
-                conn.executemany(
-                    "INSERT OR REPLACE INTO main.users (okta_id, standing, wish, attributes, name_key,"
-                    " folded_name, digest) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    changed,
-                )
+                insert_rows(conn, _PUT_USERS, changed)
             self._nominated_at = None
 
     def users_read_whole(self) -> None:

@@ -69,7 +69,7 @@ class StageFile:
 
     @contextmanager
     def asking(self) -> Iterator[sqlite3.Connection]:
-        """For a single SELECT, which needs no transaction around it."""
+        """For a single statement, which needs no transaction around it."""
         with self._lock, self._explained():
             yield self._conn
 

@@ -14,6 +14,7 @@ from syncd.core.change import GROUP_KINDS, RANK, ChangeKind
 from syncd.core.plan import Hold
 from syncd.store.rows import moment
 from syncd.store.stage_file import StageFile
+from syncd.store.stage_tables import HELD, OF_GROUP
 
 _DECIDED = """
 SELECT s.id FROM main.spool s CROSS JOIN store.decisions d ON d.change_id = s.id
@@ -42,16 +43,16 @@ GROUP BY c.kind, c.group_id
 
 
 class JudgedChanges:
-    """`flush` brings what was planned lately into the table."""
+    """`flush` brings what was planned lately into the table, and makes the indexes that it is given."""
 
-    def __init__(self, file: StageFile, flush: Callable[[], None]) -> None:
+    def __init__(self, file: StageFile, flush: Callable[..., None]) -> None:
         self._file = file
         self._flush = flush
 
     def keys(self, kind: ChangeKind, group_id: str | None) -> list[tuple[str, str]]:
         """(change id, Okta id) of what is not held; all of this kind, or only this group's."""
         narrow = "AND ? IS NULL" if group_id is None else "AND group_id = ?"
-        self._flush()
+        self._flush(HELD if group_id is None else OF_GROUP)
         with self._file.short() as conn:
             return conn.execute(
                 f"SELECT id, okta_id FROM main.spool WHERE hold_id IS NULL AND rank = ? {narrow}",  # noqa: S608
@@ -59,7 +60,7 @@ class JudgedChanges:
             ).fetchall()
 
     def by_group(self, kind: ChangeKind) -> dict[str, int]:
-        self._flush()
+        self._flush(HELD, OF_GROUP)
         with self._file.short() as conn:
             rows = conn.execute(
                 "SELECT group_id, count(*) FROM main.spool"

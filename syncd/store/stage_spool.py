@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
@@ -25,10 +24,8 @@ from syncd.store.stage_file import StageFile
 from syncd.store.stage_judged import JudgedChanges
 from syncd.store.stage_left import SkippedSpool
 from syncd.store.stage_remote import RemoteUsers
-from syncd.store.stage_tables import SPOOL_INDEXES, SPOOL_KEY, SPOOL_TWICE
-
-_BUFFER = 500
-
+from syncd.store.stage_tables import HELD, LEAVES, OWNER, SPOOL_INDEXES, SPOOL_KEY, SPOOL_TWICE, STEPS
+from syncd.store.stage_writer import WriteBehind
 
 _COLUMNS = (
     "id",
@@ -45,20 +42,23 @@ _COLUMNS = (
     "takes_folded",
     "leaves_folded",
 )
-_ADD = (
-    f"INSERT OR REPLACE INTO main.spool ({', '.join(_COLUMNS)})"  # noqa: S608  (constants)
-    f" VALUES ({', '.join('?' * len(_COLUMNS))})"
-)
+_ADD = f"INSERT OR REPLACE INTO main.spool ({', '.join(_COLUMNS)})"
 _IN_ORDER = "turn, phase, step, rank, in_group, name, id"
 
 # Who wants a userName that somebody else has: by what was pushed, or as an adoption leaves it. With what that
-# somebody does in this plan, if anything.
+# somebody does in this plan, if anything. Each after the question whether there is any such somebody.
+_ANY_HOLDER = "SELECT EXISTS (SELECT 1 FROM store.users WHERE pushed_folded_name IS NOT NULL)"
 _CONTESTED = """
 SELECT t.id, t.owner, t.kind, t.takes, h.okta_id, h.pushed_attributes, NULL, x.id, x.kind, x.takes
 FROM main.spool t JOIN store.users h ON h.pushed_folded_name = t.takes_folded AND h.okta_id <> t.owner
 LEFT JOIN main.spool x ON x.owner = h.okta_id AND x.hold_id IS NULL
 WHERE t.takes IS NOT NULL AND t.hold_id IS NULL
-UNION ALL
+"""
+_ANY_ADOPTED = f"""
+SELECT EXISTS (SELECT 1 FROM main.spool
+    WHERE hold_id IS NULL AND rank = {RANK[ChangeKind.ADOPT_USER]} AND leaves_folded IS NOT NULL)
+"""  # noqa: S608  (constants)
+_CONTESTED_BY_ADOPTED = """
 SELECT t.id, t.owner, t.kind, t.takes, x.owner, NULL, x.document, x.id, x.kind, x.takes
 FROM main.spool x INDEXED BY spool_leaves
 JOIN main.spool t ON t.takes_folded = x.leaves_folded AND t.owner <> x.owner
@@ -81,9 +81,8 @@ class ChangeSpool:
 
     def __init__(self, file: StageFile) -> None:
         self._file = file
-        self._lock = threading.Lock()
-        self._buffer: list[Row] = []
-        self._indexed = False
+        self._rows = WriteBehind(file, _ADD)
+        self._indexed: frozenset[str] = frozenset()
 
     def add(self, change: Change) -> None:
         rank, in_group, name, change_id = change.order
@@ -99,26 +98,19 @@ class ChangeSpool:
             PHASE[change.kind],
             *_naming(change),
         )
-        with self._lock:
-            self._buffer.append(row)
-            full = len(self._buffer) >= _BUFFER
-        if full:
-            self._write()
+        self._rows.add(row)
 
-    def flush(self) -> None:
-        """Whoever asks the table itself calls this first."""
-        self._write()
-        if not self._indexed:
+    def flush(self, *indexes: str) -> None:
+        """Whoever asks the table itself calls this first, and names those of SPOOL_INDEXES that the answer wants."""
+        self._rows.drain()
+        missing = {SPOOL_KEY, *indexes} - self._indexed
+        if missing:
             with self._file.short() as conn:
-                _index(conn)
-            self._indexed = True
+                _index(conn, missing)
+            self._indexed |= missing
 
-    def _write(self) -> None:
-        with self._lock:
-            rows, self._buffer = self._buffer, []
-        if rows:
-            with self._file.short() as conn:
-                conn.executemany(_ADD, rows)
+    def close(self) -> None:
+        self._rows.close()
 
     def hold(self, change_ids: Iterable[str], hold_id: str) -> None:
         self.flush()
@@ -135,24 +127,23 @@ class ChangeSpool:
         """The changes as canonical JSON."""
         if hold_id is None:
             return self._texts("hold_id IS NULL", (), kinds)
-        return self._texts("hold_id = ?", (hold_id,), kinds)
+        return self._texts("hold_id = ?", (hold_id,), kinds, HELD)
 
     def changes_at(self, turn: int, step: int, kinds: Iterable[ChangeKind]) -> Iterator[Change]:
         few = "step > 0 AND " if step else ""  # what the index over the few holds
-        return map(
-            change_of, self._texts(f"{few}hold_id IS NULL AND turn = ? AND step = ?", (turn, step), kinds)
-        )
+        where = f"{few}hold_id IS NULL AND turn = ? AND step = ?"
+        return map(change_of, self._texts(where, (turn, step), kinds, *([STEPS] if step else [])))
 
     def detours(self, kinds: Iterable[ChangeKind]) -> Iterator[Change]:
         return map(change_of, self._texts("hold_id IS NULL AND via", (), kinds))
 
     def _texts(
-        self, where: str, given: Sequence[object], kinds: Iterable[ChangeKind] | None
+        self, where: str, given: Sequence[object], kinds: Iterable[ChangeKind] | None, *indexes: str
     ) -> Iterator[str]:
-        self.flush()
         if kinds is not None:
             where += " AND rank IN (SELECT value FROM json_each(?))"
             given = (*given, json.dumps(sorted(RANK[kind] for kind in kinds)))
+        self.flush(*indexes, *([] if kinds is None else [HELD]))
         pages = self._file.pages(
             f"SELECT rowid FROM main.spool WHERE {where} ORDER BY {_IN_ORDER}",  # noqa: S608
             given,
@@ -173,7 +164,7 @@ class ChangeSpool:
             return conn.execute(query, (change_id,)).fetchone() is not None
 
     def counts(self, hold_id: str | None) -> Mapping[ChangeKind, int]:
-        self.flush()
+        self.flush(HELD)
         with self._file.asking() as conn:
             rows = conn.execute(
                 "SELECT rank, count(*) FROM main.spool WHERE hold_id IS ? GROUP BY rank", (hold_id,)
@@ -183,7 +174,7 @@ class ChangeSpool:
     # names
 
     def of(self, okta_id: str) -> Change | None:
-        self.flush()
+        self.flush(OWNER)
         with self._file.short() as conn:
             row = conn.execute(
                 "SELECT document FROM main.spool INDEXED BY spool_owner WHERE owner = ?", (okta_id,)
@@ -199,13 +190,21 @@ class ChangeSpool:
         return change_of(document)
 
     def contested(self) -> Iterator[Contested]:
-        self.flush()
-        with self._file.short() as conn:
-            for row in conn.execute(_CONTESTED):
-                yield _contested(row)
+        yield from self._contested(_ANY_HOLDER, _CONTESTED, OWNER)
+        yield from self._contested(_ANY_ADOPTED, _CONTESTED_BY_ADOPTED, LEAVES)
+
+    def _contested(self, whether: str, query: str, index: str) -> Iterator[Contested]:
+        self.flush(HELD)
+        with self._file.asking() as conn:
+            (any_,) = conn.execute(whether).fetchone()
+        if any_:
+            self.flush(index)
+            with self._file.short() as conn:
+                for row in conn.execute(query):
+                    yield _contested(row)
 
     def takers(self, user_name: str) -> Sequence[Taking]:
-        self.flush()
+        self.flush(HELD)
         query = "SELECT id, owner, kind, takes FROM main.spool WHERE takes_folded = ? AND hold_id IS NULL"
         with self._file.short() as conn:
             rows = conn.execute(query, (pushed_name({"userName": user_name}),)).fetchall()
@@ -230,15 +229,14 @@ class ChangeSpool:
                     conn.execute(_LATE_MEMBERS, (turn, *_MEMBER_PHASES, owner))
 
 
-def _index(conn: sqlite3.Connection) -> None:
-    """Of a wish that was added twice the later one stays, as `_ADD` has it from here on."""
-    try:
-        conn.execute(SPOOL_KEY)
-    except sqlite3.IntegrityError:
-        conn.execute(SPOOL_TWICE)
-        conn.execute(SPOOL_KEY)
-    for index in SPOOL_INDEXES.split(";"):
-        conn.execute(index)
+def _index(conn: sqlite3.Connection, names: AbstractSet[str]) -> None:
+    """Of a wish that was added twice the later one stays, as `_ADD` has it once there is the key."""
+    for name in sorted(names):
+        try:
+            conn.execute(SPOOL_INDEXES[name])
+        except sqlite3.IntegrityError:
+            conn.execute(SPOOL_TWICE)
+            conn.execute(SPOOL_INDEXES[name])
 
 
 def _naming(change: Change) -> Row:

@@ -108,15 +108,17 @@ CREATE INDEX remote_users_external_id ON remote_users (external_id);
 CREATE INDEX remote_users_folded_name ON remote_users (folded_name);
 """
 
-SPOOL_KEY = "CREATE UNIQUE INDEX IF NOT EXISTS main.spool_id ON spool (id)"
 SPOOL_TWICE = "DELETE FROM main.spool WHERE rowid NOT IN (SELECT max(rowid) FROM main.spool GROUP BY id)"
-SPOOL_INDEXES = """
-CREATE INDEX IF NOT EXISTS main.spool_held ON spool (hold_id, rank);
-CREATE INDEX IF NOT EXISTS main.spool_of_group ON spool (group_id, rank) WHERE group_id IS NOT NULL;
-CREATE INDEX IF NOT EXISTS main.spool_owner ON spool (owner) WHERE owner IS NOT NULL;
-CREATE INDEX IF NOT EXISTS main.spool_steps ON spool (turn, step) WHERE step > 0;
-CREATE INDEX IF NOT EXISTS main.spool_leaves ON spool (leaves_folded) WHERE leaves_folded IS NOT NULL;
-"""
+SPOOL_KEY, HELD, OF_GROUP, OWNER, STEPS, LEAVES = "key", "held", "of_group", "owner", "steps", "leaves"
+SPOOL_INDEXES = {
+    SPOOL_KEY: "CREATE UNIQUE INDEX IF NOT EXISTS main.spool_id ON spool (id)",
+    HELD: "CREATE INDEX IF NOT EXISTS main.spool_held ON spool (hold_id, rank)",
+    OF_GROUP: "CREATE INDEX IF NOT EXISTS main.spool_of_group ON spool (group_id, rank) WHERE group_id IS NOT NULL",
+    OWNER: "CREATE INDEX IF NOT EXISTS main.spool_owner ON spool (owner) WHERE owner IS NOT NULL",
+    STEPS: "CREATE INDEX IF NOT EXISTS main.spool_steps ON spool (turn, step) WHERE step > 0",
+    LEAVES: "CREATE INDEX IF NOT EXISTS main.spool_leaves ON spool (leaves_folded) WHERE leaves_folded IS NOT NULL",
+}
+"""Made when a question first wants them: most plans ask few, and each takes a scan of the whole table."""
 
 _BASE = "(SELECT base FROM {stage}.began)"
 _SHOWN = "(SELECT lists_show FROM {stage}.began)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import FrozenInstanceError, replace
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncd.core.canonical import canonical
 from syncd.core.change import (
     GROUP_KINDS,
     MEMBERSHIPS,
@@ -21,6 +23,7 @@ from syncd.core.change import (
     Removal,
     change_document,
     change_from_document,
+    change_text,
 )
 from syncd.core.diff import Decision, decide_user, differing
 from syncd.core.evidence import (
@@ -76,9 +79,24 @@ def changes(draw: st.DrawFn) -> Change:
     }
     if kind in MEMBERSHIPS:
         fields |= {"group_id": draw(texts), "group": draw(texts), "user": draw(texts)}
+    else:
+        fields["via"] = draw(st.one_of(st.none(), texts))
     if kind in REMOVALS:
         return Removal(**fields, evidence=Witnessed(draw(texts.filter(bool))))
     return Change(**fields)
+
+
+@quick
+@given(changes())
+def test_the_text_of_a_change_is_the_canonical_json_of_its_document(change: Change) -> None:
+    assert change_text(change) == canonical(change_document(change))
+
+
+@quick
+@given(changes())
+def test_the_id_of_a_change_is_a_digest_of_canonical_json(change: Change) -> None:
+    wish = [change.kind.value, change.okta_id, change.group_id, dict(change.before), dict(change.after)]
+    assert change.id == hashlib.blake2b(canonical(wish).encode(), digest_size=8).hexdigest()
 
 
 def test_a_change_cannot_be_altered() -> None:
