@@ -199,9 +199,9 @@ class ChangeSpool:
             (any_,) = conn.execute(whether).fetchone()
         if any_:
             self.flush(index)
-            with self._file.short() as conn:
-                for row in conn.execute(query):
-                    yield _contested(row)
+            with self._file.short() as conn:  # let go before anybody plans more: that is written by another thread
+                rows = conn.execute(query).fetchall()
+            yield from map(_contested, rows)
 
     def takers(self, user_name: str) -> Sequence[Taking]:
         self.flush(HELD)
