@@ -45,6 +45,16 @@ def canonical_plain(value: Any, *mappings: Mapping[str, object]) -> str:
     for each in mappings:
         if float in map(type, each.values()):  # written another way
             return canonical(value)
+    return _plain(value)
+
+
+def canonical_values(values: Mapping[str, object]) -> str:
+    """The same for plain values by name."""
+    given = dict(values)
+    return canonical(given) if float in map(type, given.values()) else _plain(given)
+
+
+def _plain(value: Any) -> str:
     try:
         text = _quick(value)
     except ValueError:  # a lone surrogate
@@ -52,18 +62,17 @@ def canonical_plain(value: Any, *mappings: Mapping[str, object]) -> str:
     return text.decode("ascii") if text.isascii() and b"\x7f" not in text else canonical(value)
 
 
-_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # not in the stubs
+_read = msgspec.json.Decoder().decode
 
 
 def read_canonical(text: str) -> Any:
-    """The inverse of `canonical`: `json.loads` without its looking for blanks. Raises ValueError."""
+    """The inverse of `canonical`. Raises ValueError."""
     try:
-        value, end = _scan(text, 0)
-    except StopIteration:
-        raise ValueError("no canonical JSON") from None
-    if end != len(text):
-        raise ValueError("no canonical JSON")
-    return value
+        return _read(text)
+    except (
+        ValueError
+    ):  # half a surrogate pair, no finite number, or no JSON: the standard library has the last word
+        return json.loads(text)
 
 
 class CanonicalTexts:

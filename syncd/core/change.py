@@ -13,7 +13,7 @@ from enum import StrEnum
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, ClassVar
 
-from syncd.core.canonical import canonical_plain
+from syncd.core.canonical import canonical_values
 from syncd.core.evidence import Evidence, Witnessed
 
 Json = str | int | float | bool | None
@@ -120,7 +120,7 @@ class Change:
     def values_text(self) -> tuple[str, str]:
         """`before` and `after` as canonical JSON, made once: for the id and for the document."""
         if self._values is None:
-            self._keep("_values", (_values_text(self.before), _values_text(self.after)))
+            self._keep("_values", (canonical_values(self.before), canonical_values(self.after)))
         return self._values or ("", "")
 
     def _keep(self, name: str, value: object) -> None:
@@ -199,10 +199,6 @@ def change_text(change: Change) -> str:
 
 def _quoted(text: str | None) -> str:
     return "null" if text is None else quoted(text)
-
-
-def _values_text(values: Mapping[str, Json]) -> str:
-    return canonical_plain(dict(values), values) if values else "{}"
 
 
 def change_from_document(document: Mapping[str, Any]) -> Change:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from syncd.core.canonical import read_canonical
-from syncd.model import MemberCase, Standing
-from syncd.store.rows import Row
+from syncd.model import MemberCase
+from syncd.store.rows import STANDINGS, Row
 from syncd.store.stage_file import StageFile
 from syncd.store.stage_tables import (
     CANDIDATES_FULL,
@@ -143,7 +143,7 @@ def _case(row: Row) -> MemberCase:
         user_id=user_id,
         wanted=bool(listed) and standing == "active",
         listed=bool(listed),
-        standing=Standing(standing),
+        standing=STANDINGS[standing],
         user_name=str(name or ""),
         user_scim_id=scim_id or linked,
     )

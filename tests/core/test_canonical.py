@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.core.canonical import canonical, canonical_plain, read_canonical
+from syncd.core.canonical import canonical, canonical_plain, canonical_values, read_canonical
 from syncd.core.change import ChangeKind
 
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
@@ -38,6 +38,7 @@ def test_after_a_value_that_is_no_json_the_next_one_is_written_as_ever() -> None
 @given(st.dictionaries(st.text(), _SCALARS), _SCALARS.filter(lambda value: not isinstance(value, float)))
 def test_what_is_plain_is_the_same_text(values: dict[str, Any], beside: Any) -> None:
     assert canonical_plain(values, values) == canonical(values)
+    assert canonical_values(values) == canonical(values)
     assert canonical_plain({"a": values, "b": [beside, None]}, values) == canonical(
         {"a": values, "b": [beside, None]}
     )
@@ -56,7 +57,7 @@ def test_what_was_written_is_read_back(value: Any) -> None:
     assert canonical(read_canonical(text)) == canonical(json.loads(text))
 
 
-@pytest.mark.parametrize("text", ["", "{", "{} ", "[1]2", "nothing"])
+@pytest.mark.parametrize("text", ["", "{", "{} x", "[1]2", "nothing"])
 def test_what_is_no_canonical_text_is_not_read(text: str) -> None:
     with pytest.raises(ValueError):
         read_canonical(text)
