@@ -41,7 +41,7 @@ class Job:
     cancelled: Callable[[], bool] = _never
     turn: AbstractContextManager[object] = field(default_factory=nullcontext)
     """Held while a cycle of this connection settles, plans and writes: a long read does not need it, so that short
-    cycles go on meanwhile. Of use where several cycles share one store."""
+    cycles go on meanwhile. Whoever has it may take it again. Of use where several cycles share one store."""
 
     @property
     def mapping(self) -> MappingPolicy:

@@ -70,7 +70,7 @@ class ServedConnection:
         """It was taken out, and its last cycle has ended."""
         self._around = around
         self._held = HeldStore(around.clock)
-        self._turn = threading.Lock()
+        self._turn = threading.RLock()
         self._gate = Gate(around.stopping)
         self._fulls = FullTurns()
         self._seen = Seen()

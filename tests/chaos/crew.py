@@ -109,8 +109,9 @@ class Turn:
     """The turn of a connection, which tells who waits for it and who has it: nobody else writes."""
 
     def __init__(self, me: Callable[[], Actor | None]) -> None:
-        self._lock, self._me = threading.Lock(), me
+        self._lock, self._me = threading.RLock(), me
         self.holder: Actor | None = None
+        self._taken = 0
 
     def __enter__(self) -> None:
         actor = self._me()
@@ -118,6 +119,7 @@ class Turn:
             actor.waiting = True
         self._lock.acquire()
         self.holder = actor
+        self._taken += 1
         if actor is not None:
             actor.waiting = False
 
@@ -127,7 +129,9 @@ class Turn:
     acquire = __enter__
 
     def release(self) -> None:
-        self.holder = None
+        self._taken -= 1
+        if not self._taken:
+            self.holder = None
         self._lock.release()
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import pytest
@@ -453,10 +454,11 @@ def test_a_cycle_that_a_complete_one_overtook_reads_again_and_writes_nothing_old
         return found
 
     monkeypatch.setattr(module, name, slowly)
+    job = replace(running.job, turn=RLock())
     if kind == "targeted":
-        result = sync(running.job, Selection(groups=(group,)))
+        result = sync(job, Selection(groups=(group,)))
     else:
-        _, result = repair(running.job, Selection(full=True))
+        _, result = repair(job, Selection(full=True))
 
     assert (result.exit_code, result.applied, running.writes()) == (0, {}, [])
     assert len(looks) == 2
