@@ -199,7 +199,8 @@ class ChangeSpool:
             (any_,) = conn.execute(whether).fetchone()
         if any_:
             self.flush(index)
-            with self._file.short() as conn:  # let go before anybody plans more: that is written by another thread
+            # Let go before anybody plans more: that is written by another thread.
+            with self._file.short() as conn:
                 rows = conn.execute(query).fetchall()
             yield from map(_contested, rows)
 
