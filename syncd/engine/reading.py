@@ -12,6 +12,7 @@ from syncd.engine.claiming import Claiming
 from syncd.engine.group_scope import in_scope_already, linked_names, moved, settled_stamp, wants_a_name
 from syncd.engine.job import Job, stop_if_asked
 from syncd.engine.one_by_one import ENOUGH, member_list_problem, own_problem
+from syncd.engine.rule_lists import read_assigned, read_mappings
 from syncd.engine.selection import BY_ID_AT_MOST
 from syncd.errors import (
     AccessDenied,
@@ -176,9 +177,9 @@ def read_groups(job: Job, stage: Stage, reading: Reading) -> None:
     book = job.rules
     whole = True
     if book.needs_assigned:
-        whole &= _attempt(reading, lambda: _read_assigned(job, reading))
+        whole &= _attempt(reading, lambda: read_assigned(job, stage, reading))
     if book.needs_mappings:
-        whole &= _attempt(reading, lambda: _read_mappings(job, reading))
+        whole &= _attempt(reading, lambda: read_mappings(job, reading))
     claiming = Claiming(job, stage, reading, stage.links_asked())
     whole &= _attempt(reading, claiming.everything)
     resolved = resolve(
@@ -202,21 +203,6 @@ def _attempt(reading: Reading, read: Callable[[], None]) -> bool:
         reading.problems.append(problem)
         return False
     return True
-
-
-def _read_assigned(job: Job, reading: Reading) -> None:
-    listing = job.source.app_groups()
-    reading.assigned = frozenset(group_id for page in listing for group_id in page.records)
-    reading.list_proofs["assigned"] = listing.proof
-
-
-def _read_mappings(job: Job, reading: Reading) -> None:
-    listing = job.source.mappings()
-    found: dict[str, PushMapping] = {}
-    for page in listing:
-        found |= {mapping.source_group_id: mapping for mapping in page.records}
-    reading.mappings = found
-    reading.list_proofs["okta_mappings"] = listing.proof
 
 
 def read_members(
@@ -349,9 +335,9 @@ def read_selected_groups(
     """Okta ids of those that were read, or found to be gone."""
     book = job.rules
     if book.needs_assigned:
-        _read_assigned(job, reading)
+        read_assigned(job, stage, reading)
     if book.needs_mappings:
-        _read_mappings(job, reading)
+        read_mappings(job, reading)
     store, claiming = job.store, Claiming(job, stage, reading, stage.links_asked())
     claiming.some(groups)
     seen = [each for each in groups if ("group", each) not in reading.unread]

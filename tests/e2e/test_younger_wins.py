@@ -465,6 +465,36 @@ def test_a_cycle_that_a_complete_one_overtook_reads_again_and_writes_nothing_old
     assert exact(running.made)
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_a_lagging_list_of_the_apps_groups_undoes_no_removal_of_a_group(
+    tmp_path: Path, *, back: bool
+) -> None:
+    okta = OktaWorld()
+    people = [okta.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(5)]
+    group = okta.create_group("push-crew", members=people)
+    okta.assign_group(group)
+    tables = {**LIMITS, "source": "source = { assigned = true }"}
+    with (
+        arena(tmp_path, okta, tables=tables, split=default_split(flavor="scim")) as made,
+        daemon(made) as running,
+    ):
+        made.okta.set_knobs(list_lag={"members": 600})  # from here on it is known how everything was
+        okta.unassign_group(group)
+        assert running.full().applied == {ChangeKind.DELETE_GROUP: 1}
+        made.later(timedelta(minutes=4))
+        if back:
+            okta.assign_group(group)
+        made.okta.set_knobs(list_lag={"*": 300}, stamp_lag_seconds=300)
+
+        result = running.full()
+
+        if back:
+            assert exact(made)
+        else:
+            assert running.writes() == []
+            assert running.contradicted(result) == [group]
+
+
 def asked_about(running: Daemon, person: str) -> None:
     """The next delta looks at them, whatever the log says."""
     stage = running.job.store.stage()
