@@ -60,17 +60,21 @@ class OktaState:
         self._by_login: dict[str, str] = {}
         self._by_group_name: dict[str, list[str]] = {}
         self._next = 1
+        self._given: set[str] = set()
+        """Ids of users, groups and mappings, also of those that went."""
         now = self.now()
         self.app = App(app_id or self.new_id("0oa"), "Split", "myorg_split_1", "ACTIVE", (), now, now)
 
     # --- ids and time -------------------------------------------------------------------------------
 
     def new_id(self, prefix: str) -> str:
-        """The next id with that prefix; ids of one prefix sort by age. Ids from a fixture are left alone."""
+        """The next id with that prefix; ids of one prefix sort by age. None is given twice, nor is one that a
+        fixture gave, whatever became of its object.
+        """
         while True:
             self._next += 1
             identity = okta_id(prefix, _FIRST_NUMBER + self._next)
-            if not any(identity in known for known in (self.users, self.groups, self.mappings)):
+            if identity not in self._given:
                 return identity
 
     def now(self) -> str:
@@ -124,6 +128,7 @@ class OktaState:
     def store_user(self, user: User) -> None:
         """Adds or replaces a user and indexes their login."""
         self.users[user.id] = user
+        self._given.add(user.id)
         self.user_ids.add(user.id)
         self._by_login[user.login.lower()] = user.id
 
@@ -134,6 +139,7 @@ class OktaState:
     def store_group(self, group: Group) -> None:
         """Adds or replaces a group and indexes its name."""
         self.groups[group.id] = group
+        self._given.add(group.id)
         self.group_ids.add(group.id)
         named = self._by_group_name.setdefault(group.name, [])
         if group.id not in named:
@@ -158,6 +164,7 @@ class OktaState:
     def store_mapping(self, mapping: PushMapping) -> None:
         """Adds or replaces a push mapping."""
         self.mappings[mapping.id] = mapping
+        self._given.add(mapping.id)
         self.mapping_ids.add(mapping.id)
 
     # --- System Log -----------------------------------------------------------------------------------

@@ -14,11 +14,10 @@ MEANINGS: Mapping[str, str] = {
     "f": "fails: exit 1; a list is incomplete or the target cannot be asked, and what rests on that is not removed",
     "s": "stops: exit 1 and quarantine; the connection is sick: no further write, one request per probe until it heals",
     "u": "untouched: exit 0; what cannot be confirmed stays exactly as it is",
-    "b": "believed: exit 0; the answer says that it is done, and servers that mean it answer just so",
     "t": "exact or waits, by who is faster: the server may still be at it, so nothing is sent twice",
 }
 WORDS: Mapping[str, str] = {
-    "e": "exact", "w": "waits", "f": "fails", "s": "stops", "u": "untouched", "b": "believed",
+    "e": "exact", "w": "waits", "f": "fails", "s": "stops", "u": "untouched",
 }  # fmt: skip
 
 
@@ -146,13 +145,13 @@ OUTCOMES: Mapping[str, str] = {
     "create a group":
         "ww ww ww ww ww ww ww ww ew ew ew ew ew ew ew ww tt ew ee ee ee ww ew ww ee ew ww ew",
     "add members":
-        "ew ww ww ew ew ew ww ew ew ew ew ew ew ew ew ew ee ew ee ee ee ww ew ee ee ew ew ew",
+        "ew ew ew ew ew ew ww ew ew ew ew ew ew ew ew ew ee ew ee ee ee ww ew ee ee ew ew ew",
     "remove members":
         "ee ww ww ee ew ee ww ee ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee ew ee ew",
     "rename a group":
         "ee ww ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee ew ee ew",
     "delete a group":
-        "ww ww ww ew ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ee ee ww ew bb ee ew ww ew",
+        "ww ww ww ew ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ee ee ww ew ww ee ew ww ew",
 }
 # fmt: on
 
@@ -204,9 +203,8 @@ def document() -> str:
         *(f"- **{letter}** {meaning}" for letter, meaning in MEANINGS.items()),
         "",
         "In every cell nobody loses anything that Okta still gives them, and no twin is made. When the fault is over",
-        "and the retry delay has passed, the next two syncs end exactly (all but *believed*: there an answer lied, and",
-        "only a look at the target's own lists can tell). Where one object is refused (401, 403) nobody else is kept",
-        "waiting: people are as Okta wants them while a group is refused, and groups while a person is.",
+        "and the retry delay has passed, the next two syncs end exactly. Where one object is refused (401, 403) nobody",
+        "else is kept waiting: people are as Okta wants them while a group is refused, and groups while a person is.",
         "",
         "Written by `python -m tests.chaos.matrix`; held by `tests/chaos/test_fault_matrix.py`.",
     ]

@@ -164,7 +164,7 @@ def outcome(found: Cycle, scene: Scene) -> str:
     if found.exit_code == 0 and found.result is not None:
         if not scene.differences():
             return "exact"
-        return "untouched" if found.result.skipped else "believed"
+        return "untouched" if found.result.skipped else "believed what is not so"
     return "waits" if found.exit_code == 4 else f"exit {found.exit_code}"
 
 
@@ -194,9 +194,8 @@ def play(scene: Scene, kind: Kind, fault: Fault, *, lasting: bool) -> str:
         scene.arena.later(timedelta(hours=25))
         last = scene.arena.cycle()
     scene.assert_nobody_was_harmed()
-    if came_to != "believed":
-        assert last.exit_code == 0, (came_to, last.error, last.result and last.result.document())
-        assert not scene.differences(), came_to
+    assert last.exit_code == 0, (came_to, last.error, last.result and last.result.document())
+    assert not scene.differences(), came_to
     return came_to
 
 

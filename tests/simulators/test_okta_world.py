@@ -56,6 +56,15 @@ def test_new_ids_never_repeat_those_of_a_fixture() -> None:
     assert len(world.users) == 21
 
 
+def test_no_id_is_given_again_after_its_object_went() -> None:
+    world = OktaWorld.from_fixture(generate_okta(users=20, groups=2, seed=2).to_fixture())
+    before = set(world.groups)
+    for group in before:
+        world.delete_group(group)
+
+    assert not before & {world.create_group(f"g{number}") for number in range(100)}
+
+
 @pytest.mark.parametrize(
     "document",
     [{"schema": "other/1"}, {"people": []}, {"users": [{"firstName": "No login"}]}, {"groups": [{}]},
