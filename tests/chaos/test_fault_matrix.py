@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ class Scene:
     before: Holdings
 
     def restore(self) -> None:
+        while self.arena.split._running:  # what came too late of the cell before would act on this world
+            time.sleep(0.01)
         world = SplitWorld.from_fixture(self.organisation)
         world.regenerate_token(SPLIT_TOKEN)
         self.arena.split.world = world
