@@ -202,15 +202,17 @@ class CycleRun:
 
     @contextmanager
     def _reading(self, read: Callable[[Stage], Reading]) -> Iterator[tuple[Stage, Reading]]:
-        """What was read, with the turn. What shorter cycles store while others read is younger, and wins; after a
-        complete one it is read once more, with the turn.
+        """What was read, with the turn. What shorter cycles store while a complete one reads is younger, and wins.
+
+        After a complete one it is read once more, with the turn; so are answers by id about some objects, after any
+        cycle that learned of these: nobody can tell which is younger.
         """
         stage, reading = _staged(self.job, read)
         with self.job.turn:
             if stage.is_overtaken:
                 stage.close()
                 self.job.observer.event(
-                    "info", "reads again", run=self.run_id, why="another complete read ended"
+                    "info", "reads again", run=self.run_id, why="another cycle learned of the same"
                 )
                 stage, reading = _staged(self.job, read)
             yield stage, reading

@@ -105,8 +105,9 @@ class Stage(Protocol):
 
     @property
     def is_overtaken(self) -> bool:
-        """Whether a complete cycle has stored what it read since this stage began. Each of its pages may be older or
-        younger than what was read into this one: nobody can tell, so all of this is to be read again.
+        """Whether a complete cycle has stored what it read since this stage began; of a stage that is limited, whether
+        any cycle has stored something about what is staged by id. That may be older or younger than what was read into
+        this one: nobody can tell, so all of this is to be read again.
         """
         ...
 

@@ -84,6 +84,18 @@ WHERE n.okta_id IS NOT NULL OR (k.standing = 'absent'
 ORDER BY 1
 """
 
+_LEARNED_SINCE = """
+SELECT EXISTS (
+    SELECT 1 FROM main.by_id b CROSS JOIN store.users k ON k.okta_id = b.okta_id
+    WHERE k.revision > ?1 OR k.own_list_revision > ?1
+    UNION ALL
+    SELECT 1 FROM main.by_id b CROSS JOIN store.groups k ON k.okta_id = b.okta_id
+    WHERE k.revision > ?1 OR k.list_revision > ?1
+    UNION ALL
+    SELECT 1 FROM main.by_id b CROSS JOIN store.tombstones t ON t.okta_id = b.okta_id WHERE t.revision > ?1
+)
+"""
+
 
 class SqliteStage(StagedAnswers):
     """Implements `ports.Stage`. Safe to share between threads; every call is short."""
@@ -103,6 +115,15 @@ class SqliteStage(StagedAnswers):
     def limited(self) -> bool:
         """Whether the questions are narrowed to some users and groups."""
         return self._limited
+
+    @property
+    def is_overtaken(self) -> bool:
+        if self._file.whole_read() > self.base:
+            return True
+        if not self._limited:
+            return False
+        with self._file.short() as conn:
+            return bool(conn.execute(_LEARNED_SINCE, (self.base,)).fetchone()[0])
 
     def _nominate(self) -> None:
         """Brings `nominated` up to date: known, missing from a list read whole or asked for by id, not learned about

@@ -105,10 +105,6 @@ class StagedAnswers(PlannedAndListed):
     def revision(self) -> int:
         return self._file.revision()
 
-    @property
-    def is_overtaken(self) -> bool:
-        return self._file.whole_read() > self.base
-
     def put_user_groups(self, user_id: str, group_ids: Iterable[str], *, asked: int | None = None) -> None:
         base = self.base if asked is None else asked
         with self._file.short() as conn:

@@ -4,7 +4,7 @@ which Okta's lists lag, is never overruled by it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -465,6 +465,45 @@ def test_a_cycle_that_a_complete_one_overtook_reads_again_and_writes_nothing_old
     assert exact(running.made)
 
 
+@pytest.mark.parametrize("change", [leave, part, marry, group_is_renamed, group_leaves_its_rule])
+def test_a_run_that_a_delta_overtook_reads_again_and_knows_what_happened_since(
+    running: Daemon, monkeypatch: pytest.MonkeyPatch, change: Callable[[OktaWorld], None]
+) -> None:
+    """It begins, a delta looks at the same people and group, and only then things happen; the log says nothing yet. A
+    full cycle beside it, that read its pages before, learns of it from the store.
+    """
+    group = running.world.group("push-crew").id
+    people = ["p01@example.com", "p05@example.com", "p27@example.com"]
+    module = import_module("syncd.engine.run")
+    read = module.read_selected
+    looks: list[object] = []
+
+    def late(*args: Any, **options: Any) -> Any:
+        if not looks:
+            asked_about(running, *people, groups=[group])
+            running.delta()
+            running.made.okta.set_knobs(log_delay_seconds=600)
+            change(running.world)
+        looks.append(args)
+        return read(*args, **options)
+
+    monkeypatch.setattr(module, "read_selected", late)
+
+    def meanwhile() -> None:
+        named = Selection(users=tuple(running.world.user(each).id for each in people), groups=(group,))
+        result = sync(replace(running.job, turn=RLock()), named)
+        assert result.exit_code == 0
+        assert result.applied
+        assert exact(running.made)
+        running.made.split.reset_requests()
+
+    running.full(running.old_lists(meanwhile), every=True)
+
+    assert len(looks) == 2
+    assert running.writes() == []
+    assert exact(running.made)
+
+
 @pytest.mark.parametrize("back", [False, True])
 def test_a_lagging_list_of_the_apps_groups_undoes_no_removal_of_a_group(
     tmp_path: Path, *, back: bool
@@ -495,10 +534,10 @@ def test_a_lagging_list_of_the_apps_groups_undoes_no_removal_of_a_group(
             assert running.contradicted(result) == [group]
 
 
-def asked_about(running: Daemon, person: str) -> None:
+def asked_about(running: Daemon, *people: str, groups: Sequence[str] = ()) -> None:
     """The next delta looks at them, whatever the log says."""
     stage = running.job.store.stage()
-    stage.doubt(users=[running.world.user(person).id])
+    stage.doubt(users=[running.world.user(person).id for person in people], groups=groups)
     stage.limit_to(users=(), groups=())
     running.job.store.absorb(stage, confirmed_absent={})
     stage.close()

@@ -209,12 +209,38 @@ def test_a_stage_is_overtaken_by_a_complete_cycle_that_changed_something(settled
 
     stage = settled.stage()
     absorbed([replace(ANN, digest=b"shorter")], limited=True)
-    assert not stage.is_overtaken, "what shorter cycles learn is compared object by object"
+    assert not stage.is_overtaken, "of pages it is compared object by object what shorter cycles learned"
     absorbed([replace(ANN, digest=b"longer"), BOB])
     assert stage.is_overtaken
     following = settled.stage()
     absorbed([replace(ANN, digest=b"longer"), BOB])
     assert not following.is_overtaken, "nothing was learned"
+
+
+def test_answers_by_id_about_some_objects_are_overtaken_by_every_cycle_that_learned_about_one_of_them(
+    settled: Store,
+) -> None:
+    person, own, one_group, stranger, page = stages = [settled.stage() for _ in range(5)]
+    person.put_users([ANN], by_id=True)
+    own.put_users([BOB], by_id=True)
+    one_group.put_groups([group("g1")], by_id=True)
+    stranger.put_absent([CY.okta_id])
+    page.put_users([ANN, BOB])
+    for each in stages:
+        each.limit_to(users=[ANN.okta_id, BOB.okta_id, CY.okta_id], groups=["g1"])
+
+    def overtaken() -> list[Stage]:
+        return [each for each in stages if each.is_overtaken]
+
+    assert overtaken() == []
+    ask(settled, ANN)
+    assert overtaken() == [person]
+    ask(settled, own={BOB.okta_id: ["g1"]})
+    assert overtaken() == [person, own]
+    drop(settled, "g1")
+    assert overtaken() == [person, own, one_group]
+    ask(settled, gone=CY.okta_id)
+    assert overtaken() == [person, own, one_group, stranger]
 
 
 def test_a_mark_of_what_went_is_not_kept_for_ever(settled: Store, place: Place) -> None:
