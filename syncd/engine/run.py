@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from syncd.core.change import REMOVALS, Change
+from syncd.core.change import REMOVALS, Change, ChangeKind
 from syncd.core.diff import Skipped
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import PlanHeader, SavedPlan, timestamp
@@ -95,6 +95,7 @@ def planned_from(
         if more is not None:
             more(planning)
         holds = hold_unsafe_changes(planning, allow)
+        _let_go(planning)
         order_plan(planning)
         planning.skip(*_unread(job, reading))
         header = PlanHeader(
@@ -110,6 +111,15 @@ def planned_from(
             allow=dict(sorted(allow.items())),
         )
         return Planned(header, tuple(reading.problems), stage, planning)
+
+
+def _let_go(planning: Planning) -> None:
+    """Whoever is taken out counts as asked by id, also on the word of two lists: no list alone that shows them again
+    within its lag lets them in. Not so while that is held: they are where they were.
+    """
+    going = [okta_id for _, okta_id in planning.stage.change_keys(ChangeKind.DEACTIVATE_USER)]
+    if gone := [okta_id for okta_id in going if okta_id in planning.left]:
+        planning.stage.put_absent(gone)
 
 
 def _unread(job: Job, reading: Reading) -> Iterator[Skipped]:

@@ -90,8 +90,6 @@ def confirm_departures(job: Job, stage: Stage, reading: Reading) -> Departures:
     if not _sample_is_gone(job, stage, reading, found):
         return found
     found.for_all = TwoCompleteReads(first, second)
-    # As good as answered by id: no list alone that shows them again within its lag lets them in.
-    stage.put_absent([known.okta_id for known in stage.departures() if found.misses(known.okta_id)])
     if grace:
         for known in stage.departures():
             if known.pushed is not None and known.pushed.active and known.okta_id not in found.by_user:
