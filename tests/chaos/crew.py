@@ -377,6 +377,8 @@ class Crew:
         if last is not None and (last.value is None or not lagging):
             known.append(last.started)
         for actor in self.actors:
+            if part[0] == "group" and self.split.scope.source == "mappings":
+                break  # an answer about the group by id says nothing about its mapping
             if actor.ended is not None and actor.ended < write.started:
                 known += [asked.at for asked in actor.asked if asked.keys(part)]
         if (write.value is None or not lagging) and not _remembered(write, part):
