@@ -77,7 +77,7 @@ def open_job(
         opened = open_for_writing if writing else open_for_status
         source = stack.enter_context(open_source(settings, observer, redactor, impatient=impatient))
         _secret(settings.split.token, redactor)  # before anything is made or locked
-        store = store or stack.enter_context(opened(settings, clock=clock))
+        store = store or stack.enter_context(opened(settings, clock=clock, redactor=redactor))
         learned = learned_of(store, settings)
         target = stack.enter_context(
             open_target(
@@ -107,12 +107,18 @@ def open_job(
 
 @contextmanager
 def open_for_writing(
-    settings: ConnectionSettings, *, clock: Clock = utc_now, owner: str = "syncd"
+    settings: ConnectionSettings,
+    *,
+    clock: Clock = utc_now,
+    owner: str = "syncd",
+    redactor: Redactor | None = None,
 ) -> Iterator[Store]:
-    """The store with its writer's lock, renewed until it is closed. Raises RefusedError naming another writer."""
+    """The store with its writer's lock, renewed until it is closed. What `redactor` knows by then is never stored.
+    Raises RefusedError naming another writer.
+    """
     from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
-    store = open_store(settings.store_path, connection=settings.name, clock=clock)
+    store = open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor)
     try:
         store.lock(owner, expires_in=LOCK_LASTS)
         with _renewing(store):
@@ -124,11 +130,13 @@ def open_for_writing(
 
 
 @contextmanager
-def open_for_deciding(settings: ConnectionSettings, *, clock: Clock = utc_now) -> Iterator[Store]:
+def open_for_deciding(
+    settings: ConnectionSettings, *, clock: Clock = utc_now, redactor: Redactor | None = None
+) -> Iterator[Store]:
     """The store for a person's decision: a short transaction of its own beside whoever holds the writer's lock."""
     from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
-    store = open_store(settings.store_path, connection=settings.name, clock=clock)
+    store = open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor)
     try:
         yield store
     finally:
@@ -136,8 +144,11 @@ def open_for_deciding(settings: ConnectionSettings, *, clock: Clock = utc_now) -
 
 
 @contextmanager
-def open_for_status(settings: ConnectionSettings, *, clock: Clock = utc_now) -> Iterator[Store]:
+def open_for_status(
+    settings: ConnectionSettings, *, clock: Clock = utc_now, redactor: Redactor | None = None
+) -> Iterator[Store]:
     """The store as it is, read only: no lock, no file when there is none yet."""
+    del redactor  # nothing is written
     from syncd.store.opening import open_for_reading  # noqa: PLC0415  (sqlite-utils)
 
     store = open_for_reading(settings.store_path, connection=settings.name, clock=clock)
@@ -200,6 +211,7 @@ def _reader(
         proxy=_secret(okta.proxy, redactor) if okta.proxy else None,
         retry=retry,
         on_wait=_teller(observer, "Okta"),
+        redactor=redactor,
     )
 
 
@@ -237,6 +249,7 @@ def open_target(
         retry=RetryPolicy(attempts=2, deadline=30.0) if impatient else RetryPolicy(),
         on_wait=_teller(observer, "Split"),
         permit=permit,
+        redactor=redactor,
     )
     try:
         yield target

@@ -43,7 +43,7 @@ def command(
         from syncd.wiring import open_for_deciding  # noqa: PLC0415
 
         def work(settings: ConnectionSettings) -> Answer:
-            with open_for_deciding(settings) as store:
+            with open_for_deciding(settings, redactor=session.redactor) as store:
                 document, changes = decide(store, settings.name, asked, "approve", decider())
             if at_once and changes:
                 try:

@@ -34,7 +34,7 @@ def command(ctx: click.Context, ids: tuple[str, ...], *, everything: bool, as_js
         from syncd.wiring import open_for_deciding  # noqa: PLC0415
 
         def work(settings: ConnectionSettings) -> Answer:
-            with open_for_deciding(settings) as store:
+            with open_for_deciding(settings, redactor=session.redactor) as store:
                 document, _ = decide(store, settings.name, asked, "reject", decider())
             lines = decided_lines(document, "They are not raised again until the world changes.")
             return Answer(document, exits.DONE, lines)

@@ -31,7 +31,7 @@ def command(ctx: click.Context, name: str | None, *, as_json: bool) -> int:
         from syncd.wiring import open_for_deciding  # noqa: PLC0415
 
         def work(settings: ConnectionSettings) -> Answer:
-            with open_for_deciding(settings) as store:
+            with open_for_deciding(settings, redactor=session.redactor) as store:
                 document = retry(store, settings.name, name, decider())
             lines = decided_lines(document, "The next sync tries again.", "nothing has failed.")
             return Answer(document, exits.DONE, lines)

@@ -71,7 +71,14 @@ def _hooks(session: Session) -> Hooks:
         observer = Watcher(session.event)
         with (
             Statuses(settings) as statuses,
-            serving(address, board, statuses, full_intervals=full_intervals, observer=observer),
+            serving(
+                address,
+                board,
+                statuses,
+                full_intervals=full_intervals,
+                observer=observer,
+                redact=session.redactor.text,
+            ),
         ):
             yield
 

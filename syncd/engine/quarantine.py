@@ -15,6 +15,7 @@ from syncd.core.sickness import KEY, Quarantine
 from syncd.engine.job import Job
 from syncd.errors import AccessDenied, ConnectionSick, SyncdError, concerns_the_connection
 from syncd.ports import Store
+from syncd.redact import KEPT, clip
 
 __all__ = ["KEY", "RELINK", "RELINK_HINT", "Quarantine", "current", "note", "probe", "relinked"]
 
@@ -40,7 +41,7 @@ def note(job: Job, error: SyncdError | None) -> None:
     assert isinstance(error, AccessDenied | ConnectionSick)  # noqa: S101  (nothing else concerns it)
     now = job.clock()
     side = error.side
-    found = Quarantine(side, error.message, now, now + FIRST_PROBE)
+    found = Quarantine(side, clip(error.message, KEPT), now, now + FIRST_PROBE)
     job.store.remember(KEY, json.dumps(found.document()))
     # A warning: the error itself is said by whoever ran the cycle.
     job.observer.event("warning", "connection quarantined", side=side, reason=error.message)

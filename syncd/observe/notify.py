@@ -104,7 +104,8 @@ class Notifier:
             self._keep(store, [left for letter in letters if (left := self._send(letter, now)) is not None])
 
     def _redacted(self, notice: Notice) -> Notice:
-        return replace(notice, text=self._redactor.text(notice.text))
+        clean = self._redactor.text
+        return replace(notice, title=clean(notice.title), text=clean(notice.text))
 
     def _send(self, letter: Letter, now: datetime) -> Letter | None:
         """The letter as far as it is still to be sent, None when that is over."""

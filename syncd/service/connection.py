@@ -69,7 +69,7 @@ class ServedConnection:
         self.is_closed = False
         """It was taken out, and its last cycle has ended."""
         self._around = around
-        self._held = HeldStore(around.clock)
+        self._held = HeldStore(around.clock, around.redactor)
         self._turn = threading.RLock()
         self._gate = Gate(around.stopping)
         self._fulls = FullTurns()

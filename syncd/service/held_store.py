@@ -9,6 +9,7 @@ from pathlib import Path
 
 from syncd.errors import LockLost, RefusedError, SyncdError
 from syncd.ports import Store
+from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings
 from syncd.wiring import open_for_writing
 
@@ -18,10 +19,11 @@ OWNER = "syncd run"
 class HeldStore:
     """`store` is None while there is none to work with; `trouble` then says why."""
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
+    def __init__(self, clock: Callable[[], datetime], redactor: Redactor) -> None:
         self.store: Store | None = None
         self.trouble = ""
         self._clock = clock
+        self._redactor = redactor
         self._opened = ExitStack()
         self._path = Path()
         self._file: tuple[int, int] | None = None
@@ -30,7 +32,9 @@ class HeldStore:
         """Raises SyncdError: RefusedError naming another writer, and what opening a store raises."""
         try:
             with ExitStack() as stack:
-                store = stack.enter_context(open_for_writing(settings, clock=self._clock, owner=OWNER))
+                store = stack.enter_context(
+                    open_for_writing(settings, clock=self._clock, owner=OWNER, redactor=self._redactor)
+                )
                 self._opened = stack.pop_all()
         except SyncdError as error:
             self.trouble = error.message

@@ -81,13 +81,15 @@ def serving(
     full_intervals: FullIntervals,
     observer: Observer | None = None,
     clock: Callable[[], datetime] = _utc_now,
+    redact: Callable[[str], str] = str,
 ) -> Iterator[Server]:
-    """Serves until the block ends, which takes at most a second. Port 0 lets the system choose.
+    """Serves until the block ends, which takes at most a second. Port 0 lets the system choose. Whatever is served
+    passes `redact` last.
 
     Raises SyncdError when the address cannot be had; nothing is left running then. The observer hears of failures
     of the server's own, from its thread.
     """
-    desk = _Desk(board, status_of, full_intervals, observer, clock)
+    desk = _Desk(board, status_of, full_intervals, observer, clock, redact)
     thread = _ServerThread(address, desk)
     server = thread.start()
     try:
@@ -106,12 +108,14 @@ class _Desk:
         full_intervals: FullIntervals,
         observer: Observer | None,
         clock: Callable[[], datetime],
+        redact: Callable[[str], str],
     ) -> None:
         self._board = board
         self._status_of = status_of
         self._full_intervals = full_intervals
         self._observer = observer
         self._clock = clock
+        self._redact = redact
         self._reading: asyncio.Future[Sequence[Mapping[str, Any]]] | None = None
         self.hosts: Callable[[str], bool] = lambda _host: False
 
@@ -139,7 +143,7 @@ class _Desk:
 
     async def _safely(self, answer: _Answer, request: web.Request) -> web.Response:
         try:
-            return await answer(request)
+            return self._redacted(await answer(request))
         except Exception as error:  # noqa: BLE001  (monitoring must outlive what it watches)
             if self._observer is not None:
                 self._observer.event(
@@ -149,6 +153,10 @@ class _Desk:
                     error=f"{type(error).__name__}: {error}",
                 )
             return _plain("This page cannot be made; the log says why.", 500)
+
+    def _redacted(self, response: web.Response) -> web.Response:
+        response.text = self._redact(response.text or "")
+        return response
 
     async def _healthz(self, request: web.Request) -> web.Response:
         del request

@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from syncd.errors import AccessDenied, PermanentError, Scope
-from syncd.redact import clip, strip_controls
+from syncd.redact import Redactor, clip, strip_controls
 from syncd.source.credentials import READ_SCOPES
 from syncd.source.pace import parse_date
 
@@ -212,7 +212,7 @@ def judge(
     url: str,
     expect: Shape,
     oauth: bool,
-    redact: Callable[[str], str],
+    redactor: Redactor,
     decode: Decode = everything,
 ) -> Answer | Fault:
     """What an answer means; `decode` may leave out of a good one what nobody reads.
@@ -221,9 +221,9 @@ def judge(
     """
     status, headers, path = received.status, received.headers, urlsplit(url).path
     if status == 200:
-        return _good(received, url=url, expect=expect, decode=decode)
-    body = _try_decode(received.content)
-    text = redact(error_text(body))
+        return _good(received, url=url, expect=expect, decode=decode, redactor=redactor)
+    body = redactor.answer(_try_decode(received.content))
+    text = error_text(body)
     date = parse_date(headers.get("Date"))
     if status == 404:
         if "json" in headers.get("Content-Type", "") and not isinstance(body, dict):
@@ -238,7 +238,7 @@ def judge(
         return Fault(said, status, retry_after=wait)
     if status < 400:
         target = urlsplit(urljoin(url, headers.get("Location", "")))
-        where = redact(clip(strip_controls(f"{target.scheme}://{target.hostname or ''}"), 100))
+        where = clip(strip_controls(redactor.foreign(f"{target.scheme}://{target.hostname or ''}")), 100)
         raise PermanentError(
             f"Okta answered {status} to GET {path}: a redirect to {where}; the token is not sent there",
             hint="okta.org_url must be the org's own address (https://<org>.okta.com or the custom domain)",
@@ -251,14 +251,17 @@ def judge(
     )
 
 
-def _good(received: Received, *, url: str, expect: Shape, decode: Decode) -> Answer | Fault:
+def _good(
+    received: Received, *, url: str, expect: Shape, decode: Decode, redactor: Redactor
+) -> Answer | Fault:
     try:
         body = _decode(received.content, expect, decode)
         following = next_link(received.headers.getall("Link", []), url)
     except _Unusable as problem:
         return Fault(f"HTTP 200 with {problem}", 200, hint="check that okta.org_url is an Okta org")
     except ValueError as problem:
-        return Fault(f"HTTP 200 with a broken Link header ({problem})", 200)
+        said = strip_controls(redactor.kept(str(problem)))
+        return Fault(f"HTTP 200 with a broken Link header ({said})", 200)
     return Answer(
         200,
         body,
@@ -270,10 +273,10 @@ def _good(received: Received, *, url: str, expect: Shape, decode: Decode) -> Ans
     )
 
 
-def token_fault(received: Received, redact: Callable[[str], str]) -> Fault:
+def token_fault(received: Received, redactor: Redactor) -> Fault:
     """What a failed token request means. Raises AccessDenied when Okta knows us and says no."""
-    body = _try_decode(received.content)
-    text = redact(error_text(body))
+    body = redactor.answer(_try_decode(received.content))
+    text = error_text(body)
     status = received.status
     said = f"the token endpoint answered HTTP {status}{f': {text}' if text else ''}"
     if status in _RETRIED or status >= 500 or status == 200:

@@ -118,14 +118,14 @@ class Conversation:
             self._governor.learn(bucket, received.headers, refused=received.status == 429)
         self._note_clock(received)
         if bucket == _TOKEN_BUCKET:
-            fault = token_fault(received, self._client.redact)
+            fault = token_fault(received, self._client.redactor)
         else:
             judged = judge(
                 received,
                 url=url,
                 expect=expect,
                 oauth=self._oauth,
-                redact=self._client.redact,
+                redactor=self._client.redactor,
                 decode=decode,
             )
             if isinstance(judged, Answer):

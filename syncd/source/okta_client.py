@@ -91,10 +91,14 @@ class OktaClient:
     Raises ConfigurationError for credentials that cannot be used.
     """
 
-    def __init__(self, *, org_url: str, credentials: Credentials, timeout: float) -> None:
+    def __init__(
+        self, *, org_url: str, credentials: Credentials, timeout: float, redactor: Redactor | None = None
+    ) -> None:
+        self._redactor = redactor or Redactor()
         self._org_url = org_url.rstrip("/")
         self._oauth = isinstance(credentials, PrivateKey)
         self._key, self._session = self._build(credentials, timeout)
+        self._redactor.add(*self._session.secrets)
 
     def __repr__(self) -> str:
         return f"OktaClient({self._org_url})"
@@ -151,6 +155,7 @@ class OktaClient:
         return _Session(executor, transport, (secret, config.get("privateKey", secret)))
 
     async def open(self, *, ca_file: Path | None, proxy: str | None, connections: int) -> None:
+        self._redactor.add(proxy or "")
         self._session.transport.open(
             ca_file=None if ca_file is None else str(ca_file), proxy=proxy, connections=connections
         )
@@ -205,7 +210,9 @@ class OktaClient:
         """Requests so far by "METHOD status"."""
         return dict(self._session.transport.counts)
 
-    def redact(self, text: str) -> str:
-        """`text` without this session's secrets, however a server may have echoed them."""
-        current = self._session.executor._oauth.get_current_token()[0] if self._oauth else None  # noqa: SLF001
-        return Redactor([*self._session.secrets, *([current] if current else [])]).text(text)
+    @property
+    def redactor(self) -> Redactor:
+        """It knows the access token of now as well: every answer may hold one."""
+        if self._oauth and (current := self._session.executor._oauth.get_current_token()[0]):  # noqa: SLF001
+            self._redactor.add(current)
+        return self._redactor

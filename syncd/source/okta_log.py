@@ -29,12 +29,21 @@ _REFUSED = 400
 
 
 class LogPolls:
-    """`get` fetches one page as a list; `now` is the server's time as well as we know it."""
+    """`get` fetches one page as a list; `now` is the server's time as well as we know it; `is_secret` tells what must
+    not be stored.
+    """
 
-    def __init__(self, origin: str, get: Callable[[str], Answer], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        origin: str,
+        get: Callable[[str], Answer],
+        now: Callable[[], datetime],
+        is_secret: Callable[[str], bool],
+    ) -> None:
         self._origin = origin
         self._get = get
         self._now = now
+        self._is_secret = is_secret
 
     def begin(self) -> LogPage:
         """Without the filter where a server refuses it: more events then, none of them needed."""
@@ -64,6 +73,8 @@ class LogPolls:
             raise PermanentError("the System Log has no next page on its own origin", status=_REFUSED)
         events = [event for record in answer.body if (event := _event(record)) is not None]
         following = carried_over(answer.next_url, cursor, but=_NOT_WITH_A_CURSOR)
+        if self._is_secret(following):
+            raise PermanentError("the System Log's link to its next page repeats a secret", status=_REFUSED)
         return LogPage(events, following, full=len(answer.body) >= _SMALLEST_CAP)
 
 

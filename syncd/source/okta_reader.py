@@ -25,6 +25,7 @@ from syncd.errors import (
 )
 from syncd.model import Absent, Application, AppUser, BadRecord, OktaGroup, PushMapping, ReadProof
 from syncd.ports import Listing, LogPage, MemberPage, Person
+from syncd.redact import Redactor
 from syncd.source import loop_thread, okta_records
 from syncd.source.absence import absent, app_error, object_error, unexplained
 from syncd.source.answers import Answer, Decode, everything
@@ -64,6 +65,7 @@ class OktaReader:
         on_wait: Callable[[float, str], None] | None = None,
         clock: Clock | None = None,
         limits: ListingLimits | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
         self._origin = org_url.rstrip("/")
         self._app_id = app_id
@@ -71,7 +73,9 @@ class OktaReader:
         self._parallel = parallel
         self._clock = clock or Clock()
         self._limits = limits or ListingLimits()
-        self._client = OktaClient(org_url=self._origin, credentials=credentials, timeout=timeout)
+        self._client = OktaClient(
+            org_url=self._origin, credentials=credentials, timeout=timeout, redactor=redactor
+        )
         self._governor = RateGovernor(
             share=rate_limit_share, parallel=parallel, clock=self._clock, on_wait=on_wait
         )
@@ -306,6 +310,7 @@ class OktaReader:
             self._origin,
             lambda url: loop_thread.run(self._get_list(url)),
             lambda: utc_now(self._clock) + offset,
+            self._client.redactor.holds,
         )
 
     # about the conversation

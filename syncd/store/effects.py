@@ -271,7 +271,7 @@ def record_failure(
             change.okta_id,
             change.group_id,
             searchable(change.name),
-            searchable(redactor.text(message)),
+            searchable(redactor.kept(message)),
             attempts,
             first,
             moment(now + wait),

@@ -181,7 +181,7 @@ def append_outcomes(
             (json.dumps([settled.sequence for settled, _ in outcomes]),),
         ).fetchall()
     )
-    said = cache(redactor.text)  # what travelled together has one request
+    sent, said = cache(redactor.text), cache(redactor.kept)  # what travelled together has one request
     _append(
         conn,
         at,
@@ -192,7 +192,7 @@ def append_outcomes(
                 refers=settled.sequence,
                 change=settled.change,
                 applied=settled.error is None and not settled.deferred,
-                body=canonical(_outcome_body(settled, effects, said)),
+                body=canonical(_outcome_body(settled, effects, sent, said)),
             )
             for settled, effects in outcomes
         ],
@@ -202,10 +202,12 @@ def append_outcomes(
     )
 
 
-def _outcome_body(settled: Settled, effects: Any, said: Callable[[str], str]) -> dict[str, Any]:
+def _outcome_body(
+    settled: Settled, effects: Any, sent: Callable[[str], str], said: Callable[[str], str]
+) -> dict[str, Any]:
     body: dict[str, Any] = {"change": settled.change.id, "status": settled.status, "effects": effects}
     if settled.request:
-        body["request"] = said(settled.request)
+        body["request"] = sent(settled.request)
     if settled.note:
         body["note"] = said(settled.note)
     if settled.error is not None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from syncd.errors import ConfigurationError, SyncdError
+from syncd.redact import Redactor
 from syncd.store import schema, state
 from syncd.store.faults import (
     damaged,
@@ -29,10 +30,14 @@ _CHECKED_BYTES = 64 * 1024 * 1024
 _WAIT_SECONDS = 10.0
 
 
-def open_store(path: Path, *, connection: str, clock: Callable[[], datetime]) -> SqliteStore:
+def open_store(
+    path: Path, *, connection: str, clock: Callable[[], datetime], redactor: Redactor | None = None
+) -> SqliteStore:
     """Opens or creates the store of one connection for writing.
 
-    `connection` is what the store belongs to, in words. Raises ConfigurationError (not a store, made by a newer
+    `connection` is what the store belongs to, in words; `redactor` knows what must never be stored.
+
+    Raises ConfigurationError (not a store, made by a newer
     syncd, another connection's, not writable), PermanentError (damaged, disk full), TemporaryError (locked).
     """
     try:
@@ -48,7 +53,7 @@ def open_store(path: Path, *, connection: str, clock: Callable[[], datetime]) ->
         except BaseException:
             conn.close()
             raise
-    return SqliteStore(conn, path, clock, scratch_home=path.parent)
+    return SqliteStore(conn, path, clock, scratch_home=path.parent, redactor=redactor)
 
 
 def open_for_reading(path: Path, *, connection: str, clock: Callable[[], datetime]) -> SqliteStore:

@@ -43,6 +43,7 @@ class SqliteStore(Telling):
         place: Path | None = None,
         scratch: Scratch | None = None,
         scratch_home: Path | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
         """`place` is the file that is read when it is a copy of `path`."""
         super().__init__(conn, path, clock)
@@ -51,7 +52,7 @@ class SqliteStore(Telling):
         self._stages: weakref.WeakSet[SqliteStage] = weakref.WeakSet()
         self._stage_number = 0
         self._lease: lock.Lease | None = None
-        self._redactor = Redactor()
+        self._redactor = redactor or Redactor()
         self._closed = False
 
     # plumbing
@@ -88,6 +89,7 @@ class SqliteStore(Telling):
     # meta
 
     def remember(self, key: str, value: str | None) -> None:
+        value = None if value is None else self._redactor.known(value)
         with self._lock:
             if self.recall(key) != value:
                 with self._writing() as conn:
@@ -143,7 +145,7 @@ class SqliteStore(Telling):
         self, run_id: str, *, status: str, summary: Mapping[str, Mapping[str, int]], error: str | None
     ) -> None:
         """Also by who lost the lock: how a run ended is its own to say."""
-        said = None if error is None else self._redactor.text(error)
+        said = None if error is None else self._redactor.kept(error)
         with self._transaction() as conn:
             state.finish_run(conn, run_id, self._clock(), status=status, summary=summary, error=said)
 

@@ -52,7 +52,7 @@ def remember(conn: sqlite3.Connection, found: Iterable[Waiting], redactor: Redac
             (
                 *key,
                 searchable(each.name),
-                searchable(redactor.text(each.reason)),
+                searchable(redactor.kept(each.reason)),
                 moment(each.since),
                 each.looks,
                 None if each.next_look is None else moment(each.next_look),

@@ -65,9 +65,7 @@ class ScimAnswer:
 
     @property
     def says_no(self) -> bool:
-        """A SCIM Error message (RFC 7644 section 3.12), be it sent with status 200, as some gateways do."""
-        schemas = self.resource.get("schemas")
-        return bool(schemas == [_ERROR])
+        return says_no(self.body)
 
     @property
     def resource(self) -> Mapping[str, Any]:
@@ -79,6 +77,11 @@ class ScimAnswer:
         """RFC 7644 section 3.12, "" when absent."""
         value = self.resource.get("scimType")
         return value if isinstance(value, str) else ""
+
+
+def says_no(body: object) -> bool:
+    """A SCIM Error message (RFC 7644 section 3.12), be it sent with status 200, as some gateways do."""
+    return isinstance(body, dict) and body.get("schemas") == [_ERROR]
 
 
 def is_temporary(status: int) -> bool:

@@ -41,4 +41,8 @@ def ask_before_sending(manager: urllib3.PoolManager, permit: Permit) -> None:
 def _ask(connection: HTTPConnection, permit: Permit) -> None:
     if connection.sock is None:
         connection.connect()  # else `send` itself would open it, after the permit
-    permit()
+    try:
+        permit()
+    except BaseException:
+        connection.close()
+        raise

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,16 +33,18 @@ from syncd.target.answers import (
     is_temporary,
     is_web_page,
     problem,
+    says_no,
 )
 from syncd.target.calls import Call, is_harmless, object_of, path_of, prepared, query_of
 from syncd.target.network_failures import certificate_words, links, root_words
 from syncd.target.pacing import OnWait, Pacer, RetryPolicy, ServerClock, asked_wait
 from syncd.target.permitted import Permit, ask_before_sending
 from syncd.target.refusals import Refusals
-from syncd.target.tries import Again, Doubt, Sent, Tries
+from syncd.target.tries import Again, Doubt, Sent, Tries, failure_of
 
 BODY_CAP = 32 * 1024 * 1024
 _ERROR_BODY_CAP = _CHUNK = 64 * 1024
+_TEXT_CAP = 4 * 1024
 _LOCKED = 423
 _MEDIA_TRIES = 3
 """How often a 400 may be taken for a content type that the server does not read."""
@@ -52,13 +55,6 @@ _ACCEPT = {SCIM_JSON: f"{SCIM_JSON}, {PLAIN_JSON};q=0.9", PLAIN_JSON: PLAIN_JSON
 
 class _BrokenBodyError(Exception):
     """The body is too large, too slow or cut off; the text says which."""
-
-
-def _failure(state: tenacity.RetryCallState) -> Again:
-    failure = state.outcome.exception() if state.outcome is not None else None
-    if not isinstance(failure, Again):
-        raise TypeError("only Again is retried") from failure
-    return failure
 
 
 class ScimHttp:
@@ -78,9 +74,10 @@ class ScimHttp:
         on_wait: OnWait | None = None,
         media_type: str | None = None,
         permit: Permit | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
         """`media_type` is what an earlier run found to be accepted, None when nothing is known. `permit` is asked
-        before anything goes to the server (see `permitted`).
+        before anything goes to the server (see `permitted`). `redactor` may know other secrets too.
 
         Raises ConfigurationError for a token that cannot stand in an HTTP header.
         """
@@ -91,7 +88,8 @@ class ScimHttp:
                 hint="copy the token again, without line breaks",
             )
         self._base = prepared(base_url)
-        self._redact = Redactor([token, *([proxy] if proxy else [])])
+        self._redact = redactor or Redactor()
+        self._redact.add(token, proxy or "")
         self._policy = retry or RetryPolicy()
         self.pacer = Pacer(concurrency=concurrency, rate=rate, on_wait=on_wait)
         self._timeout = timeout
@@ -226,9 +224,9 @@ class ScimHttp:
         tries = Tries(self._policy, self.pacer)
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Again),
-            wait=lambda state: tries.wait(_failure(state)),
+            wait=lambda state: tries.wait(failure_of(state)),
             stop=lambda _state: tries.over,
-            before_sleep=lambda state: tries.announce(state.upcoming_sleep, _failure(state)),
+            before_sleep=lambda state: tries.announce(state.upcoming_sleep, failure_of(state)),
             sleep=self.pacer.sleep,
             reraise=True,
         )
@@ -291,14 +289,14 @@ class ScimHttp:
         return b"".join(chunks)
 
     def _answer(self, response: requests.Response, raw: bytes) -> ScimAnswer:
-        text, body = "", None
-        if not 200 <= response.status_code < 300:
-            text = self._redact.text(raw[:_ERROR_BODY_CAP].decode("utf-8", "replace"))
-            raw = text.encode()
-        try:
-            body = json.loads(raw) if raw.strip() else None
-        except (ValueError, RecursionError):
-            text = text or self._redact.text(raw[:_ERROR_BODY_CAP].decode("utf-8", "replace"))
+        """What a good answer holds is data; of any other every word is redacted, once it is decoded."""
+        good, text, body = 200 <= response.status_code < 300, "", None
+        with suppress(ValueError, RecursionError):
+            body = json.loads(raw if good else raw[:_ERROR_BODY_CAP]) if raw.strip() else None
+        if not good or body is None:
+            text = self._redact.foreign(raw[:_TEXT_CAP].decode("utf-8", "replace"))
+        if not good or says_no(body):
+            body = self._redact.answer(body)
         return ScimAnswer(response.status_code, response.headers, body, text)
 
     def _judge(self, call: Call, answer: ScimAnswer) -> ScimAnswer:
@@ -341,7 +339,7 @@ class ScimHttp:
         chain = links(failure)
         if (distrust := certificate_words(chain)) is not None:
             self._count(f"{call.method} tls")
-            said = strip_controls(clip(self._redact.text(distrust), 200))
+            said = strip_controls(clip(self._redact.foreign(distrust), 200))
             hint = "set [split] ca_file to the certificate authority of this server"
             return PermanentError(f"{call.what}: the certificate of Split is not trusted: {said}", hint=hint)
         if isinstance(failure, requests.exceptions.Timeout):
@@ -357,7 +355,7 @@ class ScimHttp:
             self._count(f"{call.method} invalid")
             return PermanentError(f"{call.what}: the request cannot be sent ({type(failure).__name__})")
         self._count(f"{call.method} {word}")
-        cause = strip_controls(clip(self._redact.text(root_words(chain)), 200))
+        cause = strip_controls(clip(self._redact.foreign(root_words(chain)), 200))
         message = f"{call.what}: {said} ({cause})"
         if unsent or call.method == "GET":
             return Again(TemporaryError(message))

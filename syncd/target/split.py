@@ -24,6 +24,7 @@ from syncd.errors import (
 )
 from syncd.model import Attributes, RemoteGroup, RemoteUser
 from syncd.ports.target import Against, Applied, MemberOutcome, RemoteListing, TargetProbe, nothing
+from syncd.redact import Redactor
 from syncd.target.answers import ScimAnswer, Unanswered, error_for
 from syncd.target.conversation import GROUPS, USERS, Conversation, Flavor, UpdateMethod
 from syncd.target.creation import Creation
@@ -65,10 +66,11 @@ class ScimTarget:
         on_wait: OnWait | None = None,
         settle: Sequence[float] = SETTLE,
         permit: Permit | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
         """`timeout` in seconds, for connecting (at most 15) and for each answer; `max_requests_per_second` 0: no bound;
         `learned` is what `learned()` gave in an earlier run against the same target; `permit`, asked before each
-        request, may raise LockLost, and every method then does.
+        request, may raise LockLost, and every method then does; `redactor` may know other secrets too.
 
         Raises ConfigurationError for a token that cannot stand in an HTTP header.
         """
@@ -85,6 +87,7 @@ class ScimTarget:
             on_wait=on_wait,
             media_type=known["media_type"] or None,
             permit=permit,
+            redactor=redactor,
         )
         self._talk = Conversation(
             http=self._http,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import tenacity
+
 from syncd.errors import SyncdError
 from syncd.target.answers import Unanswered
 from syncd.target.pacing import Pacer, RetryPolicy
@@ -23,6 +25,13 @@ class Again(Exception):  # noqa: N818  (control flow between one try and the nex
         self.error = error
         self.pause = pause
         self.limited = limited
+
+
+def failure_of(state: tenacity.RetryCallState) -> Again:
+    failure = state.outcome.exception() if state.outcome is not None else None
+    if not isinstance(failure, Again):
+        raise TypeError("only Again is retried") from failure
+    return failure
 
 
 class Doubt(threading.local):

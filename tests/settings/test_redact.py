@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncd.redact import MASK, Redactor, clip, strip_controls
+from syncd.redact import KEPT, MASK, Redactor, clip, strip_controls
+from tests.e2e.echoing import PROXY_PASSWORD, PROXY_USER, SPELLINGS, leaks, proxy_url
 
 SECRET = 'p"a\\ss/w+ö<r>d & 1'
 
@@ -103,6 +104,90 @@ def test_redacting_twice_changes_nothing_more() -> None:
     once = redactor.text("SSWS s3cr3t-value, Bearer s3cr3t-value, client_assertion=s3cr3t-value&x=1")
     assert redactor.text(once) == once
     assert "x=1" in once
+
+
+TOKEN = "00aBcDeFgHiJkLmNoPqRsTuVwXyZ+12/3456-x_Y"
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+@pytest.mark.parametrize("secret", [TOKEN, PROXY_PASSWORD, PROXY_USER, f"{PROXY_USER}:{PROXY_PASSWORD}"])
+def test_what_a_server_says_is_redacted_in_every_spelling_decoded_or_not(name: str, secret: str) -> None:
+    redactor = Redactor([TOKEN, proxy_url(3128)])
+    raw = f'{{"detail": "no {SPELLINGS[name](secret)} end"}}'
+    decoded = json.dumps(redactor.answer(json.loads(raw)))
+    for shown in (redactor.foreign(raw), decoded):
+        assert leaks(shown, {"it": secret}) == []
+        assert "no " in shown
+        assert " end" in shown
+
+
+@pytest.mark.parametrize("name", [name for name in SPELLINGS if name not in ("cut", "over two headers")])
+def test_a_whole_secret_is_redacted_in_every_spelling_at_every_door(name: str) -> None:
+    redactor = Redactor([TOKEN])
+    said = json.loads(f'"no {SPELLINGS[name](TOKEN)} end"')
+    for shown in (redactor.text(said), redactor.known(said), redactor.text(json.dumps(said))):
+        assert leaks(shown, {"it": TOKEN}) == []
+
+
+def test_a_secret_in_pieces_is_found_among_the_texts_of_an_answer() -> None:
+    said = {"headers": [{"X-One": TOKEN[:20]}, {"X-Two": TOKEN[20:]}]}
+    assert leaks(str(Redactor([TOKEN]).answer(said)), {"it": TOKEN}) == []
+
+
+def test_what_looks_like_a_credential_is_found_behind_escapes_too() -> None:
+    shown = Redactor().foreign("Authorization: SSWS \\u0030\\u0030abcdef1, next")
+    assert shown == f"Authorization: SSWS{MASK}, next"
+
+
+def test_what_is_kept_is_redacted_before_it_is_cut() -> None:
+    kept = Redactor([TOKEN]).kept("x" * (KEPT - 5) + TOKEN + "x" * 500)
+    assert len(kept) == KEPT
+    assert kept.endswith("x" * 5 + MASK[:4] + "…")
+
+
+def test_a_name_that_is_an_ordinary_word_is_taken_out_of_foreign_text_only() -> None:
+    redactor = Redactor(["http://admin:okta@127.0.0.1:3128"])
+    assert redactor.foreign("admin is not in Administrators, okta") == (
+        f"{MASK} is not in Administrators, {MASK}"
+    )
+    assert redactor.value({"side": "okta", "by": "admin"}) == {"side": "okta", "by": "admin"}
+    assert MASK in redactor.text(base64.b64encode(b"admin:okta").decode())
+
+
+@pytest.mark.parametrize(
+    ("url", "secrets", "harmless"),
+    [
+        ("https://joe:s3cr3t-77@hooks.example/x?token=abcd1234", ["s3cr3t-77", "abcd1234"], "hooks.example"),
+        ("discord://123456789012345678a/qWeRtY123456uIoP_0-a", ["qWeRtY123456uIoP_0-a"], "discord"),
+        ("mailto://u5er-name:pa55word@mail.example?to=ann@example.com", ["pa55word"], "ann@example.com"),
+    ],
+)
+def test_what_opens_a_door_in_a_url_is_a_secret(url: str, secrets: list[str], harmless: str) -> None:
+    redactor = Redactor([url])
+    assert redactor.text(" ".join(secrets)) == " ".join([MASK] * len(secrets))
+    assert redactor.text(harmless) == harmless
+
+
+def test_tokens_that_come_and_go_are_forgotten_and_those_in_use_are_not() -> None:
+    redactor = Redactor()
+    for number in range(1000):
+        redactor.add("the-token-that-stays", f"access-token-{number:04}")
+    assert redactor.text("the-token-that-stays access-token-0999") == f"{MASK} {MASK}"
+    assert "200" in repr(redactor)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "userName is already taken by ann.lee@example.com (42fa63a8-8bd2-4a93-9850-33249df3b12c)",
+        "Attribute name.givenName exceeds 100 characters: %41%42 &amp; \\u00fc",
+        "Not found: Resource not found: 00u1a2b3c4d5e6f7g8h9 (AppUser)",
+        "sha256 5f0c2d8e8a5b4a379a550a1b2c3d4e5f6a7b8c9d0e1f2a3b",
+    ],
+)
+def test_what_servers_ordinarily_say_stays(text: str) -> None:
+    redactor = Redactor([TOKEN, proxy_url(3128)])
+    assert redactor.foreign(text) == text
 
 
 def test_short_values_do_not_garble_words() -> None:

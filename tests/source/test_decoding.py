@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from syncd.redact import Redactor
 from syncd.source.answers import Answer, Decode, Fault, everything, judge
 from syncd.source.okta_records import app_user, app_users_page, ids_page, record_id
 from syncd.source.transport import Received
@@ -25,7 +26,7 @@ VALUES = st.recursive(
 
 def judged(content: bytes, decode: Decode = everything) -> Answer | Fault:
     received = Received(200, CIMultiDictProxy(CIMultiDict[str]()), "application/json", content)
-    return judge(received, url=URL, expect="list", oauth=False, redact=str, decode=decode)
+    return judge(received, url=URL, expect="list", oauth=False, redactor=Redactor(), decode=decode)
 
 
 @given(st.lists(VALUES), st.booleans())

@@ -1,0 +1,169 @@
+"""What of a secret is a secret of its own, and what each part looks like in other encodings."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from syncd.redact.spellings import plain, readings
+
+SHORTEST = 4
+"""Shorter values occur in ordinary words; replacing them would only garble the text."""
+FRAGMENT = 10
+"""So many characters in a row of a secret are recognised where its rest is missing: it was cut, or split."""
+_SHORTEST_ENCODED = 8
+_SHORTEST_IN_HEX = 6
+_LONGEST_IN_FRAGMENTS = 512
+_PRIVATE_JWK_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "k")
+_LINE = 16
+_NAMES_A_SECRET = re.compile(r"token|key|secret|pass|auth|sig|code|cred", re.IGNORECASE)
+_RANDOM = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w~.:-]{16,}")
+"""A part of a URL that is no word and no name."""
+
+Weight = Literal["whole", "fragments", "word"]
+"""How a part is looked for: as a whole; in pieces as well; or, since it may be an ordinary word, by itself and only
+where others have the word.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    text: str
+    weight: Weight
+
+
+def parts(secret: str) -> Iterator[Part]:
+    """The secret itself; of a PEM text every line, of a JSON Web Key (RFC 7518) every private member; of a URL its
+    user, its password, both as they are sent (RFC 7617), and whatever in it opens a door.
+    """
+    if len(secret) < SHORTEST:
+        return
+    if "://" in secret and (url := _split(secret)) is not None:
+        yield Part(secret, "whole")
+        yield from _parts_of_url(url)
+    elif "\n" in secret:
+        yield Part(secret, "whole")
+        lines = (line.strip() for line in secret.splitlines())
+        yield from (
+            Part(line, "fragments") for line in lines if len(line) >= _LINE and not line.startswith("-----")
+        )
+    else:
+        yield Part(secret, "fragments")
+    if secret.lstrip().startswith("{"):
+        yield from _parts_of_key(secret)
+
+
+def _parts_of_key(text: str) -> Iterator[Part]:
+    try:
+        key = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    members = (key.get(name) for name in _PRIVATE_JWK_MEMBERS)
+    yield from (
+        Part(each, "fragments") for each in members if isinstance(each, str) and len(each) >= SHORTEST
+    )
+
+
+def _split(text: str) -> SplitResult | None:
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return None
+
+
+def _parts_of_url(url: SplitResult) -> Iterator[Part]:
+    info, _, host = url.netloc.rpartition("@")
+    user, _, password = info.partition(":")
+    for each in dict.fromkeys((user, unquote(user), password, unquote(password))):
+        if len(each) >= SHORTEST:
+            yield Part(each, "word" if _may_be_a_word(each) else "fragments")
+    if user and password:
+        for pair in dict.fromkeys((f"{unquote(user)}:{unquote(password)}", info)):
+            yield Part(pair, "whole")
+    # Services of notifications have their tokens wherever there is place: discord://id/token, slack://a/b/c.
+    named = () if url.scheme.startswith(("http", "socks")) else (host,)
+    for each in (*named, *url.path.split("/")):
+        if _RANDOM.fullmatch(unquote(each)):
+            yield Part(unquote(each), "fragments")
+    for name, value in parse_qsl(url.query):
+        if len(value) >= SHORTEST and (_NAMES_A_SECRET.search(name) or _RANDOM.fullmatch(value)):
+            yield Part(value, "word" if _may_be_a_word(value) else "fragments")
+
+
+def _may_be_a_word(text: str) -> bool:
+    return len(text) < 8 or text.isalpha()
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What gives one secret away. `exact` are texts as they are, `needles` and `fragments` as `plain` makes them,
+    `words` stand by themselves.
+    """
+
+    exact: frozenset[str]
+    needles: frozenset[str]
+    fragments: frozenset[str]
+    words: frozenset[str]
+
+
+def looks_of(secret: str) -> Looks:
+    found = list(parts(secret))
+    needles: set[str] = set()
+    fragments: set[str] = set()
+    for part in found:
+        if part.weight == "word":
+            continue
+        encoded = list(_encoded(part.text.encode("utf-8", "surrogatepass")))
+        needles.update(map(plain, (*_readable(part.text), *encoded)))
+        if part.weight == "fragments" and len(part.text) <= _LONGEST_IN_FRAGMENTS:
+            for text in (part.text, *encoded):
+                fragments.update(_fragments(text))
+    return Looks(
+        exact=frozenset(part.text for part in found if part.weight != "word"),
+        needles=frozenset(each for each in needles if len(each) >= SHORTEST),
+        fragments=frozenset(fragments),
+        words=frozenset(part.text for part in found if part.weight == "word"),
+    )
+
+
+def _readable(text: str) -> Iterator[str]:
+    """As it is; with a space as forms write it; its UTF-8 one byte a character; and without what looks like escapes."""
+    bytes_as_letters = text.encode("utf-8", "surrogatepass").decode("latin-1")
+    for each in (text, bytes_as_letters):
+        *_, last = readings(each)
+        for spelled in dict.fromkeys((each, last)):
+            yield spelled
+            yield spelled.replace(" ", "+")
+            yield spelled.replace("+", " ")
+
+
+def _encoded(value: bytes) -> Iterator[str]:
+    """Hexadecimal, and in base64 the part that is the same wherever the value stands inside a longer text."""
+    if len(value) >= _SHORTEST_IN_HEX:
+        yield value.hex()
+    for offset in range(3):
+        encoded = base64.b64encode(bytes(offset) + value).decode().rstrip("=")
+        start = -(-offset * 8 // 6)
+        inner = encoded[start : (offset + len(value)) * 8 // 6]
+        if len(inner) >= _SHORTEST_ENCODED:
+            yield inner
+        if offset == 0:
+            yield encoded
+
+
+def _fragments(text: str) -> Iterator[str]:
+    """Only those that are no words: with a digit or a capital letter, and not the same few characters."""
+    for at in range(len(text) - FRAGMENT + 1):
+        piece = text[at : at + FRAGMENT]
+        found = plain(piece)
+        if (
+            len(found) == FRAGMENT
+            and len(set(found)) >= FRAGMENT // 2
+            and any(letter.isdigit() or letter.isupper() for letter in piece)
+        ):
+            yield found
