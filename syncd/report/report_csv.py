@@ -1,6 +1,7 @@
 """The audit report as one CSV table (RFC 4180): a row for each thing, told apart by its first column `section`.
 
-A spreadsheet must never take a name for a formula: what begins like one gets an apostrophe before it.
+A spreadsheet must never take a name for a formula: what begins like one gets an apostrophe before it, also behind a
+semicolon, which many of them take for the delimiter. (Tabs are written as escapes.)
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -39,7 +41,10 @@ COLUMNS = (
     "count",
     "error",
 )
-_FORMULA = frozenset("=+-@\t\r\n|%＝＋－＠")  # noqa: RUF001  (the full-width forms work too)
+_FORMULA = re.compile(
+    "(\\A[ \"'\u00a0]*|;[\\s\"'\u00a0]*)"  # where a cell may begin
+    "(?=[=+\\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20])"  # the full-width forms work too
+)
 BOM = "\ufeff"
 """Begins a file, so that Excel reads it as UTF-8."""
 
@@ -66,9 +71,12 @@ def safe_cell(value: object) -> object:
     if isinstance(value, bool | int | float):
         return value
     text = json.dumps(value, sort_keys=True) if isinstance(value, Mapping | list) else str(value)
-    if text[:1] in _FORMULA or text.lstrip(" \"'\u00a0")[:1] in _FORMULA:
-        text = f"'{text}"
-    return strip_controls(text)
+    return strip_controls(_FORMULA.sub(_apostrophe, text))
+
+
+def _apostrophe(found: re.Match[str]) -> str:
+    """Before a whole cell, so that its text stays as it is; before the formula elsewhere."""
+    return f"{found[0]}'" if found[0].startswith(";") else f"'{found[0]}"
 
 
 def _rows(one: Report | Unavailable) -> Iterator[Mapping[str, Any]]:

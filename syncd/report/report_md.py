@@ -1,6 +1,6 @@
 """The audit report as Markdown (GitHub's): for a ticket or a wiki. Long lists are cut; JSON and CSV have them whole.
 
-Somebody else's text can neither leave its cell, nor become a link, an image or HTML.
+Somebody else's text can neither leave its cell, nor become a link, an image or HTML, nor call anybody by `@name`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from syncd.report.words import drift_object, given, named, shown_value, why
 SHOWN = 200
 _LONGEST = 500
 _MARKUP = re.compile(r"([\\`*_\[\]|~$])")
+_CALLS = re.compile(r"([@#])(?=\w)")
 _MARKS = {"good": "✓", "warn": "⚠", "bad": "✗"}
 
 
@@ -28,6 +29,9 @@ def cell(value: object) -> str:
     text = clip(strip_controls("" if value is None else str(value)), _LONGEST)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = _MARKUP.sub(r"\\\1", text)
+    # E-mail addresses, mentions and numbers of issues are looked for once entities are decoded: only a character of no
+    # width parts them.
+    text = _CALLS.sub(r"\1&#8203;", text)
     # Bare addresses become links by themselves (GFM, autolinks).
     return text.replace("://", "&#58;//").replace("www.", "www&#46;").replace("WWW.", "WWW&#46;")
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import html
 import http.server
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +55,41 @@ def test_no_control_character_reaches_a_terminal(made: Rig) -> None:
         answer = made.run(*command, code=None)
         for text in (answer.stdout, answer.stderr):
             assert not [c for c in text if (ord(c) < 32 and c not in "\n\t") or c in "\x7f\x9b\u202e\u2066"]
+
+
+FORMULAS = ("x;=1+1", 'x;"=1+1', "x; @SUM(1)", "x\t=1+1", "x;+1", "x;\t-1", 'x";=1+1', "x;\uff1d1")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_no_cell_of_the_report_is_a_formula_whatever_the_spreadsheet_takes_for_a_delimiter(
+    made: Rig, delimiter: str
+) -> None:
+    for number, text in enumerate(FORMULAS):
+        group = made.okta.world.create_group(text)
+        user = made.okta.world.add_user(f"h{number};=1@example.com", text, text, assign=True)
+        made.okta.world.add_member(group, user)
+    made.write_config(rules='[[push_groups]]\nsource = { name_starts_with = "x" }')
+    made.sync()
+    report = made.run("report", "--format", "csv").stdout
+    cells = {
+        cell.lstrip(' "\u00a0')
+        for row in csv.reader(report.splitlines(), delimiter=delimiter)
+        for cell in row
+    }
+    assert len(cells) > 3 * len(FORMULAS)
+    assert [cell for cell in cells if cell[:1] and cell[:1] in "=+-@|%\uff1d\uff0b\uff0d\uff20\t"] == []
+
+
+def test_no_name_in_a_markdown_report_becomes_a_link_or_calls_anybody(made: Rig) -> None:
+    for number, text in enumerate(("@octocat", "see @org/team", "fixes #17", "mailto:a@example.com")):
+        group = made.okta.world.create_group(f"x {text}")
+        user = made.okta.world.add_user(f"m{number}@example.com", text, text, assign=True)
+        made.okta.world.add_member(group, user)
+    made.write_config(rules='[[push_groups]]\nsource = { name_starts_with = "x" }')
+    made.sync()
+    report = made.run("report", "--format", "md").stdout
+    assert "octocat" in report
+    assert re.findall(r"[@#]\w", html.unescape(report)) == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import re
@@ -82,6 +83,14 @@ def test_markdown_makes_neither_html_nor_links_nor_images_of_names(formats: dict
     assert "Finance | *bold*" in made.words
     rows = [line for line in formats["md"].splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in rows)
+
+
+@pytest.mark.parametrize("text", ["ann@example.com", "@octocat", "org/repo#17", "xmpp:a@example.com/x"])
+def test_no_text_of_a_cell_links_or_calls_anybody(text: str) -> None:
+    """GFM's autolinks and GitHub's mentions look at the text once its entities are decoded."""
+    shown = html.unescape(cell(text))
+    assert re.findall(r"[@#]\w", shown) == []
+    assert shown.replace("\u200b", "") == text
 
 
 def test_a_cell_keeps_its_text_on_one_line() -> None:
