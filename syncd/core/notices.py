@@ -237,7 +237,8 @@ def _token(memory: Memory, facts: Facts) -> _Said:
     when = f"expires in {counted(left, 'day')}" if left > 0 else "has expired, by its date in the settings"
     text = (
         f"The Split token {when}. Make a new one in Split (Admin settings, Security, SCIM), put it in place and write "
-        "its date into split.token_created."
+        "its date into split.token_created. A file counts from the next cycle on; a credential of systemd or a "
+        "variable needs a restart of the service."
     )
     told = replace(memory, token=(facts.token_created, ahead))
     return Notice("warning", f"Split token {'expires' if left > 0 else 'expired'}", text), told

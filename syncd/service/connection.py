@@ -28,9 +28,10 @@ from syncd.service.board import ConnectionBoard, CycleReport
 from syncd.service.full_turns import LONG_REST, REST, RETRY, FullTurns
 from syncd.service.gate import Gate
 from syncd.service.held_store import HeldStore
+from syncd.service.old_secrets import look_for_old_secrets
 from syncd.service.reports import Ending, cycle_report
 from syncd.service.telling import Event, Voice
-from syncd.service.watch import Activity, Watch
+from syncd.service.watch import Activity, Watch, patience_of
 from syncd.settings import ConnectionSettings, scope_fingerprint
 from syncd.wiring import open_job, utc_now
 
@@ -77,7 +78,7 @@ class ServedConnection:
         self._following = self._denied = False
         self._probe_now = False
         self._voice = Voice(around.event, settings.name)
-        self.activity = Activity(patience=_patience(settings))
+        self.activity = Activity(patience=patience_of(settings))
 
     # life
 
@@ -112,7 +113,7 @@ class ServedConnection:
         if settings.okta != self.settings.okta:  # what is pending is in the store
             self._seen, self._following, self._denied = Seen(), False, False
         self.settings = settings
-        self.activity.patience = _patience(settings)
+        self.activity.patience = patience_of(settings)
         self._probe_now = True
 
     def hurry_full(self) -> None:
@@ -194,6 +195,7 @@ class ServedConnection:
     def _crash_proof(self, kind: str) -> Iterator[None]:
         """The last one who can keep a fault of ours from ending the schedule."""
         try:
+            look_for_old_secrets(self.settings, self.board, self._voice, kind)
             yield
         except Exception as error:  # noqa: BLE001
             self._voice.failed("a cycle could not be run", kind, error)
@@ -394,7 +396,3 @@ def _ended(work: Callable[[Job], Ending], job: Job) -> Ending:
         return work(job)
     except Exception as error:  # noqa: BLE001  (a crash in a cycle is a failed cycle)
         return Ending(error=error)
-
-
-def _patience(settings: ConnectionSettings) -> float:
-    return max(settings.okta.timeout, settings.split.timeout).total_seconds()

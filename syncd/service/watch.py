@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from syncd.settings import ConnectionSettings
+
 Event = Callable[..., None]
 
 SILENCE_AT_MOST = 300.0
@@ -64,3 +66,8 @@ class Watch:
             with self._lock:
                 self.waited[side] = self.waited.get(side, 0.0) + waiting
         self._event(level, event, **{**self._fields, **fields})
+
+
+def patience_of(settings: ConnectionSettings) -> float:
+    """Seconds within which something has to move."""
+    return max(settings.okta.timeout, settings.split.timeout).total_seconds()

@@ -1,8 +1,9 @@
 """Secrets by reference: where a secret lies, never what it is, until the moment it is needed.
 
 `{ env = "NAME" }`, `{ file = "PATH" }` (relative to the settings file) and `{ credential = "NAME" }` (a file in
-`$CREDENTIALS_DIRECTORY`, systemd.exec(5) "Credentials"). Every `read` looks again, so a rotated secret needs no
-restart.
+`$CREDENTIALS_DIRECTORY`, systemd.exec(5) "Credentials"). Every `read` looks again, so a rotated secret in a file needs
+no restart. A credential is a copy that systemd made when it started the service, and a variable never changes: these
+two need one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -21,6 +23,9 @@ from syncd.settings.files import read_regular
 Form = Literal["token", "key", "url"]
 """What the value is: `token` goes into an HTTP header, `key` is a PEM or JWK text of several lines, `url` a URL."""
 
+COPIED_FROM = "/etc/syncd/credentials"
+"""Where the units have systemd copy credentials from; `$SYNCD_CREDENTIALS_SOURCE` names another directory."""
+_ENCRYPTED = ".cred"
 _LARGEST = 64 * 1024
 _NOT_IN_A_HEADER = re.compile(r"[^\x21-\x7e\xa1-\xff]")  # RFC 9110 section 5.5: visible, and latin-1 at most
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -83,6 +88,25 @@ class SecretRef:
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             return (f"{self} can be read by other users of this machine; run: chmod 600 {self._file()}",)
         return ()
+
+    def outdated(self) -> str:
+        """A sentence when systemd's copy is older than the file that it was made from, as far as that may be looked
+        at; else "".
+        """
+        directory = self._environ.get("CREDENTIALS_DIRECTORY")
+        if self.kind != "credential" or not directory:
+            return ""
+        source = Path(self._environ.get("SYNCD_CREDENTIALS_SOURCE") or COPIED_FROM)
+        try:
+            copied = (Path(directory) / self.place).stat().st_mtime_ns
+        except OSError:
+            return ""  # `read` says it better
+        for name in (self.place, self.place + _ENCRYPTED):
+            with suppress(OSError):
+                # Whatever is moved into place keeps the time of its content, not that of its name.
+                if (source / name).stat().st_ctime_ns > copied:
+                    return f"{self} is older than {source / name}: restart the service, a reload does not copy it anew"
+        return ""
 
     def _from_environment(self) -> str:
         value = self._environ.get(self.place)

@@ -34,6 +34,41 @@ def test_systemd_hears_ready_status_signs_of_life_and_the_stop(world: Rig) -> No
     world.sync()  # the lock was given back
 
 
+def test_a_credential_that_was_rotated_without_a_restart_is_noticed_until_it_is_copied_anew(
+    world: Rig,
+) -> None:
+    source, copies = world.folder / "etc", world.folder / "run"
+    for each in (source, copies):
+        each.mkdir()
+        (each / "split-token").write_text(SPLIT_TOKEN)
+    text = world.config.read_text().replace('{ env = "E2E_SPLIT" }', '{ credential = "split-token" }')
+    world.config.write_text(text)
+    port = free_port()
+    listen_on(world, port)
+    environ = {"CREDENTIALS_DIRECTORY": str(copies), "SYNCD_CREDENTIALS_SOURCE": str(source)}
+    with supervised(world.folder, world.config, environ=environ) as daemon:
+        daemon.logs("cycle done", cycle="full")
+        assert not daemon.events("an old credential is used")
+
+        world.split.world.regenerate_token("another-token-entirely")
+        (source / "split-token").write_text("another-token-entirely")
+
+        daemon.logs("an old credential is used")
+        [said] = daemon.events("an old credential is used")
+        assert "split.token" in said["error"]
+        assert "restart" in said["error"]
+        page = requests.get(f"http://127.0.0.1:{port}/", timeout=30).text
+        assert "restart the service" in page
+
+        (copies / "split-token").write_text("another-token-entirely")
+        daemon.logs("the credentials are those of their files")
+        assert "restart the service" not in requests.get(f"http://127.0.0.1:{port}/", timeout=30).text
+        assert len(daemon.events("an old credential is used")) == 1, "said once"
+        assert daemon.stop() == 0
+    for path in (source, copies):
+        (path / "split-token").unlink()
+
+
 def test_a_socket_in_the_abstract_namespace_is_told_too(world: Rig) -> None:
     with supervised(world.folder, world.config, abstract=True) as daemon:
         daemon.hears("READY=1")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from syncd.core.notices import Facts, Memory, decide
+
 UNITS = Path(__file__).parents[2] / "systemd"
 SERVICES = ("syncd.service", "syncd@.service", "syncd-sync.service")
 DAEMONS = SERVICES[:2]
@@ -91,13 +93,24 @@ def test_no_unit_holds_a_secret_or_asks_for_a_capability(unit: str) -> None:
     assert values(unit, "CapabilityBoundingSet") == [""]
 
 
+def test_whoever_speaks_of_a_new_token_says_that_a_credential_of_systemd_needs_a_restart() -> None:
+    """A reload leaves systemd's copy as it is: no text may say that nothing has to be done."""
+    alerts = (UNITS.parent / "docs" / "monitoring" / "alerts.yml").read_text(encoding="utf-8")
+    operations = (UNITS.parent / "docs" / "operations.md").read_text(encoding="utf-8")
+    facts = Facts(kind="full", status="succeeded", token_created="2025-01-01", token_days_left=5)
+    [notice] = decide("acme", Memory(), facts)[0]
+    for text in (alerts, operations, notice.text):
+        [told] = [line for line in text.splitlines() if "credential" in line and "restart" in line][:1]
+        assert "no restart" not in told
+
+
 def test_the_user_and_the_directories_of_the_units_are_made() -> None:
     sysusers = (UNITS / "syncd.sysusers").read_text(encoding="utf-8")
     assert re.search(r"(?m)^u syncd - ", sysusers)
     made = dict(
         re.findall(r"(?m)^d (\S+) (\S+) ", (UNITS / "syncd.tmpfiles").read_text(encoding="utf-8")),
     )
-    assert made == {"/etc/syncd": "0750", "/etc/syncd/credentials": "0700", "/var/lib/syncd": "0700"}
+    assert made == {"/etc/syncd": "0750", "/etc/syncd/credentials": "0711", "/var/lib/syncd": "0700"}
 
 
 @pytest.mark.skipif(shutil.which("systemd-sysusers") is None, reason="systemd-sysusers is not installed")
