@@ -49,6 +49,7 @@ class Logs:
         colour: bool = False,
         write: _Write = stderr_write,
     ) -> None:
+        self.foreign = redactor.foreign
         self._least = LEVELS[level]
         self._lock = threading.RLock()  # a signal handler may log too
         self._write = write
@@ -119,6 +120,7 @@ class _Handler(logging.Handler):
             message = record.getMessage()
         except Exception:  # noqa: BLE001  (a third party's format string)
             message = str(record.msg)
+        message = self._logs.foreign(message)  # urllib3 logs headers that it cannot read
         fields: dict[str, object] = {"logger": record.name}
         if record.exc_info:
             fields["exc_info"] = record.exc_info[1]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from syncd.redact.hostile import clip, strip_controls
-from syncd.redact.parts import FRAGMENT, Looks, looks_of
+from syncd.redact.parts import FRAGMENT, SHORTEST, Looks, looks_of
 from syncd.redact.shapes import MASK, shapes_in, without_shapes
 from syncd.redact.spellings import Layer, layers, plain, readings
 
@@ -23,19 +23,23 @@ __all__ = ["KEPT", "MASK", "Redactor", "clip", "strip_controls"]
 KEPT = 500
 """So many characters of what somebody else said are kept in the store."""
 _LONGEST_NESTING = 40
-_MOST_SECRETS = 200
-"""Access tokens come and go every hour; whatever is still in use is added again and again."""
+_MOST_SECRETS, _MOST_PASSING = 200, 16
+"""Secrets are rotated, and access tokens come and go every hour; whatever is still in use is added again and again."""
 _LONGEST_FOREIGN = 64 * 1024
 """So many characters of one foreign answer are looked at; nobody reads the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """`quick` are the shortest of the needles: a text without any of them, in all its readings, holds no secret."""
+    """`quick` are the shortest of the needles: a text without any of them, in all its readings, holds no secret.
+    `heads` are what the longer of them begin with, `short` are the others. `exact` has no other spelling (nothing but
+    white space, say).
+    """
 
     exact: Sequence[str]
-    pattern: re.Pattern[str]
     quick: Sequence[str]
+    short: Sequence[str]
+    heads: frozenset[str]
     needles: Sequence[str]
     fragments: frozenset[str]
     words: re.Pattern[str] | None
@@ -43,14 +47,16 @@ class _Known:
     @classmethod
     def of(cls, found: Iterable[Looks]) -> _Known:
         looks = list(found)
-        exact = _longest_first({text for each in looks for text in each.exact} - {MASK})
+        exact = _longest_first({text for each in looks for text in each.exact})
         hidden = plain(MASK)
         needles = {text for each in looks for text in each.needles if text not in hidden}
+        quick = _without_longer(needles)
         words = _longest_first({text for each in looks for text in each.words})
         return cls(
             exact=exact,
-            pattern=re.compile("|".join(map(re.escape, exact)) or r"(?!)"),
-            quick=_without_longer(needles),
+            quick=quick,
+            short=[text for text in quick if len(text) < FRAGMENT],
+            heads=frozenset(text[:FRAGMENT] for text in quick if len(text) >= FRAGMENT),
             needles=_longest_first(needles),
             fragments=frozenset().union(*(each.fragments for each in looks)),
             words=re.compile(rf"(?<![^\W_])(?:{'|'.join(map(re.escape, words))})(?![^\W_])")
@@ -65,6 +71,10 @@ class _Known:
         return any(self._is_in_plain(plain(reading)) for reading in readings(text))
 
     def _is_in_plain(self, text: str) -> bool:
+        if len(text) < len(self.quick):  # many secrets, a short text
+            at = range(len(text) - FRAGMENT + 1)
+            if not any(text[start : start + FRAGMENT] in self.heads for start in at):
+                return any(needle in text for needle in self.short)
         for needle in self.quick:
             if len(needle) > len(text):
                 return False
@@ -126,39 +136,51 @@ class Redactor:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._lock = threading.Lock()
         self._secrets: dict[str, Looks] = {}
-        self._known: _Known | None = None
+        self._passing: dict[str, Looks] = {}
+        self._found: _Known | None = None
+        """Made when it is first asked for after an `add`."""
         self.add(*secrets)
 
     def __repr__(self) -> str:
-        return f"Redactor({len(self._secrets)} secrets)"
+        return f"Redactor({len(self._secrets) + len(self._passing)} secrets)"
 
-    def add(self, *values: str) -> None:
+    def add(self, *values: str, passing: bool = False) -> None:
         """From now on they are replaced too, and whatever in them is a secret by itself (the password in a URL). Values
-        under 4 characters are ignored.
+        under 4 characters are ignored. `passing`: there will be others soon.
         """
+        kept, most = (self._passing, _MOST_PASSING) if passing else (self._secrets, _MOST_SECRETS)
         with self._lock:
-            news = [value for value in values if value not in self._secrets]
             for value in values:
-                looks = self._secrets.pop(value) if value in self._secrets else looks_of(value)
-                self._secrets[value] = looks  # the youngest now
-            while len(self._secrets) > _MOST_SECRETS:
-                del self._secrets[next(iter(self._secrets))]
-            if news:
-                self._known = _Known.of(self._secrets.values())
+                if value in kept:
+                    kept[value] = kept.pop(value)  # the youngest now
+                elif len(value) >= SHORTEST:
+                    kept[value] = looks_of(value)
+                    self._found = None
+            while len(kept) > most:
+                del kept[next(iter(kept))]
+
+    @property
+    def _known(self) -> _Known:
+        found = self._found
+        if found is None:
+            with self._lock:
+                found = self._found = _Known.of([*self._secrets.values(), *self._passing.values()])
+        return found
 
     def holds(self, text: str) -> bool:
         """Whether a known secret stands in it, whole and in whatever spelling."""
-        return self._known is not None and self._known.is_in(text)
+        return self._known.is_in(text)
 
     def known(self, text: str) -> str:
         """`text` with every known secret replaced."""
         known = self._known
-        if known is None or not known.is_in(text):
+        if not known.is_in(text):
             return text
         found = [place for layer in layers(text) for place in known.places(layer, thorough=False)]
         masked = _masked(text, found)
-        # What is nothing but white space, say, has no other spelling.
-        return known.pattern.sub(MASK, masked)
+        for each in known.exact:
+            masked = masked.replace(each, MASK)
+        return masked
 
     def text(self, text: str) -> str:
         """`text` with every known secret and everything that looks like a credential replaced."""
@@ -168,10 +190,10 @@ class Redactor:
         """As `text`, for what somebody else said who may have seen our requests: also where it hides what looks like a
         credential, has only a piece of a secret, or a user name that is an ordinary word.
         """
+        known = self._known
         found: list[tuple[int, int]] = []
         for depth, layer in enumerate(layers(text)):
-            if self._known is not None:
-                found += self._known.places(layer, thorough=True)
+            found += known.places(layer, thorough=True)
             if depth:
                 found += shapes_in(layer)
         return self.text(_masked(text, found))

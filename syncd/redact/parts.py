@@ -18,7 +18,8 @@ FRAGMENT = 10
 """So many characters in a row of a secret are recognised where its rest is missing: it was cut, or split."""
 _SHORTEST_ENCODED = 8
 _SHORTEST_IN_HEX = 6
-_LONGEST_IN_FRAGMENTS = 512
+_LONGEST_IN_FRAGMENTS = 8 * 1024
+_LONGEST_ENCODED = 512
 _PRIVATE_JWK_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "k")
 _LINE = 16
 _NAMES_A_SECRET = re.compile(r"token|key|secret|pass|auth|sig|code|cred", re.IGNORECASE)
@@ -101,8 +102,8 @@ def _may_be_a_word(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What gives one secret away. `exact` are texts as they are, `needles` and `fragments` as `plain` makes them,
-    `words` stand by themselves.
+    """What gives one secret away. `needles` and `fragments` are as `plain` makes them, `words` stand by themselves, and
+    `exact` is what `plain` leaves too little of.
     """
 
     exact: frozenset[str]
@@ -121,10 +122,10 @@ def looks_of(secret: str) -> Looks:
         encoded = list(_encoded(part.text.encode("utf-8", "surrogatepass")))
         needles.update(map(plain, (*_readable(part.text), *encoded)))
         if part.weight == "fragments" and len(part.text) <= _LONGEST_IN_FRAGMENTS:
-            for text in (part.text, *encoded):
+            for text in (part.text, *(encoded if len(part.text) <= _LONGEST_ENCODED else ())):
                 fragments.update(_fragments(text))
     return Looks(
-        exact=frozenset(part.text for part in found if part.weight != "word"),
+        exact=frozenset(each.text for each in found if len(plain(each.text)) < SHORTEST),
         needles=frozenset(each for each in needles if len(each) >= SHORTEST),
         fragments=frozenset(fragments),
         words=frozenset(part.text for part in found if part.weight == "word"),

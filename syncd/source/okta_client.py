@@ -214,5 +214,5 @@ class OktaClient:
     def redactor(self) -> Redactor:
         """It knows the access token of now as well: every answer may hold one."""
         if self._oauth and (current := self._session.executor._oauth.get_current_token()[0]):  # noqa: SLF001
-            self._redactor.add(current)
+            self._redactor.add(current, passing=True)
         return self._redactor

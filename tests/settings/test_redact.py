@@ -171,9 +171,19 @@ def test_what_opens_a_door_in_a_url_is_a_secret(url: str, secrets: list[str], ha
 def test_tokens_that_come_and_go_are_forgotten_and_those_in_use_are_not() -> None:
     redactor = Redactor()
     for number in range(1000):
-        redactor.add("the-token-that-stays", f"access-token-{number:04}")
-    assert redactor.text("the-token-that-stays access-token-0999") == f"{MASK} {MASK}"
-    assert "200" in repr(redactor)
+        redactor.add("the-token-that-stays", f"rotated-token-{number:04}")
+        redactor.add(f"access-token-{number:04}", passing=True)
+    gone = "the-token-that-stays rotated-token-0999 access-token-0999"
+    assert redactor.text(gone) == " ".join([MASK] * 3)
+    assert "216" in repr(redactor)
+
+
+def test_with_many_secrets_a_short_text_is_searched_as_well_as_a_long_one() -> None:
+    tokens = [f"{number:03}-aBcDeF{number * 7919:08}" for number in range(150)]
+    redactor = Redactor([*tokens, "sh0rt"])
+    for token in (*tokens, "sh0rt", base64.b64encode(tokens[77].encode()).decode(), quote(tokens[3])):
+        assert redactor.text(f"a {token} b") == f"a {MASK} b"
+        assert MASK in redactor.text("x " * 5000 + token)
 
 
 @pytest.mark.parametrize(
