@@ -20,6 +20,7 @@ from syncd.source import okta_client
 from syncd.source.credentials import READ_SCOPES, PrivateKey
 from syncd.source.okta_reader import OktaReader
 from syncd.source.pace import RetryPolicy
+from tests.e2e.echoing import SPELLINGS, leaks
 from tests.source.fakes import FakeOkta, FakeTime, Reply, Seen
 
 CLIENT = "0oaServiceApp0000001"
@@ -309,3 +310,23 @@ def test_neither_key_nor_access_token_nor_assertion_is_ever_shown(
     assert sent
     for value in (secret, sent[0], text.splitlines()[5]):
         assert value not in shown
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_an_access_token_that_is_said_again_is_redacted_in_every_spelling(
+    key: rsa.RSAPrivateKey, spelling: str
+) -> None:
+    access = "opaque.AcCeSs-T0ken_0123456789/abcDEF+xyz"
+
+    def script(seen: Seen, _before: int) -> Reply:
+        if seen.method == "POST":
+            return Reply({"access_token": access, "token_type": "Bearer", "expires_in": 3600})
+        said = f'{{"errorCode": "E0000001", "errorSummary": "no {SPELLINGS[spelling](access)} end"}}'
+        return Reply(said.encode(), 400)
+
+    text = pem(key, serialization.PrivateFormat.PKCS8)
+    with FakeOkta(script) as okta, reader_of(okta, text) as source, pytest.raises(SyncdError) as caught:
+        source.application()
+
+    assert "no " in caught.value.message
+    assert leaks(caught.value.message, {"it": access}) == []

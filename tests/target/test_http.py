@@ -22,6 +22,7 @@ from syncd.target.answers import Unanswered
 from syncd.target.answers import problem as said
 from syncd.target.pacing import RetryPolicy, asked_wait
 from syncd.target.scim_http import BODY_CAP, ScimHttp
+from tests.e2e.echoing import SPELLINGS, leaks
 from tests.target.conftest import HURRY
 from tests.target.scripted import TOKEN, Reply, Script, ScriptedServer, Seen, in_turn, listing, problem
 
@@ -247,6 +248,47 @@ def test_the_token_is_in_no_message_no_repr_and_no_log(
     texts += [record.getMessage() for record in caplog.records] + [caplog.text]
     assert any("POST /scim/v2/Users" in text for text in texts)
     assert not [text for text in texts if TOKEN in text]
+
+
+BODIES = {
+    "a SCIM error": (400, '{{"schemas": ["{error}"], "scimType": "x", "detail": "{said}"}}'),
+    "a SCIM error with success": (200, '{{"schemas": ["{error}"], "detail": "{said}"}}'),
+    "a list of errors": (400, '[{{"header": "{said}"}}]'),
+    "errors within": (422, '{{"errors": [{{"Authorization": ["{said}"]}}]}}'),
+    "a gateway's text": (502, "upstream said {said}"),
+    "JSON that is cut": (500, '{{"detail": "{said}'),
+    "a refusal": (401, '{{"message": "{said}"}}'),
+    "nobody there": (404, '{{"detail": "{said}"}}'),
+}
+
+
+@pytest.mark.parametrize(
+    "spelling", ["plain", "JSON escapes", "JSON in JSON", "percent twice", "HTML of some", "cut"]
+)
+@pytest.mark.parametrize("form", BODIES)
+def test_what_is_said_of_the_token_is_redacted_once_it_is_decoded(
+    form: str, spelling: str, serve: Serve, make_http: MakeHttp
+) -> None:
+    status, body = BODIES[form]
+    error = "urn:ietf:params:scim:api:messages:2.0:Error"
+    text = body.format(error=error, said=f"no {SPELLINGS[spelling](TOKEN)} end")
+    http = make_http(serve(lambda _seen: Reply(status, text)).base_url)
+    texts = []
+    for method in ("GET", "PATCH"):
+        try:
+            answer = http.send(method, ["Users", "1"], body={} if method == "PATCH" else None)
+        except SyncdError as failure:
+            texts += [failure.message, failure.hint]
+        else:
+            texts += [said(answer), repr(answer.body), answer.text]
+    assert any("no " in text for text in texts)
+    assert [text for text in texts if leaks(text, {"the token": TOKEN})] == []
+
+
+def test_what_a_good_answer_holds_is_data_and_stays(serve: Serve, make_http: MakeHttp) -> None:
+    shown = {"id": "1", "title": "Bearer of 00news", "displayName": f"SSWS {TOKEN}"}
+    http = make_http(serve(lambda _seen: Reply(200, shown)).base_url)
+    assert http.send("GET", ["Users", "1"]).body == shown
 
 
 @pytest.mark.parametrize(
