@@ -174,6 +174,8 @@ def test_what_a_daemon_keeps_and_shows_has_no_secret_that_its_servers_said(
         syncd(made, "drift")
         eventually(lambda: hearing.got, "a notification")
         made.said += [_page(port, each) for each in ("/", "/readyz", "/metrics")]
+        assert (made.folder / "state" / "acme.db-wal").exists()
+        assert_nothing_leaks(made, hearing)  # what is not in the store's own file yet too
         assert daemon.stop() == 0
     made.said += [repr(daemon.log), repr(daemon.heard)]
     assert "[redacted]" in syncd(made, "status")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -15,11 +16,14 @@ import pytest
 
 from syncd.core.change import ChangeKind
 from syncd.core.plan import Hold
+from syncd.core.waiting import Waiting
 from syncd.errors import LockLost, PermanentError
 from syncd.ports import Settled
 from syncd.ports.trail import GENESIS, ChainReport, Head
-from syncd.store import SqliteStore, open_for_reading
+from syncd.redact import Redactor
+from syncd.store import SqliteStore, open_for_reading, open_store
 from syncd.store.journal import row_hash
+from tests.e2e.echoing import SPELLINGS, leaks
 from tests.store.making import NOON, Clock, Place, apply, change
 
 
@@ -318,6 +322,36 @@ def test_what_was_sent_stands_in_the_outcome_without_credentials(place: Place) -
         )
         outcome = list(store.journal_entries())[1]
     assert outcome.body["request"] == "PATCH /Users/1?access_token=[redacted]"
+
+
+@pytest.mark.parametrize(
+    "spelling", ["plain", "JSON escapes", "percent twice", "base64", "hex", "HTML decimal"]
+)
+def test_the_stores_door_lets_no_known_secret_in_and_keeps_500_characters(
+    place: Place, spelling: str
+) -> None:
+    secret = "00aBcDeFgHiJkLmNoPqRsTuVwXyZ+12/3456-x_Y"
+    said = "x" * 480 + " " + json.loads(f'"{SPELLINGS[spelling](secret)}"') + " y" * 500
+    failing = change(ChangeKind.UPDATE_USER, "00u1", title="x")
+    redactor = Redactor()
+    with open_store(place.path, connection="split-prod", clock=place.clock, redactor=redactor) as store:
+        redactor.add(secret)  # the secrets are read after the store was opened
+        run = store.begin_run("full")
+        [sequence] = store.intend(run, [failing])
+        store.settle([Settled(sequence, failing, status=400, error=said)])
+        store.wait([Waiting("user:00u2", "unreadable", "Ann", said, place.clock())])
+        store.remember("quarantine", json.dumps({"reason": said}))
+        store.finish_run(run, status="failed", summary={}, error=said)
+        kept = [
+            list(store.journal_entries())[1].body["error"],
+            store.failures()[0].message,
+            store.waiting(["unreadable"])[0].reason,
+            store.runs(limit=1)[0].error or "",
+        ]
+        files = b"".join(path.read_bytes() for path in place.path.parent.glob(f"{place.path.name}*"))
+    assert [len(text) for text in kept] == [500] * 4
+    assert all(text.startswith("x" * 480 + " [redacted]") for text in kept)
+    assert leaks(files, {"it": secret}) == []
 
 
 # pruning
