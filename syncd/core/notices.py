@@ -19,6 +19,10 @@ from syncd.redact import clip, strip_controls
 
 TOKEN_LIVES = 365
 """Days; "the access token is valid for one year from the time it's created" (Split help, SCIM for Okta)."""
+ROTATION = (
+    "A new token in a file counts from the next cycle on; one in a credential of systemd or a variable needs a restart"
+    " of the service."
+)
 WARNED_AHEAD = (1, 7, 14, 30)
 """Days before the token's end on which people are told."""
 CYCLES = frozenset({"full", "delta", "drift"})
@@ -181,8 +185,8 @@ def _trouble(memory: Memory, facts: Facts) -> _Said:
 
 def _quarantined(sick: Quarantine) -> str:
     ways_out = {
-        "okta": "Check the Okta token and the app: syncd check. It ends by itself once Okta answers.",
-        "split": "Check Split and its token: syncd check. It ends by itself once Split answers.",
+        "okta": f"Check the Okta token and the app: syncd check. It ends by itself once Okta answers. {ROTATION}",
+        "split": f"Check Split and its token: syncd check. It ends by itself once Split answers. {ROTATION}",
         "relink": "It waits for you: syncd relink shows who is where, and changes nothing unasked.",
     }
     return f"{plain(sick.reason)}. Nothing is written to Split until it is over. {ways_out.get(sick.side, '')}".rstrip()
@@ -237,8 +241,8 @@ def _token(memory: Memory, facts: Facts) -> _Said:
     when = f"expires in {counted(left, 'day')}" if left > 0 else "has expired, by its date in the settings"
     text = (
         f"The Split token {when}. Make a new one in Split (Admin settings, Security, SCIM), put it in place and write "
-        "its date into split.token_created. A file counts from the next cycle on; a credential of systemd or a "
-        "variable needs a restart of the service."
+        "its date into split.token_created. "
+        f"{ROTATION}"
     )
     told = replace(memory, token=(facts.token_created, ahead))
     return Notice("warning", f"Split token {'expires' if left > 0 else 'expired'}", text), told

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from syncd.core.counting import counted
+from syncd.core.notices import ROTATION
 from syncd.report.text import duration
 from syncd.service.board import CycleReport, RateHeadroom, Snapshot
 from syncd.service.headroom import shown_buckets
@@ -34,8 +35,8 @@ CYCLES = ("full", "drift", "delta")
 RUNS_SHOWN = 40
 """In the sparkline."""
 _WAYS_OUT: Mapping[str, str] = {
-    "okta": "Mend the cause at Okta. syncd asks again by itself and goes on when all is well.",
-    "split": "Mend the cause at Split. syncd asks again by itself and goes on when all is well.",
+    "okta": f"Mend the cause at Okta. syncd asks again by itself and goes on when all is well. {ROTATION}",
+    "split": f"Mend the cause at Split. syncd asks again by itself and goes on when all is well. {ROTATION}",
     "relink": "Was SCIM switched off and on in Split? Then run syncd relink: it shows its result before it stores it.",
 }
 

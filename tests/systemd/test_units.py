@@ -6,11 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from syncd.core.notices import Facts, Memory, decide
+from syncd.core.sickness import Quarantine
 
 UNITS = Path(__file__).parents[2] / "systemd"
 SERVICES = ("syncd.service", "syncd@.service", "syncd-sync.service")
@@ -98,10 +101,17 @@ def test_whoever_speaks_of_a_new_token_says_that_a_credential_of_systemd_needs_a
     alerts = (UNITS.parent / "docs" / "monitoring" / "alerts.yml").read_text(encoding="utf-8")
     operations = (UNITS.parent / "docs" / "operations.md").read_text(encoding="utf-8")
     facts = Facts(kind="full", status="succeeded", token_created="2025-01-01", token_days_left=5)
-    [notice] = decide("acme", Memory(), facts)[0]
-    for text in (alerts, operations, notice.text):
-        [told] = [line for line in text.splitlines() if "credential" in line and "restart" in line][:1]
-        assert "no restart" not in told
+    sick = Quarantine(
+        "split", "Split answers 401", datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+    )
+    told = [
+        *decide("acme", Memory(), facts)[0],
+        *decide("acme", Memory(), replace(facts, quarantine=sick))[0],
+    ]
+    assert len({notice.title for notice in told}) > 1
+    for text in (alerts, operations, *(notice.text for notice in told)):
+        [said] = [line for line in text.splitlines() if "credential" in line and "restart" in line][:1]
+        assert "no restart" not in said
 
 
 def test_the_user_and_the_directories_of_the_units_are_made() -> None:
