@@ -46,8 +46,8 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         ),
         rf"\1{MASK}",
     ),
-    (("eyj",), re.compile(r"\beyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*"), MASK),
-    (("://",), re.compile(r"(?<=://)[^\s/@\"'<>]*:[^\s/@\"'<>]*@"), f"{MASK}@"),
+    (("eyj",), re.compile(r"\beyJ[\w-]{4,8192}\.[\w-]{4,8192}\.[\w-]*"), MASK),
+    (("://",), re.compile(r"(?<=://)[^\s/@\"'<>:]*:[^\s/@\"'<>]*@"), f"{MASK}@"),
 )
 
 

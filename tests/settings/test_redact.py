@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import threading
+import time
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -198,6 +199,22 @@ def test_with_many_secrets_a_short_text_is_searched_as_well_as_a_long_one() -> N
 def test_what_servers_ordinarily_say_stays(text: str) -> None:
     redactor = Redactor([TOKEN, proxy_url(3128)])
     assert redactor.foreign(text) == text
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *("://" + ":" * 65536, "client_secret" + " " * 65536, TOKEN, "eyJaaaa-", "%25", "%2525252541", "\\"),
+        *("&amp;", "\\u0041", "client_secret ", "-----BEGIN ", "://a:", "Bearer ", "+", "a:b@"),
+    ],
+)
+def test_no_text_makes_redacting_slow(piece: str) -> None:
+    text = (piece * (65536 // len(piece) + 1))[:65536]
+    redactor = Redactor([TOKEN, proxy_url(3128)])
+    began = time.process_time()
+    redactor.answer({"detail": text})
+    redactor.text(text)
+    assert time.process_time() - began < 5
 
 
 def test_short_values_do_not_garble_words() -> None:
