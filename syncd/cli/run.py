@@ -77,7 +77,7 @@ def _hooks(session: Session) -> Hooks:
                 statuses,
                 full_intervals=full_intervals,
                 observer=observer,
-                redact=session.redactor.text,
+                redactor=session.redactor,
             ),
         ):
             yield

@@ -21,6 +21,7 @@ from aiohttp import web
 
 from syncd.errors import ConfigurationError, SyncdError
 from syncd.ports.observer import Observer
+from syncd.redact import Redactor
 from syncd.service.board import Board
 from syncd.service.health import View, not_ready
 from syncd.service.metrics import metrics
@@ -81,15 +82,15 @@ def serving(
     full_intervals: FullIntervals,
     observer: Observer | None = None,
     clock: Callable[[], datetime] = _utc_now,
-    redact: Callable[[str], str] = str,
+    redactor: Redactor | None = None,
 ) -> Iterator[Server]:
     """Serves until the block ends, which takes at most a second. Port 0 lets the system choose. Whatever is served
-    passes `redact` last.
+    passes `redactor`, before it is cut and at the end.
 
     Raises SyncdError when the address cannot be had; nothing is left running then. The observer hears of failures
     of the server's own, from its thread.
     """
-    desk = _Desk(board, status_of, full_intervals, observer, clock, redact)
+    desk = _Desk(board, status_of, full_intervals, observer, clock, redactor or Redactor())
     thread = _ServerThread(address, desk)
     server = thread.start()
     try:
@@ -108,14 +109,14 @@ class _Desk:
         full_intervals: FullIntervals,
         observer: Observer | None,
         clock: Callable[[], datetime],
-        redact: Callable[[str], str],
+        redactor: Redactor,
     ) -> None:
         self._board = board
         self._status_of = status_of
         self._full_intervals = full_intervals
         self._observer = observer
         self._clock = clock
-        self._redact = redact
+        self._redactor = redactor
         self._reading: asyncio.Future[Sequence[Mapping[str, Any]]] | None = None
         self.hosts: Callable[[str], bool] = lambda _host: False
 
@@ -155,7 +156,7 @@ class _Desk:
             return _plain("This page cannot be made; the log says why.", 500)
 
     def _redacted(self, response: web.Response) -> web.Response:
-        response.text = self._redact(response.text or "")
+        response.text = self._redactor.text(response.text or "")
         return response
 
     async def _healthz(self, request: web.Request) -> web.Response:
@@ -185,7 +186,7 @@ class _Desk:
         documents: Sequence[Mapping[str, Any]] = ()
         unreadable = ""
         try:
-            documents = await self._documents()
+            documents = [self._clean(document) for document in await self._documents()]
         except TimeoutError:
             unreadable = f"the stores did not answer within {_STORES_TIMEOUT:g} seconds"
         except SyncdError as error:
@@ -200,6 +201,10 @@ class _Desk:
             full_intervals=dict(self._full_intervals()),
             unreadable=unreadable,
         )
+
+    def _clean(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        found = self._redactor.value(dict(document))
+        return found if isinstance(found, dict) else {}
 
     async def _documents(self) -> Sequence[Mapping[str, Any]]:
         """Who comes while the stores are being read gets the same answer: nobody can make them work harder."""

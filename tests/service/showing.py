@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from syncd.core.plan import timestamp
+from syncd.redact import Redactor
 from syncd.service.board import Board, CycleReport, RateHeadroom
 from syncd.service.health import View
 from syncd.service.http import Server, serving
@@ -120,13 +121,14 @@ class Shown:
             full_intervals=self.full_intervals(),
         )
 
-    def serving(self) -> AbstractContextManager[Server]:
+    def serving(self, redactor: Redactor | None = None) -> AbstractContextManager[Server]:
         return serving(
             ("127.0.0.1", 0),
             self.board,
             lambda: self.documents,
             full_intervals=self.full_intervals,
             clock=lambda: NOW,
+            redactor=redactor,
         )
 
 

@@ -8,13 +8,16 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from syncd.errors import ConfigurationError, PermanentError, SyncdError
+from syncd.redact import Redactor
 from syncd.service import http as served
 from syncd.service.board import Board
 from syncd.service.http import Server, address_of, own_names, serving
+from tests.e2e.echoing import leaks
 from tests.service.showing import HOSTILE, Shown, a_bad_day, document, never_synced, quarantine
 
 PATHS = ("/", "/healthz", "/readyz", "/metrics")
@@ -99,6 +102,17 @@ def test_every_reason_has_its_line_and_no_name_can_make_another() -> None:
     assert [line.split(":")[0] for line in lines] == ["bad", "new", "sick"]
     assert lines[0] == "bad: the settings cannot be used: okta.app_id\\x0ais missing"
     assert lines[1] == "new: Okta was never read completely"
+
+
+def test_no_secret_that_a_store_has_from_before_is_served_whole_or_cut() -> None:
+    secret = "00aBcDeFgHiJkLmNoPqRsTuVwXyZ-12_3456-x_Y"
+    reason = "x" * 270 + f" said {secret}, and {quote(secret, safe='')} as well"
+    shown = Shown([document("sick", quarantine=quarantine(reason))])
+    shown.board.connection("sick").warn("system_log", "it said \\u0030" + secret[1:])
+    with shown.serving(redactor=Redactor([secret])) as server:
+        answers = [ask(server, path).text for path in PATHS]
+    assert "[redacted]" in answers[0]
+    assert [text for text in answers if leaks(text, {"it": secret})] == []
 
 
 def test_a_connection_whose_status_is_not_known_is_not_ready() -> None:
