@@ -77,6 +77,9 @@ def open_job(
         opened = open_for_writing if writing else open_for_status
         source = stack.enter_context(open_source(settings, observer, redactor, impatient=impatient))
         _secret(settings.split.token, redactor)  # before anything is made or locked
+        for url in settings.notify.urls:
+            with suppress(SyncdError):  # who is told nothing is told so when there is something to tell
+                _secret(url, redactor)
         store = store or stack.enter_context(opened(settings, clock=clock, redactor=redactor))
         learned = learned_of(store, settings)
         target = stack.enter_context(

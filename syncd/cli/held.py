@@ -30,6 +30,7 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
         from syncd.engine.decisions import held  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_for_status  # noqa: PLC0415
 
+        session.learn(settings)
         with open_for_status(settings) as store:
             document = held(store, settings.name)
         return Answer(document, exits.DONE, held_lines(document))

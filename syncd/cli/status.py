@@ -30,6 +30,7 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
         from syncd.engine.status import status  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_for_status  # noqa: PLC0415
 
+        session.learn(settings)
         with open_for_status(settings) as store:
             document = status(store, settings, datetime.now(UTC))
         return Answer(document, exits.DONE, status_lines(document))

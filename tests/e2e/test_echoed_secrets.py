@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 
@@ -200,3 +203,19 @@ def test_a_link_to_the_next_page_of_the_system_log_that_repeats_a_secret_is_not_
     made.said.append(repr(daemon.log))
     assert "repeats a secret" in repr(daemon.log)
     assert_nothing_leaks(made, hearing)
+
+
+def test_a_store_that_has_a_secret_from_before_does_not_show_it(
+    made: Rig, echo: Echo, hearing: Receiver
+) -> None:
+    syncd(made, "sync")
+    with closing(sqlite3.connect(made.store)) as conn:
+        conn.execute("UPDATE runs SET error = ?", (json.dumps(f"no {OKTA_TOKEN} {HOOK_TOKEN} end"),))
+        conn.commit()
+    shown = [syncd(made, *command) for command in (["status"], ["status", "--json"], ["report"], ["held"])]
+    assert all("[redacted]" in text for text in shown[1:2])
+    assert [leaks(text, SECRETS | {"the hook's": HOOK_TOKEN}) for text in shown] == [[]] * 4
+    with closing(sqlite3.connect(made.store)) as conn:
+        conn.execute("UPDATE runs SET error = NULL")
+        conn.commit()
+        conn.execute("VACUUM")
