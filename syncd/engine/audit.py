@@ -17,6 +17,16 @@ SCHEMA = "syncd.audit/1"
 _OURS = frozenset({"at", "approved_at", "run_id", "entry", "change", "previous", "hash"})
 """Digests, times and ids that syncd itself makes: no text of anybody else can be in them."""
 
+_NOTES = {
+    "release": "release",
+    "checkpoint": "checkpoint",
+    "starting_point": "starting_point",
+    "over": "over",
+    "drift": "drift",
+    "run": "run",
+    "seals": "seal",
+}
+
 
 def noted_head(text: str) -> Head:
     """A head noted earlier. Raises UsageError unless it is SEQUENCE:HASH."""
@@ -30,12 +40,14 @@ def noted_head(text: str) -> Head:
 
 
 def verification(store: Store, connection: str, noted: Head | None) -> dict[str, Any]:
-    """Walks the chain: `intact`, or the first broken row in `broken`."""
+    """Walks the chain, and compares tables and triggers with it: `intact`, or the first broken row in `broken` and what
+    else is not as the trail says in `altered`.
+    """
     report = store.verify_journal(noted)
     return {
         "schema": SCHEMA,
         "connection": connection,
-        "intact": report.broken_at is None,
+        "intact": report.intact,
         "length": report.head.sequence if report.head else None,
         "head": str(report.head) if report.head else None,
         "rows": report.rows,
@@ -44,6 +56,7 @@ def verification(store: Store, connection: str, noted: Head | None) -> dict[str,
         "broken": None
         if report.broken_at is None
         else {"sequence": report.broken_at, "problem": report.problem},
+        "altered": [{"table": each.table, "problem": each.problem} for each in report.altered],
         "compared": None if noted is None else {"head": str(noted), "found": _found(report)},
     }
 
@@ -131,10 +144,10 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _kind_of_note(body: Mapping[str, Any]) -> str | None:
-    """What a free row is about: "approve", "reject", "release", "checkpoint"."""
+    """What a free row is about: "approve", "reject", "release", "checkpoint", ... ; "seal": nothing else."""
     if "decision" in body:
         return str(body["decision"])
-    return next((word for word in ("release", "checkpoint") if word in body), None)
+    return next((kind for key, kind in _NOTES.items() if key in body), None)
 
 
 def _object(change: Mapping[str, Any]) -> str | None:

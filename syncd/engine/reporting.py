@@ -218,5 +218,12 @@ def _audit(store: Store, connection: str) -> dict[str, Any]:
     try:
         found = verification(store, connection, None)
     except PermanentError:
-        return {"intact": False, "length": None, "head": None, "broken": None, "pruned_until": None}
-    return {key: found[key] for key in ("intact", "length", "head", "broken", "pruned_until")}
+        return {
+            "intact": False,
+            "length": None,
+            "head": None,
+            "broken": None,
+            "altered": [],
+            "pruned_until": None,
+        }
+    return {key: found[key] for key in ("intact", "length", "head", "broken", "altered", "pruned_until")}

@@ -41,7 +41,7 @@ class RunResult:
     duration_seconds: float
     quarantine: Quarantine | None = None
     audit: tuple[int, str] | None = None
-    """Length and head of the audit trail at the end of the run; None when it was made unreadable."""
+    """Length and head of the audit trail when the run had ended; None when it was made unreadable."""
     waiting: int = 0
     """Objects that failed earlier and wait for their next try."""
     deferred: Mapping[ChangeKind, int] = field(default_factory=dict)
@@ -104,7 +104,7 @@ def held_counts(planned: Planned) -> Mapping[ChangeKind, int]:
     return counts
 
 
-def _head(store: Store) -> tuple[int, str] | None:
+def trail_head(store: Store) -> tuple[int, str] | None:
     try:
         return store.journal_head()
     except PermanentError:
@@ -138,7 +138,6 @@ def run_result(job: Job, planned: Planned, applying: Applying, started: float) -
         ],
         duration_seconds=time.monotonic() - started,
         quarantine=current(job.store),
-        audit=_head(job.store),
         waiting=waiting,
         deferred=applying.deferred,
     )
@@ -161,7 +160,6 @@ def broken_off(
         holds=(),
         duration_seconds=time.monotonic() - started,
         quarantine=current(job.store),
-        audit=_head(job.store),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from syncd.core.change import REMOVALS, Change, ChangeKind
@@ -23,7 +23,7 @@ from syncd.engine.planned import Planned
 from syncd.engine.planning import Planning
 from syncd.engine.reading import ASSIGNMENTS_KEY, Reading, read_everything, read_selected
 from syncd.engine.recovery import settle_open_intents
-from syncd.engine.result import RunResult, broken_off, run_result
+from syncd.engine.result import RunResult, broken_off, run_result, trail_head
 from syncd.engine.selection import Selection
 from syncd.engine.staleness import refuse_if_stale, refuse_other_settings, touched
 from syncd.engine.waiting import failures_over, names_left, remember, remember_left
@@ -276,8 +276,11 @@ class CycleRun:
         if saved is not None:
             result = replace(result, held=saved.held())
         message = "; ".join(problem.message for problem in result.problems) or None
+        return self._ended(result, message)
+
+    def _ended(self, result: RunResult, message: str | None) -> RunResult:
         self._finish(result.status, result.summary(), message)
-        return result
+        return replace(result, audit=trail_head(self.job.store))
 
     def _finish(self, status: str, summary: Mapping[str, Mapping[str, int]], error: str | None) -> None:
         self.job.store.finish_run(self.run_id, status=status, summary=summary, error=error)
@@ -290,10 +293,14 @@ class CycleRun:
         except SyncdError as error:
             quarantine.note(self.job, error)
             result = broken_off(self.job, self.run_id, self.applying, error, self.started)
-            self._finish(result.status, result.summary(), error.message)
+            with suppress(
+                SyncdError
+            ):  # where even its end cannot be written down, what ended it is still the result
+                return self._ended(result, error.message)
             return result
         except BaseException as error:
-            self._finish(status_after(error), {}, str(error) or type(error).__name__)
+            with suppress(SyncdError):
+                self._finish(status_after(error), {}, str(error) or type(error).__name__)
             raise
 
     def _remember(self, planned: Planned) -> None:

@@ -150,7 +150,7 @@ class History(Protocol):
         ...
 
     def notes(self, reach: Reach) -> Iterator[JournalEntry]:
-        """Free rows of the journal in order: decisions, releases, drift checks, checkpoints."""
+        """Free rows of the journal in order: decisions, releases, drift checks, ends of runs, seals."""
         ...
 
     def repairs(self, reach: Reach) -> Mapping[str, int]:

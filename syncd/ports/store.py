@@ -228,7 +228,10 @@ class Store(History, Waits, Protocol):
     def begin_run(self, kind: str) -> str: ...
     def finish_run(
         self, run_id: str, *, status: str, summary: Mapping[str, Mapping[str, int]], error: str | None
-    ) -> None: ...
+    ) -> None:
+        """A note in the journal says so too."""
+        ...
+
     def runs(self, *, limit: int = 10) -> Sequence[RunRecord]: ...
     def intend(
         self, run_id: str, changes: Sequence[Change], *, allow: AbstractSet[str] = frozenset()
@@ -279,7 +282,9 @@ class Store(History, Waits, Protocol):
         ...
 
     def verify_journal(self, noted: Head | None = None) -> ChainReport:
-        """Walks the hash chain as it is at this moment; `noted` must still be a row of it, or be pruned."""
+        """Walks the hash chain as it is at this moment, and compares what is remembered with it; `noted` must still be
+        a row of it, or be pruned.
+        """
         ...
 
     def prune(self, keep: timedelta) -> int:
@@ -311,7 +316,9 @@ class Store(History, Waits, Protocol):
         ...
 
     def decided(self) -> Decided:
-        """What still counts: approvals until they are applied or expire, rejections until the world moves."""
+        """What still counts, as far as the journal says so: approvals until they are applied or expire, rejections
+        until the world moves.
+        """
         ...
 
     def forget_decisions(self, change_ids: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,13 +54,21 @@ class JournalEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Altered:
+    """A table (or "trigger NAME") that is not what the trail says, and how that shows."""
+
+    table: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChainReport:
     """What a walk along the chain found. `broken_at` is the first row that does not fit, None when all do.
 
     `rows` is how many rows in order did fit. `head` is the last row as the store remembers it, None when that
     is unreadable. `pruned` counts the rows that a checkpoint stands for, none of them younger than
     `pruned_until`. `noted_pruned`: the head noted earlier lies so far below the checkpoint that nothing can be
-    compared with it any more.
+    compared with it any more. `altered`: tables and triggers; tables are compared only with a trail that is whole.
     """
 
     rows: int
@@ -69,3 +78,8 @@ class ChainReport:
     pruned: int = 0
     pruned_until: datetime | None = None
     noted_pruned: bool = False
+    altered: Sequence[Altered] = ()
+
+    @property
+    def intact(self) -> bool:
+        return self.broken_at is None and not self.altered

@@ -11,7 +11,7 @@ from syncd.report.lines import Line, Span, faint, line, safe, strong
 
 def verification_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     """A `syncd.audit/1` document of `audit verify`."""
-    broken = document["broken"]
+    broken, altered = document["broken"], document["altered"]
     name = strong(f"{safe(document['connection'])}: ")
     if broken is not None:
         row = f"the audit trail is broken at row {broken['sequence']:,}: "
@@ -20,19 +20,26 @@ def verification_lines(document: Mapping[str, Any]) -> Iterator[Line]:
         yield line(
             "  Keep a copy of the store now, and compare it with a backup: somebody changed it by hand."
         )
+    elif altered:
+        rows = f"the audit trail is whole, {counted(document['length'] or 0, 'row')}, "
+        yield line(name, rows, Span("but the store is not what it says:", "bad"))
     elif not document["length"]:
         yield line(name, "the audit trail is empty: nothing was ever written with this store.")
     else:
         yield line(
             name, Span("the audit trail is intact", "good"), f", {counted(document['length'], 'row')}."
         )
+    for each in altered:
+        yield line("  ", Span(f"{safe(each['table'])}: ", "bad"), safe(each["problem"]))
+    if altered and broken is None:
+        yield line("  Keep a copy of the store now, and go back to a backup: somebody changed it by hand.")
     if document["pruned"]:
         until = f", none younger than {document['pruned_until']}" if document["pruned_until"] else ""
         yield line("  ", f"{counted(document['pruned'], 'row')} pruned behind a checkpoint{until}.")
     if document["head"] is not None:
         yield line("  head: ", safe(document["head"]))
     yield from _compared(document["compared"])
-    if broken is None and document["compared"] is None and document["length"]:
+    if document["intact"] and document["compared"] is None and document["length"]:
         yield line(
             "  ",
             faint("Note the head elsewhere: with --head a later check finds a cut or rewritten end too."),

@@ -74,7 +74,12 @@ def _said(level: str, text: str) -> dict[str, str]:
 
 def _broken(facts: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     audit, sick = facts["audit"], facts["quarantine"]
-    if not audit["intact"]:
+    for one in audit["altered"]:
+        problem = f"{one['table']}: {one['problem']}"
+        yield _said(
+            "bad", f"The store was changed by hand ({problem}). What follows may not be what happened."
+        )
+    if not audit["intact"] and not audit["altered"]:
         broken = audit["broken"]
         where = f"row {broken['sequence']}: {broken['problem']}" if broken else "its end is unreadable"
         yield _said("bad", f"The audit trail is broken ({where}). What follows may not be what happened.")

@@ -11,7 +11,9 @@ from syncd.core.canonical import canonical
 from syncd.core.change import Change, change_document
 from syncd.core.plan import Hold
 from syncd.errors import UsageError
-from syncd.ports.store import Decided, HoldRecord
+from syncd.ports.store import HoldRecord
+from syncd.store import decisions
+from syncd.store.decisions import Decision
 from syncd.store.rows import at_moment, change_of, moment
 
 EXPIRES_AFTER = timedelta(days=7)
@@ -130,15 +132,18 @@ def _held(conn: sqlite3.Connection, hold_id: str) -> list[Change]:
 
 
 def decide(
-    conn: sqlite3.Connection, ids: Sequence[str], decision: str, by: str, now: datetime
-) -> list[Change]:
-    """Raises UsageError for an id that is neither an open hold nor a change held in one."""
+    conn: sqlite3.Connection, ids: Sequence[str], decision: str, by: str, now: datetime, sequence: int
+) -> tuple[list[Change], list[Decision]]:
+    """`sequence`: the row of the trail that will hold these decisions. Raises UsageError for an id that is neither an
+    open hold nor a change held in one.
+    """
     decided: dict[str, Change] = {}
+    made: dict[str, Decision] = {}
     for record in open_holds(conn, now):
         for change in record.changes:
             if record.id in ids or change.id in ids:
                 decided[change.id] = change
-                _decide_one(conn, record, change, decision, by, now)
+                made[change.id] = _decide_one(conn, record, change, decision, by, now, sequence)
     known = {record_id for (record_id,) in conn.execute("SELECT id FROM holds WHERE state = 'open'")}
     unknown = [each for each in ids if each not in decided and each not in known]
     if unknown:
@@ -146,40 +151,22 @@ def decide(
             f"no open hold and no held change is called {', '.join(unknown)}",
             hint="`syncd held` lists the open holds; what is no longer wanted, or was decided, is not among them",
         )
-    return sorted(decided.values(), key=lambda change: change.order)
+    return sorted(decided.values(), key=lambda change: change.order), list(made.values())
 
 
 def _decide_one(
-    conn: sqlite3.Connection, record: HoldRecord, change: Change, decision: str, by: str, now: datetime
-) -> None:
+    conn: sqlite3.Connection,
+    record: HoldRecord,
+    change: Change,
+    decision: str,
+    by: str,
+    now: datetime,
+    sequence: int,
+) -> Decision:
     expires = moment(record.expires_at) if decision == "approve" else None
-    conn.execute("DELETE FROM decisions WHERE change_id = ?", (change.id,))
-    conn.execute(
-        "INSERT INTO decisions (at, decided_by, decision, hold_id, change_id, object_key, expires_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (moment(now), by, decision, record.id, change.id, change.object_key, expires),
-    )
+    made = Decision(change.id, decision, by, moment(now), change.object_key, record.id, expires)
+    decisions.insert(conn, made, sequence)
     conn.execute(
         "UPDATE hold_changes SET state = ? WHERE change_id = ? AND state = 'held'", (decision, change.id)
     )
-
-
-def decided(conn: sqlite3.Connection, now: datetime) -> Decided:
-    rows = conn.execute(
-        "SELECT decision, change_id, object_key FROM decisions WHERE expires_at IS NULL OR expires_at > ?",
-        (moment(now),),
-    ).fetchall()
-    return Decided(
-        approved=frozenset(change_id for decision, change_id, _ in rows if decision == "approve"),
-        rejected=frozenset(change_id for decision, change_id, _ in rows if decision == "reject"),
-        objects={change_id: key for _, change_id, key in rows},
-    )
-
-
-def forget(conn: sqlite3.Connection, change_ids: Iterable[str]) -> None:
-    conn.executemany("DELETE FROM decisions WHERE change_id = ?", ((each,) for each in change_ids))
-
-
-def used(conn: sqlite3.Connection, change_id: str) -> None:
-    """An approval is good for one application."""
-    conn.execute("DELETE FROM decisions WHERE change_id = ? AND decision = 'approve'", (change_id,))
+    return made

@@ -12,9 +12,9 @@ import hashlib
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -52,11 +52,9 @@ _LAST = (
     "SELECT sequence FROM (SELECT sequence FROM journal"
     " WHERE entry = 'outcome' AND {} = ?1 ORDER BY sequence DESC LIMIT ?2)"
 )
-_APPROVALS = """
-SELECT change_id, decided_by, at FROM decisions
-WHERE decision = 'approve' AND (expires_at IS NULL OR expires_at > ?)
-    AND change_id IN (SELECT value FROM json_each(?))
-"""
+
+Seal = Callable[[int], Mapping[str, Any]]
+"""What the row with this sequence number carries besides (`seals`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ class _Draft:
     refers: int | None = None
     change: Change | None = None
     applied: bool | None = None
-    body: str = "{}"
+    body: Mapping[str, Any] = field(default_factory=dict)
 
 
 def row_hash(values: Sequence[Any]) -> str:
@@ -86,15 +84,23 @@ def head(conn: sqlite3.Connection) -> Head:
         ) from error
 
 
-def _append(conn: sqlite3.Connection, at: datetime, drafts: Iterable[_Draft]) -> list[int]:
-    """Inside the caller's transaction; returns the sequence numbers."""
+def next_sequence(conn: sqlite3.Connection) -> int:
+    return head(conn).sequence + 1
+
+
+def _append(
+    conn: sqlite3.Connection, at: datetime, drafts: Sequence[_Draft], seal: Seal | None = None
+) -> list[int]:
+    """Inside the caller's transaction; returns the sequence numbers. The last row carries what `seal` gives for it."""
     last = head(conn)
     sequence, previous = last.sequence, last.hash
     stamp = moment(at)
     rows = []
     for draft in drafts:
         sequence += 1
-        change = draft.change
+        change, body = draft.change, draft.body
+        if seal is not None and draft is drafts[-1]:
+            body = {**body, **seal(sequence)}
         values = (
             sequence,
             stamp,
@@ -105,7 +111,7 @@ def _append(conn: sqlite3.Connection, at: datetime, drafts: Iterable[_Draft]) ->
             change.okta_id if change else None,
             change.group_id if change else None,
             None if draft.applied is None else int(draft.applied),
-            draft.body,
+            canonical(body),
             previous,
         )
         previous = row_hash(values)
@@ -120,12 +126,16 @@ def _append(conn: sqlite3.Connection, at: datetime, drafts: Iterable[_Draft]) ->
 
 
 def append_intents(
-    conn: sqlite3.Connection, run_id: str, changes: Sequence[Change], at: datetime, allow: AbstractSet[str]
+    conn: sqlite3.Connection,
+    run_id: str,
+    changes: Sequence[Change],
+    at: datetime,
+    allow: AbstractSet[str],
+    approved: Mapping[str, Mapping[str, str]],
 ) -> list[int]:
-    """Each intent says who approved it, if a person did: `{"approved": {"by": WHO, "at": WHEN}}`; and which of its
-    limits were raised for the run: `{"allowed": [NAME, ...]}`.
+    """Each intent says who approved it, if a person did: `{"approved": {"by": WHO, "at": WHEN}}`, by change id; and
+    which of its limits were raised for the run: `{"allowed": [NAME, ...]}`.
     """
-    approved = _approvals(conn, changes, at)
     allowed = {
         kind: {"allowed": names}
         for kind in ChangeKind
@@ -136,24 +146,15 @@ def append_intents(
             "intent",
             run_id,
             change=change,
-            body=canonical(
-                change_document(change) | approved.get(change.id, {}) | allowed.get(change.kind, {})
-            ),
+            body=change_document(change)
+            | ({"approved": approved[change.id]} if change.id in approved else {})
+            | allowed.get(change.kind, {}),
         )
         for change in changes
     ]
     sequences = _append(conn, at, drafts)
     conn.executemany("INSERT INTO open_intents (sequence) VALUES (?)", [(number,) for number in sequences])
     return sequences
-
-
-def _approvals(
-    conn: sqlite3.Connection, changes: Sequence[Change], at: datetime
-) -> dict[str, dict[str, dict[str, str]]]:
-    """What approved changes add to their intents, by change id; asked now, because an approval counts once."""
-    ids = json.dumps([change.id for change in changes])
-    rows = conn.execute(_APPROVALS, (moment(at), ids))
-    return {change_id: {"approved": {"by": by, "at": when}} for change_id, by, when in rows}
 
 
 def settled_before(conn: sqlite3.Connection, sequences: Sequence[int]) -> frozenset[int]:
@@ -172,9 +173,15 @@ def settled_before(conn: sqlite3.Connection, sequences: Sequence[int]) -> frozen
 
 
 def append_outcomes(
-    conn: sqlite3.Connection, outcomes: Sequence[tuple[Settled, Any]], at: datetime, redactor: Redactor
+    conn: sqlite3.Connection,
+    outcomes: Sequence[tuple[Settled, Any]],
+    at: datetime,
+    redactor: Redactor,
+    seal: Seal,
 ) -> None:
-    """Each outcome, of an intent that is open, comes with the document of its effects."""
+    """Each outcome, of an intent that is open, comes with the document of its effects, which are stored already."""
+    if not outcomes:
+        return
     runs: dict[int, str | None] = dict(
         conn.execute(
             "SELECT sequence, run_id FROM journal WHERE sequence IN (SELECT value FROM json_each(?))",
@@ -192,10 +199,11 @@ def append_outcomes(
                 refers=settled.sequence,
                 change=settled.change,
                 applied=settled.error is None and not settled.deferred,
-                body=canonical(_outcome_body(settled, effects, sent, said)),
+                body=_outcome_body(settled, effects, sent, said),
             )
             for settled, effects in outcomes
         ],
+        seal,
     )
     conn.executemany(
         "DELETE FROM open_intents WHERE sequence = ?", [(settled.sequence,) for settled, _ in outcomes]
@@ -214,14 +222,21 @@ def _outcome_body(
         body["error"] = said(settled.error)
     if settled.deferred:
         body["deferred"] = True
+    if settled.step:
+        body["step"] = True
     return body
 
 
 def append_note(
-    conn: sqlite3.Connection, body: dict[str, Any], at: datetime, *, run_id: str | None = None
+    conn: sqlite3.Connection,
+    body: Mapping[str, Any],
+    at: datetime,
+    *,
+    seal: Seal | None = None,
+    run_id: str | None = None,
 ) -> int:
-    """A free row: decisions of people, releases, checkpoints."""
-    return _append(conn, at, [_Draft("note", run_id, body=canonical(body))])[0]
+    """A free row: decisions of people, releases, checkpoints, seals."""
+    return _append(conn, at, [_Draft("note", run_id, body=body)], seal)[0]
 
 
 def open_intents(conn: sqlite3.Connection) -> list[Intent]:

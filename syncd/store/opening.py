@@ -12,7 +12,7 @@ from pathlib import Path
 
 from syncd.errors import ConfigurationError, SyncdError
 from syncd.redact import Redactor
-from syncd.store import schema, state
+from syncd.store import schema, starting, state
 from syncd.store.faults import (
     damaged,
     explained,
@@ -49,7 +49,7 @@ def open_store(
     with explained(path):
         conn = _connect(path, "rw")
         try:
-            _prepare_writing(path, conn, connection)
+            _prepare_writing(path, conn, connection, clock)
         except BaseException:
             conn.close()
             raise
@@ -115,7 +115,9 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return conn
 
 
-def _prepare_writing(path: Path, conn: sqlite3.Connection, connection: str) -> None:
+def _prepare_writing(
+    path: Path, conn: sqlite3.Connection, connection: str, clock: Callable[[], datetime]
+) -> None:
     pages = conn.execute("PRAGMA page_count").fetchone()[0]
     if pages:
         _refuse_foreign(path, conn)
@@ -131,6 +133,10 @@ def _prepare_writing(path: Path, conn: sqlite3.Connection, connection: str) -> N
     database = schema.database(conn)
     if schema.pending_migrations(database):
         schema.migrate(database)
+    if state.get_meta(conn, starting.STARTED) is None:
+        conn.execute("BEGIN IMMEDIATE")
+        starting.start(conn, clock())
+        conn.execute("COMMIT")
     owner = state.get_meta(conn, "identity")
     if owner is None:
         conn.execute("BEGIN IMMEDIATE")

@@ -7,13 +7,17 @@ and nothing of the last 24 hours, which the safety limits count.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from syncd.errors import PermanentError
-from syncd.store import holds
+from syncd.store import decisions, holds
+from syncd.store.decisions import Standing
 from syncd.store.holds import EXPIRES_AFTER
-from syncd.store.journal import append_note, head
+from syncd.store.journal import append_note, head, next_sequence
 from syncd.store.rows import moment
+from syncd.store.seals import Seals
 from syncd.store.verifying import CHECKPOINT_KEY, Fault, fault_in_mark, walk_chain, youngest_checkpoint
 
 COUNTED_BY_LIMITS = timedelta(hours=24)
@@ -36,7 +40,7 @@ SELECT EXISTS (SELECT 1 FROM journal WHERE sequence < ? AND NOT (
 """
 _OLD_RUNS = """
 DELETE FROM runs WHERE started < ?
-    AND NOT EXISTS (SELECT 1 FROM journal WHERE journal.run_id = runs.run_id)
+    AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.run_id = runs.run_id AND j.sequence >= ?)
 """
 
 # Nothing at the target is theirs, no list names them, nothing about them is open or still told by the trail.
@@ -44,7 +48,8 @@ _FORGOTTEN_PEOPLE = """
 DELETE FROM users
 WHERE standing = 'absent' AND standing <> 'active' AND scim_id IS NULL AND left_at < ?1
     AND NOT EXISTS (SELECT 1 FROM members m WHERE m.user_id = users.okta_id)
-    AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.okta_id = users.okta_id AND j.entry = 'outcome')
+    AND NOT EXISTS (SELECT 1 FROM journal j
+        WHERE j.okta_id = users.okta_id AND j.entry = 'outcome' AND j.sequence >= ?3)
     AND okta_id NOT IN (SELECT j.okta_id FROM open_intents o JOIN journal j USING (sequence))
     AND okta_id NOT IN (SELECT f.okta_id FROM failures f)
     AND okta_id NOT IN (SELECT c.okta_id FROM holds h JOIN hold_changes c ON c.hold_id = h.id
@@ -54,7 +59,7 @@ WHERE standing = 'absent' AND standing <> 'active' AND scim_id IS NULL AND left_
 """
 
 
-def prune(conn: sqlite3.Connection, now: datetime, keep: timedelta) -> int:
+def prune(conn: sqlite3.Connection, now: datetime, keep: timedelta, seals: Seals) -> int:
     """Inside the caller's transaction; returns how many rows of the trail went.
 
     Runs that began before and have no row left go too, holds that expired before, and who left before and is nowhere
@@ -67,11 +72,13 @@ def prune(conn: sqlite3.Connection, now: datetime, keep: timedelta) -> int:
     except OverflowError:
         return 0  # longer than there are years
     below = _boundary(conn, cutoff, approvals)
-    gone = _cut(conn, below, now) if below is not None else 0
-    conn.execute(_OLD_RUNS, (moment(cutoff),))
+    point = None if below is None else _checkpoint(conn, below)
+    # Before the checkpoint, which seals what they leave; of the trail, what is to go counts as gone.
+    first = 0 if below is None else below
+    conn.execute(_OLD_RUNS, (moment(cutoff), first))
     holds.prune(conn, cutoff)
-    conn.execute(_FORGOTTEN_PEOPLE, (moment(cutoff), moment(now)))
-    return gone
+    conn.execute(_FORGOTTEN_PEOPLE, (moment(cutoff), moment(now), first))
+    return 0 if point is None else _cut(conn, first, point, now, seals)
 
 
 def _boundary(conn: sqlite3.Connection, cutoff: datetime, approvals: datetime) -> int | None:
@@ -92,7 +99,8 @@ def _boundary(conn: sqlite3.Connection, cutoff: datetime, approvals: datetime) -
     return below if worth_it else None
 
 
-def _cut(conn: sqlite3.Connection, below: int, now: datetime) -> int:
+def _checkpoint(conn: sqlite3.Connection, below: int) -> dict[str, Any]:
+    """What stands in for the rows before `below`. Raises PermanentError when they are not what was written."""
     point = youngest_checkpoint(conn)
     walk, fault = walk_chain(conn, point, below=below)
     if fault is None and point is not None and not point.intact:
@@ -103,8 +111,17 @@ def _cut(conn: sqlite3.Connection, below: int, now: datetime) -> int:
     if fault is not None:
         raise _broken(fault.sequence, fault.problem)
     (until,) = conn.execute("SELECT max(at) FROM journal WHERE sequence < ?", (below,)).fetchone()
-    checkpoint = {"below": below, "previous": walk.last.hash, "rows": walk.rows, "until": until}
-    append_note(conn, {"checkpoint": checkpoint}, now)
+    return {"below": below, "previous": walk.last.hash, "rows": walk.rows, "until": until}
+
+
+def _cut(
+    conn: sqlite3.Connection, below: int, checkpoint: Mapping[str, Any], now: datetime, seals: Seals
+) -> int:
+    """The checkpoint also holds the decisions that still stand and whose row goes."""
+    kept = [decision for decision, sequence in Standing().rows(conn, now) if sequence < below]
+    decisions.stand_in(conn, kept, next_sequence(conn))
+    body = {"checkpoint": checkpoint, **(decisions.said(kept) if kept else {})}
+    append_note(conn, body, now, seal=seals.all_handed_over)
     conn.execute(
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         (CHECKPOINT_KEY, str(below)),

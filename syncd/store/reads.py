@@ -23,7 +23,7 @@ from syncd.ports.store import (
     RunRecord,
     Unproven,
 )
-from syncd.store import effects, holds, journal, state, unproven, waiting
+from syncd.store import decisions, effects, holds, journal, state, unproven, waiting
 from syncd.store.faults import explained
 
 
@@ -35,6 +35,7 @@ class StoreReads:
         self._conn = conn
         self._clock = clock
         self._lock = threading.RLock()
+        self._standing = decisions.Standing()
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -142,7 +143,7 @@ class StoreReads:
 
     def decided(self) -> Decided:
         with self._reading() as conn:
-            return holds.decided(conn, self._clock())
+            return decisions.decided(self._standing.among(conn, self._clock()))
 
     def recall(self, key: str) -> str | None:
         with self._reading() as conn:

@@ -4,6 +4,8 @@ Times are UTC ISO-8601 text with `Z` and microseconds, so that text order is tim
 keys, so that equal values are equal text. `revision` in a row is the store's revision at which the *wish* in that
 row was last learned (it changed, or an answer by id confirmed it): what a shorter cycle learned while a longer one was
 reading is younger and wins. `asked_at` is when Okta last answered by id.
+
+A migration that changes rows which `seals` guards has to seal them: as it found them, and again as it leaves them.
 """
 
 from __future__ import annotations
@@ -296,6 +298,24 @@ def m007_since_when_groups_are_known(db: Database) -> None:
 def m008_waiting(db: Database) -> None:
     """What is left alone is remembered with its since, and looked at again when what it waits for moves."""
     for statement in _statements(_WAITING):
+        db.execute(statement)
+
+
+_SEALED = """
+-- What the next transaction goes on from (module `seals`); what counts is the seal in the audit trail.
+CREATE TABLE seals (name TEXT NOT NULL PRIMARY KEY, total BLOB NOT NULL, sequence INTEGER NOT NULL) WITHOUT ROWID;
+-- The row of the audit trail in which a decision was written down.
+ALTER TABLE decisions ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX journal_notes ON journal (sequence) WHERE entry = 'note';
+CREATE INDEX journal_decisions ON journal (sequence)
+    WHERE entry = 'note' AND (instr(body, '"decided":') OR instr(body, '"over":'));
+"""
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m009_sealed(db: Database) -> None:
+    """Tables under the chain: `sealing` writes the starting point."""
+    for statement in _statements(_SEALED):
         db.execute(statement)
 
 

@@ -21,11 +21,12 @@ from syncd.ports.stage import Stage
 from syncd.ports.store import Effect, Settled
 from syncd.ports.trail import ChainReport, Head, JournalEntry
 from syncd.redact import Redactor
-from syncd.store import effects, holds, journal, lock, pruning, state, unproven, verifying, waiting
+from syncd.store import decisions, effects, holds, journal, lock, pruning, state, unproven, verifying, waiting
 from syncd.store.absorb import absorb_stage
 from syncd.store.faults import explained, explained_beside, no_scratch
 from syncd.store.private import Scratch, make_file
 from syncd.store.rows import moment
+from syncd.store.seals import Seals
 from syncd.store.stage import SqliteStage
 from syncd.store.stage_tables import WHOLE_READ
 from syncd.store.telling import Telling
@@ -53,6 +54,9 @@ class SqliteStore(Telling):
         self._stage_number = 0
         self._lease: lock.Lease | None = None
         self._redactor = redactor or Redactor()
+        self._seals = Seals(conn)
+        if scratch_home is not None:
+            self._seals.watch()
         self._closed = False
 
     # plumbing
@@ -62,10 +66,14 @@ class SqliteStore(Telling):
         """One durable transaction; nothing of it stays when the block fails."""
         with self._lock, explained(self.path):
             self._conn.execute("BEGIN IMMEDIATE")
+            self._seals.began()
             try:
                 yield self._conn
+                if self._seals.pending:
+                    journal.append_note(self._conn, {}, self._clock(), seal=self._seals.handed_over)
                 self._conn.execute("COMMIT")
             except BaseException:
+                self._seals.undone()
                 if self._conn.in_transaction:
                     self._conn.execute("ROLLBACK")
                 raise
@@ -147,7 +155,9 @@ class SqliteStore(Telling):
         """Also by who lost the lock: how a run ended is its own to say."""
         said = None if error is None else self._redactor.kept(error)
         with self._transaction() as conn:
-            state.finish_run(conn, run_id, self._clock(), status=status, summary=summary, error=said)
+            run = state.finish_run(conn, run_id, self._clock(), status=status, summary=summary, error=said)
+            if run:
+                self._note(conn, {"run": run}, run_id)
 
     def intend(
         self, run_id: str, changes: Sequence[Change], *, allow: AbstractSet[str] = frozenset()
@@ -155,7 +165,9 @@ class SqliteStore(Telling):
         if not changes:
             return []
         with self._writing() as conn:
-            return journal.append_intents(conn, run_id, changes, self._clock(), allow)
+            now = self._clock()
+            approved = decisions.approvals(self._standing.among(conn, now, [change.id for change in changes]))
+            return journal.append_intents(conn, run_id, changes, now, allow, approved)
 
     def settle(self, outcomes: Sequence[Settled]) -> Sequence[Settled]:
         """Raises ValueError for what is no intent."""
@@ -167,8 +179,6 @@ class SqliteStore(Telling):
             late = [outcome for outcome in outcomes if outcome.sequence in settled_before]
             mine = [outcome for outcome in outcomes if outcome.sequence not in settled_before]
             known = [outcome for outcome in mine if not outcome.unanswered]
-            documents = [[effects.effect_document(effect) for effect in each.effects] for each in known]
-            journal.append_outcomes(conn, list(zip(known, documents, strict=True)), now, self._redactor)
             with waiting.waking(conn, [effect for outcome in mine for effect in outcome.effects], now):
                 for outcome in mine:
                     effects.apply_effects(conn, outcome, now)
@@ -177,9 +187,13 @@ class SqliteStore(Telling):
                     continue
                 if outcome.error is None:
                     effects.clear_failure(conn, outcome.change.object_key)
-                    holds.used(conn, outcome.change.id)
+                    decisions.used(conn, outcome.change.id)
                 else:
                     effects.record_failure(conn, outcome.change, outcome.error, now, self._redactor)
+            documents = [[effects.effect_document(effect) for effect in each.effects] for each in known]
+            journal.append_outcomes(
+                conn, list(zip(known, documents, strict=True)), now, self._redactor, self._seals.handed_over
+            )
             if any(outcome.effects for outcome in mine):
                 state.advance(conn)
         return late
@@ -187,7 +201,7 @@ class SqliteStore(Telling):
     def note(self, body: Mapping[str, Any], *, run_id: str | None = None) -> int:
         """Adds a free row to the journal (a decision of a person); returns its sequence number."""
         with self._writing() as conn:
-            return journal.append_note(conn, dict(body), self._clock(), run_id=run_id)
+            return self._note(conn, body, run_id)
 
     def journal_entries(
         self,
@@ -216,11 +230,14 @@ class SqliteStore(Telling):
 
     def verify_journal(self, noted: Head | None = None) -> ChainReport:
         with self._reading() as conn:
-            return verifying.verify_chain(conn, noted)
+            return verifying.verify(conn, self._clock(), noted)
 
     def prune(self, keep: timedelta) -> int:
         with self._writing() as conn:
-            return pruning.prune(conn, self._clock(), keep)
+            return pruning.prune(conn, self._clock(), keep, self._seals)
+
+    def _note(self, conn: sqlite3.Connection, body: Mapping[str, Any], run_id: str | None = None) -> int:
+        return journal.append_note(conn, body, self._clock(), seal=self._seals.handed_over, run_id=run_id)
 
     # holds and the decisions of people
 
@@ -234,7 +251,7 @@ class SqliteStore(Telling):
     def decide(self, ids: Sequence[str], decision: str, by: str) -> Sequence[Change]:
         now = self._clock()
         with self._writing() as conn:
-            changes = holds.decide(conn, ids, decision, by, now)
+            changes, made = holds.decide(conn, ids, decision, by, now, journal.next_sequence(conn))
             if decision == "reject":
                 for change in changes:
                     effects.take_back(
@@ -245,13 +262,18 @@ class SqliteStore(Telling):
                 "by": by,
                 "asked": list(ids),
                 "changes": [each.id for each in changes],
+                **decisions.said(made),
             }
-            journal.append_note(conn, body, now)
+            self._note(conn, body)
         return changes
 
     def forget_decisions(self, change_ids: Iterable[str]) -> None:
         with self._writing() as conn:
-            holds.forget(conn, change_ids)
+            given = set(change_ids)
+            over = {each.change_id for each in self._standing.among(conn, self._clock(), given)}
+            over.update(decisions.forget(conn, given))
+            if over:
+                self._note(conn, {decisions.OVER: sorted(over)})
 
     # state
 
@@ -306,7 +328,7 @@ class SqliteStore(Telling):
     def _release(self, kind: str, okta_id: str, by: str) -> None:
         with self._writing() as conn:
             effects.release(conn, kind, okta_id)
-            journal.append_note(conn, {"release": kind, "okta_id": okta_id, "by": by}, self._clock())
+            self._note(conn, {"release": kind, "okta_id": okta_id, "by": by})
             state.advance(conn)
 
     def record_found(self, run_id: str, found: Sequence[Effect], *, summary: Mapping[str, int]) -> None:
@@ -314,7 +336,7 @@ class SqliteStore(Telling):
             effects.take_over(conn, found)
             documents = [effects.effect_document(effect) for effect in found]
             body = {"drift": {"summary": dict(summary), "fixed": True, "taken_over": documents}}
-            journal.append_note(conn, body, self._clock(), run_id=run_id)
+            self._note(conn, body, run_id)
             state.advance(conn)
 
     def forget_unproven(self, forgotten: Sequence[tuple[str, str]]) -> None:
@@ -325,7 +347,7 @@ class SqliteStore(Telling):
     def forget_links(self, run_id: str, *, users: Sequence[str], groups: Sequence[str]) -> None:
         with self._writing() as conn:
             body = {"decision": "forget", **effects.forget_links(conn, users, groups)}
-            journal.append_note(conn, body, self._clock(), run_id=run_id)
+            self._note(conn, body, run_id)
             state.advance(conn)
 
     def wait(

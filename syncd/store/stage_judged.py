@@ -12,14 +12,12 @@ from datetime import datetime
 
 from syncd.core.change import GROUP_KINDS, RANK, ChangeKind
 from syncd.core.plan import Hold
+from syncd.store.decisions import Standing
 from syncd.store.rows import moment
 from syncd.store.stage_file import StageFile
 from syncd.store.stage_tables import HELD, OF_GROUP
 
-_DECIDED = """
-SELECT s.id FROM main.spool s CROSS JOIN store.decisions d ON d.change_id = s.id
-WHERE d.decision = ? AND (d.expires_at IS NULL OR d.expires_at > ?)
-"""
+_OURS = "SELECT id FROM main.spool WHERE id IN (SELECT value FROM json_each(?))"
 _WAITING = """
 SELECT h.id, h.check_name, h.reason, h.way_out, h.numbers, s.id
 FROM main.spool s CROSS JOIN store.hold_changes c ON c.change_id = s.id AND c.state = 'held'
@@ -48,6 +46,7 @@ class JudgedChanges:
     def __init__(self, file: StageFile, flush: Callable[..., None]) -> None:
         self._file = file
         self._flush = flush
+        self._standing = Standing()
 
     def keys(self, kind: ChangeKind, group_id: str | None) -> list[tuple[str, str]]:
         """(change id, Okta id) of what is not held; all of this kind, or only this group's."""
@@ -72,10 +71,9 @@ class JudgedChanges:
     def decided(self, decision: str, now: datetime) -> frozenset[str]:
         self._flush()
         with self._file.short() as conn:
-            (any_,) = conn.execute(
-                "SELECT EXISTS (SELECT 1 FROM store.decisions WHERE decision = ?)", (decision,)
-            ).fetchone()
-            rows = conn.execute(_DECIDED, (decision, moment(now))).fetchall() if any_ else []
+            made = [each for each in self._standing.among(conn, now) if each.decision == decision]
+            ids = json.dumps([each.change_id for each in made])
+            rows = conn.execute(_OURS, (ids,)).fetchall() if made else []
         return frozenset(change_id for (change_id,) in rows)
 
     def waiting(self, now: datetime) -> list[tuple[Hold, list[str]]]:

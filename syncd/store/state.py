@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from syncd.core.canonical import canonical
 from syncd.core.names import letter_case_key, look_alike_key
@@ -16,6 +17,7 @@ from syncd.store.history import run_record
 from syncd.store.rows import (
     KNOWN_GROUP_COLUMNS,
     KNOWN_USER_COLUMNS,
+    Row,
     columns,
     known_group,
     known_user,
@@ -24,6 +26,7 @@ from syncd.store.rows import (
 )
 
 PAGE = 500
+RUN_COLUMNS = "kind, started, finished, status, summary, error"
 DOUBTS_AT_ONCE = 25
 """So many objects in doubt does one cycle look at besides what else is due."""
 _USERS = f"SELECT {columns(KNOWN_USER_COLUMNS, 'u')} FROM users u"  # noqa: S608  (constants)
@@ -198,7 +201,8 @@ def finish_run(
     status: str,
     summary: Mapping[str, Mapping[str, int]],
     error: str | None,
-) -> None:
+) -> dict[str, Any]:
+    """Returns what the trail says about the run (`run_document`)."""
     conn.execute(
         "UPDATE runs SET finished = ?, status = ?, summary = ?, error = ? WHERE run_id = ?",
         (
@@ -209,6 +213,22 @@ def finish_run(
             run_id,
         ),
     )
+    query = f"SELECT {RUN_COLUMNS} FROM runs WHERE run_id = ?"  # noqa: S608  (constants)
+    row = conn.execute(query, (run_id,)).fetchone()
+    return run_document(row) if row else {}
+
+
+def run_document(row: Row) -> dict[str, Any]:
+    """From `RUN_COLUMNS`. Raises ValueError or TypeError for one that was made unreadable."""
+    kind, started, finished, status, summary, error = row
+    return {
+        "kind": kind,
+        "started": started,
+        "finished": finished,
+        "status": status,
+        "summary": json.loads(summary),
+        "error": None if error is None else json.loads(error),
+    }
 
 
 def runs(conn: sqlite3.Connection, limit: int) -> list[RunRecord]:

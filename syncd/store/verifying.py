@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from syncd.errors import PermanentError
 from syncd.ports.trail import GENESIS, ChainReport, Head
+from syncd.store.account import Account, altered_triggers
 from syncd.store.journal import SELECT, head, row_hash
 from syncd.store.rows import Row, at_moment
 
@@ -68,8 +69,8 @@ class Walk:
         return None
 
 
-def verify_chain(conn: sqlite3.Connection, noted: Head | None = None) -> ChainReport:
-    """Checks the whole trail as it is at this moment, also while another process writes.
+def verify(conn: sqlite3.Connection, now: datetime, noted: Head | None = None) -> ChainReport:
+    """Checks the whole trail as it is at this moment, also while another process writes, and the tables against it.
 
     `noted` is a head from an earlier time: it must still be a row of the chain, or lie below a checkpoint.
     """
@@ -79,11 +80,15 @@ def verify_chain(conn: sqlite3.Connection, noted: Head | None = None) -> ChainRe
         except PermanentError:
             remembered = None
         point = youngest_checkpoint(conn)
-        walk, fault = walk_chain(conn, point, noted=noted)
-        fault = fault or fault_in_mark(conn, point) or _fault_at_end(walk.last, remembered)
         beginning = _beginning(point)
-        if fault is None and noted is not None:
-            fault = _fault_in_noted(noted, walk, beginning)
+        altered = altered_triggers(conn)
+        with closing(Account(beginning.sequence + 1)) as account:
+            walk, fault = walk_chain(conn, point, noted=noted, listener=account.row)
+            fault = fault or fault_in_mark(conn, point) or _fault_at_end(walk.last, remembered)
+            if fault is None and noted is not None:
+                fault = _fault_in_noted(noted, walk, beginning)
+            if fault is None:
+                altered += account.altered(conn, now)
     below = beginning.sequence
     return ChainReport(
         rows=walk.rows,
@@ -93,13 +98,19 @@ def verify_chain(conn: sqlite3.Connection, noted: Head | None = None) -> ChainRe
         pruned=below,
         pruned_until=point.until if point else None,
         noted_pruned=fault is None and noted is not None and noted.sequence < below,
+        altered=altered,
     )
 
 
 def walk_chain(
-    conn: sqlite3.Connection, point: Checkpoint | None, *, below: int | None = None, noted: Head | None = None
+    conn: sqlite3.Connection,
+    point: Checkpoint | None,
+    *,
+    below: int | None = None,
+    noted: Head | None = None,
+    listener: Callable[[Row], None] | None = None,
 ) -> tuple[Walk, Fault | None]:
-    """Walks from where the chain begins to its end, or to the row before `below`."""
+    """Walks from where the chain begins to its end, or to the row before `below`; `listener` gets what fits."""
     start = _beginning(point)
     walk = Walk(start, noted=noted)
     for row in conn.execute(f"{SELECT} ORDER BY sequence"):
@@ -115,6 +126,8 @@ def walk_chain(
         fault = walk.step(row)
         if fault is not None:
             return walk, fault
+        if listener is not None:
+            listener(row)
     return walk, None
 
 

@@ -188,7 +188,7 @@ class Arena:
             with open_for_status(self.settings, clock=self.clock) as store:
                 assert isinstance(store, SqliteStore)
                 report = store.verify_journal()
-            assert report.broken_at is None, report
+            assert report.intact, report
 
     def assert_no_secret(self) -> None:
         """Neither token is in any byte that was written or said."""

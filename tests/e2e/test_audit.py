@@ -23,6 +23,9 @@ from syncd.store import open_store
 from tests.chaos.arena import arena
 from tests.e2e.rig import OKTA_TOKEN, SPLIT_TOKEN, Rig, rig
 
+ROWS = 2 * (20 + 1 + 4) + 2
+"""Of `synced`: intents and outcomes, what the read left in the tables, the end of the run."""
+
 
 @pytest.fixture
 def synced(tmp_path: Path) -> Iterator[Rig]:
@@ -63,10 +66,11 @@ def test_a_whole_trail_is_intact_and_names_its_length_and_head(synced: Rig) -> N
     assert document["schema"] == "syncd.audit/1"
     assert document["connection"] == "acme"
     assert (document["intact"], document["broken"], document["compared"]) == (True, None, None)
-    assert document["length"] == document["rows"] == 2 * (20 + 1 + 4)
+    assert document["altered"] == []
+    assert document["length"] == document["rows"] == ROWS
     assert document["head"].startswith(f"{document['length']}:")
     said = synced.run("audit", "verify").stdout
-    assert "intact, 50 rows" in said
+    assert f"intact, {ROWS} rows" in said
     assert document["head"] in said
 
 
@@ -81,6 +85,40 @@ def test_the_first_broken_row_is_named(synced: Rig) -> None:
     assert "broken at row 8: its content was changed" in said
 
 
+def test_a_table_and_a_trigger_changed_by_hand_are_named(synced: Rig) -> None:
+    user, group = exported(synced)[-2]["okta_id"], exported(synced)[-2]["group_id"]
+    tamper(synced, f"DELETE FROM members WHERE user_id = '{user}'")  # noqa: S608
+    document = verified(synced, code=1)
+    assert (document["intact"], document["broken"]) == (False, None)
+    assert [each["table"] for each in document["altered"]] == [
+        *("trigger journal_no_delete", "trigger journal_no_update", "members")
+    ]
+    said = synced.run("audit", "verify", code=1).stdout
+    assert f"members: {user} in {group}: row {ROWS - 1} of the trail says that this is a member" in said
+    report = synced.run("report", "--format", "json").document
+    assert any(f"members: {user}" in each["text"] for each in report["verdict"])
+
+
+def test_a_decision_written_by_hand_releases_nothing_and_approves_nothing(synced: Rig) -> None:
+    for number in range(8, 20):
+        synced.okta.world.unassign(f"p{number:02}@example.com")
+    [hold] = synced.sync(code=3)["holds"]
+    with closing(sqlite3.connect(synced.store)) as conn:
+        conn.execute(
+            "INSERT INTO decisions (at, decided_by, decision, hold_id, change_id, object_key)"
+            " SELECT '2026-01-01T00:00:00.000000Z', 'boss@host', 'approve', hold_id, change_id, 'user:' || okta_id"
+            " FROM hold_changes"
+        )
+        conn.commit()
+
+    again = synced.sync(code=3)
+
+    assert again["summary"]["applied"] == {}
+    assert [each["id"] for each in again["holds"]] == [hold["id"]]
+    assert not [row for row in exported(synced) if row["approved_by"]]
+    assert {each["table"] for each in verified(synced, code=1)["altered"]} == {"decisions"}
+
+
 def test_a_cut_end_is_found_and_with_a_forged_memory_by_a_noted_head(synced: Rig) -> None:
     noted = verified(synced)["head"]
     tamper(synced, "DELETE FROM journal WHERE sequence > 40")
@@ -90,10 +128,12 @@ def test_a_cut_end_is_found_and_with_a_forged_memory_by_a_noted_head(synced: Rig
         "UPDATE meta SET value = (SELECT sequence || ':' || hash FROM journal WHERE sequence = 40)"
         " WHERE key = 'journal_head'",
     )
-    assert verified(synced)["intact"]
+    document = verified(synced, code=1)
+    assert document["broken"] is None
+    assert {each["table"] for each in document["altered"]} > {"runs", "seals"}
     document = verified(synced, "--head", noted, code=1)
     assert document["broken"]["sequence"] == 41
-    assert "the trail had 50 rows" in document["broken"]["problem"]
+    assert f"the trail had {ROWS} rows" in document["broken"]["problem"]
     assert document["compared"] == {"head": noted, "found": "broken"}
 
 
@@ -103,7 +143,7 @@ def test_a_noted_head_is_still_a_row_after_more_was_written(synced: Rig) -> None
     synced.sync()
     document = verified(synced, "--head", noted)
     assert document["compared"] == {"head": noted, "found": "row"}
-    assert document["length"] > 50
+    assert document["length"] > ROWS
     assert "is a row of it" in synced.run("audit", "verify", "--head", noted).stdout
 
 
@@ -149,7 +189,7 @@ def test_help_is_shown_without_a_subcommand(synced: Rig) -> None:
 
 def test_the_export_tells_of_every_row_in_order_what_when_why_and_with_what_answer(synced: Rig) -> None:
     rows = exported(synced)
-    assert [row["sequence"] for row in rows] == list(range(1, 51))
+    assert [row["sequence"] for row in rows] == list(range(1, ROWS + 1))
     assert all(len({*row} ^ {*rows[0]}) == 0 for row in rows)
     intent = next(row for row in rows if row["kind"] == "create_user" and row["object"] == "p03@example.com")
     outcome = next(row for row in rows if row["refers"] == intent["sequence"])
@@ -219,7 +259,7 @@ def test_the_export_says_who_approved_what_and_on_what_evidence(synced: Rig) -> 
 
     rows = exported(synced)
 
-    note = next(row for row in rows if row["entry"] == "note")
+    note = next(row for row in rows if row["kind"] == "approve")
     assert (note["kind"], note["details"]["by"]) == ("approve", decision["decided_by"])
     removals = [row for row in rows if row["kind"] == "deactivate_user"]
     assert len(removals) == 24
@@ -234,7 +274,8 @@ def test_a_failure_is_exported_with_its_error(synced: Rig) -> None:
     synced.okta.world.add_user("new@example.com", "N", "New", assign=True)
     synced.split.faults.add("status", method="POST", path="/Users", count=1, status=400)
     synced.sync(code=4)
-    intent, outcome = exported(synced)[-2:]
+    intent, outcome, end = exported(synced)[-3:]
+    assert (end["kind"], end["details"]["run"]["status"]) == ("run", "partial")
     assert (intent["object"], intent["applied"], intent["status"]) == ("new@example.com", None, None)
     assert (outcome["object"], outcome["after"]) == ("new@example.com", intent["after"])
     assert (outcome["applied"], outcome["deferred"], outcome["status"]) == (False, False, 400)
@@ -267,8 +308,9 @@ def test_one_run_or_the_last_days_are_exported_alone(synced: Rig) -> None:
     assert [(row["entry"], row["kind"]) for row in rows] == [
         ("intent", "deactivate_user"),
         ("outcome", "deactivate_user"),
+        ("note", "run"),
     ]
-    assert len(exported(synced, "--since", "1h")) == 52
+    assert len(exported(synced, "--since", "1h")) == ROWS + 4
     time.sleep(1.1)
     assert exported(synced, "--since", "1s") == []
     nothing = synced.run("audit", "export", "--run", "nobody")
@@ -283,11 +325,11 @@ def test_a_file_is_whole_private_and_replaced_in_one_step(synced: Rig, tmp_path:
     file.chmod(0o644)
     answer = synced.run("audit", "export", "-o", str(file))
     assert answer.stdout == ""
-    assert "50 rows" in answer.stderr
+    assert f"{ROWS} rows" in answer.stderr
     assert rows_in(file.read_text()) == exported(synced)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     document = synced.run("audit", "export", "-o", str(file), "--json").document
-    assert document == {"schema": "syncd.audit/1", "connection": "acme", "file": str(file), "rows": 50}
+    assert document == {"schema": "syncd.audit/1", "connection": "acme", "file": str(file), "rows": ROWS}
 
     before = file.read_bytes()
     tamper(synced, "UPDATE journal SET body = '{' WHERE sequence = 9")
@@ -331,22 +373,30 @@ def test_a_pruned_trail_is_intact_until_its_boundary_is_forged(synced: Rig) -> N
     noted = verified(synced)["head"]
     later = datetime.now(UTC) + timedelta(days=500)
     with open_store(synced.store, connection="acme", clock=lambda: later) as store:
-        assert store.prune(timedelta(days=400)) == 50
+        assert store.prune(timedelta(days=400)) == ROWS
     synced.okta.world.unassign("p19@example.com")
     synced.sync()
 
     document = verified(synced, "--head", noted)
-    assert (document["intact"], document["rows"], document["pruned"]) == (True, 3, 50)
-    assert document["length"] == 53
-    assert "50 rows pruned behind a checkpoint" in synced.run("audit", "verify").stdout
+    assert (document["intact"], document["rows"], document["pruned"]) == (True, 5, ROWS)
+    assert document["length"] == ROWS + 5
+    assert f"{ROWS} rows pruned behind a checkpoint" in synced.run("audit", "verify").stdout
     old = verified(synced, "--head", f"1:{'a' * 64}")
     assert old["compared"]["found"] == "pruned"
-    assert [row["kind"] for row in exported(synced)] == ["checkpoint", "deactivate_user", "deactivate_user"]
+    assert [row["kind"] for row in exported(synced)] == [
+        *("checkpoint", "seal", "deactivate_user", "deactivate_user", "run")
+    ]
 
+    checkpoint = ROWS + 1
     tamper(
-        synced, "UPDATE journal SET body = replace(body, '\"rows\":50', '\"rows\":49') WHERE sequence = 51"
+        synced,
+        f"UPDATE journal SET body = replace(body, '\"rows\":{ROWS}', '\"rows\":1')"  # noqa: S608
+        f" WHERE sequence = {checkpoint}",
     )
-    assert verified(synced, code=1)["broken"] == {"sequence": 51, "problem": "its content was changed"}
+    assert verified(synced, code=1)["broken"] == {
+        "sequence": checkpoint,
+        "problem": "its content was changed",
+    }
 
 
 def test_a_full_run_prunes_what_is_older_than_keep_and_ends_with_the_head_of_the_trail(
@@ -358,14 +408,15 @@ def test_a_full_run_prunes_what_is_older_than_keep_and_ends_with_the_head_of_the
         first = made.cycle().result
         assert first is not None
         assert first.audit is not None
-        assert first.audit[0] == 2
+        assert first.audit[0] == 4
         made.later(timedelta(days=40))
 
         last = made.cycle().result
 
         assert last is not None
         with open_store(made.store_path, connection="chaos", clock=made.clock) as store:
-            assert [row.body.get("checkpoint") is not None for row in store.journal_entries()] == [True]
+            rows = [row.body for row in store.journal_entries()]
+            assert ["checkpoint" if "checkpoint" in body else "run" for body in rows] == ["checkpoint", "run"]
             assert last.document()["audit"] == dict(
                 zip(("length", "head"), store.journal_head(), strict=True)
             )

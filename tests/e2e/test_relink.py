@@ -188,7 +188,7 @@ def test_what_relink_stored_can_be_read_in_the_audit_trail(synced: Rig) -> None:
     assert rows == [
         ("intent", "adopt_user", users),
         ("intent", "link_group", 2),
-        ("note", None, 1),
+        ("note", None, 2),
         ("outcome", "adopt_user", users),
         ("outcome", "link_group", 2),
     ]

@@ -1,0 +1,213 @@
+"""What the store remembers, under the chain: each transaction that changes a guarded table writes the table's new seal
+into the last row of the audit trail that it appends.
+
+A seal is a digest over all guarded rows of a table in no order: the sum of one number for each row, so that it moves
+with every row that comes or goes and never needs the others. The sums stand in the table `seals`, for the next
+transaction to go on from; what counts is the trail: a sum that is not the one sealed there is never signed again.
+
+The rows are watched by triggers of the writer's own connection, so that no act of this store can forget one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_BYTES = 128
+"""Of a sum: so wide that nobody finds other rows with the same sum (a generalised birthday needs 2^32 rows)."""
+_MODULUS = 1 << (8 * _BYTES)
+NEVER = 0
+"""Instead of the sequence of the last seal: there was none, and the table was empty."""
+BROKEN = "0" * 40
+"""The seal of a table after what `seals` remembered of it was changed by hand."""
+KEY = "seals"
+"""In a row's body: `{GUARD: [SEAL, SEQUENCE of the seal before]}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Which columns of a table are sealed, and of which rows (`rows`: a condition on one of them, `$`).
+
+    What is wanted and what was pushed are sealed apart, so that a write hashes only what it writes.
+    """
+
+    name: str
+    table: str
+    columns: tuple[str, ...]
+    rows: str = "1"
+
+    def select(self, alias: str) -> str:
+        return ", ".join(f"{alias}.{column}" for column in self.columns)
+
+    def counts(self, alias: str) -> str:
+        return self.rows.replace("$", alias)
+
+
+def _guard(name: str, columns: str, rows: str = "1") -> Guard:
+    return Guard(name, name.partition(":")[0], tuple(columns.split()), rows)
+
+
+GUARDS: tuple[Guard, ...] = (
+    _guard("users", "okta_id scim_id pushed_attributes pushed_active invited", "$.scim_id IS NOT NULL"),
+    _guard("users:wanted", "okta_id standing wish attributes digest left_at released"),
+    _guard("groups", "okta_id scim_id pushed_name", "$.scim_id IS NOT NULL"),
+    _guard("groups:wanted", "okta_id state wish released asked"),
+    _guard("members", "group_id user_id pushed", "$.pushed = 1"),
+    _guard("members:wanted", "group_id user_id listed", "$.listed = 1"),
+    _guard("runs", "run_id kind started finished status summary error", "$.finished IS NOT NULL"),
+    _guard(
+        "failures",
+        "object_key change_id kind okta_id group_id name message attempts first_failed next_attempt",
+    ),
+    _guard("holds", "id check_name reason way_out numbers raised_at expires_at state"),
+    _guard("hold_changes", "hold_id change_id kind okta_id group_id document state"),
+    _guard("decisions", "change_id decision decided_by at object_key hold_id expires_at sequence"),
+    _guard("unproven", "kind okta_id scim_id body since"),
+)
+
+
+def _number(values: tuple[Any, ...]) -> int:
+    """`ascii` of plain values is the same text everywhere and no other row's."""
+    return int.from_bytes(hashlib.shake_128(ascii(values).encode("ascii")).digest(_BYTES), "little")
+
+
+def seal_of(total: int) -> str:
+    return hashlib.blake2b(total.to_bytes(_BYTES, "little"), digest_size=20).hexdigest()
+
+
+def sum_of(conn: sqlite3.Connection, guard: Guard) -> int:
+    """Over the rows as they are, one in memory at a time."""
+    query = f"SELECT {guard.select('t')} FROM main.{guard.table} t WHERE {guard.counts('t')}"  # noqa: S608  (constants)
+    return sum(map(_number, conn.execute(query))) % _MODULUS
+
+
+def remembered(conn: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+    """By table, the sum and the sequence of the row that sealed it. Raises ValueError when that was made unreadable."""
+    found = {}
+    for name, total, sequence in conn.execute("SELECT name, total, sequence FROM main.seals"):
+        if not (isinstance(total, bytes) and len(total) == _BYTES and isinstance(sequence, int)):
+            raise ValueError(f"the seal of {name} is unreadable")
+        found[name] = (int.from_bytes(total, "little"), sequence)
+    return found
+
+
+def seals_in(body: str) -> Mapping[str, tuple[str, int]]:
+    """The seals that a row of the trail carries."""
+    if f'"{KEY}":' not in body:
+        return {}
+    read = json.loads(body).get(KEY, {})
+    return {str(name): (str(seal), int(after)) for name, (seal, after) in read.items()}
+
+
+class Seals:
+    """The writer's: gathers what a transaction changed, and hands it over to the row that seals it."""
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        self._conn = conn
+        self._moved: dict[str, int] = {}
+        self._mine: dict[str, tuple[int, int]] = {}
+        """What this connection sealed last itself, which needs no look into the trail."""
+
+    def watch(self) -> None:
+        """From now on every change of a guarded row counts."""
+        self._conn.create_function("sealed_row_came", -1, self._came)
+        self._conn.create_function("sealed_row_went", -1, self._went)
+        for guard in GUARDS:
+            for statement in _triggers(guard):
+                self._conn.execute(statement)
+
+    def _came(self, name: str, *values: Any) -> None:
+        self._moved[name] = self._moved.get(name, 0) + _number(values)
+
+    def _went(self, name: str, *values: Any) -> None:
+        self._moved[name] = self._moved.get(name, 0) - _number(values)
+
+    @property
+    def pending(self) -> bool:
+        return bool(self._moved)
+
+    def began(self) -> None:
+        self._moved.clear()
+
+    def undone(self) -> None:
+        self._moved.clear()
+        self._mine.clear()
+
+    def handed_over(self, sequence: int) -> dict[str, Any]:
+        """What the row `sequence`, which the same transaction appends, carries: the seals of what it changed."""
+        return self._carried({name: change for name, change in self._moved.items() if change}, sequence)
+
+    def all_handed_over(self, sequence: int) -> dict[str, Any]:
+        """The seals of all tables, for a row that stands in for those before it."""
+        return self._carried({guard.name: self._moved.get(guard.name, 0) for guard in GUARDS}, sequence)
+
+    def _carried(self, moved: Mapping[str, int], sequence: int) -> dict[str, Any]:
+        self._moved.clear()
+        if not moved:
+            return {}
+        carried = {}
+        for name, change in sorted(moved.items()):
+            total, after, whole = self._known(name)
+            total = (total + change) % _MODULUS
+            carried[name] = [seal_of(total) if whole else BROKEN, after]
+            self._remember(name, total, sequence, whole=whole)
+        return {KEY: carried}
+
+    def start(self, sequence: int) -> dict[str, Any]:
+        """Seals every table as it is found, for the row from which a store of an older version goes on."""
+        self._moved.clear()
+        carried = {}
+        for guard in GUARDS:
+            total = sum_of(self._conn, guard)
+            carried[guard.name] = [seal_of(total), NEVER]
+            self._remember(guard.name, total, sequence, whole=True)
+        return {KEY: carried}
+
+    def _remember(self, name: str, total: int, sequence: int, *, whole: bool) -> None:
+        self._conn.execute(
+            "INSERT INTO seals (name, total, sequence) VALUES (?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET total = excluded.total, sequence = excluded.sequence",
+            (name, total.to_bytes(_BYTES, "little"), sequence),
+        )
+        if whole:
+            self._mine[name] = (total, sequence)
+
+    def _known(self, name: str) -> tuple[int, int, bool]:
+        """The sum to go on from, the row that sealed it, and whether it is the one that was sealed there."""
+        row = self._conn.execute("SELECT total, sequence FROM seals WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            return (
+                0,
+                NEVER,
+                True,
+            )  # if there was one, the trail does not go on from it, and the check shows that
+        try:
+            total, sequence = int.from_bytes(row[0], "little"), int(row[1])
+        except (TypeError, ValueError):
+            return 0, NEVER, False
+        whole = self._mine.get(name) == (total, sequence) or self._sealed(name, total, sequence)
+        return total, sequence, whole
+
+    def _sealed(self, name: str, total: int, sequence: int) -> bool:
+        row = self._conn.execute("SELECT body FROM journal WHERE sequence = ?", (sequence,)).fetchone()
+        try:
+            return row is not None and seals_in(row[0]).get(name, (BROKEN,))[0] == seal_of(total)
+        except (AttributeError, TypeError, ValueError):
+            return False
+
+
+def _triggers(guard: Guard) -> Iterator[str]:
+    old, new = guard.counts("OLD"), guard.counts("NEW")
+    went = f"SELECT sealed_row_went('{guard.name}', {guard.select('OLD')}) WHERE {old};"
+    came = f"SELECT sealed_row_came('{guard.name}', {guard.select('NEW')}) WHERE {new};"
+    for what, when, act in (
+        ("AFTER INSERT", new, came),
+        ("AFTER DELETE", old, went),
+        (f"AFTER UPDATE OF {', '.join(guard.columns)}", f"{old} OR {new}", f"{went} {came}"),
+    ):
+        name = f"{guard.name} {what[6:12].strip().lower()}"
+        yield f'CREATE TEMP TRIGGER "{name}" {what} ON main.{guard.table} WHEN {when} BEGIN {act} END'

@@ -1,0 +1,54 @@
+"""The starting point: a store that an older version made is sealed as it is found, in a row of its own."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime
+
+from syncd.store import decisions
+from syncd.store.decisions import Decision
+from syncd.store.journal import append_note, next_sequence
+from syncd.store.seals import GUARDS, KEY, Seals, sum_of
+from syncd.store.state import set_meta
+
+STARTED = "sealed_since"
+"""In `meta`: the row from which on tables are sealed; a store without it was never opened by a version that seals."""
+
+_ANY_SEAL = f"SELECT EXISTS (SELECT 1 FROM journal WHERE instr(body, '\"{KEY}\":'))"  # noqa: S608  (constants)
+_OLD_DECISIONS = """
+SELECT change_id, decision, decided_by, at, object_key, hold_id, expires_at FROM decisions ORDER BY id
+"""
+_NOTES = "SELECT at, body FROM journal WHERE entry = 'note' AND instr(body, '\"decision\":')"
+
+
+def start(conn: sqlite3.Connection, now: datetime) -> None:
+    """Inside the caller's transaction. Only once in the life of a trail: what the seals of an older moment say is not
+    to be forgotten because somebody removed the mark.
+    """
+    sequence = next_sequence(conn)
+    if not conn.execute(_ANY_SEAL).fetchone()[0]:
+        backed = list(_backed(conn))
+        conn.execute("DELETE FROM decisions")
+        for decision in backed:
+            decisions.insert(conn, decision, sequence)
+        if sequence > 1 or any(sum_of(conn, guard) for guard in GUARDS):
+            body = {"starting_point": {"rows": sequence - 1}, **(decisions.said(backed) if backed else {})}
+            append_note(conn, body, now, seal=Seals(conn).start)
+    set_meta(conn, STARTED, str(sequence))
+
+
+def _backed(conn: sqlite3.Connection) -> Iterator[Decision]:
+    """Decisions of which the trail has a note: who decided what when. The others were never made."""
+    rows = [Decision(*row) for row in conn.execute(_OLD_DECISIONS)]
+    if not rows:
+        return
+    noted: set[tuple[object, ...]] = set()
+    for at, body in conn.execute(_NOTES):
+        read = json.loads(body)
+        changes = read.get("changes", ())
+        noted.update((at, read.get("decision"), read.get("by"), change) for change in changes)
+    for each in rows:
+        if (each.at, each.decision, each.by, each.change_id) in noted:
+            yield each

@@ -1,0 +1,472 @@
+"""Each table and each trigger of the store altered by hand: the check names it, or docs/audit.md says why not."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from syncd.core.canonical import canonical
+from syncd.core.change import ChangeKind
+from syncd.core.plan import Hold
+from syncd.core.waiting import Waiting
+from syncd.ports import CreationUnproven, Settled, UserForgotten
+from syncd.ports.trail import GENESIS, ChainReport, Head
+from syncd.store import SqliteStore, seals
+from syncd.store.journal import row_hash
+from tests.store.making import (
+    NOON,
+    Place,
+    absorb,
+    apply,
+    change,
+    group,
+    push_group,
+    push_member,
+    push_user,
+    wanted,
+)
+
+ANN, BEN, CAL = wanted("00u-ann"), wanted("00u-ben"), wanted("00u-cal")
+HELD = [change(ChangeKind.DEACTIVATE_USER, f"00u-held{number}", active=False) for number in range(3)]
+DOCS = Path(__file__).parents[2] / "docs" / "audit.md"
+
+
+def live(store: SqliteStore) -> None:
+    """Something in every table."""
+    absorb(store, users=[ANN, BEN, CAL], groups=[group("00g-dev")], lists={"00g-dev": ["00u-ann", "00u-ben"]})
+    push_user(store, ANN)
+    push_user(store, BEN)
+    push_group(store, "00g-dev")
+    push_member(store, "00g-dev", "00u-ann")
+    push_member(store, "00g-dev", "00u-ben")
+    apply(store, change(ChangeKind.UPDATE_USER, "00u-ben", title="x"), error="refused")
+    doubted = CreationUnproven("user", "00u-cal", CAL.user_name, "no answer")
+    apply(
+        store, change(ChangeKind.CREATE_USER, "00u-cal", userName=CAL.user_name), [doubted], error="no answer"
+    )
+    store.raise_holds([(Hold("h1", "deactivations", "too many", "approve", {}, 3), HELD)], whole=True)
+    store.decide([HELD[0].id], "approve", "eve@host")
+    store.decide([HELD[1].id], "reject", "eve@host")
+    store.wait(
+        [Waiting("user:00u-cal", "refused", CAL.user_name, "not readable", NOON, 1, None, ("name:x",))]
+    )
+    store.remember("cursor", "https://x")
+    run_id = store.begin_run("full")
+    store.finish_run(run_id, status="succeeded", summary={"applied": {"create_user": 2}}, error=None)
+    store.intend(run_id, [change(ChangeKind.UPDATE_USER, "00u-ann", title="y")])
+
+
+@pytest.fixture
+def lived(place: Place) -> Place:
+    with place.open() as store:
+        live(store)
+        assert store.verify_journal().intact
+    return place
+
+
+def by_hand(place: Place, *statements: str) -> None:
+    """What a person with the sqlite3 shell does."""
+    with closing(sqlite3.connect(place.path)) as conn:
+        for statement in statements:
+            assert conn.execute(statement).rowcount != 0, statement
+        conn.commit()
+
+
+def checked(place: Place, noted: Head | None = None) -> ChainReport:
+    with place.open() as store:
+        return store.verify_journal(noted)
+
+
+def named(place: Place) -> set[str]:
+    return {each.table for each in checked(place).altered}
+
+
+TAMPERING = {
+    "users": (
+        "DELETE FROM users WHERE okta_id = '00u-ann'",
+        "UPDATE users SET scim_id = 'other' WHERE okta_id = '00u-ann'",
+        "UPDATE users SET pushed_active = 0 WHERE okta_id = '00u-ann'",
+        "UPDATE users SET invited = 1 WHERE okta_id = '00u-ann'",
+        "UPDATE users SET pushed_attributes = '{\"userName\":\"z\"}' WHERE okta_id = '00u-ann'",
+        "UPDATE users SET scim_id = 'mine' WHERE okta_id = '00u-cal'",
+        "UPDATE users SET scim_id = NULL WHERE okta_id = '00u-ann'",
+        "UPDATE users SET standing = 'absent', left_at = '2026-01-01' WHERE okta_id = '00u-ben'",
+        "UPDATE users SET attributes = '{\"userName\":\"z\"}' WHERE okta_id = '00u-ann'",
+        "UPDATE users SET wish = replace(wish, 'directly', 'by nobody') WHERE okta_id = '00u-ann'",
+        "UPDATE users SET released = 1 WHERE okta_id = '00u-ann'",
+    ),
+    "groups": (
+        "DELETE FROM groups",
+        "UPDATE groups SET scim_id = 'other'",
+        "UPDATE groups SET pushed_name = '\"Admins\"'",
+        "UPDATE groups SET wish = replace(wish, 'name = ', 'not name = ')",
+        "UPDATE groups SET released = 1",
+        (
+            "INSERT INTO groups (okta_id, state, wish, revision, scim_id, pushed_name)"
+            " SELECT '00g-x', state, wish, 0, 'x', pushed_name FROM groups"
+        ),
+    ),
+    "members": (
+        "DELETE FROM members WHERE user_id = '00u-ann'",
+        "UPDATE members SET pushed = 0 WHERE user_id = '00u-ann'",
+        "UPDATE members SET user_id = '00u-cal' WHERE user_id = '00u-ann'",
+        "INSERT INTO members VALUES ('00g-dev', '00u-cal', 0, 1)",
+        "INSERT INTO members VALUES ('00g-dev', '00u-cal', 1, 0)",
+        "UPDATE members SET listed = 0 WHERE user_id = '00u-ann'",
+    ),
+    "runs": (
+        "DELETE FROM runs WHERE finished IS NOT NULL",
+        "DELETE FROM runs WHERE finished IS NULL",
+        "UPDATE runs SET status = 'failed' WHERE finished IS NOT NULL",
+        "UPDATE runs SET summary = '{}' WHERE finished IS NOT NULL",
+        (
+            "INSERT INTO runs SELECT 'forged', kind, started, finished, status, summary, error FROM runs"
+            " WHERE finished IS NOT NULL"
+        ),
+    ),
+    "failures": (
+        "DELETE FROM failures WHERE okta_id = '00u-ben'",
+        "UPDATE failures SET message = 'all is well'",
+        (
+            "INSERT INTO failures SELECT 'user:x', change_id, kind, 'x', group_id, name, message, attempts,"
+            " first_failed, next_attempt FROM failures WHERE okta_id = '00u-ben'"
+        ),
+    ),
+    "holds": (
+        "DELETE FROM holds",
+        "UPDATE holds SET reason = 'harmless'",
+        "INSERT INTO holds SELECT 'h2', check_name, reason, way_out, numbers, raised_at, expires_at, state FROM holds",
+    ),
+    "hold_changes": (
+        "DELETE FROM hold_changes WHERE state = 'held'",
+        "UPDATE hold_changes SET state = 'approve'",
+        (
+            "INSERT INTO hold_changes SELECT hold_id, 'x', kind, okta_id, group_id, document, state FROM hold_changes"
+            " WHERE state = 'held'"
+        ),
+    ),
+    "decisions": (
+        "DELETE FROM decisions WHERE decision = 'reject'",
+        "UPDATE decisions SET decided_by = 'boss@host'",
+        (
+            "INSERT INTO decisions (at, decided_by, decision, change_id, object_key)"  # noqa: S608
+            f" VALUES ('2026-03-01', 'boss@host', 'approve', '{HELD[2].id}', 'user:00u-held2')"
+        ),
+    ),
+    "unproven": (
+        "DELETE FROM unproven",
+        "UPDATE unproven SET scim_id = 'other'",
+        "INSERT INTO unproven SELECT 'group', okta_id, scim_id, body, since FROM unproven",
+    ),
+    "open_intents": ("DELETE FROM open_intents", "INSERT INTO open_intents VALUES (1)"),
+    "seals": (
+        "DELETE FROM seals WHERE name = 'members'",
+        "UPDATE seals SET total = zeroblob(128) WHERE name = 'members'",
+        "UPDATE seals SET sequence = 1 WHERE name = 'members'",
+        "UPDATE seals SET total = 'text' WHERE name = 'members'",
+    ),
+    **{
+        f"trigger {name}": (f"DROP TRIGGER {name}",)
+        for name in ("journal_no_update", "journal_no_delete", "journal_no_replace")
+    },
+    "trigger quiet": ("CREATE TRIGGER quiet AFTER INSERT ON journal BEGIN DELETE FROM members; END",),
+}
+BREAKS_THE_CHAIN = {
+    "meta": (
+        "UPDATE meta SET value = '1:' || substr(value, -64) WHERE key = 'journal_head'",
+        "INSERT INTO meta VALUES ('journal_checkpoint', '3')",
+    ),
+    "journal": (
+        (
+            "INSERT INTO journal SELECT 99, at, run_id, entry, NULL, kind, okta_id, group_id, applied, body,"
+            " previous, hash FROM journal WHERE sequence = 1"
+        ),
+    ),
+}
+NOT_COMPARED = {
+    "facts",
+    "waiting",
+    "waits_for",
+    "doubts",
+    "tombstones",
+    "writer",
+    "_sqlite_migrations",
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "statement"),
+    [(table, statement) for table, statements in TAMPERING.items() for statement in statements],
+)
+def test_the_check_names_what_was_altered(lived: Place, table: str, statement: str) -> None:
+    by_hand(lived, statement)
+    assert table in named(lived)
+
+
+@pytest.mark.parametrize("statement", [each for rows in BREAKS_THE_CHAIN.values() for each in rows])
+def test_the_chain_shows_what_was_done_to_it(lived: Place, statement: str) -> None:
+    by_hand(lived, statement)
+    assert checked(lived).broken_at is not None
+
+
+def test_a_changed_trigger_is_named(lived: Place) -> None:
+    by_hand(
+        lived,
+        "DROP TRIGGER journal_no_update",
+        "CREATE TRIGGER journal_no_update BEFORE UPDATE ON journal BEGIN SELECT 1; END",
+    )
+    assert named(lived) == {"trigger journal_no_update"}
+
+
+def test_every_table_is_compared_or_the_page_says_why_not(lived: Place) -> None:
+    with closing(sqlite3.connect(lived.path)) as conn:
+        tables = {name for (name,) in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    compared = {table for table in TAMPERING if not table.startswith("trigger")} | BREAKS_THE_CHAIN.keys()
+    assert tables == compared | NOT_COMPARED
+    told = set(re.findall(r"`(\w+)`", DOCS.read_text(encoding="utf-8")))
+    assert tables <= told
+
+
+@pytest.mark.parametrize("table", ["users", "groups", "members", "runs", "failures", "holds", "decisions"])
+def test_what_was_altered_stays_named_when_syncd_writes_on(lived: Place, table: str) -> None:
+    by_hand(lived, TAMPERING[table][0])
+    with lived.open() as store:
+        push_user(store, CAL)
+        push_group(store, "00g-ops", ["00u-cal"])
+        apply(store, change(ChangeKind.UPDATE_USER, "00u-cal", title="z"), error="no")
+        store.finish_run(store.begin_run("delta"), status="succeeded", summary={}, error=None)
+    assert table in named(lived)
+
+
+def test_a_sum_changed_with_its_table_is_never_signed(lived: Place) -> None:
+    """Whoever puts the right sum beside the wrong rows does not get the next row of the trail to seal it."""
+    with closing(sqlite3.connect(lived.path)) as conn:
+        conn.execute("DELETE FROM members WHERE user_id = '00u-ann'")
+        guard = next(each for each in seals.GUARDS if each.table == "members")
+        total = seals.sum_of(conn, guard).to_bytes(128, "little")
+        conn.execute("UPDATE seals SET total = ? WHERE name = 'members'", (total,))
+        conn.commit()
+    with lived.open() as store:
+        push_member(store, "00g-dev", "00u-cal")
+        push_member(store, "00g-dev", "00u-cal", present=False)
+    assert "members" in named(lived)
+
+
+@pytest.mark.parametrize(
+    ("table", "statement", "who"),
+    [
+        ("members", "DELETE FROM members WHERE user_id = '00u-ann'", "00u-ann in 00g-dev"),
+        ("users", "UPDATE users SET pushed_active = 0 WHERE okta_id = '00u-ann'", "00u-ann"),
+        ("groups", "UPDATE groups SET scim_id = 'other'", "00g-dev"),
+        ("runs", "UPDATE runs SET status = 'failed' WHERE finished IS NOT NULL", "is not as row"),
+        ("runs", "DELETE FROM runs WHERE finished IS NOT NULL", "is not as row"),
+        ("decisions", "DELETE FROM decisions WHERE decision = 'reject'", HELD[1].id),
+    ],
+)
+def test_a_forged_seal_does_not_hide_what_the_rows_say(
+    lived: Place, table: str, statement: str, who: str
+) -> None:
+    """With a seal added behind the head that was noted: the rows that told of it are still there."""
+    with lived.open() as store:
+        noted = Head.parse(store.journal_head()[1])
+    with closing(sqlite3.connect(lived.path, isolation_level=None)) as conn:
+        forge(conn, statement, noted)
+    report = checked(lived, noted)
+    assert report.broken_at is None
+    assert {each.table for each in report.altered} == {table}
+    assert any(who in each.problem for each in report.altered)
+
+
+def forge(conn: sqlite3.Connection, statement: str, head: Head) -> None:
+    """Changes a table, and writes the row of the trail that seals it, as who has read the code does."""
+    conn.execute("BEGIN")
+    forger = seals.Seals(conn)
+    forger.watch()
+    conn.execute(statement)
+    sequence = head.sequence + 1
+    body = canonical(forger.handed_over(sequence))
+    values = [
+        sequence,
+        "2026-03-01T12:00:00.000000Z",
+        None,
+        "note",
+        None,
+        None,
+        None,
+        None,
+        None,
+        body,
+        head.hash,
+    ]
+    digest = row_hash(values)
+    conn.execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*values, digest))
+    conn.execute("UPDATE meta SET value = ? WHERE key = 'journal_head'", (f"{sequence}:{digest}",))
+    conn.execute("COMMIT")
+
+
+# what releases a change
+
+
+def test_a_decision_written_by_hand_releases_nothing(lived: Place) -> None:
+    by_hand(lived, TAMPERING["decisions"][2])
+    with lived.open() as store:
+        assert HELD[2].id not in store.decided().approved
+        apply(store, HELD[2])
+        intent = [row for row in store.journal_entries() if row.entry == "intent"][-1]
+    assert "approved" not in intent.body
+
+
+def test_nor_does_a_decision_that_names_somebody_elses_row(lived: Place) -> None:
+    by_hand(
+        lived,
+        "INSERT INTO decisions (at, decided_by, decision, hold_id, change_id, object_key, expires_at, sequence)"  # noqa: S608
+        f" SELECT at, decided_by, 'approve', hold_id, '{HELD[2].id}', 'user:00u-held2', expires_at, sequence"
+        " FROM decisions",
+        "DELETE FROM decisions WHERE decision = 'reject'",
+    )
+    with lived.open() as store:
+        assert store.decided().approved == {HELD[0].id}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE decisions SET decided_by = 'boss@host'",
+        "UPDATE decisions SET expires_at = '2036-01-01T00:00:00.000000Z'",
+        "UPDATE decisions SET decision = 'approve'",
+        "DELETE FROM decisions",
+    ],
+)
+def test_a_decision_counts_as_it_was_made_whatever_was_done_to_its_row(lived: Place, statement: str) -> None:
+    by_hand(lived, statement)
+    with lived.open() as store:
+        assert (store.decided().approved, store.decided().rejected) == ({HELD[0].id}, {HELD[1].id})
+        store.forget_decisions([HELD[1].id])
+        assert store.decided().rejected == set()
+        apply(store, HELD[0])
+        intent = [row for row in store.journal_entries() if row.entry == "intent"][-1]
+        assert store.decided().approved == set()
+    assert intent.body["approved"]["by"] == "eve@host"
+    assert "decisions" in named(lived)
+
+
+KEPT = "CREATE TABLE kept AS SELECT * FROM decisions WHERE decision = 'approve'"
+BACK = ("INSERT INTO decisions SELECT * FROM kept", "DROP TABLE kept")
+
+
+def test_an_approval_that_was_used_is_not_used_again(lived: Place) -> None:
+    with closing(sqlite3.connect(lived.path)) as conn:
+        conn.execute(KEPT)
+    with lived.open() as store:
+        apply(store, HELD[0], [UserForgotten("00u-held0")])
+    with closing(sqlite3.connect(lived.path)) as conn:
+        for statement in BACK:
+            conn.execute(statement)
+        conn.commit()
+    with lived.open() as store:
+        assert store.decided().approved == set()
+    assert named(lived) == {"decisions"}
+
+
+def test_nor_one_about_a_change_that_nobody_wanted_any_more(lived: Place) -> None:
+    with closing(sqlite3.connect(lived.path)) as conn:
+        conn.execute(KEPT)
+    with lived.open() as store:
+        store.forget_decisions([HELD[0].id, "unknown"])
+        assert store.verify_journal().intact
+    with closing(sqlite3.connect(lived.path)) as conn:
+        for statement in BACK:
+            conn.execute(statement)
+        conn.commit()
+    with lived.open() as store:
+        assert store.decided().approved == set()
+
+
+def test_a_stage_goes_by_the_trail_too(lived: Place) -> None:
+    by_hand(lived, TAMPERING["decisions"][2])
+    with lived.open() as store, closing(store.stage()) as stage:
+        for each in HELD:
+            stage.add_change(each)
+        assert stage.decided_changes("approve", NOON) == {HELD[0].id}
+        assert stage.decided_changes("reject", NOON) == {HELD[1].id}
+
+
+# pruning, older stores, copies
+
+
+def test_decisions_outlive_the_rows_that_made_them(lived: Place) -> None:
+    lived.clock.advance(timedelta(days=3))
+    with lived.open() as store:
+        [intent] = store.open_intents()
+        store.settle([Settled(intent.sequence, intent.change, (), status=200)])
+    lived.clock.advance(timedelta(days=40))
+    with lived.open() as store:
+        assert store.prune(timedelta(days=30)) > 0
+        assert store.decided().rejected == {HELD[1].id}
+        push_member(store, "00g-dev", "00u-ann", present=False)
+        assert store.verify_journal().intact
+    by_hand(lived, "DELETE FROM members WHERE user_id = '00u-ben'")
+    assert named(lived) == {"members"}
+
+
+def as_0_1_0_left_it(place: Place) -> None:
+    """Without seals, in table and trail alike."""
+    with closing(sqlite3.connect(place.path)) as conn:
+        made = conn.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for (name,) in conn.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            conn.execute(f"DROP TRIGGER {name}")
+        conn.execute("UPDATE journal SET body = json_remove(body, '$.seals', '$.decided')")
+        previous = GENESIS
+        columns = "sequence, at, run_id, entry, refers, kind, okta_id, group_id, applied, body"
+        for row in conn.execute(f"SELECT {columns} FROM journal ORDER BY sequence").fetchall():  # noqa: S608
+            digest = row_hash((*row, previous))
+            conn.execute(
+                "UPDATE journal SET previous = ?, hash = ? WHERE sequence = ?", (previous, digest, row[0])
+            )
+            previous = digest
+        conn.execute("UPDATE meta SET value = ? WHERE key = 'journal_head'", (f"{row[0]}:{previous}",))
+        conn.execute("DELETE FROM meta WHERE key = 'sealed_since'")
+        conn.execute("DROP TABLE seals")
+        for index in ("journal_notes", "journal_decisions"):
+            conn.execute(f"DROP INDEX {index}")
+        conn.execute("ALTER TABLE decisions DROP COLUMN sequence")
+        conn.execute("DELETE FROM _sqlite_migrations WHERE name = 'm009_sealed'")
+        for (sql,) in made:
+            conn.execute(sql)
+        conn.commit()
+
+
+def test_an_older_store_is_sealed_as_it_is_found(lived: Place) -> None:
+    as_0_1_0_left_it(lived)
+    with lived.open() as store:
+        last = list(store.journal_entries())[-1]
+        assert last.body["starting_point"] == {"rows": last.sequence - 1}
+        assert set(last.body["seals"]) >= {"users", "members", "runs", "decisions"}
+        assert store.decided().approved == {HELD[0].id}
+        assert store.decided().rejected == {HELD[1].id}
+        assert store.verify_journal().intact
+    assert checked(lived).intact
+    by_hand(lived, "DELETE FROM members WHERE user_id = '00u-ann'")
+    assert named(lived) == {"members"}
+
+
+def test_decisions_of_an_older_store_need_their_row_of_the_trail_too(lived: Place) -> None:
+    as_0_1_0_left_it(lived)
+    by_hand(lived, TAMPERING["decisions"][2])
+    with lived.open() as store:
+        assert store.decided().approved == {HELD[0].id}
+
+
+def test_who_removes_the_mark_gets_no_second_starting_point(lived: Place) -> None:
+    by_hand(
+        lived,
+        "DELETE FROM meta WHERE key = 'sealed_since'",
+        "DELETE FROM seals",
+        "DELETE FROM members WHERE user_id = '00u-ann'",
+    )
+    assert {"members", "seals"} <= named(lived)
