@@ -141,6 +141,9 @@ class Simulator(ABC):
             self.url = f"http://127.0.0.1:{self._port}"
             ready.set()
             await self._stopping.wait()
+            await site.stop()
+            for _ in range(5):  # whoever was accepted a moment before is known to the runner only then
+                await asyncio.sleep(0)
         finally:
             await runner.cleanup()
 
