@@ -141,11 +141,8 @@ class Simulator(ABC):
             self.url = f"http://127.0.0.1:{self._port}"
             ready.set()
             await self._stopping.wait()
-            await site.stop()
-            for _ in range(5):  # whoever was accepted a moment before is known to the runner only then
-                await asyncio.sleep(0)
         finally:
-            await runner.cleanup()
+            await _end(runner)
 
     # --- the request log ----------------------------------------------------------------------------
 
@@ -285,6 +282,25 @@ class Simulator(ABC):
         if request.transport is not None:
             request.transport.close()
         return response
+
+
+async def _end(runner: web.AppRunner) -> None:
+    """Drops every connection. `cleanup` alone leaves two to the garbage collector: whoever does not read the answer,
+    and whoever was accepted a moment before.
+    """
+    server = runner.server
+    transports = _open(server)
+    await runner.cleanup()
+    for _ in range(5):  # so many turns of the loop until an accepted connection is known
+        await asyncio.sleep(0)
+    for transport in transports | _open(server):
+        transport.abort()
+    await asyncio.sleep(0)
+
+
+def _open(server: web.Server | None) -> set[asyncio.Transport]:
+    known = server.connections if server else []
+    return {connection.transport for connection in known if connection.transport is not None}
 
 
 async def forever() -> Any:

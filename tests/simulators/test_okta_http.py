@@ -1,5 +1,7 @@
 """The endpoints of the simulated org, judged with plain requests."""
 
+import gc
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -276,3 +278,18 @@ def test_too_many_requests_at_once_answer_zeros(okta_world: OktaWorld) -> None:
     assert {(a.headers["X-Rate-Limit-Limit"], a.headers["X-Rate-Limit-Remaining"]) for a in refused} == {
         ("0", "0")
     }
+
+
+def test_a_stop_closes_the_connection_of_whoever_does_not_read() -> None:
+    world = OktaWorld.from_fixture(generate_okta(users=1000, groups=2, seed=2).to_fixture())
+    with OktaSimulator(world, token="secret") as okta:
+        port = int(okta.url.rpartition(":")[2])
+        deaf = socket.create_connection(("127.0.0.1", port), timeout=20)
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        path = f"/api/v1/apps/{world.app.id}/users?limit=500"
+        asked = f"GET {path} HTTP/1.1\r\nHost: okta\r\nAuthorization: SSWS secret\r\n\r\n"
+        deaf.sendall(asked.encode() * 30)
+        time.sleep(0.5)  # until nothing more fits into the buffers
+    deaf.close()
+
+    gc.collect()  # what is found now is an unraisable error, and the test fails
