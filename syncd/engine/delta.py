@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from syncd.core.nomination import ASKED, Known, nominate
 from syncd.core.waiting import NOT_READ
 from syncd.engine import quarantine
+from syncd.engine.decided import forget_what_is_over
 from syncd.engine.job import Job
 from syncd.engine.reading import Reading, read_selected
 from syncd.engine.recovery import settle_open_intents
 from syncd.engine.result import RunResult
-from syncd.engine.run import CycleRun, forget_what_is_over, planned_from
+from syncd.engine.run import CycleRun, planned_from
 from syncd.engine.seen import Key, Seen, keys
 from syncd.engine.selection import BY_ID_AT_MOST
 from syncd.engine.waiting import failures_over, read_whom_it_frees, remember, remember_left

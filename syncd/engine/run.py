@@ -14,6 +14,7 @@ from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import PlanHeader, SavedPlan, timestamp
 from syncd.engine import quarantine
 from syncd.engine.applying import Applying
+from syncd.engine.decided import forget_what_is_over, remember_holds
 from syncd.engine.deciding import make_plan
 from syncd.engine.holding import hold_unsafe_changes
 from syncd.engine.job import SCOPE_KEY, Job, scope_changed
@@ -29,7 +30,7 @@ from syncd.engine.staleness import refuse_if_stale, refuse_other_settings, touch
 from syncd.engine.waiting import failures_over, names_left, remember, remember_left
 from syncd.errors import PermanentError, RefusedError, SyncdError, status_after
 from syncd.model import Application
-from syncd.ports import Stage, Store
+from syncd.ports import Stage
 
 COMPLETE_READ_KEY = "last_complete_read"
 
@@ -132,42 +133,6 @@ def _unread(job: Job, reading: Reading) -> Iterator[Skipped]:
         said = (okta_id, name, error.message, about)
         is_refused = (about, okta_id) in reading.refused
         yield Skipped("refused", *said) if is_refused else Skipped("unread", *said)
-
-
-def remember_holds(store: Store, planned: Planned) -> None:
-    """Raises the plan's holds, and ends decisions about wishes that a complete cycle no longer has. What it left alone
-    (an earlier try failed and waits, nobody could confirm it) is wanted as before.
-    """
-    whole = planned.header.kind == "full" and planned.planning.reading.is_whole
-    if whole:
-        gone = [
-            change_id
-            for change_id, key in store.decided().objects.items()
-            if _is_over(planned.stage, change_id, key.rpartition(":")[2])
-        ]
-        if gone:
-            store.forget_decisions(gone)
-    store.raise_holds([(hold, planned.held(hold.id)) for hold in planned.header.holds], whole=whole)
-
-
-def forget_what_is_over(store: Store, planned: Planned) -> None:
-    """Ends decisions about objects that a cycle of some objects has looked at, and that do not need the change any
-    more: an approval is for what was seen then, not for whoever leaves again later.
-    """
-    if planned.problems or not planned.planning.reading.looked_at:
-        return
-    looked_at = planned.planning.reading.looked_at
-    gone = []
-    for change_id, key in store.decided().objects.items():
-        kind, okta_id = "group" if key.startswith("group:") else "user", key.rpartition(":")[2]
-        if (kind, okta_id) in looked_at and _is_over(planned.stage, change_id, okta_id):
-            gone.append(change_id)
-    if gone:
-        store.forget_decisions(gone)
-
-
-def _is_over(stage: Stage, change_id: str, okta_id: str) -> bool:
-    return not (stage.has_change(change_id) or stage.is_left_alone(okta_id))
 
 
 @dataclass

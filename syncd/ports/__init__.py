@@ -4,28 +4,21 @@ They speak values of `model` and `core`; no HTTP, no SQL, no rows. Adapters live
 """
 
 from syncd.ports.observer import Observer
-from syncd.ports.source import LISTS_LAG, Listing, LogPage, MemberPage, Page, Person, Source
-from syncd.ports.stage import Contested, Leaving, Stage, Taking
-from syncd.ports.store import (
+from syncd.ports.outcomes import (
     CreationUnproven,
-    Decided,
-    Due,
     Effect,
-    Failure,
     GroupForgotten,
     GroupPushed,
-    HoldRecord,
     Intent,
     MemberPushed,
-    Population,
-    RecentRemovals,
-    RunRecord,
     Settled,
-    Store,
     Unproven,
     UserForgotten,
     UserPushed,
 )
+from syncd.ports.source import LISTS_LAG, Listing, LogPage, MemberPage, Page, Person, Source
+from syncd.ports.stage import Contested, Leaving, Stage, Taking
+from syncd.ports.store import Decided, Due, Failure, HoldRecord, Population, RecentRemovals, RunRecord, Store
 from syncd.ports.target import Against, Applied, MemberOutcome, RemoteListing, Target, TargetProbe
 
 __all__ = [

@@ -11,10 +11,9 @@ from syncd.core.canonical import canonical
 from syncd.core.change import Change, ChangeKind
 from syncd.core.waiting import delay
 from syncd.errors import AlreadyTied
-from syncd.ports.store import (
+from syncd.ports.outcomes import (
     CreationUnproven,
     Effect,
-    Failure,
     GroupForgotten,
     GroupPushed,
     MemberPushed,
@@ -22,6 +21,7 @@ from syncd.ports.store import (
     UserForgotten,
     UserPushed,
 )
+from syncd.ports.store import Failure
 from syncd.redact import Redactor
 from syncd.store import unproven, waiting
 from syncd.store.journal import intended_at

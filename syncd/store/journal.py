@@ -23,7 +23,8 @@ from syncd.core.canonical import canonical
 from syncd.core.change import Change, ChangeKind, change_document
 from syncd.core.safety import LIMITED
 from syncd.errors import PermanentError
-from syncd.ports.store import Intent, RecentRemovals, Settled
+from syncd.ports.outcomes import Intent, Settled
+from syncd.ports.store import RecentRemovals
 from syncd.ports.trail import GENESIS, Head, JournalEntry
 from syncd.redact import Redactor
 from syncd.store.rows import at_moment, change_of, columns, moment

@@ -12,17 +12,8 @@ from pathlib import Path
 
 from syncd.core.waiting import REMEMBERED, Waiting
 from syncd.model import KnownGroup, KnownUser
-from syncd.ports.store import (
-    Decided,
-    Due,
-    Failure,
-    HoldRecord,
-    Intent,
-    Population,
-    RecentRemovals,
-    RunRecord,
-    Unproven,
-)
+from syncd.ports.outcomes import Intent, Unproven
+from syncd.ports.store import Decided, Due, Failure, HoldRecord, Population, RecentRemovals, RunRecord
 from syncd.store import decisions, effects, holds, journal, state, unproven, waiting
 from syncd.store.faults import explained
 

@@ -17,8 +17,8 @@ from syncd.core.change import Change
 from syncd.core.plan import Hold
 from syncd.core.waiting import Waiting
 from syncd.errors import LockLost
+from syncd.ports.outcomes import Effect, Settled
 from syncd.ports.stage import Stage
-from syncd.ports.store import Effect, Settled
 from syncd.ports.trail import ChainReport, Head, JournalEntry
 from syncd.redact import Redactor
 from syncd.store import decisions, effects, holds, journal, lock, pruning, state, unproven, verifying, waiting

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from syncd.core.canonical import canonical
-from syncd.ports.store import CreationUnproven, Unproven
+from syncd.ports.outcomes import CreationUnproven, Unproven
 from syncd.store.rows import at_moment, moment
 
 

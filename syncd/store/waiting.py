@@ -10,7 +10,7 @@ from datetime import datetime
 
 from syncd.core.order import group_name_freed
 from syncd.core.waiting import NOT_READ, Waiting
-from syncd.ports.store import Effect, GroupForgotten, GroupPushed, UserForgotten, UserPushed
+from syncd.ports.outcomes import Effect, GroupForgotten, GroupPushed, UserForgotten, UserPushed
 from syncd.redact import Redactor
 from syncd.store.rows import at_moment, moment, searchable
 
