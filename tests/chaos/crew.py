@@ -365,8 +365,9 @@ class Crew:
 
     def _knew(self, write: Write, part: Key, *, lagging: bool) -> float:
         """Since when what syncd knew of this part of it was so at the least: since it took it away, which it does by
-        evidence of that moment only; since a cycle that had ended asked for the object by id; since the oldest cycle
-        that ran began, unless that read lists which lag, or only remembers it.
+        evidence of that moment only; since a cycle that had ended asked for the object by id (one that looks for drift
+        keeps nothing of it); since the oldest cycle that ran began, unless that read lists which lag, or only remembers
+        it.
         """
         if part[0] == "group" != write.key[0] and self.split.scope.source != "name":
             return 0  # that a group is assigned or mapped no more, only the full cycle learns that follows at once
@@ -379,7 +380,7 @@ class Crew:
         for actor in self.actors:
             if part[0] == "group" and self.split.scope.source == "mappings":
                 break  # an answer about the group by id says nothing about its mapping
-            if actor.ended is not None and actor.ended < write.started:
+            if actor.name != "drift" and actor.ended is not None and actor.ended < write.started:
                 known += [asked.at for asked in actor.asked if asked.keys(part)]
         if (write.value is None or not lagging) and not _remembered(write, part):
             known.append(min(a.began for a in self.actors if a.ended is None or a.ended > write.started))
