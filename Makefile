@@ -1,16 +1,40 @@
-# One environment, made once and again whenever the pinned versions move.
+# One environment, made once and again whenever the pinned versions move: first what constraints-dev.txt pins, that alone
+# and each file by its hash, the build backend and pip among it (resolving again, pip 23.0 fails at extras); then syncd
+# itself, which has no hash, with nothing left to fetch. `pip check` in `lint` sees whether anything is missing.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test chaos bench bench-million lint format clean
+.PHONY: demo test chaos bench bench-million lint format clean constraints audit-deps dist
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints-dev.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r constraints-dev.txt
+	$(BIN)/python -m pip install --quiet --quiet --no-index --no-deps --no-build-isolation -e .
 	@touch $@
+
+# Writes both files of pins anew from pyproject.toml. Versions stay as they are unless pyproject.toml asks for others,
+# or UPGRADE names packages ("requests aiohttp") or "all".
+UPGRADE ?=
+PIN = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command 'make constraints' \
+	$(if $(filter all,$(UPGRADE)),--upgrade,$(UPGRADE:%=--upgrade-package=%)) pyproject.toml -
+BUILD_REQUIRES = $(BIN)/python -c 'import tomllib; \
+	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")'
+constraints: $(STAMP)
+	$(BUILD_REQUIRES) | $(PIN) -o constraints.txt
+	$(BUILD_REQUIRES) | $(PIN) --extra dev -c constraints.txt -o constraints-dev.txt
+
+# Asks for known vulnerabilities of every pinned version. Needs a network: where nobody answers it fails and says so.
+audit-deps: $(STAMP)
+	$(BIN)/python -m supply_chain.advisories $(if $(OSV),--osv-url $(OSV))
+
+# The sdist, and the wheel that it makes.
+dist: $(STAMP)
+	rm -rf build dist *.egg-info
+	$(BIN)/python -m build --no-isolation
 
 demo: $(STAMP)
 	$(BIN)/syncd demo
@@ -20,6 +44,8 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pip check
+	$(BIN)/pip-licenses >/dev/null
 
 # An independent SCIM server to test against; its tests skip, with the reason, where there is no Node.js.
 SCIMMY := tests/interop/scimmy

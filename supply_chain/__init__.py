@@ -1,0 +1,1 @@
+"""What judges the packages that syncd is made of; no part of the package itself."""
