@@ -115,8 +115,14 @@ def answered(releases: Sequence[Release], service: str, osv_url: str | None) -> 
     if isinstance(control, Silence):
         return control
     if not control.advisories:
-        known = "knows no advisory of" if WITH_ADVISORIES in control.looked_up else "could not look up"
-        return Silence(f"it {known} {WITH_ADVISORIES.name} {WITH_ADVISORIES.version}, which has some")
+        known = (
+            "knows no advisory of"
+            if WITH_ADVISORIES in control.looked_up
+            else "could not look up any advisory of"
+        )
+        return Silence(
+            f"it {known} {WITH_ADVISORIES.name} {WITH_ADVISORIES.version}, which has a published one"
+        )
     return ask(releases, service, osv_url)
 
 
