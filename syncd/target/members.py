@@ -71,9 +71,6 @@ class _Work:
         self.verified = False
         self.notes.append(note)
 
-    def fail(self, ids: Collection[str], error: Exception) -> None:
-        self.failed.update(dict.fromkeys(ids, error))
-
 
 class Members:
     """One request per group at a time."""
@@ -99,10 +96,10 @@ class Members:
                         raise
                     # The group or the whole server is not well: what has not been sent would only wait again.
                     rest = {member for _, later in batches[place:] for member in later}
-                    work.fail(rest - work.done[adding] - set(work.failed), failure)
+                    self._fail(work, rest - work.done[adding] - set(work.failed), failure)
                     break
                 except PermanentError as failure:
-                    work.fail(set(batch) - work.done[adding] - set(work.failed), failure)
+                    self._fail(work, set(batch) - work.done[adding] - set(work.failed), failure)
         return MemberOutcome(
             added=frozenset(work.done[True]),
             removed=frozenset(work.done[False]),
@@ -111,6 +108,9 @@ class Members:
             note="; ".join(dict.fromkeys(work.notes)),
             verified=work.verified,
         )
+
+    def _fail(self, work: _Work, ids: Collection[str], error: Exception) -> None:
+        work.failed.update(dict.fromkeys(ids, self._talk.http.doubt.about(error) or error))
 
     def _batches(self, ids: Sequence[str]) -> Sequence[Sequence[str]]:
         unique = list(dict.fromkeys(ids))
@@ -158,7 +158,7 @@ class Members:
             return
         done = "add" if adding else "remove"
         message = f"change group {work.scim_id}: the server accepts the request but does not {done} members"
-        work.fail(left, PermanentError(message, status=work.status))
+        self._fail(work, left, PermanentError(message, status=work.status))
 
     def _send(
         self, work: _Work, form: str, ids: Sequence[str], *, adding: bool
@@ -231,6 +231,7 @@ class Members:
         shown = self._shown_by(work, form, answer)
         silent = shown is None
         if silent and known and self._learned["silent:groups"]:
+            self._talk.http.doubt.looked()
             work.done[adding].update(ids)
             return []
         if shown is None or _open(ids, shown, adding=adding):
@@ -238,6 +239,7 @@ class Members:
         if shown.members is None and shown.whole:
             shown = self._insist(work, form, ids, shown, adding=adding)
         left = self._unproven(work, shown, ids, adding=adding)
+        self._talk.http.doubt.looked()
         work.done[adding].update(set(ids) - set(left))
         proven = not left and shown.members is not None
         if silent and proven:
@@ -324,14 +326,14 @@ class Members:
         while refused:
             together, error = refused.popleft()
             if len(together) == 1 or min(work.halvings, allowed) <= 0:
-                work.fail(together, error)
+                self._fail(work, together, error)
                 continue
             middle = len(together) // 2
             for half in (together[:middle], together[middle:]):
                 work.halvings, allowed = work.halvings - 1, allowed - 1
                 answer, again = self._send(work, form, half, adding=adding)
                 if answer is not None:
-                    work.fail(self._still_open(work, form, answer, half, adding=adding), error)
+                    self._fail(work, self._still_open(work, form, answer, half, adding=adding), error)
                     continue
                 left = self._after_refusal(work, half, adding=adding) if work.halving else half
                 if left:

@@ -139,6 +139,7 @@ class ScimHttp:
         ConnectionSick (404 to a POST and to the list of users), PermanentError (redirect, web page,
         oversized answer, TLS), TemporaryError (retries used up) and, for writes, Unanswered.
         """
+        self.doubt.sends(method)
         try:
             answer = self._send(method, segments, query, body, headers, once=once)
             if method == "POST" and answer.status in GONE:
@@ -149,6 +150,7 @@ class ScimHttp:
             if self.refusals.judge(denied, object_of(segments)):
                 raise denied.of_the_object("users can be listed") from denied
             raise
+        self.doubt.answered(method, f"{method} /{path_of(segments)}", answer)
         return answer
 
     def _list_one_user(self) -> ScimAnswer:

@@ -25,7 +25,7 @@ from syncd.errors import (
 from syncd.model import Attributes, RemoteGroup, RemoteUser
 from syncd.ports.target import Against, Applied, MemberOutcome, RemoteListing, TargetProbe, nothing
 from syncd.redact import Redactor
-from syncd.target.answers import ScimAnswer, Unanswered, error_for
+from syncd.target.answers import ScimAnswer, error_for
 from syncd.target.conversation import GROUPS, USERS, Conversation, Flavor, UpdateMethod
 from syncd.target.creation import Creation
 from syncd.target.flavors import refuse_name
@@ -150,23 +150,16 @@ class ScimTarget:
 
     @contextmanager
     def _write(self, known: type[SyncdError]) -> Iterator[None]:
-        """A refusal that follows a try without an answer says nothing about that try: the outcome is unknown. Only
-        errors of the kind `known` were looked up.
+        """A refusal that follows a try without an answer says nothing about that try, nor one to look that follows an
+        accepted write about that: the outcome is unknown. Only errors of the kind `known` were looked up.
         """
-        self._http.doubt.last = None
+        self._http.doubt.begin()
         try:
             yield
         except SyncdError as error:
-            if isinstance(error, (known, LockLost)) or (doubt := self._doubt(error)) is None:
+            if isinstance(error, (known, LockLost)) or (doubt := self._http.doubt.about(error)) is None:
                 raise
             raise doubt from error
-
-    def _doubt(self, error: Exception) -> Unanswered | None:
-        """What to say instead of a refusal, if this write may have taken effect before it; None when not."""
-        before = self._http.doubt.last
-        if before is None or (isinstance(error, TemporaryError) and error.may_have_acted):
-            return None
-        return Unanswered(f"{before.message}; then {error}", status=before.status, running=before.running)
 
     def create_user(self, okta_id: str, attributes: Attributes, *, against: Against = nothing) -> Applied:
         with self._write(known=AlreadyExists):
@@ -206,10 +199,7 @@ class ScimTarget:
 
     def change_members(self, scim_id: str, *, add: Sequence[str], remove: Sequence[str]) -> MemberOutcome:
         with self._write(known=NotFound):
-            done = self._members.change(scim_id, add=add, remove=remove)
-            return replace(
-                done, failed={each: self._doubt(error) or error for each, error in done.failed.items()}
-            )
+            return self._members.change(scim_id, add=add, remove=remove)
 
     def probe(self) -> TargetProbe:
         """Raises AccessDenied (the token), PermanentError (a web page, TLS) and TemporaryError for the users; trouble

@@ -6,8 +6,8 @@ import threading
 
 import tenacity
 
-from syncd.errors import SyncdError
-from syncd.target.answers import Unanswered
+from syncd.errors import SyncdError, TemporaryError
+from syncd.target.answers import GONE, ScimAnswer, Unanswered
 from syncd.target.pacing import Pacer, RetryPolicy
 
 _WORTH_WAITING = 1.0
@@ -35,11 +35,39 @@ def failure_of(state: tenacity.RetryCallState) -> Again:
 
 
 class Doubt(threading.local):
-    """For each thread: the last try of a write that may have taken effect though no answer said so. Who begins a write
-    forgets the one before.
+    """For each thread, of the writes since `begin`: the last try that may have taken effect though no answer said so,
+    and the last accepted one while nobody has looked what came of it.
     """
 
     last: Unanswered | None = None
+    unseen: Unanswered | None = None
+
+    def begin(self) -> None:
+        self.last = self.unseen = None
+
+    def sends(self, method: str) -> None:
+        if method != "GET":
+            self.unseen = None
+
+    def answered(self, method: str, what: str, answer: ScimAnswer) -> None:
+        """Notes an answer that settles its request."""
+        if method == "GET":
+            if answer.ok or answer.status in GONE:
+                self.unseen = None
+        elif answer.ok:
+            said = f"{what}: Split answers {answer.status}, and could not be asked what came of it"
+            self.unseen = Unanswered(said, status=answer.status)
+
+    def looked(self) -> None:
+        """What came of the accepted one is known, by its own answer or because such answers were seen to be true."""
+        self.unseen = None
+
+    def about(self, error: Exception) -> Unanswered | None:
+        """What to say now instead of a refusal, if the write may have taken effect before it; None when not."""
+        before = self.last or self.unseen
+        if before is None or (isinstance(error, TemporaryError) and error.may_have_acted):
+            return None
+        return Unanswered(f"{before.message}; then {error}", status=before.status, running=before.running)
 
 
 class Sent(threading.local):

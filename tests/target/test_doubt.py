@@ -1,4 +1,6 @@
-"""A try that may have taken effect, then a refusal: nobody knows how the write ended, and nobody says so."""
+"""A try that may have taken effect, then a refusal; an accepted write, then no look: nobody knows how it ended, and
+nobody says so.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from syncd.errors import AccessDenied, AlreadyExists, NotFound, PermanentError, SyncdError
+from syncd.simulators.exchange import Call, Reply
 from syncd.target.answers import Unanswered
 from syncd.target.split import ScimTarget
 from tests.target.conftest import Bench
@@ -130,3 +133,71 @@ def test_an_account_that_is_gone_is_gone_whatever_went_before(bench: MakeBench) 
 
     with pytest.raises(NotFound):
         made.target.update_user(user, {"displayName": "A"}, {"displayName": "B"})
+
+
+def look_at_nothing(made: Bench, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """Once a write was accepted, no single object can be read; lists can."""
+    answer, accepted = made.simulator.answer, False
+
+    def answers(call: Call) -> Reply:
+        nonlocal accepted
+        if call.method == "GET":
+            return Reply(status, {"detail": "no"}) if accepted and call.segments[3:] else answer(call)
+        reply = answer(call)
+        accepted |= reply.status < 300
+        return reply
+
+    monkeypatch.setattr(made.simulator, "answer", answers)
+
+
+@pytest.mark.parametrize("status", [400, 403])
+@pytest.mark.parametrize("patch", [True, False])
+@pytest.mark.parametrize("act", ["update", "deactivate", "rename"])
+def test_a_write_that_was_accepted_and_cannot_be_looked_at_is_not_known_to_have_failed(
+    act: str, status: int, bench: MakeBench, monkeypatch: pytest.MonkeyPatch, *, patch: bool
+) -> None:
+    made = bench(flavor="scim", patch_users=patch, patch_groups=patch, patch_204=True)
+    [user] = made.people("ann")
+    group = made.group_of(user)
+    look_at_nothing(made, monkeypatch, status)
+
+    errors: list[SyncdError] = []
+    try:
+        ACTS[act](made.target, user, group)
+    except SyncdError as error:
+        errors.append(error)
+
+    assert all(isinstance(error, Unanswered) and error.may_have_acted for error in errors), errors
+
+
+@pytest.mark.parametrize("status", [400, 403])
+@pytest.mark.parametrize("patch", [True, False])
+@pytest.mark.parametrize("add", [True, False])
+def test_members_of_a_batch_that_was_accepted_and_cannot_be_looked_at_are_unknown(
+    status: int, bench: MakeBench, monkeypatch: pytest.MonkeyPatch, *, add: bool, patch: bool
+) -> None:
+    made = bench(patch_groups=patch, patch_204=True)
+    [ann, bob] = made.people("ann", "bob")
+    group = made.group_of()
+    made.world.add_member(group, ann)
+    look_at_nothing(made, monkeypatch, status)
+
+    done = made.target.change_members(group, add=[bob] if add else [], remove=[] if add else [ann])
+
+    assert made.members(group) == ({ann, bob} if add else set())
+    assert done.failed
+    assert all(isinstance(error, Unanswered) and error.may_have_acted for error in done.failed.values())
+
+
+def test_what_was_refused_to_a_look_before_anything_was_sent_is_what_it_says(
+    bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = bench(patch_groups=False)
+    [ann, bob] = made.people("ann", "bob")
+    group = made.group_of(ann)
+    made.simulator.faults.add("status", status=403, method="GET", path="/Groups/", count=-1)
+
+    with pytest.raises(AccessDenied):
+        made.target.rename_group(group, "Renamed")
+    assert made.members(group) == {ann}
+    assert bob not in made.members(group)
