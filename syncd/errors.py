@@ -12,7 +12,9 @@ SyncdError                 exit 1   the root: a message, a hint, an exit code
 │   ├── AccessDenied       exit 1   the token is wrong, revoked, or too narrow
 │   └── ConnectionSick     exit 1   the connection as a whole must be mended first
 ├── RefusedError           exit 3   a safety rule says no
-│   └── StaleError         exit 3   the world is no longer what the plan saw
+│   ├── StaleError         exit 3   the world is no longer what the plan saw
+│   └── LockWatched        exit 3   another process has the store's lock, and may be gone
+├── LockLost               exit 1   another process writes with the store now
 ├── UsageError             exit 64  the command line makes no sense
 └── ConfigurationError     exit 78  a setting must change first
 """
@@ -20,6 +22,7 @@ SyncdError                 exit 1   the root: a message, a hint, an exit code
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar
 
@@ -173,6 +176,16 @@ class RefusedError(SyncdError):
 
 class StaleError(RefusedError):
     """The world moved since the plan was made; nothing was written."""
+
+
+class LockWatched(RefusedError):  # noqa: N818  (what is done about it)
+    """Another process has the store's lock, and only its silence could tell that it is gone: `left` is for how long it
+    has to be looked at on.
+    """
+
+    def __init__(self, message: str, *, left: timedelta, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.left = left
 
 
 class LockLost(SyncdError):  # noqa: N818  (what happened to the store's lock)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
@@ -32,8 +31,9 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound="OktaReader")
 _LEARNED = "learned"
 Clock = Callable[[], datetime]
-LOCK_LASTS = timedelta(minutes=5)
-_RENEWED_EVERY = 60.0
+LOCK_LASTS = timedelta(seconds=60)
+"""For so long a writer has to be silent until it counts as gone, where nothing but its silence tells."""
+_RENEWED_EVERY = 15.0
 _GARBAGE = (10_000, 20, 20)
 """Thresholds of the cycle collector. A page of users is ten thousand objects without a cycle among them; by Python's
 own 700 a fifth of a full read went into looking at them. Older ones are looked at half as often as by default.
@@ -71,16 +71,26 @@ def open_job(
     a store that is none), RefusedError (another writer), PermanentError (a damaged store). Sets the thresholds of this
     process's cycle collector.
     """
+    from syncd.store.keeping import patiently  # noqa: PLC0415
+
     gc.set_threshold(*_GARBAGE)
     fingerprint = target_fingerprint(settings)
     with ExitStack() as stack:
-        opened = open_for_writing if writing else open_for_status
         source = stack.enter_context(open_source(settings, observer, redactor, impatient=impatient))
         _secret(settings.split.token, redactor)  # before anything is made or locked
         for url in settings.notify.urls:
             with suppress(SyncdError):  # who is told nothing is told so when there is something to tell
                 _secret(url, redactor)
-        store = store or stack.enter_context(opened(settings, clock=clock, redactor=redactor))
+        if store is None and writing:
+            opened = open_for_writing(
+                settings,
+                clock=clock,
+                redactor=redactor,
+                event=observer.event,
+                wait=lambda seconds: patiently(seconds) and not cancelled(),
+            )
+            store = stack.enter_context(opened)
+        store = store or stack.enter_context(open_for_status(settings, clock=clock, redactor=redactor))
         learned = learned_of(store, settings)
         target = stack.enter_context(
             open_target(
@@ -115,20 +125,25 @@ def open_for_writing(
     clock: Clock = utc_now,
     owner: str = "syncd",
     redactor: Redactor | None = None,
+    event: Callable[..., None] | None = None,
+    wait: Callable[[float], bool] | None = None,
 ) -> Iterator[Store]:
     """The store with its writer's lock, renewed until it is closed. What `redactor` knows by then is never stored.
-    Raises RefusedError naming another writer.
+
+    Where only its silence can tell that another writer is gone, it is watched as long as `wait` (None: without end)
+    sleeps and says True; `event` is told. Raises RefusedError naming another writer.
     """
+    from syncd.store.keeping import keeping, patiently  # noqa: PLC0415
     from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
     store = open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor)
+    kept = keeping(
+        store, owner, lasts=LOCK_LASTS, renewed_every=_RENEWED_EVERY, wait=wait or patiently, event=event
+    )
     try:
-        store.lock(owner, expires_in=LOCK_LASTS)
-        with _renewing(store):
+        with kept:
             yield store
     finally:
-        with suppress(SyncdError):  # what went wrong before it is what matters
-            store.unlock()
         store.close()
 
 
@@ -159,32 +174,6 @@ def open_for_status(
         yield store
     finally:
         store.close()
-
-
-@contextmanager
-def _renewing(store: Store) -> Iterator[None]:
-    """Keeps the lock alive while something long goes on; a lock that was lost stops the next write by itself.
-
-    A disk that is full for a while is no reason to let go of it.
-    """
-    done = threading.Event()
-
-    def renew() -> None:
-        while not done.wait(_RENEWED_EVERY):
-            try:
-                store.renew_lock()
-            except LockLost:
-                return
-            except SyncdError:
-                continue
-
-    thread = threading.Thread(target=renew, name="lock-renewal", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 @contextmanager
@@ -270,6 +259,7 @@ def bench(
         settings=settings,
         warnings=warnings,
         store_place=lambda: _store_place(settings.store_path),
+        store_locks=lambda: _store_locks(settings.store_path),
         open_store=lambda: open_for_status(settings),
         open_source=lambda: _probed(settings, observer, redactor),
         open_target=lambda: open_target(settings, observer, redactor, impatient=True),
@@ -310,6 +300,12 @@ def _store_place(path: Path) -> str:
             hint="Correct `state` in the settings, or the rights of that directory.",
         )
     return f"{path} (made by the first sync)"
+
+
+def _store_locks(path: Path) -> Sequence[str]:
+    from syncd.store.file_lock import misgivings  # noqa: PLC0415
+
+    return list(misgivings(path)) if path.parent.is_dir() else []  # else it is made by the first sync
 
 
 def _secret(ref: SecretRef, redactor: Redactor) -> str:

@@ -30,6 +30,6 @@ def command(ctx: click.Context, name: str, *, as_json: bool) -> int:
         from syncd.wiring import open_for_writing  # noqa: PLC0415
 
         settings = session.only_connection("release")
-        with open_for_writing(settings, redactor=session.redactor) as store:
+        with open_for_writing(settings, redactor=session.redactor, event=session.event) as store:
             document = release(store, settings.name, name, decider())
         return session.one(Answer(document, exits.DONE, released_lines(document)))

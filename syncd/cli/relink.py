@@ -80,7 +80,9 @@ def _open(stack: ExitStack, session: Session, stop: Stop, *, reading: bool) -> t
     watcher = stack.enter_context(session.watcher(settings))
     stop.during(watcher)
     store = stack.enter_context(
-        (open_for_status if reading else open_for_writing)(settings, redactor=session.redactor)
+        open_for_status(settings, redactor=session.redactor)
+        if reading
+        else open_for_writing(settings, redactor=session.redactor, event=watcher.event)
     )
     learned = learned_of(store, settings)
     target = stack.enter_context(open_target(settings, watcher, session.redactor, learned=learned))

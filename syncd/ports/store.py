@@ -111,10 +111,17 @@ class Store(History, Waits, Protocol):
 
     # single writer
     def lock(self, owner: str, *, expires_in: timedelta) -> None:
-        """Takes the writer's lock or raises RefusedError naming the owner. A dead owner's lock is taken over."""
+        """Takes the writer's lock or raises RefusedError naming the owner. That of an owner that has certainly ended is
+        taken over. For one that may live LockWatched is raised: asked again and again, it is taken over once no renewal
+        was seen for `expires_in` by this process's own clock, whatever any wall clock says, and RefusedError is raised
+        once there was one.
+        """
         ...
 
-    def renew_lock(self) -> None: ...
+    def renew_lock(self) -> None:
+        """Raises LockLost, which says who took it over, when and why, and ValueError when it was never taken."""
+        ...
+
     def permit(self) -> None:
         """Asked before each request to the target, from any thread: a look at two clocks while the lock is fresh, else
         the lock is renewed. Raises LockLost unless this process holds it. Every act of this store that writes raises it

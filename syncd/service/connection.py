@@ -29,7 +29,7 @@ from syncd.service.full_turns import LONG_REST, REST, RETRY, FullTurns
 from syncd.service.gate import Gate
 from syncd.service.held_store import HeldStore
 from syncd.service.old_secrets import look_for_old_secrets
-from syncd.service.reports import Ending, cycle_report
+from syncd.service.reports import Ending, cycle_report, ended
 from syncd.service.telling import Event, Voice
 from syncd.service.watch import Activity, Watch, patience_of
 from syncd.settings import ConnectionSettings, scope_fingerprint
@@ -70,7 +70,7 @@ class ServedConnection:
         self.is_closed = False
         """It was taken out, and its last cycle has ended."""
         self._around = around
-        self._held = HeldStore(around.clock, around.redactor)
+        self._held = HeldStore(around.clock, around.redactor, around.stopping)
         self._turn = threading.RLock()
         self._gate = Gate(around.stopping)
         self._fulls = FullTurns()
@@ -82,9 +82,9 @@ class ServedConnection:
 
     # life
 
-    def open(self) -> None:
-        """Opens the store and takes its lock. Raises SyncdError, as does whoever holds it."""
-        self._held.open(self.settings)
+    def open(self, *, patient: bool = False) -> None:
+        """Opens the store and takes its lock. Raises SyncdError: LockWatched unless `patient`, and more."""
+        self._held.open(self.settings, patient=patient)
         self._probe_now = True
 
     @property
@@ -201,13 +201,15 @@ class ServedConnection:
             self._voice.failed("a cycle could not be run", kind, error)
 
     def _is_ready(self) -> bool:
-        """The store is open and ours; else it is tried again, at each full interval."""
+        """The store is open and ours; else it is tried again, with patience: nobody else waits for this thread."""
         if self.is_open:
             return self._is_ours()
         try:
-            self.open()
+            self.open(patient=True)
         except SyncdError as error:
-            self._voice.failed("the store cannot be used", "full", error)
+            if not self._around.stopping.is_set():
+                self._voice.failed("the store cannot be used", "full", error)
+                self._try_again(failed=True)
             return False
         self._voice.say("info", "the store can be used again", "full")
         return True
@@ -243,8 +245,10 @@ class ServedConnection:
 
     def _retry_later(self, report: CycleReport) -> None:
         failed = report.status == "failed" or (bool(self._seen.owed) and self._fulls.rest is None)
-        wait = self._fulls.retry(failed=failed and not self.sick and not self._around.stopping.is_set())
-        if wait is not None:
+        self._try_again(failed=failed and not self.sick and not self._around.stopping.is_set())
+
+    def _try_again(self, *, failed: bool) -> None:
+        if (wait := self._fulls.retry(failed=failed)) is not None:
             self._around.hurry(self.settings.name, "full", wait)
 
     def _follow(self, job: Job) -> None:
@@ -347,7 +351,7 @@ class ServedConnection:
                 store=self._held.store,
                 turn=self._turn,
             ) as job:
-                ending = _ended(work, job)
+                ending = ended(work, job)
                 report = self._report(kind, started, ending, watch, job)
         except Exception as error:  # noqa: BLE001  (secrets, the store: a failed cycle like any other)
             if report is None:
@@ -389,10 +393,3 @@ class ServedConnection:
             self._around.on_cycle(self.settings, self._held.store, report)
         except Exception as error:  # noqa: BLE001  (who is told about a cycle cannot stop the next one)
             self._voice.failed("nobody could be told about a cycle", report.kind, error)
-
-
-def _ended(work: Callable[[Job], Ending], job: Job) -> Ending:
-    try:
-        return work(job)
-    except Exception as error:  # noqa: BLE001  (a crash in a cycle is a failed cycle)
-        return Ending(error=error)

@@ -19,15 +19,17 @@ from types import FrameType
 from syncd.engine.drift import DriftReport
 from syncd.engine.job import Job
 from syncd.engine.repair import drift_cycle
-from syncd.errors import SyncdError
+from syncd.errors import LockWatched, SyncdError
 from syncd.redact import Redactor
 from syncd.service.board import Board
 from syncd.service.connection import OnCycle, ServedConnection, Surroundings
+from syncd.service.full_turns import RETRY
 from syncd.service.reloading import broken_files, clashes, reconciled
 from syncd.service.scheduler import KINDS, Timetable
 from syncd.service.systemd import Notify
 from syncd.service.telling import Event, in_a_line, status_line
 from syncd.settings import ConnectionSettings, Loaded, configuration_error
+from syncd.store.keeping import say_watched
 from syncd.wiring import utc_now
 
 Serve = Callable[
@@ -118,8 +120,9 @@ class Daemon:
         if not loaded.connections:
             raise configuration_error(loaded.problems)
         failures = {one.name: error for one in loaded.connections if (error := self._add(one))}
-        if len(failures) == len(loaded.connections):
-            raise min(failures.values(), key=lambda error: _GRAVEST_FIRST.index(error.exit_code))
+        hopeless = [error for error in failures.values() if not isinstance(error, LockWatched)]
+        if len(hopeless) == len(loaded.connections):
+            raise min(hopeless, key=lambda error: _GRAVEST_FIRST.index(error.exit_code))
         self._listen(loaded.connections[0])
         self._say_unused(loaded)
         for name, error in failures.items():
@@ -135,11 +138,16 @@ class Daemon:
             self._event("error", "settings not used", file=str(problem.file), problem=str(problem))
 
     def _say_unopened(self, name: str, error: SyncdError) -> None:
+        if isinstance(error, LockWatched):
+            say_watched(self._event, error, connection=name)
+            return
         said = {"error": error.message, "hint": error.hint}
         self._event("error", "the store cannot be used", connection=name, **said)
 
     def _add(self, settings: ConnectionSettings) -> SyncdError | None:
-        """Opens a connection and plans its cycles. Without a store, returns why; its full cycle tries again."""
+        """Opens a connection and plans its cycles. Without a store, returns why; its full cycle tries again: at once
+        where somebody else's lock has to be watched, else soon.
+        """
         connection = ServedConnection(settings, self.board.connection(settings.name), self._around)
         self._served[settings.name] = connection
         failure = None
@@ -147,15 +155,16 @@ class Daemon:
             connection.open()
         except SyncdError as error:
             failure = error
-        self._plan(connection, settings, at_once=failure is None)
+        soon = 0.0 if failure is None or isinstance(failure, LockWatched) else RETRY[0]
+        self._plan(connection, settings, first_full=soon)
         return failure
 
     def _plan(
-        self, connection: ServedConnection, settings: ConnectionSettings, *, at_once: bool = False
+        self, connection: ServedConnection, settings: ConnectionSettings, *, first_full: float | None = None
     ) -> None:
         schedule = settings.schedule
         for kind, every, work, first in (
-            ("full", schedule.full, connection.full, 0.0 if at_once else None),
+            ("full", schedule.full, connection.full, first_full),
             ("delta", schedule.delta, connection.delta, None),
             ("drift", schedule.drift, connection.drift, connection.drift_due_in()),
         ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
@@ -11,6 +12,7 @@ from syncd.errors import LockLost, RefusedError, SyncdError
 from syncd.ports import Store
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings
+from syncd.store.keeping import at_once
 from syncd.wiring import open_for_writing
 
 OWNER = "syncd run"
@@ -19,22 +21,30 @@ OWNER = "syncd run"
 class HeldStore:
     """`store` is None while there is none to work with; `trouble` then says why."""
 
-    def __init__(self, clock: Callable[[], datetime], redactor: Redactor) -> None:
+    def __init__(self, clock: Callable[[], datetime], redactor: Redactor, stopping: threading.Event) -> None:
         self.store: Store | None = None
         self.trouble = ""
         self._clock = clock
         self._redactor = redactor
+        self._stopping = stopping
         self._opened = ExitStack()
         self._path = Path()
         self._file: tuple[int, int] | None = None
 
-    def open(self, settings: ConnectionSettings) -> None:
-        """Raises SyncdError: RefusedError naming another writer, and what opening a store raises."""
+    def open(self, settings: ConnectionSettings, *, patient: bool = False) -> None:
+        """With `patient` another writer that may be gone is watched until that is known, or a stop is asked for.
+        Raises SyncdError: RefusedError naming another writer, LockWatched, and what opening a store raises.
+        """
         try:
             with ExitStack() as stack:
-                store = stack.enter_context(
-                    open_for_writing(settings, clock=self._clock, owner=OWNER, redactor=self._redactor)
+                opened = open_for_writing(
+                    settings,
+                    clock=self._clock,
+                    owner=OWNER,
+                    redactor=self._redactor,
+                    wait=self._goes_on if patient else at_once,
                 )
+                store = stack.enter_context(opened)
                 self._opened = stack.pop_all()
         except SyncdError as error:
             self.trouble = error.message
@@ -42,6 +52,9 @@ class HeldStore:
         self.store, self.trouble = store, ""
         self._path = settings.store_path
         self._file = _identity(self._path)
+
+    def _goes_on(self, seconds: float) -> bool:
+        return not self._stopping.wait(seconds)
 
     def look_after(self) -> None:
         """Raises LockLost when another process took the lock over, which it may when this one slept too long; and

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -65,6 +65,14 @@ class Paced(Protocol):
 
     def waited_seconds(self) -> float: ...
     def limits(self) -> Mapping[str, _Bucket]: ...
+
+
+def ended(work: Callable[[Job], Ending], job: Job) -> Ending:
+    """How the work came out; it never raises."""
+    try:
+        return work(job)
+    except Exception as error:  # noqa: BLE001  (a crash in a cycle is a failed cycle)
+        return Ending(error=error)
 
 
 def cycle_report(

@@ -1,189 +1,131 @@
-"""The writer's lock: one row in the store with owner, process and expiry.
+"""The writer's lock as it stands in the store: one row that names its owner, and what is said about it.
 
-A lock is dead when it expired, or when its process on this host is gone (another boot, no such pid, or a pid that
-was born at another time). What /proc hides proves nothing: a hardened service sees neither the boot id
-(ProcSubset=pid) nor other users' processes (ProtectProc=invisible), and must not take a living lock over for that.
 Each taking has a token of its own: who lost the lock notices before the next write, to the store (the token is
-compared in the same transaction) and to the target (`Lease`).
+compared in the same transaction) and to the target (`lease`). Who took it over, when (by its own wall clock) and why
+stays in the store for the one who lost it.
 """
 
 from __future__ import annotations
 
-import os
-import platform
-import secrets
+import json
 import sqlite3
-import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
+from typing import Any
 
-from syncd.errors import LockLost, RefusedError
+from syncd.errors import LockLost, LockWatched, RefusedError
+from syncd.store import process, state
+from syncd.store.file_lock import FileLock
+from syncd.store.process import Holder
 from syncd.store.rows import moment
 
-_PROC = Path("/proc")
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who holds a lock: `born` is the start time of the process in clock ticks since boot.
-
-    `boot` and `born` are "" where the holder could not see them.
-    """
-
-    owner: str
-    host: str
-    boot: str
-    pid: int
-    born: str
-    since: str
-    expires: str
-    token: str
-
-
-def this_process(owner: str, now: datetime, expires_in: timedelta) -> Holder:
-    return Holder(
-        owner=owner,
-        host=platform.node(),
-        boot=_boot_id(),
-        pid=os.getpid(),
-        born=_born(os.getpid()),
-        since=moment(now),
-        expires=moment(now + expires_in),
-        token=secrets.token_hex(8),
-    )
-
-
-def _boot_id() -> str:
-    try:
-        return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
-
-
-def _stat(pid: int) -> list[str]:
-    """Fields 3 and later of /proc/PID/stat (proc(5)); none where there is no such file, or it is hidden."""
-    try:
-        text = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    return text.rpartition(")")[2].split()
-
-
-def _born(pid: int) -> str:
-    fields = _stat(pid)
-    return fields[19] if fields else ""
-
-
-def is_dead(holder: Holder, now: datetime) -> bool:
-    if holder.expires <= moment(now):
-        return True
-    if holder.host != platform.node():
-        return False
-    boot = _boot_id()
-    if holder.boot and boot and holder.boot != boot:
-        return True
-    try:
-        os.kill(holder.pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        pass
-    fields = _stat(holder.pid)
-    if not fields:
-        return False  # it is there, and hidden
-    return fields[0] in "ZX" or (holder.born != "" and holder.born != fields[19])
+_COLUMNS = "owner, host, boot, namespace, pid, born, since, expires, token, guard, lasts, beat"
+_READ = (
+    "owner, host, boot, namespace, CAST(pid AS INTEGER), born, since, expires, token, guard, CAST(lasts AS REAL),"
+    " CAST(beat AS INTEGER)"
+)
+"""The same; SQLite keeps any text in any column."""
+_TAKEOVERS = "takeovers"
+_KEPT = 8
+"""So many takeovers are remembered."""
 
 
 def current(conn: sqlite3.Connection) -> Holder | None:
-    row = conn.execute(
-        "SELECT owner, host, boot, pid, born, since, expires, token FROM writer WHERE id = 1"
-    ).fetchone()
+    row = conn.execute(f"SELECT {_READ} FROM writer WHERE id = 1").fetchone()  # noqa: S608  (constants)
     return None if row is None else Holder(*row)
 
 
-def take(conn: sqlite3.Connection, mine: Holder, now: datetime) -> None:
-    """Inside BEGIN IMMEDIATE. Raises RefusedError naming the living owner."""
-    other = current(conn)
-    if other is not None and other.token != mine.token and not is_dead(other, now):
-        raise RefusedError(
-            f"{other.owner} (process {other.pid} on {other.host}) has been writing with this store"
-            f" since {other.since[:19]}Z",
-            hint="wait until it is done, or stop it; a lock whose process is gone is taken over by itself,"
-            f" and this one expires at {other.expires[:19]}Z",
-        )
-    conn.execute(
-        "INSERT OR REPLACE INTO writer (id, token, owner, host, boot, pid, born, since, expires)"
-        " VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            mine.token,
-            mine.owner,
-            mine.host,
-            mine.boot,
-            mine.pid,
-            mine.born,
-            mine.since,
-            mine.expires,
-        ),
-    )
+def write(conn: sqlite3.Connection, mine: Holder, before: Holder | None, because: str, now: datetime) -> None:
+    """The lock is mine from now on; `because` says why it may be taken from `before`."""
+    values = [getattr(mine, name) for name in _COLUMNS.split(", ")]
+    places = ", ".join("?" * len(values))
+    conn.execute(f"INSERT OR REPLACE INTO writer (id, {_COLUMNS}) VALUES (1, {places})", values)  # noqa: S608
+    if before is not None:
+        at = f"{moment(now)[:19]}Z"
+        told = {"token": before.token, "at": at, "by": f"{mine.owner}, {mine.who}", "because": because}
+        state.remember(conn, _TAKEOVERS, json.dumps([*_takeovers(conn), told][-_KEPT:]))
 
 
-def require(conn: sqlite3.Connection, mine: Holder) -> None:
-    """Raises LockLost when somebody else took the lock over (it had expired)."""
-    other = current(conn)
-    if other is None or other.token != mine.token:
-        by = f"{other.owner} (process {other.pid} on {other.host})" if other else "another process"
-        raise lost(by)
-
-
-def lost(by: str) -> LockLost:
-    return LockLost(
-        f"the writer's lock expired and {by} took it over; nothing more is written",
-        hint="this process was stopped or stalled for longer than the lock lasts: run it again",
-    )
-
-
-def lost_again(before: LockLost) -> LockLost:
-    """A new one for each who asks: several threads may."""
-    return LockLost(before.message, hint=before.hint)
-
-
-def renew(conn: sqlite3.Connection, mine: Holder, expires: datetime) -> None:
-    require(conn, mine)
-    conn.execute("UPDATE writer SET expires = ? WHERE id = 1", (moment(expires),))
+def renew(conn: sqlite3.Connection, expires: datetime) -> None:
+    conn.execute("UPDATE writer SET beat = beat + 1, expires = ? WHERE id = 1", (moment(expires),))
 
 
 def release(conn: sqlite3.Connection, mine: Holder) -> None:
     conn.execute("DELETE FROM writer WHERE id = 1 AND token = ?", (mine.token,))
 
 
-def _elapsed() -> float:
-    """Seconds by a clock that goes on while this process is stopped and while the machine sleeps (Linux: boot time)."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+def why_it_ended(other: Holder, guard: FileLock) -> str:
+    """What proves that the owner's process has ended; "" when nothing does. `guard` is ours now."""
+    seen = guard.identity and guard.identity == other.guard
+    if seen and ((other.boot and other.boot == process.boot_id()) or guard.speaks_for_all()):
+        return f"its process had ended: nobody had {guard.path.name} locked any more"
+    if process.has_ended(other):
+        return f"its process had ended: there was no process {other.pid} any more"
+    return ""
 
 
-class Lease:
-    """What this process knows of its lock without asking the store, so that it can be looked at before each request.
+def require(conn: sqlite3.Connection, mine: Holder, age: float) -> None:
+    """Raises LockLost unless the lock is mine; `age` is how many seconds ago it was renewed by this process."""
+    other = current(conn)
+    if other is not None and other.token == mine.token:
+        return
+    taken = next((each for each in _takeovers(conn) if each.get("token") == mine.token), None)
+    if taken is not None:
+        how = f"another process took it over at {taken['at']}, because {taken['because']} ({taken['by']})"
+    elif other is not None:
+        how = f"{_named(other)} has it, and took it without leaving word"
+    else:
+        how = "its row is gone from the store, and nobody left word"
+    raise LockLost(
+        f"this process has lost the writer's lock: {how}; it writes nothing more",
+        hint=f"it had renewed the lock {age:.0f} s before, by its own clock; run it again for what it left undone",
+    )
 
-    Two clocks: the wall's, by which others see the lock expire, and one that nobody sets. In doubt once half of the
-    time is over by either: what is sent before that has the other half to arrive.
-    """
 
-    def __init__(self, holder: Holder, lasts: timedelta, now: datetime, elapsed: float) -> None:
-        self.holder = holder
-        self.lasts = lasts
-        self.ended: LockLost | None = None
-        """Set once it was seen to be lost."""
-        self.renewed(now, elapsed)
+def _takeovers(conn: sqlite3.Connection) -> list[Mapping[str, Any]]:
+    try:
+        kept = json.loads(state.recall(conn, _TAKEOVERS) or "[]")
+    except ValueError:
+        return []
+    wanted = {"token", "at", "because", "by"}
+    return [each for each in kept if isinstance(each, dict) and wanted <= each.keys()]
 
-    @staticmethod
-    def elapsed() -> float:
-        """Read before the store is asked: what comes in between counts against the lease."""
-        return _elapsed()
 
-    def renewed(self, now: datetime, elapsed: float) -> None:
-        self._now, self._elapsed = now, elapsed
+def _named(other: Holder) -> str:
+    return f"{other.owner} ({other.who})"
 
-    def in_doubt(self, now: datetime) -> bool:
-        half = self.lasts / 2
-        return abs(now - self._now) >= half or self.elapsed() - self._elapsed >= half.total_seconds()
+
+def refused(other: Holder) -> RefusedError:
+    """It lives, and has the lock."""
+    hint = "wait until it is done, or stop it: its lock is free as soon as its process has ended"
+    if process.is_stopped(other):
+        hint = f"it is stopped: let it go on (kill -CONT {other.pid}), or end it (kill -KILL {other.pid})"
+    return RefusedError(
+        f"{_named(other)} has been writing with this store since {other.since[:19]}Z", hint=hint
+    )
+
+
+def refused_by_nobody(guard: str) -> RefusedError:
+    return RefusedError(
+        f"another process has {guard} locked, and with it the store",
+        hint=f"it is about to write, or to end: try again; who it is, lslocks or fuser {guard} tells",
+    )
+
+
+def watched(other: Holder, guard: FileLock, left: timedelta) -> LockWatched:
+    """Nothing proves that it has ended, and it may live."""
+    if guard.trouble:
+        why = f"the file system of {guard.path.parent} has no file locks ({guard.trouble})"
+    elif not other.guard:
+        why = "it could lock no file"
+    elif other.guard != guard.identity:
+        why = f"it had locked another {guard.path.name}"
+    else:
+        why = "it may run on another machine"
+    return LockWatched(
+        f"{_named(other)} has the writer's lock since {other.since[:19]}Z, and nothing tells whether it still lives:"
+        f" {why}",
+        hint="its lock is taken over once it was seen not to be renewed for its whole time;"
+        " run syncd again and leave it running",
+        left=left,
+    )

@@ -69,7 +69,9 @@ class Scratch:
         sweep(self.home)
         self.path = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.home))
         self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Where the file system has no locks nobody else can lock it either, and so nobody sweeps it.
+        with contextlib.suppress(OSError):
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._end = weakref.finalize(self, _remove, self.path, self._descriptor, os.getpid())
 
     def close(self) -> None:

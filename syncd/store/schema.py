@@ -319,6 +319,22 @@ def m009_sealed(db: Database) -> None:
         db.execute(statement)
 
 
+_WATCHED = """
+ALTER TABLE writer ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
+ALTER TABLE writer ADD COLUMN guard TEXT NOT NULL DEFAULT '';
+-- Who took the lock before may run on: its lock lasted five minutes.
+ALTER TABLE writer ADD COLUMN lasts REAL NOT NULL DEFAULT 300;
+ALTER TABLE writer ADD COLUMN beat INTEGER NOT NULL DEFAULT 0;
+"""
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m010_watched(db: Database) -> None:
+    """The lock's row says which file its owner has locked, and counts its renewals."""
+    for statement in _statements(_WATCHED):
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """One statement each: `executescript` would commit the migration's transaction."""
     found, pending = [], ""

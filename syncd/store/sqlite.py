@@ -7,7 +7,7 @@ import sqlite3
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -16,12 +16,11 @@ from typing import Any, Self
 from syncd.core.change import Change
 from syncd.core.plan import Hold
 from syncd.core.waiting import Waiting
-from syncd.errors import LockLost
 from syncd.ports.outcomes import Effect, Settled
 from syncd.ports.stage import Stage
 from syncd.ports.trail import ChainReport, Head, JournalEntry
 from syncd.redact import Redactor
-from syncd.store import decisions, effects, holds, journal, lock, pruning, state, unproven, verifying, waiting
+from syncd.store import decisions, effects, holds, journal, pruning, state, unproven, verifying, waiting
 from syncd.store.absorb import absorb_stage
 from syncd.store.faults import explained, explained_beside, no_scratch
 from syncd.store.private import Scratch, make_file
@@ -30,6 +29,7 @@ from syncd.store.seals import Seals
 from syncd.store.stage import SqliteStage
 from syncd.store.stage_tables import WHOLE_READ
 from syncd.store.telling import Telling
+from syncd.store.writership import Writership
 
 
 class SqliteStore(Telling):
@@ -52,7 +52,7 @@ class SqliteStore(Telling):
         self._scratch, self._scratch_home = scratch, scratch_home
         self._stages: weakref.WeakSet[SqliteStage] = weakref.WeakSet()
         self._stage_number = 0
-        self._lease: lock.Lease | None = None
+        self._writer = Writership(path, clock, self._reading, self._transaction)
         self._redactor = redactor or Redactor()
         self._seals = Seals(conn)
         if scratch_home is not None:
@@ -78,21 +78,9 @@ class SqliteStore(Telling):
                     self._conn.execute("ROLLBACK")
                 raise
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self) -> AbstractContextManager[sqlite3.Connection]:
         """As `_transaction`; raises LockLost, and writes nothing, when another process took this one's lock over."""
-        with self._transaction() as conn:
-            if self._lease is not None:
-                self._require(conn, self._lease)
-            yield conn
-
-    @staticmethod
-    def _require(conn: sqlite3.Connection, lease: lock.Lease) -> None:
-        try:
-            lock.require(conn, lease.holder)
-        except LockLost as lost:
-            lease.ended = lost
-            raise
+        return self._writer.writing()
 
     # meta
 
@@ -106,39 +94,16 @@ class SqliteStore(Telling):
     # single writer
 
     def lock(self, owner: str, *, expires_in: timedelta) -> None:
-        elapsed = lock.Lease.elapsed()
-        with self._transaction() as conn:
-            now = self._clock()
-            mine = self._lease.holder if self._lease else lock.this_process(owner, now, expires_in)
-            lock.take(conn, mine, now)
-            lock.renew(conn, mine, now + expires_in)
-        self._lease = lock.Lease(mine, expires_in, now, elapsed)
+        self._writer.take(owner, expires_in)
 
     def renew_lock(self) -> None:
-        """Raises LockLost when somebody else took it over, and ValueError when it was never taken."""
-        lease = self._lease
-        if lease is None:
-            raise ValueError("there is no lock to renew")
-        elapsed, now = lock.Lease.elapsed(), self._clock()
-        with self._transaction() as conn:
-            self._require(conn, lease)
-            lock.renew(conn, lease.holder, now + lease.lasts)
-        lease.renewed(now, elapsed)
+        self._writer.renew()
 
     def permit(self) -> None:
-        lease = self._lease
-        if lease is None:
-            raise LockLost("the store's lock was given back; nothing more is sent")
-        if lease.ended is not None:
-            raise lock.lost_again(lease.ended)
-        if lease.in_doubt(self._clock()):
-            self.renew_lock()
+        self._writer.permit()
 
     def unlock(self) -> None:
-        if self._lease is not None:
-            with self._transaction() as conn:
-                lock.release(conn, self._lease.holder)
-            self._lease = None
+        self._writer.give_back()
 
     # runs and journal
 
@@ -385,6 +350,7 @@ class SqliteStore(Telling):
                 self.unlock()
             finally:
                 self._closed = True
+                self._writer.close()
                 for stage in list(self._stages):
                     stage.close()
                 self._conn.close()

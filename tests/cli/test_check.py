@@ -13,6 +13,7 @@ from syncd.simulators.okta import OktaKnobs, OktaSimulator, ServiceClient
 from syncd.simulators.split import SplitKnobs, SplitSimulator
 from syncd.simulators.world import default_split, generate_okta
 from tests.cli.invoking import OKTA_TOKEN, SPLIT_TOKEN, TODAY, Invoker, states, write_config
+from tests.store.locking import mounted_as, without_file_locks
 
 
 @pytest.fixture
@@ -279,6 +280,24 @@ def test_a_store_that_is_none_and_a_state_directory_that_cannot_be_are_failures(
     assert wrong.code == impossible.code == 78
     assert states(wrong.document)["store"] == "fail"
     assert states(impossible.document)["store"] == "fail"
+
+
+def test_a_store_where_writers_cannot_see_each_other_is_a_warning(
+    syncd: Invoker, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = config.parent / "state"
+    state.mkdir()
+    mounted_as(monkeypatch, "nfs4")
+    without_file_locks(monkeypatch)
+
+    said = syncd("check", "--json")
+
+    assert said.code == 0, said.out
+    warned = [each["detail"] for each in said.document["checks"] if each["state"] == "warn"]
+    assert len(warned) == 2
+    assert "machines share (nfs4)" in warned[0]
+    assert "cannot be locked (No locks available)" in warned[1]
+    assert list(state.iterdir()) == []
 
 
 def test_a_feature_that_is_switched_off_is_no_failure(

@@ -1,49 +1,44 @@
-"""A process that stood still for longer than its lock lasts, and goes on while another one writes."""
+"""A process that stood still, and goes on while another one wants to write, or does."""
 
 from __future__ import annotations
 
-import os
+import re
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.rig import OKTA_TOKEN, SPLIT_TOKEN, Rig, rig
+from tests.e2e.elsewhere import Held, altered
+from tests.e2e.rig import rig
 from tests.service.supervisor import eventually
 
-_SHORT_LOCK = """
-import sys
-from datetime import timedelta
-import syncd.wiring
-syncd.wiring.LOCK_LASTS, syncd.wiring._RENEWED_EVERY = timedelta(seconds=1), 0.2
-from syncd.__main__ import main
-sys.exit(main())
-"""
 
+def test_frozen_it_lives_and_nobody_takes_its_place(tmp_path: Path) -> None:
+    """The kernel says so, however long it lasts: it might be just about to send."""
+    one, other = altered(lasts=0.2), altered(lasts=0.2)
+    with rig(tmp_path, users=20) as made:
+        held = Held(made)
+        with one.begun(made, "sync", "--json") as first:
+            held.wait(first)
+            first.send_signal(signal.SIGSTOP)
+            for _ in range(3):
+                second = other.run(made, "sync")
+                assert second.returncode == 3, second.stderr
+                assert f"it is stopped: let it go on (kill -CONT {first.pid})" in second.stderr
+            held.let_go()
+            first.send_signal(signal.SIGCONT)
+            _, stderr = first.communicate(timeout=60)
 
-@contextmanager
-def _process(made: Rig, *args: str) -> Iterator[subprocess.Popen[str]]:
-    """The real executable, but that its lock lasts a second."""
-    environment = {**os.environ, "E2E_OKTA": OKTA_TOKEN, "E2E_SPLIT": SPLIT_TOKEN}
-    command = [sys.executable, "-c", _SHORT_LOCK, *args, "-c", str(made.config)]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
+        assert first.returncode == 0, stderr
+        held.assert_written_once()
 
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_frozen_and_continued_it_sends_nothing_after_its_successor_has_begun(
     tmp_path: Path, workers: int
 ) -> None:
+    """Where no file can be locked only its silence tells, and it may have been frozen."""
+    one, other = altered(file_locks=False), altered(file_locks=False)
     with rig(tmp_path, users=40) as made:
         made.write_config(split=f"concurrency = {workers}")
         made.sync()
@@ -54,14 +49,16 @@ def test_frozen_and_continued_it_sends_nothing_after_its_successor_has_begun(
         world.unassign(leaver, everywhere=True)
         made.forget()
         made.split.faults.add("delay", method="PATCH", path="/Users", count=-1, seconds=0.5)
-        with _process(made, "sync", "--json") as first:
+        with one.begun(made, "sync", "--json") as first:
             # Every worker waits for an answer: none of them is just about to send.
             eventually(lambda: made.split._running >= workers or first.poll() is not None, "writes in flight")
             first.send_signal(signal.SIGSTOP)
             eventually(lambda: made.split._running == 0, "the writes in flight are answered")
             made.split.reset_faults()
             world.assign(leaver)
-            eventually(lambda: made.run("sync", code=None).exit_code == 0, "the lock has expired")
+            second = other.run(made, "sync")
+            assert second.returncode == 0, second.stderr
+            assert "has no file locks (No locks available)" in second.stderr
             made.forget()
 
             first.send_signal(signal.SIGCONT)
@@ -70,6 +67,27 @@ def test_frozen_and_continued_it_sends_nothing_after_its_successor_has_begun(
         assert made.writes() == [], "written by who had lost the lock"
         made.assert_exact()
         assert first.returncode == 1
-        assert "took it over" in stderr
+        because = (
+            r"another process took it over at 20\d\d-\S+Z, because no renewal of it had been seen for \d+ s"
+        )
+        assert re.search(because, " ".join(stderr.split())), stderr
         made.sync()
         assert made.writes() == []
+
+
+def test_without_file_locks_a_living_writer_is_watched_and_keeps_its_place(tmp_path: Path) -> None:
+    one, other = altered(lasts=3.0, file_locks=False), altered(lasts=3.0, file_locks=False)
+    with rig(tmp_path, users=20) as made:
+        held = Held(made)
+        with one.begun(made, "sync", "--json") as first:
+            held.wait(first)
+            second = other.run(made, "sync")
+            assert second.returncode == 3, second.stderr
+            assert "the store's lock is watched" in second.stderr
+            assert "has been writing with this store since" in second.stderr
+
+            held.let_go()
+            _, stderr = first.communicate(timeout=60)
+
+        assert first.returncode == 0, stderr
+        held.assert_written_once()

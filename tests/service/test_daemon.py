@@ -14,18 +14,22 @@ from typing import Any
 
 import pytest
 
+from syncd import wiring
 from syncd.engine.drift import DriftReport
 from syncd.engine.job import Job
 from syncd.errors import ConfigurationError, RefusedError, SyncdError
 from syncd.ports import Store
 from syncd.redact import Redactor
+from syncd.service import full_turns
 from syncd.service.board import Board, CycleReport
 from syncd.service.daemon import Daemon, Hooks
 from syncd.settings import ConnectionSettings, load
+from syncd.store import SqliteStore, open_store
 from syncd.wiring import open_for_writing
 from tests.e2e.rig import SPLIT_TOKEN, Rig
 from tests.service.connecting import free_port, listen_on, schedule, second_connection
 from tests.service.supervisor import eventually
+from tests.store.locking import without_file_locks
 
 
 @dataclass
@@ -243,6 +247,56 @@ def test_a_store_in_other_hands_hides_no_connection_and_is_tried_again(world: Ri
             made.daemon._timetable.bring_forward("beta", "full")
             made.logs("cycle done", connection="beta", cycle="full")
             eventually(lambda: not made.daemon.board.broken(), "nothing is broken")
+
+
+@contextmanager
+def silent_writer(
+    world: Rig, monkeypatch: pytest.MonkeyPatch, lasts: timedelta = timedelta(seconds=2)
+) -> Iterator[SqliteStore]:
+    """It has the lock, no file locked, and may be gone; locks last so long."""
+    without_file_locks(monkeypatch)
+    monkeypatch.setattr(wiring, "LOCK_LASTS", lasts)
+    (settings,) = load([world.config], environ=os.environ).connections
+    with open_store(settings.store_path, connection=settings.name, clock=wiring.utc_now) as store:
+        store.lock("somebody", expires_in=lasts)
+        yield store
+
+
+def test_a_writer_that_may_be_gone_is_watched_without_keeping_the_daemon_from_beginning(
+    world: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with silent_writer(world, monkeypatch), inside(Inside([world.config])) as made:
+        made.logs("the store's lock is watched", level="warning", connection="acme")
+        made.logs("running")
+        eventually(lambda: "somebody" in str(made.daemon.board.broken()), "the board says so")
+        made.logs("the store can be used again")
+        made.logs("cycle done", cycle="full")
+    world.assert_exact()
+
+
+def test_a_watched_writer_that_lives_keeps_its_store_and_the_daemon_comes_back_to_it(
+    world: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(full_turns, "RETRY", (0.5,))
+    with silent_writer(world, monkeypatch) as store, inside(Inside([world.config])) as made:
+        made.logs("the store's lock is watched")
+
+        def seen_to_live() -> bool:
+            store.renew_lock()
+            return bool(made.events("the store cannot be used"))
+
+        eventually(seen_to_live, "it was seen to live")
+        assert not made.events("cycle done")
+        store.unlock()
+        made.logs("cycle done", cycle="full")
+
+
+def test_it_stops_while_it_watches(world: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    with silent_writer(world, monkeypatch, timedelta(hours=1)):
+        with inside(Inside([world.config])) as made:
+            made.logs("running")
+        assert made.error is None
+        assert not made.events("the store cannot be used")
 
 
 def test_a_store_that_is_replaced_under_the_daemon_is_let_go(world: Rig) -> None:

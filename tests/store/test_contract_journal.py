@@ -12,6 +12,7 @@ from syncd.core.plan import Hold
 from syncd.errors import LockLost, RefusedError
 from syncd.model import PushedUser
 from syncd.ports import Intent, RecentRemovals, RunRecord, Settled, Store, UserPushed
+from tests.store.locking import LASTS, Steady, Watcher, without_file_locks
 from tests.store.making import (
     NOON,
     Clock,
@@ -242,26 +243,19 @@ def test_closing_gives_the_lock_back(place: Place) -> None:
         second.lock("syncd sync", expires_in=timedelta(minutes=5))
 
 
-def test_a_renewed_lock_does_not_expire(place: Place, clock: Clock) -> None:
-    with place.open() as first, place.open() as second:
-        first.lock("syncd run", expires_in=timedelta(minutes=5))
-        for _ in range(3):
-            clock.advance(timedelta(minutes=4))
-            first.renew_lock()
-        with pytest.raises(RefusedError):
-            second.lock("syncd sync", expires_in=timedelta(minutes=5))
-
-
-def test_who_lost_the_lock_writes_nothing_more_but_how_its_run_ended(place: Place, clock: Clock) -> None:
+def test_who_lost_the_lock_writes_nothing_more_but_how_its_run_ended(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What it had sent is an open intent: its successor asks the target, which knows better."""
+    without_file_locks(monkeypatch)
+    steady = Steady.on(monkeypatch)
     with place.open() as first, place.open() as second:
         absorb(first, users=[ANN])
         run_id = first.begin_run("full")
         first.lock("stalled", expires_in=timedelta(minutes=5))
         (sequence,) = first.intend(run_id, [UPDATE])
-        clock.advance(timedelta(minutes=6))
-        second.lock("other", expires_in=timedelta(minutes=5))
-        with pytest.raises(LockLost, match="other"):
+        assert Watcher(second, steady).looks_for(LASTS.total_seconds())
+        with pytest.raises(LockLost, match="syncd sync"):
             first.intend(run_id, [UPDATE])
         with pytest.raises(LockLost, match="took it over"):
             first.renew_lock()
@@ -299,26 +293,32 @@ def test_a_fresh_lock_permits_without_a_look_and_one_in_doubt_is_renewed(place: 
             second.lock("syncd sync", expires_in=timedelta(minutes=5))
 
 
-def test_a_lock_that_expired_and_that_nobody_took_permits_again(place: Place, clock: Clock) -> None:
+@pytest.mark.parametrize("jump", [timedelta(hours=5), timedelta(hours=-5)])
+def test_a_clock_that_was_set_makes_nobody_lose_the_lock(place: Place, clock: Clock, jump: timedelta) -> None:
     with place.open() as first, place.open() as second:
         first.lock("syncd run", expires_in=timedelta(minutes=5))
-        clock.advance(timedelta(hours=5))
+        clock.advance(jump)
         first.permit()
         with pytest.raises(RefusedError):
             second.lock("syncd sync", expires_in=timedelta(minutes=5))
 
 
-def test_a_clock_that_was_set_back_hides_no_loss_of_the_lock(
-    place: Place, clock: Clock, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("told", ["by the seconds that passed", "by the wall clock"])
+def test_who_stood_still_looks_into_the_store_before_it_sends(
+    place: Place, clock: Clock, monkeypatch: pytest.MonkeyPatch, told: str
 ) -> None:
-    """Time in which the process stood still counts, whatever the wall clock says."""
+    """One of the clocks is enough: a paused virtual machine only sees its wall clock jump."""
+    without_file_locks(monkeypatch)
+    steady = Steady.on(monkeypatch)
     with place.open() as first, place.open() as second:
         first.lock("syncd run", expires_in=timedelta(minutes=5))
-        clock.advance(timedelta(minutes=6))
-        second.lock("syncd sync", expires_in=timedelta(minutes=5))
-        clock.advance(timedelta(minutes=-6))
-        frozen_for = time.clock_gettime(time.CLOCK_BOOTTIME) + 360
-        monkeypatch.setattr(time, "clock_gettime", lambda _clock: frozen_for)
+        assert Watcher(second, steady).looks_for(LASTS.total_seconds())
+        first.permit()
+        if told == "by the wall clock":
+            clock.advance(timedelta(minutes=6))
+        else:
+            frozen_for = time.clock_gettime(time.CLOCK_BOOTTIME) + 360
+            monkeypatch.setattr(time, "clock_gettime", lambda _clock: frozen_for)
 
         for _ in range(2):
             with pytest.raises(LockLost, match="syncd sync"):

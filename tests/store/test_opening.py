@@ -18,10 +18,11 @@ from pathlib import Path
 import pytest
 
 from syncd.errors import ConfigurationError, PermanentError, RefusedError, SyncdError
-from syncd.store import lock, open_for_reading, open_store, private
+from syncd.store import open_for_reading, open_store, private, process
 from syncd.store.faults import explain
 from syncd.store.schema import APPLICATION_ID
 from syncd.store.stage import SqliteStage
+from tests.store.locking import mounted_as, without_file_locks
 from tests.store.making import Place, absorb, fill, group, push_user, wanted
 
 ANN = wanted("00u-ann")
@@ -291,7 +292,7 @@ OPEN = """
 import sys, time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from syncd.store import lock, open_for_reading, open_store, private
+from syncd.store import open_for_reading, open_store, private
 from tests.store.making import *
 path = Path(sys.argv[1])
 clock = lambda: NOON
@@ -357,19 +358,21 @@ def test_a_living_owner_in_another_process_keeps_the_lock(place: Place) -> None:
 
 
 @pytest.mark.parametrize("hidden_from", ["the owner", "the other", "both"])
+@pytest.mark.parametrize("file_locks", [True, False])
 def test_a_living_owner_keeps_the_lock_when_proc_is_hidden(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hidden_from: str
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hidden_from: str, *, file_locks: bool
 ) -> None:
     """ProcSubset=pid and ProtectProc=invisible in a systemd unit: no boot id, no other users' processes."""
-    nothing = tmp_path / "proc"
+    if not file_locks:
+        without_file_locks(monkeypatch)
     with place.open() as owner, place.open() as other:
         with monkeypatch.context() as patched:
             if hidden_from != "the other":
-                patched.setattr(lock, "_PROC", nothing)
+                patched.setattr(process, "_PROC", tmp_path / "proc")
             owner.lock("syncd run", expires_in=timedelta(minutes=5))
         with monkeypatch.context() as patched:
             if hidden_from != "the owner":
-                patched.setattr(lock, "_PROC", nothing)
+                patched.setattr(process, "_PROC", tmp_path / "proc")
             with pytest.raises(RefusedError, match="syncd run"):
                 other.lock("syncd sync", expires_in=timedelta(minutes=5))
 
@@ -377,7 +380,8 @@ def test_a_living_owner_keeps_the_lock_when_proc_is_hidden(
 def test_a_dead_owners_lock_is_taken_over_though_proc_is_hidden(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "_PROC", tmp_path / "proc")
+    monkeypatch.setattr(process, "_PROC", tmp_path / "proc")
+    mounted_as(monkeypatch, "ext4")
     killed_after(
         place,
         """
