@@ -24,7 +24,8 @@ from syncd.store.faults import not_writable
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _ONE_KERNEL = frozenset(
-    ("bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "ramfs", "reiserfs", "tmpfs", "xfs", "zfs")
+    # The upper layer of an overlay has to be one of the others, and can be mounted once (kernel.org, overlayfs).
+    ("bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "ramfs", "tmpfs", "xfs", "zfs")
 )
 """File systems that only one kernel can have mounted: what it says of a lock there holds for everybody."""
 _SHARED = frozenset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 import stat
@@ -11,6 +12,9 @@ import tempfile
 import time
 import weakref
 from pathlib import Path
+
+from syncd.store.file_lock import kernel_is_alone
+from syncd.store.process import boot_id
 
 _SCRATCH = ".syncd-scratch-"
 _GRACE_SECONDS = 60.0
@@ -60,14 +64,15 @@ def make_file(path: Path) -> None:
 class Scratch:
     """A private directory that is removed at `close`, at exit, and by the next process after a kill.
 
-    Its owner keeps a lock on the directory; whoever finds one without a living lock removes it.
+    Its owner keeps a lock on the directory; whoever finds one without a living lock removes it, unless another machine
+    may have made it: each sees its own locks only, on some file systems.
     """
 
     def __init__(self, parent: Path | None = None) -> None:
         """`parent` None: the system's temporary directory. Raises OSError."""
         self.home = parent or Path(tempfile.gettempdir())
         sweep(self.home)
-        self.path = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.home))
+        self.path = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{_machine()}-", dir=self.home))
         self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         # Where the file system has no locks nobody else can lock it either, and so nobody sweeps it.
         with contextlib.suppress(OSError):
@@ -86,10 +91,18 @@ def _remove(path: Path, descriptor: int, owner: int) -> None:
 
 def sweep(home: Path) -> None:
     """Removes scratch directories of ours whose owner is dead."""
+    alone = kernel_is_alone(home)
+    if not alone and not boot_id():
+        return  # it cannot be told which are of this machine
     with contextlib.suppress(OSError):
-        for place in home.glob(f"{_SCRATCH}*"):
+        for place in home.glob(f"{_SCRATCH}*" if alone else f"{_SCRATCH}{_machine()}-*"):
             with contextlib.suppress(OSError):
                 _sweep_one(place)
+
+
+def _machine() -> str:
+    """Names this boot of this machine in the name of a directory."""
+    return hashlib.sha256(boot_id().encode()).hexdigest()[:8]
 
 
 def _sweep_one(place: Path) -> None:

@@ -418,6 +418,29 @@ def test_a_killed_cycles_scratch_is_swept_by_the_next(place: Place) -> None:
         private._GRACE_SECONDS = before
 
 
+@pytest.mark.parametrize("boot_id", ["another", None])
+def test_scratch_that_another_machine_may_be_using_is_left_alone(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, boot_id: str | None
+) -> None:
+    killed_after(
+        place,
+        """
+        store = open_store(path, connection="split-prod", clock=clock)
+        store.stage().put_users([wanted("00u-ann")])
+        """,
+    )
+    (left,) = [path for path in place.path.parent.iterdir() if path.is_dir()]
+    monkeypatch.setattr(private, "_GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(process, "_PROC", tmp_path)
+    if boot_id is not None:
+        (tmp_path / "sys/kernel/random").mkdir(parents=True)
+        (tmp_path / "sys/kernel/random/boot_id").write_text(boot_id)
+    for kind, there in (("nfs4", True), ("", True), ("ext4", False)):
+        mounted_as(monkeypatch, kind)
+        private.sweep(place.path.parent)
+        assert left.exists() == there, kind
+
+
 NOBODY = 65534
 
 
