@@ -50,8 +50,8 @@ class Holder:
 
     @property
     def who(self) -> str:
-        here = _namespace()
-        elsewhere = self.namespace and here and self.namespace != here
+        here, there = _namespace().partition(" ")[0], self.namespace.partition(" ")[0]
+        elsewhere = here and there and here != there
         return f"process {self.pid} on {self.host}" + (" in another pid namespace" if elsewhere else "")
 
 

@@ -432,4 +432,7 @@ def test_start_times_say_nothing_in_another_time_namespace(me: Holder) -> None:
     pids, _, times = me.namespace.partition(" ")
     assert pids.startswith("pid:[")
     assert times.startswith("time:[")
-    assert not process.has_ended(replace(me, born="1", namespace=f"{pids} time:[1]"))
+    there = replace(me, born="1", namespace=f"{pids} time:[1]")
+    assert not process.has_ended(there)
+    assert "namespace" not in there.who
+    assert "in another pid namespace" in replace(me, namespace=f"pid:[1] {times}").who
