@@ -92,7 +92,13 @@ def _hooks(session: Session) -> Hooks:
             store, report.finished, kind=report.kind, status=report.status, error=report.error
         )
 
-    return Hooks(http=http, on_cycle=on_cycle, leave=_leave)
+    return Hooks(
+        http=http,
+        on_cycle=on_cycle,
+        leave=_leave,
+        beat=session.logs.say_repeated,
+        reloading=session.logs.forget_repeated,
+    )
 
 
 def _load(session: Session) -> Loaded:

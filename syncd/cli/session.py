@@ -77,6 +77,7 @@ class Session:
     def logs(self) -> Logs:
         """The log chain, set up when the first thing is logged or a connection is opened."""
         from syncd.observe.logs import Logs  # noqa: PLC0415  (structlog)
+        from syncd.observe.repeats import Repeats  # noqa: PLC0415
 
         as_json = self.said.log_format == "json"
         # Lines for machines start at info; people see progress and sentences without that.
@@ -87,6 +88,7 @@ class Session:
             form="json" if as_json else "text",
             tracebacks=self.said.verbose > 1,
             colour=wants_colour(sys.stderr, os.environ, no_color=self.said.no_color),
+            repeats=Repeats() if self.service else None,
         )
         return self._stack.enter_context(made)
 

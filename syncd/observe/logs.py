@@ -9,13 +9,16 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import structlog
 
+from syncd.observe.repeats import Entry, Repeats
 from syncd.redact import Redactor, strip_controls
 
 Format = Literal["text", "json"]
@@ -34,7 +37,8 @@ def stderr_write(text: str) -> None:
 
 
 class Logs:
-    """`level` is debug, info, warning or error; `tracebacks` False shows exceptions as one line.
+    """`level` is debug, info, warning or error; `tracebacks` False shows exceptions as one line. With `repeats` lines
+    of one kind are said once a minute, with a count; `monotonic` is its clock, in seconds.
 
     Use as a context manager: while it is open the standard library's root logger writes here too.
     """
@@ -48,14 +52,19 @@ class Logs:
         tracebacks: bool = False,
         colour: bool = False,
         write: _Write = stderr_write,
+        repeats: Repeats | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.foreign = redactor.foreign
         self._least = LEVELS[level]
+        self._repeats = repeats
+        self._monotonic = monotonic
         self._lock = threading.RLock()  # a signal handler may log too
         self._write = write
+        self._exceptions = _exceptions(tracebacks=tracebacks)
         chain: list[Any] = [
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _exceptions(tracebacks=tracebacks),
+            self._exceptions,
             _harmless,
             structlog.processors.JSONRenderer(sort_keys=False, default=str)
             if form == "json"
@@ -80,6 +89,7 @@ class Logs:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.forget_repeated()
         root = logging.getLogger()
         if self._before is not None:
             root.setLevel(self._before[0])
@@ -91,8 +101,37 @@ class Logs:
         """One event. Never raises: a log line must not stop a write."""
         if LEVELS.get(level, 20) < self._least:
             return
+        entry: _EventDict = {"level": level, "event": event, **fields}
+        for each in (entry,) if self._repeats is None else self._said_now(self._repeats, entry):
+            self._say(dict(each))
+
+    def say_repeated(self) -> None:
+        """Says what was left out and whose minute is over. For whoever looks at the clock now and then."""
+        if self._repeats is not None:
+            with self._lock:
+                found = self._repeats.due(self._monotonic())
+            for entry in found:
+                self._say(dict(entry))
+
+    def forget_repeated(self) -> None:
+        """Says what was left out; then everything is said again, as to somebody who has just come to look."""
+        if self._repeats is not None:
+            with self._lock:
+                found = self._repeats.begin_anew()
+            for entry in found:
+                self._say(dict(entry))
+
+    def _said_now(self, repeats: Repeats, entry: _EventDict) -> Sequence[Entry]:
+        with suppress(Exception):  # whatever a field's str does: then it is said as it is
+            entry = self._exceptions(None, entry["level"], entry)  # not kept: frames hold files and sockets
+            with self._lock:
+                now = self._monotonic()
+                return [*repeats.due(now), *([entry] if repeats.admits(entry, now) else [])]
+        return [entry]
+
+    def _say(self, entry: Any) -> None:
+        level = entry["level"]
         try:
-            entry: Any = {"level": level, "event": event, **fields}
             for step in self._chain:
                 entry = step(None, level, entry)
             text = str(entry)

@@ -47,12 +47,16 @@ _JUMP = 5.0
 
 @dataclass(frozen=True)
 class Hooks:
-    """What others add: the HTTP server, and who is told about cycles. `leave` ends the process at once."""
+    """What others add: the HTTP server, and who is told about cycles. `leave` ends the process, `beat` is
+    called every second or so, `reloading` when somebody asked for a reload.
+    """
 
     http: Serve | None = None
     on_cycle: OnCycle | None = None
     drift: Callable[[Job], DriftReport] = drift_cycle
     leave: Callable[[], None] = lambda: None
+    beat: Callable[[], None] = lambda: None
+    reloading: Callable[[], None] = lambda: None
 
 
 class Daemon:
@@ -255,6 +259,7 @@ class Daemon:
                 self._timetable.clock_was_set()
             wall, steady = now, steadily
             self._tell_state()
+            self._hooks.beat()
 
     def _tell_state(self) -> None:
         for name in self._served:
@@ -277,6 +282,7 @@ class Daemon:
 
     def _reload(self) -> None:
         self._notify.reloading()
+        self._hooks.reloading()
         try:
             self._apply(self._load())
         except Exception as error:  # noqa: BLE001  (whatever it is, the old settings go on)
