@@ -85,16 +85,21 @@ class Supervised:
 
 @contextmanager
 def supervised(
-    folder: Path, *configs: Path, environ: Mapping[str, str] | None = None, abstract: bool = False
+    folder: Path,
+    *configs: Path,
+    environ: Mapping[str, str] | None = None,
+    abstract: bool = False,
+    descriptors: int | None = None,
 ) -> Iterator[Supervised]:
-    """Starts `syncd run` on these settings; kills it at the end if it is still there."""
+    """Starts `syncd run` on these settings, with so many file descriptors; kills it at the end if it is still there."""
     name = f"syncd-test-{os.getpid()}-{time.monotonic_ns()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(f"\0{name}" if abstract else str(folder / f"{name[-12:]}.sock"))
         address = f"@{name}" if abstract else str(folder / f"{name[-12:]}.sock")
         arguments = [part for config in configs for part in ("-c", str(config))]
+        limited = [] if descriptors is None else ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "syncd", "run", "--log-format", "json", *arguments],
+            [*limited, sys.executable, "-m", "syncd", "run", "--log-format", "json", *arguments],
             env={**os.environ, "NOTIFY_SOCKET": address, **(environ or {})},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

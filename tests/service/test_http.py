@@ -14,6 +14,7 @@ import pytest
 
 from syncd.errors import ConfigurationError, PermanentError, SyncdError
 from syncd.redact import Redactor
+from syncd.service import desk
 from syncd.service import http as served
 from syncd.service.board import Board
 from syncd.service.http import Server, address_of, own_names, serving
@@ -153,7 +154,7 @@ def test_a_store_that_fails_is_said_and_the_rest_goes_on(failure: Exception, sai
 
 
 def test_a_store_that_hangs_is_asked_once_and_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(served, "_STORES_TIMEOUT", 0.05)
+    monkeypatch.setattr(desk, "STORES_TIMEOUT", 0.05)
     asked: list[int] = []
     release = threading.Event()
 
