@@ -14,11 +14,13 @@ import pytest
 
 from syncd.core.notices import Facts, Memory, decide
 from syncd.core.sickness import Quarantine
+from syncd.service.visitors import SEATS_AT_MOST, seats_of
 
 UNITS = Path(__file__).parents[2] / "systemd"
 SERVICES = ("syncd.service", "syncd@.service", "syncd-sync.service")
 DAEMONS = SERVICES[:2]
-LARGEST_EXPOSURE = 1.5
+TIMER = "syncd-sync.timer"
+LARGEST_EXPOSURE = 1.2
 
 judged_by_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed"
@@ -46,6 +48,10 @@ def settings_of(unit: str) -> list[tuple[str, str]]:
 
 def values(unit: str, key: str) -> list[str]:
     return [value for name, value in settings_of(unit) if name == key]
+
+
+def conflicts(unit: str) -> set[str]:
+    return {name for value in values(unit, "Conflicts") for name in value.split()}
 
 
 @judged_by_systemd
@@ -87,6 +93,24 @@ def test_a_daemon_is_watched_and_not_restarted_for_what_a_person_must_mend(unit:
 def test_a_stop_is_given_more_than_the_ten_seconds_that_syncd_promises(unit: str) -> None:
     [given] = values(unit, "TimeoutStopSec")
     assert 10 < int(given.removesuffix("s")) <= 15
+
+
+@pytest.mark.parametrize("unit", DAEMONS)
+def test_a_daemon_and_the_timer_stop_each_other_whichever_is_started(unit: str) -> None:
+    """Either may name the other for systemd to act on it; nobody can name every instance, so an instance names all."""
+    assert TIMER in conflicts(unit)
+    if "@" in unit:
+        assert "syncd.service" in conflicts(unit)
+    else:
+        assert unit in conflicts(TIMER)
+    assert "syncd-sync.service" not in conflicts(unit), "one sync by hand does not stop the daemon"
+
+
+@pytest.mark.parametrize("unit", SERVICES)
+def test_a_service_has_files_enough_for_many_connections_whoever_visits(unit: str) -> None:
+    [limit] = values(unit, "LimitNOFILE")
+    assert seats_of(int(limit)) == SEATS_AT_MOST
+    assert int(limit) > 8 * SEATS_AT_MOST
 
 
 @pytest.mark.parametrize("unit", SERVICES)
