@@ -2,24 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
+# Whatever is imported here delays the moment from which signals are heard.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
-def main() -> int:
-    """Runs the command line of this process; returns the exit code."""
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+_noted: list[int] = []
+"""Stops that came while everything was still being imported, for the command to answer."""
+
+for _number in _STOPS:
+    signal.signal(_number, lambda number, _frame: _noted.append(number))
+
+
+def main() -> NoReturn:
+    """Runs the command line of this process and ends it with its exit code.
+
+    The interpreter is not taken down: it would wait for requests whose answers nobody wants any more, and a signal
+    would kill it then.
+    """
     try:
-        from syncd.cli.app import run  # noqa: PLC0415  (nothing is imported before it is needed)
+        from syncd.cli.app import run  # noqa: PLC0415  (nothing is imported before signals are heard)
         from syncd.cli.streams import own_streams  # noqa: PLC0415
 
         own_streams()
-        return run(sys.argv[1:])
+        code = run(sys.argv[1:], _noted)
     except KeyboardInterrupt:
-        return 130  # Ctrl-C before anything was begun, or once more while the first one is answered
-    finally:
-        # All is closed and said: one more Ctrl-C ends the rest of the process without a word.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        code = 130  # Ctrl-C once more while the first one is answered
+    for number in _STOPS:
+        signal.signal(number, lambda _number, _frame: os._exit(code))
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:  # noqa: BLE001, S112  (whatever is wrong with it was said)
+            continue
+    os._exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,7 +13,7 @@ from syncd import __version__
 from syncd.cli import exits
 from syncd.cli.console import put
 from syncd.cli.interrupts import Stoppable
-from syncd.cli.options import Globals, LazyGroup
+from syncd.cli.options import Globals, LazyGroup, globals_of
 from syncd.cli.streams import OutputLost, ReaderGone
 from syncd.errors import SyncdError, UsageError
 from syncd.redact import clip
@@ -45,6 +45,9 @@ COMMANDS = {
     "completion": ("syncd.cli.completion", "Print the completion script for bash, zsh or fish."),
 }
 
+_SERVICES = ("run", "simulate")
+"""Commands without an end of their own."""
+
 _HELP = """Provision the people and groups of an Okta app into Split (Harness FME) by SCIM.
 
 A new connection: syncd init, edit config.toml, syncd check, syncd plan, syncd sync.
@@ -62,6 +65,15 @@ for fish   syncd completion fish > ~/.config/fish/completions/syncd.fish
 
 class _Root(LazyGroup):
     """Called as a program, it is `run`: whoever invokes the command gets its exit codes, not click's."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] in self.lazy:
+            said = globals_of(ctx)
+            said.command = args[0]
+            said.on_command()
+        return super().resolve_command(ctx, args)
 
     def main(
         self,
@@ -86,13 +98,16 @@ cli = _Root(
 click.version_option(__version__, prog_name="syncd", message="%(prog)s %(version)s")(cli)
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Runs one command line; returns the exit code. Never raises for what a command raises."""
+def run(arguments: Sequence[str], noted: Sequence[int] | None = None) -> int:
+    """Runs one command line; returns the exit code. Never raises for what a command raises.
+
+    `noted` has the stops that came before, if somebody noted them until now.
+    """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name must not fail where the locale is narrow
-    said = Globals()
-    signals = Stoppable()
+    signals = Stoppable(noted)
+    said = Globals(on_command=signals.release)
     try:
         with signals:
             code: Any = cli.main(list(arguments), prog_name="syncd", standalone_mode=False, obj=said)
@@ -149,6 +164,8 @@ def _usage(said: Globals, error: click.UsageError, arguments: Sequence[str]) -> 
 
 
 def _interrupted(said: Globals, arguments: Sequence[str]) -> int:
+    if said.command in _SERVICES:
+        return exits.DONE  # it ends when it is told to, also before it has begun
     text = "stopped before it was done; nothing is lost, the next run settles what was under way"
     return _failed(said, SyncdError(text), arguments, exits.INTERRUPTED)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -17,6 +17,11 @@ WRITING = "writing"
 """The phase in which the engine writes (engine/applying.py): it looks at `asked` before each new write."""
 
 
+_A_LITTLE_LATER = 0.05
+_PUT_OFF_AT_MOST = 100
+"""Times that an interrupt is put off for an import: five seconds."""
+
+
 class Interrupted(SyncdError):  # noqa: N818  (what befell the command, not a fault)
     """A person or a signal stopped the command; what was not begun is not lost."""
 
@@ -26,45 +31,77 @@ class Interrupted(SyncdError):  # noqa: N818  (what befell the command, not a fa
 class Stoppable:
     """Until a command knows better, Ctrl-C and SIGTERM end it alike: with a sentence and everything closed.
 
-    `stopped` stays true where the interrupt itself got lost on its way: compiled libraries make other errors of it.
+    `noted` has those that came before, and grows until this is entered. `stopped` stays true where the interrupt itself
+    got lost on its way: compiled libraries make other errors of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, noted: Sequence[int] | None = None) -> None:
         self.stopped = False
+        self._noted = noted
+        self._held = True
         self._before: dict[int, Any] = {}
         self._again: threading.Timer | None = None
+        self._put_off = 0
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._on_signal)
             self._unraisable, sys.unraisablehook = sys.unraisablehook, self._on_unraisable
+        self.stopped |= bool(self._noted)
         return self
+
+    def release(self) -> None:
+        """It is known which command this is, and so how a stop is answered: now it interrupts, also one from before."""
+        self._held = False
+        if self.stopped:
+            raise KeyboardInterrupt
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._again is not None:
             self._again.cancel()
-        if self._before:
+        if self._before and not (self.stopped and self._noted is not None):
             sys.unraisablehook = self._unraisable
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # Whoever noted signals has done so; what comes now ends what is still being said.
+            signal.signal(number, handler if self._noted is None else signal.default_int_handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
+        del number
         self.stopped = True
+        if self._held:
+            return
+        if _imports(frame) and self._put_off < _PUT_OFF_AT_MOST:
+            self._put_off += 1
+            self._once_more()
+            return
         raise KeyboardInterrupt
 
+    def _once_more(self) -> None:
+        main = threading.main_thread().ident or 0
+        self._again = threading.Timer(_A_LITTLE_LATER, signal.pthread_kill, (main, signal.SIGINT))
+        self._again.daemon = True
+        self._again.start()
+
     def _on_unraisable(self, lost: sys.UnraisableHookArgs) -> None:
-        """In a callback (the import machinery has some) an interrupt is only printed: once more, a little later."""
+        """In a callback an interrupt is only printed: once more, a little later. What one left half made fails when it
+        is thrown away, and is no news.
+        """
         if issubclass(lost.exc_type, KeyboardInterrupt):
-            main = threading.main_thread().ident or 0
-            self._again = threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGINT))
-            self._again.daemon = True
-            self._again.start()
-        else:
+            self._once_more()
+        elif not self.stopped:
             self._unraisable(lost)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """A module is being imported. Left half imported, it makes errors of its own of the interrupt, or swallows it."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 class Stop:
@@ -98,9 +135,13 @@ class Stop:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         writing = self._watcher is not None and self._watcher.current == WRITING
         if self._asked.is_set() or not writing:
-            self._asked.set()
-            if callable(before := self._before.get(number)):
-                before(number, frame)
-            raise KeyboardInterrupt
+            before = self._before.get(number)
+            interrupt = before if callable(before) else signal.default_int_handler
+            try:
+                interrupt(number, frame)
+            except KeyboardInterrupt:
+                self._asked.set()
+                raise
+            return  # put off for a moment
         self._asked.set()
         self._say("stopping: waiting for the writes in flight (once more stops at once)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,10 @@ class Globals:
     no_color: bool = False
     redactor: Redactor = field(default_factory=Redactor)
     """Learns the secrets when they are read; everything printed afterwards passes it."""
+    command: str = ""
+    """Its name, once it is known."""
+    on_command: Callable[[], None] = lambda: None
+    """Is called then, before anything of it is imported."""
 
 
 def globals_of(ctx: click.Context) -> Globals:

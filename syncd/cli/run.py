@@ -97,7 +97,7 @@ def _hooks(session: Session) -> Hooks:
         on_cycle=on_cycle,
         leave=_leave,
         beat=session.logs.say_repeated,
-        reloading=session.logs.forget_repeated,
+        say_all=session.logs.forget_repeated,
     )
 
 

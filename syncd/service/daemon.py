@@ -26,6 +26,7 @@ from syncd.service.connection import OnCycle, ServedConnection, Surroundings
 from syncd.service.full_turns import RETRY
 from syncd.service.reloading import broken_files, clashes, reconciled
 from syncd.service.scheduler import KINDS, Timetable
+from syncd.service.stopping import STOPS, stops_heard
 from syncd.service.systemd import Notify
 from syncd.service.telling import Event, in_a_line, status_line
 from syncd.settings import ConnectionSettings, Loaded, configuration_error
@@ -48,7 +49,7 @@ _JUMP = 5.0
 @dataclass(frozen=True)
 class Hooks:
     """What others add: the HTTP server, and who is told about cycles. `leave` ends the process, `beat` is
-    called every second or so, `reloading` when somebody asked for a reload.
+    called every second or so, `say_all` before somebody comes to look, and at the end.
     """
 
     http: Serve | None = None
@@ -56,7 +57,7 @@ class Hooks:
     drift: Callable[[Job], DriftReport] = drift_cycle
     leave: Callable[[], None] = lambda: None
     beat: Callable[[], None] = lambda: None
-    reloading: Callable[[], None] = lambda: None
+    say_all: Callable[[], None] = lambda: None
 
 
 class Daemon:
@@ -77,6 +78,8 @@ class Daemon:
         self._load = load
         self._event = event
         self._notify = notify or Notify()
+        self._asked_at: float | None = None
+        """When it was asked to stop, by the monotonic clock, if that was by a signal."""
         self._hooks = hooks or Hooks()
         self._timetable = Timetable()
         self._served: dict[str, ServedConnection] = {}
@@ -123,7 +126,12 @@ class Daemon:
         loaded = self._load()
         if not loaded.connections:
             raise configuration_error(loaded.problems)
-        failures = {one.name: error for one in loaded.connections if (error := self._add(one))}
+        failures = {}
+        for one in loaded.connections:
+            if self._around.stopping.is_set():
+                return
+            if error := self._add(one):
+                failures[one.name] = error
         hopeless = [error for error in failures.values() if not isinstance(error, LockWatched)]
         if len(hopeless) == len(loaded.connections):
             raise min(hopeless, key=lambda error: _GRAVEST_FIRST.index(error.exit_code))
@@ -199,11 +207,11 @@ class Daemon:
 
     def _end(self) -> None:
         """No new write, some seconds for those in flight, everything closed; at the last moment without asking."""
-        began = time.monotonic()
-        if running := self._timetable.is_alive:
+        began = self._asked_at or time.monotonic()
+        if running := self._asked_at is not None or self._timetable.is_alive:
             self._notify.stopping()
         self._around.stopping.set()
-        last = threading.Timer(LAST_RESORT, self._hooks.leave)
+        last = threading.Timer(began + LAST_RESORT - time.monotonic(), self._hooks.leave)
         last.daemon = True
         last.start()
         self._timetable.stop()
@@ -217,6 +225,7 @@ class Daemon:
         self._http.close()
         last.cancel()
         if running:
+            self._hooks.say_all()
             self._event("info", "stopped", **({"still_busy": ", ".join(hanging)} if hanging else {}))
 
     @contextmanager
@@ -230,13 +239,19 @@ class Daemon:
             del frame
             self._commands.put("reload" if number == signal.SIGHUP else "stop")
 
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (*STOPS, signal.SIGHUP):
             before[number] = signal.signal(number, on_signal)
         try:
-            yield
+            with stops_heard(self._on_stop, self._hooks.leave, within=LAST_RESORT):
+                yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _on_stop(self) -> None:
+        """In another thread than the main one, which may be long in coming to it."""
+        self._asked_at = time.monotonic()
+        self._around.stopping.set()
 
     # while it runs
 
@@ -282,7 +297,7 @@ class Daemon:
 
     def _reload(self) -> None:
         self._notify.reloading()
-        self._hooks.reloading()
+        self._hooks.say_all()
         try:
             self._apply(self._load())
         except Exception as error:  # noqa: BLE001  (whatever it is, the old settings go on)

@@ -239,7 +239,10 @@ def _warnings(file: _File) -> list[Problem]:
         file.problem(path, sentence) for path, secret in settings.secrets() for sentence in secret.warnings()
     ]
     if settings.server.address and not is_loopback(settings.server.address[0]):
-        message = "lets other machines read the status page and the metrics, which ask for no password"
+        message = (
+            "lets other machines read the status page and the metrics, which ask for no password:"
+            " listen on 127.0.0.1, and let a proxy ask for one"
+        )
         found.append(file.problem("server.listen", message))
     created = settings.split.token_created
     # A day of grace: the date was written down where it may be tomorrow already.

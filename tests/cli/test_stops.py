@@ -1,0 +1,144 @@
+"""SIGTERM and Ctrl-C at any moment of the real executable's life: the documented exit code, and never a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.world import World
+
+ARRIVES = """
+import os, sys
+where, number = sys.argv[1], int(sys.argv[2])
+del sys.argv[1:3]
+
+class Arrives:
+    '''A signal in the middle of the import of this module.'''
+    def find_spec(self, name, *_):
+        if name == where:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), number)
+
+sys.meta_path.insert(0, Arrives())
+from syncd.__main__ import main
+if where == "the first line":
+    os.kill(os.getpid(), number)
+main()
+"""
+ALWAYS = ("the first line", "syncd.cli.app", "click", "syncd.cli.options", "pydantic", "syncd.settings.load")
+COMMANDS = {
+    "run": (
+        "syncd.cli.run",
+        "structlog",
+        "syncd.service.daemon",
+        "apscheduler.schedulers.background",
+        "aiohttp",
+        "syncd.engine.run",
+    ),
+    "sync": (
+        "syncd.cli.sync",
+        "structlog",
+        "syncd.engine.run",
+        "sqlite3",
+        "requests",
+        "okta.request_executor",
+    ),
+    "link": ("syncd.cli.link", "syncd.engine.linking", "okta.request_executor"),
+    "audit": ("syncd.cli.audit", "syncd.engine.audit"),
+}
+SERVICES = ("run",)
+MOMENTS = [
+    (command, moment, number)
+    for command, moments in COMMANDS.items()
+    for moment in (*ALWAYS, *moments)
+    for number in (signal.SIGTERM, signal.SIGINT)
+    if number == signal.SIGTERM or moment in (ALWAYS[0], moments[-1])
+]
+
+
+def arguments_of(command: str, world: World) -> list[str]:
+    more = {"link": ["--yes", "Engineering", "Developers"], "audit": ["verify"]}
+    return [command, *more.get(command, []), *world.base]
+
+
+@pytest.mark.parametrize(("command", "moment", "number"), MOMENTS)
+def test_a_stop_while_it_is_still_being_imported_ends_like_any_other(
+    world: World, command: str, moment: str, number: signal.Signals
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ARRIVES, moment, str(int(number)), *arguments_of(command, world)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode == (0 if command in SERVICES else 130), done.stderr
+    assert "Traceback" not in done.stderr
+    assert "ignored" not in done.stderr
+    assert ("stopped before it was done" in done.stderr) is (command not in SERVICES)
+    assert world.writes() == []
+
+
+LONG = """
+import os, signal, sqlite3, sys, threading
+from syncd.service.stopping import stops_heard
+signal.signal(signal.SIGTERM, lambda *_: print("the main thread came to it", flush=True))
+told = threading.Event()
+with stops_heard(told.set, lambda: os._exit(7 if told.is_set() else 8), within=0.2):
+    threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    sqlite3.connect(":memory:").execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    ).fetchall()
+"""
+
+
+def test_a_stop_is_heard_though_the_main_thread_is_in_the_middle_of_something_without_end() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LONG], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (7, "", "")
+
+
+def test_who_ends_in_time_is_not_ended() -> None:
+    code = (
+        LONG.partition("    sqlite3")[0] + "    while not told.wait(0.05): pass\nprint('ended', flush=True)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "ended")
+
+
+def test_a_stop_that_comes_with_the_answer_changes_its_exit_code_no_more(tmp_path: Path) -> None:
+    """On its way out the process has nothing to lose: its code is the one of what it did."""
+    code = (
+        "import os, signal, sys\n"
+        "from syncd import __main__\n"
+        "exits = os._exit\n"
+        "def last(code):\n"
+        "    os._exit = exits\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    signal.pause()\n"
+        "os._exit = last\n"
+        "__main__.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("syncd ")
