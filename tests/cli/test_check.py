@@ -70,6 +70,20 @@ def test_a_good_connection_passes_every_probe_and_changes_nothing(
     assert not (syncd.directory / "state").exists()
 
 
+@pytest.mark.parametrize("listen", ["0.0.0.0:9464", "[::]:9464", "10.1.2.3:9464"])
+def test_an_address_that_others_reach_is_warned_about_with_the_way_out(
+    syncd: Invoker, okta: OktaSimulator, split: SplitSimulator, listen: str
+) -> None:
+    connect(syncd, okta, split, more=f'[server]\nlisten = "{listen}"\n')
+
+    said = syncd("check", "--json")
+
+    assert said.code == 0
+    [line] = [line for line in said.document["checks"] if line["state"] == "warn"]
+    assert (line["name"], "server.listen" in line["detail"]) == ("settings", True)
+    assert "ask for no password: listen on 127.0.0.1" in line["detail"]
+
+
 def test_for_people_every_probe_is_a_line_and_nothing_secret_is_shown(syncd: Invoker, config: Path) -> None:
     said = syncd("-vv", "check")
 

@@ -50,18 +50,21 @@ COMMANDS = {
     ),
     "link": ("syncd.cli.link", "syncd.engine.linking", "okta.request_executor"),
     "audit": ("syncd.cli.audit", "syncd.engine.audit"),
+    "simulate": ("syncd.cli.simulate", "aiohttp", "syncd.simulators.world"),
 }
-SERVICES = ("run",)
+SERVICES = ("run", "simulate")
 MOMENTS = [
     (command, moment, number)
     for command, moments in COMMANDS.items()
-    for moment in (*ALWAYS, *moments)
+    for moment in (*ALWAYS[: 4 if command == "simulate" else None], *moments)
     for number in (signal.SIGTERM, signal.SIGINT)
     if number == signal.SIGTERM or moment in (ALWAYS[0], moments[-1])
 ]
 
 
 def arguments_of(command: str, world: World) -> list[str]:
+    if command == "simulate":
+        return [command, "split"]
     more = {"link": ["--yes", "Engineering", "Developers"], "audit": ["verify"]}
     return [command, *more.get(command, []), *world.base]
 

@@ -272,6 +272,17 @@ def test_the_pages_are_served_and_become_ready_with_the_first_complete_read(worl
         assert daemon.stop() == 0
 
 
+def test_an_address_that_others_reach_is_warned_about_at_the_start(world: Rig) -> None:
+    port = free_port()
+    listen_on(world, port)
+    world.config.write_text(world.config.read_text().replace(f"127.0.0.1:{port}", f"0.0.0.0:{port}"))
+    with supervised(world.folder, world.config) as daemon:
+        daemon.logs("settings", level="warning")
+        [said] = daemon.events("settings")
+        assert "server.listen: lets other machines read the status page" in said["warning"]
+        assert daemon.stop() == 0
+
+
 def other_store(world: Rig) -> Path:
     """The same settings with a store of their own: only the port is in the way."""
     path = world.folder / "other.toml"
