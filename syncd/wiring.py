@@ -234,7 +234,7 @@ def open_target(
         max_requests_per_second=split.max_requests_per_second,
         member_batch=split.member_batch,
         timeout=split.timeout.total_seconds(),
-        ca_file=str(split.ca_file) if split.ca_file else None,
+        ca_file=split.ca_file,
         proxy=_secret(split.proxy, redactor) if split.proxy else None,
         learned=learned or {},
         attribute_paths=tuple(settings.attributes),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,11 @@ from typing import Any
 
 import click
 
+from syncd.errors import ConfigurationError
+from syncd.files import read_regular
 from syncd.redact import Redactor
+
+_LARGEST_BUNDLE = 16 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -104,8 +109,28 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.params.extend(global_options())
 
+    def invoke(self, ctx: click.Context) -> Any:
+        _refuse_what_openssl_would_wait_for(os.environ)
+        return super().invoke(ctx)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _split_options(self, ctx, formatter)
+
+
+def _refuse_what_openssl_would_wait_for(environ: Mapping[str, str]) -> None:
+    """Raises ConfigurationError when $SSL_CERT_FILE names something else than a file. OpenSSL opens it when aiohttp is
+    imported, whatever it is, and holds the whole process while it waits; one that is not there it passes over.
+    """
+    if named := environ.get("SSL_CERT_FILE"):
+        try:
+            read_regular(Path(named), largest=_LARGEST_BUNDLE)
+        except (FileNotFoundError, PermissionError):
+            pass
+        except OSError as error:
+            raise ConfigurationError(
+                f"$SSL_CERT_FILE {named} cannot be used: {error.strerror}",
+                hint="Unset it, or have it name a PEM file with the certificates of the authorities to trust.",
+            ) from None
 
 
 def _alike(name: str, names: Iterable[str]) -> list[str]:

@@ -18,7 +18,7 @@ from syncd.errors import PermanentError, UsageError
 )
 @click.option(
     "--fixture",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="World to serve, as JSON (docs/simulators.md). Without it one is generated.",
 )
 @click.option("--token", help="The token it accepts; shown at the start.")

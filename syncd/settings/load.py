@@ -12,9 +12,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from syncd.errors import ConfigurationError
+from syncd.files import TooLargeError, read_regular
 from syncd.settings.contradictions import contradictions, flavor_of, table
 from syncd.settings.explain import findings_of, located
-from syncd.settings.files import read_regular
 from syncd.settings.lines import LineIndex, index_lines
 from syncd.settings.problem import Problem
 from syncd.settings.schema import ConnectionSettings
@@ -161,12 +161,14 @@ def _text_of(path: Path) -> str:
         raise ConfigurationError(
             "permission denied; make the file readable for the user that runs syncd (chown, chmod 600)"
         ) from None
+    except TooLargeError:
+        raise ConfigurationError(
+            "is larger than 1 MiB, so it is hardly a settings file; check the path"
+        ) from None
     except OSError as error:
         raise ConfigurationError(
             f"cannot be read ({error.strerror}); check the path, it must name a settings file"
         ) from None
-    if len(raw) > _LARGEST:
-        raise ConfigurationError("is larger than 1 MiB, so it is hardly a settings file; check the path")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -31,6 +31,7 @@ from syncd.settings.secrets import SecretRef
 from syncd.settings.suggest import nearest
 from syncd.settings.values import (
     BaseUrl,
+    CaFile,
     DirectoryPath,
     Grace,
     Interval,
@@ -40,7 +41,6 @@ from syncd.settings.values import (
     Origin,
     PrivateKey,
     Proxy,
-    ReadableFile,
     Retention,
     SecretUrl,
     Text,
@@ -169,7 +169,7 @@ class OktaSettings(Table):
     rate_limit_share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.5
     coexist: bool = False
     timeout: Timeout = timedelta(seconds=30)
-    ca_file: ReadableFile | None = None
+    ca_file: CaFile | None = None
     proxy: Proxy | None = None
 
 
@@ -185,7 +185,7 @@ class SplitSettings(Table):
     max_requests_per_second: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)] = 20
     member_batch: Annotated[int, Field(ge=1, le=1000)] = 100
     timeout: Timeout = timedelta(seconds=60)
-    ca_file: ReadableFile | None = None
+    ca_file: CaFile | None = None
     proxy: Proxy | None = None
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from syncd.errors import ConfigurationError
-from syncd.settings.files import read_regular
+from syncd.files import read_regular
 
 Form = Literal["token", "key", "url"]
 """What the value is: `token` goes into an HTTP header, `key` is a PEM or JWK text of several lines, `url` a URL."""
@@ -138,12 +138,8 @@ class SecretRef:
             hint = f"Make it readable for the user that runs syncd: chown, and chmod 600 {path}"
             raise self._unreadable(path, "permission denied", hint) from None
         except OSError as error:
-            hint = "Check the path (it must name a file) and the file system."
+            hint = "Check the path: it must name the file that holds the secret."
             raise self._unreadable(path, error.strerror or "I/O error", hint) from None
-        if len(raw) > _LARGEST:
-            raise self._unreadable(
-                path, "it is larger than 64 KiB", "It is hardly the secret: check the path."
-            )
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError:

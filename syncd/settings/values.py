@@ -211,14 +211,15 @@ def _path(raw: object, info: ValidationInfo) -> Path:
     return Path(os.path.normpath(origin_of(info).directory / value))
 
 
-def _readable_file(raw: object, info: ValidationInfo) -> Path:
+def _ca_file(raw: object, info: ValidationInfo) -> Path:
+    from syncd.settings.authorities import authorities  # noqa: PLC0415  (OpenSSL, and most settings name none)
+
     path = _path(raw, info)
     try:
-        with path.open("rb") as file:
-            file.read(1)
+        authorities(path)
     except OSError as error:
         raise wrong(
-            f"names a file that cannot be read ({error.strerror}); correct the path or its rights"
+            f"names a file that cannot be used ({error.strerror}); check the path and its rights"
         ) from None
     return path
 
@@ -280,7 +281,7 @@ OrgUrl = Annotated[str, BeforeValidator(_org_url)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 Listen = Annotated[str, BeforeValidator(_listen)]
 DirectoryPath = Annotated[Path, BeforeValidator(_path)]
-ReadableFile = Annotated[Path, BeforeValidator(_readable_file)]
+CaFile = Annotated[Path, BeforeValidator(_ca_file)]
 Token = Annotated[InstanceOf[SecretRef], BeforeValidator(partial(_secret, form="token")), _Hidden]
 PrivateKey = Annotated[InstanceOf[SecretRef], BeforeValidator(partial(_secret, form="key")), _Hidden]
 SecretUrl = Annotated[InstanceOf[SecretRef], BeforeValidator(partial(_secret, form="url")), _Hidden]

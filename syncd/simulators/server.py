@@ -8,11 +8,13 @@ import threading
 from pathlib import Path
 from typing import Any, TypeVar
 
+from syncd.files import read_regular
 from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.split import SplitSimulator
 from syncd.simulators.world import OktaWorld, SplitWorld, WorldError, default_split, generate_okta
 
 KINDS = ("okta", "split")
+_LARGEST = 1024**3
 W = TypeVar("W", OktaWorld, SplitWorld)
 
 
@@ -114,7 +116,7 @@ def _world(kind: type[W], path: str) -> W:
 
 def _document(path: str) -> dict[str, Any]:
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = json.loads(read_regular(Path(path), largest=_LARGEST).decode("utf-8"))
     except OSError as error:
         raise WorldError(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

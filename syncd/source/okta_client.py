@@ -156,9 +156,7 @@ class OktaClient:
 
     async def open(self, *, ca_file: Path | None, proxy: str | None, connections: int) -> None:
         self._redactor.add(proxy or "")
-        self._session.transport.open(
-            ca_file=None if ca_file is None else str(ca_file), proxy=proxy, connections=connections
-        )
+        self._session.transport.open(ca_file=ca_file, proxy=proxy, connections=connections)
 
     async def close(self) -> None:
         await self._session.transport.close()

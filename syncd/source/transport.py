@@ -11,7 +11,6 @@ import json
 import ssl
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,7 +19,7 @@ import aiohttp
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from syncd.errors import ConfigurationError
+from syncd.settings.authorities import authorities_of, trusting, trusting_the_system
 
 LARGEST_BODY = 64 * 1024 * 1024
 """Bytes, decompressed. A page of 500 app users is well under one megabyte."""
@@ -90,12 +89,6 @@ def _no_answer(error: Exception) -> NoAnswer:
     return NoAnswer("connection", f"the connection broke ({type(error).__name__})")
 
 
-@lru_cache(maxsize=8)
-def _tls(ca_file: str | None, _stamp: int | None) -> ssl.SSLContext:
-    """Reading the system's authorities takes longer than a quiet cycle may: once for each file and its mtime."""
-    return ssl.create_default_context(cafile=ca_file)
-
-
 class Transport:
     """What the executor calls `http_client`. Belongs to one aiohttp session at a time."""
 
@@ -108,16 +101,13 @@ class Transport:
         self.granted: frozenset[str] | None = None
         """Scopes named by the last token answer (RFC 6749 section 5.1); None before there was one."""
 
-    def open(self, *, ca_file: str | None, proxy: str | None, connections: int) -> None:
+    def open(self, *, ca_file: Path | None, proxy: str | None, connections: int) -> None:
         """Begins a session. Raises ConfigurationError for an unusable CA file. To be called in the loop."""
-        try:
-            stamp = None if ca_file is None else Path(ca_file).stat().st_mtime_ns
-            tls = _tls(ca_file, stamp) if self._origin.scheme == "https" or ca_file else True
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigurationError(
-                f"okta.ca_file {ca_file} cannot be used: {error.strerror or type(error).__name__}",
-                hint="it must be a readable PEM file with the certificate of the private CA",
-            ) from None
+        tls: ssl.SSLContext | bool = True
+        if ca_file is not None:
+            tls = trusting(authorities_of("okta.ca_file", ca_file))
+        elif self._origin.scheme == "https":
+            tls = trusting_the_system()
         self._proxy = proxy
         self.counts = Counter()
         self._session = aiohttp.ClientSession(

@@ -13,16 +13,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import requests
-import requests.adapters
 import requests.structures
 import tenacity
 import urllib3.exceptions
 
 from syncd.errors import AccessDenied, ConfigurationError, NotFound, PermanentError, TemporaryError
 from syncd.redact import Redactor, clip, strip_controls
+from syncd.target.adapter import Adapter
 from syncd.target.answers import (
     GONE,
     LIKELY_WEB_PAGE,
@@ -68,7 +69,7 @@ class ScimHttp:
         concurrency: int,
         rate: float,
         timeout: float,
-        ca_file: str | None = None,
+        ca_file: Path | None = None,
         proxy: str | None = None,
         retry: RetryPolicy | None = None,
         on_wait: OnWait | None = None,
@@ -79,7 +80,7 @@ class ScimHttp:
         """`media_type` is what an earlier run found to be accepted, None when nothing is known. `permit` is asked
         before anything goes to the server (see `permitted`). `redactor` may know other secrets too.
 
-        Raises ConfigurationError for a token that cannot stand in an HTTP header.
+        Raises ConfigurationError for a token that cannot stand in an HTTP header, and for an unusable `ca_file`.
         """
         token = read_token().strip()
         if not token or not token.isascii() or not token.isprintable():
@@ -93,7 +94,6 @@ class ScimHttp:
         self._policy = retry or RetryPolicy()
         self.pacer = Pacer(concurrency=concurrency, rate=rate, on_wait=on_wait)
         self._timeout = timeout
-        self._verify: bool | str = ca_file or True
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
         self.media_type = PLAIN_JSON if media_type == PLAIN_JSON else SCIM_JSON
         self._media_proven = media_type is not None
@@ -109,7 +109,7 @@ class ScimHttp:
             "Accept-Encoding": "gzip, deflate",
         }
         # The adapter alone, without a Session: no cookies, no netrc, no proxy of the environment, no redirects.
-        self._adapter = requests.adapters.HTTPAdapter(pool_connections=2, pool_maxsize=max(1, concurrency))
+        self._adapter = Adapter(ca_file, pool_connections=2, pool_maxsize=max(1, concurrency))
         if permit is not None:
             manager = (
                 self._adapter.proxy_manager_for(self._proxies["https"])
@@ -263,7 +263,7 @@ class ScimHttp:
                     call.request(),
                     stream=True,
                     timeout=(min(self._timeout, 15.0), self._timeout),
-                    verify=self._verify,
+                    verify=True,
                     proxies=self._proxies,
                 )
             except requests.exceptions.RequestException as failure:

@@ -92,7 +92,7 @@ def test_paths_that_lead_nowhere_are_sentences(tmp_path: Path) -> None:
         "gone.toml": "no such file",
         "empty": "no *.toml file",
         "loop": "cannot be read",
-        "pipe": "not a regular file",
+        "pipe": "a named pipe, not a regular file",
         "a\0b": "NUL",
         "x" * 300: "cannot be read",
     }

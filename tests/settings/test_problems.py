@@ -126,7 +126,11 @@ WRONG = {
         "okta.rate_limit_share",
         "at most 1",
     ),
-    "ca_file missing": (changed("[split]", 'ca_file = "no.pem"\n[split]'), "okta.ca_file", "cannot be read"),
+    "ca_file missing": (
+        changed("[split]", 'ca_file = "no.pem"\n[split]'),
+        "okta.ca_file",
+        "cannot be used (No such file",
+    ),
     "proxy socks": (changed("[split]", 'proxy = "socks5://h:1"\n[split]'), "okta.proxy", "HTTP proxy"),
     "token number": (changed('{ env = "SPLIT" }', "5"), "split.token", "a number"),
     "token two places": (changed('env = "SPLIT"', 'env = "A", file = "b"'), "split.token", "exactly one"),

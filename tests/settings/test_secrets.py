@@ -130,7 +130,7 @@ def test_an_unusable_file_is_said_without_its_content(tmp_path: Path, content: b
 
 def test_what_is_no_file_is_said_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    for place, said in (("gone", "no such file"), ("pipe", "regular file"), (".", "Is a directory")):
+    for place, said in (("gone", "no such file"), ("pipe", "a named pipe"), (".", "a directory")):
         with pytest.raises(ConfigurationError, match=said):
             SecretRef("file", str(tmp_path / place)).read()
 

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import logging
-import ssl
 import subprocess
 import sys
 import traceback
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from syncd.errors import AccessDenied, ConfigurationError, PermanentError, SyncdError, TemporaryError
 from syncd.source.credentials import PrivateKey, Ssws
 from syncd.source.okta_reader import OktaReader
+from tests.certificates import self_signed
 from tests.source.fakes import APP, TOKEN, FakeOkta, Reply, app_user_json, okta_error, reader
 
 GROUP = {"id": "00g1", "type": "OKTA_GROUP", "profile": {"name": "Engineering"}}
@@ -214,36 +208,6 @@ def test_nobody_listening_is_a_temporary_error_with_a_reason() -> None:
     assert "org_url" in caught.value.hint
 
 
-def self_signed(directory: Path) -> tuple[Path, ssl.SSLContext]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "private CA")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem, key_pem = directory / "ca.pem", directory / "key.pem"
-    pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem, key_pem)
-    return pem, context
-
-
 def test_tls_is_verified_and_a_private_ca_is_a_setting(tmp_path: Path) -> None:
     ca_file, tls = self_signed(tmp_path)
     with FakeOkta(lambda seen, before: Reply([app_user_json(1)]), tls=tls) as okta:
@@ -258,7 +222,7 @@ def test_tls_is_verified_and_a_private_ca_is_a_setting(tmp_path: Path) -> None:
     assert len(okta.seen) == 1, "nothing was sent over the unverified connection"
 
 
-@pytest.mark.parametrize("content", [None, "not a certificate"])
+@pytest.mark.parametrize("content", [None, "", "not a certificate"])
 def test_a_ca_file_that_cannot_be_used_is_a_setting_to_mend(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "ca.pem"
     if content is not None:
