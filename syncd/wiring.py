@@ -38,6 +38,7 @@ _GARBAGE = (10_000, 20, 20)
 """Thresholds of the cycle collector. A page of users is ten thousand objects without a cycle among them; by Python's
 own 700 a fifth of a full read went into looking at them. Older ones are looked at half as often as by default.
 """
+_LOCAL_DISK = "Set `state` to a directory on a local disk of the machine that runs syncd."
 _WORTH_SAYING = 5.0
 """Seconds of waiting from which a person wants to know why nothing happens."""
 
@@ -259,7 +260,7 @@ def bench(
         settings=settings,
         warnings=warnings,
         store_place=lambda: _store_place(settings.store_path),
-        store_locks=lambda: _store_locks(settings.store_path),
+        store_misgivings=lambda: _store_misgivings(settings.store_path),
         open_store=lambda: open_for_status(settings),
         open_source=lambda: _probed(settings, observer, redactor),
         open_target=lambda: open_target(settings, observer, redactor, impatient=True),
@@ -286,7 +287,13 @@ def _as_it_is(record: object) -> object:
 
 
 def _store_place(path: Path) -> str:
-    """Where the store is, or will be. Raises ConfigurationError when neither it nor its directory can be written."""
+    """Where the store is, or will be. Raises ConfigurationError when neither it nor its directory can be written, or
+    somebody else could.
+    """
+    from syncd.store.ownership import refuse_unsafe  # noqa: PLC0415
+
+    with suppress(OSError):  # what follows says it better
+        refuse_unsafe(path, writing=True)
     if path.exists():
         if not os.access(path, os.W_OK):
             raise ConfigurationError(
@@ -302,10 +309,17 @@ def _store_place(path: Path) -> str:
     return f"{path} (made by the first sync)"
 
 
-def _store_locks(path: Path) -> Sequence[str]:
-    from syncd.store.file_lock import misgivings  # noqa: PLC0415
+def _store_misgivings(path: Path) -> Sequence[tuple[str, str]]:
+    from syncd.store import file_lock, ownership  # noqa: PLC0415
+    from syncd.store.place import look  # noqa: PLC0415
 
-    return list(misgivings(path)) if path.parent.is_dir() else []  # else it is made by the first sync
+    try:
+        place = look(path)
+    except OSError:
+        return []  # it was there a moment ago
+    others = [(each.what, ownership.way_out([each])) for each in ownership.misgivings(place)]
+    locks = file_lock.misgivings(path) if place.directory else ()  # else it is made by the first sync
+    return [*others, *((each, _LOCAL_DISK) for each in locks)]
 
 
 def _secret(ref: SecretRef, redactor: Redactor) -> str:

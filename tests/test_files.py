@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import socket
 import threading
@@ -93,3 +94,41 @@ def test_what_is_not_there_or_no_path_is_the_systems_error(tmp_path: Path) -> No
         read_regular(tmp_path / "gone", largest=10)
     with pytest.raises(OSError, match="the path cannot be used"):
         read_regular(Path("a\0b"), largest=10)
+
+
+OTHER_DOORS = {
+    "cli/files.py": "writes files of its own making",
+    "cli/init.py": "makes a file",
+    "cli/streams.py": "the standard streams",
+    "demo/folder.py": "makes files in a directory of its own",
+    "service/page.py": "a file of the package",
+    "settings/explain.py": "a file of the package",
+    "store/file_lock.py": "/proc, and the lock's own file",
+    "store/lock.py": "/proc",
+    "store/private.py": "makes files and directories of its own",
+    "store/process.py": "/proc",
+}
+
+
+def _opens(call: ast.Call) -> bool:
+    """open(...), os.open(...), path.read_text(...), path.read_bytes(...), path.open("rb")."""
+    if isinstance(call.func, ast.Name):
+        return call.func.id == "open"
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    name, of, first = call.func.attr, call.func.value, next(iter(call.args), None)
+    if name == "open":
+        of_os = isinstance(of, ast.Name) and of.id == "os"
+        return of_os or (isinstance(first, ast.Constant) and isinstance(first.value, str))
+    return name in ("read_text", "read_bytes", "load_verify_locations", "load_cert_chain")
+
+
+def test_what_somebody_names_is_opened_here_alone() -> None:
+    home = Path(files.__file__).parent
+    opening = {
+        str(path.relative_to(home))
+        for path in home.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and _opens(node)
+    }
+    assert opening - set(OTHER_DOORS) == {"files.py"}

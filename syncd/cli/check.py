@@ -57,4 +57,4 @@ def _same(file: Path, path: Path) -> bool:
 
 def _without_file(problem: Problem) -> str:
     place = "" if problem.line is None else f"line {problem.line} "
-    return f"{place}{problem.path}: {problem.message}"
+    return f"{place}{problem.path}: {problem.message}" if problem.path else problem.message

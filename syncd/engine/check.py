@@ -34,13 +34,14 @@ class Bench:
     """How the probes get at what they test. Everything callable here may raise SyncdError.
 
     `warnings` are the findings about the settings file. `store_place` says where the store is or will be, and
-    raises when it could not be made; `store_locks` says what keeps its writers from seeing each other.
+    raises when it could not be made; `store_misgivings` says who else may touch it and what keeps its writers from
+    seeing each other, each with what to do about it.
     """
 
     settings: ConnectionSettings
     warnings: Sequence[str]
     store_place: Callable[[], str]
-    store_locks: Callable[[], Sequence[str]]
+    store_misgivings: Callable[[], Sequence[tuple[str, str]]]
     open_store: Callable[[], AbstractContextManager[Store]]
     open_source: Callable[[], AbstractContextManager[okta.OktaProbe]]
     open_target: Callable[[], AbstractContextManager[Target]]
@@ -137,10 +138,8 @@ def _store(checks: Checks, bench: Bench) -> None:
             runs = store.runs(limit=1)
         managed = f"{counted(population.users, 'user')}, {counted(population.groups, 'group')} managed"
         checks.ok(STORE, f"{place}: {managed}")
-        for misgiving in bench.store_locks():
-            checks.warn(
-                STORE, misgiving, "Set `state` to a directory on a local disk of the machine that runs syncd."
-            )
+        for misgiving, way_out in bench.store_misgivings():
+            checks.warn(STORE, misgiving, way_out)
         if runs and runs[0].finished is None:
             began = f"a {runs[0].kind} run began at {timestamp(runs[0].started)} and has not ended"
             checks.info(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
+import stat
 import tomllib
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -240,6 +243,7 @@ def _warnings(file: _File) -> list[Problem]:
     found = [
         file.problem(path, sentence) for path, secret in settings.secrets() for sentence in secret.warnings()
     ]
+    found += _changeable(file, settings)
     if settings.server.address and not is_loopback(settings.server.address[0]):
         message = (
             "lets other machines read the status page and the metrics, which ask for no password:"
@@ -256,6 +260,22 @@ def _warnings(file: _File) -> list[Problem]:
     if settings.push_groups and not settings.provisioning.push_groups:
         message = "is false: the [[push_groups]] rules of this file do nothing"
         found.append(file.problem("provisioning.push_groups", message))
+    return found
+
+
+def _changeable(file: _File, settings: ConnectionSettings) -> list[Problem]:
+    """Files that say where the tokens go, and that anybody can change."""
+    said = {
+        "": settings.path,
+        "okta.ca_file": settings.okta.ca_file,
+        "split.ca_file": settings.split.ca_file,
+    }
+    found = []
+    for key, path in said.items():
+        with suppress(OSError):  # it was read a moment ago
+            if path is not None and path.stat().st_mode & stat.S_IWOTH:
+                message = f"every user of this machine can change it; run: chmod o-w {shlex.quote(str(path))}"
+                found.append(file.problem(key, message) if key else Problem(file.shown, message))
     return found
 
 

@@ -41,7 +41,7 @@ def not_readable(path: Path, cause: OSError | sqlite3.Error) -> ConfigurationErr
     detail = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
     return ConfigurationError(
         f"the store {path} cannot be read: {detail}",
-        hint="run syncd as the user that owns the file, or give this user read access to it and its directory",
+        hint="run syncd as the user that owns the file, or as root, who may read it too",
     )
 
 

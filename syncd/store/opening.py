@@ -22,7 +22,9 @@ from syncd.store.faults import (
     not_readable,
     not_writable,
 )
-from syncd.store.private import Scratch, make_directory, make_file, sweep
+from syncd.store.ownership import refuse_replaced, refuse_unsafe
+from syncd.store.place import BESIDE, Place
+from syncd.store.private import Scratch, make_directory, make_file, narrow, sweep
 from syncd.store.sqlite import SqliteStore
 
 _CHECKED_BYTES = 64 * 1024 * 1024
@@ -41,13 +43,17 @@ def open_store(
     syncd, another connection's, not writable), PermanentError (damaged, disk full), TemporaryError (locked).
     """
     try:
+        refuse_unsafe(path, writing=True)
         make_directory(path.parent)
         make_file(path)
+        for end in BESIDE:
+            narrow(path.with_name(path.name + end))
+        seen = refuse_unsafe(path, writing=True)  # what was made is ours too
     except OSError as error:
         raise not_writable(path, error) from error
     sweep(path.parent)
     with explained(path):
-        conn = _connect(path, "rw")
+        conn = _connect(path, "rw", seen)
         try:
             _prepare_writing(path, conn, connection, clock)
         except BaseException:
@@ -63,6 +69,10 @@ def open_for_reading(path: Path, *, connection: str, clock: Callable[[], datetim
     Raises what `open_store` raises, except for not being writable.
     """
     try:
+        seen = refuse_unsafe(path, writing=False)
+    except OSError as error:
+        raise not_readable(path, error) from error
+    try:
         scratch = Scratch()
     except OSError as error:
         raise no_scratch(Path(tempfile.tempdir) if tempfile.tempdir else None, error) from error
@@ -71,8 +81,9 @@ def open_for_reading(path: Path, *, connection: str, clock: Callable[[], datetim
             return _empty(path, scratch, connection, clock)
         try:
             with explained(path):
-                conn = _connect_for_reading(path)
+                conn = _connect_for_reading(path, seen)
         except SyncdError:
+            refuse_replaced(path, seen)
             return _copied(path, scratch, connection, clock)
         try:
             with explained_beside(scratch.home, path):
@@ -97,7 +108,8 @@ def _exists(path: Path) -> bool:
         raise not_readable(path, error) from error
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def _connect(path: Path, mode: str, seen: Place | None = None) -> sqlite3.Connection:
+    """`seen` is what was judged: another file than that is not used."""
     conn = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
         uri=True,
@@ -105,6 +117,12 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         check_same_thread=False,
         timeout=_WAIT_SECONDS,
     )
+    if seen is not None:
+        try:
+            refuse_replaced(path, seen)
+        except BaseException:
+            conn.close()
+            raise
     for pragma in (
         "foreign_keys = ON",
         "recursive_triggers = ON",
@@ -179,14 +197,14 @@ def _refuse_other_owner(path: Path, owner: str, connection: str) -> None:
 # reading
 
 
-def _connect_for_reading(path: Path) -> sqlite3.Connection:
+def _connect_for_reading(path: Path, seen: Place) -> sqlite3.Connection:
     """A connection that is not allowed to write.
 
     Without a write-ahead log beside the file, opening it read-write (and never writing) leaves no -wal and -shm
     behind; with one, opening it read-only leaves them as they are.
     """
     log = path.with_name(f"{path.name}-wal")
-    conn = _connect(path, "ro" if log.exists() else "rw")
+    conn = _connect(path, "ro" if log.exists() else "rw", seen)
     try:
         conn.execute("PRAGMA query_only = ON")
         conn.execute("SELECT count(*) FROM sqlite_master").fetchone()

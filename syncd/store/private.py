@@ -30,14 +30,28 @@ def make_directory(directory: Path) -> None:
     for place in reversed(missing):
         place.mkdir(mode=0o700, exist_ok=True)
     if missing:
-        directory.chmod(0o700)
+        _narrow_made(directory)
         return
     found = directory.stat()
-    if found.st_mode & 0o077 and found.st_uid == os.geteuid() and all(_ours(p) for p in directory.iterdir()):
+    if (
+        found.st_mode & 0o077
+        and found.st_uid == os.geteuid()
+        and all(is_ours(p) for p in directory.iterdir())
+    ):
         directory.chmod(0o700)
 
 
-def _ours(path: Path) -> bool:
+def _narrow_made(directory: Path) -> None:
+    # Not through a link that somebody put there meanwhile.
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, 0o700)
+    finally:
+        os.close(descriptor)
+
+
+def is_ours(path: Path) -> bool:
+    """Whether syncd puts files of this name into the directory of a store."""
     name = path.name
     return name in (".gitignore", ".gitkeep") or name.startswith(("README", _SCRATCH)) or ".db" in name
 
@@ -51,14 +65,22 @@ def make_file(path: Path) -> None:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        found = path.stat()
-        if stat.S_ISREG(found.st_mode) and found.st_mode & 0o177 and found.st_uid == os.geteuid():
-            path.chmod(0o600)
+        narrow(path)
         return
     try:
         os.fchmod(descriptor, 0o600)
     finally:
         os.close(descriptor)
+
+
+def narrow(path: Path) -> None:
+    """Takes from a file of ours, if it is there, the rights of everybody else. Raises OSError."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if stat.S_ISREG(found.st_mode) and found.st_mode & 0o177 and found.st_uid == os.geteuid():
+        path.chmod(0o600)
 
 
 class Scratch:

@@ -11,6 +11,7 @@ import pytest
 
 from syncd.errors import ConfigurationError
 from syncd.settings import load, load_or_raise, parse, scope_fingerprint, target_fingerprint
+from tests.certificates import self_signed
 from tests.settings.making import MINIMAL, OKTA, SPLIT, changed, settings
 
 OTHER = changed("split.example", "other.example")
@@ -200,3 +201,17 @@ def test_parse_raises_every_problem_in_one_error() -> None:
         parse("[okta]\nx = 1\n[split]\n", file=Path("c.toml"), environ={})
     assert len(caught.value.problems) == 6
     assert all(sentence in caught.value.message for sentence in caught.value.problems)
+
+
+def test_files_that_say_where_tokens_go_and_anybody_can_change_are_warned_about(tmp_path: Path) -> None:
+    authority, _ = self_signed(tmp_path)
+    config = tmp_path / "prod.toml"
+    config.write_text(changed("[split]", 'ca_file = "ca.pem"\n[split]'))
+    assert load([config], environ={}).warnings == ()
+    for path in (config, authority):
+        path.chmod(0o666)
+    said = {one.path: one.message for one in load([config], environ={}).warnings}
+    assert said == {
+        "": f"every user of this machine can change it; run: chmod o-w {config}",
+        "okta.ca_file": f"every user of this machine can change it; run: chmod o-w {authority}",
+    }

@@ -56,13 +56,16 @@ def test_the_directory_and_every_file_are_private_whatever_the_umask(place: Plac
         os.umask(before)
 
 
-def test_a_wide_open_file_and_a_directory_of_our_own_are_tightened(place: Place) -> None:
-    place.open().close()
-    place.path.chmod(0o644)
-    place.path.parent.chmod(0o755)
-    place.open().close()
-    assert place.path.stat().st_mode & 0o777 == 0o600
-    assert place.path.parent.stat().st_mode & 0o777 == 0o700
+def test_what_a_group_may_do_with_files_of_ours_in_a_directory_of_our_own_is_taken_away(place: Place) -> None:
+    """Kubernetes widens what is in a volume at each mount, for the group that it gives the volume to."""
+    killed_after(place, 'open_store(path, connection="split-prod", clock=clock)')
+    assert set(modes(place.path.parent)) == set(FILES)
+    for name in FILES:
+        place.path.with_name(name).chmod(0o660)
+    place.path.parent.chmod(0o2775)
+    with place.open():
+        assert modes(place.path.parent) == dict.fromkeys(FILES, "0o600")
+        assert place.path.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_directory_shared_with_other_things_keeps_its_mode(place: Place) -> None:
@@ -84,6 +87,7 @@ def test_a_directory_below_a_file_cannot_be_made(tmp_path: Path, place: Place) -
 def test_a_file_that_is_not_sqlite_is_left_alone(place: Place, opening: Callable[[], object]) -> None:
     place.path.parent.mkdir()
     place.path.write_bytes(b"these are my notes, not a database " * 200)
+    place.path.chmod(0o600)
     before = trace(place.path.parent)
     with pytest.raises(ConfigurationError, match="is not a store of syncd"):
         opening()
@@ -94,6 +98,7 @@ def test_somebody_elses_database_is_left_alone(place: Place, opening: Callable[[
     place.path.parent.mkdir()
     with closing(sqlite3.connect(place.path)) as conn:
         conn.execute("CREATE TABLE users (name TEXT)")
+    place.path.chmod(0o600)
     before = trace(place.path.parent)
     with pytest.raises(ConfigurationError, match="is not a store of syncd"):
         opening()
@@ -142,7 +147,7 @@ def test_a_store_with_garbage_inside_is_damaged(place: Place, opening: Callable[
 
 def test_an_empty_file_becomes_a_store(place: Place) -> None:
     place.path.parent.mkdir()
-    place.path.touch()
+    place.path.touch(0o600)
     with place.open() as store:
         assert store.revision() == 0
 
@@ -266,6 +271,7 @@ def test_an_older_store_is_read_from_a_private_copy_and_migrated_by_a_writer(pla
         conn.execute(
             "CREATE TABLE _sqlite_migrations (id INTEGER PRIMARY KEY, migration_set, name, applied_at)"
         )
+    place.path.chmod(0o600)
     before = trace(place.path.parent)
     with open_for_reading(place.path, connection="split-prod", clock=place.clock) as reader:
         assert reader.revision() == 0
@@ -453,7 +459,7 @@ def test_a_directory_that_may_not_be_written(place: Place, how: str, tmp_path: P
     shutil.copytree(place.path.parent, home)
     try:
         home.chmod(0o755)
-        (home / "split-prod.db").chmod(0o644)
+        os.chown(home / "split-prod.db", NOBODY, NOBODY)
         code = f"""
         import os
         open_for_reading(path.with_name("none.db"), connection="x", clock=clock).close()  # loads every module
