@@ -290,11 +290,17 @@ def _store_place(path: Path) -> str:
     """Where the store is, or will be. Raises ConfigurationError when neither it nor its directory can be written, or
     somebody else could.
     """
+    from syncd.store.faults import not_readable  # noqa: PLC0415
     from syncd.store.ownership import refuse_unsafe  # noqa: PLC0415
 
-    with suppress(OSError):  # what follows says it better
+    try:
         refuse_unsafe(path, writing=True)
-    if path.exists():
+        there = path.exists()
+    except NotADirectoryError:
+        there = False  # what follows says it better
+    except OSError as error:
+        raise not_readable(path, error) from error
+    if there:
         if not os.access(path, os.W_OK):
             raise ConfigurationError(
                 f"the store {path} cannot be written", hint="Run syncd as its owner, or correct its rights."

@@ -74,6 +74,10 @@ def judged(place: Place, me: int, *, writing: bool) -> Iterator[Finding]:
         return
     files = [*([place.store] if place.store else []), *place.beside]
     plain = [each for each in files if stat.S_ISREG(each.mode)]
+    root_reads = me == ROOT and not writing
+    if not root_reads and (theirs := _whose(place.directory, plain, me)):
+        yield _to_be_run_as(theirs, me)
+        return
     if place.directory.rights & stat.S_IWOTH:
         yield _open_to_all(place.directory, me, shared=place.shared)
     for each in files:
@@ -81,8 +85,9 @@ def judged(place: Place, me: int, *, writing: bool) -> Iterator[Finding]:
             yield _link(each)
         elif each not in plain:
             yield _no_file(each)
-    if me != ROOT or writing:
-        yield from _not_mine(place.directory, plain, me)
+    if not root_reads and (foreign := _foreign(place.directory, plain, me)):
+        named = ", ".join(f"{each.path} belongs to {_user(each.owner)}" for each in foreign)
+        yield Finding(named, [f"chown {_user(me)} {_paths(foreign)}"], as_root=me != ROOT)
     if wide := [each for each in plain if each.rights & stat.S_IRWXO]:
         named = ", ".join(f"{each.path} (mode {each.rights:04o})" for each in wide)
         yield Finding(f"every user of this machine has rights to {named}", [f"chmod 600 {_paths(wide)}"])
@@ -134,30 +139,25 @@ def _no_file(entry: Entry) -> Finding:
     )
 
 
-def _not_mine(directory: Entry, files: Sequence[Entry], me: int) -> Iterator[Finding]:
-    """What belongs to another user: either it is taken over by `me`, or syncd is to be run as that user."""
-    foreign = [each for each in files if each.owner != me]
-    if directory.owner not in (me, ROOT):
-        if foreign or not files:
-            yield _anothers(directory, me)
-            return
-        foreign = [directory]
-    elif (
-        foreign
-        and foreign[0].owner != ROOT == directory.owner
-        and (
-            # In a directory of root's that a group may write, the store is that of a member.
-            me != ROOT or directory.rights & stat.S_IWGRP
-        )
-    ):
-        yield _anothers(foreign[0], me)
-        return
-    if foreign:
-        named = ", ".join(f"{each.path} belongs to {_user(each.owner)}" for each in foreign)
-        yield Finding(named, [f"chown {_user(me)} {_paths(foreign)}"], as_root=me != ROOT)
+def _foreign(directory: Entry, files: Sequence[Entry], me: int) -> Sequence[Entry]:
+    """What has to be given to the user `me`, for the place to be theirs."""
+    above = [] if directory.owner in (me, ROOT) else [directory]
+    return above + [each for each in files if each.owner != me]
 
 
-def _anothers(entry: Entry, me: int) -> Finding:
+def _whose(directory: Entry, files: Sequence[Entry], me: int) -> Entry | None:
+    """What shows that all of it is another user's, as whom syncd has to be run; None where it is ours, or partly."""
+    foreign = _foreign(directory, files, me)
+    if directory in foreign:
+        return directory if len(foreign) > 1 or not files else None
+    others = [each for each in foreign if each.owner != ROOT]
+    if not others or directory.owner != ROOT:
+        return None  # put into a directory of ours, by root or whoever had the right
+    # In a directory of root's that a group may write, the store is that of a member.
+    return others[0] if me != ROOT or directory.rights & stat.S_IWGRP else None
+
+
+def _to_be_run_as(entry: Entry, me: int) -> Finding:
     owner = _user(entry.owner)
     name = owner if not owner.isdecimal() else f"'#{owner}'"
     return Finding(

@@ -139,8 +139,8 @@ UNSAFE: Mapping[str, Callable[[Rig], object]] = {
     "a pipe": _pipe,
     "everything opened": _open_everything,
 }
-COMMANDS = (["sync"], ["status"], ["run"])
-MORE_COMMANDS = (["plan"], ["approve", "--all"], ["audit", "verify"], ["report"], ["relink", "--json"])
+COMMANDS = (["sync"], ["run"])
+MORE_COMMANDS = (["status"], ["plan"], ["approve", "--all"], ["audit", "verify"], ["report"], ["relink", "--json"])
 
 
 @pytest.mark.parametrize("name", UNSAFE)
@@ -263,7 +263,7 @@ def test_a_store_that_root_put_back_is_given_to_the_service_by_the_command_that_
     os.chown(shared.store.parent, NOBODY, NOBODY)
     before = everything(shared.store.parent)
 
-    for command in COMMANDS:
+    for command in (["sync"], ["status"]):
         done = executed(shared, *command, user=NOBODY)
         assert done.returncode == 78, done.stderr
         assert f"chown nobody {shared.store}" in done.stderr.replace("\n", "")
@@ -278,7 +278,7 @@ def test_another_user_is_told_whose_store_it_is(shared: Rig) -> None:
     give(shared.store.parent, NOBODY)
     before = everything(shared.store.parent)
 
-    for command in COMMANDS:
+    for command in (["sync"], ["status"]):
         done = executed(shared, *command, user=SERVICE)
         assert done.returncode == 78, done.stderr
         assert "sudo -u nobody syncd" in done.stderr

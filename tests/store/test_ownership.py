@@ -98,6 +98,12 @@ REFUSED: Sequence[tuple[str, Place, int, str]] = [
     ("the service's", Place(directory(SERVICE), file(SERVICE)), ME, f"sudo -u '#{SERVICE}' syncd ..."),
     ("the service's, none yet", Place(directory(SERVICE)), ME, f"sudo -u '#{SERVICE}' syncd ..."),
     ("a member's", Place(directory(ROOT, 0o770), file(SERVICE)), ME, f"sudo -u '#{SERVICE}' syncd ..."),
+    (
+        "the service's, for everybody",
+        Place(directory(SERVICE, 0o777), file(SERVICE, 0o644)),
+        ME,
+        "run syncd as",
+    ),
     ("root writes the service's", Place(directory(SERVICE), file(SERVICE)), ROOT, f"sudo -u '#{SERVICE}'"),
     ("root writes where the service may", Place(directory(SERVICE), file(ROOT)), ROOT, f"chown root {STATE}"),
     ("root, unpacked as another's", Place(directory(ROOT), file(SERVICE)), ROOT, f"chown root {STORE}"),
@@ -118,6 +124,18 @@ def test_root_reads_what_is_anothers_but_not_what_is_everybodys() -> None:
     assert findings(theirs, ROOT, writing=False) == []
     assert findings(replace(theirs, store=file(SERVICE, 0o644)), ROOT, writing=False)
     assert findings(replace(theirs, directory=directory(SERVICE, 0o777)), ROOT, writing=False)
+
+
+def test_a_link_is_replaced_by_what_it_leads_to_and_what_lies_beside_that(tmp_path: Path) -> None:
+    real, link = tmp_path / "real dir" / "x.db", tmp_path / "acme.db"
+    real.parent.mkdir()
+    real.touch()
+    real.with_name("x.db-wal").touch()
+    link.symlink_to(real)
+
+    [found] = judged(look(link), tmp_path.stat().st_uid, writing=True)
+
+    assert found.commands == [f"rm {link}", f"mv '{real}' {link}", f"mv '{real}-wal' {link}-wal"]
 
 
 def test_a_path_for_the_shell_is_quoted() -> None:
