@@ -54,7 +54,7 @@ class FileLock:
         except OSError as error:
             raise _unusable(path, error) from error
         try:
-            found = _made_private(descriptor, path, store)
+            found = _made_private(descriptor, path)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
@@ -126,17 +126,14 @@ def misgivings(store: Path) -> Iterator[str]:
             )
 
 
-def _made_private(descriptor: int, path: Path, store: Path) -> os.stat_result:
-    """Only its owner may open it, and that is who owns the store: root may have come first."""
+def _made_private(descriptor: int, path: Path) -> os.stat_result:
+    """Only its owner may open it; who writes owns the store too, root as well (`ownership`)."""
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         raise _no_file(path)
     with contextlib.suppress(OSError):
         if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) != 0o600:
             os.fchmod(descriptor, 0o600)
-        owner = store.stat()
-        if os.geteuid() == 0 and found.st_uid == 0 != owner.st_uid:
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
     return found
 
 

@@ -93,15 +93,6 @@ def test_its_file_is_private_and_stays(place: Place) -> None:
     assert file_lock.place(place.path).stat().st_ino == made.st_ino
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make it for somebody else")
-def test_root_makes_it_for_who_owns_the_store(place: Place) -> None:
-    place.open().close()
-    os.chown(place.path, 65534, 65534)
-    with place.open() as store:
-        store.lock("syncd sync", expires_in=LASTS)
-        assert file_lock.place(place.path).stat().st_uid == 65534
-
-
 def link(path: Path) -> None:
     path.symlink_to(path.with_name("elsewhere"))
 
