@@ -19,7 +19,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from syncd.core.canonical import canonical
+from syncd.core.canonical import canonical, canonical_plain
 from syncd.core.change import Change, ChangeKind, change_document
 from syncd.core.safety import LIMITED
 from syncd.errors import PermanentError
@@ -68,9 +68,14 @@ class _Draft:
     body: Mapping[str, Any] = field(default_factory=dict)
 
 
+_COLUMN_TYPES = frozenset((str, int, type(None)))
+
+
 def row_hash(values: Sequence[Any]) -> str:
-    """SHA-256 over the columns before `hash`, in their order."""
-    return hashlib.sha256(canonical(list(values)).encode("ascii")).hexdigest()
+    """SHA-256 over the canonical JSON of the columns before `hash`, in their order. Raises TypeError for bytes."""
+    as_written = _COLUMN_TYPES.issuperset(map(type, values))
+    text = canonical_plain(list(values)) if as_written else canonical(list(values))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def head(conn: sqlite3.Connection) -> Head:
