@@ -117,6 +117,7 @@ def _secrets(checks: Checks, settings: ConnectionSettings) -> set[str]:
     """Reads every secret once; returns the settings whose secret cannot be read."""
     broken: set[str] = set()
     fine: list[str] = []
+    hidden: set[str] = set()
     for path, secret in settings.secrets():
         try:
             secret.read()
@@ -125,6 +126,14 @@ def _secrets(checks: Checks, settings: ConnectionSettings) -> set[str]:
             checks.fail(SECRETS, f"{path}: {error.message}", error.hint, exit_code=78)
         else:
             fine.append(path)
+            copied = secret.copied()
+            if copied is not None and copied.hidden:
+                hidden.add(copied.hidden)
+    for directory in sorted(hidden):
+        unseen = f"{directory} is closed to syncd, which could tell from it that a credential is older than its file"
+        checks.info(
+            SECRETS, unseen, f"chmod 711 {directory} (the files stay 0600), or install syncd.tmpfiles anew"
+        )
     if fine:
         checks.ok(SECRETS, f"{', '.join(fine)} can be read")
     return broken

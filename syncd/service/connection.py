@@ -28,7 +28,7 @@ from syncd.service.board import ConnectionBoard, CycleReport
 from syncd.service.full_turns import LONG_REST, REST, RETRY, FullTurns
 from syncd.service.gate import Gate
 from syncd.service.held_store import HeldStore
-from syncd.service.old_secrets import look_for_old_secrets
+from syncd.service.old_secrets import OldSecrets
 from syncd.service.reports import Ending, cycle_report, ended
 from syncd.service.telling import Event, Voice
 from syncd.service.watch import Activity, Watch, patience_of
@@ -78,6 +78,7 @@ class ServedConnection:
         self._following = self._denied = False
         self._probe_now = False
         self._voice = Voice(around.event, settings.name)
+        self._old_secrets = OldSecrets()
         self.activity = Activity(patience=patience_of(settings))
 
     # life
@@ -195,7 +196,7 @@ class ServedConnection:
     def _crash_proof(self, kind: str) -> Iterator[None]:
         """The last one who can keep a fault of ours from ending the schedule."""
         try:
-            look_for_old_secrets(self.settings, self.board, self._voice, kind)
+            self._old_secrets.look(self.settings, self.board, self._voice, kind)
             yield
         except Exception as error:  # noqa: BLE001
             self._voice.failed("a cycle could not be run", kind, error)

@@ -12,7 +12,6 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -31,6 +30,34 @@ _NOT_IN_A_HEADER = re.compile(r"[^\x21-\x7e\xa1-\xff]")  # RFC 9110 section 5.5:
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CONTROL_IN_KEY = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SCHEME = re.compile(r"(SSWS|Bearer|DPoP)\s", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Tells one file, and one content of it, from another. `changed_at`: when anything about it changed, in ns: what is
+    moved into place keeps the time of its content, not that of its name.
+    """
+
+    device: int
+    inode: int
+    size: int
+    modified_at: int
+    changed_at: int = field(compare=False)
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """Follows links. Raises OSError."""
+        found = path.stat()
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """`hidden`: the directory of the files may not be looked into, "" when it may."""
+
+    copy: Stamp
+    files: Mapping[Path, Stamp]
+    hidden: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +116,26 @@ class SecretRef:
             return (f"{self} can be read by other users of this machine; run: chmod 600 {self._file()}",)
         return ()
 
-    def outdated(self) -> str:
-        """A sentence when systemd's copy is older than the file that it was made from, as far as that may be looked
-        at; else "".
-        """
+    def copied(self) -> Copied | None:
+        """Systemd's copy, and what may be seen of the files that it may have been made from. None: there is no copy."""
         directory = self._environ.get("CREDENTIALS_DIRECTORY")
         if self.kind != "credential" or not directory:
-            return ""
+            return None
         source = Path(self._environ.get("SYNCD_CREDENTIALS_SOURCE") or COPIED_FROM)
+        files: dict[Path, Stamp] = {}
+        hidden = ""
         try:
-            copied = (Path(directory) / self.place).stat().st_mtime_ns
+            copy = Stamp.of(Path(directory) / self.place)
         except OSError:
-            return ""  # `read` says it better
-        for name in (self.place, self.place + _ENCRYPTED):
-            with suppress(OSError):
-                # Whatever is moved into place keeps the time of its content, not that of its name.
-                if (source / name).stat().st_ctime_ns > copied:
-                    return f"{self} is older than {source / name}: restart the service, a reload does not copy it anew"
-        return ""
+            return None  # `read` says it better
+        for file in (source / self.place, source / (self.place + _ENCRYPTED)):
+            try:
+                files[file] = Stamp.of(file)
+            except PermissionError:
+                hidden = str(source)
+            except OSError:
+                pass  # it has another name or place, or is gone
+        return Copied(copy, files, hidden)
 
     def _from_environment(self) -> str:
         value = self._environ.get(self.place)

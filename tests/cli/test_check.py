@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from syncd.settings.secrets import Copied, SecretRef, Stamp
 from syncd.simulators.okta import OktaKnobs, OktaSimulator, ServiceClient
 from syncd.simulators.split import SplitKnobs, SplitSimulator
 from syncd.simulators.world import default_split, generate_okta
@@ -109,6 +110,22 @@ def test_a_secret_that_is_missing_is_named_and_the_other_side_is_still_probed(
     assert found["Split token"] == "ok"
     assert found["create users"] == "fail"
     assert "OKTA_API_TOKEN" in said.out
+
+
+def test_a_directory_of_credentials_that_is_closed_is_told(
+    syncd: Invoker, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon could not notice that a credential is older than its file."""
+    stamp = Stamp(1, 1, 1, 1, 1)
+    monkeypatch.setattr(SecretRef, "copied", lambda _: Copied(stamp, {}, "/etc/syncd/credentials"))
+
+    said = syncd("check", "--json")
+
+    assert said.code == 0
+    [told] = [
+        each for each in said.document["checks"] if each["name"] == "secrets" and each["state"] == "info"
+    ]
+    assert "chmod 711 /etc/syncd/credentials" in told["hint"]
 
 
 def test_a_broken_settings_file_is_a_failed_check(syncd: Invoker) -> None:
