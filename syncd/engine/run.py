@@ -271,13 +271,14 @@ class CycleRun:
     def _remember(self, planned: Planned) -> None:
         store = self.job.store
         if self.kind == "full" and not planned.problems:
-            store.remember(COMPLETE_READ_KEY, timestamp(planned.header.created_at))
             proof = planned.planning.reading.users_proof
-            records = str(proof.records) if proof else None
-            if records != store.recall(ASSIGNMENTS_KEY):
-                store.remember(ASSIGNMENTS_KEY, records)
+            facts = {
+                COMPLETE_READ_KEY: timestamp(planned.header.created_at),
+                ASSIGNMENTS_KEY: str(proof.records) if proof else None,
+            }
             if not self._scope_is_undecided(planned):
-                store.remember(SCOPE_KEY, self.job.scope)
+                facts[SCOPE_KEY] = self.job.scope
+            store.remember_all(facts)
             self._prune()
 
     def _prune(self) -> None:

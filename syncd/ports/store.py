@@ -109,6 +109,10 @@ class Store(History, Waits, Protocol):
         """Small facts: scope fingerprint, learned capabilities, time of the last complete read, cursors."""
         ...
 
+    def remember_all(self, facts: Mapping[str, str | None]) -> None:
+        """At once, which seals them once."""
+        ...
+
     # single writer
     def lock(self, owner: str, *, expires_in: timedelta) -> None:
         """Takes the writer's lock or raises RefusedError naming the owner. That of an owner that has certainly ended is
@@ -291,6 +295,12 @@ class Store(History, Waits, Protocol):
 
     def forget_unproven(self, unproven: Sequence[tuple[str, str]]) -> None:
         """By kind and Okta id: nothing is at the target any more."""
+        ...
+
+    def altered(self) -> AbstractSet[str]:
+        """Tables that the audit trail does not vouch for: somebody else changed them. Nothing that limits, settings
+        decided on and memory say then lets a removal pass.
+        """
         ...
 
     def population(self) -> Population: ...

@@ -3,7 +3,7 @@
 Three ways, each of which finds what the others cannot:
 - the seals: no row of a guarded table came, changed or went but in a transaction that the trail knows (`seals`)
 - the words: links, memberships, runs and decisions are what the rows of the trail say, whatever a seal says (`words`)
-- the triggers: the file has those that this version makes, word for word, and no others.
+- the revisions: none is above the store's, which would make a row younger than whatever is read.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from functools import cache
 from itertools import groupby
 from typing import Any
 
+from syncd.core.counting import counted
 from syncd.ports.trail import Altered
-from syncd.store import decisions, schema
+from syncd.store import decisions
 from syncd.store.decisions import Decision
 from syncd.store.rows import Row, moment
 from syncd.store.seals import BROKEN, GUARDS, KEY, NEVER, remembered, seal_of, sum_of
@@ -27,10 +27,14 @@ from syncd.store.words import Words
 
 _NAMED = 5
 """So many rows of a table are named, and the others counted."""
-_MADE_HERE = "SELECT name, sql FROM main.sqlite_master WHERE type IN ('trigger', 'view')"
 _RUNS_MISSING = """
 SELECT DISTINCT run_id FROM journal WHERE run_id IS NOT NULL AND run_id NOT IN (SELECT run_id FROM runs) ORDER BY 1
 """
+_REVISIONS = {
+    "users": ("revision", "own_list_revision"),
+    "groups": ("revision", "list_revision", "known_since"),
+    "tombstones": ("revision",),
+}
 _LIVE = """
 SELECT change_id, decision, decided_by, at, object_key, hold_id, expires_at, sequence FROM decisions
 WHERE expires_at IS NULL OR expires_at > ?
@@ -42,7 +46,7 @@ class Account:
 
     def __init__(self, begins_at: int) -> None:
         self._begins_at = begins_at
-        self._words = Words()
+        self._words = Words(from_the_start=begins_at == 1)
         self._seals: dict[str, tuple[str, int]] = {}
         self._broken: dict[str, Altered] = {}  # the first of each kind
         self._open: set[int] = set()
@@ -66,7 +70,7 @@ class Account:
                 self._note(body, sequence, row[2])
             for name, (seal, after) in body.get(KEY, {}).items():
                 self._sealed(name, seal, after, sequence)
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
             said = Altered("journal", f"row {sequence} says what syncd never writes")
             self._broken.setdefault("journal", said)
 
@@ -77,7 +81,7 @@ class Account:
             self._used(body["change"])
 
     def _note(self, body: Mapping[str, Any], sequence: int, run_id: str) -> None:
-        if "starting_point" in body:
+        if "starting_point" in body and not self._seals:  # a later one is not ours
             self._words.forget()
             self._decided.clear()
         decisions.tell(self._decided, body, sequence)
@@ -131,6 +135,8 @@ class Account:
             total, last = known.get(guard.name, (0, NEVER))
             if (seal_of(total), last) != (seal, sequence):
                 yield Altered("seals", f"what it remembers of {guard.name} is not what row {sequence} sealed")
+        for name in sorted(known.keys() - {guard.name for guard in GUARDS}, key=str):
+            yield Altered("seals", f"it remembers {name}, which nothing seals")
 
     def _disputed(self, conn: sqlite3.Connection, now: datetime) -> Iterator[Altered]:
         for table, problems in groupby(self._words.disputed(conn), key=lambda each: each[0]):
@@ -145,6 +151,7 @@ class Account:
             ),
         )
         yield from _some("runs", (f"run {run_id} is missing" for (run_id,) in conn.execute(_RUNS_MISSING)))
+        yield from _from_the_future(conn)
 
     def _disputed_decisions(self, conn: sqlite3.Connection, now: datetime) -> Iterator[str]:
         stamp = moment(now)
@@ -157,27 +164,18 @@ class Account:
             yield f"{decision.decision} of {change_id} by {decision.by}, in row {sequence} of the trail, is missing"
 
 
-def altered_triggers(conn: sqlite3.Connection) -> list[Altered]:
-    ours, here = _made_by_us(), dict(conn.execute(_MADE_HERE).fetchall())
-    found = []
-    for name in sorted(ours.keys() | here.keys(), key=str):
-        if name not in here:
-            found.append(Altered(f"trigger {name}", "it is missing"))
-        elif name not in ours:
-            found.append(Altered(f"trigger {name}", "syncd did not make it"))
-        elif here[name] != ours[name]:
-            found.append(Altered(f"trigger {name}", "it was changed"))
-    return found
-
-
-@cache
-def _made_by_us() -> dict[str, str]:
-    conn = sqlite3.connect(":memory:", isolation_level=None)
-    try:
-        schema.migrate(schema.database(conn))
-        return dict(conn.execute(_MADE_HERE).fetchall())
-    finally:
-        conn.close()
+def _from_the_future(conn: sqlite3.Connection) -> Iterator[Altered]:
+    said = get_meta(conn, "revision")
+    if said is None or not (said.isascii() and said.isdigit()):
+        yield Altered("meta", "the store's revision was made unreadable")
+        return
+    for table, columns in _REVISIONS.items():
+        above = " OR ".join(f"{column} > ?1" for column in columns)
+        (found,) = conn.execute(f"SELECT count(*) FROM {table} WHERE {above}", (int(said),)).fetchone()  # noqa: S608
+        if found:
+            yield Altered(
+                table, f"{counted(found, 'row')} would be younger than the store, whose revision is {said}"
+            )
 
 
 def _some(table: str, problems: Iterable[str]) -> Iterator[Altered]:

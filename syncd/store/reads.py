@@ -14,8 +14,10 @@ from syncd.core.waiting import REMEMBERED, Waiting
 from syncd.model import KnownGroup, KnownUser
 from syncd.ports.outcomes import Intent, Unproven
 from syncd.ports.store import Decided, Due, Failure, HoldRecord, Population, RecentRemovals, RunRecord
-from syncd.store import decisions, effects, holds, journal, state, unproven, waiting
+from syncd.ports.trail import ChainReport, Head, JournalEntry
+from syncd.store import decisions, effects, holds, journal, state, unproven, verifying, waiting
 from syncd.store.faults import explained
+from syncd.store.seals import Seals
 
 
 class StoreReads:
@@ -27,6 +29,7 @@ class StoreReads:
         self._clock = clock
         self._lock = threading.RLock()
         self._standing = decisions.Standing()
+        self._seals = Seals(conn)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -135,6 +138,39 @@ class StoreReads:
     def decided(self) -> Decided:
         with self._reading() as conn:
             return decisions.decided(self._standing.among(conn, self._clock()))
+
+    def journal_entries(
+        self,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        run_id: str | None = None,
+        since: datetime | None = None,
+    ) -> Iterator[JournalEntry]:
+        while True:
+            with self._reading() as conn:
+                page = journal.entries(conn, after=after, until=until, run_id=run_id, since=since)
+            yield from page
+            if len(page) < journal.PAGE:
+                return
+            after = page[-1].sequence
+
+    def last_changes(self, okta_id: str, *, limit: int) -> Sequence[JournalEntry]:
+        with self._reading() as conn:
+            return journal.last_outcomes(conn, okta_id, limit)
+
+    def journal_head(self) -> tuple[int, str]:
+        with self._reading() as conn:
+            head = journal.head(conn)
+        return head.sequence, str(head)
+
+    def verify_journal(self, noted: Head | None = None) -> ChainReport:
+        with self._reading() as conn:
+            return verifying.verify(conn, self._clock(), noted)
+
+    def altered(self) -> AbstractSet[str]:
+        with self._reading():
+            return self._seals.altered()
 
     def recall(self, key: str) -> str | None:
         with self._reading() as conn:

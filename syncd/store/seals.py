@@ -17,6 +17,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from syncd.store.snapshot import snapshot
+
 _BYTES = 128
 """Of a sum: so wide that nobody finds other rows with the same sum (a generalised birthday needs 2^32 rows)."""
 _MODULUS = 1 << (8 * _BYTES)
@@ -26,6 +28,10 @@ BROKEN = "0" * 40
 """The seal of a table after what `seals` remembered of it was changed by hand."""
 KEY = "seals"
 """In a row's body: `{GUARD: [SEAL, SEQUENCE of the seal before]}`."""
+_ANY_SEAL = f"""
+SELECT EXISTS (SELECT 1 FROM journal
+    WHERE instr(body, '"{KEY}":') AND json_valid(body) AND json_type(body, '$.{KEY}') = 'object')
+"""  # noqa: S608  (constants)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +53,32 @@ class Guard:
         return self.rows.replace("$", alias)
 
 
+UNSEALED_FACTS = ("log_cursor", "log_pending", "notified:told", "notified:unsent")
+"""What each delta moves, and no report, limit or hold rests on."""
+
+
 def _guard(name: str, columns: str, rows: str = "1") -> Guard:
     return Guard(name, name.partition(":")[0], tuple(columns.split()), rows)
 
 
 GUARDS: tuple[Guard, ...] = (
-    _guard("users", "okta_id scim_id pushed_attributes pushed_active invited", "$.scim_id IS NOT NULL"),
-    _guard("users:wanted", "okta_id standing wish attributes digest left_at released"),
-    _guard("groups", "okta_id scim_id pushed_name", "$.scim_id IS NOT NULL"),
-    _guard("groups:wanted", "okta_id state wish released asked"),
+    _guard(
+        "users",
+        "okta_id scim_id pushed_attributes pushed_active pushed_folded_name invited",
+        "coalesce($.scim_id, $.pushed_attributes, $.pushed_active, $.pushed_folded_name, nullif($.invited, 0))"
+        " IS NOT NULL",
+    ),
+    _guard("users:wanted", "okta_id standing wish attributes name_key folded_name digest left_at released"),
+    _guard("groups", "okta_id scim_id pushed_name", "coalesce($.scim_id, $.pushed_name) IS NOT NULL"),
+    _guard("groups:wanted", "okta_id state wish members_stamp released asked"),
     _guard("members", "group_id user_id pushed", "$.pushed = 1"),
     _guard("members:wanted", "group_id user_id listed", "$.listed = 1"),
-    _guard("runs", "run_id kind started finished status summary error", "$.finished IS NOT NULL"),
+    _guard(
+        "runs",
+        "run_id kind started finished status summary error",
+        "coalesce($.finished, $.status, $.error, nullif($.summary, '{}')) IS NOT NULL",
+    ),
+    _guard("facts", "key value", f"$.key NOT IN ({', '.join(map(repr, UNSEALED_FACTS))})"),
     _guard(
         "failures",
         "object_key change_id kind okta_id group_id name message attempts first_failed next_attempt",
@@ -103,14 +123,22 @@ def seals_in(body: str) -> Mapping[str, tuple[str, int]]:
     return {str(name): (str(seal), int(after)) for name, (seal, after) in read.items()}
 
 
+def any_sealed(conn: sqlite3.Connection) -> bool:
+    """A row of the trail carries seals. The first that does carries those of all tables."""
+    (found,) = conn.execute(_ANY_SEAL).fetchone()
+    return bool(found)
+
+
 class Seals:
-    """The writer's: gathers what a transaction changed, and hands it over to the row that seals it."""
+    """Gathers what a transaction changed, and hands it over to the row that seals it."""
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         self._conn = conn
+        self._begun = False
         self._moved: dict[str, int] = {}
         self._mine: dict[str, tuple[int, int]] = {}
         """What this connection sealed last itself, which needs no look into the trail."""
+        self._compared: tuple[int, frozenset[str]] | None = None
 
     def watch(self) -> None:
         """From now on every change of a guarded row counts."""
@@ -136,10 +164,27 @@ class Seals:
     def undone(self) -> None:
         self._moved.clear()
         self._mine.clear()
+        self._compared = None
+
+    def altered(self) -> frozenset[str]:
+        """Tables that are not as they were sealed last; looked at anew when anybody else wrote meanwhile."""
+        (version,) = self._conn.execute("PRAGMA data_version").fetchone()
+        if self._compared is None or self._compared[0] != version:
+            with snapshot(self._conn):
+                found = () if self._is_first() else filter(self._is_altered, GUARDS)
+                self._compared = (version, frozenset(guard.table for guard in found))
+        return self._compared[1]
+
+    def _is_altered(self, guard: Guard) -> bool:
+        total, _, whole = self._known(guard.name)
+        return not whole or sum_of(self._conn, guard) != total
 
     def handed_over(self, sequence: int) -> dict[str, Any]:
         """What the row `sequence`, which the same transaction appends, carries: the seals of what it changed."""
-        return self._carried({name: change for name, change in self._moved.items() if change}, sequence)
+        moved = {name: change for name, change in self._moved.items() if change}
+        return (
+            self.all_handed_over(sequence) if moved and self._is_first() else self._carried(moved, sequence)
+        )
 
     def all_handed_over(self, sequence: int) -> dict[str, Any]:
         """The seals of all tables, for a row that stands in for those before it."""
@@ -167,6 +212,11 @@ class Seals:
             self._remember(guard.name, total, sequence, whole=True)
         return {KEY: carried}
 
+    def _is_first(self) -> bool:
+        """Nothing was sealed before this transaction."""
+        self._begun = self._begun or any_sealed(self._conn)
+        return not self._begun
+
     def _remember(self, name: str, total: int, sequence: int, *, whole: bool) -> None:
         self._conn.execute(
             "INSERT INTO seals (name, total, sequence) VALUES (?, ?, ?)"
@@ -180,11 +230,7 @@ class Seals:
         """The sum to go on from, the row that sealed it, and whether it is the one that was sealed there."""
         row = self._conn.execute("SELECT total, sequence FROM seals WHERE name = ?", (name,)).fetchone()
         if row is None:
-            return (
-                0,
-                NEVER,
-                True,
-            )  # if there was one, the trail does not go on from it, and the check shows that
+            return 0, NEVER, self._is_first()
         try:
             total, sequence = int.from_bytes(row[0], "little"), int(row[1])
         except (TypeError, ValueError):

@@ -18,14 +18,12 @@ from syncd.core.plan import Hold
 from syncd.core.waiting import Waiting
 from syncd.ports.outcomes import Effect, Settled
 from syncd.ports.stage import Stage
-from syncd.ports.trail import ChainReport, Head, JournalEntry
 from syncd.redact import Redactor
-from syncd.store import decisions, effects, holds, journal, pruning, state, unproven, verifying, waiting
+from syncd.store import decisions, effects, holds, journal, pruning, state, unproven, waiting
 from syncd.store.absorb import absorb_stage
 from syncd.store.faults import explained, explained_beside, no_scratch
 from syncd.store.private import Scratch, make_file
 from syncd.store.rows import moment
-from syncd.store.seals import Seals
 from syncd.store.stage import SqliteStage
 from syncd.store.stage_tables import WHOLE_READ
 from syncd.store.telling import Telling
@@ -54,7 +52,6 @@ class SqliteStore(Telling):
         self._stage_number = 0
         self._writer = Writership(path, clock, self._reading, self._transaction)
         self._redactor = redactor or Redactor()
-        self._seals = Seals(conn)
         if scratch_home is not None:
             self._seals.watch()
         self._closed = False
@@ -85,11 +82,16 @@ class SqliteStore(Telling):
     # meta
 
     def remember(self, key: str, value: str | None) -> None:
-        value = None if value is None else self._redactor.known(value)
+        self.remember_all({key: value})
+
+    def remember_all(self, facts: Mapping[str, str | None]) -> None:
+        known = self._redactor.known
+        said = {key: None if value is None else known(value) for key, value in facts.items()}
         with self._lock:
-            if self.recall(key) != value:
+            if any(self.recall(key) != value for key, value in said.items()):
                 with self._writing() as conn:
-                    state.remember(conn, key, value)
+                    for key, value in said.items():
+                        state.remember(conn, key, value)
 
     # single writer
 
@@ -167,35 +169,6 @@ class SqliteStore(Telling):
         """Adds a free row to the journal (a decision of a person); returns its sequence number."""
         with self._writing() as conn:
             return self._note(conn, body, run_id)
-
-    def journal_entries(
-        self,
-        *,
-        after: int = 0,
-        until: int | None = None,
-        run_id: str | None = None,
-        since: datetime | None = None,
-    ) -> Iterator[JournalEntry]:
-        while True:
-            with self._reading() as conn:
-                page = journal.entries(conn, after=after, until=until, run_id=run_id, since=since)
-            yield from page
-            if len(page) < journal.PAGE:
-                return
-            after = page[-1].sequence
-
-    def last_changes(self, okta_id: str, *, limit: int) -> Sequence[JournalEntry]:
-        with self._reading() as conn:
-            return journal.last_outcomes(conn, okta_id, limit)
-
-    def journal_head(self) -> tuple[int, str]:
-        with self._reading() as conn:
-            head = journal.head(conn)
-        return head.sequence, str(head)
-
-    def verify_journal(self, noted: Head | None = None) -> ChainReport:
-        with self._reading() as conn:
-            return verifying.verify(conn, self._clock(), noted)
 
     def prune(self, keep: timedelta) -> int:
         with self._writing() as conn:

@@ -10,13 +10,12 @@ from datetime import datetime
 from syncd.store import decisions
 from syncd.store.decisions import Decision
 from syncd.store.journal import append_note, next_sequence
-from syncd.store.seals import GUARDS, KEY, Seals, sum_of
+from syncd.store.seals import GUARDS, Seals, any_sealed, sum_of
 from syncd.store.state import set_meta
 
 STARTED = "sealed_since"
 """In `meta`: the row from which on tables are sealed; a store without it was never opened by a version that seals."""
 
-_ANY_SEAL = f"SELECT EXISTS (SELECT 1 FROM journal WHERE instr(body, '\"{KEY}\":'))"  # noqa: S608  (constants)
 _OLD_DECISIONS = """
 SELECT change_id, decision, decided_by, at, object_key, hold_id, expires_at FROM decisions ORDER BY id
 """
@@ -28,7 +27,7 @@ def start(conn: sqlite3.Connection, now: datetime) -> None:
     to be forgotten because somebody removed the mark.
     """
     sequence = next_sequence(conn)
-    if not conn.execute(_ANY_SEAL).fetchone()[0]:
+    if not any_sealed(conn):
         backed = list(_backed(conn))
         conn.execute("DELETE FROM decisions")
         for decision in backed:

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from syncd.errors import PermanentError
-from syncd.ports.trail import GENESIS, ChainReport, Head
-from syncd.store.account import Account, altered_triggers
+from syncd.ports.trail import GENESIS, Altered, ChainReport, Head
+from syncd.store.account import Account
 from syncd.store.journal import SELECT, head, row_hash
-from syncd.store.rows import Row, at_moment
+from syncd.store.rows import Row, at_moment, searchable
+from syncd.store.snapshot import snapshot
+from syncd.store.soundness import altered_schema, damage
 
 CHECKPOINT_KEY = "journal_checkpoint"
 """In `meta`: the first row that is not pruned; below it the trigger lets rows go."""
+
+_LONGEST = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +77,14 @@ def verify(conn: sqlite3.Connection, now: datetime, noted: Head | None = None) -
 
     `noted` is a head from an earlier time: it must still be a row of the chain, or lie below a checkpoint.
     """
-    with _snapshot(conn):
+    with snapshot(conn):
         try:
             remembered = head(conn)
         except PermanentError:
             remembered = None
         point = youngest_checkpoint(conn)
         beginning = _beginning(point)
-        altered = altered_triggers(conn)
+        altered = [*damage(conn), *altered_schema(conn)]
         with closing(Account(beginning.sequence + 1)) as account:
             walk, fault = walk_chain(conn, point, noted=noted, listener=account.row)
             fault = fault or fault_in_mark(conn, point) or _fault_at_end(walk.last, remembered)
@@ -98,8 +101,13 @@ def verify(conn: sqlite3.Connection, now: datetime, noted: Head | None = None) -
         pruned=below,
         pruned_until=point.until if point else None,
         noted_pruned=fault is None and noted is not None and noted.sequence < below,
-        altered=altered,
+        altered=[Altered(_shown(each.table), _shown(each.problem)) for each in altered],
     )
+
+
+def _shown(said: str) -> str:
+    """Names in it may be anything that somebody wrote into the file."""
+    return searchable(said[:_LONGEST])
 
 
 def walk_chain(
@@ -153,7 +161,7 @@ def _checkpoint(row: Row) -> Checkpoint | None:
             until=None if until is None else at_moment(until),
             intact=_fits(row),
         )
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         return None  # not written by us: the walk finds the row changed
 
 
@@ -222,22 +230,3 @@ def _fault_in_noted(noted: Head, walk: Walk, beginning: Head) -> Fault | None:
             "it has another hash than the given head: this row or some before it were rewritten",
         )
     return None
-
-
-@contextmanager
-def _snapshot(conn: sqlite3.Connection) -> Iterator[None]:
-    """All reads see one moment, and text that is no UTF-8 (ours is ASCII) is a broken row, not an error."""
-    text, own = conn.text_factory, not conn.in_transaction
-    conn.text_factory = _lenient
-    if own:
-        conn.execute("BEGIN")
-    try:
-        yield
-    finally:
-        conn.text_factory = text
-        if own:
-            conn.execute("ROLLBACK")
-
-
-def _lenient(raw: bytes) -> Any:
-    return raw.decode("utf-8", "surrogateescape")

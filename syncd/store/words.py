@@ -34,7 +34,10 @@ _MEMBERS = "SELECT group_id, user_id FROM members WHERE pushed = 1 ORDER BY grou
 
 
 class Words:
-    def __init__(self) -> None:
+    """`from_the_start`: the trail has told of everything there ever was, so what it says nothing of was never there."""
+
+    def __init__(self, *, from_the_start: bool) -> None:
+        self._from_the_start = from_the_start
         self._db = sqlite3.connect("", isolation_level=None)
         for statement in (
             "PRAGMA journal_mode = OFF",
@@ -52,6 +55,7 @@ class Words:
 
     def forget(self) -> None:
         """What stood before counts no more: the tables are taken as they were found."""
+        self._from_the_start = False
         self._links, self._members, self._sweeps = {}, {}, {}
         for table in ("links", "members", "sweeps", "runs"):
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608  (constants)
@@ -80,16 +84,22 @@ class Words:
         key = (kind, searchable(okta_id))
         if scim_id is None:
             self._sweeps[key] = (True, row)
-        elif anew or self._scim_id(key) not in (None, searchable(scim_id)):
+        elif anew or self._may_be_another(key, searchable(scim_id)):
             self._sweeps[key] = (False, row)
         told = None if active is None else int(bool(active))
         self._links[key] = (None if scim_id is None else searchable(scim_id), told, row)
 
-    def _scim_id(self, key: tuple[str, str]) -> str | None:
+    def _may_be_another(self, key: tuple[str, str], scim_id: str) -> bool:
+        """It was tied to something else before, so far as the trail tells: its memberships went with that."""
         if key in self._links:
-            return self._links[key][0]
-        found = self._db.execute("SELECT scim_id FROM links WHERE kind = ? AND okta_id = ?", key).fetchone()
-        return found[0] if found else None
+            before = self._links[key][0]
+        else:
+            asked = "SELECT scim_id FROM links WHERE kind = ? AND okta_id = ?"
+            found = self._db.execute(asked, key).fetchone()
+            if found is None:
+                return not self._from_the_start
+            before = found[0]
+        return before not in (None, scim_id)
 
     def _flush(self) -> None:
         self._db.execute("BEGIN")
@@ -149,7 +159,7 @@ class Words:
     def _swept(self, group_id: str, user_id: str) -> list[Row]:
         return self._db.execute(
             "SELECT ended, row FROM sweeps WHERE (kind = 'group' AND okta_id = ?) OR (kind = 'user' AND okta_id = ?)",
-            (group_id, user_id),
+            (searchable(str(group_id)), searchable(str(user_id))),
         ).fetchall()
 
 
@@ -164,6 +174,14 @@ def _standing(active: int | None) -> str:
     return "" if active is None else " (active)" if active else " (inactive)"
 
 
+def _place(key: Row) -> list[tuple[bool, bytes]]:
+    """Where SQLite sorts it: text by its bytes, and behind that what is no text, which somebody else put there."""
+    return [
+        (True, value) if isinstance(value, bytes) else (False, str(value).encode("utf-8", "surrogateescape"))
+        for value in key
+    ]
+
+
 def side_by_side(
     left: Iterable[Row], right: Iterable[Row], width: int
 ) -> Iterator[tuple[Row, Row | None, Row | None]]:
@@ -171,7 +189,10 @@ def side_by_side(
     lefts, rights = iter(left), iter(right)
     a, b = next(lefts, None), next(rights, None)
     while a is not None or b is not None:
-        key = min(row[:width] for row in (a, b) if row is not None)
+        if a is not None and b is not None and a[:width] != b[:width]:
+            key = min(a[:width], b[:width], key=_place)
+        else:
+            key = (a or b or ())[:width]
         here = a[width:] if a is not None and a[:width] == key else None
         there = b[width:] if b is not None and b[:width] == key else None
         yield key, here, there

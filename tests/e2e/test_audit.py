@@ -23,8 +23,10 @@ from syncd.store import open_store
 from tests.chaos.arena import arena
 from tests.e2e.rig import OKTA_TOKEN, SPLIT_TOKEN, Rig, rig
 
-ROWS = 2 * (20 + 1 + 4) + 2
-"""Of `synced`: intents and outcomes, what the read left in the tables, the end of the run."""
+ROWS = 2 * (20 + 1 + 4) + 5
+"""Of `synced`: intents and outcomes, the seals of what the read left in the tables and of what was learned from it (the
+scope, what the target can do, the complete read), the end of the run.
+"""
 
 
 @pytest.fixture
@@ -86,7 +88,8 @@ def test_the_first_broken_row_is_named(synced: Rig) -> None:
 
 
 def test_a_table_and_a_trigger_changed_by_hand_are_named(synced: Rig) -> None:
-    user, group = exported(synced)[-2]["okta_id"], exported(synced)[-2]["group_id"]
+    last = [row for row in exported(synced) if row["kind"] == "add_member"][-1]
+    user, group, sequence = last["okta_id"], last["group_id"], last["sequence"]
     tamper(synced, f"DELETE FROM members WHERE user_id = '{user}'")  # noqa: S608
     document = verified(synced, code=1)
     assert (document["intact"], document["broken"]) == (False, None)
@@ -94,7 +97,7 @@ def test_a_table_and_a_trigger_changed_by_hand_are_named(synced: Rig) -> None:
         *("trigger journal_no_delete", "trigger journal_no_update", "members")
     ]
     said = synced.run("audit", "verify", code=1).stdout
-    assert f"members: {user} in {group}: row {ROWS - 1} of the trail says that this is a member" in said
+    assert f"members: {user} in {group}: row {sequence} of the trail says that this is a member" in said
     report = synced.run("report", "--format", "json").document
     assert any(f"members: {user}" in each["text"] for each in report["verdict"])
 
@@ -274,7 +277,7 @@ def test_a_failure_is_exported_with_its_error(synced: Rig) -> None:
     synced.okta.world.add_user("new@example.com", "N", "New", assign=True)
     synced.split.faults.add("status", method="POST", path="/Users", count=1, status=400)
     synced.sync(code=4)
-    intent, outcome, end = exported(synced)[-3:]
+    intent, outcome, end = [row for row in exported(synced) if row["run_id"]][-3:]
     assert (end["kind"], end["details"]["run"]["status"]) == ("run", "partial")
     assert (intent["object"], intent["applied"], intent["status"]) == ("new@example.com", None, None)
     assert (outcome["object"], outcome["after"]) == ("new@example.com", intent["after"])
@@ -310,7 +313,7 @@ def test_one_run_or_the_last_days_are_exported_alone(synced: Rig) -> None:
         ("outcome", "deactivate_user"),
         ("note", "run"),
     ]
-    assert len(exported(synced, "--since", "1h")) == ROWS + 4
+    assert len(exported(synced, "--since", "1h")) == ROWS + 6
     time.sleep(1.1)
     assert exported(synced, "--since", "1s") == []
     nothing = synced.run("audit", "export", "--run", "nobody")
@@ -378,13 +381,13 @@ def test_a_pruned_trail_is_intact_until_its_boundary_is_forged(synced: Rig) -> N
     synced.sync()
 
     document = verified(synced, "--head", noted)
-    assert (document["intact"], document["rows"], document["pruned"]) == (True, 5, ROWS)
-    assert document["length"] == ROWS + 5
+    assert (document["intact"], document["rows"], document["pruned"]) == (True, 7, ROWS)
+    assert document["length"] == ROWS + 7
     assert f"{ROWS} rows pruned behind a checkpoint" in synced.run("audit", "verify").stdout
     old = verified(synced, "--head", f"1:{'a' * 64}")
     assert old["compared"]["found"] == "pruned"
     assert [row["kind"] for row in exported(synced)] == [
-        *("checkpoint", "seal", "deactivate_user", "deactivate_user", "run")
+        *("checkpoint", "seal", "deactivate_user", "deactivate_user", "seal", "run", "seal")
     ]
 
     checkpoint = ROWS + 1
@@ -408,15 +411,15 @@ def test_a_full_run_prunes_what_is_older_than_keep_and_ends_with_the_head_of_the
         first = made.cycle().result
         assert first is not None
         assert first.audit is not None
-        assert first.audit[0] == 4
+        assert first.audit[0] == 6
         made.later(timedelta(days=40))
 
         last = made.cycle().result
 
         assert last is not None
         with open_store(made.store_path, connection="chaos", clock=made.clock) as store:
-            rows = [row.body for row in store.journal_entries()]
-            assert ["checkpoint" if "checkpoint" in body else "run" for body in rows] == ["checkpoint", "run"]
+            rows = [row.body.keys() - {"seals"} for row in store.journal_entries()]
+            assert rows == [set(), {"checkpoint"}, {"run"}]
             assert last.document()["audit"] == dict(
                 zip(("length", "head"), store.journal_head(), strict=True)
             )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from syncd.ports import Store
+from tests.store.lived import live
 from tests.store.making import Clock, Place
 
 
@@ -17,6 +18,25 @@ def place(tmp_path: Path) -> Place:
 @pytest.fixture
 def clock(place: Place) -> Clock:
     return place.clock
+
+
+@pytest.fixture(scope="session")
+def a_life(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The file of a store that has lived."""
+    place = Place(tmp_path_factory.mktemp("life") / "split-prod.db")
+    with place.open() as store:
+        live(store)
+        assert store.verify_journal().intact
+    return place.path.read_bytes()
+
+
+@pytest.fixture
+def lived(place: Place, a_life: bytes) -> Place:
+    """One with something in every table that is compared."""
+    place.path.parent.mkdir(mode=0o700)
+    place.path.write_bytes(a_life)
+    place.path.chmod(0o600)
+    return place
 
 
 @pytest.fixture(params=["sqlite"])
