@@ -49,6 +49,7 @@ def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Ho
         *((violation, partial(_stopped_by, planning, violation)) for violation in found),
         (_WAKES_UP, lambda: _adoptions_of_inactive(planning)),
         (_OTHER_SCOPE, lambda: _removals_under_other_scope(planning)),
+        (_ALTERED_STORE, lambda: _removals_on_an_altered_store(planning)),
     )
     for check, stopped in checks:
         ids = [change_id for change_id in stopped() if change_id not in approved]
@@ -69,6 +70,15 @@ _OTHER_SCOPE = Violation(
     "the scope settings (app, target, provisioning, attributes, push groups) changed since the last full cycle; "
     "removals that the new settings bring are held whatever the limits",
     "if these removals are what the new settings are meant to do, approve the hold; else mend the settings",
+)
+
+
+_ALTERED_STORE = Violation(
+    "altered_store",
+    "the store was changed behind syncd's back: limits, decided settings and what is remembered may be forged, so "
+    "whatever would be removed is held",
+    "look at syncd audit verify, keep a copy of the store and go back to a backup; or approve the hold if these "
+    "removals are right",
 )
 
 
@@ -109,6 +119,13 @@ def _removals_under_other_scope(planning: Planning) -> Iterator[str]:
     if scope_changed(planning.job):
         for kind in _REMOVALS:
             yield from (change_id for change_id, _ in planning.stage.change_keys(kind))
+
+
+def _removals_on_an_altered_store(planning: Planning) -> Iterator[str]:
+    kinds = (*_REMOVALS, ChangeKind.UNLINK_GROUP)
+    ids = [change_id for kind in kinds for change_id, _ in planning.stage.change_keys(kind)]
+    if ids and planning.job.store.altered():
+        yield from ids
 
 
 def _raised(limits: Limits, allow: Mapping[str, int]) -> Limits:
