@@ -32,7 +32,10 @@ def verification_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     for each in altered:
         yield line("  ", Span(f"{safe(each['table'])}: ", "bad"), safe(each["problem"]))
     if altered and broken is None:
-        yield line("  Keep a copy of the store now, and go back to a backup: somebody changed it by hand.")
+        who = "the disk failed, or " if any(each["table"] == "file" for each in altered) else ""
+        yield line(
+            f"  Keep a copy of the store now, and go back to a backup: {who}somebody changed it by hand."
+        )
     if document["pruned"]:
         until = f", none younger than {document['pruned_until']}" if document["pruned_until"] else ""
         yield line("  ", f"{counted(document['pruned'], 'row')} pruned behind a checkpoint{until}.")

@@ -20,7 +20,7 @@ from syncd.ports.trail import Altered
 from syncd.store import decisions
 from syncd.store.decisions import Decision
 from syncd.store.rows import Row, moment
-from syncd.store.seals import BROKEN, GUARDS, KEY, NEVER, remembered, seal_of, sum_of
+from syncd.store.seals import BROKEN, GUARDS, KEY, NEVER, remembered, seal_of, sum_of, table_of
 from syncd.store.starting import STARTED
 from syncd.store.state import get_meta
 from syncd.store.words import Words
@@ -106,7 +106,7 @@ class Account:
         follows = after == before[1] if before else after < self._begins_at
         if seal == BROKEN or not follows:
             problem = f"what the store remembered of it was changed before row {sequence} sealed it"
-            self._broken.setdefault(name, Altered(name.partition(":")[0], problem))
+            self._broken.setdefault(name, Altered(table_of(name), problem))
         self._seals[name] = (seal, sequence)
 
     def altered(self, conn: sqlite3.Connection, now: datetime) -> list[Altered]:
@@ -126,6 +126,8 @@ class Account:
             yield Altered("seals", str(error))
         for guard in GUARDS:
             table = guard.table
+            if self._seals and guard.name not in self._seals:
+                continue  # another version sealed, and this one did not open it for writing yet
             seal, sequence = self._seals.get(guard.name, (seal_of(0), NEVER))
             if seal_of(sum_of(conn, guard)) != seal:
                 since = (
@@ -135,7 +137,7 @@ class Account:
             total, last = known.get(guard.name, (0, NEVER))
             if (seal_of(total), last) != (seal, sequence):
                 yield Altered("seals", f"what it remembers of {guard.name} is not what row {sequence} sealed")
-        for name in sorted(known.keys() - {guard.name for guard in GUARDS}, key=str):
+        for name in sorted(known.keys() - self._seals.keys() - {guard.name for guard in GUARDS}, key=str):
             yield Altered("seals", f"it remembers {name}, which nothing seals")
 
     def _disputed(self, conn: sqlite3.Connection, now: datetime) -> Iterator[Altered]:

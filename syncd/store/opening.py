@@ -155,6 +155,9 @@ def _prepare_writing(
         conn.execute("BEGIN IMMEDIATE")
         starting.start(conn, clock())
         conn.execute("COMMIT")
+    conn.execute("BEGIN IMMEDIATE")
+    starting.go_on(conn, clock())
+    conn.execute("COMMIT")
     owner = state.get_meta(conn, "identity")
     if owner is None:
         conn.execute("BEGIN IMMEDIATE")

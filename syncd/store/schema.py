@@ -5,7 +5,8 @@ keys, so that equal values are equal text. `revision` in a row is the store's re
 row was last learned (it changed, or an answer by id confirmed it): what a shorter cycle learned while a longer one was
 reading is younger and wins. `asked_at` is when Okta last answered by id.
 
-A migration that changes rows which `seals` guards has to seal them: as it found them, and again as it leaves them.
+A migration that changes rows which `seals` guards has to seal them: as it found them, and again as it leaves them. One
+that adds what is to be guarded has nothing to do: `starting` seals it.
 """
 
 from __future__ import annotations

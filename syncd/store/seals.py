@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,13 +33,18 @@ _ANY_SEAL = f"""
 SELECT EXISTS (SELECT 1 FROM journal
     WHERE instr(body, '"{KEY}":') AND json_valid(body) AND json_type(body, '$.{KEY}') = 'object')
 """  # noqa: S608  (constants)
+_ALL_SEALED = f"""
+SELECT DISTINCT each.key FROM journal, json_each(CASE WHEN json_valid(body) THEN body END, '$.{KEY}') each
+WHERE instr(body, '"{KEY}":')
+"""  # noqa: S608  (constants)
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
     """Which columns of a table are sealed, and of which rows (`rows`: a condition on one of them, `$`).
 
-    What is wanted and what was pushed are sealed apart, so that a write hashes only what it writes.
+    What is wanted and what was pushed are sealed apart, so that a write hashes only what it writes. The name tells one
+    definition from another: a version that seals something else of a table begins anew (`starting`).
     """
 
     name: str
@@ -57,8 +63,15 @@ UNSEALED_FACTS = ("log_cursor", "log_pending", "notified:told", "notified:unsent
 """What each delta moves, and no report, limit or hold rests on."""
 
 
-def _guard(name: str, columns: str, rows: str = "1") -> Guard:
-    return Guard(name, name.partition(":")[0], tuple(columns.split()), rows)
+def _guard(label: str, columns: str, rows: str = "1") -> Guard:
+    table, listed = label.partition(":")[0], tuple(columns.split())
+    made = hashlib.blake2b(ascii((table, listed, rows)).encode("ascii"), digest_size=3).hexdigest()
+    return Guard(f"{label}#{made}", table, listed, rows)
+
+
+def table_of(name: str) -> str:
+    """The table that the guard of this name, of whatever version, is about."""
+    return re.split("[:#]", name, maxsplit=1)[0]
 
 
 GUARDS: tuple[Guard, ...] = (
@@ -129,6 +142,16 @@ def any_sealed(conn: sqlite3.Connection) -> bool:
     return bool(found)
 
 
+def never_sealed(conn: sqlite3.Connection) -> list[Guard]:
+    """Of a trail with seals, the guards that it knows nothing of: another version made it."""
+    remembered = {name for (name,) in conn.execute("SELECT name FROM seals")}
+    missing = [guard for guard in GUARDS if guard.name not in remembered]
+    if not missing or not any_sealed(conn):
+        return []
+    told = {name for (name,) in conn.execute(_ALL_SEALED)}
+    return [guard for guard in missing if guard.name not in told]
+
+
 class Seals:
     """Gathers what a transaction changed, and hands it over to the row that seals it."""
 
@@ -171,8 +194,9 @@ class Seals:
         (version,) = self._conn.execute("PRAGMA data_version").fetchone()
         if self._compared is None or self._compared[0] != version:
             with snapshot(self._conn):
-                found = () if self._is_first() else filter(self._is_altered, GUARDS)
-                self._compared = (version, frozenset(guard.table for guard in found))
+                new = GUARDS if self._is_first() else never_sealed(self._conn)
+                found = [guard for guard in GUARDS if guard not in new and self._is_altered(guard)]
+            self._compared = (version, frozenset(guard.table for guard in found))
         return self._compared[1]
 
     def _is_altered(self, guard: Guard) -> bool:
@@ -202,11 +226,11 @@ class Seals:
             self._remember(name, total, sequence, whole=whole)
         return {KEY: carried}
 
-    def start(self, sequence: int) -> dict[str, Any]:
-        """Seals every table as it is found, for the row from which a store of an older version goes on."""
+    def start(self, sequence: int, guards: Sequence[Guard] = GUARDS) -> dict[str, Any]:
+        """Seals tables as they are found, for the row from which a store of another version goes on."""
         self._moved.clear()
         carried = {}
-        for guard in GUARDS:
+        for guard in guards:
             total = sum_of(self._conn, guard)
             carried[guard.name] = [seal_of(total), NEVER]
             self._remember(guard.name, total, sequence, whole=True)

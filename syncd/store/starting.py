@@ -1,4 +1,4 @@
-"""The starting point: a store that an older version made is sealed as it is found, in a row of its own."""
+"""Where another version left off: what it did not seal, or sealed otherwise, is sealed as it is found."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 
 from syncd.store import decisions
 from syncd.store.decisions import Decision
 from syncd.store.journal import append_note, next_sequence
-from syncd.store.seals import GUARDS, Seals, any_sealed, sum_of
+from syncd.store.seals import GUARDS, Seals, any_sealed, never_sealed, sum_of
 from syncd.store.state import set_meta
 
 STARTED = "sealed_since"
@@ -36,6 +37,18 @@ def start(conn: sqlite3.Connection, now: datetime) -> None:
             body = {"starting_point": {"rows": sequence - 1}, **(decisions.said(backed) if backed else {})}
             append_note(conn, body, now, seal=Seals(conn).start)
     set_meta(conn, STARTED, str(sequence))
+
+
+def go_on(conn: sqlite3.Connection, now: datetime) -> None:
+    """Inside the caller's transaction. What this version seals otherwise than the one before is sealed as it is found,
+    in a row `sealed_anew`; words of the trail go on counting. Not what was sealed already, whatever `seals` remembers.
+    """
+    new = never_sealed(conn)
+    if new:
+        seal = partial(Seals(conn).start, guards=new)
+        append_note(conn, {"sealed_anew": sorted({guard.table for guard in new})}, now, seal=seal)
+        ours = json.dumps([guard.name for guard in GUARDS])
+        conn.execute("DELETE FROM seals WHERE name NOT IN (SELECT value FROM json_each(?))", (ours,))
 
 
 def _backed(conn: sqlite3.Connection) -> Iterator[Decision]:

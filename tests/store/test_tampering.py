@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,9 +16,9 @@ from syncd.core.change import ChangeKind
 from syncd.model import PushedUser
 from syncd.ports import Settled, UserForgotten, UserPushed
 from syncd.ports.trail import GENESIS, Head
-from syncd.store import open_for_reading, seals
+from syncd.store import account, open_for_reading, seals, starting
 from syncd.store.journal import row_hash
-from tests.store.lived import CAL, DOCS, HELD, by_hand, checked, named
+from tests.store.lived import CAL, DOCS, HELD, by_hand, checked, live, named
 from tests.store.making import NOON, Place, apply, change, push_group, push_member, push_user
 
 TAMPERING = {
@@ -99,10 +100,10 @@ TAMPERING = {
     ),
     "open_intents": ("DELETE FROM open_intents", "INSERT INTO open_intents VALUES (1)"),
     "seals": (
-        "DELETE FROM seals WHERE name = 'members'",
-        "UPDATE seals SET total = zeroblob(128) WHERE name = 'members'",
-        "UPDATE seals SET sequence = 1 WHERE name = 'members'",
-        "UPDATE seals SET total = 'text' WHERE name = 'members'",
+        "DELETE FROM seals WHERE name LIKE 'members#%'",
+        "UPDATE seals SET total = zeroblob(128) WHERE name LIKE 'members#%'",
+        "UPDATE seals SET sequence = 1 WHERE name LIKE 'members#%'",
+        "UPDATE seals SET total = 'text' WHERE name LIKE 'members#%'",
     ),
     **{
         f"trigger {name}": (f"DROP TRIGGER {name}",)
@@ -189,7 +190,7 @@ def test_a_sum_changed_with_its_table_is_never_signed(lived: Place) -> None:
         conn.execute("DELETE FROM members WHERE user_id = '00u-ann'")
         guard = next(each for each in seals.GUARDS if each.table == "members")
         total = seals.sum_of(conn, guard).to_bytes(128, "little")
-        conn.execute("UPDATE seals SET total = ? WHERE name = 'members'", (total,))
+        conn.execute("UPDATE seals SET total = ? WHERE name = ?", (total, guard.name))
         conn.commit()
     with lived.open() as store:
         push_member(store, "00g-dev", "00u-cal")
@@ -299,7 +300,7 @@ def test_what_other_tools_keep_in_the_file_is_no_tampering(lived: Place) -> None
         ("decisions", "UPDATE decisions SET change_id = CAST(x'ff41' AS TEXT)"),
         ("holds", "UPDATE holds SET reason = CAST(x'ff41' AS TEXT)"),
         ("facts", "UPDATE facts SET key = CAST(x'ff41' AS TEXT) WHERE key = 'scope'"),
-        ("seals", "UPDATE seals SET name = CAST(x'ff41' AS TEXT) WHERE name = 'members'"),
+        ("seals", "UPDATE seals SET name = CAST(x'ff41' AS TEXT) WHERE name LIKE 'members#%'"),
     ],
 )
 def test_what_is_no_text_is_named_in_text(lived: Place, table: str, statement: str) -> None:
@@ -343,7 +344,7 @@ def settle_and_prune(place: Place) -> None:
 
 
 def test_pruning_washes_no_trace_of_a_table_that_went_with_its_seal(lived: Place) -> None:
-    by_hand(lived, "DELETE FROM failures", "DELETE FROM seals WHERE name = 'failures'")
+    by_hand(lived, "DELETE FROM failures", "DELETE FROM seals WHERE name LIKE 'failures#%'")
     with lived.open() as store:
         apply(store, change(ChangeKind.UPDATE_USER, "00u-cal", title="z"), error="no")
     settle_and_prune(lived)
@@ -524,7 +525,12 @@ def test_an_older_store_is_sealed_as_it_is_found(lived: Place) -> None:
     with lived.open() as store:
         last = list(store.journal_entries())[-1]
         assert last.body["starting_point"] == {"rows": last.sequence - 1}
-        assert set(last.body["seals"]) >= {"users", "members", "runs", "decisions"}
+        assert {seals.table_of(name) for name in last.body["seals"]} >= {
+            "users",
+            "members",
+            "runs",
+            "decisions",
+        }
         assert store.decided().approved == {HELD[0].id}
         assert store.decided().rejected == {HELD[1].id}
         assert store.verify_journal().intact
@@ -538,6 +544,49 @@ def test_decisions_of_an_older_store_need_their_row_of_the_trail_too(lived: Plac
     by_hand(lived, TAMPERING["decisions"][2])
     with lived.open() as store:
         assert store.decided().approved == {HELD[0].id}
+
+
+@pytest.fixture
+def sealed_otherwise(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A store that a version made which sealed neither facts nor all of the people."""
+    older = tuple(
+        replace(guard, name="users#older", columns=guard.columns[:2])
+        if guard.name.startswith("users#")
+        else guard
+        for guard in seals.GUARDS
+        if guard.table != "facts"
+    )
+    with monkeypatch.context() as patch:
+        for module in (seals, account, starting):
+            patch.setattr(module, "GUARDS", older)
+        with place.open() as store:
+            live(store)
+            assert store.verify_journal().intact
+    return place
+
+
+def test_what_another_version_sealed_otherwise_is_sealed_anew(sealed_otherwise: Place) -> None:
+    assert checked(sealed_otherwise).intact
+    with open_for_reading(
+        sealed_otherwise.path, connection="split-prod", clock=sealed_otherwise.clock
+    ) as store:
+        assert store.altered() == set()
+    with sealed_otherwise.open() as store:
+        last = list(store.journal_entries())[-1]
+        assert last.body["sealed_anew"] == ["facts", "users"]
+        assert store.altered() == set()
+        push_user(store, CAL)
+        assert store.verify_journal().intact
+    sealed_otherwise.open().close()
+    assert checked(sealed_otherwise).rows == last.sequence + 2, "once"
+    by_hand(sealed_otherwise, "UPDATE users SET invited = 1 WHERE okta_id = '00u-ann'")
+    assert named(sealed_otherwise) == {"users"}
+
+
+def test_what_was_sealed_once_is_not_sealed_anew_because_somebody_removed_the_seal(lived: Place) -> None:
+    by_hand(lived, "DELETE FROM facts WHERE key = 'scope'", "DELETE FROM seals WHERE name LIKE 'facts#%'")
+    lived.open().close()
+    assert named(lived) == {"facts", "seals"}
 
 
 def test_who_removes_the_mark_gets_no_second_starting_point(lived: Place) -> None:
