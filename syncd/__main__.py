@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 
-# Whatever is imported here delays the moment from which signals are heard.
+# Whatever is imported here delays the moment from which signals are heard: the built-in half of `signal` is there at
+# once, the other one brings enum, functools and collections.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from typing import NoReturn
+else:
+    try:
+        import _signal as signal
+    except ImportError:
+        import signal
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 _noted: list[int] = []
