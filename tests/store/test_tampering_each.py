@@ -117,6 +117,13 @@ def again(place: Place, a_life: bytes) -> None:
     place.path.write_bytes(a_life)
 
 
+def test_a_store_that_nobody_touched_is_not_named(lived: Place) -> None:
+    """Else all that follows could not fail."""
+    assert not is_named(lived)
+    assert tampered(lived)
+    assert not is_named(lived)
+
+
 @pytest.mark.parametrize(("table", "column"), list(compared()))
 def test_each_column(lived: Place, a_life: bytes, table: str, column: str) -> None:
     value = OTHERWISE.get((table, column), CHANGED.format(column))
