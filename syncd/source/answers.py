@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,10 +22,15 @@ if TYPE_CHECKING:
     from syncd.source.transport import NoAnswer, Received
 
 _RETRIED = frozenset({408, 423, 425, 429})
-_LINK = re.compile(
-    r'\s*<([^<>\s]*)>((?:\s*;\s*[\w!#$%&\'*+.^`|~-]+\s*(?:=\s*(?:"[^"]*"|[^\s",;]+))?)*)\s*(,|\Z)'
+# Possessive throughout: whatever a server sends, each character is looked at once.
+_GAP = re.compile(r"[\s,]*+")
+_TARGET = re.compile(r"<([^<>\s]*+)>")
+_PARAMETER = re.compile(
+    r"\s*+;\s*+([\w!#$%&'*+.^`|~-]++)(?:\s*+=\s*+(?:\"((?:[^\"\\]++|\\.)*+)\"|([^\s\",;]++)))?+"
 )
-_REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s",;]+))', re.IGNORECASE)
+_END = re.compile(r"\s*+(?:,|\Z)")
+LARGEST_ERROR = 64 * 1024
+"""Bytes. An error of Okta is well under one kilobyte; of a longer one nothing is believed."""
 
 
 Shape = Literal["list", "object"]
@@ -107,20 +112,34 @@ def next_link(values: Sequence[str], base: str) -> str | None:
     Raises ValueError when a field cannot be parsed or names two different next pages: to overlook a next page
     would be to take half a list for the whole.
     """
-    found: set[str] = set()
-    for value in values:
-        position = 0
-        while value[position:].strip(" \t,"):
-            match = _LINK.match(value, position)
-            if match is None:
-                raise ValueError("malformed Link header")
-            rel = _REL.search(match[2])
-            if rel and "next" in (rel[1] if rel[1] is not None else rel[2]).lower().split():
-                found.add(urljoin(base, match[1]))
-            position = match.end()
+    found = {urljoin(base, target) for value in values for target in _next_targets(value)}
     if len(found) > 1:
         raise ValueError("two next links")
     return found.pop() if found else None
+
+
+def _next_targets(value: str) -> Iterator[str]:
+    """Of one header field. Raises ValueError."""
+    position = _end_of_gap(value, 0)
+    while position < len(value):
+        match = _TARGET.match(value, position)
+        if match is None:
+            raise ValueError("malformed Link header")
+        target, rel, position = match[1], None, match.end()
+        while match := _PARAMETER.match(value, position):
+            if rel is None and match[1].lower() == "rel":  # the first one counts (RFC 8288 section 3.3)
+                rel = match[2] or match[3] or ""
+            position = match.end()
+        if (match := _END.match(value, position)) is None:
+            raise ValueError("malformed Link header")
+        if "next" in (rel or "").lower().split():
+            yield target
+        position = _end_of_gap(value, match.end())
+
+
+def _end_of_gap(value: str, position: int) -> int:
+    gap = _GAP.match(value, position)
+    return position if gap is None else gap.end()
 
 
 def error_code(body: object) -> str:
@@ -140,9 +159,10 @@ def error_text(body: object) -> str:
     return clip(strip_controls(" ".join(part for part in parts if isinstance(part, str) and part)), 300)
 
 
-def _try_decode(content: bytes) -> object:
+def _error_body(content: bytes) -> object:
+    """None for what is no JSON, and for what is too long to be an error of Okta."""
     try:
-        return _decode(content)
+        return _decode(content) if len(content) <= LARGEST_ERROR else None
     except _Unusable:
         return None
 
@@ -222,7 +242,7 @@ def judge(
     status, headers, path = received.status, received.headers, urlsplit(url).path
     if status == 200:
         return _good(received, url=url, expect=expect, decode=decode, redactor=redactor)
-    body = redactor.answer(_try_decode(received.content))
+    body = redactor.answer(_error_body(received.content))
     text = error_text(body)
     date = parse_date(headers.get("Date"))
     if status == 404:
@@ -237,8 +257,7 @@ def judge(
     if asks_to_wait or status in _RETRIED or (status >= 500 and status != 501) or status < 300:
         return Fault(said, status, retry_after=wait)
     if status < 400:
-        target = urlsplit(urljoin(url, headers.get("Location", "")))
-        where = clip(strip_controls(redactor.foreign(f"{target.scheme}://{target.hostname or ''}")), 100)
+        where = clip(strip_controls(redactor.foreign(_origin(url, headers.get("Location", "")))), 100)
         raise PermanentError(
             f"Okta answered {status} to GET {path}: a redirect to {where}; the token is not sent there",
             hint="okta.org_url must be the org's own address (https://<org>.okta.com or the custom domain)",
@@ -249,6 +268,15 @@ def judge(
         hint="this is not expected of Okta; check okta.org_url and okta.app_id",
         status=status,
     )
+
+
+def _origin(url: str, location: str) -> str:
+    """Scheme and host of what a redirect leads to, for people."""
+    try:
+        target = urlsplit(urljoin(url, location))
+    except ValueError:
+        return "an address that nobody can read"
+    return f"{target.scheme}://{target.hostname or ''}"
 
 
 def _good(
@@ -275,7 +303,7 @@ def _good(
 
 def token_fault(received: Received, redactor: Redactor) -> Fault:
     """What a failed token request means. Raises AccessDenied when Okta knows us and says no."""
-    body = redactor.answer(_try_decode(received.content))
+    body = redactor.answer(_error_body(received.content))
     text = error_text(body)
     status = received.status
     said = f"the token endpoint answered HTTP {status}{f': {text}' if text else ''}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -81,12 +81,7 @@ class Walk:
         parts = urlsplit(url)
         if number > 1 and not same_origin(url, self.origin):
             raise IncompleteRead(self.what, number, "its next link leads to another origin")
-        if (
-            not parts.path.startswith(_API)
-            or ".." in parts.path
-            or not url.isascii()
-            or not url.isprintable()
-        ):
+        if not parts.path.startswith(_API) or ".." in parts.path or not is_plain(url):
             raise IncompleteRead(self.what, number, "its next link leaves the API")
         # The cursor is compared as well: a chain that goes in a circle may vary the rest of its URL.
         cursors = parse_qs(parts.query).get("after", [])
@@ -167,6 +162,11 @@ def _name(parameter: str) -> str:
     return unquote(parameter.partition("=")[0])
 
 
+def is_plain(url: str) -> bool:
+    """Nothing in it but what a URL is made of (RFC 3986), so that it can be asked, stored and shown."""
+    return url.isascii() and url.isprintable()
+
+
 def same_origin(url: str, origin: str) -> bool:
     """Scheme, host and port agree (RFC 6454), and no user information hides in the URL."""
     try:
@@ -184,6 +184,14 @@ def same_origin(url: str, origin: str) -> bool:
 
 def utc_now(clock: Clock) -> datetime:
     return datetime.fromtimestamp(clock.wall(), UTC)
+
+
+def now_at(offset: timedelta | None, clock: Clock) -> datetime:
+    """The time at a server whose clock differs so much from ours; ours where that is no time (the year 9999)."""
+    try:
+        return utc_now(clock) + (offset or timedelta(0))
+    except OverflowError:
+        return utc_now(clock)
 
 
 class PagedListing(Generic[T]):

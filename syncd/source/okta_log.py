@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from syncd.core.nomination import ASKED
 from syncd.errors import IncompleteRead, PermanentError, TemporaryError
 from syncd.model import LogEvent
 from syncd.ports import LogPage
 from syncd.source.answers import Answer
-from syncd.source.listing import carried_over, same_origin
-from syncd.source.okta_records import is_id
+from syncd.source.listing import carried_over, is_plain, same_origin
+from syncd.source.okta_records import is_id, is_text
 
 PAGE = 1000
 """Events in one page at the most (Okta's own maximum)."""
@@ -61,7 +61,7 @@ class LogPolls:
 
     def page(self, cursor: str) -> LogPage:
         """Raises IncompleteRead, PermanentError (the cursor is refused or leads elsewhere), AccessDenied."""
-        if not same_origin(cursor, self._origin) or not cursor.startswith(f"{self._origin}{_PATH}?"):
+        if not self._leads_on(cursor):
             raise PermanentError("the stored place in Okta's System Log is not of this org", status=_REFUSED)
         try:
             answer = self._get(cursor)
@@ -69,13 +69,17 @@ class LogPolls:
             raise IncompleteRead("the System Log", 1, error.message, hint=error.hint) from error
         if answer.status != 200 or not isinstance(answer.body, list):
             raise PermanentError("Okta has no System Log at this place", status=answer.status)
-        if answer.next_url is None or not same_origin(answer.next_url, self._origin):
-            raise PermanentError("the System Log has no next page on its own origin", status=_REFUSED)
         events = [event for record in answer.body if (event := _event(record)) is not None]
-        following = carried_over(answer.next_url, cursor, but=_NOT_WITH_A_CURSOR)
+        following = carried_over(answer.next_url or "", cursor, but=_NOT_WITH_A_CURSOR)
+        if not self._leads_on(following):
+            raise PermanentError("the System Log has no next page on its own origin", status=_REFUSED)
         if self._is_secret(following):
             raise PermanentError("the System Log's link to its next page repeats a secret", status=_REFUSED)
         return LogPage(events, following, full=len(answer.body) >= _SMALLEST_CAP)
+
+    def _leads_on(self, url: str) -> bool:
+        """Whether it may be stored and asked: a place in the System Log of this org."""
+        return is_plain(url) and same_origin(url, self._origin) and urlsplit(url).path == _PATH
 
 
 _SMALLEST_CAP = 100
@@ -87,11 +91,11 @@ def _event(record: object) -> LogEvent | None:
     if not isinstance(record, dict):
         return None
     kind, uuid, targets = record.get("eventType"), record.get("uuid"), record.get("target")
-    if not isinstance(kind, str) or not isinstance(targets, list):
+    if not isinstance(kind, str) or not is_text(kind) or not isinstance(targets, list):
         return None
     named = [
-        (str(target.get("type")), str(target["id"]))
+        (said if is_text(said := str(target.get("type"))) else "", str(target["id"]))
         for target in targets
         if isinstance(target, dict) and is_id(target.get("id"))
     ]
-    return LogEvent(uuid if isinstance(uuid, str) else "", kind, named)
+    return LogEvent(uuid if isinstance(uuid, str) and is_id(uuid) else "", kind, named)

@@ -32,7 +32,7 @@ from syncd.source.answers import Answer, Decode, everything
 from syncd.source.conversation import Conversation
 from syncd.source.credentials import Credentials, PrivateKey
 from syncd.source.fan_out import FanOut
-from syncd.source.listing import ListingLimits, PagedListing, PageSize, RawPage, Walk, utc_now
+from syncd.source.listing import ListingLimits, PagedListing, PageSize, RawPage, Walk, now_at, utc_now
 from syncd.source.okta_client import OktaClient
 from syncd.source.okta_log import LogPolls
 from syncd.source.pace import Clock, RateGovernor, RateLimit, RetryPolicy
@@ -182,7 +182,7 @@ class OktaReader:
         if must_be is not None and okta_id != must_be:
             raise TemporaryError(f"Okta answered with another object than {what}")
         value = record.get(field)
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value or not okta_records.is_text(value):
             raise TemporaryError(f"Okta's answer about {what} has no {field}")
         return value
 
@@ -305,11 +305,10 @@ class OktaReader:
         return self._log().page(cursor)
 
     def _log(self) -> LogPolls:
-        offset = self._talk.clock_offset or timedelta(0)
         return LogPolls(
             self._origin,
             lambda url: loop_thread.run(self._get_list(url)),
-            lambda: utc_now(self._clock) + offset,
+            lambda: now_at(self._talk.clock_offset, self._clock),
             self._client.redactor.holds,
         )
 

@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 _ID = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~:@+=!$-]{1,100}")
 
+_HALF = re.compile("[\ud800-\udfff]")
+
 
 class _Identified(TypedDict, total=False):
     id: Any
@@ -87,6 +89,11 @@ def is_id(value: object) -> bool:
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
+def is_text(value: str) -> bool:
+    """No half of a surrogate pair is in it: JSON can say that, UTF-8 and SQLite cannot."""
+    return _HALF.search(value) is None
+
+
 def _kind(value: object) -> str:
     names = {type(None): "null", dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
     return names.get(type(value), "a number")
@@ -137,14 +144,19 @@ def _read(record: object, build: Callable[[Mapping[str, object], str], T]) -> T 
 
 
 def checked(record: object, read: Callable[[object], T | BadRecord]) -> T | BadRecord:
-    """`read(record)`, unless a text in it holds half a surrogate pair: JSON can say that, UTF-8 and SQLite cannot."""
+    """`read(record)`, unless a text in it holds half a surrogate pair (`is_text`)."""
     try:
         json.dumps(record, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        okta_id = record.get("id") if isinstance(record, dict) else None
-        known = okta_id if isinstance(okta_id, str) and is_id(okta_id) else None
-        return BadRecord(known, "it holds half a surrogate pair, which no text may")
+        return BadRecord(_id_if_any(record), "it holds half a surrogate pair, which no text may")
+    except RecursionError:
+        return BadRecord(_id_if_any(record), "it is nested too deeply")
     return read(record)
+
+
+def _id_if_any(record: object) -> str | None:
+    okta_id = record.get("id") if isinstance(record, dict) else None
+    return okta_id if isinstance(okta_id, str) and is_id(okta_id) else None
 
 
 def app_user(record: object) -> AppUser | BadRecord:
@@ -215,10 +227,10 @@ def _group(record: Mapping[str, object], okta_id: str) -> OktaGroup:
 
 
 def group_name(record: object) -> str:
-    """Of a record that is read for its id: "" where it has none."""
+    """Of a record that is read for its id: "" where it has none that is a text."""
     profile = record.get("profile") if isinstance(record, dict) else None
     name = profile.get("name") if isinstance(profile, dict) else None
-    return name if isinstance(name, str) else ""
+    return name if isinstance(name, str) and is_text(name) else ""
 
 
 def push_mapping(record: object) -> PushMapping | BadRecord:

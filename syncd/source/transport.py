@@ -19,10 +19,14 @@ import aiohttp
 from multidict import CIMultiDictProxy
 from yarl import URL
 
+from syncd.core.foreign_json import holds_more_values
 from syncd.settings.authorities import authorities_of, trusting, trusting_the_system
+from syncd.source.answers import LARGEST_ERROR
 
 LARGEST_BODY = 64 * 1024 * 1024
 """Bytes, decompressed. A page of 500 app users is well under one megabyte."""
+MOST_VALUES = 1_000_000
+"""JSON values in one answer. A page of 500 app users with 100 attributes each holds a tenth of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,8 @@ class Transport:
             allow_redirects=False,
             proxy=self._proxy,
         ) as response:
-            content = await _whole_body(response)
+            good = method == "GET" and response.status == 200
+            content = await (_whole_body(response) if good else _beginning(response))
             return Received(response.status, response.headers, response.content_type, content)
 
     def _token_answer(self, received: Received) -> tuple[None, Received | None, str | None, Exception | None]:
@@ -184,6 +189,17 @@ def _sendable(token: object) -> bool:
     return isinstance(token, str) and token.isascii() and token.isprintable() and bool(token)
 
 
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    """Of an error, or of an access token, more than anybody reads; the connection ends with a longer one."""
+    content = b""
+    async for chunk in response.content.iter_any():
+        content += chunk
+        if len(content) > LARGEST_ERROR:
+            response.close()
+            break
+    return content[: LARGEST_ERROR + 1]
+
+
 async def _whole_body(response: aiohttp.ClientResponse) -> bytes:
     chunks: list[bytes] = []
     size = 0
@@ -195,4 +211,7 @@ async def _whole_body(response: aiohttp.ClientResponse) -> bytes:
                 "oversized", f"the answer is larger than {LARGEST_BODY // 1024 // 1024} MiB", retry=False
             )
         chunks.append(chunk)
-    return b"".join(chunks)
+    body = b"".join(chunks)
+    if holds_more_values(body, MOST_VALUES):
+        raise NoAnswer("oversized", f"the answer holds more than {MOST_VALUES:,} values", retry=False)
+    return body
