@@ -257,7 +257,11 @@ class Creation:
 
     def _located(self, wish: _Wish[T], answer: ScimAnswer) -> T | None:
         """The object behind `Location`; only its last segment is used, what stands before it is often wrong."""
-        scim_id = unquote(urlsplit(answer.headers.get("Location", "")).path.rstrip("/").rpartition("/")[2])
+        try:
+            path = urlsplit(answer.headers.get("Location", "")).path
+        except ValueError:
+            return None
+        scim_id = unquote(path.rstrip("/").rpartition("/")[2])
         if not scim_id:
             return None
         try:

@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -73,10 +73,12 @@ class ServerClock:
             self._seen = (time.monotonic(), date)
 
     def at(self, moment: float) -> datetime | None:
-        """`moment` is of the monotonic clock. To the second; None while no answer had a date."""
+        """`moment` is of the monotonic clock. To the second; None without a date that can be counted from."""
         seen, date = self._seen
         read = http_date(date)
-        return None if read is None else read + timedelta(seconds=moment - seen)
+        with suppress(OverflowError):  # the last day of the year 9999
+            return None if read is None else read + timedelta(seconds=moment - seen)
+        return None
 
 
 def asked_wait(headers: Mapping[str, str], now: datetime) -> float | None:

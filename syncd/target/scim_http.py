@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,15 +34,14 @@ from syncd.target.answers import (
     problem,
     says_no,
 )
+from syncd.target.bodies import BrokenBody, beginning, json_of, whole_body
 from syncd.target.calls import Call, is_harmless, object_of, path_of, prepared, query_of
+from syncd.target.connections import Permit, guard
 from syncd.target.network_failures import certificate_words, links, root_words
 from syncd.target.pacing import OnWait, Pacer, RetryPolicy, ServerClock, asked_wait
-from syncd.target.permitted import Permit, ask_before_sending
 from syncd.target.refusals import Refusals
 from syncd.target.tries import Again, Doubt, Sent, Tries, failure_of
 
-BODY_CAP = 32 * 1024 * 1024
-_ERROR_BODY_CAP = _CHUNK = 64 * 1024
 _TEXT_CAP = 4 * 1024
 _LOCKED = 423
 _MEDIA_TRIES = 3
@@ -52,10 +49,6 @@ _MEDIA_TRIES = 3
 SCIM_JSON = "application/scim+json"
 PLAIN_JSON = "application/json"
 _ACCEPT = {SCIM_JSON: f"{SCIM_JSON}, {PLAIN_JSON};q=0.9", PLAIN_JSON: PLAIN_JSON}
-
-
-class _BrokenBodyError(Exception):
-    """The body is too large, too slow or cut off; the text says which."""
 
 
 class ScimHttp:
@@ -78,7 +71,7 @@ class ScimHttp:
         redactor: Redactor | None = None,
     ) -> None:
         """`media_type` is what an earlier run found to be accepted, None when nothing is known. `permit` is asked
-        before anything goes to the server (see `permitted`). `redactor` may know other secrets too.
+        before anything goes to the server (see `connections`). `redactor` may know other secrets too.
 
         Raises ConfigurationError for a token that cannot stand in an HTTP header, and for an unusable `ca_file`.
         """
@@ -110,13 +103,8 @@ class ScimHttp:
         }
         # The adapter alone, without a Session: no cookies, no netrc, no proxy of the environment, no redirects.
         self._adapter = Adapter(ca_file, pool_connections=2, pool_maxsize=max(1, concurrency))
-        if permit is not None:
-            manager = (
-                self._adapter.proxy_manager_for(self._proxies["https"])
-                if proxy
-                else self._adapter.poolmanager
-            )
-            ask_before_sending(manager, permit)
+        through = self._adapter.proxy_manager_for(proxy) if proxy else self._adapter.poolmanager
+        guard(through, permit)
 
     def __repr__(self) -> str:
         return f"ScimHttp({self._base!r})"
@@ -269,32 +257,21 @@ class ScimHttp:
             except requests.exceptions.RequestException as failure:
                 raise self._lost(call, failure) from failure
             try:
-                raw = self._read(response)
-            except (_BrokenBodyError, urllib3.exceptions.HTTPError, OSError) as failure:
+                answer = self._answer(response)
+            except (BrokenBody, urllib3.exceptions.HTTPError, OSError) as failure:
                 response.close()
                 raise self._cut_off(call, response.status_code, failure) from failure
         self.clock.note(response.headers.get("Date"))
         self._count(f"{call.method} {response.status_code}")
-        return self._judge(call, self._answer(response, raw))
+        return self._judge(call, answer)
 
-    def _read(self, response: requests.Response) -> bytes:
-        """The decoded body. urllib3 checks Content-Length; time and size are bounded here."""
-        ends = time.monotonic() + self._timeout
-        chunks, size = [], 0
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > BODY_CAP:
-                raise _BrokenBodyError(f"the answer is larger than {BODY_CAP >> 20} MiB")
-            if time.monotonic() > ends:
-                raise _BrokenBodyError(f"the answer did not arrive within {self._timeout:.0f} s")
-        return b"".join(chunks)
-
-    def _answer(self, response: requests.Response, raw: bytes) -> ScimAnswer:
-        """What a good answer holds is data; of any other every word is redacted, once it is decoded."""
-        good, text, body = 200 <= response.status_code < 300, "", None
-        with suppress(ValueError, RecursionError):
-            body = json.loads(raw if good else raw[:_ERROR_BODY_CAP]) if raw.strip() else None
+    def _answer(self, response: requests.Response) -> ScimAnswer:
+        """What a good answer holds is data; of any other every word is redacted, once it is decoded. The bytes are
+        not kept: errors, and what led to them, live as long as the tries.
+        """
+        good, text = 200 <= response.status_code < 300, ""
+        raw = (whole_body if good else beginning)(response.raw, self._timeout)
+        body = json_of(raw)
         if not good or body is None:
             text = self._redact.foreign(raw[:_TEXT_CAP].decode("utf-8", "replace"))
         if not good or says_no(body):
@@ -367,12 +344,12 @@ class ScimHttp:
     def _cut_off(self, call: Call, status: int, failure: Exception) -> Exception:
         """The head of the answer came, its body did not come whole."""
         self._count(f"{call.method} {status}")
-        said = str(failure) if isinstance(failure, _BrokenBodyError) else "the answer was cut off"
+        said = str(failure) if isinstance(failure, BrokenBody) else "the answer was cut off"
         message = f"{call.what}: Split answers {status}, but {said}"
         if status in (401, 403):
             return error_for(ScimAnswer(status, {}, None, ""), call.what)
         if call.method == "GET":
-            if isinstance(failure, _BrokenBodyError) and "larger" in said:
+            if isinstance(failure, BrokenBody) and failure.too_large:
                 return PermanentError(message, status=status)
             return Again(TemporaryError(message, status=status))
         error = Unanswered(message, status=status)

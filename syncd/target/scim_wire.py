@@ -272,9 +272,13 @@ def identifier(resource: Mapping[str, Any]) -> str | None:
 
 
 def _text(resource: Mapping[str, Any], name: str) -> str | None:
-    found = resource.get(_spelled(resource, name))
+    return _id_of(resource.get(_spelled(resource, name)))
+
+
+def _id_of(value: object) -> str | None:
+    """A text, or a number made one."""
     return (
-        str(found) if isinstance(found, str | int) and not isinstance(found, bool) and found != "" else None
+        str(value) if isinstance(value, str | int) and not isinstance(value, bool) and value != "" else None
     )
 
 
@@ -324,8 +328,8 @@ def members_of(resource: Mapping[str, Any]) -> frozenset[str] | None:
     found = resource.get(_spelled(resource, "members"))
     if not isinstance(found, list):
         return None
-    ids = (_text(entry, "value") if isinstance(entry, dict) else entry for entry in found)
-    return frozenset(str(member) for member in ids if member)
+    ids = (_text(entry, "value") if isinstance(entry, dict) else _id_of(entry) for entry in found)
+    return frozenset(member for member in ids if member is not None)
 
 
 def resources(body: object) -> Sequence[Any] | None:

@@ -26,6 +26,7 @@ from syncd.model import Attributes, RemoteGroup, RemoteUser
 from syncd.ports.target import Against, Applied, MemberOutcome, RemoteListing, TargetProbe, nothing
 from syncd.redact import Redactor
 from syncd.target.answers import ScimAnswer, error_for
+from syncd.target.connections import Permit
 from syncd.target.conversation import GROUPS, USERS, Conversation, Flavor, UpdateMethod
 from syncd.target.creation import Creation
 from syncd.target.flavors import refuse_name
@@ -34,7 +35,6 @@ from syncd.target.knowledge import Learned
 from syncd.target.listing import Walk
 from syncd.target.members import Members
 from syncd.target.pacing import OnWait, RetryPolicy, http_date
-from syncd.target.permitted import Permit
 from syncd.target.scim_http import ScimHttp
 from syncd.target.scim_wire import resources
 from syncd.target.search import Search

@@ -20,8 +20,9 @@ import responses
 from syncd.errors import AccessDenied, ConfigurationError, PermanentError, SyncdError, TemporaryError
 from syncd.target.answers import Unanswered
 from syncd.target.answers import problem as said
+from syncd.target.bodies import BODY_CAP
 from syncd.target.pacing import RetryPolicy, asked_wait
-from syncd.target.scim_http import BODY_CAP, ScimHttp
+from syncd.target.scim_http import ScimHttp
 from tests.e2e.echoing import SPELLINGS, leaks
 from tests.target.conftest import HURRY
 from tests.target.scripted import TOKEN, Reply, Script, ScriptedServer, Seen, in_turn, listing, problem
@@ -133,7 +134,7 @@ def test_an_answer_that_trickles_in_is_not_waited_for(serve: Serve, make_http: M
 def test_an_oversized_answer_is_refused(
     serve: Serve, make_http: MakeHttp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("syncd.target.scim_http.BODY_CAP", 100_000)
+    monkeypatch.setattr("syncd.target.bodies.BODY_CAP", 100_000)
     server = serve(in_turn(Reply(body=gzip.compress(b" " * 300_000), headers={"Content-Encoding": "gzip"})))
 
     assert BODY_CAP == 32 * 1024 * 1024
