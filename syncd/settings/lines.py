@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 
 Loc = tuple[str | int, ...]
 
-_KEY = re.compile(r"""[ \t]*("(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+)[ \t]*(\.)?""")
+_KEY = re.compile(r"""[ \t]*("(?:[^"\\]++|\\.)*+"|'[^']*'|[A-Za-z0-9_-]+)[ \t]*(\.)?""")
 _STRING = re.compile(
     r'"""(?:[^\\]|\\.)*?"{3,5}|'
     r"'''.*?'{3,5}|"
-    r'"(?:[^"\\\n]|\\.)*"|'
+    r'"(?:[^"\\\n]++|\\.)*+"|'
     r"'[^'\n]*'",
     re.DOTALL,
 )

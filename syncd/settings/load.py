@@ -21,6 +21,7 @@ from syncd.settings.explain import findings_of, located
 from syncd.settings.lines import LineIndex, index_lines
 from syncd.settings.problem import Problem
 from syncd.settings.schema import ConnectionSettings
+from syncd.settings.unreadable import problem_in
 from syncd.settings.values import Origin, is_loopback
 
 SYSTEM_FILE = Path("/etc/syncd/config.toml")
@@ -182,6 +183,8 @@ def _text_of(path: Path) -> str:
 
 
 def _judge(text: str, shown: Path, environ: Mapping[str, str]) -> _File:
+    if (found := problem_in(text)) is not None:
+        return _File(shown, None, (Problem(shown, f"{found[0]}; correct it", line=found[1]),))
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
