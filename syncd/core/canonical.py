@@ -65,14 +65,21 @@ def _plain(value: Any) -> str:
 _read = msgspec.json.Decoder().decode
 
 
+class Unreadable(ValueError):  # noqa: N818  (what a stored text is)
+    """It is not what `canonical` makes."""
+
+
 def read_canonical(text: str) -> Any:
-    """The inverse of `canonical`. Raises ValueError."""
+    """The inverse of `canonical`. Raises Unreadable."""
     try:
-        return _read(text)
-    except (
-        ValueError
-    ):  # half a surrogate pair, no finite number, or no JSON: the standard library has the last word
-        return json.loads(text)
+        try:
+            return _read(text)
+        except (
+            ValueError
+        ):  # half a surrogate pair, or no finite number: the standard library has the last word
+            return json.loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Unreadable(str(error)[:100]) from error
 
 
 class CanonicalTexts:

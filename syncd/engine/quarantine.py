@@ -13,6 +13,7 @@ from datetime import timedelta
 from syncd.core.plan import timestamp
 from syncd.core.sickness import KEY, Quarantine
 from syncd.engine.job import Job
+from syncd.engine.kept import readable
 from syncd.errors import AccessDenied, ConnectionSick, SyncdError, concerns_the_connection
 from syncd.ports import Store
 from syncd.redact import KEPT, clip
@@ -30,8 +31,10 @@ SLOWEST_PROBE = timedelta(hours=1)
 
 
 def current(store: Store) -> Quarantine | None:
+    """Raises PermanentError when what is kept of it cannot be read."""
     said = store.recall(KEY)
-    return None if said is None else Quarantine.read(said)
+    with readable("the quarantine of the connection"):
+        return None if said is None else Quarantine.read(said)
 
 
 def note(job: Job, error: SyncdError | None) -> None:

@@ -123,7 +123,7 @@ def read_everything(job: Job, stage: Stage, *, every_member_list: bool) -> Readi
     """The nomination of a full cycle. Incomplete lists are reported in `problems` and prove no absence."""
     reading = Reading(read_application(job))
     before = job.store.recall(ASSIGNMENTS_KEY)
-    job.observer.phase("reading assignments", int(before) if before else None)
+    job.observer.phase("reading assignments", int(before) if before and before.isdecimal() else None)
     try:
         read_users(job, stage, reading)
         stage.users_read_whole()

@@ -11,6 +11,7 @@ from syncd.core.notices import token_days_left
 from syncd.core.plan import timestamp
 from syncd.core.waiting import Waiting
 from syncd.engine.failing import failing_documents
+from syncd.engine.kept import readable
 from syncd.engine.quarantine import current
 from syncd.engine.repair import LAST_DRIFT_KEY
 from syncd.engine.run import COMPLETE_READ_KEY
@@ -22,6 +23,8 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
     """The contract's status document."""
     population = store.population()
     complete = store.recall(COMPLETE_READ_KEY)
+    with readable("the time of the last complete read"):
+        age = _age(complete, now)
     waiting = store.waiting()
     failing = failing_documents(store.failures(), waiting, now)
     sick = current(store)
@@ -38,7 +41,7 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
             "memberships": population.memberships,
         },
         "last_complete_read": complete,
-        "last_complete_read_age_seconds": _age(complete, now),
+        "last_complete_read_age_seconds": age,
         "next_runs": _next_runs(store, settings, complete),
         "runs": [_run(run) for run in store.runs(limit=5)],
         "held": [
@@ -96,9 +99,10 @@ def _left_out(waiting: Sequence[Waiting]) -> dict[str, Any]:
 
 def _next_runs(store: Store, settings: ConnectionSettings, complete: str | None) -> dict[str, str | None]:
     """When the full and the drift cycle are due by the schedule: the daemon's next ones, if it runs."""
-    last = json.loads(store.recall(LAST_DRIFT_KEY) or "{}").get("created_at")
     schedule = settings.schedule
-    return {"full": _due(complete, schedule.full), "drift": _due(last, schedule.drift)}
+    with readable("the time of the last look for drift"):
+        last = json.loads(store.recall(LAST_DRIFT_KEY) or "{}").get("created_at")
+        return {"full": _due(complete, schedule.full), "drift": _due(last, schedule.drift)}
 
 
 def _due(last: str | None, every: timedelta) -> str | None:

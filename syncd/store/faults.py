@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import errno
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from syncd.core.canonical import Unreadable
 from syncd.errors import ConfigurationError, PermanentError, SyncdError, TemporaryError
 
 REBUILD = (
     "move the file (with its -wal and -shm) out of the way, or restore a backup;"
     " a new store finds everything again by externalId and userName without writing anything to the target"
 )
+
+_UNREADABLE = (Unreadable, json.JSONDecodeError, UnicodeDecodeError)
+"""Only stored values are decoded here: what arrives from elsewhere is values already."""
 
 
 def not_a_store(path: Path) -> ConfigurationError:
@@ -95,9 +100,13 @@ def explain(path: Path, error: sqlite3.Error) -> SyncdError:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turns `sqlite3.Error` into `SyncdError`; programming errors pass through as they are."""
+    """Turns `sqlite3.Error`, and what a stored value that is no JSON raises, into `SyncdError`; programming errors pass
+    through as they are.
+    """
     try:
         yield
+    except _UNREADABLE as error:
+        raise damaged(path, f"a value in it cannot be read: {error}") from error
     except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
         raise
     except sqlite3.Error as error:
@@ -109,6 +118,8 @@ def explained_beside(home: Path, path: Path) -> Iterator[None]:
     """As `explained`, for work on temporary files in the directory `home` that reads the store `path` too."""
     try:
         yield
+    except _UNREADABLE as error:
+        raise damaged(path, f"a value in it cannot be read: {error}") from error
     except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
         raise
     except sqlite3.Error as error:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.core.canonical import canonical
+from syncd.core.canonical import canonical, read_canonical
 from syncd.core.names import letter_case_key, look_alike_key
 from syncd.model import KnownGroup, KnownUser
 from syncd.ports.store import Due, Population, RunRecord
@@ -58,7 +58,7 @@ def advance(conn: sqlite3.Connection) -> int:
 
 def recall(conn: sqlite3.Connection, key: str) -> str | None:
     row = conn.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
-    return None if row is None else str(json.loads(row[0]))
+    return None if row is None else str(read_canonical(row[0]))
 
 
 def remember(conn: sqlite3.Connection, key: str, value: str | None) -> None:
