@@ -11,7 +11,9 @@ from typing import Any
 
 Predicate = Callable[[Any], bool]
 
-_TOKEN = re.compile(r'\s*(?:(?P<string>"(?:[^"\\]|\\.)*")|(?P<bracket>[()])|(?P<word>[^\s()"]+))', re.DOTALL)
+_TOKEN = re.compile(
+    r'\s*(?:(?P<string>"(?:[^"\\]++|\\.)*+")|(?P<bracket>[()])|(?P<word>[^\s()"]+))', re.DOTALL
+)
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "gt": lambda left, right: left > right,
     "ge": lambda left, right: left >= right,
@@ -23,6 +25,8 @@ _TEXT: dict[str, Callable[[str, str], bool]] = {
     "sw": lambda left, right: left.startswith(right),
     "ew": lambda left, right: left.endswith(right),
 }
+_DEEPEST = 50
+"""Levels of brackets and `not`: a predicate calls itself for each of them."""
 OPERATORS = frozenset({"eq", "ne", "pr", *_ORDER, *_TEXT})
 
 
@@ -75,7 +79,7 @@ def equality(text: str) -> tuple[str, Any] | None:
         tokens = _tokens(text)
         if len(tokens) == 3 and tokens[1].lower() == "eq" and not tokens[0].startswith('"'):
             return tokens[0], json.loads(tokens[2])
-    except (FilterError, ValueError):
+    except (FilterError, ValueError, RecursionError):
         return None
     return None
 
@@ -103,6 +107,7 @@ class _Parser:
     ) -> None:
         self._tokens = tokens
         self._position = 0
+        self._depth = 0
         self._attributes = attributes
         self._operators = operators
         self._folded = folded
@@ -133,15 +138,23 @@ class _Parser:
 
     def _term(self) -> Predicate:
         token = self._take()
-        if token.lower() == "not":
-            inner = self._term()
-            return lambda record: not inner(record)
+        if token.lower() != "not" and token != "(":
+            return self._comparison(token)
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise FilterError("the filter is nested too deeply")
         if token == "(":
             inner = self.disjunction()
             if self._take() != ")":
                 raise FilterError("a bracket is not closed")
-            return inner
-        return self._comparison(token)
+        else:
+            negated = self._term()
+
+            def inner(record: Any) -> bool:
+                return not negated(record)
+
+        self._depth -= 1
+        return inner
 
     def _comparison(self, attribute: str) -> Predicate:
         if attribute.startswith('"') or attribute == ")":
@@ -155,8 +168,10 @@ class _Parser:
             return lambda record: any(v not in (None, "", []) for v in values_at(record, attribute))
         try:
             wanted = json.loads(self._take())
-        except ValueError:
+        except (ValueError, RecursionError):
             raise FilterError(f"the value after {attribute} {operator} is no JSON literal") from None
+        if operator in _ORDER and not isinstance(wanted, str | int | float):
+            raise FilterError(f"{operator} needs a value that has an order")
         compare = _comparison_of(operator, wanted, fold=attribute.lower() in self._folded)
         if operator == "ne":
             return lambda record: not any(compare(value) for value in values_at(record, attribute))
