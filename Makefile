@@ -65,10 +65,13 @@ $(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json
 test: lint $(SCIMMY)/node_modules/.package-lock.json $(JACKSON)/node_modules/.package-lock.json $(BROWSER)/node_modules/.package-lock.json
 	$(BIN)/pytest -n 2 --dist worksteal
 
-# Hours of mishaps: random worlds, faults and deaths, every cell of the fault matrix, 200 kills. Prints its seed.
+# Hours of mishaps: random worlds, faults and deaths, every cell of the fault matrix, 200 kills; and foreign bytes for
+# everything that reads some, FUZZ_SECONDS each. Prints its seeds.
 CHAOS_EXAMPLES ?= 1000
+FUZZ_SECONDS ?= 60
 chaos: $(STAMP)
-	CHAOS_EXAMPLES=$(CHAOS_EXAMPLES) $(BIN)/pytest tests/chaos -n 2 --dist worksteal -s
+	CHAOS_EXAMPLES=$(CHAOS_EXAMPLES) FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) \
+	  $(BIN)/pytest tests/chaos tests/fuzz -n 2 --dist worksteal -s
 
 # Ratios against bare loops over the same libraries, on local servers: 40 minutes. Writes bench/*.json, the pictures beside
 # them, and the tables of docs/performance.md.

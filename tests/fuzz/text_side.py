@@ -1,0 +1,144 @@
+"""Single texts: filters of the simulators, dates and times, links, and what is redacted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from syncd.engine.group_scope import settled_stamp
+from syncd.redact import Redactor, clip, strip_controls
+from syncd.simulators.filters import FilterError, compile_filter, equality
+from syncd.source.answers import next_link, retry_after
+from syncd.source.listing import carried_over, same_origin
+from syncd.source.pace import LimitHeaders, parse_date
+from syncd.target.pacing import LONGEST_PAUSE as LONGEST_AT_TARGET
+from syncd.target.pacing import ServerClock, asked_wait, http_date
+from syncd.target.scim_wire import stamp
+from tests.fuzz.messages import storable
+from tests.fuzz.okta_side import ORG
+from tests.fuzz.spoiling import DATES, LINKS
+from tests.fuzz.target import Target
+
+_NOW = datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC)
+_RECORD: Mapping[str, object] = {
+    "userName": "ada@example.com",
+    "externalId": None,
+    "active": True,
+    "age": 7,
+    "tags": ["a", {"type": "work"}],
+    "nested": {"a": {"b": [1]}},
+}
+
+
+def _filters() -> Callable[[bytes], object]:
+    def take(data: bytes) -> None:
+        text = data.decode("utf-8", "replace")
+        equality(text)
+        compile_filter(text, folded=frozenset({"username"}))(_RECORD)
+
+    return take
+
+
+def _dates() -> Callable[[bytes], object]:
+    def take(data: bytes) -> None:
+        text = data.decode("latin-1")
+        for moment in (parse_date(text), http_date(text)):
+            assert moment is None or moment.utcoffset() == timedelta(0)
+        for name in ("Retry-After", "X-Rate-Limit-Reset", "x-retry-after"):
+            headers = {name: text, "Date": text}
+            for said in (headers, {**headers, "Date": "Mon, 21 Sep 2026 14:13:20 GMT"}):
+                wait = retry_after(said)
+                assert wait is None or 0 <= wait < 1e12
+                LimitHeaders.of(said, 1_790_000_000.0)
+                pause = asked_wait(said, _NOW)
+                assert pause is None or 0 <= pause <= LONGEST_AT_TARGET
+        clock = ServerClock()
+        clock.note(text)
+        clock.at(1e9)
+        settled_stamp(text, _NOW)
+        stamp({"meta": {"created": text}}, "created")
+
+    return take
+
+
+def _links() -> Callable[[bytes], object]:
+    def take(data: bytes) -> None:
+        values = data.decode("utf-8", "surrogateescape").split("\n")
+        asked = f"{ORG}/api/v1/groups?limit=200&expand=x"
+        try:
+            found = next_link(values, asked)
+        except ValueError:
+            return
+        if found is not None:
+            following = carried_over(found, asked)
+            assert not same_origin(following, ORG) or following.lower().startswith(ORG)
+
+    return take
+
+
+def _redacting() -> Callable[[bytes], object]:
+    redactor = Redactor(["00abcDEF-secret-token-value-123456", "http://user:pass@proxy.example:8080"])
+
+    def take(data: bytes) -> None:
+        text = data.decode("utf-8", "replace")
+        for said in (redactor.foreign(text), redactor.kept(text), redactor.text(text[:100_000])):
+            assert "00abcDEF-secret-token-value-123456" not in said
+            storable(strip_controls(clip(said)))
+
+    return take
+
+
+_WORDS = (
+    b" eq ",
+    b" and ",
+    b" or ",
+    b"not (",
+    b"not ",
+    b"(",
+    b")",
+    b" pr",
+    b" gt ",
+    b" sw ",
+    b"userName",
+    b"tags.type",
+    b'"',
+    b"null",
+    b"[" * 990,
+    b"1e999",
+    b"9" * 5000,
+)
+TEXT_TARGETS = (
+    Target(
+        "filters",
+        _filters,
+        (FilterError,),
+        (
+            b'userName eq "ada@example.com"',
+            b"not (active eq true and age gt 3) or tags.type pr",
+            b"externalId gt null",
+        ),
+        words=_WORDS,
+    ),
+    Target("dates", _dates, (), DATES, words=(*DATES, b"GMT", b"+9999", b":", b"-", b"9999")),
+    Target(
+        "links", _links, (), LINKS, words=(*LINKS, b"; ", b'rel="next"', b"<", b">", b'title="', b"\\", b", ")
+    ),
+    Target(
+        "redacting",
+        _redacting,
+        (),
+        (b"Bearer 00abcDEF-secret-token-value-123456", b"http://u:p@h/", b"-----BEGIN RSA PRIVATE KEY-----"),
+        words=(
+            b"%25",
+            b"\\u00",
+            b"&amp;",
+            b"://",
+            b"Bearer ",
+            b"eyJ",
+            b".",
+            b"SSWS ",
+            b":" * 4000,
+            b"client_secret=",
+        ),
+    ),
+)
