@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -128,6 +130,22 @@ def clock_set_by(file: Path) -> Place:
 
 def _fake(**variables: str) -> dict[str, str]:
     return {"LD_PRELOAD": _faketime(), "FAKETIME_DONT_FAKE_MONOTONIC": "1", **variables}
+
+
+def freeze(process: subprocess.Popen[str], store: Path) -> None:
+    """Stops it outside of its transactions: within one it would keep everybody out of the store."""
+
+    def is_still() -> bool:
+        process.send_signal(signal.SIGSTOP)
+        try:
+            with closing(sqlite3.connect(store, timeout=0, isolation_level=None)) as conn:
+                conn.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            process.send_signal(signal.SIGCONT)
+            return False
+        return True
+
+    eventually(is_still, "between two transactions")
 
 
 class Held:

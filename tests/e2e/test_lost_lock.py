@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.elsewhere import Held, altered
+from tests.e2e.elsewhere import Held, altered, freeze
 from tests.e2e.rig import rig
 from tests.service.supervisor import eventually
 
@@ -20,7 +20,7 @@ def test_frozen_it_lives_and_nobody_takes_its_place(tmp_path: Path) -> None:
         held = Held(made)
         with one.begun(made, "sync", "--json") as first:
             held.wait(first)
-            first.send_signal(signal.SIGSTOP)
+            freeze(first, made.store)
             for _ in range(3):
                 second = other.run(made, "sync")
                 assert second.returncode == 3, second.stderr
@@ -48,11 +48,11 @@ def test_frozen_and_continued_it_sends_nothing_after_its_successor_has_begun(
             world.update_profile(name, lastName="Renamed")
         world.unassign(leaver, everywhere=True)
         made.forget()
-        made.split.faults.add("delay", method="PATCH", path="/Users", count=-1, seconds=0.5)
+        made.split.faults.add("delay", method="PATCH", path="/Users", count=-1, seconds=2.0)
         with one.begun(made, "sync", "--json") as first:
             # Every worker waits for an answer: none of them is just about to send.
             eventually(lambda: made.split._running >= workers or first.poll() is not None, "writes in flight")
-            first.send_signal(signal.SIGSTOP)
+            freeze(first, made.store)
             eventually(lambda: made.split._running == 0, "the writes in flight are answered")
             made.split.reset_faults()
             world.assign(leaver)
