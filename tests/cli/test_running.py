@@ -262,6 +262,7 @@ def test_status_of_a_store_that_is_none_is_a_configuration_error(world: World) -
     state = world.syncd.directory / "state"
     state.mkdir()
     (state / "acme.db").write_bytes(b"no database at all " * 200)
+    (state / "acme.db").chmod(0o600)
 
     said = world.syncd("status", *world.base)
 
