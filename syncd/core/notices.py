@@ -248,7 +248,8 @@ def _token(memory: Memory, facts: Facts) -> _Said:
     return Notice("warning", f"Split token {'expires' if left > 0 else 'expired'}", text), told
 
 
-_MENTION = re.compile(r"@(?=(?:everyone|here|channel|all)\b)", re.IGNORECASE)
+_MENTION = re.compile(r"@(?=(?:everyone|here|channel|all)\b)|(?<![\w.+-])@(?=\w)", re.IGNORECASE)
+"""Of all, and of whoever has the name; an e-mail address is none."""
 
 
 def plain(text: str) -> str:

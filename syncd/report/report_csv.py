@@ -42,8 +42,8 @@ COLUMNS = (
     "error",
 )
 _FORMULA = re.compile(
-    "(\\A[ \"'\u00a0]*|;[\\s\"'\u00a0]*)"  # where a cell may begin
-    "(?=[=+\\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20])"  # the full-width forms work too
+    "(?:\\A|;)[\\s\"']*"  # where a cell may begin
+    "(?=[=+\\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b])"  # full-width and small forms work too
 )
 BOM = "\ufeff"
 """Begins a file, so that Excel reads it as UTF-8."""

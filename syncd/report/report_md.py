@@ -1,6 +1,7 @@
 """The audit report as Markdown (GitHub's): for a ticket or a wiki. Long lists are cut; JSON and CSV have them whole.
 
-Somebody else's text can neither leave its cell, nor become a link, an image or HTML, nor call anybody by `@name`.
+Somebody else's text can neither leave its cell, nor become a link, an image or HTML, nor call anybody by `@name`, on
+GitHub or on GitLab.
 """
 
 from __future__ import annotations
@@ -20,20 +21,25 @@ from syncd.report.words import drift_object, given, named, shown_value, why
 SHOWN = 200
 _LONGEST = 500
 _MARKUP = re.compile(r"([\\`*_\[\]|~$])")
-_CALLS = re.compile(r"([@#])(?=\w)")
+_NOTHING = "\u200b"
+"""A character of no width."""
+_CALLS = re.compile(
+    r"@|#(?=\w)|\bGH-(?=\d)"  # addresses and mentions, issues
+    r"|[!$&](?=\d)|[%~](?=[\w\"])"  # what else GitLab refers to ("GitLab-specific references")
+    r"|\bwww(?=\.)|[:/](?=/)"  # bare links
+    r"|:(?=[+-]\d+:|[\w+-]*[a-z][\w+-]*:)",  # pictures, but no times
+    re.IGNORECASE,
+)
 _MARKS = {"good": "✓", "warn": "⚠", "bad": "✗"}
 
 
 def cell(value: object) -> str:
     """Any text on one line without a meaning in Markdown or HTML."""
     text = clip(strip_controls("" if value is None else str(value)), _LONGEST)
+    # Most of it is looked for where entities are decoded and backslashes gone: only a character between parts it.
+    text = _CALLS.sub(rf"\g<0>{_NOTHING}", text)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = _MARKUP.sub(r"\\\1", text)
-    # E-mail addresses, mentions and numbers of issues are looked for once entities are decoded: only a character of no
-    # width parts them.
-    text = _CALLS.sub(r"\1&#8203;", text)
-    # Bare addresses become links by themselves (GFM, autolinks).
-    return text.replace("://", "&#58;//").replace("www.", "www&#46;").replace("WWW.", "WWW&#46;")
+    return _MARKUP.sub(r"\\\1", text).replace(_NOTHING, "&#8203;")
 
 
 def markdown(reports: Sequence[Report | Unavailable], made_at: str) -> Iterator[str]:

@@ -192,6 +192,7 @@ def test_many_holds_make_one_short_notice() -> None:
             "<!channel> @Everyone @here ann@example.com",
             "\u2039!channel\u203a @ Everyone @ here ann@example.com",
         ),
+        ("@ceo, (@ceo) ann@example.com", "@ ceo, (@ ceo) ann@example.com"),
         ("done.", "done"),
     ],
 )

@@ -10,6 +10,8 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from syncd.report.report_csv import safe_cell
@@ -70,6 +72,9 @@ def test_no_cell_of_the_table_is_a_formula(formats: dict[str, str]) -> None:
 FORMULAS = ["=1", "+1", "-1", "@x", "\t=1", "\r=1", " =1", '"=1"', "＝1", "\n=1", "|cmd"]  # noqa: RUF001
 
 
+FORMULAS += ["\u3000=1", "\u2003@x", "\u202f'+1", "﹦1", "﹣1", "﹢1", "﹫x"]
+
+
 @pytest.mark.parametrize("text", FORMULAS)
 def test_what_begins_like_a_formula_gets_an_apostrophe(text: str) -> None:
     assert str(safe_cell(text)).startswith("'")
@@ -85,12 +90,52 @@ def test_markdown_makes_neither_html_nor_links_nor_images_of_names(formats: dict
     assert all(line.endswith("|") for line in rows)
 
 
-@pytest.mark.parametrize("text", ["ann@example.com", "@octocat", "org/repo#17", "xmpp:a@example.com/x"])
-def test_no_text_of_a_cell_links_or_calls_anybody(text: str) -> None:
-    """GFM's autolinks and GitHub's mentions look at the text once its entities are decoded."""
-    shown = html.unescape(cell(text))
-    assert re.findall(r"[@#]\w", shown) == []
-    assert shown.replace("\u200b", "") == text
+@pytest.mark.parametrize("text", [f"a{between}{text}" for text in FORMULAS for between in (";", "; ", ';"')])
+def test_nor_is_a_cell_for_those_who_take_semicolons_for_the_delimiter(text: str) -> None:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow([safe_cell(text), "b"])
+    for delimiter in (",", ";", "\t"):
+        for found in next(csv.reader(io.StringIO(buffer.getvalue()), delimiter=delimiter)):
+            assert re.match(r"[\s\"]*[=+\-@|%＝＋－＠﹦﹢﹣﹫]", found) is None  # noqa: RUF001
+
+
+@given(st.text(st.sampled_from(" \"';=+-@|%aＡ＝\u3000"), max_size=12))  # noqa: RUF001
+@settings(max_examples=300, deadline=None)
+def test_the_text_of_a_cell_can_be_had_back(text: str) -> None:
+    begins = "(?=[=+@|%＝-])"  # noqa: RUF001
+    undone = re.sub(rf"\A'(?=[\s\"']*{begins})", "", str(safe_cell(text)))
+    assert re.sub(rf"(;[\s\"']*)'{begins}", r"\1", undone) == text
+
+
+CALLS = {
+    "an address": (r"\w@\w", ["ann@example.com", "xmpp:a@example.com/x"]),
+    "a mention": (r"@[\w.-]", ["@octocat", "@_crew", "@.x", "@-x", "cc @org/team"]),
+    "an issue": (r"#\w|\bGH-\d", ["org/repo#17", "#17", "GH-26", "gh-26"]),
+    "what else GitLab refers to": (r'[!$&]\d|[%~][\w"]', ["!17", "$12", "&17", "%v1", '~"a label"', "~bug"]),
+    "a bare link": (
+        r"(?i)://|//|www\.",
+        ["http://e.example", "HTTPS://e.example", "ssh://e", "//e.example", "www.e.example", "wWw.e.example"],
+    ),
+    "a picture": (r":[\w+-]*[A-Za-z+][\w+-]*:", [":smile:", ":+1:", "a:b:c"]),
+}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"), [(pattern, text) for pattern, texts in CALLS.values() for text in texts]
+)
+def test_no_text_of_a_cell_links_or_calls_anybody(pattern: str, text: str) -> None:
+    """GFM's autolinks of addresses, GitHub's mentions and all of GitLab's references look at the text once its entities
+    are decoded and its backslashes gone.
+    """
+    shown = MarkdownIt("gfm-like", {"linkify": False}).render(f"| a |\n| --- |\n| {cell(text)} |\n")
+    (found,) = re.findall("<td>(.*)</td>", shown)
+    assert re.search(pattern, html.unescape(found)) is None
+    assert html.unescape(found).replace("\u200b", "") == text
+
+
+@pytest.mark.parametrize("text", ["2026-01-01T10:00:00Z", "R&D, 100 % of 3!", "C# and F#", "user 00u1: x"])
+def test_ordinary_text_of_a_cell_stays_without_anything_in_it(text: str) -> None:
+    assert html.unescape(cell(text)) == text
 
 
 def test_a_cell_keeps_its_text_on_one_line() -> None:
