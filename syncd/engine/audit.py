@@ -11,7 +11,7 @@ from syncd.core.plan import timestamp
 from syncd.errors import UsageError
 from syncd.ports import Store
 from syncd.ports.trail import ChainReport, Head, JournalEntry
-from syncd.redact import Redactor
+from syncd.redact import Redactor, each_text
 
 SCHEMA = "syncd.audit/1"
 _OURS = frozenset({"at", "approved_at", "run_id", "entry", "change", "previous", "hash"})
@@ -88,7 +88,7 @@ def exported(
     for entry in rows:
         document = entry_document(entry)
         yield {"schema": SCHEMA, "connection": connection} | {
-            key: value if key in _OURS else cleaned(value, clean) for key, value in document.items()
+            key: value if key in _OURS else each_text(value, clean) for key, value in document.items()
         }
 
 
@@ -161,13 +161,3 @@ def _object(change: Mapping[str, Any]) -> str | None:
 def cleaner(redactor: Redactor) -> Callable[[str], str]:
     """Most texts of a trail come again and again."""
     return lru_cache(maxsize=4096)(redactor.text)
-
-
-def cleaned(value: Any, clean: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, dict):
-        return {clean(key): cleaned(item, clean) for key, item in value.items()}
-    if isinstance(value, list):
-        return [cleaned(item, clean) for item in value]
-    return value

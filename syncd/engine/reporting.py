@@ -10,7 +10,7 @@ from typing import Any
 from syncd.core.plan import timestamp
 from syncd.core.waiting import LEFT_BY_SETTING
 from syncd.engine import report_rows as rows
-from syncd.engine.audit import cleaned, cleaner, verification
+from syncd.engine.audit import cleaner, verification
 from syncd.engine.quarantine import current
 from syncd.engine.repair import LAST_DRIFT_KEY
 from syncd.engine.run import COMPLETE_READ_KEY
@@ -19,7 +19,7 @@ from syncd.errors import PermanentError, UsageError
 from syncd.ports import Store
 from syncd.ports.history import Reach
 from syncd.ports.trail import JournalEntry
-from syncd.redact import Redactor
+from syncd.redact import Redactor, each_text
 from syncd.report.view import DRIFT_KINDS, SCHEMA, Report, Row, differing, verdict
 from syncd.settings.schema import ConnectionSettings
 
@@ -44,9 +44,9 @@ def report(
 
     def walked(made: Iterator[Mapping[str, Any]]) -> Iterator[Row]:
         for row in made:
-            yield {key: value if key in _OURS else cleaned(value, clean) for key, value in row.items()}
+            yield {key: value if key in _OURS else each_text(value, clean) for key, value in row.items()}
 
-    facts = cleaned(_facts(store, settings, now, reach), clean)
+    facts: Any = each_text(_facts(store, settings, now, reach), clean)
     facts["audit"] = _audit(store, settings.name)
     return Report(
         facts=facts | {"verdict": verdict(facts)},

@@ -5,19 +5,23 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from syncd.redact.spellings import plain, readings
+from syncd.redact.spellings import plain, readings, skeleton
 
 SHORTEST = 4
 """Shorter values occur in ordinary words; replacing them would only garble the text."""
-FRAGMENT = 10
-"""So many characters in a row of a secret are recognised where its rest is missing: it was cut, or split."""
+PIECE, SMALL_PIECE = 8, 6
+"""So many characters in a row of a secret are recognised where its rest is missing: it was cut, or split. Of one of
+fewer than 16 characters already the smaller piece, for the rest of it can be guessed.
+"""
+_LONG = 16
 _SHORTEST_ENCODED = 8
 _SHORTEST_IN_HEX = 6
+_SHORTEST_SKELETON = 12
 _LONGEST_IN_FRAGMENTS = 8 * 1024
 _LONGEST_ENCODED = 512
 _PRIVATE_JWK_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "k")
@@ -26,9 +30,22 @@ _NAMES_A_SECRET = re.compile(r"token|key|secret|pass|auth|sig|code|cred", re.IGN
 _RANDOM = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w~.:-]{16,}")
 """A part of a URL that is no word and no name."""
 
-Weight = Literal["whole", "fragments", "word"]
-"""How a part is looked for: as a whole; in pieces as well; or, since it may be an ordinary word, by itself and only
-where others have the word.
+_TELLING = re.compile(r"(?=.*\d)(?=.*[A-Za-z]).{12,}", re.DOTALL)
+"""No name and no word that somebody has by chance."""
+_VOCABULARY = frozenset(
+    re.findall(
+        r"\w+",
+        "urn ietf params scim api messages schemas core error status detail message errors uniqueness tooMany"
+        " mutability invalidSyntax invalidFilter invalidPath noTarget invalidValue invalidVers sensitive errorCode"
+        " errorSummary errorCauses error_description AppInstance AppUser UserGroup User Group Resource Error"
+        " invalid_client invalid_scope invalid_request invalid_dpop_proof insufficient_scope",
+    )
+)
+"""What answers are judged by (RFC 7644 section 3.12, RFC 6749 section 5.2, Okta "Error codes"): it is no secret."""
+
+Weight = Literal["whole", "fragments", "short", "word"]
+"""How a part is looked for: as a whole; in pieces as well; by itself, for longer texts hold it by chance; or, since it
+may be an ordinary word or number, by itself and only where others have the word.
 """
 
 
@@ -42,7 +59,7 @@ def parts(secret: str) -> Iterator[Part]:
     """The secret itself; of a PEM text every line, of a JSON Web Key (RFC 7518) every private member; of a URL its
     user, its password, both as they are sent (RFC 7617), and whatever in it opens a door.
     """
-    if len(secret) < SHORTEST:
+    if len(secret) < SHORTEST or secret in _VOCABULARY:
         return
     if "://" in secret and (url := _split(secret)) is not None:
         yield Part(secret, "whole")
@@ -54,7 +71,7 @@ def parts(secret: str) -> Iterator[Part]:
             Part(line, "fragments") for line in lines if len(line) >= _LINE and not line.startswith("-----")
         )
     else:
-        yield Part(secret, "fragments")
+        yield Part(secret, _weight(secret))
     if secret.lstrip().startswith("{"):
         yield from _parts_of_key(secret)
 
@@ -82,7 +99,7 @@ def _parts_of_url(url: SplitResult) -> Iterator[Part]:
     user, _, password = info.partition(":")
     for each in dict.fromkeys((user, unquote(user), password, unquote(password))):
         if len(each) >= SHORTEST:
-            yield Part(each, "word" if _may_be_a_word(each) else "fragments")
+            yield Part(each, _weight(each))
     if user and password:
         for pair in dict.fromkeys((f"{unquote(user)}:{unquote(password)}", info)):
             yield Part(pair, "whole")
@@ -93,43 +110,66 @@ def _parts_of_url(url: SplitResult) -> Iterator[Part]:
             yield Part(unquote(each), "fragments")
     for name, value in parse_qsl(url.query):
         if len(value) >= SHORTEST and (_NAMES_A_SECRET.search(name) or _RANDOM.fullmatch(value)):
-            yield Part(value, "word" if _may_be_a_word(value) else "fragments")
+            yield Part(value, _weight(value))
 
 
-def _may_be_a_word(text: str) -> bool:
-    return len(text) < 8 or text.isalpha()
+def _weight(text: str) -> Weight:
+    if (text.isalpha() or text.isdigit()) and len(text) < _LONG:
+        return "word"
+    return "short" if len(text) < _SHORTEST_ENCODED else "fragments"
 
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What gives one secret away. `needles` and `fragments` are as `plain` makes them, `words` stand by themselves, and
-    `exact` is what `plain` leaves too little of.
+    """What gives one secret away. `needles`, `skeletons` and `fragments` are as `spellings` makes them; `short` and
+    `words` stand by themselves; `exact` is what `plain` leaves too little of; `telling` are the parts, with their
+    needles, that nothing but the secret is.
     """
 
     exact: frozenset[str]
     needles: frozenset[str]
+    skeletons: frozenset[str]
     fragments: frozenset[str]
+    short: frozenset[str]
     words: frozenset[str]
+    telling: Mapping[str, frozenset[str]]
 
 
 def looks_of(secret: str) -> Looks:
     found = list(parts(secret))
-    needles: set[str] = set()
-    fragments: set[str] = set()
+    is_key = "\n" in secret or secret.lstrip().startswith("{")  # it is not sent: nobody can say it again
+    needles, skeletons, fragments, telling = set[str](), set[str](), set[str](), dict[str, frozenset[str]]()
     for part in found:
         if part.weight == "word":
             continue
         encoded = list(_encoded(part.text.encode("utf-8", "surrogatepass")))
-        needles.update(map(plain, (*_readable(part.text), *encoded)))
-        if part.weight == "fragments" and len(part.text) <= _LONGEST_IN_FRAGMENTS:
-            for text in (part.text, *(encoded if len(part.text) <= _LONGEST_ENCODED else ())):
-                fragments.update(_fragments(text))
+        readable = () if part.weight == "short" else _readable(part.text)
+        mine = frozenset(each for each in map(plain, (*readable, *encoded)) if len(each) >= SHORTEST)
+        needles |= mine
+        if part.weight == "fragments":
+            skeletons.update(filter(_is_no_word, map(skeleton, mine)))
+            if len(part.text) <= _LONGEST_IN_FRAGMENTS:
+                for text in (part.text, *(encoded if len(part.text) <= _LONGEST_ENCODED else ())):
+                    fragments.update(_fragments(text, PIECE if len(part.text) >= _LONG else SMALL_PIECE))
+            if not is_key and _TELLING.fullmatch(part.text):
+                telling[part.text] = mine
     return Looks(
-        exact=frozenset(each.text for each in found if len(plain(each.text)) < SHORTEST),
-        needles=frozenset(each for each in needles if len(each) >= SHORTEST),
+        exact=frozenset(
+            each.text
+            for each in found
+            if each.weight not in ("short", "word") and len(plain(each.text)) < SHORTEST
+        ),
+        needles=frozenset(needles),
+        skeletons=frozenset(skeletons),
         fragments=frozenset(fragments),
+        short=frozenset(part.text for part in found if part.weight == "short"),
         words=frozenset(part.text for part in found if part.weight == "word"),
+        telling=telling,
     )
+
+
+def _is_no_word(skeleton_of_it: str) -> bool:
+    return len(skeleton_of_it) >= _SHORTEST_SKELETON and not skeleton_of_it.isalpha()
 
 
 def _readable(text: str) -> Iterator[str]:
@@ -157,14 +197,14 @@ def _encoded(value: bytes) -> Iterator[str]:
             yield encoded
 
 
-def _fragments(text: str) -> Iterator[str]:
+def _fragments(text: str, length: int) -> Iterator[str]:
     """Only those that are no words: with a digit or a capital letter, and not the same few characters."""
-    for at in range(len(text) - FRAGMENT + 1):
-        piece = text[at : at + FRAGMENT]
+    for at in range(len(text) - length + 1):
+        piece = text[at : at + length]
         found = plain(piece)
         if (
-            len(found) == FRAGMENT
-            and len(set(found)) >= FRAGMENT // 2
+            len(found) == length
+            and len(set(found)) >= length // 2
             and any(letter.isdigit() or letter.isupper() for letter in piece)
         ):
             yield found

@@ -37,6 +37,7 @@ Shape = Literal["list", "object"]
 """What a good answer is in JSON."""
 Decode = Callable[[bytes], object]
 """A quick decoder. Raises ValueError or RecursionError for whatever it does not take: that is for slower ones."""
+Tells = Callable[[str], bool]
 everything: Decode = msgspec.json.Decoder().decode
 
 
@@ -56,6 +57,8 @@ class Answer:
     """The body holds \\u escapes of surrogates: single halves cannot be stored and must be looked for."""
     fingerprint: int = 0
     """Equal bodies have equal fingerprints (within one process)."""
+    tells: Tells | None = None
+    """Of which texts of the body a secret of ours stands in; None: it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +291,7 @@ def _good(
     except _Unusable as problem:
         return Fault(f"HTTP 200 with {problem}", 200, hint="check that okta.org_url is an Okta org")
     except ValueError as problem:
-        said = strip_controls(redactor.kept(str(problem)))
+        said = clip(strip_controls(redactor.foreign(str(problem))), 200)
         return Fault(f"HTTP 200 with a broken Link header ({said})", 200)
     return Answer(
         200,
@@ -298,6 +301,7 @@ def _good(
         # One byte is searched for ten times as fast as two.
         escapes=b"\\" in received.content and (b"\\ud" in received.content or b"\\uD" in received.content),
         fingerprint=hash(received.content),
+        tells=redactor.tells if redactor.may_tell(received.content) else None,
     )
 
 

@@ -13,7 +13,7 @@ from syncd.errors import AccessDenied, ConnectionSick, IncompleteRead, NotFound,
 from syncd.model import BadRecord, ReadProof
 from syncd.ports import Page
 from syncd.source import loop_thread
-from syncd.source.answers import Answer
+from syncd.source.answers import Answer, Tells
 from syncd.source.okta_records import checked
 from syncd.source.pace import Clock
 
@@ -38,6 +38,7 @@ class RawPage:
     number: int
     records: list[object]
     escapes: bool
+    tells: Tells | None
     next_url: str | None
     date: datetime | None
 
@@ -74,7 +75,7 @@ class Walk:
                 raise IncompleteRead(self.what, number, "it repeats the records of an earlier page")
             bodies.add(answer.fingerprint)
             url = None if answer.next_url is None else carried_over(answer.next_url, self.first_url)
-            yield RawPage(number, answer.body, answer.escapes, url, answer.date)
+            yield RawPage(number, answer.body, answer.escapes, answer.tells, url, answer.date)
 
     def _check(self, url: str, number: int, seen: set[str], deadline: float) -> None:
         """What must hold before the token is sent to `url`."""
@@ -262,7 +263,8 @@ class PagedListing(Generic[T]):
         good: list[T] = []
         bad: list[BadRecord] = []
         for record in raw.records:
-            value = checked(record, self._convert) if raw.escapes else self._convert(record)
+            odd = raw.escapes or raw.tells is not None
+            value = checked(record, self._convert, raw.tells) if odd else self._convert(record)
             if isinstance(value, BadRecord):
                 bad.append(value)
             else:

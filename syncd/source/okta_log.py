@@ -14,7 +14,7 @@ from syncd.core.nomination import ASKED
 from syncd.errors import IncompleteRead, PermanentError, TemporaryError
 from syncd.model import LogEvent
 from syncd.ports import LogPage
-from syncd.source.answers import Answer
+from syncd.source.answers import Answer, Tells
 from syncd.source.listing import carried_over, is_plain, same_origin
 from syncd.source.okta_records import is_id, is_text
 
@@ -69,7 +69,7 @@ class LogPolls:
             raise IncompleteRead("the System Log", 1, error.message, hint=error.hint) from error
         if answer.status != 200 or not isinstance(answer.body, list):
             raise PermanentError("Okta has no System Log at this place", status=answer.status)
-        events = [event for record in answer.body if (event := _event(record)) is not None]
+        events = [event for record in answer.body if (event := _event(record, answer.tells)) is not None]
         following = carried_over(answer.next_url or "", cursor, but=_NOT_WITH_A_CURSOR)
         if not self._leads_on(following):
             raise PermanentError("the System Log has no next page on its own origin", status=_REFUSED)
@@ -86,16 +86,22 @@ _SMALLEST_CAP = 100
 """Okta's default page: a server that caps pages may have more whenever one has that many events."""
 
 
-def _event(record: object) -> LogEvent | None:
-    """None for what names nothing that can be looked at."""
+def _event(record: object, tells: Tells | None) -> LogEvent | None:
+    """None for what names nothing that can be looked at. An id that `tells` a secret is nobody's."""
     if not isinstance(record, dict):
         return None
     kind, uuid, targets = record.get("eventType"), record.get("uuid"), record.get("target")
     if not isinstance(kind, str) or not is_text(kind) or not isinstance(targets, list):
         return None
+    told = tells or _nothing
     named = [
         (said if is_text(said := str(target.get("type"))) else "", str(target["id"]))
         for target in targets
-        if isinstance(target, dict) and is_id(target.get("id"))
+        if isinstance(target, dict) and is_id(target.get("id")) and not told(str(target["id"]))
     ]
-    return LogEvent(uuid if isinstance(uuid, str) and is_id(uuid) else "", kind, named)
+    known = isinstance(uuid, str) and is_id(uuid) and not told(uuid)
+    return LogEvent(str(uuid) if known else "", kind, named)
+
+
+def _nothing(_text: str) -> bool:
+    return False

@@ -136,7 +136,7 @@ class OktaReader:
             if self._app_error(answer) is not None:
                 await self._app_answers()
             return absent(answer, f"app user {okta_id}")
-        user = okta_records.checked(answer.body, okta_records.app_user)
+        user = okta_records.checked(answer.body, okta_records.app_user, answer.tells)
         if isinstance(user, AppUser) and user.okta_id != okta_id:
             return BadRecord(okta_id, "the answer is about another user")
         return user if isinstance(user, AppUser) else BadRecord(okta_id, user.problem)
@@ -178,11 +178,12 @@ class OktaReader:
         if answer.status == 404:
             return absent(answer, what)
         record = answer.body if isinstance(answer.body, dict) else {}
-        okta_id = self._understood(okta_records.record_id(record), what)
+        okta_id = self._understood(okta_records.record_id(record, answer.tells), what)
         if must_be is not None and okta_id != must_be:
             raise TemporaryError(f"Okta answered with another object than {what}")
         value = record.get(field)
-        if not isinstance(value, str) or not value or not okta_records.is_text(value):
+        told = isinstance(value, str) and answer.tells is not None and answer.tells(value)
+        if not isinstance(value, str) or not value or told or not okta_records.is_text(value):
             raise TemporaryError(f"Okta's answer about {what} has no {field}")
         return value
 
@@ -190,7 +191,8 @@ class OktaReader:
         answer = self._object(f"/api/v1/groups/{_segment(okta_id)}")
         if answer.status == 404:
             return absent(answer, f"group {okta_id}")
-        found = self._understood(okta_records.checked(answer.body, okta_records.group), f"group {okta_id}")
+        record = okta_records.checked(answer.body, okta_records.group, answer.tells)
+        found = self._understood(record, f"group {okta_id}")
         if found.okta_id != okta_id:
             raise TemporaryError(f"Okta answered with another group than {okta_id}")
         return found
@@ -261,7 +263,8 @@ class OktaReader:
             ids, bad = _ids(page)
             if bad:
                 raise IncompleteRead(what, page.number, f"a group record: {bad[0].problem}")
-            found.update(zip(ids, map(okta_records.group_name, page.records), strict=True))
+            names = [okta_records.group_name(record, page.tells) for record in page.records]
+            found.update(zip(ids, names, strict=True))
         return found
 
     def members(self, group_ids: Sequence[str]) -> Iterator[MemberPage]:
@@ -309,7 +312,7 @@ class OktaReader:
             self._origin,
             lambda url: loop_thread.run(self._get_list(url)),
             lambda: now_at(self._talk.clock_offset, self._clock),
-            self._client.redactor.holds,
+            self._client.redactor.tells,
         )
 
     # about the conversation
@@ -389,7 +392,7 @@ def _segment(value: str) -> str:
 
 
 def _ids(page: RawPage) -> tuple[list[str], list[BadRecord]]:
-    values = [okta_records.record_id(record) for record in page.records]
+    values = [okta_records.record_id(record, page.tells) for record in page.records]
     return (
         [value for value in values if isinstance(value, str)],
         [value for value in values if isinstance(value, BadRecord)],

@@ -77,6 +77,7 @@ app_users_page = msgspec.json.Decoder(list[_AppUser]).decode
 ids_page = msgspec.json.Decoder(list[_Identified]).decode
 names_page = msgspec.json.Decoder(list[_NamedGroup]).decode
 
+_TELLS = "it repeats a secret of this connection: take it out in Okta, and replace the secret"
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
@@ -143,14 +144,22 @@ def _read(record: object, build: Callable[[Mapping[str, object], str], T]) -> T 
         return BadRecord(okta_id, str(problem))
 
 
-def checked(record: object, read: Callable[[object], T | BadRecord]) -> T | BadRecord:
-    """`read(record)`, unless a text in it holds half a surrogate pair (`is_text`)."""
+def checked(
+    record: object, read: Callable[[object], T | BadRecord], tells: Callable[[str], bool] | None = None
+) -> T | BadRecord:
+    """`read(record)`, unless a text in it holds half a surrogate pair (`is_text`), or `tells` a secret: that would go
+    to the other side, and into the store.
+    """
+    known = _id_if_any(record)
     try:
-        json.dumps(record, ensure_ascii=False).encode()
+        text = json.dumps(record, ensure_ascii=False)
+        text.encode()
     except UnicodeEncodeError:
-        return BadRecord(_id_if_any(record), "it holds half a surrogate pair, which no text may")
+        return BadRecord(known, "it holds half a surrogate pair, which no text may")
     except RecursionError:
-        return BadRecord(_id_if_any(record), "it is nested too deeply")
+        return BadRecord(known, "it is nested too deeply")
+    if tells is not None and tells(text):
+        return BadRecord(None if known is None or tells(known) else known, _TELLS)
     return read(record)
 
 
@@ -226,11 +235,12 @@ def _group(record: Mapping[str, object], okta_id: str) -> OktaGroup:
     )
 
 
-def group_name(record: object) -> str:
-    """Of a record that is read for its id: "" where it has none that is a text."""
+def group_name(record: object, tells: Callable[[str], bool] | None = None) -> str:
+    """Of a record that is read for its id: "" where it has none that is a text, or one that `tells` a secret."""
     profile = record.get("profile") if isinstance(record, dict) else None
     name = profile.get("name") if isinstance(profile, dict) else None
-    return name if isinstance(name, str) and is_text(name) else ""
+    usable = isinstance(name, str) and is_text(name) and not (tells is not None and tells(name))
+    return str(name) if usable else ""
 
 
 def push_mapping(record: object) -> PushMapping | BadRecord:
@@ -265,6 +275,7 @@ def _application(record: Mapping[str, object], okta_id: str) -> Application:
     )
 
 
-def record_id(record: object) -> str | BadRecord:
+def record_id(record: object, tells: Callable[[str], bool] | None = None) -> str | BadRecord:
     """Only the id of a record (app groups, members)."""
-    return _read(record, lambda _record, okta_id: okta_id)
+    found = _read(record, lambda _record, okta_id: okta_id)
+    return BadRecord(None, _TELLS) if isinstance(found, str) and tells is not None and tells(found) else found

@@ -38,7 +38,11 @@ async def with_target_names(
             raise IncompleteRead(
                 what, page, f"name of target {group_id}: {error.message}", hint=error.hint
             ) from error
-        group = okta_records.checked(answer.body, okta_records.group) if answer.status == 200 else None
+        group = (
+            okta_records.checked(answer.body, okta_records.group, answer.tells)
+            if answer.status == 200
+            else None
+        )
         names[group_id] = None if group is None or isinstance(group, BadRecord) else group.name
 
     async for page in pages:

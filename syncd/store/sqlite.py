@@ -85,8 +85,10 @@ class SqliteStore(Telling):
         self.remember_all({key: value})
 
     def remember_all(self, facts: Mapping[str, str | None]) -> None:
-        known = self._redactor.known
-        said = {key: None if value is None else known(value) for key, value in facts.items()}
+        clean, tells = self._redactor.known, self._redactor.tells  # not what an address has by chance
+        said = {
+            key: value if value is None or not tells(value) else clean(value) for key, value in facts.items()
+        }
         with self._lock:
             if any(self.recall(key) != value for key, value in said.items()):
                 with self._writing() as conn:

@@ -69,9 +69,13 @@ class Conversation:
     """Set: groups were looked at to find out whether this server shows members."""
 
     def user_of(self, resource: object) -> RemoteUser | None:
-        """A user as shown, in a list or alone; None when it cannot be read."""
+        """A user as shown, in a list or alone; None when it cannot be read, or repeats a secret where it is read: that
+        would be kept, and sent on.
+        """
         user = user_from(resource, self.paths)
-        if user is None:
+        if user is None or self.http.echoes.are_in(
+            user.scim_id, user.external_id, user.user_name, *user.attributes.values()
+        ):
             return None
         if user.external_id is not None:
             self.learned.drop("hidden:externalId")
@@ -96,7 +100,7 @@ class Conversation:
         """A group as shown; None when it cannot be read. Says nothing about what this server shows: lists leave members
         out, and the answer to a write may be an echo of it.
         """
-        group = group_from(resource)
+        group = self._group_from(resource)
         if group is not None and group.external_id is not None:
             self.learned.drop("hidden:group.externalId")
             self.learned.set("shown:group.externalId", "yes")
@@ -105,6 +109,13 @@ class Conversation:
         if group is not None and is_reserved(self.flavor, group.name):
             self.reserved[group.scim_id] = group.name
         return group
+
+    def _group_from(self, resource: object) -> RemoteGroup | None:
+        group = group_from(resource)
+        told = group is not None and self.http.echoes.are_in(
+            group.scim_id, group.external_id, group.name, *(group.members or ())
+        )
+        return None if told else group
 
     def fetch(self, kind: str, scim_id: str) -> ScimAnswer:
         """GET by id. Raises NotFound only where the server says so; an answer that shows something else says nothing
@@ -115,7 +126,7 @@ class Conversation:
             answer = self.http.send("GET", [kind, scim_id])
             if not answer.ok:
                 raise error_for(answer, what)
-            shown = self.user_alone(answer.body) if kind == USERS else group_from(answer.body)
+            shown = self.user_alone(answer.body) if kind == USERS else self._group_from(answer.body)
             if shown is not None and shown.scim_id == scim_id:
                 return answer
         message = f"{what}: Split answers {answer.status} with something else"

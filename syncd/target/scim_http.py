@@ -37,6 +37,7 @@ from syncd.target.answers import (
 from syncd.target.bodies import BrokenBody, beginning, json_of, whole_body
 from syncd.target.calls import Call, is_harmless, object_of, path_of, prepared, query_of
 from syncd.target.connections import Permit, guard
+from syncd.target.echoes import Echoes
 from syncd.target.network_failures import certificate_words, links, root_words
 from syncd.target.pacing import OnWait, Pacer, RetryPolicy, ServerClock, asked_wait
 from syncd.target.refusals import Refusals
@@ -84,6 +85,7 @@ class ScimHttp:
         self._base = prepared(base_url)
         self._redact = redactor or Redactor()
         self._redact.add(token, proxy or "")
+        self.echoes = Echoes(self._redact)
         self._policy = retry or RetryPolicy()
         self.pacer = Pacer(concurrency=concurrency, rate=rate, on_wait=on_wait)
         self._timeout = timeout
@@ -271,6 +273,8 @@ class ScimHttp:
         """
         good, text = 200 <= response.status_code < 300, ""
         raw = (whole_body if good else beginning)(response.raw, self._timeout)
+        if good:
+            self.echoes.listen(raw)
         body = json_of(raw)
         if not good or body is None:
             text = self._redact.foreign(raw[:_TEXT_CAP].decode("utf-8", "replace"))

@@ -9,6 +9,7 @@ import http.server
 import json
 import re
 import threading
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -67,10 +68,31 @@ SPELLINGS: Mapping[str, Callable[[str], str]] = {
     "HTML of some": lambda s: _each("&#{0};", s, 3),
     "HTML twice": lambda s: _each("&amp;#{0};", s),
     "a folded header": lambda s: _lines(s, 9, "\\r\\n\\t"),
+    "percent nine times": lambda s: _each("%" + "25" * 8 + "{0:02X}", s),
+    "full width": lambda s: "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in s),
+    "variation selectors": lambda s: "\ufe0f".join(s),
+    "base64 of JSON escapes": lambda s: _b64(_each("\\u{0:04x}", s)),
+    "base64 of percent": lambda s: _b64(_each("%{0:02X}", s)),
+    "base64 of base64": lambda s: _b64(f"Authorization: Basic {_b64(s)}"),
+    "base64 of UTF-16": lambda s: base64.b64encode(s.encode("utf-16-le")).decode(),
+    "hex of base64": lambda s: _b64(s).encode().hex(),
+    "hex with colons": lambda s: s.encode().hex(":"),
+    "hex as an array": lambda s: ", ".join(f"0x{byte:02x}" for byte in s.encode()),
+    "bytes as numbers": lambda s: str(list(s.encode())),
+    "quoted-printable": lambda s: _each("={0:02X}", s),
+    "in quotes and pluses": lambda s: _lines(s, 5, "' + '"),
+    "in tags": lambda s: _lines(s, 5, "</b><b>"),
+    "in many fields": lambda s: _lines(s, 8, "', 'x': '"),
     "over two headers": lambda s: f"X-One: {s[: len(s) // 2]}, X-Two: {s[len(s) // 2 :]}",
     "cut": lambda s: s[: len(s) - 3],
 }
 """What stands between the quotes of a JSON text."""
+DECODED = (
+    *("base64 of JSON escapes", "base64 of percent", "base64 of base64", "base64 of UTF-16", "hex of base64"),
+    *("hex with colons", "hex as an array", "bytes as numbers", "quoted-printable"),
+)
+PIECES = ("in quotes and pluses", "in tags", "in many fields", "over two headers", "cut", *DECODED)
+"""What only foreign text is searched for: a document of ours has no such spelling of what it was never given."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +105,11 @@ class Reply:
 
 @dataclass
 class Echo:
-    """`answers` decides what the proxy says itself; None passes the request on."""
+    """`answers` decides what the proxy says itself; None passes the request on, and `alters` what comes back."""
 
     port: int
     answers: Callable[[str, str], Reply | None] = lambda _method, _path: None
+    alters: Callable[[str, str, Reply], Reply] = lambda _method, _path, reply: reply
     asked: list[str] = field(default_factory=list)
 
 
@@ -100,7 +123,9 @@ def echoing() -> Iterator[Echo]:
             url = urlsplit(self.path)
             path = url.path + (f"?{url.query}" if url.query else "")
             made.asked.append(f"{self.command} {path}")
-            reply = made.answers(self.command, path) or self._passed_on(url.netloc, path, body)
+            reply = made.answers(self.command, path)
+            if reply is None:
+                reply = made.alters(self.command, path, self._passed_on(url.netloc, path, body))
             self.send_response(reply.status, reply.reason)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
@@ -113,7 +138,11 @@ def echoing() -> Iterator[Echo]:
         def _passed_on(self, netloc: str, path: str, body: bytes) -> Reply:
             link = http.client.HTTPConnection(netloc, timeout=30)
             try:
-                kept = {k: v for k, v in self.headers.items() if not k.lower().startswith(("proxy-", "conn"))}
+                kept = {
+                    k: v
+                    for k, v in self.headers.items()
+                    if not k.lower().startswith(("proxy-", "conn", "accept-enc"))
+                }
                 link.request(self.command, path, body=body or None, headers=kept)
                 answer = link.getresponse()
                 data = answer.read()
@@ -141,9 +170,11 @@ def echoing() -> Iterator[Echo]:
 # looking for them: another opinion than the redactor's
 
 
-def _readings(text: str) -> Iterable[str]:
-    for _ in range(4):
+def _readings(text: str) -> Iterator[str]:
+    before = ""
+    while text != before:
         yield text
+        before = text
         text = html.unescape(unquote(text))
         text = re.sub(r"%u([0-9A-Fa-f]{4})", lambda m: chr(int(m[1], 16)), text)
         text = re.sub(r"\\{1,2}u\{?([0-9A-Fa-f]{2,4})\}?", lambda m: chr(int(m[1], 16)), text)
@@ -152,27 +183,41 @@ def _readings(text: str) -> Iterable[str]:
         text = re.sub(r"\\{1,2}[rnt/]|\s", lambda m: "/" if m[0].endswith("/") else "", text)
 
 
+def _bones(text: str) -> str:
+    """Only letters and digits, however they are dressed, and no tags."""
+    return re.sub(r"<[^<>]*>|[^0-9a-z]", "", unicodedata.normalize("NFKD", text).lower())
+
+
+def _decoded(text: str) -> Iterator[str]:
+    for run in re.findall(r"[A-Za-z0-9+/_-]{20,}", text):
+        for start in range(4):
+            data = run[start : start + (len(run) - start) // 4 * 4]
+            yield base64.urlsafe_b64decode(data.replace("+", "-").replace("/", "_")).decode("latin-1")
+    for run in re.findall(r"(?:(?:0x)?[0-9A-Fa-f]{2}[:, -]{0,2}){12,}", text):
+        digits = re.sub("0x|[:, -]", "", run)
+        yield from (
+            bytes.fromhex(digits[at : at + len(digits[at:]) // 2 * 2]).decode("latin-1") for at in (0, 1)
+        )
+    for run in re.findall(r"(?:[0-9]{2,3}, ){11,}[0-9]{2,3}", text):
+        yield "".join(chr(int(number)) for number in run.split(", "))
+    if len(re.findall("=[0-9A-F]{2}", text)) > PIECE:
+        yield re.sub("=([0-9A-F]{2})", lambda m: chr(int(m[1], 16)), text)
+
+
 def leaks(said: str | bytes, secrets: Mapping[str, str]) -> list[str]:
     """The secrets of which a piece stands there, in any spelling."""
-    text = said.decode("latin-1") if isinstance(said, bytes) else said
-    readings = [reading.lower() for reading in _readings(text)]
-    found = []
-    for name, secret in secrets.items():
-        forms = {
-            secret,
-            secret.encode().hex(),
-            *(_b64(" " * n + secret)[4:-4].replace("+", "-").replace("/", "_") for n in range(3)),
-            *(_b64(" " * n + secret)[4:-4] for n in range(3)),
-        }
-        pieces = {
-            form[at : at + size].lower()
-            for form in forms
-            for size in [PIECE if form is secret else 2 * PIECE]
-            for at in range(len(form) - size + 1)
-        }
-        if any(piece in reading for reading in readings for piece in pieces):
-            found.append(name)
-    return found
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    readings = list(_readings(text))
+    inner = [found for reading in readings for found in _decoded(reading)]
+    inner += [found for each in inner for found in _decoded(each)]
+    inner = [reading for each in dict.fromkeys(inner) for reading in _readings(each)]
+    bones = {_bones(each) for each in (*readings, *inner)}
+    pieces = {
+        name: {piece[at : at + PIECE] for at in range(len(piece) - PIECE + 1)}
+        for name, secret in secrets.items()
+        for piece in [_bones(secret)]
+    }
+    return [name for name, parts in pieces.items() if any(part in each for each in bones for part in parts)]
 
 
 def okta_error(said: str) -> bytes:

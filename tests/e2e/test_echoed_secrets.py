@@ -157,23 +157,26 @@ def test_what_a_sync_keeps_and_shows_has_no_secret_that_its_servers_said(
     assert_nothing_leaks(made, hearing)
 
 
-@pytest.mark.parametrize("spelling", [1, 14, 28])
+@pytest.mark.parametrize(
+    "spelling", ["JSON escapes", "base64 with Bearer", "base64 of base64", "over two headers"]
+)
 def test_what_a_daemon_keeps_and_shows_has_no_secret_that_its_servers_said(
-    made: Rig, echo: Echo, hearing: Receiver, spelling: int
+    made: Rig, echo: Echo, hearing: Receiver, spelling: str
 ) -> None:
+    number = list(SPELLINGS).index(spelling)
     port = free_port()
     with made.config.open("a") as file:
         file.write(f'[server]\nlisten = "127.0.0.1:{port}"\n')
     with supervised(made.folder, made.config) as daemon:
         daemon.logs("cycle done", cycle="full")
         echo.answers = lambda _method, path: (
-            _refused(spelling, split=False, status=403) if "/logs" in path else None
+            _refused(number, split=False, status=403) if "/logs" in path else None
         )
         eventually(lambda: "System Log cannot be read" in _page(port, "/"), "the page says it")
         made.said.append(_page(port, "/"))
         assert daemon.stop() == 0
     made.said += [repr(daemon.log), repr(daemon.heard)]
-    echo.answers = lambda _method, path: _refused(spelling, split="/scim/" in path, status=401)
+    echo.answers = lambda _method, path: _refused(number, split="/scim/" in path, status=401)
     with supervised(made.folder, made.config) as daemon:
         daemon.logs("connection quarantined")
         syncd(made, "drift")
