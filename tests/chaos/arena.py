@@ -187,8 +187,9 @@ class Arena:
         if self.store_path.exists():
             with open_for_status(self.settings, clock=self.clock) as store:
                 assert isinstance(store, SqliteStore)
-                report = store.verify_journal()
+                report, altered = store.verify_journal(), store.altered()
             assert report.intact, report
+            assert not altered
 
     def assert_no_secret(self) -> None:
         """Neither token is in any byte that was written or said."""
