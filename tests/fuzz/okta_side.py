@@ -32,6 +32,7 @@ GROUP = "00g0000000000000000a"
 _TOKEN = "00abcDEF-secret-token-value-123456"
 _WALL = 1_790_000_000.0
 _PAGES = 30
+_PIECE = 256 * 1024
 POLICY = MappingPolicy.of(
     {
         "userName": "email",
@@ -141,17 +142,27 @@ class Answering:
         transport._session = self  # type: ignore[assignment]
         return made
 
-    # what the transport asks of aiohttp's session and of its response
+    # what the transport asks of aiohttp's session
 
-    def request(self, _method: str, url: URL, **_options: object) -> Self:
+    def request(self, _method: str, url: URL, **_options: object) -> _Response:
         assert str(url).startswith(f"{ORG}/"), f"the token was sent to {url}"
         said = self._messages[min(self._asked, len(self._messages) - 1)]
         self._asked += 1
-        self.status, self._body = said.status, said.body
+        return _Response(said)
+
+    async def close(self) -> None:
+        await self._real.close()
+
+
+class _Response:
+    """What the transport asks of aiohttp's response."""
+
+    def __init__(self, said: Message) -> None:
+        self.status = said.status
         self.headers = CIMultiDictProxy(CIMultiDict(said.headers))
         self.content_type = self.headers.get("Content-Type", "")
         self.content = self
-        return self
+        self._body = said.body
 
     async def __aenter__(self) -> Self:
         return self
@@ -160,10 +171,11 @@ class Answering:
         """Nothing to let go."""
 
     async def iter_any(self) -> AsyncIterator[bytes]:
-        yield self._body
+        for at in range(0, len(self._body), _PIECE):
+            yield self._body[at : at + _PIECE]
 
-    async def close(self) -> None:
-        await self._real.close()
+    def close(self) -> None:
+        """Nothing to let go."""
 
 
 def _asking(
