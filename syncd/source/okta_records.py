@@ -209,7 +209,12 @@ def _via_group(links: object) -> tuple[str, str] | None:
     if not isinstance(link, dict):
         return None
     href, name = link.get("href"), link.get("name")
-    return (_last_id(href) if isinstance(href, str) else "", name if isinstance(name, str) else "")
+    known = _last_id(href) if isinstance(href, str) and len(href) <= _LONGEST_KEPT else ""
+    return (known, name if isinstance(name, str) else "")
+
+
+_LONGEST_KEPT = 1000
+"""Characters of an address that is remembered with its id."""
 
 
 @lru_cache(maxsize=1024)  # a few groups assign everybody
