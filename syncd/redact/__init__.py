@@ -21,7 +21,7 @@ __all__ = ["KEPT", "MASK", "Redactor", "clip", "each_text", "strip_controls"]
 
 KEPT = 500
 """So many characters of what somebody else said are kept in the store."""
-_MOST_SECRETS, _MOST_PASSING = 200, 16
+_MOST_SECRETS, _MOST_PASSING = 600, 16
 """Secrets are rotated, and access tokens come and go every hour; whatever is still in use is added again and again."""
 _LONGEST_FOREIGN = 64 * 1024
 """So many characters of one foreign answer are looked at; nobody reads the rest."""
@@ -62,7 +62,7 @@ class Redactor:
         found = self._found
         if found is None:
             with self._lock:
-                found = self._found = Known.of([*self._secrets.values(), *self._passing.values()])
+                found = self._found = Known([*self._secrets.values(), *self._passing.values()])
         return found
 
     # our own texts

@@ -6,14 +6,19 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 from syncd.redact.parts import Looks
 from syncd.redact.shapes import MASK
 from syncd.redact.spellings import Layer, layers, plain, readings
 
+_HIDDEN = plain(MASK)
 _HEAD = 8
-_SMALL = 16 * 1024
+_FEW = 100
+"""To look for more needles one after the other takes longer than to look each piece of the text up."""
+_SMALL, _LONG = 16 * 1024, 256 * 1024
+"""A body that is searched as a text; a text of which no more is searched in every spelling. Nobody has such names."""
 _MAY_HIDE = re.compile(rb"\\u00[2-7]|%[0-9A-Fa-f]{2}|&#")
 """Escapes of characters that need none."""
 
@@ -22,8 +27,8 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Needles:
-    """`quick` are the shortest: a text without any of them, in all its readings, holds no secret. `heads` are what the
-    longer of them begin with, `short` are the others.
+    """`quick` are enough to tell that a text, in one of its readings, holds a secret. `heads` are what the longer of
+    them begin with, `short` are the others.
     """
 
     every: Sequence[str]
@@ -32,20 +37,19 @@ class Needles:
     heads: frozenset[str]
 
     @classmethod
-    def of(cls, texts: Iterable[str]) -> Needles:
-        hidden = plain(MASK)
-        needles = {text for text in texts if text not in hidden}
-        quick = _without_longer(needles)
+    def of(cls, each_secrets: Iterable[frozenset[str]]) -> Needles:
+        sets = [frozenset(text for text in texts if text not in _HIDDEN) for texts in each_secrets]
+        quick = {text for texts in sets for text in _without_longer(texts)}
         return cls(
-            every=_longest_first(needles),
-            quick=quick,
+            every=_longest_first(set().union(*sets)),
+            quick=sorted(quick, key=len),
             short=[text for text in quick if len(text) < _HEAD],
             heads=frozenset(text[:_HEAD] for text in quick if len(text) >= _HEAD),
         )
 
     def are_in(self, text: str) -> bool:
         """In a plain text. One as the many is answered at once."""
-        if len(text) < len(self.quick):  # many secrets, a short text
+        if len(self.quick) > _FEW:
             at = range(len(text) - _HEAD + 1)
             if not any(text[start : start + _HEAD] in self.heads for start in at):
                 return any(needle in text for needle in self.short)
@@ -64,72 +68,82 @@ class Needles:
                 start = text.find(needle, start + len(needle))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Known:
-    """`exact` has no other spelling (nothing but white space, say); `fragments` are by their length."""
+    """Each part is made when it is first asked for: secrets of many connections are added one after the other."""
 
-    exact: Sequence[str]
-    needles: Needles
-    skeletons: Needles
-    telling: Needles
-    told: Sequence[bytes]
-    fragments: Sequence[tuple[int, frozenset[str]]]
-    short: re.Pattern[str] | None
-    words: re.Pattern[str] | None
+    looks: Sequence[Looks]
 
-    @classmethod
-    def of(cls, found: Iterable[Looks]) -> Known:
-        looks = list(found)
-        fragments = frozenset().union(*(each.fragments for each in looks))
-        telling = {part: needles for each in looks for part, needles in each.telling.items()}
-        return cls(
-            exact=_longest_first({text for each in looks for text in each.exact}),
-            needles=Needles.of(text for each in looks for text in each.needles),
-            skeletons=Needles.of(text for each in looks for text in each.skeletons),
-            telling=Needles.of(text for needles in telling.values() for text in needles),
-            told=sorted({form for part in telling for form in _in_json(part)}),
-            fragments=[
-                (length, frozenset(each for each in fragments if len(each) == length))
-                for length in sorted({len(each) for each in fragments})
-            ],
-            short=_by_itself(text for each in looks for text in each.short),
-            words=_by_itself(text for each in looks for text in each.words),
-        )
+    @cached_property
+    def exact(self) -> Sequence[str]:
+        """What has no other spelling (nothing but white space, say)."""
+        return _longest_first({text for each in self.looks for text in each.exact})
+
+    @cached_property
+    def _needles(self) -> Needles:
+        return Needles.of(each.needles for each in self.looks)
+
+    @cached_property
+    def _skeletons(self) -> Needles:
+        return Needles.of(each.skeletons for each in self.looks)
+
+    @cached_property
+    def _telling(self) -> Needles:
+        return Needles.of(needles for each in self.looks for needles in each.telling.values())
+
+    @cached_property
+    def _told(self) -> Sequence[bytes]:
+        return sorted({form for each in self.looks for part in each.telling for form in _in_json(part)})
+
+    @cached_property
+    def _fragments(self) -> Sequence[tuple[int, frozenset[str]]]:
+        """By their length."""
+        every: dict[int, set[str]] = {}
+        for each in self.looks:
+            for length, fragments in each.fragments.items():
+                every.setdefault(length, set()).update(fragments)
+        return [(length, frozenset(every[length])) for length in sorted(every)]
+
+    @cached_property
+    def _short(self) -> re.Pattern[str] | None:
+        return _by_itself(text for each in self.looks for text in each.short)
+
+    @cached_property
+    def _words(self) -> re.Pattern[str] | None:
+        return _by_itself(text for each in self.looks for text in each.words)
 
     def is_in(self, text: str) -> bool:
         """Whether a secret stands in it whole."""
         if any(each in text for each in self.exact):
             return True
         return any(
-            self.needles.are_in(plain(reading)) or (self.short is not None and self.short.search(reading))
+            self._needles.are_in(plain(reading)) or (self._short is not None and self._short.search(reading))
             for reading in readings(text)
         )
 
     def tells(self, text: str) -> bool:
-        """Whether what nothing but a secret can be stands in it whole."""
-        return any(self.telling.are_in(plain(reading)) for reading in readings(text))
+        """Whether what nothing but a secret can be stands in it whole; in any spelling only in its beginning."""
+        if len(text) > _LONG and self._telling.are_in(plain(text)):
+            return True
+        return any(self._telling.are_in(plain(reading)) for reading in readings(text[:_LONG]))
 
     def may_tell(self, content: bytes) -> bool:
         """False: no text of this JSON `tells`. In a long one base64 and hexadecimal forms are not looked for; a tenth
-        of a millisecond for each secret and page of 500 people is what this may cost.
+        of a millisecond for each secret and page of 500 people is what this may cost. True says nothing of a long one.
         """
-        if not self.told:
+        if not self._told:
             return False
-        if any(each in content for each in self.told):
-            return True
-        if len(content) > _SMALL and not (
-            (b"\\" in content or b"%" in content or b"&#" in content) and _MAY_HIDE.search(content)
-        ):
-            return False
-        return self.tells(content.decode("utf-8", "replace"))
+        if len(content) <= _SMALL:
+            return self.tells(content.decode("utf-8", "replace"))
+        return _may_hide(content) or any(each in content for each in self._told)
 
     def whole(self, text: str) -> Iterator[Place]:
         """Where in the text secrets stand whole."""
         for layer in layers(Layer.of(text)):
             compared = layer.plain
-            for start, end in self.needles.places(compared.text):
+            for start, end in self._needles.places(compared.text):
                 yield layer.covers(compared.at[start], compared.at[end - 1] + 1)
-            yield from _spans(self.short, layer)
+            yield from _spans(self._short, layer)
 
     def pieces(self, layer: Layer, *, words: bool) -> Iterator[Place]:
         """Where in the text as it came the layer has secrets, pieces of them, or what is left of them among signs; with
@@ -137,20 +151,25 @@ class Known:
         """
         compared = layer.plain
         bones = compared.skeleton
-        found = [(compared, place) for place in self.needles.places(compared.text)]
-        found += [(bones, place) for place in self.skeletons.places(bones.text)]
+        found = [(compared, place) for place in self._needles.places(compared.text)]
+        found += [(bones, place) for place in self._skeletons.places(bones.text)]
         found += [(compared, place) for place in self._fragments_in(compared.text)]
         for where, (start, end) in found:
             yield layer.covers(where.at[start], where.at[end - 1] + 1)
-        yield from _spans(self.short, layer)
+        yield from _spans(self._short, layer)
         if words:
-            yield from _spans(self.words, layer)
+            yield from _spans(self._words, layer)
 
     def _fragments_in(self, text: str) -> Iterator[Place]:
-        for length, fragments in self.fragments:
+        for length, fragments in self._fragments:
             for start in range(len(text) - length + 1):
                 if text[start : start + length] in fragments:
                     yield start, start + length
+
+
+def _may_hide(content: bytes) -> bool:
+    """One byte is searched for ten times as fast as a pattern."""
+    return (b"\\" in content or b"%" in content or b"&#" in content) and _MAY_HIDE.search(content) is not None
 
 
 def masked(text: str, places: Iterable[Place]) -> str:
@@ -187,8 +206,8 @@ def _longest_first(texts: Iterable[str]) -> Sequence[str]:
     return sorted(texts, key=lambda text: (-len(text), text))
 
 
-def _without_longer(texts: Iterable[str]) -> Sequence[str]:
-    """The shortest first, and none that holds another one."""
+def _without_longer(texts: frozenset[str]) -> Sequence[str]:
+    """Of one secret: the shortest, and none that holds another one."""
     kept: list[str] = []
     for text in sorted(texts, key=lambda text: (len(text), text)):
         if not any(each in text for each in kept):

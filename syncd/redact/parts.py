@@ -129,7 +129,7 @@ class Looks:
     exact: frozenset[str]
     needles: frozenset[str]
     skeletons: frozenset[str]
-    fragments: frozenset[str]
+    fragments: Mapping[int, frozenset[str]]
     short: frozenset[str]
     words: frozenset[str]
     telling: Mapping[str, frozenset[str]]
@@ -138,7 +138,8 @@ class Looks:
 def looks_of(secret: str) -> Looks:
     found = list(parts(secret))
     is_key = "\n" in secret or secret.lstrip().startswith("{")  # it is not sent: nobody can say it again
-    needles, skeletons, fragments, telling = set[str](), set[str](), set[str](), dict[str, frozenset[str]]()
+    needles, skeletons, telling = set[str](), set[str](), dict[str, frozenset[str]]()
+    fragments: dict[int, set[str]] = {}
     for part in found:
         if part.weight == "word":
             continue
@@ -149,8 +150,9 @@ def looks_of(secret: str) -> Looks:
         if part.weight == "fragments":
             skeletons.update(filter(_is_no_word, map(skeleton, mine)))
             if len(part.text) <= _LONGEST_IN_FRAGMENTS:
+                length = PIECE if len(part.text) >= _LONG else SMALL_PIECE
                 for text in (part.text, *(encoded if len(part.text) <= _LONGEST_ENCODED else ())):
-                    fragments.update(_fragments(text, PIECE if len(part.text) >= _LONG else SMALL_PIECE))
+                    fragments.setdefault(length, set()).update(_fragments(text, length))
             if not is_key and _TELLING.fullmatch(part.text):
                 telling[part.text] = mine
     return Looks(
@@ -161,7 +163,7 @@ def looks_of(secret: str) -> Looks:
         ),
         needles=frozenset(needles),
         skeletons=frozenset(skeletons),
-        fragments=frozenset(fragments),
+        fragments={length: frozenset(pieces) for length, pieces in fragments.items()},
         short=frozenset(part.text for part in found if part.weight == "short"),
         words=frozenset(part.text for part in found if part.weight == "word"),
         telling=telling,

@@ -16,16 +16,22 @@ class Echoes:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        self._heard = False
+        self._heard = self._told = False
 
     def listen(self, body: bytes) -> None:
         """To the JSON of a good answer."""
         if not self._heard and self._redactor.may_tell(body):
             self._heard = True
-            _log.warning(
-                "Split repeats a secret of this connection in its answers; objects that are read with it are left out"
-            )
 
     def are_in(self, *values: object) -> bool:
         """Whether a text among these, out of a good answer, has a secret in it. Costs nothing while no answer had."""
-        return self._heard and any(isinstance(each, str) and self._redactor.tells(each) for each in values)
+        if not self._heard or not any(
+            isinstance(each, str) and self._redactor.tells(each) for each in values
+        ):
+            return False
+        if not self._told:
+            self._told = True
+            _log.warning(
+                "Split repeats a secret of this connection as an id, a name or a value: what has it is not read"
+            )
+        return True
