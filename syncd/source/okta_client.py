@@ -191,6 +191,8 @@ class OktaClient:
             received: Received | None = None
             if error is None:
                 sent = str(request["headers"].get("Authorization", ""))
+                if self._oauth:  # before anybody can say it again, also who refuses it at once
+                    self._redactor.add(sent.rpartition(" ")[2], passing=True)
                 _, received, _, error = await executor.fire_request(request)
         except Exception as unexpected:  # noqa: BLE001  (the SDK raises whatever its parsing meets)
             error = unexpected
@@ -210,7 +212,5 @@ class OktaClient:
 
     @property
     def redactor(self) -> Redactor:
-        """It knows the access token of now as well: every answer may hold one."""
-        if self._oauth and (current := self._session.executor._oauth.get_current_token()[0]):  # noqa: SLF001
-            self._redactor.add(current, passing=True)
+        """It knows every access token that was sent, too."""
         return self._redactor

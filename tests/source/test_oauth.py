@@ -330,3 +330,21 @@ def test_an_access_token_that_is_said_again_is_redacted_in_every_spelling(
 
     assert "no " in caught.value.message
     assert leaks(caught.value.message, {"it": access}) == []
+
+
+def test_an_access_token_that_was_refused_at_once_is_redacted_too(key: rsa.RSAPrivateKey) -> None:
+    given = [f"opaque.AcCeSs-T0ken_{number}{'xY7' * number}" for number in range(4, 9)]
+    tokens = iter(given)
+
+    def script(seen: Seen, _before: int) -> Reply:
+        if seen.method == "POST":
+            return Reply({"access_token": next(tokens), "token_type": "Bearer", "expires_in": 3600})
+        sent = str(seen.headers["Authorization"])
+        body = {"errorCode": "E0000001", "errorSummary": f"no {given[0]} end"}
+        return Reply({}, 401) if given[0] in sent else Reply(body, 400)
+
+    text = pem(key, serialization.PrivateFormat.PKCS8)
+    with FakeOkta(script) as okta, reader_of(okta, text) as source, pytest.raises(SyncdError) as caught:
+        source.application()
+
+    assert "no [redacted] end" in caught.value.message
