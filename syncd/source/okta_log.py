@@ -87,21 +87,20 @@ _SMALLEST_CAP = 100
 
 
 def _event(record: object, tells: Tells | None) -> LogEvent | None:
-    """None for what names nothing that can be looked at. An id that `tells` a secret is nobody's."""
+    """None for what names nothing that can be looked at. A text that `tells` a secret is none."""
+
+    def usable(text: str) -> bool:
+        return is_text(text) and not (tells is not None and tells(text))
+
     if not isinstance(record, dict):
         return None
     kind, uuid, targets = record.get("eventType"), record.get("uuid"), record.get("target")
-    if not isinstance(kind, str) or not is_text(kind) or not isinstance(targets, list):
+    if not isinstance(kind, str) or not usable(kind) or not isinstance(targets, list):
         return None
-    told = tells or _nothing
     named = [
-        (said if is_text(said := str(target.get("type"))) else "", str(target["id"]))
+        (said if usable(said := str(target.get("type"))) else "", str(target["id"]))
         for target in targets
-        if isinstance(target, dict) and is_id(target.get("id")) and not told(str(target["id"]))
+        if isinstance(target, dict) and is_id(target.get("id")) and usable(str(target["id"]))
     ]
-    known = isinstance(uuid, str) and is_id(uuid) and not told(uuid)
+    known = isinstance(uuid, str) and is_id(uuid) and usable(uuid)
     return LogEvent(str(uuid) if known else "", kind, named)
-
-
-def _nothing(_text: str) -> bool:
-    return False
