@@ -118,6 +118,8 @@ def run(arguments: Sequence[str], noted: Sequence[int] | None = None) -> int:
     except click.ClickException as error:
         return _failed(said, SyncdError(error.format_message()), arguments)
     except SyncdError as error:
+        if signals.stopped:  # what ended first, in what was being closed
+            return _interrupted(said, arguments)
         return _failed(said, error, arguments)
     except ReaderGone:
         return exits.DONE  # somebody has read enough of the help

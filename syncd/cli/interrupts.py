@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 import sys
 import threading
@@ -15,11 +16,6 @@ from syncd.errors import SyncdError
 
 WRITING = "writing"
 """The phase in which the engine writes (engine/applying.py): it looks at `asked` before each new write."""
-
-
-_A_LITTLE_LATER = 0.05
-_PUT_OFF_AT_MOST = 100
-"""Times that an interrupt is put off for an import: five seconds."""
 
 
 class Interrupted(SyncdError):  # noqa: N818  (what befell the command, not a fault)
@@ -40,8 +36,7 @@ class Stoppable:
         self._noted = noted
         self._held = True
         self._before: dict[int, Any] = {}
-        self._again: threading.Timer | None = None
-        self._put_off = 0
+        self._put_off = False
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -60,8 +55,8 @@ class Stoppable:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._again is not None:
-            self._again.cancel()
+        if self._put_off:
+            sys.settrace(None)
         if self._before and not (self.stopped and self._noted is not None):
             sys.unraisablehook = self._unraisable
         for number, handler in self._before.items():
@@ -73,35 +68,47 @@ class Stoppable:
         self.stopped = True
         if self._held:
             return
-        if _imports(frame) and self._put_off < _PUT_OFF_AT_MOST:
-            self._put_off += 1
-            self._once_more()
-            return
-        raise KeyboardInterrupt
+        importer = _importer(frame)
+        if importer is None or self._put_off:  # or it is meant: this import does not end
+            raise KeyboardInterrupt
+        self._once_more(importer)
 
-    def _once_more(self) -> None:
-        main = threading.main_thread().ident or 0
-        self._again = threading.Timer(_A_LITTLE_LATER, signal.pthread_kill, (main, signal.SIGINT))
-        self._again.daemon = True
-        self._again.start()
+    def _once_more(self, frame: FrameType) -> None:
+        """As soon as this frame goes on, before its next line or with its end."""
+
+        def goes_on(frame: FrameType, event: str, argument: Any) -> None:
+            del event, argument
+            sys.settrace(None)
+            frame.f_trace = None
+            self._put_off = False
+            signal.raise_signal(signal.SIGINT)
+
+        self._put_off = True
+        frame.f_trace = goes_on
+        sys.settrace(lambda *_: None)
 
     def _on_unraisable(self, lost: sys.UnraisableHookArgs) -> None:
-        """In a callback an interrupt is only printed: once more, a little later. What one left half made fails when it
-        is thrown away, and is no news.
+        """In a callback an interrupt is only printed: once more, where it was called. What one left half made fails
+        when it is thrown away, and is no news.
         """
-        if issubclass(lost.exc_type, KeyboardInterrupt):
-            self._once_more()
+        here = inspect.currentframe()
+        caller = here.f_back if here is not None else None
+        if issubclass(lost.exc_type, KeyboardInterrupt) and caller is not None:
+            self._once_more(_importer(caller) or caller)
         elif not self.stopped:
             self._unraisable(lost)
 
 
-def _imports(frame: FrameType | None) -> bool:
-    """A module is being imported. Left half imported, it makes errors of its own of the interrupt, or swallows it."""
+def _importer(frame: FrameType | None) -> FrameType | None:
+    """Who waits for the import that goes on here, if one does. Left half imported, a module makes errors of its own of
+    the interrupt, or swallows it.
+    """
+    importer = None
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
-            return True
+            importer = frame.f_back
         frame = frame.f_back
-    return False
+    return importer
 
 
 class Stop:

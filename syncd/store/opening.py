@@ -26,6 +26,7 @@ from syncd.store.ownership import refuse_replaced, refuse_unsafe
 from syncd.store.place import BESIDE, Place
 from syncd.store.private import Scratch, make_directory, make_file, narrow, sweep
 from syncd.store.sqlite import SqliteStore
+from syncd.store.transaction import transaction
 
 _CHECKED_BYTES = 64 * 1024 * 1024
 """Up to this size every page is checked on opening; a larger store only shows damage where it is read."""
@@ -145,24 +146,20 @@ def _prepare_writing(
     for pragma in ("synchronous = FULL", "journal_size_limit = 67108864"):
         conn.execute(f"PRAGMA {pragma}")
     # A write that changes nothing shows now whether the file takes writes at all.
-    conn.execute("BEGIN IMMEDIATE")
-    conn.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
-    conn.execute("COMMIT")
+    with transaction(conn):
+        conn.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
     database = schema.database(conn)
     if schema.pending_migrations(database):
         schema.migrate(database)
     if state.get_meta(conn, starting.STARTED) is None:
-        conn.execute("BEGIN IMMEDIATE")
-        starting.start(conn, clock())
-        conn.execute("COMMIT")
-    conn.execute("BEGIN IMMEDIATE")
-    starting.go_on(conn, clock())
-    conn.execute("COMMIT")
+        with transaction(conn):
+            starting.start(conn, clock())
+    with transaction(conn):
+        starting.go_on(conn, clock())
     owner = state.get_meta(conn, "identity")
     if owner is None:
-        conn.execute("BEGIN IMMEDIATE")
-        state.set_meta(conn, "identity", connection)
-        conn.execute("COMMIT")
+        with transaction(conn):
+            state.set_meta(conn, "identity", connection)
     else:
         _refuse_other_owner(path, owner, connection)
 

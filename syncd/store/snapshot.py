@@ -7,20 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from syncd.store.transaction import one_moment
+
 
 @contextmanager
 def snapshot(conn: sqlite3.Connection) -> Iterator[None]:
     """All reads see one moment, and text that is no UTF-8 (ours always is) comes as it is instead of as an error."""
-    text, own = conn.text_factory, not conn.in_transaction
-    conn.text_factory = _lenient
-    if own:
-        conn.execute("BEGIN")
+    text = conn.text_factory
     try:
-        yield
+        conn.text_factory = _lenient
+        with one_moment(conn):
+            yield
     finally:
         conn.text_factory = text
-        if own:
-            conn.execute("ROLLBACK")
 
 
 def _lenient(raw: bytes) -> Any:

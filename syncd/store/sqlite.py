@@ -27,6 +27,7 @@ from syncd.store.rows import moment
 from syncd.store.stage import SqliteStage
 from syncd.store.stage_tables import WHOLE_READ
 from syncd.store.telling import Telling
+from syncd.store.transaction import transaction
 from syncd.store.writership import Writership
 
 
@@ -62,17 +63,14 @@ class SqliteStore(Telling):
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """One durable transaction; nothing of it stays when the block fails."""
         with self._lock, explained(self.path):
-            self._conn.execute("BEGIN IMMEDIATE")
-            self._seals.began()
             try:
-                yield self._conn
-                if self._seals.pending:
-                    journal.append_note(self._conn, {}, self._clock(), seal=self._seals.handed_over)
-                self._conn.execute("COMMIT")
+                with transaction(self._conn) as conn:
+                    self._seals.began()
+                    yield conn
+                    if self._seals.pending:
+                        journal.append_note(conn, {}, self._clock(), seal=self._seals.handed_over)
             except BaseException:
                 self._seals.undone()
-                if self._conn.in_transaction:
-                    self._conn.execute("ROLLBACK")
                 raise
 
     def _writing(self) -> AbstractContextManager[sqlite3.Connection]:

@@ -14,6 +14,7 @@ from typing import Any
 from syncd.store.faults import explained, explained_beside
 from syncd.store.rows import Row
 from syncd.store.stage_tables import REMOTE_VIEW, TABLES, WHOLE_READ, views
+from syncd.store.transaction import transaction
 
 PAGE = 500
 _PRAGMAS_BESIDE = ("cache_size = -256", "store.cache_size = -1024", "query_only = ON", "busy_timeout = 10000")
@@ -57,15 +58,8 @@ class StageFile:
     @contextmanager
     def short(self) -> Iterator[sqlite3.Connection]:
         """One short transaction. Raises SyncdError for what SQLite says."""
-        with self._lock, self._explained():
-            self._conn.execute("BEGIN")
-            try:
-                yield self._conn
-            except BaseException:
-                if self._conn.in_transaction:  # a full disk has ended it already
-                    self._conn.execute("ROLLBACK")
-                raise
-            self._conn.execute("COMMIT")
+        with self._lock, self._explained(), transaction(self._conn, "DEFERRED") as conn:
+            yield conn
 
     @contextmanager
     def asking(self) -> Iterator[sqlite3.Connection]:

@@ -15,6 +15,7 @@ from syncd.store import history
 from syncd.store.journal import entry_of
 from syncd.store.reads import StoreReads
 from syncd.store.rows import Row
+from syncd.store.transaction import one_moment
 
 
 class Telling(StoreReads):
@@ -22,15 +23,8 @@ class Telling(StoreReads):
 
     @contextmanager
     def one_moment(self) -> Iterator[None]:
-        with self._reading() as conn:
-            conn.execute("BEGIN")
-            try:
-                # A deferred BEGIN begins with the first read.
-                conn.execute("SELECT count(*) FROM meta").fetchone()
-                yield
-            finally:
-                if conn.in_transaction:
-                    conn.execute("ROLLBACK")
+        with self._reading() as conn, one_moment(conn):
+            yield
 
     def run(self, run_id: str) -> RunRecord | None:
         with self._reading() as conn:

@@ -13,6 +13,7 @@ from typing import Any
 from syncd.core.canonical import canonical
 from syncd.store.rows import Row, searchable
 from syncd.store.state import RUN_COLUMNS, run_document
+from syncd.store.transaction import transaction
 
 _AT_ONCE = 20_000
 _TABLES = """
@@ -102,14 +103,13 @@ class Words:
         return before not in (None, scim_id)
 
     def _flush(self) -> None:
-        self._db.execute("BEGIN")
         links = [(*key, *word) for key, word in self._links.items()]
-        self._db.executemany("REPLACE INTO links VALUES (?, ?, ?, ?, ?)", links)
         members = [(*key, *word) for key, word in self._members.items()]
-        self._db.executemany("REPLACE INTO members VALUES (?, ?, ?, ?)", members)
         sweeps = [(*key, *word) for key, word in self._sweeps.items()]
-        self._db.executemany("REPLACE INTO sweeps VALUES (?, ?, ?, ?)", sweeps)
-        self._db.execute("COMMIT")
+        with transaction(self._db, "DEFERRED") as db:
+            db.executemany("REPLACE INTO links VALUES (?, ?, ?, ?, ?)", links)
+            db.executemany("REPLACE INTO members VALUES (?, ?, ?, ?)", members)
+            db.executemany("REPLACE INTO sweeps VALUES (?, ?, ?, ?)", sweeps)
         self._links, self._members, self._sweeps = {}, {}, {}
 
     def disputed(self, conn: sqlite3.Connection) -> Iterator[tuple[str, str]]:
