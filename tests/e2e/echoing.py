@@ -204,9 +204,14 @@ def _decoded(text: str) -> Iterator[str]:
         yield re.sub("=([0-9A-F]{2})", lambda m: chr(int(m[1], 16)), text)
 
 
+def _once(file: bytes) -> bytes:
+    """Each piece of a binary file once: pages of a store say the same many times."""
+    return b"\0\0".join(dict.fromkeys(re.split(rb"[\x00-\x08\x0e-\x1f]{2,}", file)))
+
+
 def leaks(said: str | bytes, secrets: Mapping[str, str]) -> list[str]:
     """The secrets of which a piece stands there, in any spelling."""
-    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+    text = said if isinstance(said, str) else _once(said).decode("utf-8", "replace")
     readings = list(_readings(text))
     inner = [found for reading in readings for found in _decoded(reading)]
     inner += [found for each in inner for found in _decoded(each)]
