@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from syncd.engine.job import Job
-from syncd.errors import ConfigurationError, LockLost, SyncdError
+from syncd.errors import ConfigurationError, SyncdError
 from syncd.ports import Observer, Store
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings, SecretRef, scope_fingerprint, target_fingerprint
@@ -373,5 +373,5 @@ def learned_of(store: Store, settings: ConnectionSettings) -> Mapping[str, str]:
 def _keep_learned(store: Store, target: str, learned: Mapping[str, str]) -> None:
     text = json.dumps({"target": target, "learned": dict(learned)}, sort_keys=True)
     if text != store.recall(_LEARNED):
-        with suppress(LockLost):  # who writes now learns it for itself
+        with suppress(SyncdError):  # it is learned again; how the run ended is what matters
             store.remember(_LEARNED, text)

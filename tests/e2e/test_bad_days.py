@@ -58,6 +58,23 @@ def test_a_disk_that_fills_up_in_the_middle_stops_the_run_and_the_next_one_finis
     made.assert_journal_is_whole()
 
 
+def test_no_room_for_what_was_learned_of_the_target_does_not_hide_how_the_run_ended(
+    made: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remember = SqliteStore.remember
+
+    def full(self: SqliteStore, key: str, value: str | None) -> None:
+        if key == "learned":
+            raise PermanentError("the disk is full")
+        remember(self, key, value)
+
+    monkeypatch.setattr(SqliteStore, "remember", full)
+
+    assert made.cycle().exit_code == 0
+
+    assert_exact(made)
+
+
 @pytest.mark.parametrize("jump", [timedelta(days=-400), timedelta(days=400)])
 def test_a_clock_that_jumps_changes_nothing_but_the_time(made: Arena, jump: timedelta) -> None:
     assert made.cycle().exit_code == 0
