@@ -6,6 +6,7 @@ everything that waits, breaks or streams happens here.
 
 import asyncio
 import contextlib
+import socket
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -23,6 +24,7 @@ from syncd.simulators.latches import Latches, Waiting
 
 _LARGEST_REQUEST = 256 * 1024 * 1024
 _WORTH_COMPRESSING = 1024
+_BACKLOG = 512
 _CHUNK = b" " * 65536
 
 
@@ -133,16 +135,16 @@ class Simulator(ABC):
         app = web.Application(client_max_size=_LARGEST_REQUEST)
         app.router.add_route("*", "/{tail:.*}", self._handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.05, handle_signals=False)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, "127.0.0.1", self._port, backlog=512)
-            await site.start()
-            self._port = runner.addresses[0][1]
-            self.url = f"http://127.0.0.1:{self._port}"
-            ready.set()
-            await self._stopping.wait()
-        finally:
-            await _end(runner)
+        with socket.create_server(("127.0.0.1", self._port), backlog=_BACKLOG) as listener:
+            try:
+                await runner.setup()
+                await web.SockSite(runner, listener, backlog=_BACKLOG).start()
+                self._port = listener.getsockname()[1]
+                self.url = f"http://127.0.0.1:{self._port}"
+                ready.set()
+                await self._stopping.wait()
+            finally:
+                await _end(runner, listener)
 
     # --- the request log ----------------------------------------------------------------------------
 
@@ -284,23 +286,19 @@ class Simulator(ABC):
         return response
 
 
-async def _end(runner: web.AppRunner) -> None:
+async def _end(runner: web.AppRunner, listener: socket.socket) -> None:
     """Drops every connection. `cleanup` alone leaves two to the garbage collector: whoever does not read the answer,
-    and whoever was accepted a moment before.
+    and whoever was accepted a moment before (asyncio gives a connection to no server that is closed).
     """
-    server = runner.server
-    transports = _open(server)
-    await runner.cleanup()
-    for _ in range(5):  # so many turns of the loop until an accepted connection is known
+    asyncio.get_running_loop().remove_reader(listener)
+    for _ in range(5):  # so many turns of the loop until whoever was accepted last is known
         await asyncio.sleep(0)
-    for transport in transports | _open(server):
+    known = runner.server.connections if runner.server else []
+    transports = [connection.transport for connection in known if connection.transport is not None]
+    await runner.cleanup()
+    for transport in transports:
         transport.abort()
     await asyncio.sleep(0)
-
-
-def _open(server: web.Server | None) -> set[asyncio.Transport]:
-    known = server.connections if server else []
-    return {connection.transport for connection in known if connection.transport is not None}
 
 
 async def forever() -> Any:
