@@ -18,6 +18,10 @@ from syncd.core.evidence import Evidence, Witnessed
 
 Json = str | int | float | bool | None
 
+A_MEMBER: Mapping[str, Json] = {"member": True}
+NO_MEMBER: Mapping[str, Json] = {"member": False}
+"""Before and after of a membership."""
+
 
 class ChangeKind(StrEnum):
     """Declared in the order in which they are applied (RFC-independent: a membership needs both its ends)."""
@@ -112,7 +116,7 @@ class Change:
         """16 hexadecimal digits over kind, object, before and after."""
         if self._id is None:
             before, after = self.values_text
-            wish = f'["{self.kind.value}",{quoted(self.okta_id)},{_quoted(self.group_id)},{before},{after}]'
+            wish = f'["{self.kind}",{quoted(self.okta_id)},{_quoted(self.group_id)},{before},{after}]'
             self._keep("_id", hashlib.blake2b(wish.encode(), digest_size=8).hexdigest())
         return self._id or ""
 
@@ -120,7 +124,7 @@ class Change:
     def values_text(self) -> tuple[str, str]:
         """`before` and `after` as canonical JSON, made once: for the id and for the document."""
         if self._values is None:
-            self._keep("_values", (canonical_values(self.before), canonical_values(self.after)))
+            self._keep("_values", (_values_text(self.before), _values_text(self.after)))
         return self._values or ("", "")
 
     def _keep(self, name: str, value: object) -> None:
@@ -185,7 +189,7 @@ def change_text(change: Change) -> str:
         text += f'"evidence":{quoted(str(change.evidence))},'
     if change.group_id is not None:
         text += f'"group":{_quoted(change.group)},"group_id":{quoted(change.group_id)},'
-    text += f'"id":"{change.id}","kind":"{change.kind.value}","name":{quoted(change.name)},'
+    text += f'"id":"{change.id}","kind":"{change.kind}","name":{quoted(change.name)},'
     if change.note:
         text += f'"note":{quoted(change.note)},'
     text += f'"okta_id":{quoted(change.okta_id)},"reason":{quoted(change.reason)},'
@@ -195,6 +199,15 @@ def change_text(change: Change) -> str:
     if change.via is not None:
         text += f',"via":{quoted(change.via)}'
     return text + "}"
+
+
+def _values_text(values: Mapping[str, Json]) -> str:
+    """Most of a first plan are memberships."""
+    if values is A_MEMBER:
+        return '{"member":true}'
+    if values is NO_MEMBER:
+        return '{"member":false}'
+    return canonical_values(values)
 
 
 def _quoted(text: str | None) -> str:

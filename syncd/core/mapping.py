@@ -211,6 +211,6 @@ def _stamped(
     deprovisioned: bool = False,
     name_key: str = "",
 ) -> WantedUser:
-    text = f"{standing.value} {name_key!r} {attributes!r} {reason!r} {deprovisioned}"
+    text = f"{standing} {name_key!r} {attributes!r} {reason!r} {deprovisioned}"
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
     return WantedUser(okta_id, standing, user_name, attributes, reason, digest, deprovisioned, name_key)

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from syncd.core.change import Change, ChangeKind, Removal
+from syncd.core.change import A_MEMBER, NO_MEMBER, Change, ChangeKind, Removal
 from syncd.core.diff import (
     Decision,
     NeedsMatch,
@@ -152,8 +152,8 @@ def plan_members(planning: Planning, departures: Departures) -> None:
                 case.user_id,
                 case.user_scim_id,
                 case.user_name,
-                {"member": False},
-                {"member": True},
+                NO_MEMBER,
+                A_MEMBER,
                 reason,
                 **fields,
             )
@@ -179,8 +179,8 @@ def plan_members(planning: Planning, departures: Departures) -> None:
             case.user_id,
             case.user_scim_id,
             case.user_name,
-            {"member": True},
-            {"member": False},
+            A_MEMBER,
+            NO_MEMBER,
             _removal_reason(case, group),
             evidence=witness,
             **fields,

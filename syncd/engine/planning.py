@@ -110,18 +110,19 @@ class Planning:
 
     def waits(self, change: Change) -> Failure | None:
         """The failure of the very same wish, while its next try is not due."""
-        failure = self.failures.get(change.object_key)
+        failure = self.failures.get(change.object_key) if self.failures else None
         if failure and failure.change_id == change.id and failure.next_attempt > self.policy.now:
             return failure
         return None
 
     def add_change(self, change: Change) -> bool:
         """False when the very same wish failed lately and waits for its next try, or the last write is unsettled."""
-        about = "group" if change.kind in GROUP_KINDS else "user"
-        if change.object_key in self.unsettled:
+        if self.unsettled and change.object_key in self.unsettled:
             reason = f"{change.kind} waits: nobody knows how the last write of it ended, and the target cannot be asked"
             self.skip(
-                Skipped("unsettled", change.okta_id, change.name, reason, about, group_id=change.group_id)
+                Skipped(
+                    "unsettled", change.okta_id, change.name, reason, _about(change), group_id=change.group_id
+                )
             )
             return False
         if failure := self.waits(change):
@@ -130,10 +131,14 @@ class Planning:
                 f"next try {failure.next_attempt:%Y-%m-%d %H:%M:%S} UTC"
             )
             self.quarantined.add(change.object_key)
-            self.skip(Skipped("quarantined", change.okta_id, change.name, reason, about))
+            self.skip(Skipped("quarantined", change.okta_id, change.name, reason, _about(change)))
             return False
         self.stage.add_change(change)
         return True
+
+
+def _about(change: Change) -> str:
+    return "group" if change.kind in GROUP_KINDS else "user"
 
 
 def group_name(planning: Planning, group_id: str) -> str:

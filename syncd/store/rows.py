@@ -85,7 +85,7 @@ def wish_row(user: WantedUser) -> Row:
     """okta_id and then `USER_WISH_COLUMNS`."""
     return (
         user.okta_id,
-        user.standing.value,
+        str(user.standing),
         canonical_plain([user.user_name, user.name_key, user.reason, user.deprovisioned]),
         canonical_values(user.attributes),
         searchable(user.name_key),

@@ -26,7 +26,7 @@ _PAGE = """
 SELECT q.n, q.a, q.b, q.c, q.d, coalesce(s.wish, u.wish), u.pushed_attributes, u.scim_id,
     (SELECT l.scim_id FROM main.links l WHERE l.okta_id = q.b)
 FROM {queue} q LEFT JOIN store.users u ON u.okta_id = q.b
-LEFT JOIN main.users s ON s.okta_id = q.b AND EXISTS (SELECT 1 FROM fresh_users f WHERE f.okta_id = q.b)
+LEFT JOIN main.users s ON s.okta_id = q.b AND q.c >= 2
 """
 
 _SCRATCH = [table.partition(" ")[0] for table in MEMBER_TABLES]
@@ -133,7 +133,8 @@ def _collect(conn: sqlite3.Connection, selects: str, given: Sequence[str] = ()) 
 
 
 def _case(row: Row) -> MemberCase:
-    _, group_id, user_id, listed, standing, wish, pushed, scim_id, linked = row
+    _, group_id, user_id, marks, standing, wish, pushed, scim_id, linked = row
+    listed = marks % 2 == 1
     wished = read_canonical(wish)[0] if wish else ""
     held = read_canonical(pushed).get("userName") if pushed else ""
     # Nobody wishes for who is absent: what the target calls them comes first.
@@ -141,8 +142,8 @@ def _case(row: Row) -> MemberCase:
     return MemberCase(
         group_id=group_id,
         user_id=user_id,
-        wanted=bool(listed) and standing == "active",
-        listed=bool(listed),
+        wanted=listed and standing == "active",
+        listed=listed,
         standing=STANDINGS[standing],
         user_name=str(name or ""),
         user_scim_id=scim_id or linked,

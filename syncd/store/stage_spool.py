@@ -91,7 +91,7 @@ class ChangeSpool:
             rank,
             searchable(in_group),
             searchable(name),
-            change.kind.value,
+            str(change.kind),
             change.okta_id,
             change.group_id,
             change_text(change),

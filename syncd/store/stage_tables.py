@@ -261,6 +261,7 @@ WITH pair AS (
         coalesce(fg.state, g.state) AS state,
         coalesce(fu.standing, CASE WHEN n.okta_id IS NOT NULL THEN 'absent' END, u.standing, 'absent')
             AS standing,
+        fu.okta_id IS NOT NULL AS is_staged,
         hu.okta_id IS NOT NULL OR coalesce(u.released, 0) AS still,
         hg.okta_id IS NOT NULL OR gg.okta_id IS NOT NULL
             OR (coalesce(g.released, 0) AND coalesce(a.what, '') <> 'link') AS group_still
@@ -289,7 +290,7 @@ WITH pair AS (
 _CASES = (
     _PAIRS
     + """
-SELECT group_id AS a, user_id AS b, listed AS c, standing AS d
+SELECT group_id AS a, user_id AS b, listed + 2 * is_staged AS c, standing AS d
 FROM pair
 WHERE NOT still AND NOT group_still AND state = 'pushed' AND standing <> 'frozen' AND (listed OR has_list)
     AND (listed AND standing = 'active') <> pushed
