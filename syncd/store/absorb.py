@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from syncd.store.effects import drop_group
 from syncd.store.rows import moment
-from syncd.store.stage_tables import views
+from syncd.store.stage.tables import views
 
 TOMBSTONES_KEPT = timedelta(days=1)
 """No list is read for longer (source.listing.ListingLimits), and lists lag less."""

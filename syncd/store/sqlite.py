@@ -24,8 +24,8 @@ from syncd.store.absorb import absorb_stage
 from syncd.store.faults import explained, explained_beside, no_scratch
 from syncd.store.private import Scratch, make_file
 from syncd.store.rows import moment
-from syncd.store.stage import SqliteStage
-from syncd.store.stage_tables import WHOLE_READ
+from syncd.store.stage.sqlite import SqliteStage
+from syncd.store.stage.tables import WHOLE_READ
 from syncd.store.telling import Telling
 from syncd.store.transaction import transaction
 from syncd.store.writership import Writership

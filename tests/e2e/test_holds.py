@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from syncd.core.change import Change
-from syncd.store import holds, rows, stage_spool
+from syncd.store import holds, rows
+from syncd.store.stage import spool
 from tests.e2e.rig import Rig, rig
 
 
@@ -344,7 +345,7 @@ def read_changes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.append(text)
         return real(text)
 
-    for module in (stage_spool, holds):
+    for module in (spool, holds):
         monkeypatch.setattr(module, "change_of", counted)
     return found
 

@@ -21,7 +21,7 @@ from syncd.errors import ConfigurationError, PermanentError, RefusedError, Syncd
 from syncd.store import open_for_reading, open_store, private, process
 from syncd.store.faults import explain
 from syncd.store.schema import APPLICATION_ID
-from syncd.store.stage import SqliteStage
+from syncd.store.stage.sqlite import SqliteStage
 from tests.store.locking import mounted_as, without_file_locks
 from tests.store.making import Place, absorb, fill, group, push_user, wanted
 

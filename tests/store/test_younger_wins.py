@@ -17,7 +17,7 @@ from syncd.model import GroupState, Standing, WantedUser
 from syncd.ports import LISTS_LAG, Stage, Store
 from syncd.ports.stage import BetterKnown
 from tests.store.making import NOON, Place, absorb, fill, group, push_group, push_user, wanted
-from tests.store.test_stage_against_oracle import GROUPS, MEMORY, USERS
+from tests.store.stage.test_against_oracle import GROUPS, MEMORY, USERS
 
 ANN, BOB, CY = wanted("00u-ann"), wanted("00u-bob"), wanted("00u-cy")
 OLD_ANN = wanted(ANN.okta_id, attributes={"title": "old"})

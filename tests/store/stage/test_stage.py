@@ -13,7 +13,7 @@ from syncd.core.change import ChangeKind
 from syncd.core.diff import Skipped
 from syncd.model import GroupState, RemoteUser, Standing
 from syncd.ports import Stage, Store
-from syncd.store.stage import SqliteStage
+from syncd.store.stage.sqlite import SqliteStage
 from tests.store.making import (
     NOON,
     Place,

@@ -10,9 +10,9 @@ from datetime import datetime
 from syncd.model import Asked, WantedGroup, WantedUser
 from syncd.ports.source import LISTS_LAG
 from syncd.store.rows import USER_WISH_COLUMNS, asked_of, asked_text, group_wish, moment, wish_row
-from syncd.store.stage_file import StageFile
-from syncd.store.stage_spool import PlannedAndListed
-from syncd.store.stage_writer import insert_rows
+from syncd.store.stage.file import StageFile
+from syncd.store.stage.spool import PlannedAndListed
+from syncd.store.stage.writer import insert_rows
 
 _PUT_USERS = f"INSERT OR REPLACE INTO main.users (okta_id, {', '.join(USER_WISH_COLUMNS)})"
 

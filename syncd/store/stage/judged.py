@@ -14,8 +14,8 @@ from syncd.core.change import GROUP_KINDS, RANK, ChangeKind
 from syncd.core.plan import Hold
 from syncd.store.decisions import Standing
 from syncd.store.rows import moment
-from syncd.store.stage_file import StageFile
-from syncd.store.stage_tables import HELD, OF_GROUP
+from syncd.store.stage.file import StageFile
+from syncd.store.stage.tables import HELD, OF_GROUP
 
 _OURS = "SELECT id FROM main.spool WHERE id IN (SELECT value FROM json_each(?))"
 _WAITING = """

@@ -11,7 +11,7 @@ from threading import Event, Lock
 import pytest
 
 from syncd.errors import PermanentError
-from syncd.store.stage_writer import AT_ONCE, WriteBehind, insert_rows
+from syncd.store.stage.writer import AT_ONCE, WriteBehind, insert_rows
 
 MANY = 5 * AT_ONCE + 7
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from syncd.core.names import look_alike_key
 from syncd.model import RemoteUser
 from syncd.store.rows import remote_user, remote_user_document, searchable
-from syncd.store.stage_file import StageFile
+from syncd.store.stage.file import StageFile
 
 
 class RemoteUsers:

@@ -34,10 +34,10 @@ from syncd.store.rows import (
     wanted_group,
     wanted_user,
 )
-from syncd.store.stage_answers import StagedAnswers
-from syncd.store.stage_doubts import Doubts
-from syncd.store.stage_file import StageFile
-from syncd.store.stage_members import Limits, MemberQuestions
+from syncd.store.stage.answers import StagedAnswers
+from syncd.store.stage.doubts import Doubts
+from syncd.store.stage.file import StageFile
+from syncd.store.stage.members import Limits, MemberQuestions
 
 _KNOWN_USER = columns(KNOWN_USER_COLUMNS, "k")
 _KNOWN_GROUP = columns(KNOWN_GROUP_COLUMNS, "k")

@@ -20,12 +20,12 @@ from syncd.store.rows import (
     pushed_name,
     searchable,
 )
-from syncd.store.stage_file import StageFile
-from syncd.store.stage_judged import JudgedChanges
-from syncd.store.stage_left import SkippedSpool
-from syncd.store.stage_remote import RemoteUsers
-from syncd.store.stage_tables import HELD, LEAVES, OWNER, SPOOL_INDEXES, SPOOL_KEY, SPOOL_TWICE, STEPS
-from syncd.store.stage_writer import WriteBehind
+from syncd.store.stage.file import StageFile
+from syncd.store.stage.judged import JudgedChanges
+from syncd.store.stage.left import SkippedSpool
+from syncd.store.stage.remote import RemoteUsers
+from syncd.store.stage.tables import HELD, LEAVES, OWNER, SPOOL_INDEXES, SPOOL_KEY, SPOOL_TWICE, STEPS
+from syncd.store.stage.writer import WriteBehind
 
 _COLUMNS = (
     "id",

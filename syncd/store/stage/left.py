@@ -11,7 +11,7 @@ from syncd.core.canonical import canonical
 from syncd.core.diff import Skipped
 from syncd.core.left_alone import skipped_of
 from syncd.store.rows import Row, searchable
-from syncd.store.stage_file import StageFile
+from syncd.store.stage.file import StageFile
 
 _BUFFER = 500
 

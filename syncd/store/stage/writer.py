@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from syncd.store.rows import Row
-from syncd.store.stage_file import StageFile
+from syncd.store.stage.file import StageFile
 
 AT_ONCE = 500
 _HANDED_OVER = 350

@@ -13,7 +13,7 @@ from typing import Any
 
 from syncd.store.faults import explained, explained_beside
 from syncd.store.rows import Row
-from syncd.store.stage_tables import REMOTE_VIEW, TABLES, WHOLE_READ, views
+from syncd.store.stage.tables import REMOTE_VIEW, TABLES, WHOLE_READ, views
 from syncd.store.transaction import transaction
 
 PAGE = 500

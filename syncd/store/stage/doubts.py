@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from syncd.model import UserCase
 from syncd.ports.stage import BetterKnown
 from syncd.store.rows import KNOWN_USER_COLUMNS, columns, known_user, wanted_group, wanted_user
-from syncd.store.stage_file import StageFile
+from syncd.store.stage.file import StageFile
 
 _KNOWN = columns(KNOWN_USER_COLUMNS, "k")
 _STAGED = columns(("standing", "wish", "attributes", "digest"), "s")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from syncd.core.canonical import read_canonical
 from syncd.model import MemberCase
 from syncd.store.rows import STANDINGS, Row
-from syncd.store.stage_file import StageFile
-from syncd.store.stage_tables import (
+from syncd.store.stage.file import StageFile
+from syncd.store.stage.tables import (
     CANDIDATES_FULL,
     CANDIDATES_OF_GROUPS,
     CANDIDATES_OF_USERS,
