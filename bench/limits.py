@@ -15,8 +15,8 @@ from email.utils import formatdate
 from typing import Any
 
 from bench.org import GROUP_PAGE, MEMBER_PAGE, USER_PAGE, Size
-from syncd.source.pace import Clock, RateGovernor, bucket_of
-from syncd.target.pacing import Pacer
+from syncd.okta.pace import Clock, RateGovernor, bucket_of
+from syncd.scim.pacing import Pacer
 
 EPOCH = 1_700_000_000
 WINDOW = 60.0

@@ -23,10 +23,10 @@ from syncd.settings import ConnectionSettings, SecretRef, scope_fingerprint, tar
 if TYPE_CHECKING:
     from syncd.engine.check import Bench
     from syncd.engine.check_okta import OktaProbe
-    from syncd.source.credentials import Credentials
-    from syncd.source.okta_reader import OktaReader
-    from syncd.source.pace import RetryPolicy
-    from syncd.target.split import ScimTarget
+    from syncd.okta.credentials import Credentials
+    from syncd.okta.pace import RetryPolicy
+    from syncd.okta.reader import OktaReader
+    from syncd.scim.split import ScimTarget
 
 R = TypeVar("R", bound="OktaReader")
 _LEARNED = "learned"
@@ -182,8 +182,8 @@ def open_source(
     settings: ConnectionSettings, observer: Observer, redactor: Redactor, *, impatient: bool = False
 ) -> Iterator[OktaReader]:
     """The Okta reader. Raises ConfigurationError for unusable secrets."""
-    from syncd.source.okta_reader import OktaReader  # noqa: PLC0415  (the Okta SDK)
-    from syncd.source.pace import RetryPolicy  # noqa: PLC0415
+    from syncd.okta.pace import RetryPolicy  # noqa: PLC0415
+    from syncd.okta.reader import OktaReader  # noqa: PLC0415  (the Okta SDK)
 
     retry = RetryPolicy(attempts=2, deadline=30.0) if impatient else RetryPolicy()
     with _reader(OktaReader, settings, observer, redactor, retry) as reader:
@@ -221,8 +221,8 @@ def open_target(
     """The SCIM client; `learned` is what earlier runs found out about this target, `permit` is asked before each
     request. Raises ConfigurationError.
     """
-    from syncd.target.pacing import RetryPolicy  # noqa: PLC0415
-    from syncd.target.split import ScimTarget  # noqa: PLC0415  (requests)
+    from syncd.scim.pacing import RetryPolicy  # noqa: PLC0415
+    from syncd.scim.split import ScimTarget  # noqa: PLC0415  (requests)
 
     split = settings.split
     token = _secret(split.token, redactor)
@@ -270,8 +270,8 @@ def bench(
 
 @contextmanager
 def _probed(settings: ConnectionSettings, observer: Observer, redactor: Redactor) -> Iterator[OktaProbe]:
-    from syncd.source.okta_reader import OktaReader  # noqa: PLC0415  (the Okta SDK)
-    from syncd.source.pace import RetryPolicy  # noqa: PLC0415
+    from syncd.okta.pace import RetryPolicy  # noqa: PLC0415
+    from syncd.okta.reader import OktaReader  # noqa: PLC0415  (the Okta SDK)
 
     class Probe(OktaReader):
         def read_log_once(self) -> None:
@@ -335,7 +335,7 @@ def _secret(ref: SecretRef, redactor: Redactor) -> str:
 
 
 def _credentials(settings: ConnectionSettings, redactor: Redactor) -> Credentials:
-    from syncd.source.credentials import PrivateKey, Ssws  # noqa: PLC0415
+    from syncd.okta.credentials import PrivateKey, Ssws  # noqa: PLC0415
 
     okta = settings.okta
     if okta.auth == "private_key" and okta.private_key is not None and okta.client_id is not None:

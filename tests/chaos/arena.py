@@ -25,17 +25,17 @@ from syncd.engine.result import RunResult
 from syncd.engine.run import sync
 from syncd.engine.selection import Selection
 from syncd.errors import SyncdError
+from syncd.okta.pace import RetryPolicy as OktaRetry
 from syncd.ports import HoldRecord
 from syncd.redact import Redactor
+from syncd.scim.http import ScimHttp
+from syncd.scim.pacing import RetryPolicy as SplitRetry
+from syncd.scim.split import ScimTarget
 from syncd.settings import ConnectionSettings, load_or_raise
 from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.split import SplitKnobs, SplitSimulator
 from syncd.simulators.world import OktaWorld, SplitWorld, default_split
-from syncd.source.pace import RetryPolicy as OktaRetry
 from syncd.store.sqlite import SqliteStore
-from syncd.target.pacing import RetryPolicy as SplitRetry
-from syncd.target.scim_http import ScimHttp
-from syncd.target.split import ScimTarget
 from syncd.wiring import open_for_deciding, open_for_status, open_job
 
 OKTA_TOKEN = "00tOkTaVeRySeCrEt-chaos-0042"
@@ -239,11 +239,11 @@ def impatient(attempts: int = 5) -> Iterator[None]:
     """Short waits between the tries."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "syncd.source.pace.RetryPolicy",
+            "syncd.okta.pace.RetryPolicy",
             partial(OktaRetry, attempts=attempts, first=FIRST, ceiling=CEILING),
         )
         patch.setattr(
-            "syncd.target.pacing.RetryPolicy",
+            "syncd.scim.pacing.RetryPolicy",
             partial(
                 SplitRetry,
                 attempts=attempts,
@@ -253,9 +253,9 @@ def impatient(attempts: int = 5) -> Iterator[None]:
                 limited_ceiling=CEILING,
             ),
         )
-        patch.setattr("syncd.source.pace._MARGIN", 0.001)
-        patch.setattr("syncd.source.conversation._RESET_MARGIN", 0.001)
-        patch.setattr("syncd.target.pacing._MARGIN", 0.001)
+        patch.setattr("syncd.okta.pace._MARGIN", 0.001)
+        patch.setattr("syncd.okta.conversation._RESET_MARGIN", 0.001)
+        patch.setattr("syncd.scim.pacing._MARGIN", 0.001)
         patch.setitem(ScimTarget.__init__.__kwdefaults__ or {}, "settle", (0.001,))
         patch.setenv("CHAOS_OKTA", OKTA_TOKEN)
         patch.setenv("CHAOS_SPLIT", SPLIT_TOKEN)

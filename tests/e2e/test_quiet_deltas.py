@@ -14,8 +14,8 @@ from syncd.engine.delta import Seen, follow
 from syncd.engine.run import sync
 from syncd.engine.selection import Selection
 from syncd.errors import PermanentError
+from syncd.scim.split import ScimTarget
 from syncd.simulators.world import OktaWorld
-from syncd.target.split import ScimTarget
 from tests.chaos.arena import Arena, arena
 from tests.e2e.test_delta import exact, forget, okta_reads, one_delta, opened
 from tests.e2e.test_waiting import failing, waits

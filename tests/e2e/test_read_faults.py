@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from syncd.source.pace import RetryPolicy
+from syncd.okta.pace import RetryPolicy
 from tests.e2e.rig import Rig, rig
 
 PAGE_2 = r"/apps/[^/]+/users\?.*after="
@@ -51,7 +51,7 @@ def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
         rig(tmp_path_factory.mktemp("faults"), users=760, groups=2) as made,
     ):
         # The same number of tries, with short waits between them.
-        patch.setattr("syncd.source.pace.RetryPolicy", partial(RetryPolicy, first=0.01, ceiling=0.05))
+        patch.setattr("syncd.okta.pace.RetryPolicy", partial(RetryPolicy, first=0.01, ceiling=0.05))
         made.sync()
         made.assert_exact()
         yield made

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from syncd.okta.pace import RetryPolicy
 from syncd.simulators.split import SplitKnobs
 from syncd.simulators.world import SplitWorld
-from syncd.source.pace import RetryPolicy
 from tests.e2e.rig import Rig, rig
 
 
 @pytest.fixture
 def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    monkeypatch.setattr("syncd.source.pace.RetryPolicy", partial(RetryPolicy, first=0.01, ceiling=0.05))
+    monkeypatch.setattr("syncd.okta.pace.RetryPolicy", partial(RetryPolicy, first=0.01, ceiling=0.05))
     with rig(tmp_path, users=30, groups=4) as made:
         made.split.world.create_local_user("owner@split.example")
         made.split.world.create_local_group("release-managers")

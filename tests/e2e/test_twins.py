@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from syncd.ports.target import Against, Applied
+from syncd.scim.split import ScimTarget
 from syncd.simulators.world import OktaWorld, SplitWorld, generate_okta
-from syncd.target.split import ScimTarget
 from tests.e2e.rig import Rig, rig
 
 NEW = "Ann.New@example.com"

@@ -17,11 +17,11 @@ from syncd.engine.group_scope import settled_stamp
 from syncd.engine.seen import Seen
 from syncd.errors import SyncdError
 from syncd.model import Absent, AppUser, BadRecord
+from syncd.okta.credentials import Credentials, PrivateKey, Ssws
+from syncd.okta.listing import ListingLimits
+from syncd.okta.pace import Clock
+from syncd.okta.reader import OktaReader
 from syncd.redact import Redactor
-from syncd.source.credentials import Credentials, PrivateKey, Ssws
-from syncd.source.listing import ListingLimits
-from syncd.source.okta_reader import OktaReader
-from syncd.source.pace import Clock
 from tests.fuzz.messages import Message, message, split, storable
 from tests.fuzz.target import Target
 

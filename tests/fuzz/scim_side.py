@@ -16,9 +16,9 @@ from syncd.core.canonical import canonical_values
 from syncd.core.drift import unmanaged_group, unmanaged_user
 from syncd.errors import SyncdError
 from syncd.redact import Redactor
-from syncd.target.adapter import Adapter
-from syncd.target.pacing import RetryPolicy
-from syncd.target.split import ScimTarget
+from syncd.scim.adapter import Adapter
+from syncd.scim.pacing import RetryPolicy
+from syncd.scim.split import ScimTarget
 from tests.fuzz.messages import NEXT, Message, message, split, storable
 from tests.fuzz.target import Target
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from syncd.errors import PermanentError, SyncdError, TemporaryError
-from syncd.source.credentials import Ssws
-from syncd.source.okta_reader import OktaReader
-from syncd.source.pace import RetryPolicy as OktaRetry
-from syncd.target.pacing import RetryPolicy as ScimRetry
-from syncd.target.scim_http import ScimHttp
+from syncd.okta.credentials import Ssws
+from syncd.okta.pace import RetryPolicy as OktaRetry
+from syncd.okta.reader import OktaReader
+from syncd.scim.http import ScimHttp
+from syncd.scim.pacing import RetryPolicy as ScimRetry
 from tests.fuzz.raw_server import ENDLESS, RawServer, bomb, saying
 
 SECONDS = 0.5

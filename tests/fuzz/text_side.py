@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from syncd.engine.group_scope import settled_stamp
+from syncd.okta.answers import next_link, retry_after
+from syncd.okta.listing import carried_over, same_origin
+from syncd.okta.pace import LimitHeaders, parse_date
 from syncd.redact import Redactor, clip, strip_controls
+from syncd.scim.pacing import LONGEST_PAUSE as LONGEST_AT_TARGET
+from syncd.scim.pacing import ServerClock, asked_wait, http_date
+from syncd.scim.wire import stamp
 from syncd.simulators.filters import FilterError, compile_filter, equality
-from syncd.source.answers import next_link, retry_after
-from syncd.source.listing import carried_over, same_origin
-from syncd.source.pace import LimitHeaders, parse_date
-from syncd.target.pacing import LONGEST_PAUSE as LONGEST_AT_TARGET
-from syncd.target.pacing import ServerClock, asked_wait, http_date
-from syncd.target.scim_wire import stamp
 from tests.fuzz.messages import storable
 from tests.fuzz.okta_side import ORG
 from tests.fuzz.spoiling import DATES, LINKS

@@ -7,12 +7,12 @@ import zlib
 from collections.abc import Callable
 
 from syncd.errors import SyncdError
+from syncd.okta.credentials import Ssws
+from syncd.okta.pace import RetryPolicy as OktaRetry
+from syncd.okta.reader import OktaReader
 from syncd.redact import Redactor
-from syncd.source.credentials import Ssws
-from syncd.source.okta_reader import OktaReader
-from syncd.source.pace import RetryPolicy as OktaRetry
-from syncd.target.pacing import RetryPolicy as ScimRetry
-from syncd.target.split import ScimTarget
+from syncd.scim.pacing import RetryPolicy as ScimRetry
+from syncd.scim.split import ScimTarget
 from tests.fuzz.messages import storable
 from tests.fuzz.raw_server import CHUNKED, OK, RawServer
 from tests.fuzz.target import Target

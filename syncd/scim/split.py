@@ -1,0 +1,274 @@
+"""`ScimTarget`: the port `Target` over SCIM 2.0, for Split, for Harness and for any other server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from syncd.core.change import Json
+from syncd.core.comparison import GROUP_NAME, ServerHabits
+from syncd.errors import (
+    AccessDenied,
+    AlreadyExists,
+    LockLost,
+    NotFound,
+    PermanentError,
+    Scope,
+    SyncdError,
+    TemporaryError,
+)
+from syncd.model import Attributes, RemoteGroup, RemoteUser
+from syncd.ports.target import Against, Applied, MemberOutcome, RemoteListing, TargetProbe, nothing
+from syncd.redact import Redactor
+from syncd.scim.answers import ScimAnswer, error_for
+from syncd.scim.connections import Permit
+from syncd.scim.conversation import GROUPS, USERS, Conversation, Flavor, UpdateMethod
+from syncd.scim.creation import Creation
+from syncd.scim.flavors import refuse_name
+from syncd.scim.groups import Groups, shows_members
+from syncd.scim.http import ScimHttp
+from syncd.scim.knowledge import Learned
+from syncd.scim.listing import Walk
+from syncd.scim.members import Members
+from syncd.scim.pacing import OnWait, RetryPolicy, http_date
+from syncd.scim.search import Search
+from syncd.scim.user_update import UserUpdate
+from syncd.scim.wire import resources
+
+SETTLE = (0.3, 1.5)
+"""Seconds between looks for an object whose POST got no answer."""
+
+
+class ScimTarget:
+    """See `ports.Target` for what each method promises. Safe to share between threads; closes with `with`."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        read_token: Callable[[], str],
+        flavor: Flavor = "split",
+        update_method: UpdateMethod = "auto",
+        concurrency: int = 8,
+        max_requests_per_second: float = 20.0,
+        member_batch: int = 100,
+        timeout: float = 60.0,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
+        learned: Mapping[str, str] | None = None,
+        attribute_paths: Sequence[str] = (),
+        retry: RetryPolicy | None = None,
+        on_wait: OnWait | None = None,
+        settle: Sequence[float] = SETTLE,
+        permit: Permit | None = None,
+        redactor: Redactor | None = None,
+    ) -> None:
+        """`timeout` in seconds, for connecting (at most 15) and for each answer; `max_requests_per_second` 0: no bound;
+        `learned` is what `learned()` gave in an earlier run against the same target; `permit`, asked before each
+        request, may raise LockLost, and every method then does; `redactor` may know other secrets too.
+
+        Raises ConfigurationError for a token that cannot stand in an HTTP header.
+        """
+        known = Learned(learned or {})
+        self._http = ScimHttp(
+            base_url=base_url,
+            read_token=read_token,
+            concurrency=concurrency,
+            rate=max_requests_per_second,
+            timeout=timeout,
+            ca_file=ca_file,
+            proxy=proxy,
+            retry=retry,
+            on_wait=on_wait,
+            media_type=known["media_type"] or None,
+            permit=permit,
+            redactor=redactor,
+        )
+        self._talk = Conversation(
+            http=self._http,
+            flavor=flavor,
+            method=update_method,
+            member_batch=member_batch,
+            paths=tuple(attribute_paths),
+            settle=tuple(settle),
+            learned=known,
+        )
+        self._search = Search(self._talk)
+        self._update = UserUpdate(self._talk)
+        self._creation = Creation(self._talk, self._search, self._update)
+        self._groups = Groups(self._talk)
+        self._members = Members(self._talk)
+
+    def __repr__(self) -> str:
+        return f"ScimTarget({self._http!r}, flavor={self._talk.flavor!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def find_users(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
+        """Also raises IncompleteRead when the server cannot show whether the user exists."""
+        return self._search.users(okta_id, user_name)
+
+    def search_is_whole(self, user_name: str) -> bool:
+        return self._search.is_whole(user_name)
+
+    def find_groups(self, *, okta_id: str, name: str) -> Sequence[RemoteGroup]:
+        """Also raises IncompleteRead when the server cannot show whether the group exists."""
+        return self._search.groups(okta_id, name)
+
+    def list_users(self) -> RemoteListing[RemoteUser]:
+        return Walk(self._talk, USERS, self._talk.user_of)
+
+    def list_groups(self) -> RemoteListing[RemoteGroup]:
+        def bare(resource: object) -> RemoteGroup | None:
+            group = self._talk.group_of(resource)
+            return None if group is None else replace(group, members=None)
+
+        return Walk(self._talk, GROUPS, bare, {"excludedAttributes": "members"})
+
+    def user(self, scim_id: str) -> RemoteUser:
+        found = self._talk.user_of(self._talk.fetch(USERS, scim_id).body)
+        if found is None:
+            raise PermanentError(f"read user {scim_id}: the answer cannot be read")
+        return found
+
+    def group(self, scim_id: str) -> RemoteGroup:
+        group, _ = self._talk.read_group(scim_id)
+        if group.members is None and group.whole and shows_members(self._talk, besides=scim_id):
+            return replace(group, members=frozenset())
+        return group
+
+    @contextmanager
+    def _write(self, known: type[SyncdError]) -> Iterator[None]:
+        """A refusal that follows a try without an answer says nothing about that try, nor one to look that follows an
+        accepted write about that: the outcome is unknown. Only errors of the kind `known` were looked up.
+        """
+        self._http.doubt.begin()
+        try:
+            yield
+        except SyncdError as error:
+            if isinstance(error, (known, LockLost)) or (doubt := self._http.doubt.about(error)) is None:
+                raise
+            raise doubt from error
+
+    def create_user(self, okta_id: str, attributes: Attributes, *, against: Against = nothing) -> Applied:
+        with self._write(known=AlreadyExists):
+            return self._creation.user(okta_id, attributes, against)
+
+    def update_user(
+        self,
+        scim_id: str,
+        before: Mapping[str, Json],
+        after: Mapping[str, Json],
+        whole: Mapping[str, Json] | None = None,
+        *,
+        invited: bool = False,
+    ) -> Applied:
+        """`whole`, all wanted attributes, saves the read that is else needed to send a sub-object whole."""
+        if not after:
+            return Applied(scim_id)
+        with self._write(known=NotFound):
+            return self._update.update(scim_id, before, after, whole, invited=invited)
+
+    def deactivate_user(self, scim_id: str, *, invited: bool = False) -> Applied:
+        with self._write(known=NotFound):
+            return self._update.deactivate(scim_id, invited=invited)
+
+    def create_group(self, okta_id: str, name: str, *, against: Against = nothing) -> Applied:
+        refuse_name(self._talk.flavor, name, "create the group")
+        with self._write(known=AlreadyExists):
+            return self._creation.group(okta_id, name, against)
+
+    def rename_group(self, scim_id: str, name: str) -> Applied:
+        with self._write(known=NotFound):
+            return self._groups.rename(scim_id, name)
+
+    def delete_group(self, scim_id: str) -> Applied:
+        with self._write(known=NotFound):
+            return self._groups.delete(scim_id)
+
+    def change_members(self, scim_id: str, *, add: Sequence[str], remove: Sequence[str]) -> MemberOutcome:
+        with self._write(known=NotFound):
+            return self._members.change(scim_id, add=add, remove=remove)
+
+    def probe(self) -> TargetProbe:
+        """Raises AccessDenied (the token), PermanentError (a web page, TLS) and TemporaryError for the users; trouble
+        with groups or the ServiceProviderConfig is told in `detail`.
+        """
+        users = self._http.send("GET", [USERS], {"startIndex": "1", "count": "2"})
+        details = [] if _lists(users) else [_why_not(users, "list users")]
+        groups_listed, detail = self._probe_groups()
+        details += [detail] if detail else []
+        config = self._config()
+        etag = config.get("etag")
+        if etag is not None:
+            self._talk.learned.set("etag", "yes" if etag else "no")
+        return TargetProbe(
+            users_listed=_lists(users),
+            groups_listed=groups_listed,
+            patch=config.get("patch"),
+            filter=config.get("filter"),
+            etag=etag,
+            date=_date(users),
+            detail="; ".join(details),
+        )
+
+    def _probe_groups(self) -> tuple[bool, str]:
+        try:
+            groups = self._http.send("GET", [GROUPS], {"startIndex": "1", "count": "100"})
+        except AccessDenied as failure:
+            if failure.scope is Scope.CONNECTION:
+                raise
+            return False, failure.message
+        except (PermanentError, TemporaryError) as failure:
+            return False, failure.message
+        return _lists(groups), "" if _lists(groups) else _why_not(groups, "list groups")
+
+    def _config(self) -> Mapping[str, bool]:
+        """What the ServiceProviderConfig says is supported (RFC 7643 section 5); it is optional and may lie."""
+        try:
+            said = self._http.send("GET", ["ServiceProviderConfig"])
+        except SyncdError:
+            return {}
+        found = {
+            name: part.get("supported") for name, part in said.resource.items() if isinstance(part, dict)
+        }
+        return {name: value for name, value in found.items() if isinstance(value, bool)} if said.ok else {}
+
+    def sent(self) -> str:
+        return self._http.sent.take()
+
+    def requests(self) -> Mapping[str, int]:
+        return self._http.requests()
+
+    def habits(self) -> ServerHabits:
+        return self._talk.learned.server_habits((*self._talk.paths, GROUP_NAME))
+
+    def learned(self) -> Mapping[str, str]:
+        proven = self._http.proven_media_type
+        return {**self._talk.learned.all(), **({"media_type": proven} if proven else {})}
+
+    def close(self) -> None:
+        self._http.close()
+
+
+def _lists(answer: ScimAnswer) -> bool:
+    return answer.ok and resources(answer.body) is not None
+
+
+def _why_not(answer: ScimAnswer, what: str) -> str:
+    return f"{what}: the answer is no list" if answer.ok else error_for(answer, what).message
+
+
+def _date(answer: ScimAnswer) -> datetime | None:
+    return http_date(answer.headers.get("Date"))

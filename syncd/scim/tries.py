@@ -1,0 +1,129 @@
+"""How often one request was tried, and whether it may be tried again."""
+
+from __future__ import annotations
+
+import threading
+
+import tenacity
+
+from syncd.errors import SyncdError, TemporaryError
+from syncd.scim.answers import GONE, ScimAnswer, Unanswered
+from syncd.scim.pacing import Pacer, RetryPolicy
+
+_WORTH_WAITING = 1.0
+"""Seconds. Less than this is no time to come back."""
+
+
+class Again(Exception):  # noqa: N818  (control flow between one try and the next)
+    """A try failed in a way that may be repeated; `error` is what to raise when it is not.
+
+    `pause`: seconds the server asked for, for which the gate is closed. `limited`: it was a 429.
+    """
+
+    def __init__(self, error: SyncdError, *, pause: float | None = None, limited: bool = False) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.pause = pause
+        self.limited = limited
+
+
+def failure_of(state: tenacity.RetryCallState) -> Again:
+    failure = state.outcome.exception() if state.outcome is not None else None
+    if not isinstance(failure, Again):
+        raise TypeError("only Again is retried") from failure
+    return failure
+
+
+class Doubt(threading.local):
+    """For each thread, of the writes since `begin`: the last try that may have taken effect though no answer said so,
+    and the last accepted one while nobody has looked what came of it.
+    """
+
+    last: Unanswered | None = None
+    unseen: Unanswered | None = None
+
+    def begin(self) -> None:
+        self.last = self.unseen = None
+
+    def sends(self, method: str) -> None:
+        if method != "GET":
+            self.unseen = None
+
+    def answered(self, method: str, what: str, answer: ScimAnswer) -> None:
+        """Notes an answer that settles its request."""
+        if method == "GET":
+            if answer.ok or answer.status in GONE:
+                self.unseen = None
+        elif answer.ok:
+            said = f"{what}: Split answers {answer.status}, and could not be asked what came of it"
+            self.unseen = Unanswered(said, status=answer.status)
+
+    def looked(self) -> None:
+        """What came of the accepted one is known, by its own answer or because such answers were seen to be true."""
+        self.unseen = None
+
+    def about(self, error: Exception) -> Unanswered | None:
+        """What to say now instead of a refusal, if the write may have taken effect before it; None when not."""
+        before = self.last or self.unseen
+        if before is None or (isinstance(error, TemporaryError) and error.may_have_acted):
+            return None
+        return Unanswered(f"{before.message}; then {error}", status=before.status, running=before.running)
+
+
+class Sent(threading.local):
+    """For each thread: the writes that it sent since it was asked last, each once, as "METHOD /path"."""
+
+    def __init__(self) -> None:
+        self._writes: dict[str, None] = {}
+
+    def note(self, method: str, what: str) -> None:
+        if method != "GET":
+            self._writes[what] = None
+
+    def take(self) -> str:
+        said, self._writes = ", ".join(self._writes), {}
+        return said
+
+
+class Tries:
+    """One request's count. For each failure `wait` is asked first, then `over`."""
+
+    def __init__(self, policy: RetryPolicy, pacer: Pacer) -> None:
+        self._policy = policy
+        self._pacer = pacer
+        self._failures = 0
+        self._limited = 0
+        self._waited = 0.0
+
+    def wait(self, again: Again) -> float:
+        """Counts the failure; seconds to sleep. 0 where the closed gate does the waiting, for every thread."""
+        if again.limited or again.pause is not None:
+            self._limited += 1
+            pause = again.pause or 0.0
+            # A time that is over is believed once: a window that has just ended, or a clock that is wrong.
+            useless = again.pause is None or (pause < _WORTH_WAITING and self._limited > 1)
+            if useless:
+                pause = self._policy.limited(self._limited - (again.pause is not None))
+            self._waited += pause
+            if useless and not self.over:
+                self._pacer.close_gate(pause, "429 without a time to come back")
+            return 0.0
+        self._failures += 1
+        seconds = self._policy.delay(self._failures)
+        self._waited += seconds
+        return seconds
+
+    @property
+    def over(self) -> bool:
+        """Tries, time or patience are used up, or the connection is closing."""
+        return (
+            self._failures >= self._policy.attempts
+            or self._limited > self._policy.limit_waits
+            or self._waited > self._policy.deadline
+            or self._pacer.stopped
+        )
+
+    def announce(self, seconds: float, again: Again) -> None:
+        """Tells whoever listens for how long and why this request waits by itself."""
+        if seconds > 0:
+            self._pacer.waiting(seconds, again.error.message)
