@@ -21,8 +21,8 @@ from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings, SecretRef, scope_fingerprint, target_fingerprint
 
 if TYPE_CHECKING:
-    from syncd.engine.check import Bench
-    from syncd.engine.check_okta import OktaProbe
+    from syncd.answers.check.check import Bench
+    from syncd.answers.check.okta import OktaProbe
     from syncd.okta.credentials import Credentials
     from syncd.okta.pace import RetryPolicy
     from syncd.okta.reader import OktaReader
@@ -254,7 +254,7 @@ def bench(
     settings: ConnectionSettings, warnings: Sequence[str], *, observer: Observer, redactor: Redactor
 ) -> Bench:
     """What `check` probes with; nothing is opened before its probe asks for it."""
-    from syncd.engine.check import Bench  # noqa: PLC0415
+    from syncd.answers.check.check import Bench  # noqa: PLC0415
 
     return Bench(
         settings=settings,

@@ -39,7 +39,7 @@ def command(
     """
     asked = asked_for(ids, everything=everything)
     with Session(globals_of(ctx), as_json=as_json) as session:
-        from syncd.engine.decisions import decide  # noqa: PLC0415  (the engine)
+        from syncd.answers.decisions import decide  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_for_deciding  # noqa: PLC0415
 
         def work(settings: ConnectionSettings) -> Answer:

@@ -67,7 +67,7 @@ def verify(ctx: click.Context, head: str | None, *, as_json: bool) -> int:
     """
 
     def work(settings: ConnectionSettings) -> Answer:
-        from syncd.engine.audit import verification  # noqa: PLC0415  (the engine)
+        from syncd.answers.audit import verification  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_for_status  # noqa: PLC0415
 
         with open_for_status(settings) as store:
@@ -76,7 +76,7 @@ def verify(ctx: click.Context, head: str | None, *, as_json: bool) -> int:
         return Answer(document, code, verification_lines(document))
 
     with Session(globals_of(ctx), as_json=as_json) as session:
-        from syncd.engine.audit import noted_head  # noqa: PLC0415  (the engine)
+        from syncd.answers.audit import noted_head  # noqa: PLC0415  (the engine)
 
         noted = None if head is None else noted_head(head)
         if noted is not None:
@@ -107,7 +107,7 @@ def export(
             file = OutputFile(output, "the audit trail", instead="Leave -o out for the trail on stdout.")
         reach = None if since is None else _duration(since)
         session.learn(settings)
-        from syncd.engine.audit import SCHEMA, exported  # noqa: PLC0415  (the engine)
+        from syncd.answers.audit import SCHEMA, exported  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_for_status  # noqa: PLC0415
 
         with open_for_status(settings) as store:

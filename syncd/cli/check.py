@@ -13,7 +13,7 @@ from syncd.cli.session import Answer, Session
 from syncd.report.text import check_lines
 
 if TYPE_CHECKING:
-    from syncd.engine.check import Checked
+    from syncd.answers.check.check import Checked
     from syncd.settings import ConnectionSettings, Problem
 
 
@@ -30,7 +30,7 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
     with Session(globals_of(ctx), as_json=as_json) as session:
 
         def work(settings: ConnectionSettings) -> Answer:
-            from syncd.engine.check import check  # noqa: PLC0415  (the engine)
+            from syncd.answers.check.check import check  # noqa: PLC0415  (the engine)
             from syncd.wiring import bench  # noqa: PLC0415
 
             with session.watcher(settings) as observer:
@@ -39,7 +39,7 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
                 return _answer(check(bench(settings, found, observer=observer, redactor=session.redactor)))
 
         def broken(name: str, problems: list[Problem]) -> Answer:
-            from syncd.engine.check import settings_failed  # noqa: PLC0415  (the engine)
+            from syncd.answers.check.check import settings_failed  # noqa: PLC0415  (the engine)
 
             return _answer(settings_failed(name, [str(problem) for problem in problems]))
 

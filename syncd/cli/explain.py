@@ -31,7 +31,7 @@ def command(ctx: click.Context, name: str, *, as_json: bool) -> int:
         raise click.UsageError("explain needs the name or id of a user or group")
 
     def work(settings: ConnectionSettings) -> Answer:
-        from syncd.engine.explain import explain  # noqa: PLC0415  (the engine)
+        from syncd.answers.explain.explain import explain  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_job  # noqa: PLC0415
 
         with (

@@ -27,7 +27,7 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
     """
 
     def work(settings: ConnectionSettings) -> Answer:
-        from syncd.engine.app_groups import app_groups  # noqa: PLC0415  (the engine)
+        from syncd.answers.groups import app_groups  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_job  # noqa: PLC0415
 
         with (

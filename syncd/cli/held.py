@@ -27,7 +27,7 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
     """
 
     def work(settings: ConnectionSettings) -> Answer:
-        from syncd.engine.decisions import held  # noqa: PLC0415  (the engine)
+        from syncd.answers.decisions import held  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_for_status  # noqa: PLC0415
 
         session.learn(settings)

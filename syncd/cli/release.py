@@ -26,7 +26,7 @@ def command(ctx: click.Context, name: str, *, as_json: bool) -> int:
     if not name.strip():
         raise click.UsageError("release needs the name or id of a user or group")
     with Session(globals_of(ctx), as_json=as_json) as session:
-        from syncd.engine.decisions import release  # noqa: PLC0415  (the engine)
+        from syncd.answers.decisions import release  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_for_writing  # noqa: PLC0415
 
         settings = session.only_connection("release")

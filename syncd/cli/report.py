@@ -140,7 +140,7 @@ def _reports(
     session: Session, stores: ExitStack, now: datetime, since: datetime | None, run_id: str | None
 ) -> tuple[Sequence[Report | Unavailable], Sequence[int]]:
     """Every connection asked for, sorted by name, and an exit code for each; their stores stay open with `stores`."""
-    from syncd.engine.reporting import report  # noqa: PLC0415  (the engine)
+    from syncd.answers.report import report  # noqa: PLC0415  (the engine)
     from syncd.ports.history import Reach  # noqa: PLC0415
     from syncd.report.view import Unavailable  # noqa: PLC0415
     from syncd.settings import configuration_error  # noqa: PLC0415  (pydantic)

@@ -27,7 +27,7 @@ def command(ctx: click.Context, name: str | None, *, as_json: bool) -> int:
     ID is the name or Okta id of an object that failed (see syncd status); without it, everything that failed is due.
     """
     with Session(globals_of(ctx), as_json=as_json) as session:
-        from syncd.engine.decisions import retry  # noqa: PLC0415  (the engine)
+        from syncd.answers.decisions import retry  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_for_deciding  # noqa: PLC0415
 
         def work(settings: ConnectionSettings) -> Answer:

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from syncd.answers.report import report
 from syncd.core.plan import timestamp
 from syncd.demo.folder import write_private
 from syncd.demo.org import NAMED_GROUPS
 from syncd.demo.telling import Narrator, Silent
-from syncd.engine.reporting import report
 from syncd.engine.run import plan, sync
 from syncd.engine.selection import Selection
 from syncd.ports.history import Reach

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from syncd.engine.status import status
+from syncd.answers.status import status
 from syncd.errors import SyncdError
 from syncd.ports import Store
 from syncd.settings import ConnectionSettings

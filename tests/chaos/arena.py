@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from syncd.engine.decisions import decide
+from syncd.answers.decisions import decide
 from syncd.engine.quarantine import current
 from syncd.engine.result import RunResult
 from syncd.engine.run import sync

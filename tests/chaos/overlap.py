@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Self
 
-from syncd.engine.decisions import decide
+from syncd.answers.decisions import decide
 from syncd.engine.selection import Selection
 from syncd.simulators.ids import WorldError
 from syncd.simulators.okta import OktaSimulator

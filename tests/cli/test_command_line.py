@@ -342,7 +342,7 @@ def _break_status(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None
     def broken(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("syncd.engine.status.status", broken)
+    monkeypatch.setattr("syncd.answers.status.status", broken)
 
 
 def test_an_unexpected_fault_is_one_sentence(syncd: Invoker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -388,7 +388,7 @@ def test_ctrl_c_that_a_library_turns_into_its_own_error_is_130_too(
         except KeyboardInterrupt:
             raise ValueError("a validator could not be built") from None
 
-    monkeypatch.setattr("syncd.engine.status.status", broken)
+    monkeypatch.setattr("syncd.answers.status.status", broken)
 
     said = syncd("status")
 
@@ -412,7 +412,7 @@ def test_ctrl_c_that_is_lost_in_a_callback_comes_again(
         time.sleep(30)
         went_on.append("and on")
 
-    monkeypatch.setattr("syncd.engine.status.status", interrupted)
+    monkeypatch.setattr("syncd.answers.status.status", interrupted)
 
     said = syncd("status")
 

@@ -49,7 +49,7 @@ COMMANDS = {
         "okta.request_executor",
     ),
     "link": ("syncd.cli.link", "syncd.engine.linking", "okta.request_executor"),
-    "audit": ("syncd.cli.audit", "syncd.engine.audit"),
+    "audit": ("syncd.cli.audit", "syncd.answers.audit"),
     "simulate": ("syncd.cli.simulate", "aiohttp", "syncd.simulators.world"),
 }
 SERVICES = ("run", "simulate")

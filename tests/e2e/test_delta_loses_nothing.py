@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from syncd.answers.status import status
 from syncd.core.nomination import ASKED
 from syncd.engine.delta import ASKED_KEY, CURSOR_KEY, Delta, delta, follow
 from syncd.engine.run import sync
 from syncd.engine.seen import GIVES_UP_AFTER, Seen
 from syncd.engine.selection import Selection
-from syncd.engine.status import status
 from syncd.errors import SyncdError, TemporaryError
 from syncd.simulators.world import OktaWorld
 from tests.chaos.arena import Arena, arena

@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from syncd.answers.report import report
 from syncd.core.change import REMOVALS, Change, ChangeKind, Json, Removal
 from syncd.core.evidence import AskedByOperator
 from syncd.core.plan import Hold, timestamp
-from syncd.engine.reporting import report
 from syncd.model import PushedGroup, PushedUser, WantedGroup, WantedUser
 from syncd.ports import Effect, GroupPushed, MemberPushed, Settled, Store, UserPushed
 from syncd.ports.history import Reach

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from syncd.answers.check.line import Checks
+from syncd.answers.check.profiles import PROFILES, check_profiles
 from syncd.core.counting import counted
 from syncd.core.flavors import group_name_problem
 from syncd.core.rules import PushRule
-from syncd.engine.check_line import Checks
-from syncd.engine.check_profiles import PROFILES, check_profiles
 from syncd.errors import AccessDenied, ConnectionSick, SyncdError, TemporaryError
 from syncd.model import Absent, Application, OktaGroup
 from syncd.ports import Source

@@ -10,9 +10,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from syncd.answers.check.line import Checks
 from syncd.core.counting import counted
 from syncd.core.notices import token_days_left
-from syncd.engine.check_line import Checks
 from syncd.errors import AccessDenied, ConfigurationError, SyncdError
 from syncd.ports import Target, TargetProbe
 from syncd.settings.schema import ConnectionSettings

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from syncd.answers.audit import entry_document
 from syncd.core.plan import timestamp
-from syncd.engine.audit import entry_document
 from syncd.ports import RunRecord
 from syncd.ports.history import DayCount, Done, Grant, HoldStory, Outage, Trouble, Waits
 from syncd.ports.trail import JournalEntry

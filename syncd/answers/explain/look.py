@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
+from syncd.answers.audit import entry_document
+from syncd.answers.explain.explanation import STATES_OF_SKIPS, Step
+from syncd.answers.failing import failing_documents, unread
 from syncd.core.change import Change, change_document
 from syncd.core.counting import counted
 from syncd.core.diff import Skipped
-from syncd.core.explanation import STATES_OF_SKIPS, Step
 from syncd.core.left_alone import skipped_document
 from syncd.core.plan import Hold, timestamp
 from syncd.core.waiting import Waiting
-from syncd.engine.audit import entry_document
-from syncd.engine.failing import failing_documents, unread
 from syncd.engine.job import Job
 from syncd.engine.planned import Planned
 from syncd.engine.quarantine import current

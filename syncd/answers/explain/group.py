@@ -6,12 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from syncd.core.change import Change
-from syncd.core.counting import counted
-from syncd.core.explanation import STATES_OF_SKIPS, Explanation, Step, summary_of
-from syncd.core.flavors import group_name_problem
-from syncd.core.match import Conflict, MatchedGroup, NoMatch, match_group
-from syncd.engine.explaining import (
+from syncd.answers.explain.explanation import STATES_OF_SKIPS, Explanation, Step, summary_of
+from syncd.answers.explain.look import (
     Look,
     look_at,
     next_step,
@@ -20,6 +16,10 @@ from syncd.engine.explaining import (
     shared_steps,
     stopped_altogether,
 )
+from syncd.core.change import Change
+from syncd.core.counting import counted
+from syncd.core.flavors import group_name_problem
+from syncd.core.match import Conflict, MatchedGroup, NoMatch, match_group
 from syncd.engine.job import Job
 from syncd.engine.run import COMPLETE_READ_KEY
 from syncd.errors import NotFound, SyncdError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from syncd.answers.check.line import Checks
 from syncd.core.counting import counted
 from syncd.core.mapping import Template
-from syncd.engine.check_line import Checks
 from syncd.model import AppUser
 
 PROFILES = "attributes"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from syncd.core.explanation import Explanation
-from syncd.engine.explain_names import named
-from syncd.engine.explaining_groups import explain_foreign_group, explain_group
-from syncd.engine.explaining_users import explain_stranger, explain_user
+from syncd.answers.explain.explanation import Explanation
+from syncd.answers.explain.group import explain_foreign_group, explain_group
+from syncd.answers.explain.names import named
+from syncd.answers.explain.user import explain_stranger, explain_user
 from syncd.engine.job import Job
 from syncd.errors import SyncdError
 from syncd.model import RemoteGroup, RemoteUser

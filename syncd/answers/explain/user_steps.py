@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from syncd.answers.explain.explanation import Reply, Step
+from syncd.answers.explain.look import Look
 from syncd.core.comparison import ServerHabits, Verdict, compare
-from syncd.core.explanation import Reply, Step
 from syncd.core.names import rivalry
-from syncd.engine.explaining import Look
 from syncd.engine.job import Job
 from syncd.engine.run import COMPLETE_READ_KEY
 from syncd.model import Absent, AppUser, BadRecord, KnownUser, RemoteUser, Standing, WantedUser

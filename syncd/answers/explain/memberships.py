@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from syncd.answers.explain.look import Look, failure_text
 from syncd.core.change import ChangeKind
 from syncd.core.flavors import group_name_problem
 from syncd.core.groups import claim
-from syncd.engine.explaining import Look, failure_text
 from syncd.engine.run import COMPLETE_READ_KEY
 from syncd.engine.selection import BY_ID_AT_MOST
 from syncd.model import GroupState, KnownGroup, OktaGroup, WantedGroup

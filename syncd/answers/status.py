@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from syncd.answers.failing import failing_documents
 from syncd.core.notices import token_days_left
 from syncd.core.plan import timestamp
 from syncd.core.waiting import Waiting
-from syncd.engine.failing import failing_documents
 from syncd.engine.kept import readable
 from syncd.engine.quarantine import current
 from syncd.engine.repair import LAST_DRIFT_KEY

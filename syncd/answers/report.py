@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from syncd.answers import report_rows as rows
+from syncd.answers.audit import cleaner, verification
+from syncd.answers.status import token_document
 from syncd.core.plan import timestamp
 from syncd.core.waiting import LEFT_BY_SETTING
-from syncd.engine import report_rows as rows
-from syncd.engine.audit import cleaner, verification
 from syncd.engine.quarantine import current
 from syncd.engine.repair import LAST_DRIFT_KEY
 from syncd.engine.run import COMPLETE_READ_KEY
-from syncd.engine.status import token_document
 from syncd.errors import PermanentError, UsageError
 from syncd.ports import Store
 from syncd.ports.history import Reach

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from syncd.answers.check import okta, split
+from syncd.answers.check.line import Check, Checks
 from syncd.core.counting import counted
 from syncd.core.plan import timestamp
-from syncd.engine import check_okta as okta
-from syncd.engine import check_split as split
-from syncd.engine.check_line import Check, Checks
 from syncd.errors import SyncdError
 from syncd.ports import Store, Target
 from syncd.settings.schema import ConnectionSettings

@@ -6,14 +6,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from syncd.core.change import MEMBERSHIPS, Change
-from syncd.core.explanation import STATES_OF_SKIPS, Explanation, Step, summary_of
-from syncd.core.mapping import wanted_user
-from syncd.core.match import Conflict, MatchedUser, match_user
-from syncd.engine import explain_user_steps as user_steps
-from syncd.engine.explain_memberships import memberships
-from syncd.engine.explain_user_steps import Found
-from syncd.engine.explaining import (
+from syncd.answers.explain import user_steps
+from syncd.answers.explain.explanation import STATES_OF_SKIPS, Explanation, Step, summary_of
+from syncd.answers.explain.look import (
     Look,
     look_at,
     next_step,
@@ -22,6 +17,11 @@ from syncd.engine.explaining import (
     shared_steps,
     stopped_altogether,
 )
+from syncd.answers.explain.memberships import memberships
+from syncd.answers.explain.user_steps import Found
+from syncd.core.change import MEMBERSHIPS, Change
+from syncd.core.mapping import wanted_user
+from syncd.core.match import Conflict, MatchedUser, match_user
 from syncd.engine.job import Job
 from syncd.errors import NotFound, SyncdError
 from syncd.model import Absent, AppUser, KnownUser, RemoteUser, Standing

@@ -1,0 +1,1 @@
+"""`check`: is everything there that a sync will need? Each probe reads a little, on its own."""
