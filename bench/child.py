@@ -20,10 +20,10 @@ from urllib.request import Request, urlopen
 from bench import org
 from bench.connection import TOKEN, Stopwatch, fill, opened, settings
 from syncd.cli.planning import plan_document_of
-from syncd.engine.delta import Seen, delta, follow
+from syncd.engine.cycles.delta import Seen, delta, follow
+from syncd.engine.cycles.run import plan, sync
 from syncd.engine.job import Job
-from syncd.engine.run import plan, sync
-from syncd.engine.selection import Selection
+from syncd.engine.reading.selection import Selection
 from syncd.redact import Redactor
 from syncd.report import jsondoc
 from syncd.wiring import open_job

@@ -12,9 +12,9 @@ from syncd.answers.audit import cleaner, verification
 from syncd.answers.status import token_document
 from syncd.core.plan import timestamp
 from syncd.core.waiting import LEFT_BY_SETTING
-from syncd.engine.quarantine import current
-from syncd.engine.repair import LAST_DRIFT_KEY
-from syncd.engine.run import COMPLETE_READ_KEY
+from syncd.engine.cycles.drift import LAST_DRIFT_KEY
+from syncd.engine.cycles.run import COMPLETE_READ_KEY
+from syncd.engine.writing.quarantine import current
 from syncd.errors import PermanentError, UsageError
 from syncd.ports import Store
 from syncd.ports.history import Reach

@@ -11,10 +11,10 @@ from syncd.answers.failing import failing_documents
 from syncd.core.notices import token_days_left
 from syncd.core.plan import timestamp
 from syncd.core.waiting import Waiting
+from syncd.engine.cycles.drift import LAST_DRIFT_KEY
+from syncd.engine.cycles.run import COMPLETE_READ_KEY
 from syncd.engine.kept import readable
-from syncd.engine.quarantine import current
-from syncd.engine.repair import LAST_DRIFT_KEY
-from syncd.engine.run import COMPLETE_READ_KEY
+from syncd.engine.writing.quarantine import current
 from syncd.ports import RunRecord, Store, Unproven
 from syncd.settings.schema import ConnectionSettings
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from syncd.cli.progress import Watcher
     from syncd.core.plan import SavedPlan
     from syncd.engine.job import Job
-    from syncd.engine.selection import Selection
+    from syncd.engine.reading.selection import Selection
     from syncd.settings import ConnectionSettings
 
 
@@ -73,7 +73,7 @@ def _saved(session: Session, stop: Stop, file: Path) -> int:
     saved = read_plan(planfile.read(file), str(file))
     settings = _named(session, saved)
 
-    from syncd.engine.run import apply_saved  # noqa: PLC0415  (the engine)
+    from syncd.engine.cycles.run import apply_saved  # noqa: PLC0415  (the engine)
 
     with ExitStack() as stack:
         job, _ = _open(stack, session, stop, settings)
@@ -106,7 +106,7 @@ def _named(session: Session, saved: SavedPlan) -> ConnectionSettings:
 def _fresh(session: Session, stop: Stop, selection: Selection, allow: Mapping[str, int], *, yes: bool) -> int:
     settings = session.only_connection("apply")
 
-    from syncd.engine.run import apply_planned, plan_to_apply  # noqa: PLC0415  (the engine)
+    from syncd.engine.cycles.run import apply_planned, plan_to_apply  # noqa: PLC0415  (the engine)
 
     with ExitStack() as stack:
         job, watcher = _open(stack, session, stop, settings)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from syncd.core.safety import LIMIT_NAMES
-from syncd.engine.selection import Selection
+from syncd.engine.reading.selection import Selection
 
 F = TypeVar("F", bound=Callable[..., Any])
 

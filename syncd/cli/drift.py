@@ -17,7 +17,7 @@ from syncd.report.lines import BLANK
 from syncd.report.text import run_lines
 
 if TYPE_CHECKING:
-    from syncd.engine.selection import Selection
+    from syncd.engine.reading.selection import Selection
     from syncd.settings import ConnectionSettings
 
 
@@ -46,7 +46,7 @@ def command(
     manages are reported and never touched. Also works beside Okta's own provisioning, before any sync: then Okta's
     wishes are compared with the target.
     """
-    from syncd.engine.selection import Selection  # noqa: PLC0415  (the engine)
+    from syncd.engine.reading.selection import Selection  # noqa: PLC0415  (the engine)
 
     if any(not text.strip() for text in (*users, *groups)):
         raise click.UsageError("--user and --group need a name")
@@ -63,7 +63,7 @@ def command(
 
 def _look(session: Session, selection: Selection, *, detailed: bool) -> int:
     def work(settings: ConnectionSettings) -> Answer:
-        from syncd.engine.repair import find_drift  # noqa: PLC0415
+        from syncd.engine.cycles.drift import find_drift  # noqa: PLC0415
         from syncd.wiring import open_job  # noqa: PLC0415
 
         with (
@@ -86,7 +86,7 @@ def _fix(
     session: Session, stop: Stop, selection: Selection, allow: Mapping[str, int], *, detailed: bool
 ) -> int:
     def work(settings: ConnectionSettings) -> Answer:
-        from syncd.engine.repair import repair  # noqa: PLC0415
+        from syncd.engine.cycles.drift import repair  # noqa: PLC0415
         from syncd.wiring import open_job  # noqa: PLC0415
 
         with session.watcher(settings) as observer:

@@ -15,7 +15,7 @@ from syncd.cli.session import Session
 
 if TYPE_CHECKING:
     from syncd.engine.job import Job
-    from syncd.engine.planned import Planned
+    from syncd.engine.planning.planned import Planned
 
 
 @click.command(name="link", cls=Command)
@@ -46,7 +46,7 @@ def command(
     need_an_answer(yes=yes)
 
     def make(job: Job) -> Planned:
-        from syncd.engine.linking import plan_link  # noqa: PLC0415  (the engine)
+        from syncd.engine.cycles.link import plan_link  # noqa: PLC0415  (the engine)
 
         return plan_link(job, group, target, decider(), allow)
 

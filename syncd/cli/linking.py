@@ -17,7 +17,7 @@ from syncd.errors import RefusedError
 
 if TYPE_CHECKING:
     from syncd.engine.job import Job
-    from syncd.engine.planned import Planned
+    from syncd.engine.planning.planned import Planned
 
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask before applying.")
@@ -41,7 +41,7 @@ def plan_ask_apply(
     settings = session.only_connection(command)
     session.listen()
 
-    from syncd.engine.linking import apply_link  # noqa: PLC0415  (the engine)
+    from syncd.engine.cycles.link import apply_link  # noqa: PLC0415  (the engine)
     from syncd.wiring import open_job  # noqa: PLC0415
 
     with Stop(session.note) as stop, ExitStack() as stack:

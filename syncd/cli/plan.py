@@ -17,8 +17,8 @@ from syncd.cli.session import Answer, Session
 from syncd.report import jsondoc
 
 if TYPE_CHECKING:
-    from syncd.engine.planned import Planned
-    from syncd.engine.selection import Selection
+    from syncd.engine.planning.planned import Planned
+    from syncd.engine.reading.selection import Selection
     from syncd.settings import ConnectionSettings
 
 
@@ -73,7 +73,7 @@ def run_plan(
         session.only_connection("plan -o")
 
     def work(settings: ConnectionSettings) -> Answer:
-        from syncd.engine.run import plan  # noqa: PLC0415  (the engine)
+        from syncd.engine.cycles.run import plan  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_job  # noqa: PLC0415
 
         with (

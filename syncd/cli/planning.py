@@ -10,7 +10,7 @@ from syncd.report.lines import Line
 from syncd.report.plan_text import plan_lines
 
 if TYPE_CHECKING:
-    from syncd.engine.planned import Planned
+    from syncd.engine.planning.planned import Planned
 
 
 def plan_document_of(planned: Planned) -> dict[str, Any]:

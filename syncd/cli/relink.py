@@ -24,8 +24,8 @@ from syncd.report.lines import BLANK, Line, Span, columns, faint, line, safe, st
 
 if TYPE_CHECKING:
     from syncd.cli.progress import Watcher
-    from syncd.engine.relink import Relinking
-    from syncd.engine.rematch import Sides
+    from syncd.engine.cycles.relink import Relinking
+    from syncd.engine.cycles.rematch import Sides
 
 SHOWN = 50
 """Rows of each table."""
@@ -52,7 +52,7 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> int:
         session.listen()
         sides, watcher = _open(stack, session, stop, reading=as_json and not yes)
 
-        from syncd.engine.relink import relink, store_relinking  # noqa: PLC0415  (the engine)
+        from syncd.engine.cycles.relink import relink, store_relinking  # noqa: PLC0415  (the engine)
         from syncd.wiring import utc_now  # noqa: PLC0415
 
         found = stack.enter_context(relink(sides, utc_now()))
@@ -74,7 +74,7 @@ def _open(stack: ExitStack, session: Session, stop: Stop, *, reading: bool) -> t
     """The store (with its writer's lock unless only `reading`) and the target; nothing of Okta, not even its token."""
     settings = session.only_connection("relink")
 
-    from syncd.engine.rematch import Sides  # noqa: PLC0415  (the engine)
+    from syncd.engine.cycles.rematch import Sides  # noqa: PLC0415  (the engine)
     from syncd.wiring import learned_of, open_for_status, open_for_writing, open_target  # noqa: PLC0415
 
     watcher = stack.enter_context(session.watcher(settings))

@@ -16,8 +16,8 @@ from syncd.cli.session import Answer, Session
 from syncd.report.text import run_lines
 
 if TYPE_CHECKING:
-    from syncd.engine.result import RunResult
-    from syncd.engine.selection import Selection
+    from syncd.engine.cycles.result import RunResult
+    from syncd.engine.reading.selection import Selection
     from syncd.settings import ConnectionSettings
 
 
@@ -56,7 +56,7 @@ def _sync(
     session: Session, stop: Stop, selection: Selection, allow: Mapping[str, int], *, detailed: bool
 ) -> int:
     def work(settings: ConnectionSettings) -> Answer:
-        from syncd.engine.run import sync  # noqa: PLC0415  (the engine)
+        from syncd.engine.cycles.run import sync  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_job  # noqa: PLC0415
 
         if stop.asked():

@@ -16,8 +16,8 @@ from syncd.core.plan import timestamp
 from syncd.demo.folder import write_private
 from syncd.demo.org import NAMED_GROUPS
 from syncd.demo.telling import Narrator, Silent
-from syncd.engine.run import plan, sync
-from syncd.engine.selection import Selection
+from syncd.engine.cycles.run import plan, sync
+from syncd.engine.reading.selection import Selection
 from syncd.ports.history import Reach
 from syncd.redact import Redactor
 from syncd.report import jsondoc

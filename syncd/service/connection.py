@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from syncd.engine import quarantine
-from syncd.engine.delta import LogDenied, Seen, delta, follow
-from syncd.engine.drift import DriftReport
+from syncd.engine.cycles.delta import LogDenied, Seen, delta, follow
+from syncd.engine.cycles.drift import LAST_DRIFT_KEY, drift_cycle
+from syncd.engine.cycles.drift_report import DriftReport
+from syncd.engine.cycles.run import sync
 from syncd.engine.job import Job
-from syncd.engine.repair import LAST_DRIFT_KEY, drift_cycle
-from syncd.engine.run import sync
-from syncd.engine.selection import Selection
+from syncd.engine.reading.selection import Selection
+from syncd.engine.writing import quarantine
 from syncd.errors import LockLost, RefusedError, SyncdError, TemporaryError
 from syncd.ports import Store
 from syncd.redact import Redactor

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import FrameType
 
-from syncd.engine.drift import DriftReport
+from syncd.engine.cycles.drift import drift_cycle
+from syncd.engine.cycles.drift_report import DriftReport
 from syncd.engine.job import Job
-from syncd.engine.repair import drift_cycle
 from syncd.errors import LockWatched, SyncdError
 from syncd.redact import Redactor
 from syncd.service.board import Board

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from syncd.engine.drift import DriftReport
+from syncd.engine.cycles.drift_report import DriftReport
+from syncd.engine.cycles.result import RunResult
 from syncd.engine.job import Job
-from syncd.engine.result import RunResult
 from syncd.errors import SyncdError, status_after
 from syncd.service.board import CycleReport, RateHeadroom
 

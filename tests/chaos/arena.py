@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 
 from syncd.answers.decisions import decide
-from syncd.engine.quarantine import current
-from syncd.engine.result import RunResult
-from syncd.engine.run import sync
-from syncd.engine.selection import Selection
+from syncd.engine.cycles.result import RunResult
+from syncd.engine.cycles.run import sync
+from syncd.engine.reading.selection import Selection
+from syncd.engine.writing.quarantine import current
 from syncd.errors import SyncdError
 from syncd.okta.pace import RetryPolicy as OktaRetry
 from syncd.ports import HoldRecord

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
+from syncd.engine.cycles.drift import repair
+from syncd.engine.cycles.run import sync
 from syncd.engine.job import Job
-from syncd.engine.repair import repair
-from syncd.engine.run import sync
-from syncd.engine.selection import Selection
+from syncd.engine.reading.selection import Selection
 from syncd.errors import SyncdError
 from syncd.redact import Redactor
 from syncd.service import connection as service

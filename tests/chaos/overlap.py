@@ -18,7 +18,7 @@ from random import Random
 from typing import Any, Self
 
 from syncd.answers.decisions import decide
-from syncd.engine.selection import Selection
+from syncd.engine.reading.selection import Selection
 from syncd.simulators.ids import WorldError
 from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.world import OktaWorld, default_split

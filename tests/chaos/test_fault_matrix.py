@@ -117,7 +117,7 @@ def _scene(stack: ExitStack, folder: Path, setting: str) -> Scene:
     okta = _world(setting)
     if setting == "listing":
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr("syncd.engine.matching.BY_ID_AT_MOST", 1)
+        patch.setattr("syncd.engine.planning.match.BY_ID_AT_MOST", 1)
     put = setting == "put"
     tables = {
         "okta": 'timeout = "1s"\ncoexist = true',

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from syncd.engine.delta import CURSOR_KEY, Delta, LogDenied, Seen, delta, follow
+from syncd.engine.cycles.delta import CURSOR_KEY, Delta, LogDenied, Seen, delta, follow
+from syncd.engine.cycles.run import apply_approved, sync
 from syncd.engine.job import Job
-from syncd.engine.run import apply_approved, sync
-from syncd.engine.selection import Selection
+from syncd.engine.reading.selection import Selection
 from syncd.errors import TemporaryError
 from syncd.redact import Redactor
 from syncd.simulators.world import OktaWorld

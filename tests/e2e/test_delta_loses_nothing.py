@@ -14,10 +14,10 @@ import pytest
 
 from syncd.answers.status import status
 from syncd.core.nomination import ASKED
-from syncd.engine.delta import ASKED_KEY, CURSOR_KEY, Delta, delta, follow
-from syncd.engine.run import sync
-from syncd.engine.seen import GIVES_UP_AFTER, Seen
-from syncd.engine.selection import Selection
+from syncd.engine.cycles.delta import ASKED_KEY, CURSOR_KEY, Delta, delta, follow
+from syncd.engine.cycles.run import sync
+from syncd.engine.cycles.seen import GIVES_UP_AFTER, Seen
+from syncd.engine.reading.selection import Selection
 from syncd.errors import SyncdError, TemporaryError
 from syncd.simulators.world import OktaWorld
 from tests.chaos.arena import Arena, arena
@@ -106,7 +106,7 @@ def test_a_cycle_that_breaks_off_after_the_poll_leaves_what_was_named_to_the_nex
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"syncd.engine.delta.{where}", broken)
+        patch.setattr(f"syncd.engine.cycles.delta.{where}", broken)
         if isinstance(error, SyncdError):
             assert one_delta(made, seen).result is not None
         else:
@@ -442,7 +442,7 @@ def test_what_was_named_before_the_process_died_is_read_by_the_next_one(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"syncd.engine.delta.{place}", dies)
+        patch.setattr(f"syncd.engine.cycles.delta.{place}", dies)
         with pytest.raises(KeyboardInterrupt):
             one_delta(made, Seen())
     forget(made)

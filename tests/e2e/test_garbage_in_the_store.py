@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from syncd.engine.delta import CURSOR_KEY
-from syncd.engine.quarantine import KEY as QUARANTINE_KEY
-from syncd.engine.repair import LAST_DRIFT_KEY
-from syncd.engine.run import COMPLETE_READ_KEY
+from syncd.engine.cycles.delta import CURSOR_KEY
+from syncd.engine.cycles.drift import LAST_DRIFT_KEY
+from syncd.engine.cycles.run import COMPLETE_READ_KEY
+from syncd.engine.writing.quarantine import KEY as QUARANTINE_KEY
 from tests.e2e.rig import Rig, rig
 
 COMMANDS = ("status", "sync", "report")

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from syncd.core.waiting import REMEMBERED
-from syncd.engine.delta import Seen, follow
-from syncd.engine.run import sync
-from syncd.engine.selection import Selection
+from syncd.engine.cycles.delta import Seen, follow
+from syncd.engine.cycles.run import sync
+from syncd.engine.reading.selection import Selection
 from syncd.simulators.split import SplitKnobs
 from syncd.simulators.world import OktaWorld, SplitWorld, default_split
 from tests.chaos.arena import Arena, Death, arena, settings_for

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from syncd.engine.delta import delta
-from syncd.engine.run import sync
-from syncd.engine.selection import Selection
+from syncd.engine.cycles.delta import delta
+from syncd.engine.cycles.run import sync
+from syncd.engine.reading.selection import Selection
 from syncd.simulators.world import OktaWorld, default_split
 from tests.chaos.arena import arena
 from tests.e2e.test_younger_wins import LIMITS, Daemon, daemon

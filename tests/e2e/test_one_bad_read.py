@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from syncd.engine.run import sync
-from syncd.engine.selection import Selection
+from syncd.engine.cycles.run import sync
+from syncd.engine.reading.selection import Selection
 from syncd.simulators.world import OktaWorld
 from tests.chaos.arena import Arena, arena
 from tests.e2e.test_delta import opened

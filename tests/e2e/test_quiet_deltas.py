@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from syncd.engine.delta import Seen, follow
-from syncd.engine.run import sync
-from syncd.engine.selection import Selection
+from syncd.engine.cycles.delta import Seen, follow
+from syncd.engine.cycles.run import sync
+from syncd.engine.reading.selection import Selection
 from syncd.errors import PermanentError
 from syncd.scim.split import ScimTarget
 from syncd.simulators.world import OktaWorld

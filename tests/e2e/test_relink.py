@@ -280,7 +280,7 @@ def test_members_who_moved_come_back_into_a_group_that_stayed(
     synced: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("syncd.store.state.PAGE", 7)
-    monkeypatch.setattr("syncd.engine.rematch.BATCH", 3)
+    monkeypatch.setattr("syncd.engine.cycles.rematch.BATCH", 3)
     off_and_on(synced)
     moved = synced.wanted_groups()["Product"][:3]
     assert moved

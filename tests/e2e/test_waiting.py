@@ -11,9 +11,9 @@ import pytest
 
 from syncd.answers.status import status
 from syncd.core.waiting import Waiting
-from syncd.engine.delta import Delta, Seen, follow
-from syncd.engine.run import sync
-from syncd.engine.selection import Selection
+from syncd.engine.cycles.delta import Delta, Seen, follow
+from syncd.engine.cycles.run import sync
+from syncd.engine.reading.selection import Selection
 from syncd.simulators.world import OktaWorld, SplitWorld
 from syncd.store.sqlite import SqliteStore
 from syncd.wiring import open_for_status

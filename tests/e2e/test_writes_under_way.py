@@ -9,8 +9,8 @@ from unittest import mock
 
 import pytest
 
-from syncd.engine.run import sync
-from syncd.engine.selection import Selection
+from syncd.engine.cycles.run import sync
+from syncd.engine.reading.selection import Selection
 from syncd.redact import Redactor
 from syncd.settings.load import load_or_raise
 from syncd.simulators.split import SplitKnobs

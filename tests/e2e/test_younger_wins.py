@@ -17,13 +17,13 @@ import pytest
 
 from syncd.core.change import ChangeKind
 from syncd.core.drift import DriftKind
-from syncd.engine.delta import Delta, Seen, delta, follow
-from syncd.engine.drift import DriftReport, drift_report
+from syncd.engine.cycles.delta import Delta, Seen, delta, follow
+from syncd.engine.cycles.drift import find_drift, repair
+from syncd.engine.cycles.drift_report import DriftReport, drift_report
+from syncd.engine.cycles.result import RunResult
+from syncd.engine.cycles.run import plan, sync
 from syncd.engine.job import Job
-from syncd.engine.repair import find_drift, repair
-from syncd.engine.result import RunResult
-from syncd.engine.run import plan, sync
-from syncd.engine.selection import Selection
+from syncd.engine.reading.selection import Selection
 from syncd.model import GroupState
 from syncd.simulators.world import OktaWorld, default_split
 from tests.chaos.arena import Arena, arena
@@ -395,7 +395,7 @@ def test_a_repair_takes_over_nothing_that_a_delta_has_written_since_it_looked(
         running.delta()
         return report
 
-    monkeypatch.setattr("syncd.engine.repair.drift_report", look)
+    monkeypatch.setattr("syncd.engine.cycles.drift.drift_report", look)
     report, result = repair(running.job, Selection(full=True))
 
     assert report is not None
@@ -440,8 +440,8 @@ def test_a_cycle_that_a_complete_one_overtook_reads_again_and_writes_nothing_old
 ) -> None:
     """Okta answers, the group is renamed, and a full cycle reads and writes the new name."""
     group = running.world.group("push-crew").id
-    where, name = ("run", "read_selected") if kind == "targeted" else ("repair", "read_everything")
-    module = import_module(f"syncd.engine.{where}")
+    where, name = ("run", "read_selected") if kind == "targeted" else ("drift", "read_everything")
+    module = import_module(f"syncd.engine.cycles.{where}")
     read, looks = getattr(module, name), []
 
     def slowly(*args: Any, **options: Any) -> Any:
@@ -474,7 +474,7 @@ def test_a_run_that_a_delta_overtook_reads_again_and_knows_what_happened_since(
     """
     group = running.world.group("push-crew").id
     people = ["p01@example.com", "p05@example.com", "p27@example.com"]
-    module = import_module("syncd.engine.run")
+    module = import_module("syncd.engine.cycles.run")
     read = module.read_selected
     looks: list[object] = []
 

@@ -14,8 +14,8 @@ from syncd.core.change import Change, ChangeKind, Removal, change_document
 from syncd.core.evidence import Witnessed
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import Hold, PlanHeader, digest_of, plan_document, read_plan
-from syncd.engine.delta import CURSOR_KEY, PENDING_KEY
-from syncd.engine.seen import Seen
+from syncd.engine.cycles.delta import CURSOR_KEY, PENDING_KEY
+from syncd.engine.cycles.seen import Seen
 from syncd.errors import RefusedError, SyncdError, UsageError
 from syncd.report.plan_text import change_lines
 from syncd.settings import load, scope_fingerprint, target_fingerprint

@@ -13,8 +13,8 @@ from yarl import URL
 
 from syncd.core.mapping import MappingPolicy, frozen_user, wanted_user
 from syncd.core.nomination import Known, nominate
-from syncd.engine.group_scope import settled_stamp
-from syncd.engine.seen import Seen
+from syncd.engine.cycles.seen import Seen
+from syncd.engine.reading.group_scope import settled_stamp
 from syncd.errors import SyncdError
 from syncd.model import Absent, AppUser, BadRecord
 from syncd.okta.credentials import Credentials, PrivateKey, Ssws

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from syncd.engine.group_scope import settled_stamp
+from syncd.engine.reading.group_scope import settled_stamp
 from syncd.okta.answers import next_link, retry_after
 from syncd.okta.listing import carried_over, same_origin
 from syncd.okta.pace import LimitHeaders, parse_date

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from syncd import wiring
-from syncd.engine.drift import DriftReport
+from syncd.engine.cycles.drift_report import DriftReport
 from syncd.engine.job import Job
 from syncd.errors import ConfigurationError, RefusedError, SyncdError
 from syncd.ports import Store

@@ -20,8 +20,8 @@ from syncd.core.change import Change
 from syncd.core.counting import counted
 from syncd.core.flavors import group_name_problem
 from syncd.core.match import Conflict, MatchedGroup, NoMatch, match_group
+from syncd.engine.cycles.run import COMPLETE_READ_KEY
 from syncd.engine.job import Job
-from syncd.engine.run import COMPLETE_READ_KEY
 from syncd.errors import NotFound, SyncdError
 from syncd.model import Absent, GroupState, KnownGroup, OktaGroup, RemoteGroup, WantedGroup
 from syncd.ports import Stage

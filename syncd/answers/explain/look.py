@@ -16,11 +16,11 @@ from syncd.core.diff import Skipped
 from syncd.core.left_alone import skipped_document
 from syncd.core.plan import Hold, timestamp
 from syncd.core.waiting import Waiting
+from syncd.engine.cycles.run import planned_from
 from syncd.engine.job import Job
-from syncd.engine.planned import Planned
-from syncd.engine.quarantine import current
-from syncd.engine.reading import Reading, read_selected
-from syncd.engine.run import planned_from
+from syncd.engine.planning.planned import Planned
+from syncd.engine.reading.named import Reading, read_selected
+from syncd.engine.writing.quarantine import current
 from syncd.errors import SyncdError
 from syncd.ports import Failure, HoldRecord, Stage
 

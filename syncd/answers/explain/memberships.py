@@ -9,8 +9,8 @@ from syncd.answers.explain.look import Look, failure_text
 from syncd.core.change import ChangeKind
 from syncd.core.flavors import group_name_problem
 from syncd.core.groups import claim
-from syncd.engine.run import COMPLETE_READ_KEY
-from syncd.engine.selection import BY_ID_AT_MOST
+from syncd.engine.cycles.run import COMPLETE_READ_KEY
+from syncd.engine.reading.selection import BY_ID_AT_MOST
 from syncd.model import GroupState, KnownGroup, OktaGroup, WantedGroup
 from syncd.ports import Failure
 

@@ -10,8 +10,8 @@ from syncd.answers.explain.explanation import Reply, Step
 from syncd.answers.explain.look import Look
 from syncd.core.comparison import ServerHabits, Verdict, compare
 from syncd.core.names import rivalry
+from syncd.engine.cycles.run import COMPLETE_READ_KEY
 from syncd.engine.job import Job
-from syncd.engine.run import COMPLETE_READ_KEY
 from syncd.model import Absent, AppUser, BadRecord, KnownUser, RemoteUser, Standing, WantedUser
 
 

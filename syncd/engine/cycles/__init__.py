@@ -1,0 +1,1 @@
+"""Whole cycles, from a read to its result: sync, delta, drift, link and relink."""

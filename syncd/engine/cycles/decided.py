@@ -1,0 +1,42 @@
+"""What becomes of holds and of decisions once a cycle has its plan."""
+
+from __future__ import annotations
+
+from syncd.engine.planning.planned import Planned
+from syncd.ports import Stage, Store
+
+
+def remember_holds(store: Store, planned: Planned) -> None:
+    """Raises the plan's holds, and ends decisions about wishes that a complete cycle no longer has. What it left alone
+    (an earlier try failed and waits, nobody could confirm it) is wanted as before.
+    """
+    whole = planned.header.kind == "full" and planned.planning.reading.is_whole
+    if whole:
+        gone = [
+            change_id
+            for change_id, key in store.decided().objects.items()
+            if _is_over(planned.stage, change_id, key.rpartition(":")[2])
+        ]
+        if gone:
+            store.forget_decisions(gone)
+    store.raise_holds([(hold, planned.held(hold.id)) for hold in planned.header.holds], whole=whole)
+
+
+def forget_what_is_over(store: Store, planned: Planned) -> None:
+    """Ends decisions about objects that a cycle of some objects has looked at, and that do not need the change any
+    more: an approval is for what was seen then, not for whoever leaves again later.
+    """
+    if planned.problems or not planned.planning.reading.looked_at:
+        return
+    looked_at = planned.planning.reading.looked_at
+    gone = []
+    for change_id, key in store.decided().objects.items():
+        kind, okta_id = "group" if key.startswith("group:") else "user", key.rpartition(":")[2]
+        if (kind, okta_id) in looked_at and _is_over(planned.stage, change_id, okta_id):
+            gone.append(change_id)
+    if gone:
+        store.forget_decisions(gone)
+
+
+def _is_over(stage: Stage, change_id: str, okta_id: str) -> bool:
+    return not (stage.has_change(change_id) or stage.is_left_alone(okta_id))

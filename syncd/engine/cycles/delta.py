@@ -1,0 +1,266 @@
+"""A delta cycle: the System Log names what may have changed, and only that is read again.
+
+The log is a wake-up and never the truth: events come late, out of order and twice. A quiet delta costs one request and
+writes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from syncd.core.nomination import ASKED, Known, nominate
+from syncd.core.waiting import NOT_READ
+from syncd.engine.cycles.decided import forget_what_is_over
+from syncd.engine.cycles.result import RunResult
+from syncd.engine.cycles.run import CycleRun, planned_from
+from syncd.engine.cycles.seen import Key, Seen, keys
+from syncd.engine.cycles.waiting import failures_over, read_whom_it_frees, remember, remember_left
+from syncd.engine.job import Job
+from syncd.engine.reading.named import Reading, read_selected
+from syncd.engine.reading.selection import BY_ID_AT_MOST
+from syncd.engine.writing import quarantine
+from syncd.engine.writing.recover import settle_open_intents
+from syncd.errors import AccessDenied, ConnectionSick, PermanentError, Scope, SyncdError
+from syncd.model import LogEvent
+from syncd.ports import Stage
+
+__all__ = ["CURSOR_KEY", "Delta", "LogDenied", "Seen", "delta", "follow"]
+
+CURSOR_KEY = "log_cursor"
+"""Under this key the store keeps the place in the System Log: the `next` link of the last poll, as it came."""
+PENDING_KEY = "log_pending"
+"""Under this key the store keeps what the log named before that place and nobody has read yet (`Seen.kept`)."""
+ASKED_KEY = "log_asked"
+"""Under this key the store keeps what kinds of events that place was asked with."""
+PAGES_AT_MOST = 10
+"""More full pages of events than this in one delta are a storm: a full read is cheaper."""
+_USERS_A_PAGE, _GROUPS_A_PAGE = 500, 1000
+
+
+class LogDenied(PermanentError):  # noqa: N818  (what Okta did)
+    """Okta does not let us read the System Log: only full cycles see what changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """`result` None: nothing to do, and no run was written down. `everything` says why a full cycle should follow at
+    once, `before_long` why one should that can wait.
+    """
+
+    result: RunResult | None = None
+    everything: str = ""
+    before_long: str = ""
+
+
+def follow(job: Job) -> bool:
+    """Begins to follow the System Log, unless it is being followed with these kinds of events (then False). Before a
+    full read, so that nothing falls between. Raises LogDenied, and what else Okta's answers raise.
+    """
+    asked = " ".join(ASKED)
+    if job.store.recall(CURSOR_KEY) is not None and job.store.recall(ASKED_KEY) == asked:
+        return False
+    job.source.application()  # brings Okta's clock, by which following begins
+    with _log_access():
+        job.store.remember(CURSOR_KEY, job.source.log_cursor().cursor)
+    job.store.remember(ASKED_KEY, asked)
+    return True
+
+
+@contextmanager
+def _log_access() -> Iterator[None]:
+    try:
+        yield
+    except AccessDenied as denied:
+        if denied.scope is Scope.CONNECTION:
+            raise
+        raise LogDenied(denied.message, hint=denied.hint, status=denied.status) from denied
+
+
+def delta(job: Job, seen: Seen) -> Delta:
+    """One poll, and a cycle over what it, the store and earlier deltas name. Raises LogDenied and what the poll raises;
+    what goes wrong afterwards is in the result.
+    """
+    seen.restore(job.store.recall(PENDING_KEY))
+    found = _delta(job, seen)
+    job.store.remember(PENDING_KEY, seen.kept())
+    return found
+
+
+def _delta(job: Job, seen: Seen) -> Delta:
+    before_long = ""
+    try:
+        poll = _poll(job, seen)
+        if poll.lost:
+            seen.owe_instead(poll.lost)
+            job.store.remember(CURSOR_KEY, None)
+            follow(job)
+        else:
+            before_long = _take_over(job, seen, poll)
+    except SyncdError as error:
+        quarantine.note(job, error)
+        raise
+    due = job.store.due(job.clock(), job.settings.provisioning.deactivation_grace)
+    users = [*seen.waiting("user"), *sorted(due.users - set(seen.waiting("user")))]
+    groups = [*seen.waiting("group"), *sorted(due.groups - set(seen.waiting("group")))]
+    too_much = _larger_than_everything(job, len(users) + len(groups))
+    if too_much:
+        seen.owe_instead(too_much)
+    if poll.lost or too_much or not (users or groups):
+        return Delta(None, seen.news(), before_long)
+    named = keys(users, groups)
+    found = _Found(None, named)
+    try:
+        with job.turn:
+            lists = seen.failing("group") | (_not_read(job, groups) if groups else frozenset())
+            found = _cycle(job, _Named(users, groups, lists, frozenset(seen.left)))
+    finally:
+        seen.tried(named, found.unread, found.refused)
+    return Delta(found.result, seen.news(), before_long)
+
+
+def _not_read(job: Job, groups: Sequence[str]) -> frozenset[str]:
+    """Okta ids of the groups whose member list may be what could not be read."""
+    return frozenset(each.okta_id for each in job.store.waiting(NOT_READ)) & set(groups)
+
+
+@dataclass(frozen=True, slots=True)
+class _Poll:
+    """The new events, and the place after them. `lost` says why they cannot be relied on."""
+
+    events: Sequence[LogEvent] = ()
+    cursor: str | None = None
+    lost: str = ""
+
+
+def _poll(job: Job, seen: Seen) -> _Poll:
+    """Reads on from the stored place; neither stores nor remembers anything."""
+    cursor = job.store.recall(CURSOR_KEY)
+    events: list[LogEvent] = []
+    for _ in range(PAGES_AT_MOST):
+        if cursor is None:
+            break
+        try:
+            with _log_access():
+                page = job.source.log_page(cursor)
+        except (AccessDenied, ConnectionSick, LogDenied):
+            raise
+        except PermanentError:  # refused, expired, of another org
+            cursor = None
+            break
+        events += seen.fresh(page.events)
+        cursor = page.cursor
+        if not page.full:
+            return _Poll(events, cursor)
+    return _Poll(
+        lost="the place in the System Log was lost"
+        if cursor is None
+        else "more happened than a full read costs"
+    )
+
+
+def _take_over(job: Job, seen: Seen, poll: _Poll) -> str:
+    """What the events name is pending before the place after them is stored, and only then they count as seen: whatever
+    ends this cycle, on the way or later, loses nothing. Returns why a full cycle should follow before long.
+    """
+    known = _known(job)
+    strangers = seen.strangers()
+    named = nominate([*strangers, *poll.events], known)
+    seen.keep_strangers(event for event in poll.events if not nominate([event], known))
+    seen.name(named)
+    if named.everything:
+        seen.owe(named.everything)
+    if poll.cursor != job.store.recall(CURSOR_KEY):
+        job.store.remember(PENDING_KEY, seen.kept())
+        job.store.remember(CURSOR_KEY, poll.cursor)
+    seen.remember(poll.events, len(strangers))
+    return named.before_long
+
+
+def _known(job: Job) -> Known:
+    store = job.store
+    return Known(
+        app_id=job.settings.okta.app_id,
+        user=lambda okta_id: store.user(okta_id) is not None,
+        group=lambda okta_id: store.group(okta_id) is not None,
+        any_group=job.rules.needs_every_group,
+    )
+
+
+def _larger_than_everything(job: Job, objects: int) -> str:
+    """Two requests for each object, against the pages of a full read."""
+    if objects <= BY_ID_AT_MOST:
+        return ""
+    population = job.store.population()
+    full = math.ceil(population.users / _USERS_A_PAGE) + math.ceil(population.groups / _GROUPS_A_PAGE)
+    return "more happened than a full read costs" if 2 * objects > full + population.groups else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Okta ids to look at; of `lists` the member list is read too, because it could not be read before. `left`: (group
+    id, user id) of who left a group, says the log.
+    """
+
+    users: Sequence[str]
+    groups: Sequence[str]
+    lists: frozenset[str]
+    left: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """No result when nothing was to be done. `unread`: what could not be read, or all of it when what was read did not
+    reach the store; `refused`: what of it Okta does not let be read.
+    """
+
+    result: RunResult | None
+    unread: AbstractSet[Key]
+    refused: AbstractSet[Key] = frozenset()
+
+
+def _cycle(job: Job, named: _Named) -> _Found:
+    """Read, plan and write."""
+    run = CycleRun(job, "delta", started=time.monotonic())
+    everything = keys(named.users, named.groups)
+    try:
+        unsettled = settle_open_intents(job)
+        stage = job.store.stage()
+        try:
+            reading = _read(job, named, stage)
+        except BaseException:
+            stage.close()
+            raise
+        planned = planned_from(job, "delta", stage, reading, {}, unsettled)
+    except SyncdError as error:
+        return _Found(run.broke_off(error), everything)
+    with planned:
+        if planned.is_quiet:
+            job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
+            forget_what_is_over(job.store, planned)
+            remember(job, planned, whole=False, failures_over=failures_over(planned, whole=False))
+            remember_left(job, planned, (), whole=False)
+            job.store.forget_unproven(planned.planning.over)
+            return _Found(None, frozenset())
+        result = run.apply(planned)
+        if not run.absorbed:
+            return _Found(result, everything)
+        return _Found(result, frozenset(reading.unread), frozenset(reading.refused))
+
+
+def _read(job: Job, named: _Named, stage: Stage) -> Reading:
+    reading = read_selected(
+        job,
+        stage,
+        named.users,
+        named.groups,
+        member_lists=named.lists,
+        by_id_at_most=len(named.users),
+    )
+    read_whom_it_frees(job, stage, reading)
+    reading.announced = named.left
+    return reading

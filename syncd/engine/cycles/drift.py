@@ -1,0 +1,210 @@
+"""Drift, looked for by a person or a timer, and repaired through the ordinary plan, safety checks and journal.
+
+A repair first takes over into the store what was found (as a note in the audit trail), and then is a plain cycle: what
+Okta wants is compared with what is really there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from syncd.core.change import Change, ChangeKind
+from syncd.core.drift import DriftItem, DriftKind, Side
+from syncd.engine.cycles.drift_report import DriftReport, drift_report
+from syncd.engine.cycles.result import RunResult
+from syncd.engine.cycles.run import CycleRun
+from syncd.engine.job import Job
+from syncd.engine.planning.draft import Planning
+from syncd.engine.reading.lookup import named_objects
+from syncd.engine.reading.named import Reading, read_everything, read_selected
+from syncd.engine.reading.selection import Selection
+from syncd.engine.writing.quarantine import RELINK, RELINK_HINT
+from syncd.errors import ConnectionSick, status_after
+from syncd.model import GroupCase, PushedUser
+from syncd.ports import Effect, GroupForgotten, MemberPushed, Stage, UserForgotten, UserPushed
+
+LAST_DRIFT_KEY = "last_drift"
+"""Under this key the store keeps the last drift document, with at most ITEMS_KEPT items."""
+ITEMS_KEPT = 1_000
+VANISHED_AT_MOST = 5
+VANISHED_SHARE = 0.2
+
+
+@dataclass
+class _Looking:
+    """Reads both sides for one cycle; the report is there once it was read."""
+
+    job: Job
+    selection: Selection
+    report: DriftReport | None = field(default=None)
+
+    def read(self, stage: Stage) -> Reading:
+        users: Sequence[str] = ()
+        if self.selection.everything:
+            reading = read_everything(self.job, stage, every_member_list=True)
+        else:
+            users, groups = named_objects(self.job, self.selection)
+            reading = read_selected(self.job, stage, users, groups)
+        self.report = drift_report(
+            self.job, stage, reading, narrowed=not self.selection.everything, only=users
+        )
+        return reading
+
+
+def find_drift(job: Job, selection: Selection) -> DriftReport:
+    """Reads Okta and the target and compares; writes nothing at either side nor in the store."""
+    looking = _Looking(job, selection)
+    stage = job.store.stage()
+    try:
+        looking.read(stage)
+    finally:
+        stage.close()
+    assert looking.report is not None  # noqa: S101  (reading makes it)
+    return looking.report
+
+
+def drift_cycle(job: Job) -> DriftReport:
+    """A drift cycle of the daemon: what it found is remembered for status, metrics, reports and the audit trail."""
+    run_id = job.store.begin_run("drift")
+    try:
+        report = find_drift(job, Selection(full=True))
+    except BaseException as error:
+        said = str(error) or type(error).__name__
+        job.store.finish_run(run_id, status=status_after(error), summary={}, error=said)
+        raise
+    if accepted := list(_accepted(job, report)):
+        job.store.record_found(run_id, accepted, summary={"accepted": len(accepted)})
+    status = "failed" if report.problems else "succeeded"
+    message = "; ".join(problem.message for problem in report.problems) or None
+    remember_drift(job, report, run_id, fixed=False)
+    job.store.finish_run(run_id, status=status, summary={"found": report.summary}, error=message)
+    return report
+
+
+def remember_drift(job: Job, report: DriftReport, run_id: str, *, fixed: bool) -> None:
+    """A note in the audit trail only when something was found."""
+    document = report.document()
+    document["items"] = document["items"][:ITEMS_KEPT]
+    job.store.remember(LAST_DRIFT_KEY, json.dumps(document))
+    if report.items and not fixed:
+        job.store.note({"drift": {"summary": report.summary, "fixed": False}}, run_id=run_id)
+
+
+def repair(
+    job: Job, selection: Selection, allow: Mapping[str, int] | None = None
+) -> tuple[DriftReport | None, RunResult]:
+    """Looks, takes over what was found, plans and applies. The report is None when looking failed."""
+    looking = _Looking(job, selection)
+    run = CycleRun(job, "drift")
+
+    def take_over(planning_reading: Reading) -> None:
+        del planning_reading
+        report = looking.report
+        if report is None:
+            return
+        _refuse_if_they_vanished(job, report)
+        effects = [*_effects(job, report.items), *_accepted(job, report)]
+        if effects:
+            job.store.record_found(run.run_id, effects, summary=report.summary)
+        remember_drift(job, report, run.run_id, fixed=True)
+
+    def rename_back(planning: Planning) -> None:
+        items = looking.report.items if looking.report else ()
+        renamed = [
+            each for each in items if each.kind is DriftKind.RENAMED_GROUP and each.remembered and each.found
+        ]
+        cases = {case.okta_id: case for case in planning.stage.group_cases()} if renamed else {}
+        for item in renamed:
+            if _keeps_its_name(cases.get(item.okta_id or ""), item):
+                planning.add_change(_rename(item))
+
+    result = run.carry_out(looking.read, allow or {}, taken_over=take_over, more=rename_back)
+    return looking.report, result
+
+
+def _keeps_its_name(case: GroupCase | None, item: DriftItem) -> bool:
+    """Linked under the name that is remembered, and not to be called otherwise: that the plan itself sees to."""
+    if case is None or case.known is None or case.known.pushed is None or case.wanted is None:
+        return False
+    name = case.known.pushed.name
+    called = case.wanted.target_name if case.wanted.rename else name
+    return {"displayName": name} == item.remembered and called == name
+
+
+def _rename(item: DriftItem) -> Change:
+    return Change(
+        ChangeKind.RENAME_GROUP,
+        item.okta_id or "",
+        item.scim_id,
+        item.name,
+        {"displayName": (item.found or {}).get("displayName")},
+        {"displayName": (item.remembered or {}).get("displayName")},
+        item.reason,
+    )
+
+
+def _refuse_if_they_vanished(job: Job, report: DriftReport) -> None:
+    """Accounts or groups that are gone in number are not made again: SCIM was switched off and on, a person relinks."""
+    population = job.store.population()
+    for kind, what, known in (
+        (DriftKind.MISSING_USER, "accounts", population.users),
+        (DriftKind.MISSING_GROUP, "groups", population.groups),
+    ):
+        gone = sum(item.kind is kind and item.remembered is not None for item in report.items)
+        if gone > VANISHED_AT_MOST and gone > VANISHED_SHARE * known:
+            message = f"{gone} of {known} known {what} are gone at the target: nobody is created again"
+            raise ConnectionSick(message, side=RELINK, hint=RELINK_HINT)
+
+
+def _effects(job: Job, items: Sequence[DriftItem]) -> Iterator[Effect]:
+    for item in items:
+        if (
+            item.okta_id is None
+            or item.remembered is None
+            or not _still_remembered(job, item, item.remembered)
+        ):
+            continue
+        if item.kind is DriftKind.MISSING_USER:
+            yield UserForgotten(item.okta_id)
+        elif item.kind is DriftKind.MISSING_GROUP:
+            yield GroupForgotten(item.okta_id)
+        elif item.type == "user" and item.found is not None:
+            yield from _as_found(job, item.okta_id, item.found)
+        elif item.type == "membership" and item.found is not None and item.group_id is not None:
+            yield MemberPushed(item.group_id, item.okta_id, present=item.found.get("member") is True)
+
+
+def _accepted(job: Job, report: DriftReport) -> Iterator[Effect]:
+    """Whoever was seen active is no longer merely invited: inactive again, they are drift."""
+    for okta_id in report.accepted:
+        known = job.store.user(okta_id)
+        if known is not None and known.pushed is not None:
+            yield UserPushed(okta_id, replace(known.pushed, invited=False))
+
+
+def _still_remembered(job: Job, item: DriftItem, remembered: Side) -> bool:
+    """What another cycle has written since the comparison is younger than what was found, and wins."""
+    okta_id = item.okta_id or ""
+    if item.type == "membership":
+        return (item.group_id in job.store.groups_with(okta_id)) is remembered.get("member")
+    if item.type == "group":
+        group = job.store.group(okta_id)
+        return group is not None and group.pushed is not None and group.pushed.scim_id == item.scim_id
+    user = job.store.user(okta_id)
+    if user is None or user.pushed is None or user.pushed.scim_id != item.scim_id:
+        return False
+    now = {**user.pushed.attributes, "active": user.pushed.active}
+    return all(now.get(path) == value for path, value in remembered.items())
+
+
+def _as_found(job: Job, okta_id: str, found: Mapping[str, object]) -> Iterator[Effect]:
+    known = job.store.user(okta_id)
+    if known is None or known.pushed is None:
+        return
+    was = known.pushed
+    attributes = {**was.attributes, **{k: v for k, v in found.items() if k != "active"}}
+    kept = {k: v for k, v in attributes.items() if isinstance(v, str | int | float | bool)}
+    active = found.get("active", was.active) is True
+    yield UserPushed(okta_id, PushedUser(was.scim_id, kept, active, was.invited and "active" not in found))

@@ -1,0 +1,213 @@
+"""From the staged wishes to a plan: decide, match, check. Writes nothing at either side nor in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from syncd.core.change import A_MEMBER, NO_MEMBER, Change, ChangeKind, Removal
+from syncd.core.diff import (
+    Decision,
+    NeedsMatch,
+    Policy,
+    Skipped,
+    decide_group,
+    decide_user,
+    grace_ends,
+    grace_reason,
+)
+from syncd.core.evidence import SaidByOkta
+from syncd.core.names import rivalry
+from syncd.core.order import NAME_RULES, leaves
+from syncd.engine.job import Job, scope_changed
+from syncd.engine.planning.draft import Planning, group_name
+from syncd.engine.planning.match import GroupFinder, UserFinder, name_conflict
+from syncd.engine.planning.unproven import plan_groups_left_behind, plan_left_behind
+from syncd.engine.reading.doubts import say_contradictions, settle_doubts
+from syncd.engine.reading.heard import take_up_what_was_heard
+from syncd.engine.reading.named import Reading
+from syncd.engine.reading.selection import BY_ID_AT_MOST
+from syncd.engine.reading.witness import Departures, confirm_departures, confirm_removals, group_witness
+from syncd.model import (
+    GroupCase,
+    GroupState,
+    MemberCase,
+    Standing,
+    UserCase,
+    WantedUser,
+)
+from syncd.ports import Stage
+
+
+def make_plan(job: Job, stage: Stage, reading: Reading, unsettled: AbstractSet[str]) -> Planning:
+    """Decides every case. Raises what the target raises while it is being matched."""
+    failures = {failure.object_key: failure for failure in job.store.failures()}
+    planning = Planning(job, stage, reading, _policy(job), failures, unsettled=unsettled)
+    planning.skip(*reading.skipped)
+    planning.unproven = {(each.kind, each.okta_id): each for each in job.store.unproven()}
+    settle_doubts(job, stage, reading)
+    departures = confirm_departures(job, stage, reading)
+    plan_users(planning, departures)
+    if job.settings.provisioning.push_groups:
+        take_up_what_was_heard(job, stage, reading)
+        plan_groups(planning)
+        plan_members(planning, departures)
+        take_up_what_was_heard(job, stage, reading)
+    planning.skip(*reading.contradictions)
+    say_contradictions(job, reading)
+    return planning
+
+
+def _policy(job: Job) -> Policy:
+    """While a change of the scope settings is undecided nobody's grace hides what it would remove: it is all held."""
+    return replace(job.policy, grace=timedelta(0)) if scope_changed(job) else job.policy
+
+
+def plan_users(planning: Planning, departures: Departures) -> None:
+    finder = UserFinder(planning)
+    doubted: dict[str, UserCase] = {}
+    for case in planning.stage.user_cases():
+        if ("user", case.okta_id) in planning.unproven:
+            doubted[case.okta_id] = case
+        evidence = departures.of(case.okta_id) if _departed(case) else None
+        decision = decide_user(case, planning.policy, evidence)
+        wanted = case.wanted
+        if wanted is not None and wanted.standing is Standing.INACTIVE:
+            departures.by_user[case.okta_id] = SaidByOkta(wanted.reason)
+        if (
+            case.shares_name
+            and wanted is not None
+            and wanted.standing is Standing.ACTIVE
+            and _takes_a_name(case)
+        ):
+            rivals = planning.stage.rivals(wanted.name_key, case.okta_id)
+            if rivals:
+                decision = _rivalry(wanted, rivals)
+        if isinstance(decision, NeedsMatch):
+            assert wanted is not None  # noqa: S101  (only a wish can need a match)
+            decision = finder.decide(wanted)
+        if decision.left and case.known is not None:
+            planning.left[case.okta_id] = case.known.left_at or planning.policy.now
+        planning.add(decision, case.okta_id)
+    for okta_id, decision in finder.put_off():
+        planning.add(decision, okta_id)
+    plan_left_behind(planning, departures, doubted)
+
+
+def _departed(case: UserCase) -> bool:
+    return case.wanted is None or case.wanted.standing is Standing.ABSENT
+
+
+def _takes_a_name(case: UserCase) -> bool:
+    known = case.known
+    if known is None or known.pushed is None or not known.pushed.active:
+        return not (known and known.released)
+    return known.pushed.attributes.get("userName") != (case.wanted.user_name if case.wanted else None)
+
+
+def _rivalry(wanted: WantedUser, rivals: Mapping[str, str]) -> Decision:
+    return name_conflict(wanted, f"{rivalry(wanted.user_name, rivals)}: neither is changed")
+
+
+def plan_groups(planning: Planning) -> None:
+    decided: list[tuple[GroupCase, Decision | NeedsMatch]] = []
+    for case in planning.stage.group_cases():
+        pushed = case.known.pushed if case.known else None
+        wish = case.wanted or (case.known.wanted if case.known else None)
+        if wish is not None:
+            planning.group_names[case.okta_id] = pushed.name if pushed else wish.target_name
+        planning.group_ids[case.okta_id] = pushed.scim_id if pushed else None
+        witness = group_witness(planning.job, planning.reading, case)
+        decided.append((case, decide_group(case, planning.policy, witness)))
+    unlinked = sum(isinstance(decision, NeedsMatch) for _, decision in decided)
+    rules = NAME_RULES[planning.policy.flavor]
+    leaving = {
+        case.okta_id
+        for case, decision in decided
+        if isinstance(decision, Decision) and any(leaves(change, rules) for change in decision.changes)
+    }
+    finder = GroupFinder(planning, listing=unlinked > BY_ID_AT_MOST, leaving=leaving)
+    for case, outcome in decided:
+        decision = outcome
+        if isinstance(decision, NeedsMatch):
+            assert case.wanted is not None  # noqa: S101  (only a wish can need a match)
+            decision = finder.decide(case.wanted, case.asked)
+        planning.add_group(decision, case.okta_id)
+    wishes = (case.wanted for case, _ in decided if case.wanted is not None)
+    wished = {wanted.okta_id for wanted in wishes if wanted.state is not GroupState.GONE}
+    plan_groups_left_behind(planning, wished)
+
+
+def plan_members(planning: Planning, departures: Departures) -> None:
+    evidence = confirm_removals(planning.job, planning.stage, planning.reading, departures)
+    for case in planning.stage.member_cases():
+        group = group_name(planning, case.group_id)
+        fields = {"group_id": case.group_id, "group": group, "user": case.user_name}
+        if case.wanted:
+            reason = f"member of {group} in Okta"
+            change = Change(
+                ChangeKind.ADD_MEMBER,
+                case.user_id,
+                case.user_scim_id,
+                case.user_name,
+                NO_MEMBER,
+                A_MEMBER,
+                reason,
+                **fields,
+            )
+            planning.add_change(change)
+            continue
+        if _protected(planning, case):
+            reason = f"no longer a member of {group} in Okta, but the user is protected"
+            planning.skip(Skipped("protected", case.user_id, case.user_name, reason, group_id=case.group_id))
+            continue
+        ends = _grace_ends(planning, case, departures)
+        if ends is not None:
+            planning.skip(Skipped("grace", case.user_id, case.user_name, grace_reason(ends)))
+            continue
+        witness = evidence.get((case.group_id, case.user_id))
+        if witness is None:
+            reason = f"missing from {group} in Okta, but a second look did not confirm it"
+            planning.skip(
+                Skipped("unconfirmed", case.user_id, case.user_name, reason, group_id=case.group_id)
+            )
+            continue
+        removal = Removal(
+            ChangeKind.REMOVE_MEMBER,
+            case.user_id,
+            case.user_scim_id,
+            case.user_name,
+            A_MEMBER,
+            NO_MEMBER,
+            _removal_reason(case, group),
+            evidence=witness,
+            **fields,
+        )
+        planning.add_change(removal)
+
+
+def _grace_ends(planning: Planning, case: MemberCase, departures: Departures) -> datetime | None:
+    """For who left the app and was not decided in this cycle: the same grace as when they are."""
+    if not planning.policy.grace or case.standing is not Standing.ABSENT:
+        return None
+    known = planning.job.store.user(case.user_id)
+    return grace_ends(known, planning.policy, departures.of(case.user_id)) if known else None
+
+
+def _protected(planning: Planning, case: MemberCase) -> bool:
+    """Under the Okta id, the userName that is wanted, or the one that the target still has."""
+    if not planning.policy.protected_users:
+        return False
+    known = planning.job.store.user(case.user_id)
+    pushed = str(known.pushed.attributes.get("userName", "")) if known and known.pushed else None
+    return planning.policy.protects_user(case.user_id, case.user_name, pushed)
+
+
+def _removal_reason(case: MemberCase, group: str) -> str:
+    if case.standing is Standing.ABSENT:
+        return "left the app"
+    if case.standing is Standing.INACTIVE:
+        return "not active in the app any more"
+    return f"no longer a member of {group} in Okta"

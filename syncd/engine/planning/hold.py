@@ -1,0 +1,238 @@
+"""Applies the safety checks to a plan: what breaks a limit moves from "to apply" to a hold; the rest goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+
+from syncd.core.change import ChangeKind
+from syncd.core.diff import Skipped, adopts_inactive
+from syncd.core.limits import Limit
+from syncd.core.plan import Hold, hold_id
+from syncd.core.safety import LIMITED, GroupNumbers, Limits, Numbers, Violation, violations
+from syncd.engine.job import scope_changed
+from syncd.engine.planning.draft import Planning, group_name
+from syncd.engine.planning.keepers import active_members, protected_groups
+from syncd.ports import RecentRemovals
+
+WINDOW = timedelta(hours=24)
+OTHER_SCOPE = "scope_change"
+
+_HELD_BY: Mapping[str, ChangeKind] = {
+    **LIMITED,
+    "empty_app": ChangeKind.DEACTIVATE_USER,
+    "emptied_group": ChangeKind.REMOVE_MEMBER,
+    "protected_group": ChangeKind.REMOVE_MEMBER,
+}
+_REMOVALS = (ChangeKind.DEACTIVATE_USER, ChangeKind.REMOVE_MEMBER, ChangeKind.DELETE_GROUP)
+_Waiting = Mapping[tuple[ChangeKind, str | None], int]
+
+REJECTED = "rejected"
+"""Where rejected changes go in the spool: neither applied nor raised again."""
+
+
+def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Hold]:
+    """Moves every change that a check stops into its hold, and with a deactivation the same person's other
+    removals, so that nobody is taken apart by halves. `allow` raises named limits for this run. What a person
+    approved passes; what a person rejected is dropped without a question. In a cycle that did not see everything, what
+    waits for a decision goes on waiting, and counts: a hold is not nibbled away in small cycles, nor in broken ones.
+    """
+    _drop_rejected(planning)
+    limits = _raised(planning.job.limits, allow)
+    holds = _still_held(planning, allow)
+    found = violations(_numbers(planning, allow), limits) if _removes_anything(planning) else ()
+    approved = planning.stage.decided_changes("approve", planning.policy.now)
+    checks: Iterable[tuple[Violation, Callable[[], Iterable[str]]]] = (
+        *((violation, partial(_stopped_by, planning, violation)) for violation in found),
+        (_WAKES_UP, lambda: _adoptions_of_inactive(planning)),
+        (_OTHER_SCOPE, lambda: _removals_under_other_scope(planning)),
+        (_ALTERED_STORE, lambda: _removals_on_an_altered_store(planning)),
+    )
+    for check, stopped in checks:
+        ids = [change_id for change_id in stopped() if change_id not in approved]
+        if ids:
+            holds.append(_hold(planning, check, ids))
+    return sorted(holds, key=lambda hold: (hold.check, hold.id))
+
+
+_WAKES_UP = Violation(
+    "adopts_inactive",
+    "the target has inactive accounts that would be taken over and woken up",
+    "approve the hold if these accounts belong to these people",
+)
+
+
+_OTHER_SCOPE = Violation(
+    OTHER_SCOPE,
+    "the scope settings (app, target, provisioning, attributes, push groups) changed since the last full cycle; "
+    "removals that the new settings bring are held whatever the limits",
+    "if these removals are what the new settings are meant to do, approve the hold; else mend the settings",
+)
+
+
+_ALTERED_STORE = Violation(
+    "altered_store",
+    "the store was changed behind syncd's back: limits, decided settings and what is remembered may be forged, so "
+    "whatever would be removed is held",
+    "look at syncd audit verify, keep a copy of the store and go back to a backup; or approve the hold if these "
+    "removals are right",
+)
+
+
+def _drop_rejected(planning: Planning) -> None:
+    stage = planning.stage
+    stage.hold_changes(stage.decided_changes("reject", planning.policy.now), REJECTED)
+    for change in stage.changes(hold_id=REJECTED):
+        reason = f"{change.kind}: rejected by a person; asked again when the world changes"
+        planning.skip(Skipped(REJECTED, change.okta_id, change.name, reason))
+
+
+def _still_held(planning: Planning, allow: Mapping[str, int]) -> list[Hold]:
+    """The open holds that changes of this plan wait in, but for those whose limit is raised for this run. A complete
+    cycle has all these wishes in its own plan, and raises its holds afresh.
+    """
+    stage, found = planning.stage, []
+    for hold, ids in () if planning.reading.saw_everything else stage.waiting_changes(planning.policy.now):
+        if hold.check not in allow:
+            stage.hold_changes(ids, hold.id)
+            found.append(replace(hold, changes=len(ids)))
+    return found
+
+
+def _removes_anything(planning: Planning) -> bool:
+    counts = planning.stage.change_counts()
+    return any(counts.get(kind) for kind in _REMOVALS)
+
+
+def _waiting_elsewhere(planning: Planning) -> _Waiting:
+    """What waits, without what is still to be judged in this plan and what this cycle saw to be over."""
+    reading = planning.reading
+    if reading.saw_everything:
+        return {}
+    return planning.stage.waiting_elsewhere(_REMOVALS, planning.policy.now, besides=reading.looked_at)
+
+
+def _removals_under_other_scope(planning: Planning) -> Iterator[str]:
+    if scope_changed(planning.job):
+        for kind in _REMOVALS:
+            yield from (change_id for change_id, _ in planning.stage.change_keys(kind))
+
+
+def _removals_on_an_altered_store(planning: Planning) -> Iterator[str]:
+    kinds = (*_REMOVALS, ChangeKind.UNLINK_GROUP)
+    ids = [change_id for kind in kinds for change_id, _ in planning.stage.change_keys(kind)]
+    if ids and planning.job.store.altered():
+        yield from ids
+
+
+def _raised(limits: Limits, allow: Mapping[str, int]) -> Limits:
+    return replace(limits, **{name: Limit(number=number) for name, number in allow.items()})
+
+
+def _stopped_by(planning: Planning, violation: Violation) -> Iterator[str]:
+    """Ids of the changes that this check stops."""
+    stage, kind = planning.stage, _HELD_BY[violation.check]
+    keys = stage.change_keys(kind, group_id=violation.group_id)
+    people = {okta_id for _, okta_id in keys}
+    yield from (change_id for change_id, _ in keys)
+    if kind is ChangeKind.DEACTIVATE_USER:
+        more = stage.change_keys(ChangeKind.REMOVE_MEMBER)
+    elif violation.check == "protected_group" and violation.group_id:
+        more = stage.change_keys(ChangeKind.DEACTIVATE_USER)
+        people |= active_members(planning.job.store, violation.group_id)
+    else:
+        return
+    yield from (change_id for change_id, okta_id in more if okta_id in people)
+
+
+def _adoptions_of_inactive(planning: Planning) -> Iterator[str]:
+    adoptions = planning.stage.changes(kinds=[ChangeKind.ADOPT_USER])
+    return (change.id for change in adoptions if adopts_inactive(change))
+
+
+def _hold(planning: Planning, violation: Violation, ids: Sequence[str]) -> Hold:
+    identity = hold_id(f"{violation.check}:{violation.group_id or ''}", ids)
+    planning.stage.hold_changes(ids, identity)
+    return Hold(identity, violation.check, violation.reason, violation.way_out, violation.numbers, len(ids))
+
+
+def _numbers(planning: Planning, allow: Mapping[str, int]) -> Numbers:
+    job, stage = planning.job, planning.stage
+    waiting = _waiting_elsewhere(planning)
+    population = job.store.population()
+    recent = job.store.removals_since(planning.policy.now - WINDOW, under=allow.keys())
+    counts = Counter(stage.change_counts())
+    for (kind, _), number in waiting.items():
+        counts[kind] += number
+    return Numbers(
+        active_users=population.active_users,
+        groups=population.groups,
+        memberships=population.memberships,
+        deactivated_lately=recent.deactivations,
+        groups_deleted_lately=recent.group_deletions,
+        members_removed_lately=recent.member_removals,
+        deactivations=counts.get(ChangeKind.DEACTIVATE_USER, 0),
+        group_deletions=counts.get(ChangeKind.DELETE_GROUP, 0),
+        member_removals=counts.get(ChangeKind.REMOVE_MEMBER, 0),
+        by_group=_group_numbers(planning, recent, waiting),
+        app_is_empty=_app_is_empty(planning, counts, population.active_users),
+    )
+
+
+def _app_is_empty(planning: Planning, counts: Mapping[ChangeKind, int], active: int) -> bool:
+    """Where no complete list was read: nobody would be left of those we manage, and nobody comes."""
+    reading = planning.reading
+    if reading.users_proof is not None:
+        return reading.active_seen == 0
+    coming = (ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER)
+    return counts.get(ChangeKind.DEACTIVATE_USER, 0) >= active and not any(map(counts.get, coming))
+
+
+def _group_numbers(planning: Planning, recent: RecentRemovals, waiting: _Waiting) -> list[GroupNumbers]:
+    planned = {
+        group_id: count + waiting.get((ChangeKind.REMOVE_MEMBER, group_id), 0)
+        for group_id, count in planning.stage.changes_by_group(ChangeKind.REMOVE_MEMBER).items()
+    }
+    keepers = _keepers_of_protected_groups(planning)
+    for group_id, (going, _) in keepers.items():
+        if going:
+            planned.setdefault(group_id, len(going))
+    numbers = []
+    for group_id, count in sorted(planned.items()):
+        remaining = planning.stage.wanted_count(group_id)
+        if group_id in keepers:
+            remaining = min(remaining, keepers[group_id][1])
+        numbers.append(
+            GroupNumbers(
+                group_id=group_id,
+                name=group_name(planning, group_id),
+                pushed=planning.stage.pushed_count(group_id),
+                removed_lately=recent.by_group.get(group_id, 0),
+                planned=count,
+                remaining=remaining,
+                protected=group_name(planning, group_id) in planning.policy.protected_groups,
+            )
+        )
+    return numbers
+
+
+def _keepers_of_protected_groups(planning: Planning) -> dict[str, tuple[set[str], int]]:
+    """By linked protected group: its active members that would go, be it from the group or altogether, and how many
+    active members it would have left.
+    """
+    stage, store = planning.stage, planning.job.store
+    groups = protected_groups(store, planning.policy.protected_groups)
+    if not groups:
+        return {}
+    deactivated = {okta_id for _, okta_id in stage.change_keys(ChangeKind.DEACTIVATE_USER)}
+    found = {}
+    for group_id in groups:
+        active = active_members(store, group_id)
+        removed = {okta_id for _, okta_id in stage.change_keys(ChangeKind.REMOVE_MEMBER, group_id=group_id)}
+        going = active & (deactivated | removed)
+        joining = stage.change_keys(ChangeKind.ADD_MEMBER, group_id=group_id)
+        found[group_id] = (going, len(active - going) + len(joining))
+    return found

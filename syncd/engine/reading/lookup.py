@@ -1,0 +1,45 @@
+"""Whom a person means: Okta ids, e-mails and group names as typed on the command line."""
+
+from __future__ import annotations
+
+from syncd.engine.job import Job
+from syncd.engine.reading.selection import Selection
+from syncd.errors import UsageError
+from syncd.model import Absent, OktaGroup
+
+
+def named_objects(job: Job, selection: Selection) -> tuple[list[str], list[str]]:
+    """Okta ids of users and groups. Raises UsageError for a name that neither the store nor Okta knows."""
+    users = [_user_id(job, text) for text in selection.users]
+    groups = [group_id(job, text) for text in selection.groups]
+    return list(dict.fromkeys(users)), list(dict.fromkeys(groups))
+
+
+def _user_id(job: Job, text: str) -> str:
+    known = job.store.find_users(text)
+    if len(known) == 1:
+        return known[0].okta_id
+    if len(known) > 1:
+        names = ", ".join(user.okta_id for user in known)
+        raise UsageError(f"{text} means several users: {names}", hint="give the Okta id")
+    found = job.source.user_id_of(text)
+    if isinstance(found, Absent):
+        raise UsageError(
+            f"Okta knows no user {text}", hint="give the Okta id, the login or the e-mail address"
+        )
+    return found
+
+
+def group_id(job: Job, text: str) -> str:
+    """The Okta id of a group. Raises UsageError as `named_objects` does."""
+    known = job.store.find_groups(text)
+    if len(known) == 1:
+        return known[0].okta_id
+    if text.startswith("00g") and isinstance(job.source.group(text), OktaGroup):
+        return text
+    named = [group.okta_id for page in job.source.groups() for group in page.records if group.name == text]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise UsageError(f"{text} means several groups: {', '.join(named)}", hint="give the Okta id")
+    raise UsageError(f"Okta knows no group {text}", hint="give the Okta id or the exact name")
