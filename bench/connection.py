@@ -14,7 +14,7 @@ from bench import org
 from syncd.core.plan import timestamp
 from syncd.engine.cycles.run import COMPLETE_READ_KEY
 from syncd.engine.job import SCOPE_KEY, Job
-from syncd.engine.reading.named import read_everything
+from syncd.engine.reading.full import read_everything
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings
 from syncd.settings.load import parse

@@ -73,7 +73,7 @@ def _saved(session: Session, stop: Stop, file: Path) -> int:
     saved = read_plan(planfile.read(file), str(file))
     settings = _named(session, saved)
 
-    from syncd.engine.cycles.run import apply_saved  # noqa: PLC0415  (the engine)
+    from syncd.engine.cycles.sync import apply_saved  # noqa: PLC0415  (the engine)
 
     with ExitStack() as stack:
         job, _ = _open(stack, session, stop, settings)
@@ -106,7 +106,7 @@ def _named(session: Session, saved: SavedPlan) -> ConnectionSettings:
 def _fresh(session: Session, stop: Stop, selection: Selection, allow: Mapping[str, int], *, yes: bool) -> int:
     settings = session.only_connection("apply")
 
-    from syncd.engine.cycles.run import apply_planned, plan_to_apply  # noqa: PLC0415  (the engine)
+    from syncd.engine.cycles.sync import apply_planned, plan_to_apply  # noqa: PLC0415  (the engine)
 
     with ExitStack() as stack:
         job, watcher = _open(stack, session, stop, settings)

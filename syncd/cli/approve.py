@@ -62,7 +62,7 @@ def command(
 
 
 def _apply(session: Session, stop: Stop, settings: ConnectionSettings, changes: Sequence[Change]) -> Answer:
-    from syncd.engine.cycles.run import apply_approved  # noqa: PLC0415  (the engine)
+    from syncd.engine.cycles.sync import apply_approved  # noqa: PLC0415  (the engine)
     from syncd.wiring import open_job  # noqa: PLC0415
 
     with ExitStack() as stack:

@@ -73,7 +73,7 @@ def run_plan(
         session.only_connection("plan -o")
 
     def work(settings: ConnectionSettings) -> Answer:
-        from syncd.engine.cycles.run import plan  # noqa: PLC0415  (the engine)
+        from syncd.engine.cycles.sync import plan  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_job  # noqa: PLC0415
 
         with (

@@ -56,7 +56,7 @@ def _sync(
     session: Session, stop: Stop, selection: Selection, allow: Mapping[str, int], *, detailed: bool
 ) -> int:
     def work(settings: ConnectionSettings) -> Answer:
-        from syncd.engine.cycles.run import sync  # noqa: PLC0415  (the engine)
+        from syncd.engine.cycles.sync import sync  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_job  # noqa: PLC0415
 
         if stop.asked():

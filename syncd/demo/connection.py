@@ -16,7 +16,7 @@ from syncd.core.plan import timestamp
 from syncd.demo.folder import write_private
 from syncd.demo.org import NAMED_GROUPS
 from syncd.demo.telling import Narrator, Silent
-from syncd.engine.cycles.run import plan, sync
+from syncd.engine.cycles.sync import plan, sync
 from syncd.engine.reading.selection import Selection
 from syncd.ports.history import Reach
 from syncd.redact import Redactor

@@ -17,7 +17,7 @@ from datetime import datetime
 from syncd.engine.cycles.delta import LogDenied, Seen, delta, follow
 from syncd.engine.cycles.drift import LAST_DRIFT_KEY, drift_cycle
 from syncd.engine.cycles.drift_report import DriftReport
-from syncd.engine.cycles.run import sync
+from syncd.engine.cycles.sync import sync
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
 from syncd.engine.writing import quarantine

@@ -21,7 +21,7 @@ import pytest
 
 from syncd.answers.decisions import decide
 from syncd.engine.cycles.result import RunResult
-from syncd.engine.cycles.run import sync
+from syncd.engine.cycles.sync import sync
 from syncd.engine.reading.selection import Selection
 from syncd.engine.writing.quarantine import current
 from syncd.errors import SyncdError

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from syncd.engine.cycles.drift import repair
-from syncd.engine.cycles.run import sync
+from syncd.engine.cycles.sync import sync
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
 from syncd.errors import SyncdError

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from syncd.engine.cycles.delta import CURSOR_KEY, Delta, LogDenied, Seen, delta, follow
-from syncd.engine.cycles.run import apply_approved, sync
+from syncd.engine.cycles.sync import apply_approved, sync
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
 from syncd.errors import TemporaryError

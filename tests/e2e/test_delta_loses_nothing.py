@@ -15,8 +15,8 @@ import pytest
 from syncd.answers.status import status
 from syncd.core.nomination import ASKED
 from syncd.engine.cycles.delta import ASKED_KEY, CURSOR_KEY, Delta, delta, follow
-from syncd.engine.cycles.run import sync
 from syncd.engine.cycles.seen import GIVES_UP_AFTER, Seen
+from syncd.engine.cycles.sync import sync
 from syncd.engine.reading.selection import Selection
 from syncd.errors import SyncdError, TemporaryError
 from syncd.simulators.world import OktaWorld

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from syncd.engine.cycles.run import sync
+from syncd.engine.cycles.sync import sync
 from syncd.engine.reading.selection import Selection
 from syncd.simulators.world import OktaWorld
 from tests.chaos.arena import Arena, arena

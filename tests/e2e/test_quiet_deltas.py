@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from syncd.engine.cycles.delta import Seen, follow
-from syncd.engine.cycles.run import sync
+from syncd.engine.cycles.sync import sync
 from syncd.engine.reading.selection import Selection
 from syncd.errors import PermanentError
 from syncd.scim.split import ScimTarget

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from syncd.engine.cycles.delta import Seen, follow
-from syncd.engine.cycles.run import sync
+from syncd.engine.cycles.sync import sync
 from syncd.engine.reading.selection import Selection
 from syncd.simulators.split import SplitKnobs
 from syncd.simulators.world import OktaWorld, SplitWorld

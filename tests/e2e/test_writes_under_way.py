@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from syncd.engine.cycles.run import sync
+from syncd.engine.cycles.sync import sync
 from syncd.engine.reading.selection import Selection
 from syncd.redact import Redactor
 from syncd.settings.load import load_or_raise

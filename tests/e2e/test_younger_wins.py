@@ -21,7 +21,7 @@ from syncd.engine.cycles.delta import Delta, Seen, delta, follow
 from syncd.engine.cycles.drift import find_drift, repair
 from syncd.engine.cycles.drift_report import DriftReport, drift_report
 from syncd.engine.cycles.result import RunResult
-from syncd.engine.cycles.run import plan, sync
+from syncd.engine.cycles.sync import plan, sync
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
 from syncd.model import GroupState
@@ -440,7 +440,7 @@ def test_a_cycle_that_a_complete_one_overtook_reads_again_and_writes_nothing_old
 ) -> None:
     """Okta answers, the group is renamed, and a full cycle reads and writes the new name."""
     group = running.world.group("push-crew").id
-    where, name = ("run", "read_selected") if kind == "targeted" else ("drift", "read_everything")
+    where, name = ("sync", "read_selected") if kind == "targeted" else ("drift", "read_everything")
     module = import_module(f"syncd.engine.cycles.{where}")
     read, looks = getattr(module, name), []
 
@@ -474,7 +474,7 @@ def test_a_run_that_a_delta_overtook_reads_again_and_knows_what_happened_since(
     """
     group = running.world.group("push-crew").id
     people = ["p01@example.com", "p05@example.com", "p27@example.com"]
-    module = import_module("syncd.engine.cycles.run")
+    module = import_module("syncd.engine.cycles.sync")
     read = module.read_selected
     looks: list[object] = []
 

@@ -16,10 +16,11 @@ from syncd.core.diff import Skipped
 from syncd.core.left_alone import skipped_document
 from syncd.core.plan import Hold, timestamp
 from syncd.core.waiting import Waiting
-from syncd.engine.cycles.run import planned_from
 from syncd.engine.job import Job
+from syncd.engine.planning.plan import planned_from
 from syncd.engine.planning.planned import Planned
-from syncd.engine.reading.named import Reading, read_selected
+from syncd.engine.reading.learned import Reading
+from syncd.engine.reading.named import read_selected
 from syncd.engine.writing.quarantine import current
 from syncd.errors import SyncdError
 from syncd.ports import Failure, HoldRecord, Stage

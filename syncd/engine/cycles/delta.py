@@ -17,11 +17,13 @@ from syncd.core.nomination import ASKED, Known, nominate
 from syncd.core.waiting import NOT_READ
 from syncd.engine.cycles.decided import forget_what_is_over
 from syncd.engine.cycles.result import RunResult
-from syncd.engine.cycles.run import CycleRun, planned_from
+from syncd.engine.cycles.run import CycleRun
 from syncd.engine.cycles.seen import Key, Seen, keys
 from syncd.engine.cycles.waiting import failures_over, read_whom_it_frees, remember, remember_left
 from syncd.engine.job import Job
-from syncd.engine.reading.named import Reading, read_selected
+from syncd.engine.planning.plan import planned_from
+from syncd.engine.reading.learned import Reading
+from syncd.engine.reading.named import read_selected
 from syncd.engine.reading.selection import BY_ID_AT_MOST
 from syncd.engine.writing import quarantine
 from syncd.engine.writing.recover import settle_open_intents

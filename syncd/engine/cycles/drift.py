@@ -17,8 +17,10 @@ from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.run import CycleRun
 from syncd.engine.job import Job
 from syncd.engine.planning.draft import Planning
+from syncd.engine.reading.full import read_everything
+from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.lookup import named_objects
-from syncd.engine.reading.named import Reading, read_everything, read_selected
+from syncd.engine.reading.named import read_selected
 from syncd.engine.reading.selection import Selection
 from syncd.engine.writing.quarantine import RELINK, RELINK_HINT
 from syncd.errors import ConnectionSick, status_after

@@ -14,18 +14,9 @@ from syncd.core.drift import DriftItem, Member, Shown
 from syncd.core.match import Conflict, MatchedGroup, MatchedUser, match_group, match_user
 from syncd.engine.job import Job
 from syncd.engine.planning.match import list_into
-from syncd.engine.reading.named import Reading
+from syncd.engine.reading.learned import Reading
 from syncd.errors import IncompleteRead, NotFound, SyncdError, TemporaryError, concerns_the_connection
-from syncd.model import (
-    Absent,
-    GroupCase,
-    GroupState,
-    PushedUser,
-    RemoteGroup,
-    RemoteUser,
-    Standing,
-    UserCase,
-)
+from syncd.model import Absent, GroupCase, GroupState, PushedUser, RemoteGroup, RemoteUser, Standing, UserCase
 from syncd.ports import Stage
 
 BATCH = 200

@@ -16,7 +16,7 @@ from syncd.core.drift import DriftItem
 from syncd.core.plan import timestamp
 from syncd.engine.cycles.drift_look import Look
 from syncd.engine.job import Job
-from syncd.engine.reading.named import Reading
+from syncd.engine.reading.learned import Reading
 from syncd.errors import SyncdError
 from syncd.ports import Stage
 

@@ -12,11 +12,14 @@ from difflib import get_close_matches
 from syncd.core.change import ChangeKind
 from syncd.core.diff import Decision, decide_group
 from syncd.engine.cycles.result import RunResult
-from syncd.engine.cycles.run import CycleRun, planned_from
+from syncd.engine.cycles.run import CycleRun
 from syncd.engine.job import Job
+from syncd.engine.planning.plan import planned_from
 from syncd.engine.planning.planned import Planned
+from syncd.engine.reading.learned import Reading
+from syncd.engine.reading.lists import read_application
 from syncd.engine.reading.lookup import group_id
-from syncd.engine.reading.named import Reading, read_application, read_selected
+from syncd.engine.reading.named import read_selected
 from syncd.engine.writing import quarantine
 from syncd.engine.writing.recover import settle_open_intents
 from syncd.errors import NotFound, RefusedError, UsageError

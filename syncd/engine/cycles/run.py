@@ -1,30 +1,25 @@
-"""The cycles a person or a timer starts: plan, sync, apply. One engine; they differ in what they look at."""
+"""One journalled run: begun, carried out, finished whatever happens. Every cycle that writes is one."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from syncd.core.change import REMOVALS, Change, ChangeKind
-from syncd.core.diff import Skipped
+from syncd.core.change import REMOVALS
 from syncd.core.left_alone import LeftAlone
-from syncd.core.plan import PlanHeader, SavedPlan, timestamp
+from syncd.core.plan import SavedPlan, timestamp
 from syncd.engine.cycles.decided import forget_what_is_over, remember_holds
 from syncd.engine.cycles.result import RunResult, broken_off, run_result, trail_head
 from syncd.engine.cycles.waiting import failures_over, names_left, remember, remember_left
 from syncd.engine.job import SCOPE_KEY, Job, scope_changed
-from syncd.engine.planning.decide import make_plan
 from syncd.engine.planning.draft import Planning
-from syncd.engine.planning.hold import hold_unsafe_changes
-from syncd.engine.planning.order import order_plan
+from syncd.engine.planning.plan import planned_from
 from syncd.engine.planning.planned import Planned
-from syncd.engine.planning.stale import refuse_if_stale, refuse_other_settings, touched
-from syncd.engine.reading.lookup import named_objects
-from syncd.engine.reading.named import ASSIGNMENTS_KEY, Reading, read_everything, read_selected
-from syncd.engine.reading.selection import Selection
+from syncd.engine.reading.full import ASSIGNMENTS_KEY
+from syncd.engine.reading.learned import Reading
+from syncd.engine.reading.staged import closing_on_error, staged
 from syncd.engine.writing import quarantine
 from syncd.engine.writing.apply import Applying
 from syncd.engine.writing.recover import settle_open_intents
@@ -33,106 +28,6 @@ from syncd.model import Application
 from syncd.ports import Stage
 
 COMPLETE_READ_KEY = "last_complete_read"
-
-
-def plan(job: Job, selection: Selection, allow: Mapping[str, int] | None = None) -> Planned:
-    """Reads Okta, diffs, matches and checks; writes nothing at either side or in the store."""
-    return _plan(job, selection, allow, frozenset())
-
-
-def _plan(
-    job: Job, selection: Selection, allow: Mapping[str, int] | None, unsettled: AbstractSet[str]
-) -> Planned:
-    return _planned(job, selection.kind, lambda stage: _read(job, stage, selection), allow or {}, unsettled)
-
-
-def _read(job: Job, stage: Stage, selection: Selection) -> Reading:
-    if selection.everything:
-        return read_everything(job, stage, every_member_list=selection.full)
-    users, groups = named_objects(job, selection)
-    return read_selected(job, stage, users, groups)
-
-
-def _planned(
-    job: Job,
-    kind: str,
-    read: Callable[[Stage], Reading],
-    allow: Mapping[str, int],
-    unsettled: AbstractSet[str] = frozenset(),
-) -> Planned:
-    stage, reading = _staged(job, read)
-    return planned_from(job, kind, stage, reading, allow, unsettled)
-
-
-def _staged(job: Job, read: Callable[[Stage], Reading]) -> tuple[Stage, Reading]:
-    stage = job.store.stage()
-    with _closing_on_error(stage):
-        return stage, read(stage)
-
-
-@contextmanager
-def _closing_on_error(stage: Stage) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        stage.close()
-        raise
-
-
-def planned_from(
-    job: Job,
-    kind: str,
-    stage: Stage,
-    reading: Reading,
-    allow: Mapping[str, int],
-    unsettled: AbstractSet[str] = frozenset(),
-    *,
-    more: Callable[[Planning], None] | None = None,
-) -> Planned:
-    """The plan for what was read into the stage, which is closed when it cannot be made."""
-    with _closing_on_error(stage):
-        job.observer.phase("planning")
-        planning = make_plan(job, stage, reading, unsettled)
-        if more is not None:
-            more(planning)
-        holds = hold_unsafe_changes(planning, allow)
-        _let_go(planning)
-        order_plan(planning)
-        planning.skip(*_unread(job, reading))
-        header = PlanHeader(
-            connection=job.settings.name,
-            kind=kind,
-            created_at=planning.policy.now,
-            state_revision=job.store.revision(),
-            scope=job.scope,
-            target=job.target_fingerprint,
-            summary=stage.change_counts(),
-            holds=holds,
-            skipped=LeftAlone(stage.skipped()),
-            allow=dict(sorted(allow.items())),
-        )
-        return Planned(header, tuple(reading.problems), stage, planning)
-
-
-def _let_go(planning: Planning) -> None:
-    """Whoever is taken out counts as asked by id, also on the word of two lists: no list alone that shows them again
-    within its lag lets them in. Not so while that is held: they are where they were.
-    """
-    going = [okta_id for _, okta_id in planning.stage.change_keys(ChangeKind.DEACTIVATE_USER)]
-    if gone := [okta_id for okta_id in going if okta_id in planning.left]:
-        planning.stage.put_absent(gone)
-
-
-def _unread(job: Job, reading: Reading) -> Iterator[Skipped]:
-    """What could not be read while the rest could, by the names that the store has for it."""
-    for (about, okta_id), error in reading.unread.items():
-        user, group = (
-            (None, job.store.group(okta_id)) if about == "group" else (job.store.user(okta_id), None)
-        )
-        name = user.wanted.user_name if user else group.wanted.name if group else okta_id
-        said = (okta_id, name, error.message, about)
-        is_refused = (about, okta_id) in reading.refused
-        yield Skipped("refused", *said) if is_refused else Skipped("unread", *said)
 
 
 @dataclass
@@ -167,7 +62,7 @@ class CycleRun:
                 unsettled = settle_open_intents(job)
             with self._reading(read) as (stage, reading):
                 if taken_over is not None:
-                    with _closing_on_error(stage):
+                    with closing_on_error(stage):
                         taken_over(reading)
                 planned = planned_from(job, self.kind, stage, reading, allow, unsettled, more=more)
                 with planned:
@@ -182,14 +77,14 @@ class CycleRun:
         After a complete one it is read once more, with the turn; so are answers by id about some objects, after any
         cycle that learned of these: nobody can tell which is younger.
         """
-        stage, reading = _staged(self.job, read)
+        stage, reading = staged(self.job, read)
         with self.job.turn:
             if stage.is_overtaken:
                 stage.close()
                 self.job.observer.event(
                     "info", "reads again", run=self.run_id, why="another cycle learned of the same"
                 )
-                stage, reading = _staged(self.job, read)
+                stage, reading = staged(self.job, read)
             yield stage, reading
 
     def apply(
@@ -312,58 +207,3 @@ def refuse_second_writer(job: Job, app: Application) -> None:
             f"Okta provisions the app {app.label} itself (features: {features}): two writers would fight",
             hint="turn off Okta's provisioning of this app (Provisioning, To App), or set okta.coexist = true",
         )
-
-
-def sync(job: Job, selection: Selection, allow: Mapping[str, int] | None = None) -> RunResult:
-    """Plan, safety check, apply. The caller holds the store's lock."""
-    run = CycleRun(job, selection.kind)
-    return run.carry_out(lambda stage: _read(job, stage, selection), allow or {})
-
-
-def plan_to_apply(job: Job, selection: Selection, allow: Mapping[str, int] | None = None) -> Planned:
-    """A plan under the writer's lock, with interrupted writes settled first; give it to `apply_planned`."""
-    quarantine.probe(job)
-    return _plan(job, selection, allow, settle_open_intents(job))
-
-
-def apply_planned(job: Job, planned: Planned) -> RunResult:
-    """Applies a plan made by `plan_to_apply` just now, under the same lock."""
-    return CycleRun(job, planned.header.kind).apply(planned)
-
-
-def apply_approved(job: Job, changes: Sequence[Change]) -> RunResult:
-    """Applies approved changes at once: those of them that are still wanted and unchanged, and nothing else."""
-    quarantine.probe(job)
-    unsettled = settle_open_intents(job)
-    users, groups = touched(changes)
-
-    def read(stage: Stage) -> Reading:
-        return read_selected(job, stage, users, groups)
-
-    with _planned(job, "targeted", read, {}, unsettled) as planned:
-        return CycleRun(job, "targeted").apply(planned, only=frozenset(change.id for change in changes))
-
-
-def apply_saved(job: Job, saved: SavedPlan) -> RunResult:
-    """Applies exactly a saved plan; refused as stale before the first write when the settings, or any object of the
-    plan at either side, are no longer what the plan saw. The refusal is a run too.
-    """
-    run = CycleRun(job, saved.kind)
-    users, groups = touched(saved.changes)
-
-    def read(stage: Stage) -> Reading:
-        reading = read_selected(job, stage, users, groups)
-        for problem in reading.unread.values():  # a plan is applied exactly, or not at all
-            raise problem
-        return reading
-
-    def cycle() -> RunResult:
-        refuse_other_settings(job, saved)
-        quarantine.probe(job)
-        unsettled = settle_open_intents(job)
-        with _planned(job, saved.kind, read, saved.allow, unsettled) as planned:
-            held = {change.id for hold in planned.header.holds for change in planned.held(hold.id)}
-            refuse_if_stale(job, saved, wanted={change.id for change in planned.changes()}, held=held)
-            return run.write(planned, only=frozenset(change.id for change in saved.changes), saved=saved)
-
-    return run.begun(cycle)

@@ -11,7 +11,8 @@ from syncd.core.order import group_name_freed, user_name_freed
 from syncd.core.waiting import REMEMBERED, WHILE_WRITING, Waiting, still_waiting
 from syncd.engine.job import Job
 from syncd.engine.planning.planned import Planned
-from syncd.engine.reading.named import Reading, read_also
+from syncd.engine.reading.learned import Reading
+from syncd.engine.reading.named import read_also
 from syncd.model import GroupCase, GroupState, Standing, UserCase
 from syncd.ports import Stage
 

@@ -27,17 +27,10 @@ from syncd.engine.planning.match import GroupFinder, UserFinder, name_conflict
 from syncd.engine.planning.unproven import plan_groups_left_behind, plan_left_behind
 from syncd.engine.reading.doubts import say_contradictions, settle_doubts
 from syncd.engine.reading.heard import take_up_what_was_heard
-from syncd.engine.reading.named import Reading
+from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.selection import BY_ID_AT_MOST
 from syncd.engine.reading.witness import Departures, confirm_departures, confirm_removals, group_witness
-from syncd.model import (
-    GroupCase,
-    GroupState,
-    MemberCase,
-    Standing,
-    UserCase,
-    WantedUser,
-)
+from syncd.model import GroupCase, GroupState, MemberCase, Standing, UserCase, WantedUser
 from syncd.ports import Stage
 
 

@@ -10,14 +10,10 @@ from typing import TypeVar
 
 from syncd.core.change import GROUP_KINDS, Change, ChangeKind
 from syncd.core.counting import counted
-from syncd.core.diff import (
-    Decision,
-    Policy,
-    Skipped,
-)
+from syncd.core.diff import Decision, Policy, Skipped
 from syncd.core.order import NO_ORDER, Order
 from syncd.engine.job import Job
-from syncd.engine.reading.named import Reading
+from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.one_by_one import own_problem
 from syncd.errors import AccessDenied, NotFound, SyncdError
 from syncd.ports import Failure, Stage, Unproven

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from syncd.core.diff import Skipped
 from syncd.core.groups import Claim, claim, linked_by_hand
 from syncd.engine.job import Job, stop_if_asked
+from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.one_by_one import each_by_itself
 from syncd.engine.reading.selection import BY_ID_AT_MOST
 from syncd.errors import SyncdError
 from syncd.model import GroupState, OktaGroup, WantedGroup
 from syncd.ports import Stage
-
-if TYPE_CHECKING:
-    from syncd.engine.reading.named import Reading
 
 
 @dataclass

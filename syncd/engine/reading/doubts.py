@@ -11,7 +11,7 @@ from itertools import groupby
 from syncd.core.mapping import wanted_user
 from syncd.engine.job import Job
 from syncd.engine.reading.heard import ask_own_groups
-from syncd.engine.reading.named import Reading
+from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.one_by_one import own_problem
 from syncd.engine.reading.selection import BY_ID_AT_MOST
 from syncd.engine.reading.witness import UNLISTED_USER, stage_found

@@ -9,7 +9,8 @@ next delta looks at these groups.
 from __future__ import annotations
 
 from syncd.engine.job import Job
-from syncd.engine.reading.named import Reading, read_selected_groups
+from syncd.engine.reading.learned import Reading
+from syncd.engine.reading.named import read_selected_groups
 from syncd.errors import TemporaryError
 from syncd.model import GroupState
 from syncd.ports import Stage

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from syncd.engine.job import Job
+from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.one_by_one import each_by_itself
 from syncd.engine.reading.selection import BY_ID_AT_MOST
 from syncd.errors import SyncdError
 from syncd.model import Absent, GroupState, PushMapping
 from syncd.ports import Stage
-
-if TYPE_CHECKING:
-    from syncd.engine.reading.named import Reading
 
 
 def read_assigned(job: Job, stage: Stage, reading: Reading) -> None:

@@ -23,7 +23,8 @@ from syncd.core.groups import claim
 from syncd.core.mapping import wanted_user
 from syncd.engine.job import Job
 from syncd.engine.reading.heard import ask_own_groups
-from syncd.engine.reading.named import Reading, read_members, read_users, stage_user
+from syncd.engine.reading.learned import Reading
+from syncd.engine.reading.lists import read_members, read_users, stage_user
 from syncd.engine.reading.one_by_one import own_problem
 from syncd.engine.reading.selection import BY_ID_AT_MOST
 from syncd.errors import IncompleteRead, NotFound, SyncdError
