@@ -20,7 +20,8 @@ from urllib.request import Request, urlopen
 from bench import org
 from bench.connection import TOKEN, Stopwatch, fill, opened, settings
 from syncd.cli.planning import plan_document_of
-from syncd.engine.cycles.delta import Seen, delta, follow
+from syncd.engine.cycles.delta import delta, follow
+from syncd.engine.cycles.seen import Seen
 from syncd.engine.cycles.sync import plan, sync
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bench import org
 from syncd.core.plan import timestamp
-from syncd.engine.cycles.run import COMPLETE_READ_KEY
-from syncd.engine.job import SCOPE_KEY, Job
+from syncd.engine.facts import COMPLETE_READ, SCOPE
+from syncd.engine.job import Job
 from syncd.engine.reading.full import read_everything
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings
@@ -84,8 +84,8 @@ def fill(chosen: ConnectionSettings) -> None:
         read_everything(job, stage, every_member_list=True)
         job.store.absorb(stage, confirmed_absent={})
         stage.close()
-        job.store.remember(SCOPE_KEY, job.scope)
-        job.store.remember(COMPLETE_READ_KEY, timestamp(utc_now()))
+        job.store.remember(SCOPE.key, job.scope)
+        job.store.remember(COMPLETE_READ.key, timestamp(utc_now()))
     conn = sqlite3.connect(chosen.store_path)
     with conn:
         conn.execute(

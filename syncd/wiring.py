@@ -6,7 +6,6 @@ Adapters are imported when they are built: a command that asks nobody imports ne
 from __future__ import annotations
 
 import gc
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
@@ -14,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from syncd.engine.facts import learned_of, remember_learned
 from syncd.engine.job import Job
 from syncd.errors import ConfigurationError, SyncdError
 from syncd.ports import Observer, Store
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from syncd.scim.split import ScimTarget
 
 R = TypeVar("R", bound="OktaReader")
-_LEARNED = "learned"
 Clock = Callable[[], datetime]
 LOCK_LASTS = timedelta(seconds=60)
 """For so long a writer has to be silent until it counts as gone, where nothing but its silence tells."""
@@ -92,7 +91,7 @@ def open_job(
             )
             store = stack.enter_context(opened)
         store = store or stack.enter_context(open_for_status(settings, clock=clock, redactor=redactor))
-        learned = learned_of(store, settings)
+        learned = learned_of(store, fingerprint)
         target = stack.enter_context(
             open_target(
                 settings,
@@ -104,7 +103,7 @@ def open_job(
             )
         )
         if writing:
-            stack.callback(lambda: _keep_learned(store, fingerprint, target.learned()))
+            stack.callback(lambda: remember_learned(store, fingerprint, target.learned()))
         yield Job(
             settings=settings,
             store=store,
@@ -353,25 +352,3 @@ def _teller(observer: Observer, side: str) -> Callable[[float, str], None]:
         observer.event(level, f"waiting for {side}", seconds=round(seconds, 1), reason=reason)
 
     return tell
-
-
-def learned_of(store: Store, settings: ConnectionSettings) -> Mapping[str, str]:
-    """What was learned about this very target; nothing when the settings now name another one."""
-    try:
-        kept = json.loads(store.recall(_LEARNED) or "{}")
-    except ValueError:
-        return {}
-    if (
-        not isinstance(kept, dict)
-        or kept.get("target") != target_fingerprint(settings)
-        or not isinstance(kept.get("learned"), dict)
-    ):
-        return {}
-    return {str(key): str(value) for key, value in kept["learned"].items()}
-
-
-def _keep_learned(store: Store, target: str, learned: Mapping[str, str]) -> None:
-    text = json.dumps({"target": target, "learned": dict(learned)}, sort_keys=True)
-    if text != store.recall(_LEARNED):
-        with suppress(SyncdError):  # it is learned again; how the run ended is what matters
-            store.remember(_LEARNED, text)

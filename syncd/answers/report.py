@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,8 +11,7 @@ from syncd.answers.audit import cleaner, verification
 from syncd.answers.status import token_document
 from syncd.core.plan import timestamp
 from syncd.core.waiting import LEFT_BY_SETTING
-from syncd.engine.cycles.drift import LAST_DRIFT_KEY
-from syncd.engine.cycles.run import COMPLETE_READ_KEY
+from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT
 from syncd.engine.writing.quarantine import current
 from syncd.errors import PermanentError, UsageError
 from syncd.ports import Store
@@ -97,7 +95,7 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
             },
         },
         "current": _current(store),
-        "last_complete_read": store.recall(COMPLETE_READ_KEY),
+        "last_complete_read": COMPLETE_READ.of(store),
         "quarantine": sick.document() if sick else None,
         "token": token_document(settings.split.token_created, now.date()),
         "open_writes": len(store.open_intents()),
@@ -172,7 +170,7 @@ def _kinds(summary: object) -> dict[str, int]:
 
 def _last_drift(store: Store) -> dict[str, Any] | None:
     try:
-        found = json.loads(store.recall(LAST_DRIFT_KEY) or "null")
+        found = LAST_DRIFT.of(store)
     except ValueError:
         return None
     if not isinstance(found, dict) or not isinstance(found.get("items"), list):

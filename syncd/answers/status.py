@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -11,9 +10,7 @@ from syncd.answers.failing import failing_documents
 from syncd.core.notices import token_days_left
 from syncd.core.plan import timestamp
 from syncd.core.waiting import Waiting
-from syncd.engine.cycles.drift import LAST_DRIFT_KEY
-from syncd.engine.cycles.run import COMPLETE_READ_KEY
-from syncd.engine.kept import readable
+from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT, readable
 from syncd.engine.writing.quarantine import current
 from syncd.ports import RunRecord, Store, Unproven
 from syncd.settings.schema import ConnectionSettings
@@ -22,7 +19,7 @@ from syncd.settings.schema import ConnectionSettings
 def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[str, Any]:
     """The contract's status document."""
     population = store.population()
-    complete = store.recall(COMPLETE_READ_KEY)
+    complete = COMPLETE_READ.of(store)
     with readable("the time of the last complete read"):
         age = _age(complete, now)
     waiting = store.waiting()
@@ -101,7 +98,7 @@ def _next_runs(store: Store, settings: ConnectionSettings, complete: str | None)
     """When the full and the drift cycle are due by the schedule: the daemon's next ones, if it runs."""
     schedule = settings.schedule
     with readable("the time of the last look for drift"):
-        last = json.loads(store.recall(LAST_DRIFT_KEY) or "{}").get("created_at")
+        last = LAST_DRIFT.of(store, {}).get("created_at")
         return {"full": _due(complete, schedule.full), "drift": _due(last, schedule.drift)}
 
 

@@ -75,7 +75,9 @@ def _open(stack: ExitStack, session: Session, stop: Stop, *, reading: bool) -> t
     settings = session.only_connection("relink")
 
     from syncd.engine.cycles.rematch import Sides  # noqa: PLC0415  (the engine)
-    from syncd.wiring import learned_of, open_for_status, open_for_writing, open_target  # noqa: PLC0415
+    from syncd.engine.facts import learned_of  # noqa: PLC0415
+    from syncd.settings import target_fingerprint  # noqa: PLC0415
+    from syncd.wiring import open_for_status, open_for_writing, open_target  # noqa: PLC0415
 
     watcher = stack.enter_context(session.watcher(settings))
     stop.during(watcher)
@@ -84,7 +86,7 @@ def _open(stack: ExitStack, session: Session, stop: Stop, *, reading: bool) -> t
         if reading
         else open_for_writing(settings, redactor=session.redactor, event=watcher.event)
     )
-    learned = learned_of(store, settings)
+    learned = learned_of(store, target_fingerprint(settings))
     target = stack.enter_context(open_target(settings, watcher, session.redactor, learned=learned))
     return Sides(settings, store, target, watcher, stop.asked), watcher
 

@@ -11,12 +11,10 @@ from syncd.core.diff import Policy
 from syncd.core.groups import RuleBook
 from syncd.core.mapping import MappingPolicy
 from syncd.core.safety import Limits
+from syncd.engine.facts import SCOPE
 from syncd.errors import Stopped
 from syncd.ports import Observer, Source, Store, Target
 from syncd.settings.schema import ConnectionSettings
-
-SCOPE_KEY = "scope"
-"""Under this key the store remembers the fingerprint of the scope settings whose removals are decided."""
 
 
 def _never() -> bool:
@@ -82,7 +80,7 @@ class Job:
 
 def scope_changed(job: Job) -> bool:
     """The scope settings (app, target, flavor, provisioning, attributes, push groups) are not those decided on."""
-    return job.store.recall(SCOPE_KEY) not in (None, job.scope)
+    return SCOPE.of(job.store) not in (None, job.scope)
 
 
 def stop_if_asked(job: Job) -> None:

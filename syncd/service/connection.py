@@ -6,7 +6,6 @@ held throughout. Nothing that happens in a cycle ends the daemon.
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,10 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from syncd.engine.cycles.delta import LogDenied, Seen, delta, follow
-from syncd.engine.cycles.drift import LAST_DRIFT_KEY, drift_cycle
+from syncd.core.sickness import Quarantine
+from syncd.engine.cycles.delta import LogDenied, delta, follow
+from syncd.engine.cycles.drift import drift_cycle
 from syncd.engine.cycles.drift_report import DriftReport
+from syncd.engine.cycles.seen import Seen
 from syncd.engine.cycles.sync import sync
+from syncd.engine.facts import LAST_DRIFT
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
 from syncd.engine.writing import quarantine
@@ -184,9 +186,10 @@ class ServedConnection:
     def drift_due_in(self) -> float:
         """Seconds until the next drift cycle: what restarts put off would never come."""
         every = self.settings.schedule.drift.total_seconds()
-        last = self._held.store.recall(LAST_DRIFT_KEY) if self._held.store is not None else None
+        store = self._held.store
         try:
-            made = datetime.fromisoformat(json.loads(last or "")["created_at"])
+            last = {} if store is None else LAST_DRIFT.of(store, {})
+            made = datetime.fromisoformat(last["created_at"])
             ago = (self._around.clock() - made).total_seconds()
         except (ValueError, KeyError, TypeError):
             return every
@@ -305,12 +308,12 @@ class ServedConnection:
             self._voice.say("warning", "drift found", "drift", **report.summary)
         return Ending(drift=report)
 
-    def _is_sick(self) -> quarantine.Quarantine | None:
+    def _is_sick(self) -> Quarantine | None:
         sick = quarantine.current(self._held.store) if self._held.store is not None else None
         self.sick = sick.reason if sick else ""
         return sick
 
-    def _look_after_sick(self) -> quarantine.Quarantine | None:
+    def _look_after_sick(self) -> Quarantine | None:
         """None: the connection is well. A sick one is asked when its time has come, and once when a person has just
         started or reloaded the daemon; when it is well again a full cycle follows.
         """

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from syncd.engine.cycles.delta import CURSOR_KEY, Delta, LogDenied, Seen, delta, follow
+from syncd.engine.cycles.delta import Delta, LogDenied, delta, follow
+from syncd.engine.cycles.seen import Seen
 from syncd.engine.cycles.sync import apply_approved, sync
+from syncd.engine.facts import CURSOR
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
 from syncd.errors import TemporaryError
@@ -210,9 +212,9 @@ def test_events_that_come_twice_and_late_cost_nothing_twice(made: Arena) -> None
 
 def test_a_lost_place_in_the_log_asks_for_a_full_cycle_and_follows_anew(made: Arena) -> None:
     with opened(made) as job:
-        stored = job.store.recall(CURSOR_KEY)
+        stored = job.store.recall(CURSOR.key)
         assert stored is not None
-        job.store.remember(CURSOR_KEY, stored.partition("?")[0] + "?after=garbage&limit=1000")
+        job.store.remember(CURSOR.key, stored.partition("?")[0] + "?after=garbage&limit=1000")
     seen = Seen()
 
     assert one_delta(made, seen).everything == "the place in the System Log was lost"

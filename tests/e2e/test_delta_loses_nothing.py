@@ -14,9 +14,10 @@ import pytest
 
 from syncd.answers.status import status
 from syncd.core.nomination import ASKED
-from syncd.engine.cycles.delta import ASKED_KEY, CURSOR_KEY, Delta, delta, follow
+from syncd.engine.cycles.delta import Delta, delta, follow
 from syncd.engine.cycles.seen import GIVES_UP_AFTER, Seen
 from syncd.engine.cycles.sync import sync
+from syncd.engine.facts import CURSOR, LOG_ASKED
 from syncd.engine.reading.selection import Selection
 from syncd.errors import SyncdError, TemporaryError
 from syncd.simulators.world import OktaWorld
@@ -78,7 +79,7 @@ def test_events_are_pending_before_the_place_after_them_is_stored(
         remember = type(job.store).remember
 
         def broken(self: object, key: str, value: str | None) -> None:
-            if key == CURSOR_KEY:
+            if key == CURSOR.key:
                 raise TemporaryError("the disk is full")
             remember(self, key, value)  # type: ignore[arg-type]
 
@@ -138,12 +139,12 @@ def test_a_target_that_is_sick_in_a_delta_loses_nobody(made: Arena) -> None:
 def test_a_log_that_was_followed_with_other_kinds_of_events_is_followed_anew(made: Arena) -> None:
     """An older version asked for fewer kinds; its place in the log would never show the others."""
     with opened(made) as job:
-        job.store.remember(ASKED_KEY, "application. group.")
+        job.store.remember(LOG_ASKED.key, "application. group.")
 
         follow(job)
 
         assert [request.path for request in made.okta.requests if "since=" in request.path]
-        assert job.store.recall(ASKED_KEY) == " ".join(ASKED)
+        assert job.store.recall(LOG_ASKED.key) == " ".join(ASKED)
         forget(made)
         follow(job)
         assert not made.okta.requests

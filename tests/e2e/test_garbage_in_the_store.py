@@ -9,10 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.engine.cycles.delta import CURSOR_KEY
-from syncd.engine.cycles.drift import LAST_DRIFT_KEY
-from syncd.engine.cycles.run import COMPLETE_READ_KEY
-from syncd.engine.writing.quarantine import KEY as QUARANTINE_KEY
+from syncd.engine.facts import COMPLETE_READ, CURSOR, LAST_DRIFT, QUARANTINE
 from tests.e2e.rig import Rig, rig
 
 COMMANDS = ("status", "sync", "report")
@@ -42,7 +39,7 @@ def _put(store: Path, key: str, value: object) -> None:
 
 @pytest.mark.parametrize("what", TEXTS)
 @pytest.mark.parametrize(
-    "key", [CURSOR_KEY, QUARANTINE_KEY, LAST_DRIFT_KEY, COMPLETE_READ_KEY, "assignments", "learned"]
+    "key", [CURSOR.key, QUARANTINE.key, LAST_DRIFT.key, COMPLETE_READ.key, "assignments", "learned"]
 )
 def test_garbage_ends_in_documented_errors(made: Rig, key: str, what: str) -> None:
     with sqlite3.connect(made.store) as conn:
@@ -65,13 +62,13 @@ def test_garbage_ends_in_documented_errors(made: Rig, key: str, what: str) -> No
 
 
 def test_what_cannot_be_read_is_named_with_a_way_out(made: Rig) -> None:
-    _put(made.store, QUARANTINE_KEY, "{")
+    _put(made.store, QUARANTINE.key, "{")
 
     answer = made.run("status", code=1)
 
     assert "is damaged: a value in it cannot be read" in answer.stderr
     assert "finds everything again" in answer.stderr
-    _put(made.store, QUARANTINE_KEY, json.dumps("[]"))
+    _put(made.store, QUARANTINE.key, json.dumps("[]"))
     assert (
         "the quarantine of the connection, as the store keeps it, cannot be read"
         in made.run("status", code=1).stderr

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from syncd.core.waiting import REMEMBERED
-from syncd.engine.cycles.delta import Seen, follow
+from syncd.engine.cycles.delta import follow
+from syncd.engine.cycles.seen import Seen
 from syncd.engine.cycles.sync import sync
 from syncd.engine.reading.selection import Selection
 from syncd.simulators.split import SplitKnobs

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from syncd.engine.cycles.delta import Seen, follow
+from syncd.engine.cycles.delta import follow
+from syncd.engine.cycles.seen import Seen
 from syncd.engine.cycles.sync import sync
 from syncd.engine.reading.selection import Selection
 from syncd.errors import PermanentError

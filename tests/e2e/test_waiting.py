@@ -11,7 +11,8 @@ import pytest
 
 from syncd.answers.status import status
 from syncd.core.waiting import Waiting
-from syncd.engine.cycles.delta import Delta, Seen, follow
+from syncd.engine.cycles.delta import Delta, follow
+from syncd.engine.cycles.seen import Seen
 from syncd.engine.cycles.sync import sync
 from syncd.engine.reading.selection import Selection
 from syncd.simulators.world import OktaWorld, SplitWorld

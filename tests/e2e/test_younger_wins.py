@@ -17,10 +17,11 @@ import pytest
 
 from syncd.core.change import ChangeKind
 from syncd.core.drift import DriftKind
-from syncd.engine.cycles.delta import Delta, Seen, delta, follow
+from syncd.engine.cycles.delta import Delta, delta, follow
 from syncd.engine.cycles.drift import find_drift, repair
 from syncd.engine.cycles.drift_report import DriftReport, drift_report
 from syncd.engine.cycles.result import RunResult
+from syncd.engine.cycles.seen import Seen
 from syncd.engine.cycles.sync import plan, sync
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection

@@ -14,8 +14,8 @@ from syncd.core.change import Change, ChangeKind, Removal, change_document
 from syncd.core.evidence import Witnessed
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import Hold, PlanHeader, digest_of, plan_document, read_plan
-from syncd.engine.cycles.delta import CURSOR_KEY, PENDING_KEY
 from syncd.engine.cycles.seen import Seen
+from syncd.engine.facts import CURSOR, PENDING
 from syncd.errors import RefusedError, SyncdError, UsageError
 from syncd.report.plan_text import change_lines
 from syncd.settings import load, scope_fingerprint, target_fingerprint
@@ -88,15 +88,15 @@ def _cursor() -> Callable[[bytes], object]:
     def take(data: bytes) -> None:
         with sqlite3.connect(path) as conn:
             conn.execute("DELETE FROM facts")
-            for key in (CURSOR_KEY, PENDING_KEY):
+            for key in (CURSOR.key, PENDING.key):
                 conn.execute("INSERT INTO facts (key, value) VALUES (?, ?)", (key, _value(data)))
         conn.close()
         store = open_store(path, connection="acme", clock=lambda: _NOW)
         try:
             seen = Seen()
-            seen.restore(store.recall(PENDING_KEY))
+            seen.restore(store.recall(PENDING.key))
             storable((seen.waiting("user"), seen.waiting("group"), seen.news()))
-            cursor = store.recall(CURSOR_KEY)
+            cursor = store.recall(CURSOR.key)
             if cursor is not None:
                 with answering.reader(LOG_PAGE) as reader:
                     storable(reader.log_page(cursor))

@@ -20,7 +20,7 @@ from syncd.core.change import Change
 from syncd.core.counting import counted
 from syncd.core.flavors import group_name_problem
 from syncd.core.match import Conflict, MatchedGroup, NoMatch, match_group
-from syncd.engine.cycles.run import COMPLETE_READ_KEY
+from syncd.engine.facts import COMPLETE_READ
 from syncd.engine.job import Job
 from syncd.errors import NotFound, SyncdError
 from syncd.model import Absent, GroupState, KnownGroup, OktaGroup, RemoteGroup, WantedGroup
@@ -256,7 +256,7 @@ def _members(found: _Found, look: Look) -> Step:
     count = _count(found.remote)
     there = "?" if count is None else str(count)
     numbers = f"{found.in_okta} in Okta, {pushed} pushed, {there} at the target"
-    if found.wanted is None or look.job.store.recall(COMPLETE_READ_KEY) is None:
+    if found.wanted is None or COMPLETE_READ.of(look.job.store) is None:
         return Step("members", question, "unknown", f"{numbers}; no full cycle has read everybody yet")
     if found.wanted_members is not None and found.wanted_members != found.in_okta:
         numbers += f"; {found.wanted_members} of those in Okta are active in the app"

@@ -9,7 +9,7 @@ from syncd.answers.explain.look import Look, failure_text
 from syncd.core.change import ChangeKind
 from syncd.core.flavors import group_name_problem
 from syncd.core.groups import claim
-from syncd.engine.cycles.run import COMPLETE_READ_KEY
+from syncd.engine.facts import COMPLETE_READ
 from syncd.engine.reading.selection import BY_ID_AT_MOST
 from syncd.model import GroupState, KnownGroup, OktaGroup, WantedGroup
 from syncd.ports import Failure
@@ -36,7 +36,7 @@ def memberships(look: Look, *, active: bool) -> list[dict[str, Any]]:
             look, known, failures, listed=known.okta_id in listed, pushed=known.okta_id in pushed
         )
         rows.append(_row(known.okta_id, known.wanted.name, state, detail))
-    if active and job.store.recall(COMPLETE_READ_KEY) is None:
+    if active and COMPLETE_READ.of(job.store) is None:
         stored = {row["group_id"] for row in rows}
         rows += [_row(*found) for found in _never_read(look, sorted(listed - stored))]
     return sorted(rows, key=lambda row: (row["group"], row["group_id"]))

@@ -10,7 +10,7 @@ from syncd.answers.explain.explanation import Reply, Step
 from syncd.answers.explain.look import Look
 from syncd.core.comparison import ServerHabits, Verdict, compare
 from syncd.core.names import rivalry
-from syncd.engine.cycles.run import COMPLETE_READ_KEY
+from syncd.engine.facts import COMPLETE_READ
 from syncd.engine.job import Job
 from syncd.model import Absent, AppUser, BadRecord, KnownUser, RemoteUser, Standing, WantedUser
 
@@ -96,7 +96,7 @@ def name_is_free(look: Look, found: Found) -> Step:
         return Step("name_free", question, "no", f"{rivalry(wanted.user_name, found.rivals)} in Okta")
     if look.blocked is not None and look.blocked.kind == "conflict":
         return Step("name_free", question, "no", look.blocked.reason)
-    if look.job.store.recall(COMPLETE_READ_KEY) is None:
+    if COMPLETE_READ.of(look.job.store) is None:
         return Step("name_free", question, "unknown", "no full cycle has read everybody yet; syncd plan does")
     return Step("name_free", question, "yes", "no other assignment maps to it")
 

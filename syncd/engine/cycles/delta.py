@@ -20,6 +20,7 @@ from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.run import CycleRun
 from syncd.engine.cycles.seen import Key, Seen, keys
 from syncd.engine.cycles.waiting import failures_over, read_whom_it_frees, remember, remember_left
+from syncd.engine.facts import CURSOR, LOG_ASKED, PENDING
 from syncd.engine.job import Job
 from syncd.engine.planning.plan import planned_from
 from syncd.engine.reading.learned import Reading
@@ -31,14 +32,6 @@ from syncd.errors import AccessDenied, ConnectionSick, PermanentError, Scope, Sy
 from syncd.model import LogEvent
 from syncd.ports import Stage
 
-__all__ = ["CURSOR_KEY", "Delta", "LogDenied", "Seen", "delta", "follow"]
-
-CURSOR_KEY = "log_cursor"
-"""Under this key the store keeps the place in the System Log: the `next` link of the last poll, as it came."""
-PENDING_KEY = "log_pending"
-"""Under this key the store keeps what the log named before that place and nobody has read yet (`Seen.kept`)."""
-ASKED_KEY = "log_asked"
-"""Under this key the store keeps what kinds of events that place was asked with."""
 PAGES_AT_MOST = 10
 """More full pages of events than this in one delta are a storm: a full read is cheaper."""
 _USERS_A_PAGE, _GROUPS_A_PAGE = 500, 1000
@@ -64,12 +57,12 @@ def follow(job: Job) -> bool:
     full read, so that nothing falls between. Raises LogDenied, and what else Okta's answers raise.
     """
     asked = " ".join(ASKED)
-    if job.store.recall(CURSOR_KEY) is not None and job.store.recall(ASKED_KEY) == asked:
+    if CURSOR.of(job.store) is not None and LOG_ASKED.of(job.store) == asked:
         return False
     job.source.application()  # brings Okta's clock, by which following begins
     with _log_access():
-        job.store.remember(CURSOR_KEY, job.source.log_cursor().cursor)
-    job.store.remember(ASKED_KEY, asked)
+        CURSOR.remember(job.store, job.source.log_cursor().cursor)
+    LOG_ASKED.remember(job.store, asked)
     return True
 
 
@@ -87,9 +80,9 @@ def delta(job: Job, seen: Seen) -> Delta:
     """One poll, and a cycle over what it, the store and earlier deltas name. Raises LogDenied and what the poll raises;
     what goes wrong afterwards is in the result.
     """
-    seen.restore(job.store.recall(PENDING_KEY))
+    seen.restore(PENDING.of(job.store))
     found = _delta(job, seen)
-    job.store.remember(PENDING_KEY, seen.kept())
+    PENDING.remember(job.store, seen.kept())
     return found
 
 
@@ -99,7 +92,7 @@ def _delta(job: Job, seen: Seen) -> Delta:
         poll = _poll(job, seen)
         if poll.lost:
             seen.owe_instead(poll.lost)
-            job.store.remember(CURSOR_KEY, None)
+            CURSOR.remember(job.store, None)
             follow(job)
         else:
             before_long = _take_over(job, seen, poll)
@@ -141,7 +134,7 @@ class _Poll:
 
 def _poll(job: Job, seen: Seen) -> _Poll:
     """Reads on from the stored place; neither stores nor remembers anything."""
-    cursor = job.store.recall(CURSOR_KEY)
+    cursor = CURSOR.of(job.store)
     events: list[LogEvent] = []
     for _ in range(PAGES_AT_MOST):
         if cursor is None:
@@ -176,9 +169,9 @@ def _take_over(job: Job, seen: Seen, poll: _Poll) -> str:
     seen.name(named)
     if named.everything:
         seen.owe(named.everything)
-    if poll.cursor != job.store.recall(CURSOR_KEY):
-        job.store.remember(PENDING_KEY, seen.kept())
-        job.store.remember(CURSOR_KEY, poll.cursor)
+    if poll.cursor != CURSOR.of(job.store):
+        PENDING.remember(job.store, seen.kept())
+        CURSOR.remember(job.store, poll.cursor)
     seen.remember(poll.events, len(strangers))
     return named.before_long
 

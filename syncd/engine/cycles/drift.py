@@ -6,7 +6,6 @@ Okta wants is compared with what is really there.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,6 +14,7 @@ from syncd.core.drift import DriftItem, DriftKind, Side
 from syncd.engine.cycles.drift_report import DriftReport, drift_report
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.run import CycleRun
+from syncd.engine.facts import LAST_DRIFT
 from syncd.engine.job import Job
 from syncd.engine.planning.draft import Planning
 from syncd.engine.reading.full import read_everything
@@ -27,9 +27,8 @@ from syncd.errors import ConnectionSick, status_after
 from syncd.model import GroupCase, PushedUser
 from syncd.ports import Effect, GroupForgotten, MemberPushed, Stage, UserForgotten, UserPushed
 
-LAST_DRIFT_KEY = "last_drift"
-"""Under this key the store keeps the last drift document, with at most ITEMS_KEPT items."""
 ITEMS_KEPT = 1_000
+"""Of the last drift document."""
 VANISHED_AT_MOST = 5
 VANISHED_SHARE = 0.2
 
@@ -89,7 +88,7 @@ def remember_drift(job: Job, report: DriftReport, run_id: str, *, fixed: bool) -
     """A note in the audit trail only when something was found."""
     document = report.document()
     document["items"] = document["items"][:ITEMS_KEPT]
-    job.store.remember(LAST_DRIFT_KEY, json.dumps(document))
+    LAST_DRIFT.remember(job.store, document)
     if report.items and not fixed:
         job.store.note({"drift": {"summary": report.summary, "fixed": False}}, run_id=run_id)
 

@@ -13,11 +13,11 @@ from syncd.core.plan import SavedPlan, timestamp
 from syncd.engine.cycles.decided import forget_what_is_over, remember_holds
 from syncd.engine.cycles.result import RunResult, broken_off, run_result, trail_head
 from syncd.engine.cycles.waiting import failures_over, names_left, remember, remember_left
-from syncd.engine.job import SCOPE_KEY, Job, scope_changed
+from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE
+from syncd.engine.job import Job, scope_changed
 from syncd.engine.planning.draft import Planning
 from syncd.engine.planning.plan import planned_from
 from syncd.engine.planning.planned import Planned
-from syncd.engine.reading.full import ASSIGNMENTS_KEY
 from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.staged import closing_on_error, staged
 from syncd.engine.writing import quarantine
@@ -26,8 +26,6 @@ from syncd.engine.writing.recover import settle_open_intents
 from syncd.errors import PermanentError, RefusedError, SyncdError, status_after
 from syncd.model import Application
 from syncd.ports import Stage
-
-COMPLETE_READ_KEY = "last_complete_read"
 
 
 @dataclass
@@ -113,8 +111,8 @@ class CycleRun:
             # What else these objects need is not what this run is about.
             holds = [hold for hold, _ in saved.holds] if saved else []
             planned.header = replace(planned.header, holds=holds, skipped=LeftAlone())
-        if self.job.store.recall(SCOPE_KEY) is None and not self._manages_anything():
-            self.job.store.remember(SCOPE_KEY, self.job.scope)
+        if SCOPE.of(self.job.store) is None and not self._manages_anything():
+            SCOPE.remember(self.job.store, self.job.scope)
         if planned.planning.reading.looked_at:
             planned.planning.reading.freed |= names_left(planned.stage)
         self.job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
@@ -167,13 +165,13 @@ class CycleRun:
         store = self.job.store
         if self.kind == "full" and not planned.problems:
             proof = planned.planning.reading.users_proof
-            facts = {
-                COMPLETE_READ_KEY: timestamp(planned.header.created_at),
-                ASSIGNMENTS_KEY: str(proof.records) if proof else None,
-            }
+            facts = [
+                COMPLETE_READ.entry(timestamp(planned.header.created_at)),
+                ASSIGNMENTS.entry(proof.records if proof else None),
+            ]
             if not self._scope_is_undecided(planned):
-                facts[SCOPE_KEY] = self.job.scope
-            store.remember_all(facts)
+                facts.append(SCOPE.entry(self.job.scope))
+            store.remember_all(dict(facts))
             self._prune()
 
     def _prune(self) -> None:

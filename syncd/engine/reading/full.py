@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from syncd.core.groups import resolve
+from syncd.engine.facts import ASSIGNMENTS
 from syncd.engine.job import Job
 from syncd.engine.reading.claims import Claiming
 from syncd.engine.reading.group_scope import linked_names, moved
@@ -14,15 +15,11 @@ from syncd.engine.reading.rule_lists import read_assigned, read_mappings
 from syncd.errors import IncompleteRead, TemporaryError
 from syncd.ports import Stage
 
-ASSIGNMENTS_KEY = "assignments"
-"""Under this key the store keeps how many records the last complete list of assignments had, to reckon with."""
-
 
 def read_everything(job: Job, stage: Stage, *, every_member_list: bool) -> Reading:
     """The nomination of a full cycle. Incomplete lists are reported in `problems` and prove no absence."""
     reading = Reading(read_application(job))
-    before = job.store.recall(ASSIGNMENTS_KEY)
-    job.observer.phase("reading assignments", int(before) if before and before.isdecimal() else None)
+    job.observer.phase("reading assignments", ASSIGNMENTS.of(job.store))
     try:
         read_users(job, stage, reading)
         stage.users_read_whole()

@@ -6,19 +6,16 @@ that vanish in number. It is left by itself when a probe goes well, except the l
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import timedelta
 
 from syncd.core.plan import timestamp
-from syncd.core.sickness import KEY, Quarantine
+from syncd.core.sickness import Quarantine
+from syncd.engine.facts import QUARANTINE, readable
 from syncd.engine.job import Job
-from syncd.engine.kept import readable
 from syncd.errors import AccessDenied, ConnectionSick, SyncdError, concerns_the_connection
 from syncd.ports import Store
 from syncd.redact import KEPT, clip
-
-__all__ = ["KEY", "RELINK", "RELINK_HINT", "Quarantine", "current", "note", "probe", "relinked"]
 
 RELINK = "relink"
 """The side of a quarantine because known objects vanished: no probe can tell that it is over."""
@@ -32,9 +29,8 @@ SLOWEST_PROBE = timedelta(hours=1)
 
 def current(store: Store) -> Quarantine | None:
     """Raises PermanentError when what is kept of it cannot be read."""
-    said = store.recall(KEY)
     with readable("the quarantine of the connection"):
-        return None if said is None else Quarantine.read(said)
+        return QUARANTINE.of(store)
 
 
 def note(job: Job, error: SyncdError | None) -> None:
@@ -45,7 +41,7 @@ def note(job: Job, error: SyncdError | None) -> None:
     now = job.clock()
     side = error.side
     found = Quarantine(side, clip(error.message, KEPT), now, now + FIRST_PROBE)
-    job.store.remember(KEY, json.dumps(found.document()))
+    QUARANTINE.remember(job.store, found)
     # A warning: the error itself is said by whoever ran the cycle.
     job.observer.event("warning", "connection quarantined", side=side, reason=error.message)
 
@@ -68,10 +64,9 @@ def probe(job: Job) -> None:
     except SyncdError:
         failed = found.probes + 1
         wait = min(FIRST_PROBE * 2 ** min(failed, 10), SLOWEST_PROBE)
-        again = replace(found, probes=failed, next_probe=job.clock() + wait)
-        job.store.remember(KEY, json.dumps(again.document()))
+        QUARANTINE.remember(job.store, replace(found, probes=failed, next_probe=job.clock() + wait))
         raise
-    job.store.remember(KEY, None)
+    QUARANTINE.remember(job.store, None)
     job.observer.event("info", "connection well again", side=found.side, since=timestamp(found.since))
 
 
@@ -80,5 +75,5 @@ def relinked(store: Store) -> bool:
     found = current(store)
     if found is None or found.side != RELINK:
         return False
-    store.remember(KEY, None)
+    QUARANTINE.remember(store, None)
     return True

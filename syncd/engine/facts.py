@@ -1,0 +1,117 @@
+"""What the store remembers of a connection beside its objects: each fact with its key, its type and its text.
+
+What notifications remember is their own (`observe/notify.py`): they stand on a lower floor.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, overload
+
+from syncd.core.sickness import KEY, Quarantine
+from syncd.errors import PermanentError, SyncdError
+from syncd.ports import Store
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact(Generic[T]):
+    """`text` and `value` turn it into the text that the store keeps under `key`, and back."""
+
+    key: str
+    text: Callable[[T], str]
+    value: Callable[[str], T]
+
+    @overload
+    def of(self, store: Store) -> T | None: ...
+    @overload
+    def of(self, store: Store, otherwise: T) -> T: ...
+    def of(self, store: Store, otherwise: T | None = None) -> T | None:
+        """`otherwise` when nothing is remembered. Raises what the text's reader raises: anybody may have written it."""
+        said = store.recall(self.key)
+        return otherwise if said is None else self.value(said)
+
+    def entry(self, value: T | None) -> tuple[str, str | None]:
+        """For `Store.remember_all`, where several are remembered at once or not at all."""
+        return self.key, None if value is None else self.text(value)
+
+    def remember(self, store: Store, value: T | None) -> None:
+        """None forgets it."""
+        store.remember(*self.entry(value))
+
+
+def _text(key: str) -> Fact[str]:
+    return Fact(key, str, str)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None
+
+
+def _document(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text or "{}")
+    return found
+
+
+def _quarantine_text(found: Quarantine) -> str:
+    return json.dumps(found.document())
+
+
+SCOPE = _text("scope")
+"""The fingerprint of the scope settings whose removals are decided."""
+COMPLETE_READ = _text("last_complete_read")
+"""When the last full cycle began that read everything."""
+ASSIGNMENTS: Fact[int | None] = Fact("assignments", str, _number)
+"""How many records the last complete list of assignments had, to reckon with."""
+CURSOR = _text("log_cursor")
+"""The place in the System Log: the `next` link of the last poll, as it came."""
+PENDING = _text("log_pending")
+"""What the log named before that place and nobody has read yet (`Seen.kept`)."""
+LOG_ASKED = _text("log_asked")
+"""What kinds of events that place was asked with."""
+LAST_DRIFT: Fact[dict[str, Any]] = Fact("last_drift", json.dumps, _document)
+"""The last drift document, with at most `ITEMS_KEPT` items."""
+QUARANTINE = Fact(KEY, _quarantine_text, Quarantine.read)
+LEARNED: Fact[dict[str, Any]] = Fact("learned", lambda found: json.dumps(found, sort_keys=True), _document)
+"""What was learned of a target, and of which one."""
+
+
+def learned_of(store: Store, target: str) -> Mapping[str, str]:
+    """What was learned about this very target; nothing when the settings now name another one."""
+    try:
+        kept = LEARNED.of(store, {})
+    except ValueError:
+        return {}
+    if (
+        not isinstance(kept, dict)
+        or kept.get("target") != target
+        or not isinstance(kept.get("learned"), dict)
+    ):
+        return {}
+    return {str(key): str(value) for key, value in kept["learned"].items()}
+
+
+def remember_learned(store: Store, target: str, learned: Mapping[str, str]) -> None:
+    key, text = LEARNED.entry({"target": target, "learned": dict(learned)})
+    if text != store.recall(key):
+        with suppress(SyncdError):  # it is learned again; how the run ended is what matters
+            store.remember(key, text)
+
+
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    """`what` names in words what the store keeps as text. Raises PermanentError when it is no longer what was put
+    there.
+    """
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise PermanentError(
+            f"{what}, as the store keeps it, cannot be read ({type(error).__name__})",
+            hint="somebody else wrote into the store: restore a backup of it, or move the file away; a new store finds "
+            "everything again by externalId and userName without writing anything to the target",
+        ) from error
