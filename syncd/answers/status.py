@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from syncd.answers.failing import failing_documents
-from syncd.core.notices import token_days_left
+from syncd.observe.notices import token_days_left
 from syncd.core.plan import timestamp
 from syncd.core.waiting import Waiting
 from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT, readable

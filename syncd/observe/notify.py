@@ -1,6 +1,6 @@
 """Sends what people are to be told, through Apprise: its only door.
 
-What is to be said is decided in core/notices.py. What was said, and what could not be sent yet, is remembered in the
+What is to be said is decided in notices.py. What was said, and what could not be sent yet, is remembered in the
 store, so that a restart says nothing twice and loses nothing.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from syncd.core.notices import TOKEN_LIVES, Facts, Held, Memory, Notice, Severity, decide, token_days_left
+from syncd.observe.notices import TOKEN_LIVES, Facts, Held, Memory, Notice, Severity, decide, token_days_left
 from syncd.core.sickness import KEY as QUARANTINE
 from syncd.core.sickness import Quarantine
 from syncd.errors import ConfigurationError, SyncdError

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from syncd.core.counting import counted
-from syncd.core.notices import ROTATION
+from syncd.observe.notices import ROTATION
 from syncd.report.text import duration
 from syncd.service.board import CycleReport, RateHeadroom, Snapshot
 from syncd.service.headroom import shown_buckets

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.core.notices import Facts, Memory, decide
+from syncd.observe.notices import Facts, Memory, decide
 from syncd.core.sickness import Quarantine
 from syncd.service.visitors import SEATS_AT_MOST, seats_of
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from syncd.core.notices import Facts, Held, Memory, Notice, decide, plain, token_days_left
+from syncd.observe.notices import Facts, Held, Memory, Notice, decide, plain, token_days_left
 from syncd.core.sickness import Quarantine
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
