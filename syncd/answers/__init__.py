@@ -1,1 +1,1 @@
-"""What people ask: each module answers one command from the store, or from both sides. No cycle imports any of it."""
+"""What people ask, answered from the store alone or from both sides. No cycle imports any of it."""

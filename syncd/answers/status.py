@@ -7,11 +7,11 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from syncd.answers.failing import failing_documents
-from syncd.observe.notices import token_days_left
 from syncd.core.plan import timestamp
 from syncd.core.waiting import Waiting
 from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT, readable
 from syncd.engine.writing.quarantine import current
+from syncd.observe.notices import token_days_left
 from syncd.ports import RunRecord, Store, Unproven
 from syncd.settings.schema import ConnectionSettings
 

@@ -1,0 +1,1 @@
+"""The commands, one module for each; what they say and how they end."""

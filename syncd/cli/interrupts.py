@@ -15,7 +15,7 @@ from syncd.cli.progress import Watcher
 from syncd.errors import SyncdError
 
 WRITING = "writing"
-"""The phase in which the engine writes (engine/applying.py): it looks at `asked` before each new write."""
+"""The phase in which the engine writes (engine/writing/apply.py): it looks at `asked` before each new write."""
 
 
 class Interrupted(SyncdError):  # noqa: N818  (what befell the command, not a fault)

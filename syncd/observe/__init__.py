@@ -1,0 +1,1 @@
+"""What a running syncd says: its log, and what people are notified of."""

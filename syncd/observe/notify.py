@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from syncd.observe.notices import TOKEN_LIVES, Facts, Held, Memory, Notice, Severity, decide, token_days_left
 from syncd.core.sickness import KEY as QUARANTINE
 from syncd.core.sickness import Quarantine
 from syncd.errors import ConfigurationError, SyncdError
+from syncd.observe.notices import TOKEN_LIVES, Facts, Held, Memory, Notice, Severity, decide, token_days_left
 from syncd.ports import HoldRecord, Store
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings

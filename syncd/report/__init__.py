@@ -1,0 +1,1 @@
+"""Documents and plans as text, Markdown, HTML, CSV and JSON, for people: values in, texts out."""

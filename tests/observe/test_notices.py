@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from syncd.observe.notices import Facts, Held, Memory, Notice, decide, plain, token_days_left
 from syncd.core.sickness import Quarantine
+from syncd.observe.notices import Facts, Held, Memory, Notice, decide, plain, token_days_left
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WELL = Facts("full", "succeeded", held=())

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from syncd.observe.notices import Facts, Memory, decide
 from syncd.core.sickness import Quarantine
+from syncd.observe.notices import Facts, Memory, decide
 from syncd.service.visitors import SEATS_AT_MOST, seats_of
 
 UNITS = Path(__file__).parents[2] / "systemd"

@@ -12,8 +12,8 @@ from datetime import date, datetime, timedelta
 
 from syncd.answers.check.line import Checks
 from syncd.core.counting import counted
-from syncd.observe.notices import token_days_left
 from syncd.errors import AccessDenied, ConfigurationError, SyncdError
+from syncd.observe.notices import token_days_left
 from syncd.ports import Target, TargetProbe
 from syncd.settings.schema import ConnectionSettings
 

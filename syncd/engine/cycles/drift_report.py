@@ -1,4 +1,4 @@
-"""A drift cycle: Okta and the target are both read whole and compared with what is remembered. Reads only.
+"""What a drift cycle finds: Okta and the target, both read whole, compared with what is remembered. Reads only.
 
 Whatever looks different in a list is asked for by id before it is called drift, while no other cycle of this connection
 writes: lists are cut short, leave things out, and are old by the time they are compared.
