@@ -7,8 +7,15 @@ from typing import Any
 
 from syncd.core.change import Change, ChangeKind, change_document
 from syncd.core.plan import timestamp
-from syncd.errors import UsageError
+from syncd.errors import RefusedError, UsageError
 from syncd.ports import HoldRecord, Store
+
+ALTERED = (
+    "the holds in the store were changed behind syncd's back: they may show other things than would be done"
+)
+_ALTERED_HINT = (
+    "`syncd audit verify` names what was changed; keep a copy of the store and go back to a backup of it"
+)
 
 
 def held(store: Store, connection: str) -> dict[str, Any]:
@@ -36,7 +43,11 @@ def _hold(record: HoldRecord) -> dict[str, Any]:
 def decide(
     store: Store, connection: str, ids: Sequence[str], decision: str, by: str
 ) -> tuple[dict[str, Any], Sequence[Change]]:
-    """`decision` is "approve" or "reject"; empty `ids` means every open hold. Raises UsageError for unknown ids."""
+    """`decision` is "approve" or "reject"; empty `ids` means every open hold. Raises UsageError for unknown ids,
+    RefusedError for an approval of what somebody wrote into the store.
+    """
+    if decision == "approve" and store.altered_holds():
+        raise RefusedError(f"nothing is approved: {ALTERED}", hint=_ALTERED_HINT)
     asked = list(ids) or [record.id for record in store.holds()]
     changes = store.decide(asked, decision, by) if asked else ()
     items = [

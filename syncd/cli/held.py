@@ -27,12 +27,14 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
     """
 
     def work(settings: ConnectionSettings) -> Answer:
-        from syncd.answers.decisions import held  # noqa: PLC0415  (the engine)
+        from syncd.answers.decisions import ALTERED, held  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_for_status  # noqa: PLC0415
 
         session.learn(settings)
         with open_for_status(settings) as store:
             document = held(store, settings.name)
+            if store.altered_holds():
+                session.note(f"{settings.name}: {ALTERED}")
         return Answer(document, exits.DONE, held_lines(document))
 
     with Session(globals_of(ctx), as_json=as_json) as session:

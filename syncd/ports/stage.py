@@ -360,8 +360,10 @@ class Stage(Protocol):
         """How many of these memberships are to be applied, by group."""
         ...
 
-    def decided_changes(self, decision: str, now: datetime) -> AbstractSet[str]:
-        """Ids of the planned changes that a person decided on ("approve" or "reject"), as far as it still counts."""
+    def decided_changes(self, decision: str, now: datetime, *, about: str | None = None) -> AbstractSet[str]:
+        """Ids of the planned changes that a person decided on ("approve" or "reject"), as far as it still counts; with
+        `about` only those that stood in a hold of this check.
+        """
         ...
 
     def waiting_changes(self, now: datetime) -> Sequence[tuple[Hold, Sequence[str]]]:

@@ -303,6 +303,10 @@ class Store(History, Waits, Protocol):
         """
         ...
 
+    def altered_holds(self) -> bool:
+        """Whether somebody else changed what holds show."""
+        ...
+
     def population(self) -> Population: ...
     def removals_since(self, since: datetime, *, under: AbstractSet[str] = frozenset()) -> RecentRemovals:
         """What was removed, for the limits: without what a person approved, and for each limit without what a run did

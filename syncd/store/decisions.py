@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +50,8 @@ class Decision:
     object_key: str
     hold_id: str | None
     expires_at: str | None
+    check: str | None = field(default=None, compare=False)
+    """Of the hold that a person saw, where the row of the trail says it; the table does not."""
 
     def expired(self, stamp: str) -> bool:
         return self.expires_at is not None and self.expires_at <= stamp
@@ -64,7 +66,7 @@ def insert(conn: sqlite3.Connection, decision: Decision, sequence: int) -> None:
     conn.execute("DELETE FROM decisions WHERE change_id = ?", (decision.change_id,))
     conn.execute(
         f"INSERT INTO decisions ({_COLUMNS}, sequence) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  (constants)
-        (*astuple(decision), sequence),
+        (*astuple(decision)[: len(_COLUMNS.split())], sequence),
     )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from syncd.core.canonical import canonical
 from syncd.core.change import Change, change_document
 from syncd.core.plan import Hold
-from syncd.errors import UsageError
+from syncd.errors import PermanentError, UsageError
 from syncd.ports.store import HoldRecord
 from syncd.store import decisions
 from syncd.store.decisions import Decision
@@ -128,7 +128,13 @@ def _held(conn: sqlite3.Connection, hold_id: str) -> list[Change]:
     rows = conn.execute(
         "SELECT document FROM hold_changes WHERE hold_id = ? AND state = 'held'", (hold_id,)
     ).fetchall()
-    return [change_of(document) for (document,) in rows]
+    try:
+        return [change_of(document) for (document,) in rows]
+    except (KeyError, TypeError, ValueError) as error:
+        raise PermanentError(
+            "a held change in the store was changed behind syncd's back",
+            hint="keep a copy of the store and go back to a backup of it; `syncd audit verify` says more",
+        ) from error
 
 
 def decide(
@@ -164,7 +170,7 @@ def _decide_one(
     sequence: int,
 ) -> Decision:
     expires = moment(record.expires_at) if decision == "approve" else None
-    made = Decision(change.id, decision, by, moment(now), change.object_key, record.id, expires)
+    made = Decision(change.id, decision, by, moment(now), change.object_key, record.id, expires, record.check)
     decisions.insert(conn, made, sequence)
     conn.execute(
         "UPDATE hold_changes SET state = ? WHERE change_id = ? AND state = 'held'", (decision, change.id)

@@ -25,6 +25,7 @@ from syncd.store.faults import (
 from syncd.store.ownership import refuse_replaced, refuse_unsafe
 from syncd.store.place import BESIDE, Place
 from syncd.store.private import Scratch, make_directory, make_file, narrow, sweep
+from syncd.store.soundness import refuse_foreign_acts
 from syncd.store.sqlite import SqliteStore
 from syncd.store.transaction import transaction
 
@@ -151,6 +152,7 @@ def _prepare_writing(
     database = schema.database(conn)
     if schema.pending_migrations(database):
         schema.migrate(database)
+    refuse_foreign_acts(conn)
     if state.get_meta(conn, starting.STARTED) is None:
         with transaction(conn):
             starting.start(conn, clock())

@@ -172,6 +172,10 @@ class StoreReads:
         with self._reading():
             return self._seals.altered()
 
+    def altered_holds(self) -> bool:
+        with self._reading():
+            return bool(self._seals.altered_among({"holds", "hold_changes"}))
+
     def recall(self, key: str) -> str | None:
         with self._reading() as conn:
             return state.recall(conn, key)

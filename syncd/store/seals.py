@@ -15,10 +15,12 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
 from syncd.store.snapshot import snapshot
+from syncd.store.soundness import altered_schema, damage
 
 _BYTES = 128
 """Of a sum: so wide that nobody finds other rows with the same sum (a generalised birthday needs 2^32 rows)."""
@@ -190,14 +192,25 @@ class Seals:
         self._compared = None
 
     def altered(self) -> frozenset[str]:
-        """Tables that are not as they were sealed last; looked at anew when anybody else wrote meanwhile."""
+        """What is not as it was sealed last, or made: tables, "file", "trigger NAME"; looked at anew when anybody else
+        wrote meanwhile.
+        """
         (version,) = self._conn.execute("PRAGMA data_version").fetchone()
         if self._compared is None or self._compared[0] != version:
             with snapshot(self._conn):
                 new = GUARDS if self._is_first() else never_sealed(self._conn)
-                found = [guard for guard in GUARDS if guard not in new and self._is_altered(guard)]
-            self._compared = (version, frozenset(guard.table for guard in found))
+                found = {guard.table for guard in GUARDS if guard not in new and self._is_altered(guard)}
+                # An index that tells of other rows than its table has answers for the table.
+                found |= {each.table for each in (*damage(self._conn), *altered_schema(self._conn))}
+            self._compared = (version, frozenset(found))
         return self._compared[1]
+
+    def altered_among(self, tables: AbstractSet[str]) -> frozenset[str]:
+        """Of these; looked at anew each time."""
+        with snapshot(self._conn):
+            new = GUARDS if self._is_first() else never_sealed(self._conn)
+            guards = [guard for guard in GUARDS if guard.table in tables and guard not in new]
+            return frozenset(guard.table for guard in guards if self._is_altered(guard))
 
     def _is_altered(self, guard: Guard) -> bool:
         total, _, whole = self._known(guard.name)

@@ -9,16 +9,45 @@ import re
 import sqlite3
 from functools import cache
 
+from syncd.errors import ConfigurationError
 from syncd.ports.trail import Altered
 from syncd.store import schema
+from syncd.store.rows import searchable
 
 _NAMED = 5
+_MISSING = "it is missing"
 _MADE_HERE = "SELECT type, name, sql FROM main.sqlite_master WHERE sql IS NOT NULL ORDER BY type, name"
 # Tables that other tools make (statistics, a replication) are read by nobody here, and of that one the text is another
 # library's. By the statement that SQLite obeys: what stands beside it may say anything.
 _NOT_OURS = re.compile(
     r"CREATE (VIRTUAL )?TABLE |CREATE (UNIQUE )?INDEX \S+\s+ON \W?_sqlite_migrations\W", re.IGNORECASE
 )
+
+
+# What a table of this name hides is a table-valued function that our own questions ask.
+_HIDES = re.compile(r"json_(each|tree)|pragma_\w+", re.IGNORECASE)
+_ACTS = ("trigger", "view")
+
+
+def refuse_foreign_acts(conn: sqlite3.Connection) -> None:
+    """Whatever somebody else's trigger does in a transaction of ours would count as ours, and be sealed. Raises
+    ConfigurationError.
+    """
+    found = [each for each in altered_schema(conn) if _acts(each)]
+    if found:
+        kind, _, name = found[0].table.partition(" ")
+        raise ConfigurationError(
+            f"the store is not used: the {kind} {searchable(name)} in it is not as syncd made it, or not syncd's, and"
+            " would act in whatever syncd writes",
+            hint="`syncd audit verify` names all of them; keep a copy of the store and go back to a backup of it",
+        )
+
+
+def _acts(each: Altered) -> bool:
+    kind, _, name = each.table.partition(" ")
+    if kind == "table":
+        return _HIDES.fullmatch(name) is not None
+    return kind in _ACTS and each.problem != _MISSING
 
 
 def damage(conn: sqlite3.Connection) -> list[Altered]:
@@ -38,9 +67,9 @@ def altered_schema(conn: sqlite3.Connection) -> list[Altered]:
         elif ours is not None:
             found.append(Altered(f"{kind} {name}", "it was changed"))
             del missing[kind, name]
-        elif not _NOT_OURS.match(str(sql)):
+        elif not _NOT_OURS.match(str(sql)) or (kind == "table" and _HIDES.fullmatch(name)):
             found.append(Altered(f"{kind} {name}", "syncd did not make it"))
-    found += [Altered(f"{kind} {name}", "it is missing") for kind, name in missing]
+    found += [Altered(f"{kind} {name}", _MISSING) for kind, name in missing]
     return sorted(found, key=lambda each: each.table)
 
 

@@ -24,6 +24,7 @@ from syncd.store.absorb import absorb_stage
 from syncd.store.faults import explained, explained_beside, no_scratch
 from syncd.store.private import Scratch, make_file
 from syncd.store.rows import moment
+from syncd.store.soundness import refuse_foreign_acts
 from syncd.store.stage.sqlite import SqliteStage
 from syncd.store.stage.tables import WHOLE_READ
 from syncd.store.telling import Telling
@@ -55,6 +56,7 @@ class SqliteStore(Telling):
         self._redactor = redactor or Redactor()
         if scratch_home is not None:
             self._seals.watch()
+        self._schema_version: int | None = None
         self._closed = False
 
     # plumbing
@@ -66,12 +68,20 @@ class SqliteStore(Telling):
             try:
                 with transaction(self._conn) as conn:
                     self._seals.began()
+                    self._same_schema(conn)
                     yield conn
                     if self._seals.pending:
                         journal.append_note(conn, {}, self._clock(), seal=self._seals.handed_over)
             except BaseException:
                 self._seals.undone()
                 raise
+
+    def _same_schema(self, conn: sqlite3.Connection) -> None:
+        """Raises ConfigurationError when somebody put what acts in our transactions into the file meanwhile."""
+        (version,) = conn.execute("PRAGMA schema_version").fetchone()
+        if version != self._schema_version:
+            refuse_foreign_acts(conn)
+            self._schema_version = version
 
     def _writing(self) -> AbstractContextManager[sqlite3.Connection]:
         """As `_transaction`; raises LockLost, and writes nothing, when another process took this one's lock over."""

@@ -127,6 +127,8 @@ class Words:
         found = conn.execute(_LINKS[kind])
         for key, here, word in side_by_side(found, told, 1):
             if word is None:
+                if self._from_the_start and here is not None:
+                    yield f"{kind}s", f"{key[0]}: the trail never tied it, the table holds {here[0]}"
                 continue
             scim_id, active, row = word
             now = (None, None) if here is None else (here[0], here[1] if active is not None else None)

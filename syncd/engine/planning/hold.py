@@ -49,12 +49,15 @@ def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Ho
         *((violation, partial(_stopped_by, planning, violation)) for violation in found),
         (_WAKES_UP, lambda: _adoptions_of_inactive(planning)),
         (_OTHER_SCOPE, lambda: _removals_under_other_scope(planning)),
-        (_ALTERED_STORE, lambda: _removals_on_an_altered_store(planning)),
     )
     for check, stopped in checks:
         ids = [change_id for change_id in stopped() if change_id not in approved]
         if ids:
             holds.append(_hold(planning, check, ids))
+    # Whoever approved a removal for another reason was not told of this one.
+    knowing = planning.stage.decided_changes("approve", planning.policy.now, about=_ALTERED_STORE.check)
+    if ids := [each for each in _removals_on_an_altered_store(planning) if each not in knowing]:
+        holds.append(_hold(planning, _ALTERED_STORE, ids))
     return sorted(holds, key=lambda hold: (hold.check, hold.id))
 
 

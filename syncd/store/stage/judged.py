@@ -68,10 +68,14 @@ class JudgedChanges:
             ).fetchall()
         return dict(rows)
 
-    def decided(self, decision: str, now: datetime) -> frozenset[str]:
+    def decided(self, decision: str, now: datetime, about: str | None) -> frozenset[str]:
         self._flush()
         with self._file.short() as conn:
-            made = [each for each in self._standing.among(conn, now) if each.decision == decision]
+            made = [
+                each
+                for each in self._standing.among(conn, now)
+                if each.decision == decision and about in (None, each.check)
+            ]
             ids = json.dumps([each.change_id for each in made])
             rows = conn.execute(_OURS, (ids,)).fetchall() if made else []
         return frozenset(change_id for (change_id,) in rows)

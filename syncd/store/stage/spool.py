@@ -348,8 +348,8 @@ class PlannedAndListed:
     def changes_by_group(self, kind: ChangeKind) -> Mapping[str, int]:
         return self._judged.by_group(kind)
 
-    def decided_changes(self, decision: str, now: datetime) -> AbstractSet[str]:
-        return self._judged.decided(decision, now)
+    def decided_changes(self, decision: str, now: datetime, *, about: str | None = None) -> AbstractSet[str]:
+        return self._judged.decided(decision, now, about)
 
     def waiting_changes(self, now: datetime) -> Sequence[tuple[Hold, Sequence[str]]]:
         return self._judged.waiting(now)
