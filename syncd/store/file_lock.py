@@ -12,7 +12,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -21,8 +20,8 @@ from pathlib import Path
 
 from syncd.errors import ConfigurationError, PermanentError, SyncdError
 from syncd.store.faults import not_writable
+from syncd.store.mounts import file_system
 
-_MOUNTS = Path("/proc/self/mountinfo")
 _ONE_KERNEL = frozenset(
     # The upper layer of an overlay has to be one of the others, and can be mounted once (kernel.org, overlayfs).
     ("bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "ramfs", "tmpfs", "xfs", "zfs")
@@ -84,24 +83,6 @@ def place(store: Path) -> Path:
 def kernel_is_alone(directory: Path) -> bool:
     """Whether no other machine can have this directory's file system mounted."""
     return file_system(directory) in _ONE_KERNEL
-
-
-def file_system(directory: Path) -> str:
-    """The type of the file system as the kernel names it; "" where that is not told (proc_pid_mountinfo(5))."""
-    try:
-        lines = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    except OSError:
-        return ""
-    real = directory.resolve()
-    found, above = "", Path("/")
-    for line in lines:
-        left, _, right = (half.split() for half in line.partition(" - "))
-        if len(left) < 5 or not right:
-            continue
-        mounted = Path(re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), left[4]))
-        if real.is_relative_to(mounted) and mounted.is_relative_to(above):
-            found, above = right[0], mounted  # a later one hides an earlier one
-    return found
 
 
 def misgivings(store: Path) -> Iterator[str]:

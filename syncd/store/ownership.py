@@ -85,6 +85,8 @@ def judged(place: Place, me: int, *, writing: bool) -> Iterator[Finding]:
             yield _link(each)
         elif each not in plain:
             yield _no_file(each)
+    if writing and (shared := [each for each in plain if each.names > 1]):
+        yield _by_other_names(shared)
     if not root_reads and (foreign := _foreign(place.directory, plain, me)):
         named = ", ".join(f"{each.path} belongs to {_user(each.owner)}" for each in foreign)
         yield Finding(named, [f"chown {_user(me)} {_paths(foreign)}"], as_root=me != ROOT)
@@ -136,6 +138,16 @@ def _no_file(entry: Entry) -> Finding:
     return Finding(
         f"{path} is {kind_of(entry.mode)}, not a regular file",
         [f"mv {shlex.quote(path)} {shlex.quote(f'{path}.away')}"],
+    )
+
+
+def _by_other_names(files: Sequence[Entry]) -> Finding:
+    """The lock and SQLite's log go by the name: by each of them there would be a writer of its own."""
+    named = ", ".join(str(each.path) for each in files)
+    return Finding(
+        f"the same file has other names than {named} (a hard link, or a mount of this file alone)",
+        otherwise=f"delete the other names (find / -xdev -samefile {shlex.quote(str(files[0].path))}), and give a"
+        " container the directory instead of the file",
     )
 
 

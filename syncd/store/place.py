@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from syncd.store.mounts import is_mounted
 from syncd.store.private import is_ours
 
 BESIDE = ("-wal", "-shm", "-journal", ".lock")
@@ -29,6 +30,8 @@ class Entry:
     identity: tuple[int, int] = (0, 0)
     target: Path | None = None
     along: Sequence[str] = ()
+    names: int = 1
+    """How many names the file has (hard links), a mount of the file alone among them."""
 
     @property
     def rights(self) -> int:
@@ -83,7 +86,8 @@ def entry_of(path: Path) -> Entry | None:
     if stat.S_ISLNK(found.st_mode) and path.exists():
         target = path.parent / path.readlink()
         along = [end for end in BESIDE if target.with_name(target.name + end).exists()]
-    return Entry(path, found.st_mode, found.st_uid, (found.st_dev, found.st_ino), target, along)
+    names = found.st_nlink + is_mounted(path.parent.resolve() / path.name)
+    return Entry(path, found.st_mode, found.st_uid, (found.st_dev, found.st_ino), target, along, names)
 
 
 def _is_exposed(directory: Path) -> bool:

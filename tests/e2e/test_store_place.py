@@ -309,3 +309,51 @@ def test_in_a_volume_that_kubernetes_gives_to_a_group_life_goes_on(shared: Rig) 
         shared.store.chmod(0o660)
     shared.assert_exact()
     assert stat.S_IMODE(shared.store.parent.stat().st_mode) == 0o2775
+
+
+@pytest.mark.parametrize("end", ["", ".lock"])
+def test_a_file_with_another_name_is_written_by_neither(made: Rig, tmp_path: Path, end: str) -> None:
+    """By each name there would be a lock of its own."""
+    beside = made.store.with_name(made.store.name + end)
+    other = tmp_path / "other name"
+    os.link(beside, other)
+
+    said = made.run("sync", code=78).stderr
+
+    assert f"the same file has other names than {beside} (a hard link" in " ".join(said.split())
+    assert made.writes() == []
+    made.run("plan")
+    other.unlink()
+    made.sync()
+
+
+@only_root
+def test_a_store_that_a_container_is_given_as_a_single_file_is_not_written(made: Rig, tmp_path: Path) -> None:
+    other = tmp_path / "acme.db"
+    other.touch(0o600)
+    script = f'mount --bind "{made.store}" "{other}" && exec "$@"'
+    home = tmp_path / "second.toml"
+    home.write_text(
+        made.config.read_text().replace('name = "acme"', f'name = "acme"\nstate = "{tmp_path}"', 1)
+    )
+    home.chmod(0o600)
+    command = [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        sys.executable,
+        "-m",
+        "syncd",
+        "sync",
+        "-c",
+        str(home),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip(f"no mounts here: {done.stderr.strip()}")
+
+    assert done.returncode == 78, done.stderr
+    assert "a mount of this file alone" in " ".join(done.stderr.split())

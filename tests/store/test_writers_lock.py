@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from syncd.errors import ConfigurationError, LockLost, LockWatched, RefusedError
-from syncd.store import SqliteStore, file_lock, lease, lock, process
+from syncd.store import SqliteStore, file_lock, lease, lock, mounts, process
 from syncd.store.process import Holder
 from tests.store.locking import LASTS, Steady, Watcher, mounted_as, rewrite_row, without_file_locks
 from tests.store.making import Clock, Place, absorb, wanted
@@ -182,18 +182,18 @@ def test_only_one_of_several_watches(place: Place, steady: Steady, monkeypatch: 
 def test_the_type_of_a_file_system_is_that_of_the_nearest_mount(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mounts = tmp_path / "mountinfo"
-    mounts.write_text(
+    told = tmp_path / "mountinfo"
+    told.write_text(
         "22 1 254:0 / / rw shared:1 - ext4 /dev/root rw\n"
         f"23 22 0:40 / {tmp_path}/with\\040space rw - nfs4 server:/x rw\n"
         f"24 22 0:41 / {tmp_path}/with rw - tmpfs tmpfs rw\n"
         "garbage\n"
     )
-    monkeypatch.setattr(file_lock, "_MOUNTS", mounts)
+    monkeypatch.setattr(mounts, "_MOUNTS", told)
     for name, kind in (("with space", "nfs4"), ("with", "tmpfs"), ("without", "ext4")):
-        assert file_lock.file_system(tmp_path / name) == kind
-    monkeypatch.setattr(file_lock, "_MOUNTS", tmp_path / "none")
-    assert file_lock.file_system(tmp_path) == ""
+        assert mounts.file_system(tmp_path / name) == kind
+    monkeypatch.setattr(mounts, "_MOUNTS", tmp_path / "none")
+    assert mounts.file_system(tmp_path) == ""
 
 
 # where there are no file locks
