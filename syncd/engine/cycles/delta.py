@@ -21,7 +21,7 @@ from syncd.engine.cycles.waiting import read_whom_it_frees, remember_left
 from syncd.engine.facts import CURSOR, LOG_ASKED, PENDING
 from syncd.engine.job import Job
 from syncd.engine.planning.plan import planned_from
-from syncd.engine.reading.learned import Reading
+from syncd.engine.reading.learned import NamedReading
 from syncd.engine.reading.named import read_selected
 from syncd.engine.reading.selection import BY_ID_AT_MOST
 from syncd.engine.reading.staged import staged
@@ -242,7 +242,7 @@ def _cycle(job: Job, named: _Named) -> _Found:
         return _Found(run.result, frozenset(reading.unread), frozenset(reading.refused))
 
 
-def _read(job: Job, named: _Named, stage: Stage) -> Reading:
+def _read(job: Job, named: _Named, stage: Stage) -> NamedReading:
     reading = read_selected(
         job,
         stage,

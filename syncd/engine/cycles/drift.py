@@ -37,13 +37,12 @@ VANISHED_SHARE = 0.2
 
 def _look(job: Job, selection: Selection, stage: Stage) -> tuple[Reading, DriftReport]:
     """Reads both sides."""
-    users: Sequence[str] = ()
     if selection.everything:
-        reading = read_everything(job, stage, every_member_list=True)
-    else:
-        users, groups = named_objects(job, selection)
-        reading = read_selected(job, stage, users, groups)
-    return reading, drift_report(job, stage, reading, narrowed=not selection.everything, only=users)
+        everything = read_everything(job, stage, every_member_list=True)
+        return everything, drift_report(job, stage, everything, narrowed=False)
+    users, groups = named_objects(job, selection)
+    named = read_selected(job, stage, users, groups)
+    return named, drift_report(job, stage, named, narrowed=True, only=users)
 
 
 def find_drift(job: Job, selection: Selection) -> DriftReport:

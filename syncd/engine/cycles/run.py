@@ -19,6 +19,7 @@ from syncd.engine.cycles.waiting import failures_over, names_left, remember, rem
 from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE
 from syncd.engine.job import Job, scope_changed
 from syncd.engine.planning.planned import Planned
+from syncd.engine.reading.learned import NamedReading
 from syncd.engine.reading.staged import staged
 from syncd.engine.writing import quarantine
 from syncd.engine.writing.apply import Applying
@@ -118,7 +119,7 @@ class CycleRun:
         job, reading = self.job, planned.planning.reading
         if SCOPE.of(job.store) is None and not self._manages_anything():
             SCOPE.remember(job.store, job.scope)
-        if reading.looked_at:
+        if isinstance(reading, NamedReading):
             reading.freed |= names_left(planned.stage)
         job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
         self.absorbed = True
@@ -132,7 +133,7 @@ class CycleRun:
         return applying
 
     def _remember_complete_read(self, planned: Planned) -> None:
-        proof = planned.planning.reading.users_proof
+        proof = planned.planning.reading.users.proof
         facts = [
             COMPLETE_READ.entry(timestamp(planned.header.created_at)),
             ASSIGNMENTS.entry(proof.records if proof else None),

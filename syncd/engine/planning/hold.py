@@ -16,6 +16,7 @@ from syncd.core.safety import LIMITED, GroupNumbers, Limits, Numbers, Violation,
 from syncd.engine.job import scope_changed
 from syncd.engine.planning.draft import Planning, group_name
 from syncd.engine.planning.keepers import active_members, protected_groups
+from syncd.engine.reading.learned import NamedReading
 from syncd.ports import RecentRemovals
 
 WINDOW = timedelta(hours=24)
@@ -95,7 +96,7 @@ def _still_held(planning: Planning, allow: Mapping[str, int]) -> list[Hold]:
     cycle has all these wishes in its own plan, and raises its holds afresh.
     """
     stage, found = planning.stage, []
-    for hold, ids in () if planning.reading.saw_everything else stage.waiting_changes(planning.policy.now):
+    for hold, ids in () if planning.reading.has_every_wish else stage.waiting_changes(planning.policy.now):
         if hold.check not in allow:
             stage.hold_changes(ids, hold.id)
             found.append(replace(hold, changes=len(ids)))
@@ -110,9 +111,10 @@ def _removes_anything(planning: Planning) -> bool:
 def _waiting_elsewhere(planning: Planning) -> _Waiting:
     """What waits, without what is still to be judged in this plan and what this cycle saw to be over."""
     reading = planning.reading
-    if reading.saw_everything:
+    if reading.has_every_wish:
         return {}
-    return planning.stage.waiting_elsewhere(_REMOVALS, planning.policy.now, besides=reading.looked_at)
+    seen = reading.looked_at if isinstance(reading, NamedReading) else frozenset[tuple[str, str]]()
+    return planning.stage.waiting_elsewhere(_REMOVALS, planning.policy.now, besides=seen)
 
 
 def _removals_under_other_scope(planning: Planning) -> Iterator[str]:
@@ -185,8 +187,8 @@ def _numbers(planning: Planning, allow: Mapping[str, int]) -> Numbers:
 def _app_is_empty(planning: Planning, counts: Mapping[ChangeKind, int], active: int) -> bool:
     """Where no complete list was read: nobody would be left of those we manage, and nobody comes."""
     reading = planning.reading
-    if reading.users_proof is not None:
-        return reading.active_seen == 0
+    if reading.users.proof is not None:
+        return reading.users.active_seen == 0
     coming = (ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER)
     return counts.get(ChangeKind.DEACTIVATE_USER, 0) >= active and not any(map(counts.get, coming))
 

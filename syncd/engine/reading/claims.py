@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 
 from syncd.core.diff import Skipped
-from syncd.core.groups import Claim, claim, linked_by_hand
+from syncd.core.groups import Claim, linked_by_hand
 from syncd.engine.job import Job, stop_if_asked
 from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.one_by_one import each_by_itself
@@ -34,8 +34,7 @@ class Claiming:
     def everything(self) -> None:
         """Raises what Okta's answers raise; `found` is then incomplete."""
         book = self.job.rules
-        assigned, mappings = self.reading.assigned or frozenset(), self.reading.mappings or {}
-        single = sorted({*book.ids, *assigned, *mappings, *self.by_hand})
+        single = sorted({*book.ids, *self.reading.rule_lists.named(), *self.by_hand})
         if not book.needs_every_group and len(single) <= BY_ID_AT_MOST:
             self._ask(single, self._leave_unread)
         else:
@@ -66,9 +65,7 @@ class Claiming:
 
     def _claim(self, groups: Iterable[OktaGroup]) -> None:
         for group in groups:
-            found = claim(
-                group, self.job.rules, self.reading.assigned or frozenset(), self.reading.mappings or {}
-            )
+            found = self.reading.rule_lists.claim(group, self.job.rules)
             if group.okta_id in self.by_hand:
                 found = linked_by_hand(group, found, self.by_hand[group.okta_id])
             if found is not None:
