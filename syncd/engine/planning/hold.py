@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 
 from syncd.core.change import ChangeKind
 from syncd.core.diff import Skipped, adopts_inactive
 from syncd.core.limits import Limit
 from syncd.core.plan import Hold, hold_id
-from syncd.core.safety import LIMITED, GroupNumbers, Limits, Numbers, Violation, violations
+from syncd.core.safety import GroupNumbers, Limits, Numbers, Stops, Violation, violations
 from syncd.engine.job import scope_changed
 from syncd.engine.planning.draft import Planning, group_name
 from syncd.engine.planning.keepers import active_members, protected_groups
@@ -20,14 +19,7 @@ from syncd.engine.reading.learned import NamedReading
 from syncd.ports import RecentRemovals
 
 WINDOW = timedelta(hours=24)
-OTHER_SCOPE = "scope_change"
 
-_HELD_BY: Mapping[str, ChangeKind] = {
-    **LIMITED,
-    "empty_app": ChangeKind.DEACTIVATE_USER,
-    "emptied_group": ChangeKind.REMOVE_MEMBER,
-    "protected_group": ChangeKind.REMOVE_MEMBER,
-}
 _REMOVALS = (ChangeKind.DEACTIVATE_USER, ChangeKind.REMOVE_MEMBER, ChangeKind.DELETE_GROUP)
 _Waiting = Mapping[tuple[ChangeKind, str | None], int]
 
@@ -42,35 +34,40 @@ def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Ho
     waits for a decision goes on waiting, and counts: a hold is not nibbled away in small cycles, nor in broken ones.
     """
     _drop_rejected(planning)
-    limits = _raised(planning.job.limits, allow)
     holds = _still_held(planning, allow)
-    found = violations(_numbers(planning, allow), limits) if _removes_anything(planning) else ()
     approved = planning.stage.decided_changes("approve", planning.policy.now)
-    checks: Iterable[tuple[Violation, Callable[[], Iterable[str]]]] = (
-        *((violation, partial(_stopped_by, planning, violation)) for violation in found),
-        (_WAKES_UP, lambda: _adoptions_of_inactive(planning)),
-        (_OTHER_SCOPE, lambda: _removals_under_other_scope(planning)),
-        (_ALTERED_STORE, lambda: _removals_on_an_altered_store(planning)),
-    )
-    for check, stopped in checks:
-        ids = [change_id for change_id in stopped() if change_id not in approved]
+    for violation in _violations(planning, allow):
+        ids = [change_id for change_id in _stopped_by(planning, violation) if change_id not in approved]
         if ids:
-            holds.append(_hold(planning, check, ids))
+            holds.append(_hold(planning, violation, ids))
     return sorted(holds, key=lambda hold: (hold.check, hold.id))
+
+
+def _violations(planning: Planning, allow: Mapping[str, int]) -> Iterator[Violation]:
+    """One after the other: what one of them stops, the next does not see."""
+    if _plans_any(planning, _REMOVALS):
+        yield from violations(_numbers(planning, allow), _raised(planning.job.limits, allow))
+    yield _WAKES_UP
+    if scope_changed(planning.job):
+        yield _OTHER_SCOPE
+    if _plans_any(planning, _ALTERED_STORE.stops.kinds) and planning.job.store.altered():
+        yield _ALTERED_STORE
 
 
 _WAKES_UP = Violation(
     "adopts_inactive",
     "the target has inactive accounts that would be taken over and woken up",
     "approve the hold if these accounts belong to these people",
+    Stops([ChangeKind.ADOPT_USER], only=adopts_inactive),
 )
 
 
 _OTHER_SCOPE = Violation(
-    OTHER_SCOPE,
+    "scope_change",
     "the scope settings (app, target, provisioning, attributes, push groups) changed since the last full cycle; "
     "removals that the new settings bring are held whatever the limits",
     "if these removals are what the new settings are meant to do, approve the hold; else mend the settings",
+    Stops(_REMOVALS),
 )
 
 
@@ -80,6 +77,7 @@ _ALTERED_STORE = Violation(
     "whatever would be removed is held",
     "look at syncd audit verify, keep a copy of the store and go back to a backup; or approve the hold if these "
     "removals are right",
+    Stops([*_REMOVALS, ChangeKind.UNLINK_GROUP]),
 )
 
 
@@ -103,9 +101,9 @@ def _still_held(planning: Planning, allow: Mapping[str, int]) -> list[Hold]:
     return found
 
 
-def _removes_anything(planning: Planning) -> bool:
+def _plans_any(planning: Planning, kinds: Iterable[ChangeKind]) -> bool:
     counts = planning.stage.change_counts()
-    return any(counts.get(kind) for kind in _REMOVALS)
+    return any(counts.get(kind) for kind in kinds)
 
 
 def _waiting_elsewhere(planning: Planning) -> _Waiting:
@@ -117,42 +115,23 @@ def _waiting_elsewhere(planning: Planning) -> _Waiting:
     return planning.stage.waiting_elsewhere(_REMOVALS, planning.policy.now, besides=seen)
 
 
-def _removals_under_other_scope(planning: Planning) -> Iterator[str]:
-    if scope_changed(planning.job):
-        for kind in _REMOVALS:
-            yield from (change_id for change_id, _ in planning.stage.change_keys(kind))
-
-
-def _removals_on_an_altered_store(planning: Planning) -> Iterator[str]:
-    kinds = (*_REMOVALS, ChangeKind.UNLINK_GROUP)
-    ids = [change_id for kind in kinds for change_id, _ in planning.stage.change_keys(kind)]
-    if ids and planning.job.store.altered():
-        yield from ids
-
-
 def _raised(limits: Limits, allow: Mapping[str, int]) -> Limits:
     return replace(limits, **{name: Limit(number=number) for name, number in allow.items()})
 
 
 def _stopped_by(planning: Planning, violation: Violation) -> Iterator[str]:
     """Ids of the changes that this check stops."""
-    stage, kind = planning.stage, _HELD_BY[violation.check]
-    keys = stage.change_keys(kind, group_id=violation.group_id)
-    people = {okta_id for _, okta_id in keys}
-    yield from (change_id for change_id, _ in keys)
-    if kind is ChangeKind.DEACTIVATE_USER:
-        more = stage.change_keys(ChangeKind.REMOVE_MEMBER)
-    elif violation.check == "protected_group" and violation.group_id:
-        more = stage.change_keys(ChangeKind.DEACTIVATE_USER)
-        people |= active_members(planning.job.store, violation.group_id)
-    else:
+    stage, stops, group_id = planning.stage, violation.stops, violation.group_id
+    if stops.only is not None:
+        yield from (change.id for change in stage.changes(kinds=stops.kinds) if stops.only(change))
         return
-    yield from (change_id for change_id, okta_id in more if okta_id in people)
-
-
-def _adoptions_of_inactive(planning: Planning) -> Iterator[str]:
-    adoptions = planning.stage.changes(kinds=[ChangeKind.ADOPT_USER])
-    return (change.id for change in adoptions if adopts_inactive(change))
+    keys = [key for kind in stops.kinds for key in stage.change_keys(kind, group_id=group_id)]
+    yield from (change_id for change_id, _ in keys)
+    if stops.also is not None:
+        people = {okta_id for _, okta_id in keys}
+        people |= active_members(planning.job.store, group_id) if group_id else set()
+        more = stage.change_keys(stops.also)
+        yield from (change_id for change_id, okta_id in more if okta_id in people)
 
 
 def _hold(planning: Planning, violation: Violation, ids: Sequence[str]) -> Hold:
