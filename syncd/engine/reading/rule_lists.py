@@ -20,12 +20,11 @@ def read_assigned(job: Job, stage: Stage, reading: Reading) -> None:
     doubtful = _doubtful(job, stage, found)
     few, left = list(doubtful)[:BY_ID_AT_MOST], list(doubtful)[BY_ID_AT_MOST:]
     found ^= doubtful.keys()  # as stored, until asked
-
-    def failed(okta_id: str, problem: SyncdError) -> None:
-        reading.cannot_tell("group", okta_id, problem)
-        stage.hold_group_still(okta_id)
-
-    for okta_id, answer in each_by_itself(few, job.source.app_group, failed):
+    for okta_id, answer in each_by_itself(few, job.source.app_group):
+        if isinstance(answer, SyncdError):
+            reading.cannot_tell("group", okta_id, answer)
+            stage.hold_group_still(okta_id)
+            continue
         assigned = not isinstance(answer, Absent)
         if assigned is doubtful[okta_id]:
             _contradict(job, reading, okta_id, assigned=assigned)
