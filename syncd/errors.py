@@ -36,9 +36,12 @@ class Scope(StrEnum):
 
 
 class SyncdError(Exception):
-    """The root. `message` says what happened and to what, `hint` the likely cause and the next step."""
+    """The root. `message` says what happened and to what, `hint` the likely cause and the next step, `status` the HTTP
+    status that was answered, None when there was none.
+    """
 
     exit_code: ClassVar[int] = 1
+    status: int | None = None
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -84,7 +87,7 @@ def status_after(error: BaseException) -> str:
 
 
 class PermanentError(SyncdError):
-    """Trying the same again is useless; `status` is the HTTP status, None when there was none."""
+    """Trying the same again is useless."""
 
     def __init__(self, message: str, *, hint: str = "", status: int | None = None) -> None:
         super().__init__(message, hint=hint)

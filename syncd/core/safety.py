@@ -1,4 +1,4 @@
-"""The limits that stop a mistake before it becomes an outage. Pure: numbers in, violations out.
+"""The limits that stop a mistake before it becomes an outage. Pure: numbers in, violations and what they stop out.
 
 Everything applied in the last 24 hours and everything planned counts together, so that a mass removal that trickles
 in through small cycles is caught like one that comes at once. What a person decided on does not count: neither what was
@@ -8,10 +8,10 @@ approved, nor, for a limit as it is set, what was done while it was raised.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from syncd.core.change import ChangeKind
+from syncd.core.change import Change, ChangeKind
 from syncd.core.counting import counted
 from syncd.core.limits import Limit
 
@@ -33,6 +33,8 @@ LIMITED: Mapping[str, ChangeKind] = {
     "member_removals_per_group": ChangeKind.REMOVE_MEMBER,
 }
 LIMIT_NAMES = tuple(LIMITED)
+OF_ONE_GROUP = ("member_removals_per_group", "emptied_group", "protected_group")
+"""Checks that judge each group by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,18 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
+class Stops:
+    """The changes that a violation stops: those of these kinds, in its group where it is about one."""
+
+    kinds: Sequence[ChangeKind]
+    also: ChangeKind | None = None
+    """Those of this kind, too, that are about the same people or the group's active members: nobody is taken apart by
+    halves."""
+    only: Callable[[Change], bool] | None = None
+    """Not all changes of these kinds, but those of which this is true."""
+
+
+@dataclass(frozen=True, slots=True)
 class Violation:
     """One check that says no. `check` names it, `numbers` are those that were compared, `way_out` what to do.
 
@@ -76,8 +90,15 @@ class Violation:
     check: str
     reason: str
     way_out: str
+    stops: Stops
     group_id: str | None = None
     numbers: Mapping[str, int | str] = field(default_factory=dict)
+
+
+_DEPARTURES = Stops([ChangeKind.DEACTIVATE_USER], also=ChangeKind.REMOVE_MEMBER)
+_DELETIONS = Stops([ChangeKind.DELETE_GROUP])
+_MEMBER_REMOVALS = Stops([ChangeKind.REMOVE_MEMBER])
+_LOSS_OF_LAST_MEMBERS = Stops([ChangeKind.REMOVE_MEMBER], also=ChangeKind.DEACTIVATE_USER)
 
 
 def allowed(limit: Limit, population: int, *, floor: int) -> int:
@@ -98,6 +119,7 @@ def violations(numbers: Numbers, limits: Limits) -> list[Violation]:
         *_over(
             "deactivations",
             limits.deactivations,
+            _DEPARTURES,
             population=numbers.active_users + numbers.deactivated_lately,
             lately=numbers.deactivated_lately,
             planned=numbers.deactivations,
@@ -107,6 +129,7 @@ def violations(numbers: Numbers, limits: Limits) -> list[Violation]:
         *_over(
             "group_deletions",
             limits.group_deletions,
+            _DELETIONS,
             population=numbers.groups + numbers.groups_deleted_lately,
             lately=numbers.groups_deleted_lately,
             planned=numbers.group_deletions,
@@ -116,6 +139,7 @@ def violations(numbers: Numbers, limits: Limits) -> list[Violation]:
         *_over(
             "member_removals",
             limits.member_removals,
+            _MEMBER_REMOVALS,
             population=numbers.memberships + numbers.members_removed_lately,
             lately=numbers.members_removed_lately,
             planned=numbers.member_removals,
@@ -130,6 +154,7 @@ def violations(numbers: Numbers, limits: Limits) -> list[Violation]:
                 "nobody is assigned to the app any more; "
                 f"{counted(numbers.deactivations, 'user')} would be deactivated",
                 "check the app's assignments in Okta; approve the hold only if everybody shall really lose access",
+                _DEPARTURES,
                 numbers={"planned": numbers.deactivations, "managed": numbers.active_users},
             )
         )
@@ -139,7 +164,15 @@ def violations(numbers: Numbers, limits: Limits) -> list[Violation]:
 
 
 def _over(
-    check: str, limit: Limit, *, population: int, lately: int, planned: int, floor: int, what: str
+    check: str,
+    limit: Limit,
+    stops: Stops,
+    *,
+    population: int,
+    lately: int,
+    planned: int,
+    floor: int,
+    what: str,
 ) -> list[Violation]:
     most = allowed(limit, population, floor=floor)
     if not planned or lately + planned <= most:
@@ -151,6 +184,7 @@ def _over(
             f"{counted(planned, what)} would be removed{before}; "
             f"the limit max_{check} = {limit} allows {most} of {population}",
             f"look at the hold; then approve it, or allow more once with --allow {check}={lately + planned}",
+            stops,
             numbers={
                 "planned": planned,
                 "last_24_hours": lately,
@@ -177,6 +211,7 @@ def _group_violations(group: GroupNumbers, limit: Limit) -> list[Violation]:
                 "protected_group",
                 f'"{group.name}" is protected and would be left without an active member',
                 "add another member in Okta first: no approval empties a protected group",
+                _LOSS_OF_LAST_MEMBERS,
                 group.group_id,
                 numbers,
             )
@@ -187,6 +222,7 @@ def _group_violations(group: GroupNumbers, limit: Limit) -> list[Violation]:
                 "emptied_group",
                 f'the group "{group.name}" had {group.pushed + group.removed_lately} members and Okta now shows none',
                 "check the group in Okta; approve the hold only if it shall really be empty",
+                _MEMBER_REMOVALS,
                 group.group_id,
                 numbers,
             )
@@ -202,6 +238,7 @@ def _group_violations(group: GroupNumbers, limit: Limit) -> list[Violation]:
             f"the limit max_member_removals_per_group = {limit} allows {most}",
             "look at the hold; then approve it, or allow more once with "
             f"--allow member_removals_per_group={group.removed_lately + group.planned}",
+            _MEMBER_REMOVALS,
             group.group_id,
             {**numbers, "allowed": most, "limit": str(limit)},
         )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from syncd.core.safety import OF_ONE_GROUP
 from syncd.core.sickness import KEY as QUARANTINE
 from syncd.core.sickness import Quarantine
 from syncd.errors import ConfigurationError, SyncdError
@@ -232,9 +233,6 @@ def _quarantine(store: Store) -> Quarantine | None:
 def _held(hold: HoldRecord) -> Held:
     """The id of a hold is a digest of its changes; what it is about is its check, and for some checks its group."""
     groups = {change.group_id for change in hold.changes if change.group_id is not None}
-    one_group = hold.check in _OF_ONE_GROUP and len(groups) == 1
+    one_group = hold.check in OF_ONE_GROUP and len(groups) == 1
     key = f"{hold.check}:{groups.pop()}" if one_group else hold.check
     return Held(key, hold.id, hold.reason, len(hold.changes))
-
-
-_OF_ONE_GROUP = ("member_removals_per_group", "emptied_group", "protected_group")

@@ -101,8 +101,9 @@ class Walk:
         except (AccessDenied, ConnectionSick, NotFound, IncompleteRead):
             raise
         except SyncdError as error:
-            status = getattr(error, "status", None)
-            raise IncompleteRead(self.what, number, error.message, hint=error.hint, status=status) from error
+            raise IncompleteRead(
+                self.what, number, error.message, hint=error.hint, status=error.status
+            ) from error
         if answer.status == 404:
             meaning = self.missing(answer)
             if meaning is not None:

@@ -74,6 +74,8 @@ class _Made:
     shown: RemoteUser | RemoteGroup
     status: int | None
     note: str = ""
+    searched: bool = True
+    """False: the answer itself showed it."""
 
 
 class Creation:
@@ -124,7 +126,7 @@ class Creation:
             made = self._there_already(wish) or self._create(wish)
         if made.status == CREATED and isinstance(made.shown, RemoteGroup) and made.shown.name:
             self._talk.learned.created(GROUP_NAME, name, made.shown.name)
-        if made.status == CREATED and not made.note:
+        if made.status == CREATED and not made.searched:
             self._talk.made_groups.add(made.shown.scim_id)
         return Applied(made.shown.scim_id, made.status, made.note)
 
@@ -213,7 +215,7 @@ class Creation:
     def _accepted(self, wish: _Wish[T], answer: ScimAnswer) -> _Made:
         shown = wish.parse(answer.body)
         if shown is not None:
-            return _Made(self._believed(wish, shown, answer.status), answer.status)
+            return _Made(self._believed(wish, shown, answer.status), answer.status, searched=False)
         found = self._located(wish, answer)
         if found is None:
             found, _ = self._look(wish, deep=False, unclear=True, drops_mark=True)

@@ -19,7 +19,7 @@ from syncd.core.waiting import Waiting
 from syncd.engine.job import Job
 from syncd.engine.planning.plan import planned_from
 from syncd.engine.planning.planned import Planned
-from syncd.engine.reading.learned import Reading
+from syncd.engine.reading.learned import NamedReading
 from syncd.engine.reading.named import read_selected
 from syncd.engine.writing.quarantine import current
 from syncd.errors import SyncdError
@@ -36,7 +36,7 @@ class Look:
     job: Job
     okta_id: str
     problems: list[SyncdError] = field(default_factory=list)
-    reading: Reading | None = None
+    reading: NamedReading | None = None
     changes: Sequence[Change] = ()
     """What the next cycle would send."""
     holds: Sequence[tuple[Hold | HoldRecord, Sequence[Change]]] = ()

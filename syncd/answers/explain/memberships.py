@@ -22,7 +22,7 @@ def memberships(look: Look, *, active: bool) -> list[dict[str, Any]]:
     job = look.job
     if not job.settings.provisioning.push_groups:
         return []
-    own = look.reading.own_lists.get(look.okta_id) if look.reading else None
+    own = look.reading.own_list(look.okta_id) if look.reading else None
     pushed = set(job.store.groups_with(look.okta_id))
     listed = own if own is not None else frozenset(pushed)
     failures = {failure.object_key: failure for failure in job.store.failures()}

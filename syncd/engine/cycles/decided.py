@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from syncd.engine.planning.planned import Planned
+from syncd.engine.reading.learned import NamedReading
 from syncd.ports import Stage, Store
 
 
@@ -26,13 +27,13 @@ def forget_what_is_over(store: Store, planned: Planned) -> None:
     """Ends decisions about objects that a cycle of some objects has looked at, and that do not need the change any
     more: an approval is for what was seen then, not for whoever leaves again later.
     """
-    if planned.problems or not planned.planning.reading.looked_at:
+    reading = planned.planning.reading
+    if planned.problems or not isinstance(reading, NamedReading):
         return
-    looked_at = planned.planning.reading.looked_at
     gone = []
     for change_id, key in store.decided().objects.items():
         kind, okta_id = "group" if key.startswith("group:") else "user", key.rpartition(":")[2]
-        if (kind, okta_id) in looked_at and _is_over(planned.stage, change_id, okta_id):
+        if (kind, okta_id) in reading.looked_at and _is_over(planned.stage, change_id, okta_id):
             gone.append(change_id)
     if gone:
         store.forget_decisions(gone)

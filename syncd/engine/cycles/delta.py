@@ -7,7 +7,6 @@ writes nothing.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -15,17 +14,17 @@ from dataclasses import dataclass
 
 from syncd.core.nomination import ASKED, Known, nominate
 from syncd.core.waiting import NOT_READ
-from syncd.engine.cycles.decided import forget_what_is_over
 from syncd.engine.cycles.result import RunResult
-from syncd.engine.cycles.run import CycleRun
+from syncd.engine.cycles.run import CycleRun, remember_what_was_seen
 from syncd.engine.cycles.seen import Key, Seen, keys
-from syncd.engine.cycles.waiting import failures_over, read_whom_it_frees, remember, remember_left
+from syncd.engine.cycles.waiting import read_whom_it_frees, remember_left
 from syncd.engine.facts import CURSOR, LOG_ASKED, PENDING
 from syncd.engine.job import Job
 from syncd.engine.planning.plan import planned_from
-from syncd.engine.reading.learned import Reading
+from syncd.engine.reading.learned import NamedReading
 from syncd.engine.reading.named import read_selected
 from syncd.engine.reading.selection import BY_ID_AT_MOST
+from syncd.engine.reading.staged import staged
 from syncd.engine.writing import quarantine
 from syncd.engine.writing.recover import settle_open_intents
 from syncd.errors import AccessDenied, ConnectionSick, PermanentError, Scope, SyncdError
@@ -219,35 +218,31 @@ class _Found:
 
 
 def _cycle(job: Job, named: _Named) -> _Found:
-    """Read, plan and write."""
-    run = CycleRun(job, "delta", started=time.monotonic())
+    """Read, plan and write. No run is written down where nothing is to be done."""
+    run = CycleRun(job, "delta")
     everything = keys(named.users, named.groups)
     try:
         unsettled = settle_open_intents(job)
-        stage = job.store.stage()
-        try:
-            reading = _read(job, named, stage)
-        except BaseException:
-            stage.close()
-            raise
+        stage, reading = staged(job, lambda stage: _read(job, named, stage))
         planned = planned_from(job, "delta", stage, reading, {}, unsettled)
-    except SyncdError as error:
-        return _Found(run.broke_off(error), everything)
+    except SyncdError:
+        with run:  # which has failed
+            raise
+        return _Found(run.result, everything)
     with planned:
         if planned.is_quiet:
             job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
-            forget_what_is_over(job.store, planned)
-            remember(job, planned, whole=False, failures_over=failures_over(planned, whole=False))
+            remember_what_was_seen(job, planned, whole=False)
             remember_left(job, planned, (), whole=False)
-            job.store.forget_unproven(planned.planning.over)
             return _Found(None, frozenset())
-        result = run.apply(planned)
+        with run:
+            run.write(planned)
         if not run.absorbed:
-            return _Found(result, everything)
-        return _Found(result, frozenset(reading.unread), frozenset(reading.refused))
+            return _Found(run.result, everything)
+        return _Found(run.result, frozenset(reading.unread), frozenset(reading.refused))
 
 
-def _read(job: Job, named: _Named, stage: Stage) -> Reading:
+def _read(job: Job, named: _Named, stage: Stage) -> NamedReading:
     reading = read_selected(
         job,
         stage,

@@ -7,16 +7,18 @@ Okta wants is compared with what is really there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from syncd.core.change import Change, ChangeKind
 from syncd.core.drift import DriftItem, DriftKind, Side
 from syncd.engine.cycles.drift_report import DriftReport, drift_report
 from syncd.engine.cycles.result import RunResult
-from syncd.engine.cycles.run import CycleRun
+from syncd.engine.cycles.run import CycleRun, settle_interrupted
 from syncd.engine.facts import LAST_DRIFT
 from syncd.engine.job import Job
+from syncd.engine.planning.decide import make_plan
 from syncd.engine.planning.draft import Planning
+from syncd.engine.planning.plan import checked
 from syncd.engine.reading.full import read_everything
 from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.lookup import named_objects
@@ -33,37 +35,24 @@ VANISHED_AT_MOST = 5
 VANISHED_SHARE = 0.2
 
 
-@dataclass
-class _Looking:
-    """Reads both sides for one cycle; the report is there once it was read."""
-
-    job: Job
-    selection: Selection
-    report: DriftReport | None = field(default=None)
-
-    def read(self, stage: Stage) -> Reading:
-        users: Sequence[str] = ()
-        if self.selection.everything:
-            reading = read_everything(self.job, stage, every_member_list=True)
-        else:
-            users, groups = named_objects(self.job, self.selection)
-            reading = read_selected(self.job, stage, users, groups)
-        self.report = drift_report(
-            self.job, stage, reading, narrowed=not self.selection.everything, only=users
-        )
-        return reading
+def _look(job: Job, selection: Selection, stage: Stage) -> tuple[Reading, DriftReport]:
+    """Reads both sides."""
+    if selection.everything:
+        everything = read_everything(job, stage, every_member_list=True)
+        return everything, drift_report(job, stage, everything, narrowed=False)
+    users, groups = named_objects(job, selection)
+    named = read_selected(job, stage, users, groups)
+    return named, drift_report(job, stage, named, narrowed=True, only=users)
 
 
 def find_drift(job: Job, selection: Selection) -> DriftReport:
     """Reads Okta and the target and compares; writes nothing at either side nor in the store."""
-    looking = _Looking(job, selection)
     stage = job.store.stage()
     try:
-        looking.read(stage)
+        _, report = _look(job, selection, stage)
     finally:
         stage.close()
-    assert looking.report is not None  # noqa: S101  (reading makes it)
-    return looking.report
+    return report
 
 
 def drift_cycle(job: Job) -> DriftReport:
@@ -97,32 +86,37 @@ def repair(
     job: Job, selection: Selection, allow: Mapping[str, int] | None = None
 ) -> tuple[DriftReport | None, RunResult]:
     """Looks, takes over what was found, plans and applies. The report is None when looking failed."""
-    looking = _Looking(job, selection)
-    run = CycleRun(job, "drift")
+    report = None
+    with CycleRun(job, "drift") as run:
+        unsettled = settle_interrupted(job)
+        with run.reading(lambda stage: _look(job, selection, stage)) as (stage, (reading, report)):
+            _take_over(job, report, run.run_id)
+            planning = make_plan(job, stage, reading, unsettled)
+            _rename_back(planning, report)
+            run.write(checked(planning, "drift", allow or {}))
+    return report, run.result
 
-    def take_over(planning_reading: Reading) -> None:
-        del planning_reading
-        report = looking.report
-        if report is None:
-            return
-        _refuse_if_they_vanished(job, report)
-        effects = [*_effects(job, report.items), *_accepted(job, report)]
-        if effects:
-            job.store.record_found(run.run_id, effects, summary=report.summary)
-        remember_drift(job, report, run.run_id, fixed=True)
 
-    def rename_back(planning: Planning) -> None:
-        items = looking.report.items if looking.report else ()
-        renamed = [
-            each for each in items if each.kind is DriftKind.RENAMED_GROUP and each.remembered and each.found
-        ]
-        cases = {case.okta_id: case for case in planning.stage.group_cases()} if renamed else {}
-        for item in renamed:
-            if _keeps_its_name(cases.get(item.okta_id or ""), item):
-                planning.add_change(_rename(item))
+def _take_over(job: Job, report: DriftReport, run_id: str) -> None:
+    """Into the store, so that the plan begins with what is really there."""
+    _refuse_if_they_vanished(job, report)
+    effects = [*_effects(job, report.items), *_accepted(job, report)]
+    if effects:
+        job.store.record_found(run_id, effects, summary=report.summary)
+    remember_drift(job, report, run_id, fixed=True)
 
-    result = run.carry_out(looking.read, allow or {}, taken_over=take_over, more=rename_back)
-    return looking.report, result
+
+def _rename_back(planning: Planning, report: DriftReport) -> None:
+    """Groups that somebody renamed at the target; a plan by itself leaves a linked group its name."""
+    renamed = [
+        item
+        for item in report.items
+        if item.kind is DriftKind.RENAMED_GROUP and item.remembered and item.found
+    ]
+    cases = {case.okta_id: case for case in planning.stage.group_cases()} if renamed else {}
+    for item in renamed:
+        if _keeps_its_name(cases.get(item.okta_id or ""), item):
+            planning.add_change(_rename(item))
 
 
 def _keeps_its_name(case: GroupCase | None, item: DriftItem) -> bool:

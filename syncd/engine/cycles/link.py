@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from syncd.core.change import ChangeKind
 from syncd.core.diff import Decision, decide_group
 from syncd.engine.cycles.result import RunResult
-from syncd.engine.cycles.run import CycleRun
+from syncd.engine.cycles.run import CycleRun, settle_interrupted
 from syncd.engine.job import Job
 from syncd.engine.planning.plan import planned_from
 from syncd.engine.planning.planned import Planned
@@ -20,8 +20,6 @@ from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.lists import read_application
 from syncd.engine.reading.lookup import group_id
 from syncd.engine.reading.named import read_selected
-from syncd.engine.writing import quarantine
-from syncd.engine.writing.recover import settle_open_intents
 from syncd.errors import NotFound, RefusedError, UsageError
 from syncd.model import Asked, GroupCase, KnownGroup, RemoteGroup
 
@@ -99,7 +97,9 @@ def apply_link(job: Job, planned: Planned) -> RunResult:
         decision = "link" if what.what == "link" else "unlink"
         note = {"decision": decision, "by": what.by, "okta_id": okta_id, "scim_id": what.scim_id}
         store.note({**note, "name": what.name, "delete": what.what == "delete"})
-    return CycleRun(job, KIND).apply(planned)
+    with CycleRun(job, KIND) as run:
+        run.write(planned)
+    return run.result
 
 
 def remote_group(job: Job, text: str) -> RemoteGroup:
@@ -134,8 +134,7 @@ def _begin(job: Job) -> frozenset[str]:
         raise RefusedError(
             "provisioning.push_groups is off: no group is managed", hint="turn it on in the settings first"
         )
-    quarantine.probe(job)
-    return settle_open_intents(job)
+    return settle_interrupted(job)
 
 
 def _linked_group(job: Job, text: str) -> KnownGroup:

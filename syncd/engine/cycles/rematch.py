@@ -123,18 +123,17 @@ class _Users:
         listed = self._listed(known)
         if any(self._is_own(known, remote) for remote in listed):
             return Unchanged()
-        reason = ""
+        asked: Missing | Unchanged | None = None
         if not self.complete:
-            reason = self._by_id(known)
-            if not reason:
-                return Unchanged()
+            asked = self._by_id(known)
+            if isinstance(asked, Unchanged):
+                return asked
             listed = self.sides.target.find_users(okta_id=known.okta_id, user_name=_name(known))
             self.stage.put_remote_users(listed)
         match = self._match(known, _candidates(known, listed))
         if not isinstance(match, NoMatch):
             return match
-        reason = reason or self._by_id(known)
-        return Missing(reason) if reason else Unchanged()
+        return asked or self._by_id(known)
 
     def _listed(self, known: KnownUser) -> Sequence[RemoteUser]:
         names = dict.fromkeys([_name(known), known.wanted.user_name])
@@ -144,14 +143,14 @@ class _Users:
             for remote in self.stage.remote_candidates(okta_id=known.okta_id, user_name=name)
         ]
 
-    def _by_id(self, known: KnownUser) -> str:
-        """Empty when the stored id still is theirs, else why it is not."""
+    def _by_id(self, known: KnownUser) -> Missing | Unchanged:
+        """Whether the stored id still is theirs."""
         assert known.pushed is not None  # noqa: S101  (only linked users come here)
         try:
             remote = self.sides.target.user(known.pushed.scim_id)
         except NotFound:
-            return _GONE
-        return "" if self._same_person(known, remote) else _renamed(remote.user_name)
+            return Missing(_GONE)
+        return Unchanged() if self._same_person(known, remote) else Missing(_renamed(remote.user_name))
 
     def _match(self, known: KnownUser, candidates: Sequence[RemoteUser]) -> MatchedUser | NoMatch | Conflict:
         store = self.sides.store
@@ -246,29 +245,29 @@ class _Groups:
 
     def verdict(self, known: KnownGroup) -> GroupVerdict:
         assert known.pushed is not None  # noqa: S101  (only linked groups come here)
-        own, name, reason = self.by_id.get(known.pushed.scim_id), known.pushed.name, ""
+        own, name = self.by_id.get(known.pushed.scim_id), known.pushed.name
+        asked: Missing | Unchanged | None = None
         if own is not None and _same_group(known, own):
             return Unchanged()
         if self.complete:
             candidates = [*self.by_key.get(f"id:{known.okta_id}", ()), *self.by_key.get(f"name:{name}", ())]
         else:
-            reason = self._by_id(known, known.pushed.scim_id)
-            if not reason:
-                return Unchanged()
+            asked = self._by_id(known, known.pushed.scim_id)
+            if isinstance(asked, Unchanged):
+                return asked
             candidates = list(self.sides.target.find_groups(okta_id=known.okta_id, name=name))
         if not candidates:
-            reason = reason or self._by_id(known, known.pushed.scim_id)
-            return Missing(reason) if reason else Unchanged()
+            return asked or self._by_id(known, known.pushed.scim_id)
         match = match_group(known.okta_id, name, "link", candidates, self._owner(known, candidates))
         return Missing(_GONE) if isinstance(match, NoMatch) else match
 
-    def _by_id(self, known: KnownGroup, scim_id: str) -> str:
-        """Empty when the stored id still is this group's, else why it is not."""
+    def _by_id(self, known: KnownGroup, scim_id: str) -> Missing | Unchanged:
+        """Whether the stored id still is this group's."""
         try:
             remote = self.sides.target.group(scim_id)
         except NotFound:
-            return _GONE
-        return "" if _same_group(known, remote) else _renamed(remote.name)
+            return Missing(_GONE)
+        return Unchanged() if _same_group(known, remote) else Missing(_renamed(remote.name))
 
     def _owner(self, known: KnownGroup, candidates: Sequence[RemoteGroup]) -> Callable[[str], str | None]:
         shown = {group.scim_id: group for group in candidates}

@@ -1,25 +1,26 @@
-"""One journalled run: begun, carried out, finished whatever happens. Every cycle that writes is one."""
+"""One journalled run: begun, ended whatever happens. Every cycle that writes is one."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self, TypeVar
 
-from syncd.core.change import REMOVALS
+from syncd.core.change import REMOVALS, ChangeKind
 from syncd.core.left_alone import LeftAlone
-from syncd.core.plan import SavedPlan, timestamp
+from syncd.core.plan import Hold, timestamp
 from syncd.engine.cycles.decided import forget_what_is_over, remember_holds
 from syncd.engine.cycles.result import RunResult, broken_off, run_result, trail_head
 from syncd.engine.cycles.waiting import failures_over, names_left, remember, remember_left
 from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE
 from syncd.engine.job import Job, scope_changed
-from syncd.engine.planning.draft import Planning
-from syncd.engine.planning.plan import planned_from
 from syncd.engine.planning.planned import Planned
-from syncd.engine.reading.learned import Reading
-from syncd.engine.reading.staged import closing_on_error, staged
+from syncd.engine.reading.learned import NamedReading
+from syncd.engine.reading.staged import staged
 from syncd.engine.writing import quarantine
 from syncd.engine.writing.apply import Applying
 from syncd.engine.writing.recover import settle_open_intents
@@ -27,10 +28,14 @@ from syncd.errors import PermanentError, RefusedError, SyncdError, status_after
 from syncd.model import Application
 from syncd.ports import Stage
 
+T = TypeVar("T")
+
 
 @dataclass
 class CycleRun:
-    """One journalled run: begun, carried out, finished whatever happens."""
+    """One journalled run, a context manager: it begins with the block and has a `result` after it. A SyncdError that
+    ends the block is that result; every other exception is written down as the run's end, and goes on.
+    """
 
     job: Job
     kind: str
@@ -39,140 +44,117 @@ class CycleRun:
     applying: Applying | None = None
     absorbed: bool = False
     """What was read is in the store: from here on the store knows what is still to be done."""
+    result: RunResult = field(init=False)
 
-    def carry_out(
-        self,
-        read: Callable[[Stage], Reading],
-        allow: Mapping[str, int],
-        *,
-        taken_over: Callable[[Reading], None] | None = None,
-        more: Callable[[Planning], None] | None = None,
-    ) -> RunResult:
-        """The whole cycle as one run: what fails before the first write is remembered too.
+    def __enter__(self) -> Self:
+        self.run_id = self.job.store.begin_run(self.kind)
+        return self
 
-        `taken_over` is called between reading and planning, `more` may add changes before the safety checks.
-        """
-
-        def cycle() -> RunResult:
-            job = self.job
-            with job.turn:
-                quarantine.probe(job)
-                unsettled = settle_open_intents(job)
-            with self._reading(read) as (stage, reading):
-                if taken_over is not None:
-                    with closing_on_error(stage):
-                        taken_over(reading)
-                planned = planned_from(job, self.kind, stage, reading, allow, unsettled, more=more)
-                with planned:
-                    return self.write(planned, only=None)
-
-        return self.begun(cycle)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if isinstance(error, SyncdError):
+            quarantine.note(self.job, error)
+            self.result = broken_off(self.job, self.run_id, self.applying, error, self.started)
+            # Where even its end cannot be written down, what ended it is still the result.
+            with suppress(SyncdError):
+                self._end(self.result)
+            return True
+        if error is not None:
+            with suppress(SyncdError):
+                self._finish(status_after(error), {}, str(error) or type(error).__name__)
+        return False
 
     @contextmanager
-    def _reading(self, read: Callable[[Stage], Reading]) -> Iterator[tuple[Stage, Reading]]:
+    def reading(self, read: Callable[[Stage], T]) -> Iterator[tuple[Stage, T]]:
         """What was read, with the turn. What shorter cycles store while a complete one reads is younger, and wins.
 
         After a complete one it is read once more, with the turn; so are answers by id about some objects, after any
-        cycle that learned of these: nobody can tell which is younger.
+        cycle that learned of these: nobody can tell which is younger. The stage is closed with the block.
         """
-        stage, reading = staged(self.job, read)
+        stage, found = staged(self.job, read)
         with self.job.turn:
             if stage.is_overtaken:
                 stage.close()
                 self.job.observer.event(
                     "info", "reads again", run=self.run_id, why="another cycle learned of the same"
                 )
-                stage, reading = staged(self.job, read)
-            yield stage, reading
+                stage, found = staged(self.job, read)
+            try:
+                yield stage, found
+            finally:
+                stage.close()
 
-    def apply(
-        self, planned: Planned, *, only: frozenset[str] | None = None, saved: SavedPlan | None = None
-    ) -> RunResult:
-        """A plan that is made already; `only` narrows it to these change ids. What `saved` holds stays held."""
-        return self.begun(lambda: self.write(planned, only=only, saved=saved))
-
-    def broke_off(self, error: SyncdError) -> RunResult:
-        """A cycle that ended before there was a plan, written down as a failed run."""
-
-        def fail() -> RunResult:
-            raise error
-
-        return self.begun(fail)
-
-    def write(
-        self, planned: Planned, *, only: frozenset[str] | None, saved: SavedPlan | None = None
-    ) -> RunResult:
+    def write(self, planned: Planned) -> None:
+        """Carries the plan out, but for what it holds, and ends the run."""
         refuse_second_writer(self.job, planned.planning.reading.app)
-        whole = only is None and planned.header.kind == "full" and not planned.problems
-        no_more_wanted = failures_over(planned, whole=whole)
-        if only is not None:
-            others = [change.id for change in planned.changes() if change.id not in only]
-            planned.stage.hold_changes(others, "outside")
-            # What else these objects need is not what this run is about.
-            holds = [hold for hold, _ in saved.holds] if saved else []
-            planned.header = replace(planned.header, holds=holds, skipped=LeftAlone())
-        if SCOPE.of(self.job.store) is None and not self._manages_anything():
-            SCOPE.remember(self.job.store, self.job.scope)
-        if planned.planning.reading.looked_at:
-            planned.planning.reading.freed |= names_left(planned.stage)
-        self.job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
+        whole = planned.header.kind == "full" and not planned.problems
+        self._store_what_was_read(planned, whole=whole)
+        remember_holds(self.job.store, planned)
+        applying = self._apply(planned, whole=whole)
+        if whole:
+            self._remember_complete_read(planned)
+        self._end(self._result(planned, applying))
+
+    def write_only(
+        self,
+        planned: Planned,
+        changes: AbstractSet[str],
+        *,
+        holds: Sequence[Hold] = (),
+        held: Mapping[ChangeKind, int] | None = None,
+    ) -> None:
+        """Carries out these changes of the plan (by id) and ends the run. What else their objects need is not what it
+        is about: the result tells of `holds` instead, with so many changes `held`, and of nothing that was skipped.
+        """
+        refuse_second_writer(self.job, planned.planning.reading.app)
+        self._store_what_was_read(planned, whole=False)
+        others = [change.id for change in planned.changes() if change.id not in changes]
+        planned.stage.hold_changes(others, "outside")
+        planned.header = replace(planned.header, holds=holds, skipped=LeftAlone())
+        applying = self._apply(planned, whole=False)
+        self._end(replace(self._result(planned, applying), held=held or {}))
+
+    def _store_what_was_read(self, planned: Planned, *, whole: bool) -> None:
+        job, reading = self.job, planned.planning.reading
+        if SCOPE.of(job.store) is None and not self._manages_anything():
+            SCOPE.remember(job.store, job.scope)
+        if isinstance(reading, NamedReading):
+            reading.freed |= names_left(planned.stage)
+        job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
         self.absorbed = True
-        remember(self.job, planned, whole=whole, failures_over=no_more_wanted)
-        forget_what_is_over(self.job.store, planned)
-        self.job.store.forget_unproven(planned.planning.over)
-        if only is None:
-            remember_holds(self.job.store, planned)
-        order = planned.planning.order
-        self.applying = applying = Applying(self.job, self.run_id, planned.header.allow.keys(), order)
+        remember_what_was_seen(job, planned, whole=whole)
+
+    def _apply(self, planned: Planned, *, whole: bool) -> Applying:
+        limits_raised = planned.header.allow.keys()
+        self.applying = applying = Applying(self.job, self.run_id, limits_raised, planned.planning.order)
         applying.run(planned.stage)
         remember_left(self.job, planned, (*applying.left, *applying.unsent.values()), whole=whole)
-        if only is None:  # a saved plan reads its own objects, not everything
-            self._remember(planned)
+        return applying
+
+    def _remember_complete_read(self, planned: Planned) -> None:
+        proof = planned.planning.reading.users.proof
+        facts = [
+            COMPLETE_READ.entry(timestamp(planned.header.created_at)),
+            ASSIGNMENTS.entry(proof.records if proof else None),
+        ]
+        if not self._scope_is_undecided(planned):
+            facts.append(SCOPE.entry(self.job.scope))
+        self.job.store.remember_all(dict(facts))
+        self._prune()
+
+    def _result(self, planned: Planned, applying: Applying) -> RunResult:
         for problem in (*planned.problems, applying.stopped):
             quarantine.note(self.job, problem)
-        result = run_result(self.job, planned, applying, self.started)
-        if saved is not None:
-            result = replace(result, held=saved.held())
-        message = "; ".join(problem.message for problem in result.problems) or None
-        return self._ended(result, message)
+        return run_result(self.job, planned, applying, self.started)
 
-    def _ended(self, result: RunResult, message: str | None) -> RunResult:
+    def _end(self, result: RunResult) -> None:
+        message = "; ".join(problem.message for problem in result.problems) or None
         self._finish(result.status, result.summary(), message)
-        return replace(result, audit=trail_head(self.job.store))
+        self.result = replace(result, audit=trail_head(self.job.store))
 
     def _finish(self, status: str, summary: Mapping[str, Mapping[str, int]], error: str | None) -> None:
         self.job.store.finish_run(self.run_id, status=status, summary=summary, error=error)
-
-    def begun(self, work: Callable[[], RunResult]) -> RunResult:
-        """Whatever ends the run early is written down as its end, and an error is its result."""
-        self.run_id = self.job.store.begin_run(self.kind)
-        try:
-            return work()
-        except SyncdError as error:
-            quarantine.note(self.job, error)
-            result = broken_off(self.job, self.run_id, self.applying, error, self.started)
-            with suppress(
-                SyncdError
-            ):  # where even its end cannot be written down, what ended it is still the result
-                return self._ended(result, error.message)
-            return result
-        except BaseException as error:
-            with suppress(SyncdError):
-                self._finish(status_after(error), {}, str(error) or type(error).__name__)
-            raise
-
-    def _remember(self, planned: Planned) -> None:
-        store = self.job.store
-        if self.kind == "full" and not planned.problems:
-            proof = planned.planning.reading.users_proof
-            facts = [
-                COMPLETE_READ.entry(timestamp(planned.header.created_at)),
-                ASSIGNMENTS.entry(proof.records if proof else None),
-            ]
-            if not self._scope_is_undecided(planned):
-                facts.append(SCOPE.entry(self.job.scope))
-            store.remember_all(dict(facts))
-            self._prune()
 
     def _prune(self) -> None:
         """Old rows of the audit trail go. Tampering is said aloud and stops nobody's provisioning."""
@@ -195,6 +177,25 @@ class CycleRun:
         return any(kind in REMOVALS for kind in held) or any(
             kind == "unconfirmed" for kind in planned.header.skipped.counts
         )
+
+
+def settle_interrupted(job: Job) -> frozenset[str]:
+    """Before anything new is planned: what interrupted runs left open is settled. Returns the keys of objects of which
+    nobody knows yet how it ended; raises what a connection answers that is still sick.
+    """
+    with job.turn:
+        quarantine.probe(job)
+        return settle_open_intents(job)
+
+
+def remember_what_was_seen(job: Job, planned: Planned, *, whole: bool) -> None:
+    """About what the store had waiting and this plan looked at: what was left alone, failed, decided, in doubt since a
+    create. `whole`: everything was looked at.
+    """
+    over = failures_over(planned, whole=whole)
+    remember(job, planned, whole=whole, failures_over=over)
+    forget_what_is_over(job.store, planned)
+    job.store.forget_unproven(planned.planning.over)
 
 
 def refuse_second_writer(job: Job, app: Application) -> None:

@@ -11,7 +11,7 @@ from syncd.core.order import group_name_freed, user_name_freed
 from syncd.core.waiting import REMEMBERED, WHILE_WRITING, Waiting, still_waiting
 from syncd.engine.job import Job
 from syncd.engine.planning.planned import Planned
-from syncd.engine.reading.learned import Reading
+from syncd.engine.reading.learned import NamedReading
 from syncd.engine.reading.named import read_also
 from syncd.model import GroupCase, GroupState, Standing, UserCase
 from syncd.ports import Stage
@@ -20,7 +20,7 @@ MORE_AT_MOST = 50
 """So many objects that a delta frees are looked at with it; the others by the next deltas."""
 
 
-def read_whom_it_frees(job: Job, stage: Stage, reading: Reading) -> None:
+def read_whom_it_frees(job: Job, stage: Stage, reading: NamedReading) -> None:
     """Whoever waits for a name that is left in this delta is read too, and so on until nobody more is freed."""
     asked: set[tuple[str, str]] = set()
     while len(asked) < MORE_AT_MOST:
@@ -77,10 +77,11 @@ def remember(job: Job, planned: Planned, *, whole: bool, failures_over: Sequence
     planning = planned.planning
     found = still_waiting(planned.stage.skipped(), known, planning.policy.now)
     over = [key for key in known if key not in found and _was_seen(planned, key[0], whole=whole)]
-    # Freed for nobody is nothing to write down.
-    freed = planning.reading.freed if job.store.waiting_for(planning.reading.freed) else set[str]()
+    freed: AbstractSet[str] = frozenset()
+    if isinstance(planning.reading, NamedReading) and job.store.waiting_for(planning.reading.freed):
+        freed = planning.reading.freed  # for nobody is nothing to write down
     # Whoever was looked at in this cycle is not woken for the next.
-    changed = {each.object_key: each for each in found.values() if freed.intersection(each.waits_for)}
+    changed = {each.object_key: each for each in found.values() if not freed.isdisjoint(each.waits_for)}
     written = [*_changed(found, known), *changed.values()]
     job.store.wait(written, over=over, failures_over=failures_over, freed=sorted(freed))
 
@@ -120,11 +121,11 @@ def _changed(
 
 def _was_seen(planned: Planned, object_key: str, *, whole: bool) -> bool:
     """A membership is seen with either end."""
-    if whole or planned.problems:
+    reading = planned.planning.reading
+    if whole or planned.problems or not isinstance(reading, NamedReading):
         return whole
     kind, _, okta_id = object_key.partition(":")
-    looked_at = planned.planning.reading.looked_at
     if kind == "member":
         group_id, _, user_id = okta_id.partition(":")
-        return ("user", user_id) in looked_at or ("group", group_id) in looked_at
-    return (kind, okta_id) in looked_at
+        return ("user", user_id) in reading.looked_at or ("group", group_id) in reading.looked_at
+    return (kind, okta_id) in reading.looked_at

@@ -36,6 +36,7 @@ from syncd.ports import Stage
 
 def make_plan(job: Job, stage: Stage, reading: Reading, unsettled: AbstractSet[str]) -> Planning:
     """Decides every case. Raises what the target raises while it is being matched."""
+    job.observer.phase("planning")
     failures = {failure.object_key: failure for failure in job.store.failures()}
     planning = Planning(job, stage, reading, _policy(job), failures, unsettled=unsettled)
     planning.skip(*reading.skipped)

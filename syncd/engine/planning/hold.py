@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 
 from syncd.core.change import ChangeKind
 from syncd.core.diff import Skipped, adopts_inactive
 from syncd.core.limits import Limit
 from syncd.core.plan import Hold, hold_id
-from syncd.core.safety import LIMITED, GroupNumbers, Limits, Numbers, Violation, violations
+from syncd.core.safety import GroupNumbers, Limits, Numbers, Stops, Violation, violations
 from syncd.engine.job import scope_changed
 from syncd.engine.planning.draft import Planning, group_name
 from syncd.engine.planning.keepers import active_members, protected_groups
+from syncd.engine.reading.learned import NamedReading
 from syncd.ports import RecentRemovals
 
 WINDOW = timedelta(hours=24)
-OTHER_SCOPE = "scope_change"
 
-_HELD_BY: Mapping[str, ChangeKind] = {
-    **LIMITED,
-    "empty_app": ChangeKind.DEACTIVATE_USER,
-    "emptied_group": ChangeKind.REMOVE_MEMBER,
-    "protected_group": ChangeKind.REMOVE_MEMBER,
-}
 _REMOVALS = (ChangeKind.DEACTIVATE_USER, ChangeKind.REMOVE_MEMBER, ChangeKind.DELETE_GROUP)
 _Waiting = Mapping[tuple[ChangeKind, str | None], int]
 
@@ -41,38 +34,43 @@ def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Ho
     waits for a decision goes on waiting, and counts: a hold is not nibbled away in small cycles, nor in broken ones.
     """
     _drop_rejected(planning)
-    limits = _raised(planning.job.limits, allow)
     holds = _still_held(planning, allow)
-    found = violations(_numbers(planning, allow), limits) if _removes_anything(planning) else ()
     approved = planning.stage.decided_changes("approve", planning.policy.now)
-    checks: Iterable[tuple[Violation, Callable[[], Iterable[str]]]] = (
-        *((violation, partial(_stopped_by, planning, violation)) for violation in found),
-        (_WAKES_UP, lambda: _adoptions_of_inactive(planning)),
-        (_OTHER_SCOPE, lambda: _removals_under_other_scope(planning)),
-    )
-    for check, stopped in checks:
-        ids = [change_id for change_id in stopped() if change_id not in approved]
-        if ids:
-            holds.append(_hold(planning, check, ids))
-    # Whoever approved a removal for another reason was not told of this one.
+    # Whoever approved a removal for another reason was not told that the store was altered.
     knowing = planning.stage.decided_changes("approve", planning.policy.now, about=_ALTERED_STORE.check)
-    if ids := [each for each in _removals_on_an_altered_store(planning) if each not in knowing]:
-        holds.append(_hold(planning, _ALTERED_STORE, ids))
+    for violation in _violations(planning, allow):
+        passes = knowing if violation is _ALTERED_STORE else approved
+        ids = [change_id for change_id in _stopped_by(planning, violation) if change_id not in passes]
+        if ids:
+            holds.append(_hold(planning, violation, ids))
     return sorted(holds, key=lambda hold: (hold.check, hold.id))
+
+
+def _violations(planning: Planning, allow: Mapping[str, int]) -> Iterator[Violation]:
+    """One after the other: what one of them stops, the next does not see."""
+    if _plans_any(planning, _REMOVALS):
+        yield from violations(_numbers(planning, allow), _raised(planning.job.limits, allow))
+    yield _WAKES_UP
+    if scope_changed(planning.job):
+        yield _OTHER_SCOPE
+    if _plans_any(planning, _ALTERED_STORE.stops.kinds) and planning.job.store.altered():
+        yield _ALTERED_STORE
 
 
 _WAKES_UP = Violation(
     "adopts_inactive",
     "the target has inactive accounts that would be taken over and woken up",
     "approve the hold if these accounts belong to these people",
+    Stops([ChangeKind.ADOPT_USER], only=adopts_inactive),
 )
 
 
 _OTHER_SCOPE = Violation(
-    OTHER_SCOPE,
+    "scope_change",
     "the scope settings (app, target, provisioning, attributes, push groups) changed since the last full cycle; "
     "removals that the new settings bring are held whatever the limits",
     "if these removals are what the new settings are meant to do, approve the hold; else mend the settings",
+    Stops(_REMOVALS),
 )
 
 
@@ -82,6 +80,7 @@ _ALTERED_STORE = Violation(
     "whatever would be removed is held",
     "look at syncd audit verify, keep a copy of the store and go back to a backup; or approve the hold if these "
     "removals are right",
+    Stops([*_REMOVALS, ChangeKind.UNLINK_GROUP]),
 )
 
 
@@ -98,37 +97,25 @@ def _still_held(planning: Planning, allow: Mapping[str, int]) -> list[Hold]:
     cycle has all these wishes in its own plan, and raises its holds afresh.
     """
     stage, found = planning.stage, []
-    for hold, ids in () if planning.reading.saw_everything else stage.waiting_changes(planning.policy.now):
+    for hold, ids in () if planning.reading.has_every_wish else stage.waiting_changes(planning.policy.now):
         if hold.check not in allow:
             stage.hold_changes(ids, hold.id)
             found.append(replace(hold, changes=len(ids)))
     return found
 
 
-def _removes_anything(planning: Planning) -> bool:
+def _plans_any(planning: Planning, kinds: Iterable[ChangeKind]) -> bool:
     counts = planning.stage.change_counts()
-    return any(counts.get(kind) for kind in _REMOVALS)
+    return any(counts.get(kind) for kind in kinds)
 
 
 def _waiting_elsewhere(planning: Planning) -> _Waiting:
     """What waits, without what is still to be judged in this plan and what this cycle saw to be over."""
     reading = planning.reading
-    if reading.saw_everything:
+    if reading.has_every_wish:
         return {}
-    return planning.stage.waiting_elsewhere(_REMOVALS, planning.policy.now, besides=reading.looked_at)
-
-
-def _removals_under_other_scope(planning: Planning) -> Iterator[str]:
-    if scope_changed(planning.job):
-        for kind in _REMOVALS:
-            yield from (change_id for change_id, _ in planning.stage.change_keys(kind))
-
-
-def _removals_on_an_altered_store(planning: Planning) -> Iterator[str]:
-    kinds = (*_REMOVALS, ChangeKind.UNLINK_GROUP)
-    ids = [change_id for kind in kinds for change_id, _ in planning.stage.change_keys(kind)]
-    if ids and planning.job.store.altered():
-        yield from ids
+    seen = reading.looked_at if isinstance(reading, NamedReading) else frozenset[tuple[str, str]]()
+    return planning.stage.waiting_elsewhere(_REMOVALS, planning.policy.now, besides=seen)
 
 
 def _raised(limits: Limits, allow: Mapping[str, int]) -> Limits:
@@ -137,23 +124,17 @@ def _raised(limits: Limits, allow: Mapping[str, int]) -> Limits:
 
 def _stopped_by(planning: Planning, violation: Violation) -> Iterator[str]:
     """Ids of the changes that this check stops."""
-    stage, kind = planning.stage, _HELD_BY[violation.check]
-    keys = stage.change_keys(kind, group_id=violation.group_id)
-    people = {okta_id for _, okta_id in keys}
-    yield from (change_id for change_id, _ in keys)
-    if kind is ChangeKind.DEACTIVATE_USER:
-        more = stage.change_keys(ChangeKind.REMOVE_MEMBER)
-    elif violation.check == "protected_group" and violation.group_id:
-        more = stage.change_keys(ChangeKind.DEACTIVATE_USER)
-        people |= active_members(planning.job.store, violation.group_id)
-    else:
+    stage, stops, group_id = planning.stage, violation.stops, violation.group_id
+    if stops.only is not None:
+        yield from (change.id for change in stage.changes(kinds=stops.kinds) if stops.only(change))
         return
-    yield from (change_id for change_id, okta_id in more if okta_id in people)
-
-
-def _adoptions_of_inactive(planning: Planning) -> Iterator[str]:
-    adoptions = planning.stage.changes(kinds=[ChangeKind.ADOPT_USER])
-    return (change.id for change in adoptions if adopts_inactive(change))
+    keys = [key for kind in stops.kinds for key in stage.change_keys(kind, group_id=group_id)]
+    yield from (change_id for change_id, _ in keys)
+    if stops.also is not None:
+        people = {okta_id for _, okta_id in keys}
+        people |= active_members(planning.job.store, group_id) if group_id else set()
+        more = stage.change_keys(stops.also)
+        yield from (change_id for change_id, okta_id in more if okta_id in people)
 
 
 def _hold(planning: Planning, violation: Violation, ids: Sequence[str]) -> Hold:
@@ -188,8 +169,8 @@ def _numbers(planning: Planning, allow: Mapping[str, int]) -> Numbers:
 def _app_is_empty(planning: Planning, counts: Mapping[ChangeKind, int], active: int) -> bool:
     """Where no complete list was read: nobody would be left of those we manage, and nobody comes."""
     reading = planning.reading
-    if reading.users_proof is not None:
-        return reading.active_seen == 0
+    if reading.users.proof is not None:
+        return reading.users.active_seen == 0
     coming = (ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER)
     return counts.get(ChangeKind.DEACTIVATE_USER, 0) >= active and not any(map(counts.get, coming))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from syncd.core.change import ChangeKind
@@ -27,32 +27,32 @@ def planned_from(
     reading: Reading,
     allow: Mapping[str, int],
     unsettled: AbstractSet[str] = frozenset(),
-    *,
-    more: Callable[[Planning], None] | None = None,
 ) -> Planned:
     """The plan for what was read into the stage, which is closed when it cannot be made."""
     with closing_on_error(stage):
-        job.observer.phase("planning")
-        planning = make_plan(job, stage, reading, unsettled)
-        if more is not None:
-            more(planning)
-        holds = hold_unsafe_changes(planning, allow)
-        _let_go(planning)
-        order_plan(planning)
-        planning.skip(*_unread(job, reading))
-        header = PlanHeader(
-            connection=job.settings.name,
-            kind=kind,
-            created_at=planning.policy.now,
-            state_revision=job.store.revision(),
-            scope=job.scope,
-            target=job.target_fingerprint,
-            summary=stage.change_counts(),
-            holds=holds,
-            skipped=LeftAlone(stage.skipped()),
-            allow=dict(sorted(allow.items())),
-        )
-        return Planned(header, tuple(reading.problems), stage, planning)
+        return checked(make_plan(job, stage, reading, unsettled), kind, allow)
+
+
+def checked(planning: Planning, kind: str, allow: Mapping[str, int]) -> Planned:
+    """The plan of these decisions: what is unsafe held, the rest in order."""
+    job, stage, reading = planning.job, planning.stage, planning.reading
+    holds = hold_unsafe_changes(planning, allow)
+    _let_go(planning)
+    order_plan(planning)
+    planning.skip(*_unread(job, reading))
+    header = PlanHeader(
+        connection=job.settings.name,
+        kind=kind,
+        created_at=planning.policy.now,
+        state_revision=job.store.revision(),
+        scope=job.scope,
+        target=job.target_fingerprint,
+        summary=stage.change_counts(),
+        holds=holds,
+        skipped=LeftAlone(stage.skipped()),
+        allow=dict(sorted(allow.items())),
+    )
+    return Planned(header, tuple(reading.problems), stage, planning)
 
 
 def _let_go(planning: Planning) -> None:

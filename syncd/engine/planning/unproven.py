@@ -115,7 +115,7 @@ def plan_left_behind(planning: Planning, departures: Departures, cases: Mapping[
         case = cases.get(okta_id)
         if known is None or known.pushed is not None:
             continue
-        if case is None and planning.reading.users_proof is None:
+        if case is None and planning.reading.users.proof is None:
             continue
         evidence = _evidence(planning, departures, known, case)
         if evidence is None or grace_ends(known, planning.policy, evidence) is not None:
@@ -134,7 +134,7 @@ def plan_groups_left_behind(planning: Planning, wished: AbstractSet[str]) -> Non
     """
     reading, store = planning.reading, planning.job.store
     for (kind, okta_id), doubt in planning.unproven.items():
-        is_seen = reading.groups_whole or (kind, okta_id) in reading.looked_at
+        is_seen = reading.saw_group(okta_id)
         known = store.group(okta_id)
         if kind != "group" or okta_id in wished or not is_seen or (known is not None and known.pushed):
             continue

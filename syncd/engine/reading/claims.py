@@ -5,11 +5,11 @@ What Okta answered by id within the last minutes no list need show yet: such a g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from syncd.core.diff import Skipped
-from syncd.core.groups import Claim, claim, linked_by_hand
+from syncd.core.groups import Claim, linked_by_hand
 from syncd.engine.job import Job, stop_if_asked
 from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.one_by_one import each_by_itself
@@ -34,10 +34,11 @@ class Claiming:
     def everything(self) -> None:
         """Raises what Okta's answers raise; `found` is then incomplete."""
         book = self.job.rules
-        assigned, mappings = self.reading.assigned or frozenset(), self.reading.mappings or {}
-        single = sorted({*book.ids, *assigned, *mappings, *self.by_hand})
+        single = sorted({*book.ids, *self.reading.rule_lists.named(), *self.by_hand})
         if not book.needs_every_group and len(single) <= BY_ID_AT_MOST:
-            self._ask(single, self._leave_unread)
+            for okta_id, is_read in self._ask(single):
+                if not is_read:
+                    self._leave_unread(okta_id)
         else:
             self._claim(self._listed())
         self._mend()
@@ -45,7 +46,7 @@ class Claiming:
     def some(self, okta_ids: Sequence[str]) -> None:
         """Only these groups. Raises what Okta's answers raise."""
         if len(okta_ids) <= BY_ID_AT_MOST:
-            self._ask(okta_ids, lambda _: None)
+            list(self._ask(okta_ids))  # each that is read is claimed
         else:
             named = set(okta_ids)
             self._claim(group for group in self._listed() if group.okta_id in named)
@@ -66,26 +67,20 @@ class Claiming:
 
     def _claim(self, groups: Iterable[OktaGroup]) -> None:
         for group in groups:
-            found = claim(
-                group, self.job.rules, self.reading.assigned or frozenset(), self.reading.mappings or {}
-            )
+            found = self.reading.rule_lists.claim(group, self.job.rules)
             if group.okta_id in self.by_hand:
                 found = linked_by_hand(group, found, self.by_hand[group.okta_id])
             if found is not None:
                 self.found[group.okta_id] = found
 
-    def _ask(
-        self, okta_ids: Iterable[str], unread: Callable[[str], None]
-    ) -> Sequence[tuple[str, Claim | None]]:
-        """Okta ids of those that were read, with what a list made of them. One that cannot be read stays as it is."""
-
-        def failed(okta_id: str, problem: SyncdError) -> None:
-            self.reading.cannot_tell("group", okta_id, problem)
-            self.stage.hold_group_still(okta_id)
-            unread(okta_id)
-
-        read = []
-        for okta_id, group in each_by_itself(okta_ids, self.job.source.group, failed):
+    def _ask(self, okta_ids: Iterable[str]) -> Iterator[tuple[str, bool]]:
+        """Each with whether it was read; one that cannot be read stays as it is."""
+        for okta_id, group in each_by_itself(okta_ids, self.job.source.group):
+            if isinstance(group, SyncdError):
+                self.reading.cannot_tell("group", okta_id, group)
+                self.stage.hold_group_still(okta_id)
+                yield okta_id, False
+                continue
             self.asked.add(okta_id)
             listed = self.found.pop(okta_id, None)
             if isinstance(group, OktaGroup):
@@ -93,8 +88,7 @@ class Claiming:
             unclaimed = okta_id not in self.found
             if unclaimed and (listed is not None or self.job.store.group(okta_id) is not None):
                 self.stage.put_absent([okta_id])
-            read.append((okta_id, listed))
-        return read
+            yield okta_id, True
 
     def _mend(self, only: Collection[str] | None = None) -> None:
         """About some groups no list is believed: the store learned about them since, or by id a moment before."""
@@ -110,10 +104,12 @@ class Claiming:
             else:
                 doubtful[okta_id] = wish
         few, left = list(doubtful)[:BY_ID_AT_MOST], list(doubtful)[BY_ID_AT_MOST:]
-        for okta_id, listed in self._ask(
-            few, lambda okta_id: self._leave_as_stored(okta_id, doubtful[okta_id])
-        ):
-            self._compare(okta_id, listed, self.found.get(okta_id))
+        by_list = {okta_id: self.found.get(okta_id) for okta_id in few}
+        for okta_id, is_read in self._ask(few):
+            if is_read:
+                self._compare(okta_id, by_list[okta_id], self.found.get(okta_id))
+            else:
+                self._leave_as_stored(okta_id, doubtful[okta_id])
         for okta_id in left:
             self._leave_as_stored(okta_id, doubtful[okta_id])
         if left:

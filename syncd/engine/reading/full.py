@@ -9,16 +9,16 @@ from syncd.engine.facts import ASSIGNMENTS
 from syncd.engine.job import Job
 from syncd.engine.reading.claims import Claiming
 from syncd.engine.reading.group_scope import linked_names, moved
-from syncd.engine.reading.learned import Reading
+from syncd.engine.reading.learned import FullReading, Reading
 from syncd.engine.reading.lists import read_application, read_members, read_users
 from syncd.engine.reading.rule_lists import read_assigned, read_mappings
 from syncd.errors import IncompleteRead, TemporaryError
 from syncd.ports import Stage
 
 
-def read_everything(job: Job, stage: Stage, *, every_member_list: bool) -> Reading:
+def read_everything(job: Job, stage: Stage, *, every_member_list: bool) -> FullReading:
     """The nomination of a full cycle. Incomplete lists are reported in `problems` and prove no absence."""
-    reading = Reading(read_application(job))
+    reading = FullReading(read_application(job))
     job.observer.phase("reading assignments", ASSIGNMENTS.of(job.store))
     try:
         read_users(job, stage, reading)
@@ -32,7 +32,7 @@ def read_everything(job: Job, stage: Stage, *, every_member_list: bool) -> Readi
     return reading
 
 
-def read_groups(job: Job, stage: Stage, reading: Reading) -> None:
+def read_groups(job: Job, stage: Stage, reading: FullReading) -> None:
     """Resolves the push rules. Lists that stay incomplete leave the known groups as they are."""
     book = job.rules
     whole = True

@@ -1,46 +1,69 @@
-"""What one cycle learned from Okta besides what is staged."""
+"""What one cycle learned from Okta besides what is staged: of everything, or of the objects that were named."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from syncd.core.diff import Skipped
-from syncd.core.groups import Claim
+from syncd.core.groups import Claim, RuleBook, claim
 from syncd.errors import AccessDenied, SyncdError, concerns_the_connection
-from syncd.model import Absent, Application, PushMapping, ReadProof
+from syncd.model import Absent, Application, OktaGroup, PushMapping, ReadProof
+
+
+@dataclass
+class UserList:
+    """The list of the app's users, which every full cycle reads, and one of many named people."""
+
+    proof: ReadProof | None = None
+    """Of the first time that it arrived whole."""
+    unidentified: bool = False
+    """A record did not say whose it is: a departure can only be confirmed by id."""
+    active_seen: int = 0
+    """People who are wanted active, answers by id included; of two lists each counts."""
+
+
+@dataclass
+class RuleLists:
+    """What push rules go by besides the groups themselves; None where it was not read."""
+
+    assigned: frozenset[str] | None = None
+    mappings: Mapping[str, PushMapping] | None = None
+    mappings_proof: ReadProof | None = None
+
+    def answer(self, book: RuleBook) -> bool:
+        """Whether everything was read that these rules need."""
+        return not (book.needs_assigned and self.assigned is None) and not (
+            book.needs_mappings and self.mappings is None
+        )
+
+    def named(self) -> set[str]:
+        """Okta ids of the groups that they name."""
+        return {*(self.assigned or ()), *(self.mappings or ())}
+
+    def claim(self, group: OktaGroup, book: RuleBook) -> Claim | None:
+        """None when no rule names the group."""
+        return claim(group, book, self.assigned or frozenset(), self.mappings or {})
 
 
 @dataclass
 class Reading:
-    """What one cycle learned from Okta besides what is staged. Grows while reading."""
+    """What one cycle learned from Okta besides what is staged. Grows while reading. By itself it is that of a cycle
+    that asked for the app alone.
+    """
 
     app: Application
-    users_proof: ReadProof | None = None
-    unidentified: bool = False
-    """A record of the user list did not say whose it is: a departure can only be confirmed by id."""
-    active_seen: int = 0
-    groups_whole: bool = False
-    assigned: frozenset[str] | None = None
-    mappings: Mapping[str, PushMapping] | None = None
-    list_proofs: dict[str, ReadProof] = field(default_factory=dict)
+    users: UserList = field(default_factory=UserList)
+    rule_lists: RuleLists = field(default_factory=RuleLists)
     member_proofs: dict[str, ReadProof] = field(default_factory=dict)
     absent: dict[str, Absent] = field(default_factory=dict)
-    """Users that were named, asked for by id, and are not assigned."""
-    own_lists: dict[str, frozenset[str]] = field(default_factory=dict)
-    """The own group lists of users that were named."""
-    looked_at: set[tuple[str, str]] = field(default_factory=set)
-    """(user or group, Okta id) of what was named and read, or found to be gone."""
-    freed: set[str] = field(default_factory=set)
-    """Keys of names that objects of this cycle give up, where others may wait for them."""
+    """Users that were asked for by id, and are not assigned."""
     claims: dict[str, Claim] = field(default_factory=dict)
-    """Of the groups that were named."""
+    """Of the groups that were read one by one."""
     asked: set[str] = field(default_factory=set)
     """Okta ids of the groups among them that were asked for by id."""
     heard: dict[str, str | None] = field(default_factory=dict)
     """Names of groups, by Okta id, as answers that were asked for about people told them; None: it is gone."""
-    announced: frozenset[tuple[str, str]] = frozenset()
-    """(group id, user id): the System Log says that this person left this group."""
     unread: dict[tuple[str, str], SyncdError] = field(default_factory=dict)
     """(user or group, Okta id) of what could not be read, or not wholly, while others could: it stays as it is."""
     problems: list[SyncdError] = field(default_factory=list)
@@ -69,10 +92,6 @@ class Reading:
         if not isinstance(problem, AccessDenied):
             self.problems.append(problem)
 
-    def looked_at_of(self, kind: str) -> set[str]:
-        """Okta ids."""
-        return {okta_id for of_kind, okta_id in self.looked_at if of_kind == kind}
-
     @property
     def refused(self) -> Mapping[tuple[str, str], AccessDenied]:
         """What a side does not let be read while it answers the rest: it waits, and the cycle has not failed."""
@@ -84,6 +103,63 @@ class Reading:
         return not self.problems and not self.unread
 
     @property
-    def saw_everything(self) -> bool:
-        """A complete cycle, in whose plan every wish stands."""
-        return self.is_whole and not self.looked_at
+    def has_every_wish(self) -> bool:
+        """Whether each wish that this cycle is about stands in its plan, so that holds are raised afresh."""
+        return self.is_whole
+
+    def looked_at_of(self, _kind: str, /) -> set[str]:
+        """Okta ids of the users or groups that were named, and read or found to be gone."""
+        return set()
+
+    def saw_group(self, _okta_id: str, /) -> bool:
+        """Whether it would have been seen that the group is wanted."""
+        return False
+
+    def own_list(self, _user_id: str, /) -> frozenset[str] | None:
+        """The group list of somebody who was named, as it came with their record."""
+        return None
+
+    def is_announced(self, _left: Collection[tuple[str, str]], /) -> bool:
+        """Whether the System Log says of all these (group id, user id) that the person left the group."""
+        return False
+
+
+@dataclass
+class FullReading(Reading):
+    """Of complete lists: of the app's users, its groups and, where they moved, their members."""
+
+    groups_whole: bool = False
+
+    def saw_group(self, _okta_id: str, /) -> bool:
+        return self.groups_whole
+
+
+@dataclass
+class NamedReading(Reading):
+    """Of users and groups that were named: by the System Log, a person, the store or a saved plan."""
+
+    looked_at: set[tuple[str, str]] = field(default_factory=set)
+    """(user or group, Okta id) of what was named and read, or found to be gone."""
+    freed: set[str] = field(default_factory=set)
+    """Keys of names that objects of this cycle give up, where others may wait for them."""
+    own_lists: dict[str, frozenset[str]] = field(default_factory=dict)
+    """The own group lists of users that were named."""
+    announced: frozenset[tuple[str, str]] = frozenset()
+    """(group id, user id): the System Log says that this person left this group."""
+
+    @property
+    def has_every_wish(self) -> bool:
+        """What is held in other plans may be about other objects."""
+        return False
+
+    def looked_at_of(self, kind: str, /) -> set[str]:
+        return {okta_id for of_kind, okta_id in self.looked_at if of_kind == kind}
+
+    def saw_group(self, okta_id: str, /) -> bool:
+        return ("group", okta_id) in self.looked_at
+
+    def own_list(self, user_id: str, /) -> frozenset[str] | None:
+        return self.own_lists.get(user_id)
+
+    def is_announced(self, left: Collection[tuple[str, str]], /) -> bool:
+        return self.announced.issuperset(left)

@@ -33,8 +33,8 @@ def read_users(job: Job, stage: Stage, reading: Reading) -> ReadProof:
         stop_if_asked(job)
         stage_users(job, stage, reading, page)
         job.observer.advance(len(page.records))
-    if reading.users_proof is None:
-        reading.users_proof = listing.proof
+    if reading.users.proof is None:
+        reading.users.proof = listing.proof
     return listing.proof
 
 
@@ -43,13 +43,13 @@ def stage_users(
 ) -> None:
     mapping = job.mapping
     wanted = [wanted_user(record, mapping) for record in page.records]
-    reading.active_seen += sum(user.standing.value == "active" for user in wanted)
+    reading.users.active_seen += sum(user.standing.value == "active" for user in wanted)
     for bad in page.bad:
         frozen = frozen_user(bad)
         if frozen is not None:
             wanted.append(frozen)
         else:
-            reading.unidentified = True
+            reading.users.unidentified = True
             reading.skipped.append(
                 Skipped("unreadable", "", "", f"a record of the app's users: {bad.problem}")
             )

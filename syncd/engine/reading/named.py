@@ -10,7 +10,7 @@ from syncd.core.groups import Claim, resolve
 from syncd.engine.job import Job, stop_if_asked
 from syncd.engine.reading.claims import Claiming
 from syncd.engine.reading.group_scope import in_scope_already, linked_names, wants_a_name
-from syncd.engine.reading.learned import Reading
+from syncd.engine.reading.learned import NamedReading, Reading
 from syncd.engine.reading.lists import read_application, read_members, read_users, stage_user
 from syncd.engine.reading.one_by_one import ENOUGH, own_problem
 from syncd.engine.reading.rule_lists import read_assigned, read_mappings
@@ -28,7 +28,7 @@ def read_selected(
     *,
     member_lists: Collection[str] | None = None,
     by_id_at_most: int = BY_ID_AT_MOST,
-) -> Reading:
+) -> NamedReading:
     """The nomination of a targeted or a delta cycle: Okta ids of users and groups, each read by id.
 
     A user's own group list answers for their memberships, so that the cost is that person's, not the groups'. With
@@ -36,7 +36,7 @@ def read_selected(
     `by_id_at_most` are read by one complete list. One that cannot be read is left out (`unread`); raises the problem
     when nothing can.
     """
-    reading = Reading(read_application(job))
+    reading = NamedReading(read_application(job))
     read_also(job, stage, reading, users, groups, member_lists=member_lists, by_id_at_most=by_id_at_most)
     return reading
 
@@ -44,7 +44,7 @@ def read_selected(
 def read_also(
     job: Job,
     stage: Stage,
-    reading: Reading,
+    reading: NamedReading,
     users: Sequence[str],
     groups: Sequence[str],
     *,
@@ -76,7 +76,7 @@ def read_also(
 
 
 def _read_people(
-    job: Job, stage: Stage, reading: Reading, users: Sequence[str], *, with_groups: bool
+    job: Job, stage: Stage, reading: NamedReading, users: Sequence[str], *, with_groups: bool
 ) -> list[str]:
     """Okta ids of those whose record was read. Whose own group list cannot be read keeps the memberships they have."""
     seen: list[str] = []
@@ -96,7 +96,7 @@ def _read_people(
 
 
 def _stage_person(
-    job: Job, stage: Stage, reading: Reading, person: Person, answer: AppUser | BadRecord | Absent
+    job: Job, stage: Stage, reading: NamedReading, person: Person, answer: AppUser | BadRecord | Absent
 ) -> None:
     if isinstance(answer, Absent):
         stage.put_absent([person.okta_id])

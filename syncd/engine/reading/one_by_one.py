@@ -33,25 +33,21 @@ def own_problem(error: SyncdError) -> SyncdError:
     raise error
 
 
-def each_by_itself(
-    ids: Iterable[str], read: Callable[[str], T], failed: Callable[[str, SyncdError], None]
-) -> Iterator[tuple[str, T]]:
-    """(id, value) of all that can be read; `failed` is told of the others. Raises the last problem when ENOUGH of them
-    could not be read and none could, and every error that is not an object's own.
+def each_by_itself(ids: Iterable[str], read: Callable[[str], T]) -> Iterator[tuple[str, T | SyncdError]]:
+    """(id, what was read, or the problem of this one alone). Raises the last problem when ENOUGH of them could not be
+    read and none could, and every error that is not an object's own.
     """
     failures, found = 0, False
     for okta_id in ids:
         try:
-            value = read(okta_id)
+            answer: T | SyncdError = read(okta_id)
+            found = True
         except SyncdError as error:
-            problem = own_problem(error)
-            failures += not isinstance(problem, AccessDenied)  # while a harmless read is answered
-            failed(okta_id, problem)
-            if failures >= ENOUGH and not found:
-                raise problem from error
-            continue
-        found = True
-        yield okta_id, value
+            answer = own_problem(error)
+            failures += not isinstance(answer, AccessDenied)  # while a harmless read is answered
+        yield okta_id, answer
+        if isinstance(answer, SyncdError) and failures >= ENOUGH and not found:
+            raise answer
 
 
 def member_list_problem(failed: Exception, group_id: str) -> SyncdError:

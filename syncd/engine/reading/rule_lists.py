@@ -17,16 +17,14 @@ def read_assigned(job: Job, stage: Stage, reading: Reading) -> None:
     """
     listing = job.source.app_groups()
     found = {group_id for page in listing for group_id in page.records}
-    reading.list_proofs["assigned"] = listing.proof
     doubtful = _doubtful(job, stage, found)
     few, left = list(doubtful)[:BY_ID_AT_MOST], list(doubtful)[BY_ID_AT_MOST:]
     found ^= doubtful.keys()  # as stored, until asked
-
-    def failed(okta_id: str, problem: SyncdError) -> None:
-        reading.cannot_tell("group", okta_id, problem)
-        stage.hold_group_still(okta_id)
-
-    for okta_id, answer in each_by_itself(few, job.source.app_group, failed):
+    for okta_id, answer in each_by_itself(few, job.source.app_group):
+        if isinstance(answer, SyncdError):
+            reading.cannot_tell("group", okta_id, answer)
+            stage.hold_group_still(okta_id)
+            continue
         assigned = not isinstance(answer, Absent)
         if assigned is doubtful[okta_id]:
             _contradict(job, reading, okta_id, assigned=assigned)
@@ -34,7 +32,7 @@ def read_assigned(job: Job, stage: Stage, reading: Reading) -> None:
     if left:
         stage.doubt(groups=left)
         reading.leave_in_doubt("groups", len(left))
-    reading.assigned = frozenset(found)
+    reading.rule_lists.assigned = frozenset(found)
 
 
 def _doubtful(job: Job, stage: Stage, listed: set[str]) -> dict[str, bool]:
@@ -66,5 +64,5 @@ def read_mappings(job: Job, reading: Reading) -> None:
     found: dict[str, PushMapping] = {}
     for page in listing:
         found |= {mapping.source_group_id: mapping for mapping in page.records}
-    reading.mappings = found
-    reading.list_proofs["okta_mappings"] = listing.proof
+    reading.rule_lists.mappings = found
+    reading.rule_lists.mappings_proof = listing.proof

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from syncd.engine.job import Job
-from syncd.engine.reading.learned import Reading
 from syncd.ports import Stage
 
+T = TypeVar("T")
 
-def staged(job: Job, read: Callable[[Stage], Reading]) -> tuple[Stage, Reading]:
+
+def staged(job: Job, read: Callable[[Stage], T]) -> tuple[Stage, T]:
+    """A new stage, with what `read` returned having filled it."""
     stage = job.store.stage()
     with closing_on_error(stage):
         return stage, read(stage)

@@ -19,7 +19,6 @@ from syncd.core.evidence import (
     SaidByOkta,
     TwoCompleteReads,
 )
-from syncd.core.groups import claim
 from syncd.core.mapping import wanted_user
 from syncd.engine.job import Job
 from syncd.engine.reading.heard import ask_own_groups
@@ -78,15 +77,15 @@ def confirm_departures(job: Job, stage: Stage, reading: Reading) -> Departures:
             if evidence is not None:
                 found.by_user[okta_id] = evidence
         return found
-    if reading.users_proof is None or reading.unidentified:
+    if reading.users.proof is None or reading.users.unidentified:
         return found
-    first = reading.users_proof
+    first = reading.users.proof
     try:
         second = read_users(job, stage, reading)
     except IncompleteRead as problem:
         reading.problems.append(problem)
         return found
-    if reading.unidentified:  # in the second read
+    if reading.users.unidentified:  # in the second read
         return found
     if not _sample_is_gone(job, stage, reading, found):
         return found
@@ -152,7 +151,7 @@ def stage_found(job: Job, stage: Stage, reading: Reading, answer: AppUser | BadR
     """An answer by id about somebody whom the lists show otherwise. Whoever comes back may have lost their groups with
     leaving, which no list or stamp need show yet: their own list is asked for too; without it they stay as they are.
     """
-    if isinstance(answer, AppUser) and _comes_back(job, answer) and answer.okta_id not in reading.own_lists:
+    if isinstance(answer, AppUser) and _comes_back(job, answer) and reading.own_list(answer.okta_id) is None:
         try:
             ask_own_groups(job, stage, reading, answer.okta_id)
         except SyncdError as error:
@@ -208,12 +207,8 @@ def group_witness(job: Job, reading: Reading, case: GroupCase) -> Evidence | Non
 
 def _lost_its_rule(job: Job, reading: Reading, known: KnownGroup, group: OktaGroup) -> Evidence | None:
     """Its rule is no longer in the settings, and no other names it: the lists may have missed or misread it."""
-    book = job.rules
-    if (book.needs_assigned and reading.assigned is None) or (
-        book.needs_mappings and reading.mappings is None
-    ):
-        return None
-    if claim(group, book, reading.assigned or frozenset(), reading.mappings or {}) is not None:
+    lists, book = reading.rule_lists, job.rules
+    if not lists.answer(book) or lists.claim(group, book) is not None:
         return None
     return AskedByOperator(f"the push rule {known.wanted.rule} is no longer in the settings")
 
@@ -226,9 +221,8 @@ def _left_its_rule(job: Job, reading: Reading, known: KnownGroup, group: OktaGro
     if source.kind == "okta_mappings":
         listing = job.source.mappings()
         ids = {record.source_group_id for page in listing for record in page.records}
-        if known.okta_id in ids or source.kind not in reading.list_proofs:
-            return None
-        return TwoCompleteReads(reading.list_proofs[source.kind], listing.proof)
+        first = reading.rule_lists.mappings_proof
+        return None if known.okta_id in ids or first is None else TwoCompleteReads(first, listing.proof)
     if source.matches(group.name, group.description) or source.value == group.okta_id:
         return None
     return SaidByOkta(f'Okta now calls the group "{group.name}", which {source.label} does not match')
@@ -249,8 +243,8 @@ def confirm_removals(
             asked.append(case)
     if asked:
         job.observer.phase("confirming member removals")
-        own = [case for case in asked if case.user_id in reading.own_lists]
-        listed = [case for case in asked if case.user_id not in reading.own_lists]
+        own = [case for case in asked if reading.own_list(case.user_id) is not None]
+        listed = [case for case in asked if reading.own_list(case.user_id) is None]
         found |= _ask_users(job, stage, reading, own)
         if len(listed) <= BY_ID_AT_MOST:
             found |= _ask_users(job, stage, reading, listed)
@@ -267,7 +261,7 @@ class _Inactive:
         self._asked: dict[str, Evidence | None] = {}
 
     def word_for(self, okta_id: str) -> Evidence | None:
-        if self._reading.users_proof is not None:  # a complete read found the stored record unchanged
+        if self._reading.users.proof is not None:  # a complete read found the stored record unchanged
             known = self._job.store.user(okta_id)
             return SaidByOkta(known.wanted.reason) if known else None
         if okta_id not in self._asked:
@@ -339,9 +333,9 @@ def _own_list(
     """Whoever was named has been asked. That answer is the second witness only of what the log had announced: what it
     alone nominated, and that somebody lost several groups and has none at all, is asked once more.
     """
-    asked = reading.own_lists.get(user_id)
+    asked = reading.own_list(user_id)
     lost = [(case.group_id, user_id) for case in of if case.user_id == user_id]
-    if asked is None or not reading.announced.issuperset(lost) or (not asked and len(lost) > 1):
+    if asked is None or not reading.is_announced(lost) or (not asked and len(lost) > 1):
         return ask_own_groups(job, stage, reading, user_id)
     return asked
 

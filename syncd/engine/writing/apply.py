@@ -223,7 +223,7 @@ class Applying:
     def _execute(self, unit: Unit) -> Sequence[Outcome]:
         """In a worker. What was journalled and not begun when writing ended is not begun any more."""
         if refused := self.sequence.refused.get(unit.changes[0].id):
-            return [Outcome(unit.changes[0], error=refused, status=getattr(refused, "status", None))]
+            return [Outcome(unit.changes[0], error=refused, status=refused.status)]
         if self.stopped is None and not self.job.cancelled() and unit.change.kind not in self.breaker.stopped:
             outcomes = execute(self.job, unit)
             for outcome in outcomes:  # at once, for all workers: one is enough

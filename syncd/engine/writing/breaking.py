@@ -18,9 +18,8 @@ NAMED = 3
 
 
 def cause_of(change: Change, error: SyncdError) -> Cause:
-    status = error.status if isinstance(error, TemporaryError | PermanentError) else None
-    silent = isinstance(error, TemporaryError) and status is None
-    return Cause(change.kind, status, answered=not silent)
+    silent = isinstance(error, TemporaryError) and error.status is None
+    return Cause(change.kind, error.status, answered=not silent)
 
 
 def told(failures: Iterable[tuple[Change, SyncdError]]) -> Iterator[Mapping[str, str | int | None]]:

@@ -91,9 +91,7 @@ def _outcomes(job: Job, unit: Unit) -> Sequence[Outcome]:
             return _members(job, unit)
         return [_SINGLE[first.kind](job, unit)]
     except SyncdError as error:
-        return [
-            Outcome(change, error=error, status=getattr(error, "status", None)) for change in unit.changes
-        ]
+        return [Outcome(change, error=error, status=error.status) for change in unit.changes]
 
 
 def is_unanswered(error: SyncdError | None) -> bool:
