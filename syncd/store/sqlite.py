@@ -22,16 +22,16 @@ from syncd.redact import Redactor
 from syncd.store import decisions, effects, holds, journal, pruning, state, unproven, waiting
 from syncd.store.absorb import absorb_stage
 from syncd.store.faults import explained, explained_beside, no_scratch
+from syncd.store.history_reads import HistoryReads
 from syncd.store.private import Scratch, make_file
 from syncd.store.rows import moment
 from syncd.store.stage.sqlite import SqliteStage
 from syncd.store.stage.tables import WHOLE_READ
-from syncd.store.telling import Telling
 from syncd.store.transaction import transaction
 from syncd.store.writership import Writership
 
 
-class SqliteStore(Telling):
+class SqliteStore(HistoryReads):
     """Opened by `opening`. Safe to share between threads: one of them is inside at a time."""
 
     def __init__(
