@@ -83,9 +83,10 @@ class SqliteStore(HistoryReads):
         self.remember_all({key: value})
 
     def remember_all(self, facts: Mapping[str, str | None]) -> None:
-        clean, tells = self._redactor.known, self._redactor.tells  # not what an address has by chance
+        clean, reveals = self._redactor.known, self._redactor.reveals  # not what an address has by chance
         said = {
-            key: value if value is None or not tells(value) else clean(value) for key, value in facts.items()
+            key: value if value is None or not reveals(value) else clean(value)
+            for key, value in facts.items()
         }
         with self._lock:
             if any(self.recall(key) != value for key, value in said.items()):
