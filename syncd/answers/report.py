@@ -100,7 +100,7 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
         "token": token_document(settings.split.token_created, now.date()),
         "open_writes": len(store.open_intents()),
         "days": days,
-        "time_to_apply": rows.wait_rows(store.waits(reach, WAITS)),
+        "time_to_apply": rows.latency_rows(store.latencies(reach, WAITS)),
         "decisions": decisions,
         "drift": drift,
         "failures": troubles,

@@ -9,7 +9,7 @@ from typing import Any
 from syncd.answers.audit import entry_document
 from syncd.core.plan import timestamp
 from syncd.ports import RunRecord
-from syncd.ports.history import DayCount, Done, Grant, HoldStory, Outage, Trouble, Waits
+from syncd.ports.history import DayCount, Done, Grant, HoldStory, Latencies, Outage, Trouble
 from syncd.ports.trail import JournalEntry
 
 _DAY: Mapping[str, str] = {
@@ -191,6 +191,8 @@ def totals(days: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return {column: sum(int(day[column]) for day in days) for column in COLUMNS}
 
 
-def wait_rows(waits: Waits) -> list[dict[str, Any]]:
-    ends: list[float | None] = [*waits.seconds, None]
-    return [{"up_to_seconds": end, "changes": count} for end, count in zip(ends, waits.counts, strict=True)]
+def latency_rows(latencies: Latencies) -> list[dict[str, Any]]:
+    ends: list[float | None] = [*latencies.seconds, None]
+    return [
+        {"up_to_seconds": end, "changes": count} for end, count in zip(ends, latencies.counts, strict=True)
+    ]

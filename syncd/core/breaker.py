@@ -40,7 +40,7 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Tripped:
     """`everything` says why nothing more is to be written, "" when that is not so; `kinds` are not to be written."""
 
     everything: str = ""
@@ -48,7 +48,7 @@ class Verdict:
 
 
 @dataclass
-class Tally:
+class WriteTally:
     """What became of the writes of one run. Grows while writing."""
 
     applied: dict[ChangeKind, int] = field(default_factory=dict)
@@ -74,14 +74,14 @@ class Tally:
         }
 
 
-def judge(applied: Mapping[ChangeKind, int], failed: Mapping[Cause, int]) -> Verdict:
-    """`applied`: successes by kind; `failed`: weights by cause (`Tally.weights`). See the table of this module."""
+def judge(applied: Mapping[ChangeKind, int], failed: Mapping[Cause, int]) -> Tripped:
+    """`applied`: successes by kind; `failed`: weights by cause (`WriteTally.weights`). See the table of this module."""
     good, bad = sum(applied.values()), sum(failed.values())
     if not bad or good + bad < AFTER:
-        return Verdict()
+        return Tripped()
     silent = sum(weight for cause, weight in failed.items() if cause.is_the_servers)
     if silent > SHARE * (good + bad):
-        return Verdict(f"{silent} of {good + bad} writes failed without an answer; the rest was not tried")
+        return Tripped(f"{silent} of {good + bad} writes failed without an answer; the rest was not tried")
     by_kind: dict[ChangeKind, int] = {}
     for cause, weight in failed.items():
         by_kind[cause.kind] = by_kind.get(cause.kind, 0) + weight
@@ -96,8 +96,8 @@ def judge(applied: Mapping[ChangeKind, int], failed: Mapping[Cause, int]) -> Ver
         and mostly(others_bad, others_good)
         and mostly(by_kind[worst], applied.get(worst, 0))
     ):
-        return Verdict(f"{bad} of {good + bad} writes failed, of several kinds; the rest was not tried")
-    return Verdict(
+        return Tripped(f"{bad} of {good + bad} writes failed, of several kinds; the rest was not tried")
+    return Tripped(
         kinds=frozenset(
             kind
             for kind, weight in by_kind.items()

@@ -1,6 +1,6 @@
 """Push rules as values: which Okta groups are pushed, and what happens to them at the target.
 
-Source: Okta's "About Group Push" (by name, by rule, linked groups) and the "SCIM for Okta in Split" page.
+GroupSource: Okta's "About Group Push" (by name, by rule, linked groups) and the "SCIM for Okta in Split" page.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SourceKind = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class GroupSource:
     """Where a rule finds its groups. `value` is "" for `assigned` and `okta_mappings`."""
 
     kind: SourceKind
@@ -60,7 +60,7 @@ class Source:
 class PushRule:
     """One `[[push_groups]]` table. `action` None means: not given; `target` is only for `action` "link"."""
 
-    source: Source
+    source: GroupSource
     action: Literal["create", "link"] | None = None
     target: str | None = None
     rename: bool = False

@@ -37,7 +37,7 @@ Shape = Literal["list", "object"]
 """What a good answer is in JSON."""
 Decode = Callable[[bytes], object]
 """A quick decoder. Raises ValueError or RecursionError for whatever it does not take: that is for slower ones."""
-Tells = Callable[[str], bool]
+Reveals = Callable[[str], bool]
 everything: Decode = msgspec.json.Decoder().decode
 
 
@@ -57,7 +57,7 @@ class Answer:
     """The body holds \\u escapes of surrogates: single halves cannot be stored and must be looked for."""
     fingerprint: int = 0
     """Equal bodies have equal fingerprints (within one process)."""
-    tells: Tells | None = None
+    reveals: Reveals | None = None
     """Of which texts of the body a secret of ours stands in; None: it has none."""
 
 
@@ -301,7 +301,7 @@ def _good(
         # One byte is searched for ten times as fast as two.
         escapes=b"\\" in received.content and (b"\\ud" in received.content or b"\\uD" in received.content),
         fingerprint=hash(received.content),
-        tells=redactor.tells if redactor.may_tell(received.content) else None,
+        reveals=redactor.reveals if redactor.may_reveal(received.content) else None,
     )
 
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from syncd.errors import AccessDenied, ConnectionSick, IncompleteRead, NotFound, Scope, SyncdError
 from syncd.model import BadRecord, ReadProof
 from syncd.okta import loop_thread
-from syncd.okta.answers import Answer, Tells
+from syncd.okta.answers import Answer, Reveals
 from syncd.okta.pace import Clock
 from syncd.okta.records import checked
 from syncd.ports import Page
@@ -38,7 +38,7 @@ class RawPage:
     number: int
     records: list[object]
     escapes: bool
-    tells: Tells | None
+    reveals: Reveals | None
     next_url: str | None
     date: datetime | None
 
@@ -75,7 +75,7 @@ class Walk:
                 raise IncompleteRead(self.what, number, "it repeats the records of an earlier page")
             bodies.add(answer.fingerprint)
             url = None if answer.next_url is None else carried_over(answer.next_url, self.first_url)
-            yield RawPage(number, answer.body, answer.escapes, answer.tells, url, answer.date)
+            yield RawPage(number, answer.body, answer.escapes, answer.reveals, url, answer.date)
 
     def _check(self, url: str, number: int, seen: set[str], deadline: float) -> None:
         """What must hold before the token is sent to `url`."""
@@ -264,8 +264,8 @@ class PagedListing(Generic[T]):
         good: list[T] = []
         bad: list[BadRecord] = []
         for record in raw.records:
-            odd = raw.escapes or raw.tells is not None
-            value = checked(record, self._convert, raw.tells) if odd else self._convert(record)
+            odd = raw.escapes or raw.reveals is not None
+            value = checked(record, self._convert, raw.reveals) if odd else self._convert(record)
             if isinstance(value, BadRecord):
                 bad.append(value)
             else:

@@ -134,7 +134,7 @@ class OktaReader:
             if self._app_error(answer) is not None:
                 await self._app_answers()
             return absent(answer, f"app user {okta_id}")
-        user = records.checked(answer.body, records.app_user, answer.tells)
+        user = records.checked(answer.body, records.app_user, answer.reveals)
         if isinstance(user, AppUser) and user.okta_id != okta_id:
             return BadRecord(okta_id, "the answer is about another user")
         return user if isinstance(user, AppUser) else BadRecord(okta_id, user.problem)
@@ -176,11 +176,11 @@ class OktaReader:
         if answer.status == 404:
             return absent(answer, what)
         record = answer.body if isinstance(answer.body, dict) else {}
-        okta_id = self._understood(records.record_id(record, answer.tells), what)
+        okta_id = self._understood(records.record_id(record, answer.reveals), what)
         if must_be is not None and okta_id != must_be:
             raise TemporaryError(f"Okta answered with another object than {what}")
         value = record.get(field)
-        told = isinstance(value, str) and answer.tells is not None and answer.tells(value)
+        told = isinstance(value, str) and answer.reveals is not None and answer.reveals(value)
         if not isinstance(value, str) or not value or told or not records.is_text(value):
             raise TemporaryError(f"Okta's answer about {what} has no {field}")
         return value
@@ -189,7 +189,7 @@ class OktaReader:
         answer = self._object(f"/api/v1/groups/{_segment(okta_id)}")
         if answer.status == 404:
             return absent(answer, f"group {okta_id}")
-        record = records.checked(answer.body, records.group, answer.tells)
+        record = records.checked(answer.body, records.group, answer.reveals)
         found = self._understood(record, f"group {okta_id}")
         if found.okta_id != okta_id:
             raise TemporaryError(f"Okta answered with another group than {okta_id}")
@@ -261,7 +261,7 @@ class OktaReader:
             ids, bad = _ids(page)
             if bad:
                 raise IncompleteRead(what, page.number, f"a group record: {bad[0].problem}")
-            names = [records.group_name(record, page.tells) for record in page.records]
+            names = [records.group_name(record, page.reveals) for record in page.records]
             found.update(zip(ids, names, strict=True))
         return found
 
@@ -310,7 +310,7 @@ class OktaReader:
             self._origin,
             lambda url: loop_thread.run(self._get_list(url)),
             lambda: now_at(self._talk.clock_offset, self._clock),
-            self._client.redactor.tells,
+            self._client.redactor.reveals,
         )
 
     # about the conversation
@@ -390,7 +390,7 @@ def _segment(value: str) -> str:
 
 
 def _ids(page: RawPage) -> tuple[list[str], list[BadRecord]]:
-    values = [records.record_id(record, page.tells) for record in page.records]
+    values = [records.record_id(record, page.reveals) for record in page.records]
     return (
         [value for value in values if isinstance(value, str)],
         [value for value in values if isinstance(value, BadRecord)],

@@ -145,9 +145,9 @@ def _read(record: object, build: Callable[[Mapping[str, object], str], T]) -> T 
 
 
 def checked(
-    record: object, read: Callable[[object], T | BadRecord], tells: Callable[[str], bool] | None = None
+    record: object, read: Callable[[object], T | BadRecord], reveals: Callable[[str], bool] | None = None
 ) -> T | BadRecord:
-    """`read(record)`, unless a text in it holds half a surrogate pair (`is_text`), or `tells` a secret: that would go
+    """`read(record)`, unless a text in it holds half a surrogate pair (`is_text`), or `reveals` a secret: that would go
     to the other side, and into the store.
     """
     known = _id_if_any(record)
@@ -158,8 +158,8 @@ def checked(
         return BadRecord(known, "it holds half a surrogate pair, which no text may")
     except RecursionError:
         return BadRecord(known, "it is nested too deeply")
-    if tells is not None and tells(text):
-        return BadRecord(None if known is None or tells(known) else known, _TELLS)
+    if reveals is not None and reveals(text):
+        return BadRecord(None if known is None or reveals(known) else known, _TELLS)
     return read(record)
 
 
@@ -240,11 +240,11 @@ def _group(record: Mapping[str, object], okta_id: str) -> OktaGroup:
     )
 
 
-def group_name(record: object, tells: Callable[[str], bool] | None = None) -> str:
-    """Of a record that is read for its id: "" where it has none that is a text, or one that `tells` a secret."""
+def group_name(record: object, reveals: Callable[[str], bool] | None = None) -> str:
+    """Of a record that is read for its id: "" where it has none that is a text, or one that `reveals` a secret."""
     profile = record.get("profile") if isinstance(record, dict) else None
     name = profile.get("name") if isinstance(profile, dict) else None
-    usable = isinstance(name, str) and is_text(name) and not (tells is not None and tells(name))
+    usable = isinstance(name, str) and is_text(name) and not (reveals is not None and reveals(name))
     return str(name) if usable else ""
 
 
@@ -280,7 +280,11 @@ def _application(record: Mapping[str, object], okta_id: str) -> Application:
     )
 
 
-def record_id(record: object, tells: Callable[[str], bool] | None = None) -> str | BadRecord:
+def record_id(record: object, reveals: Callable[[str], bool] | None = None) -> str | BadRecord:
     """Only the id of a record (app groups, members)."""
     found = _read(record, lambda _record, okta_id: okta_id)
-    return BadRecord(None, _TELLS) if isinstance(found, str) and tells is not None and tells(found) else found
+    return (
+        BadRecord(None, _TELLS)
+        if isinstance(found, str) and reveals is not None and reveals(found)
+        else found
+    )

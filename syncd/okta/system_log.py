@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from syncd.core.nomination import ASKED
 from syncd.errors import IncompleteRead, PermanentError, TemporaryError
 from syncd.model import LogEvent
-from syncd.okta.answers import Answer, Tells
+from syncd.okta.answers import Answer, Reveals
 from syncd.okta.listing import carried_over, is_plain, same_origin
 from syncd.okta.records import is_id, is_text
 from syncd.ports import LogPage
@@ -69,7 +69,7 @@ class LogPolls:
             raise IncompleteRead("the System Log", 1, error.message, hint=error.hint) from error
         if answer.status != 200 or not isinstance(answer.body, list):
             raise PermanentError("Okta has no System Log at this place", status=answer.status)
-        events = [event for record in answer.body if (event := _event(record, answer.tells)) is not None]
+        events = [event for record in answer.body if (event := _event(record, answer.reveals)) is not None]
         following = carried_over(answer.next_url or "", cursor, but=_NOT_WITH_A_CURSOR)
         if not self._leads_on(following):
             raise PermanentError("the System Log has no next page on its own origin", status=_REFUSED)
@@ -86,11 +86,11 @@ _SMALLEST_CAP = 100
 """Okta's default page: a server that caps pages may have more whenever one has that many events."""
 
 
-def _event(record: object, tells: Tells | None) -> LogEvent | None:
-    """None for what names nothing that can be looked at. A text that `tells` a secret is none."""
+def _event(record: object, reveals: Reveals | None) -> LogEvent | None:
+    """None for what names nothing that can be looked at. A text that `reveals` a secret is none."""
 
     def usable(text: str) -> bool:
-        return is_text(text) and not (tells is not None and tells(text))
+        return is_text(text) and not (reveals is not None and reveals(text))
 
     if not isinstance(record, dict):
         return None

@@ -38,7 +38,7 @@ async def with_target_names(
             raise IncompleteRead(
                 what, page, f"name of target {group_id}: {error.message}", hint=error.hint
             ) from error
-        group = records.checked(answer.body, records.group, answer.tells) if answer.status == 200 else None
+        group = records.checked(answer.body, records.group, answer.reveals) if answer.status == 200 else None
         names[group_id] = None if group is None or isinstance(group, BadRecord) else group.name
 
     async for page in pages:

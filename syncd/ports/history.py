@@ -36,7 +36,7 @@ class DayCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class Latencies:
     """Applied changes by the time from the beginning of their run to the target's answer.
 
     `seconds` are the upper ends; `counts` has one more item, for what took longer than all of them.
@@ -163,7 +163,7 @@ class History(Protocol):
 
     def outages(self, since: datetime | None) -> Sequence[Outage]: ...
     def change_counts(self, reach: Reach) -> Sequence[DayCount]: ...
-    def waits(self, reach: Reach, bounds: Sequence[float]) -> Waits: ...
+    def latencies(self, reach: Reach, bounds: Sequence[float]) -> Latencies: ...
     def troubles(self, reach: Reach) -> Iterator[Trouble]:
         """Oldest first."""
         ...

@@ -121,14 +121,14 @@ class Redactor:
 
     # data: what a good answer holds, which is kept and decided by as it is
 
-    def may_tell(self, content: bytes) -> bool:
-        """False, and quickly: no text of this JSON `tells`."""
-        return self._known.may_tell(content)
+    def may_reveal(self, content: bytes) -> bool:
+        """False, and quickly: no text of this JSON `reveals`."""
+        return self._known.may_reveal(content)
 
-    def tells(self, text: str) -> bool:
+    def reveals(self, text: str) -> bool:
         """Whether a secret stands in it that no name or word is by chance: 12 characters, with letters and digits."""
-        return self._known.tells(text)
+        return self._known.reveals(text)
 
     def untold(self, body: object) -> object:
-        """Decoded JSON without the texts that `tells` is true of."""
-        return without(body, self.tells)
+        """Decoded JSON without the texts that `reveals` is true of."""
+        return without(body, self.reveals)

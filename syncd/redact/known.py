@@ -88,12 +88,12 @@ class Known:
         return Needles.of(each.skeletons for each in self.looks)
 
     @cached_property
-    def _telling(self) -> Needles:
-        return Needles.of(needles for each in self.looks for needles in each.telling.values())
+    def _revealing(self) -> Needles:
+        return Needles.of(needles for each in self.looks for needles in each.revealing.values())
 
     @cached_property
-    def _told(self) -> Sequence[bytes]:
-        return sorted({form for each in self.looks for part in each.telling for form in _in_json(part)})
+    def _revealed(self) -> Sequence[bytes]:
+        return sorted({form for each in self.looks for part in each.revealing for form in _in_json(part)})
 
     @cached_property
     def _fragments(self) -> Sequence[tuple[int, frozenset[str]]]:
@@ -121,21 +121,21 @@ class Known:
             for reading in readings(text)
         )
 
-    def tells(self, text: str) -> bool:
+    def reveals(self, text: str) -> bool:
         """Whether what nothing but a secret can be stands in it whole; in any spelling only in its beginning."""
-        if len(text) > _LONG and self._telling.are_in(plain(text)):
+        if len(text) > _LONG and self._revealing.are_in(plain(text)):
             return True
-        return any(self._telling.are_in(plain(reading)) for reading in readings(text[:_LONG]))
+        return any(self._revealing.are_in(plain(reading)) for reading in readings(text[:_LONG]))
 
-    def may_tell(self, content: bytes) -> bool:
-        """False: no text of this JSON `tells`. In a long one base64 and hexadecimal forms are not looked for; a tenth
+    def may_reveal(self, content: bytes) -> bool:
+        """False: no text of this JSON `reveals`. In a long one base64 and hexadecimal forms are not looked for; a tenth
         of a millisecond for each secret and page of 500 people is what this may cost. True says nothing of a long one.
         """
-        if not self._told:
+        if not self._revealed:
             return False
         if len(content) <= _SMALL:
-            return self.tells(content.decode("utf-8", "replace"))
-        return _may_hide(content) or any(each in content for each in self._told)
+            return self.reveals(content.decode("utf-8", "replace"))
+        return _may_hide(content) or any(each in content for each in self._revealed)
 
     def whole(self, text: str) -> Iterator[Place]:
         """Where in the text secrets stand whole."""

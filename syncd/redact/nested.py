@@ -65,18 +65,18 @@ class Beginning:
         return obj
 
 
-def without(obj: object, tells: Callable[[str], bool], depth: int = 0) -> object:
+def without(obj: object, reveals: Callable[[str], bool], depth: int = 0) -> object:
     """The same JSON without the texts that tell, as keys or as values: as if nobody had said them."""
     if depth > _LONGEST_NESTING:
         return _TOO_DEEP
     if isinstance(obj, dict):
         return {
-            key: without(item, tells, depth + 1)
+            key: without(item, reveals, depth + 1)
             for key, item in obj.items()
-            if not tells(key) and not (isinstance(item, str) and tells(item))
+            if not reveals(key) and not (isinstance(item, str) and reveals(item))
         }
     if isinstance(obj, list):
         return [
-            without(item, tells, depth + 1) for item in obj if not (isinstance(item, str) and tells(item))
+            without(item, reveals, depth + 1) for item in obj if not (isinstance(item, str) and reveals(item))
         ]
     return obj

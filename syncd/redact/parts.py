@@ -122,7 +122,7 @@ def _weight(text: str) -> Weight:
 @dataclass(frozen=True, slots=True)
 class Looks:
     """What gives one secret away. `needles`, `skeletons` and `fragments` are as `spellings` makes them; `short` and
-    `words` stand by themselves; `exact` is what `plain` leaves too little of; `telling` are the parts, with their
+    `words` stand by themselves; `exact` is what `plain` leaves too little of; `revealing` are the parts, with their
     needles, that nothing but the secret is.
     """
 
@@ -132,13 +132,13 @@ class Looks:
     fragments: Mapping[int, frozenset[str]]
     short: frozenset[str]
     words: frozenset[str]
-    telling: Mapping[str, frozenset[str]]
+    revealing: Mapping[str, frozenset[str]]
 
 
 def looks_of(secret: str) -> Looks:
     found = list(parts(secret))
     is_key = "\n" in secret or secret.lstrip().startswith("{")  # it is not sent: nobody can say it again
-    needles, skeletons, telling = set[str](), set[str](), dict[str, frozenset[str]]()
+    needles, skeletons, revealing = set[str](), set[str](), dict[str, frozenset[str]]()
     fragments: dict[int, set[str]] = {}
     for part in found:
         if part.weight == "word":
@@ -154,7 +154,7 @@ def looks_of(secret: str) -> Looks:
                 for text in (part.text, *(encoded if len(part.text) <= _LONGEST_ENCODED else ())):
                     fragments.setdefault(length, set()).update(_fragments(text, length))
             if not is_key and _TELLING.fullmatch(part.text):
-                telling[part.text] = mine
+                revealing[part.text] = mine
     return Looks(
         exact=frozenset(
             each.text
@@ -166,7 +166,7 @@ def looks_of(secret: str) -> Looks:
         fragments={length: frozenset(pieces) for length, pieces in fragments.items()},
         short=frozenset(part.text for part in found if part.weight == "short"),
         words=frozenset(part.text for part in found if part.weight == "word"),
-        telling=telling,
+        revealing=revealing,
     )
 
 

@@ -20,13 +20,13 @@ class Echoes:
 
     def listen(self, body: bytes) -> None:
         """To the JSON of a good answer."""
-        if not self._heard and self._redactor.may_tell(body):
+        if not self._heard and self._redactor.may_reveal(body):
             self._heard = True
 
     def are_in(self, *values: object) -> bool:
         """Whether a text among these, out of a good answer, has a secret in it. Costs nothing while no answer had."""
         if not self._heard or not any(
-            isinstance(each, str) and self._redactor.tells(each) for each in values
+            isinstance(each, str) and self._redactor.reveals(each) for each in values
         ):
             return False
         if not self._told:

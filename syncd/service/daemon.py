@@ -168,10 +168,10 @@ class Daemon:
         except SyncdError as error:
             failure = error
         soon = 0.0 if failure is None or isinstance(failure, LockWatched) else RETRY[0]
-        self._plan(connection, settings, first_full=soon)
+        self._schedule(connection, settings, first_full=soon)
         return failure
 
-    def _plan(
+    def _schedule(
         self, connection: ServedConnection, settings: ConnectionSettings, *, first_full: float | None = None
     ) -> None:
         schedule = settings.schedule
@@ -181,7 +181,7 @@ class Daemon:
             ("drift", schedule.drift, connection.drift, connection.drift_due_in()),
         ):
             if self._timetable.interval(settings.name, kind) != every:
-                self._timetable.plan(settings.name, kind, every, work, first=first)
+                self._timetable.schedule(settings.name, kind, every, work, first=first)
 
     def _listen(self, settings: ConnectionSettings) -> None:
         """Raises SyncdError when the port cannot be had; what was served before is then served on."""
@@ -318,7 +318,7 @@ class Daemon:
         self._waiting = {}
         for name, settings in wanted.items():
             if name in self._served:
-                self._plan(self._served[name], settings)
+                self._schedule(self._served[name], settings)
                 self._served[name].update(settings)
             else:
                 self._waiting[name] = settings

@@ -33,7 +33,7 @@ class _Threads:
 
 
 class Timetable:
-    """`plan` before or after `start`, from any thread. Times are aware UTC."""
+    """`schedule` before or after `start`, from any thread. Times are aware UTC."""
 
     def __init__(self) -> None:
         # A turn that comes while the last one lasts is skipped, which is as it should be and no warning.
@@ -62,7 +62,7 @@ class Timetable:
         thread = getattr(self._scheduler, "_thread", None)
         return bool(self._scheduler.running and thread is not None and thread.is_alive())
 
-    def plan(
+    def schedule(
         self,
         connection: str,
         kind: str,

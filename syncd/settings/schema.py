@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from syncd.core.limits import Limit
-from syncd.core.rules import PushRule, Source, SourceKind
+from syncd.core.rules import GroupSource, PushRule, SourceKind
 from syncd.settings.attributes import DEFAULT_ATTRIBUTES, AttributeMap
 from syncd.settings.secrets import SecretRef
 from syncd.settings.suggest import nearest
@@ -94,7 +94,7 @@ def _day(raw: object) -> date:
     )
 
 
-def _source(raw: object) -> Source:
+def _source(raw: object) -> GroupSource:
     example = '{ name = "Engineering" }'
     if isinstance(raw, str):
         raise wrong("is text, but must say what the text is: id, name, name_starts_with, ...", example)
@@ -116,20 +116,20 @@ def _source(raw: object) -> Source:
             raise wrong(
                 f"can only say {kind} = true; to turn it off, take the rule out", f"{{ {kind} = true }}"
             )
-        return Source(kind)
+        return GroupSource(kind)
     try:
         value = text(value)
     except PydanticCustomError as error:
         raise wrong(f"has a {kind} that {error.message()}") from None
     if kind == "id" and not re.fullmatch(r"[A-Za-z0-9_-]+", value):
         raise wrong("has an id that is no Okta group id (00g...); a name goes into name", example)
-    return Source(kind, value)
+    return GroupSource(kind, value)
 
 
 class PushGroupTable(Table):
     """`[[push_groups]]`, before it becomes a `PushRule`."""
 
-    source: Annotated[InstanceOf[Source], BeforeValidator(_source)]
+    source: Annotated[InstanceOf[GroupSource], BeforeValidator(_source)]
     action: Literal["create", "link"] | None = None
     target: Text | None = None
     rename: bool = False

@@ -18,7 +18,7 @@ from typing import Any
 from syncd.core.counting import counted
 from syncd.ports.trail import Altered
 from syncd.store import decisions
-from syncd.store.decisions import Decision
+from syncd.store.decisions import Ruling
 from syncd.store.rows import Row, moment
 from syncd.store.seals import BROKEN, GUARDS, KEY, NEVER, remembered, seal_of, sum_of, table_of
 from syncd.store.starting import STARTED
@@ -50,7 +50,7 @@ class Account:
         self._seals: dict[str, tuple[str, int]] = {}
         self._broken: dict[str, Altered] = {}  # the first of each kind
         self._open: set[int] = set()
-        self._decided: dict[str, tuple[Decision, int]] = {}
+        self._decided: dict[str, tuple[Ruling, int]] = {}
 
     def close(self) -> None:
         self._words.close()
@@ -159,7 +159,7 @@ class Account:
         stamp = moment(now)
         told = {change_id: made for change_id, made in self._decided.items() if not made[0].expired(stamp)}
         for *values, sequence in conn.execute(_LIVE, (stamp,)):
-            decision = Decision(*values)
+            decision = Ruling(*values)
             if told.pop(decision.change_id, None) != (decision, sequence):
                 yield f"{decision.decision} of {decision.change_id} by {decision.by} is not what the trail says"
         for change_id, (decision, sequence) in told.items():

@@ -40,7 +40,7 @@ SELECT EXISTS (SELECT 1 FROM journal WHERE entry = 'outcome' AND applied = 1 AND
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Ruling:
     """One row of the table, and one entry under `KEY`, in this order."""
 
     change_id: str
@@ -61,7 +61,7 @@ class Decision:
         return self.object_key.rpartition(":")[2]
 
 
-def insert(conn: sqlite3.Connection, decision: Decision, sequence: int) -> None:
+def insert(conn: sqlite3.Connection, decision: Ruling, sequence: int) -> None:
     """Replaces what was decided about the change before. `sequence`: the row of the trail that says so."""
     conn.execute("DELETE FROM decisions WHERE change_id = ?", (decision.change_id,))
     conn.execute(
@@ -81,12 +81,12 @@ def used(conn: sqlite3.Connection, change_id: str) -> None:
     conn.execute("DELETE FROM decisions WHERE change_id = ? AND decision = 'approve'", (change_id,))
 
 
-def said(decisions: Iterable[Decision]) -> dict[str, Any]:
+def said(decisions: Iterable[Ruling]) -> dict[str, Any]:
     """What a row of the trail says about them."""
     return {KEY: [list(astuple(each)) for each in decisions]}
 
 
-def stand_in(conn: sqlite3.Connection, found: Sequence[Decision], sequence: int) -> None:
+def stand_in(conn: sqlite3.Connection, found: Sequence[Ruling], sequence: int) -> None:
     """Names the row that now says what the rows before it said."""
     conn.executemany(
         "UPDATE decisions SET sequence = ? WHERE change_id = ?",
@@ -98,18 +98,18 @@ class Standing:
     """Which decisions count. Reads each row of the trail that tells of some once."""
 
     def __init__(self) -> None:
-        self._told: dict[str, tuple[Decision, int]] = {}
+        self._told: dict[str, tuple[Ruling, int]] = {}
         self._read = 0
 
     def among(
         self, conn: sqlite3.Connection, now: datetime, change_ids: Iterable[str] | None = None
-    ) -> list[Decision]:
+    ) -> list[Ruling]:
         """Those about these changes, or all."""
         return [decision for decision, _ in self.rows(conn, now, change_ids)]
 
     def rows(
         self, conn: sqlite3.Connection, now: datetime, change_ids: Iterable[str] | None = None
-    ) -> list[tuple[Decision, int]]:
+    ) -> list[tuple[Ruling, int]]:
         """With the row of the trail that says so."""
         for (sequence,) in conn.execute(_TOLD, (self._read,)).fetchall():
             tell(self._told, _written(conn, sequence), sequence)
@@ -124,15 +124,15 @@ class Standing:
         ]
 
 
-def tell(told: dict[str, tuple[Decision, int]], body: Any, sequence: int) -> None:
+def tell(told: dict[str, tuple[Ruling, int]], body: Any, sequence: int) -> None:
     """What the trail says after this row. Raises TypeError or AttributeError for one that we did not write."""
-    for made in [Decision(*each) for each in body.get(KEY, ())]:
+    for made in [Ruling(*each) for each in body.get(KEY, ())]:
         told[made.change_id] = (made, sequence)
     for change_id in body.get(OVER, ()):
         told.pop(change_id, None)
 
 
-def decided(found: Iterable[Decision]) -> Decided:
+def decided(found: Iterable[Ruling]) -> Decided:
     known = list(found)
     return Decided(
         approved=frozenset(each.change_id for each in known if each.decision == "approve"),
@@ -141,7 +141,7 @@ def decided(found: Iterable[Decision]) -> Decided:
     )
 
 
-def approvals(found: Iterable[Decision]) -> dict[str, dict[str, str]]:
+def approvals(found: Iterable[Ruling]) -> dict[str, dict[str, str]]:
     """What approved changes add to their intents, by change id."""
     return {each.change_id: {"by": each.by, "at": each.at} for each in found if each.decision == "approve"}
 
@@ -164,7 +164,7 @@ def _written(conn: sqlite3.Connection, sequence: int) -> Mapping[str, Any]:
     return read
 
 
-def _is_used(conn: sqlite3.Connection, decision: Decision, sequence: int) -> bool:
+def _is_used(conn: sqlite3.Connection, decision: Ruling, sequence: int) -> bool:
     if decision.decision != "approve":
         return False
     asked = (decision.okta_id, sequence, decision.change_id)

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from syncd.core.change import GROUP_KINDS, MEMBERSHIPS, ChangeKind
-from syncd.ports.history import DayCount, Done, Grant, HoldStory, Outage, Reach, Trouble, Waits
+from syncd.ports.history import DayCount, Done, Grant, HoldStory, Latencies, Outage, Reach, Trouble
 from syncd.ports.store import RunRecord
 from syncd.store.journal import COLUMNS as JOURNAL_COLUMNS
 from syncd.store.journal import entry_of
@@ -126,7 +126,7 @@ def change_counts(conn: sqlite3.Connection, reach: Reach) -> list[DayCount]:
     return [DayCount(*row) for row in rows.fetchall()]
 
 
-def waits(conn: sqlite3.Connection, reach: Reach, bounds: Sequence[float]) -> Waits:
+def latencies(conn: sqlite3.Connection, reach: Reach, bounds: Sequence[float]) -> Latencies:
     where, values = _within(reach, "j.at", "j.run_id")
     steps = " ".join(f"WHEN took <= {float(bound)} THEN {at}" for at, bound in enumerate(bounds))
     rows = conn.execute(
@@ -137,7 +137,7 @@ def waits(conn: sqlite3.Connection, reach: Reach, bounds: Sequence[float]) -> Wa
         values,
     )
     found = dict(rows.fetchall())
-    return Waits(tuple(bounds), tuple(found.get(at, 0) for at in range(len(bounds) + 1)))
+    return Latencies(tuple(bounds), tuple(found.get(at, 0) for at in range(len(bounds) + 1)))
 
 
 _OUTCOMES = (

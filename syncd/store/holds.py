@@ -13,7 +13,7 @@ from syncd.core.plan import Hold
 from syncd.errors import PermanentError, UsageError
 from syncd.ports.store import HoldRecord
 from syncd.store import decisions
-from syncd.store.decisions import Decision
+from syncd.store.decisions import Ruling
 from syncd.store.rows import at_moment, change_of, moment
 
 EXPIRES_AFTER = timedelta(days=7)
@@ -139,12 +139,12 @@ def _held(conn: sqlite3.Connection, hold_id: str) -> list[Change]:
 
 def decide(
     conn: sqlite3.Connection, ids: Sequence[str], decision: str, by: str, now: datetime, sequence: int
-) -> tuple[list[Change], list[Decision]]:
+) -> tuple[list[Change], list[Ruling]]:
     """`sequence`: the row of the trail that will hold these decisions. Raises UsageError for an id that is neither an
     open hold nor a change held in one.
     """
     decided: dict[str, Change] = {}
-    made: dict[str, Decision] = {}
+    made: dict[str, Ruling] = {}
     for record in open_holds(conn, now):
         for change in record.changes:
             if record.id in ids or change.id in ids:
@@ -168,9 +168,9 @@ def _decide_one(
     by: str,
     now: datetime,
     sequence: int,
-) -> Decision:
+) -> Ruling:
     expires = moment(record.expires_at) if decision == "approve" else None
-    made = Decision(change.id, decision, by, moment(now), change.object_key, record.id, expires, record.check)
+    made = Ruling(change.id, decision, by, moment(now), change.object_key, record.id, expires, record.check)
     decisions.insert(conn, made, sequence)
     conn.execute(
         "UPDATE hold_changes SET state = ? WHERE change_id = ? AND state = 'held'", (decision, change.id)

@@ -22,17 +22,17 @@ from syncd.redact import Redactor
 from syncd.store import decisions, effects, holds, journal, pruning, state, unproven, waiting
 from syncd.store.absorb import absorb_stage
 from syncd.store.faults import explained, explained_beside, no_scratch
+from syncd.store.history_reads import HistoryReads
 from syncd.store.private import Scratch, make_file
 from syncd.store.rows import moment
 from syncd.store.soundness import refuse_foreign_acts
 from syncd.store.stage.sqlite import SqliteStage
 from syncd.store.stage.tables import WHOLE_READ
-from syncd.store.telling import Telling
 from syncd.store.transaction import transaction
 from syncd.store.writership import Writership
 
 
-class SqliteStore(Telling):
+class SqliteStore(HistoryReads):
     """Opened by `opening`. Safe to share between threads: one of them is inside at a time."""
 
     def __init__(
@@ -93,9 +93,10 @@ class SqliteStore(Telling):
         self.remember_all({key: value})
 
     def remember_all(self, facts: Mapping[str, str | None]) -> None:
-        clean, tells = self._redactor.known, self._redactor.tells  # not what an address has by chance
+        clean, reveals = self._redactor.known, self._redactor.reveals  # not what an address has by chance
         said = {
-            key: value if value is None or not tells(value) else clean(value) for key, value in facts.items()
+            key: value if value is None or not reveals(value) else clean(value)
+            for key, value in facts.items()
         }
         with self._lock:
             if any(self.recall(key) != value for key, value in said.items()):

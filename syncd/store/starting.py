@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from syncd.store import decisions
-from syncd.store.decisions import Decision
+from syncd.store.decisions import Ruling
 from syncd.store.journal import append_note, next_sequence
 from syncd.store.seals import GUARDS, Seals, any_sealed, never_sealed, sum_of
 from syncd.store.state import set_meta
@@ -51,9 +51,9 @@ def go_on(conn: sqlite3.Connection, now: datetime) -> None:
         conn.execute("DELETE FROM seals WHERE name NOT IN (SELECT value FROM json_each(?))", (ours,))
 
 
-def _backed(conn: sqlite3.Connection) -> Iterator[Decision]:
+def _backed(conn: sqlite3.Connection) -> Iterator[Ruling]:
     """Decisions of which the trail has a note: who decided what when. The others were never made."""
-    rows = [Decision(*row) for row in conn.execute(_OLD_DECISIONS)]
+    rows = [Ruling(*row) for row in conn.execute(_OLD_DECISIONS)]
     if not rows:
         return
     noted: set[tuple[object, ...]] = set()

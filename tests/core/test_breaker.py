@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.core.breaker import Cause, Tally, judge
+from syncd.core.breaker import Cause, WriteTally, judge
 from syncd.core.change import Change, ChangeKind
 
 CREATE, UPDATE, DEACTIVATE = ChangeKind.CREATE_USER, ChangeKind.UPDATE_USER, ChangeKind.DEACTIVATE_USER
@@ -69,7 +69,7 @@ def change(kind: ChangeKind, user: str, group: str | None = None) -> Change:
 def test_memberships_weigh_as_many_as_the_groups_or_people_behind_them(
     pairs: list[tuple[str, str]], weight: int
 ) -> None:
-    tally, cause = Tally(), Cause(ADD, 500)
+    tally, cause = WriteTally(), Cause(ADD, 500)
     for user, group in pairs:
         tally.failed(change(ADD, user, group), cause)
 

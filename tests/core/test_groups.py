@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from syncd.core.groups import Claim, Resolved, RuleBook, claim, linked_by_hand, resolve
-from syncd.core.rules import PushRule, Source, SourceKind
+from syncd.core.rules import GroupSource, PushRule, SourceKind
 from syncd.model import GroupState, OktaGroup, PushMapping
 from tests.core.making import okta_group
 
 
 def rule(kind: SourceKind = "name", value: str = "Eng", **changed: object) -> PushRule:
-    return replace(PushRule(Source(kind, value)), **changed)  # type: ignore[arg-type]
+    return replace(PushRule(GroupSource(kind, value)), **changed)  # type: ignore[arg-type]
 
 
 def mapping(status: str = "ACTIVE", target: str | None = "eng-app") -> PushMapping:
@@ -258,7 +258,7 @@ def test_a_rule_book_says_what_must_be_read(
 
 def test_a_link_by_hand_takes_the_naming_and_the_end_of_a_group_from_its_rule() -> None:
     group = OktaGroup("00g1", "Crew of the ship", "", "OKTA_GROUP", None)
-    rule = PushRule(Source("name", group.name), action="create", rename=True, on_removal="delete")
+    rule = PushRule(GroupSource("name", group.name), action="create", rename=True, on_removal="delete")
 
     ruled = claim(group, RuleBook([rule]), (), {})
     by_hand = linked_by_hand(group, ruled, "eng").wanted

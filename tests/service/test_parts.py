@@ -91,8 +91,8 @@ def timetable() -> Iterator[Timetable]:
 
 def test_a_slow_connection_delays_no_other(timetable: Timetable) -> None:
     release, ran = threading.Event(), threading.Event()
-    timetable.plan("slow", "full", timedelta(hours=1), lambda: assert_waited(release), first=0.0)
-    timetable.plan("quick", "full", timedelta(hours=1), ran.set, first=0.0)
+    timetable.schedule("slow", "full", timedelta(hours=1), lambda: assert_waited(release), first=0.0)
+    timetable.schedule("quick", "full", timedelta(hours=1), ran.set, first=0.0)
 
     assert ran.wait(10)
     release.set()
@@ -104,7 +104,7 @@ def assert_waited(event: threading.Event) -> None:
 
 def test_turns_missed_while_the_machine_slept_become_one(timetable: Timetable) -> None:
     turns: list[int] = []
-    timetable.plan("acme", "delta", timedelta(hours=1), lambda: turns.append(1))
+    timetable.schedule("acme", "delta", timedelta(hours=1), lambda: turns.append(1))
     # What a sleep does to a schedule: its next turn lies eight intervals back.
     timetable._scheduler.modify_job("acme delta", next_run_time=datetime.now(UTC) - timedelta(hours=8))
 
@@ -122,7 +122,7 @@ def test_a_turn_brought_forward_while_the_one_before_ends_is_not_lost(timetable:
         turns.append(1)
         assert release.wait(10)
 
-    timetable.plan("acme", "full", timedelta(hours=1), work, first=0.0)
+    timetable.schedule("acme", "full", timedelta(hours=1), work, first=0.0)
     eventually(lambda: turns, "the first turn")
     timetable.bring_forward("acme", "full")
     eventually(lambda: (timetable.next_run("acme", "full") or NOON) > datetime.now(UTC), "it was skipped")
@@ -132,7 +132,7 @@ def test_a_turn_brought_forward_while_the_one_before_ends_is_not_lost(timetable:
 
 
 def test_a_turn_is_only_ever_brought_forward(timetable: Timetable) -> None:
-    timetable.plan("acme", "full", timedelta(minutes=1), lambda: None)
+    timetable.schedule("acme", "full", timedelta(minutes=1), lambda: None)
     soon = timetable.next_run("acme", "full")
     timetable.bring_forward("acme", "full", 3600.0)
     assert timetable.next_run("acme", "full") == soon
@@ -143,7 +143,7 @@ def test_a_turn_is_only_ever_brought_forward(timetable: Timetable) -> None:
 
 def test_a_clock_that_was_set_back_does_not_put_deltas_off(timetable: Timetable) -> None:
     ran = threading.Event()
-    timetable.plan("acme", "delta", timedelta(seconds=30), ran.set)
+    timetable.schedule("acme", "delta", timedelta(seconds=30), ran.set)
     timetable._scheduler.modify_job("acme delta", next_run_time=datetime.now(UTC) + timedelta(hours=8))
     timetable.clock_was_set()
 

@@ -276,8 +276,8 @@ def test_of_an_answer_with_very_many_texts_only_the_first_are_read(many: object)
 def test_a_secret_in_the_data_of_a_good_answer_is_found_in_every_spelling(name: str) -> None:
     redactor = Redactor([TOKEN, proxy_url(3128)])
     text = json.dumps({"id": "00u1", "x": "y"})[:-1] + f', "name": "no {SPELLINGS[name](TOKEN)} end"}}'
-    assert redactor.may_tell(text.encode())
-    assert redactor.tells(text)
+    assert redactor.may_reveal(text.encode())
+    assert redactor.reveals(text)
 
 
 @pytest.mark.parametrize(
@@ -286,15 +286,15 @@ def test_a_secret_in_the_data_of_a_good_answer_is_found_in_every_spelling(name: 
 def test_in_a_long_page_a_secret_as_it_is_is_found_and_so_is_an_escaped_one(name: str) -> None:
     redactor = Redactor([TOKEN, proxy_url(3128)])
     page = json.dumps([{"id": f"00u{number}", "name": "Ann"} for number in range(2000)])
-    assert not redactor.may_tell(page.encode())
-    assert redactor.may_tell(f'{page[:-1]}, {{"name": "no {SPELLINGS[name](TOKEN)}"}}]'.encode())
+    assert not redactor.may_reveal(page.encode())
+    assert redactor.may_reveal(f'{page[:-1]}, {{"name": "no {SPELLINGS[name](TOKEN)}"}}]'.encode())
 
 
 def test_what_a_name_may_be_by_chance_tells_no_secret_in_data() -> None:
     redactor = Redactor(["acme-tokens-of-split", "users", "s3cr3t", "http://acme2024:engineering@proxy"])
     data = json.dumps({"id": "00u1", "name": "acme2024 users, s3cr3t engineering, acme-tokens-of-split"})
-    assert not redactor.may_tell(data.encode())
-    assert not redactor.tells(data)
+    assert not redactor.may_reveal(data.encode())
+    assert not redactor.reveals(data)
 
 
 def test_short_values_do_not_garble_words() -> None:

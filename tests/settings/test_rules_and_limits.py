@@ -5,32 +5,32 @@ from __future__ import annotations
 import pytest
 
 from syncd.core.limits import Limit
-from syncd.core.rules import Source
+from syncd.core.rules import GroupSource
 
 
 @pytest.mark.parametrize(
     ("source", "name", "description", "expected"),
     [
-        (Source("name", "Eng"), "Eng", None, True),
-        (Source("name", "Eng"), "eng", None, False),
-        (Source("name", "Eng"), "Eng ", None, False),
-        (Source("name_starts_with", "Eng"), "Engineering", None, True),
-        (Source("name_starts_with", "Eng"), "The Eng", None, False),
-        (Source("name_ends_with", "Eng"), "The Eng", None, True),
-        (Source("name_ends_with", "Eng"), "Engineering", None, False),
-        (Source("name_contains", "gin"), "Engineering", None, True),
-        (Source("name_contains", "Gin"), "Engineering", None, False),
-        (Source("name_contains", "."), "Engineering", None, False),
-        (Source("description_contains", "push"), "x", "please push", True),
-        (Source("description_contains", "push"), "push", "Push", False),
-        (Source("description_contains", "push"), "push", None, False),
-        (Source("id", "Eng"), "Eng", "Eng", False),
-        (Source("assigned"), "", "", False),
-        (Source("okta_mappings"), "", "", False),
+        (GroupSource("name", "Eng"), "Eng", None, True),
+        (GroupSource("name", "Eng"), "eng", None, False),
+        (GroupSource("name", "Eng"), "Eng ", None, False),
+        (GroupSource("name_starts_with", "Eng"), "Engineering", None, True),
+        (GroupSource("name_starts_with", "Eng"), "The Eng", None, False),
+        (GroupSource("name_ends_with", "Eng"), "The Eng", None, True),
+        (GroupSource("name_ends_with", "Eng"), "Engineering", None, False),
+        (GroupSource("name_contains", "gin"), "Engineering", None, True),
+        (GroupSource("name_contains", "Gin"), "Engineering", None, False),
+        (GroupSource("name_contains", "."), "Engineering", None, False),
+        (GroupSource("description_contains", "push"), "x", "please push", True),
+        (GroupSource("description_contains", "push"), "push", "Push", False),
+        (GroupSource("description_contains", "push"), "push", None, False),
+        (GroupSource("id", "Eng"), "Eng", "Eng", False),
+        (GroupSource("assigned"), "", "", False),
+        (GroupSource("okta_mappings"), "", "", False),
     ],
 )
 def test_a_source_matches_by_exact_text(
-    source: Source, name: str, description: str | None, *, expected: bool
+    source: GroupSource, name: str, description: str | None, *, expected: bool
 ) -> None:
     assert source.matches(name, description) is expected
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from syncd.core.limits import Limit
-from syncd.core.rules import PushRule, Source
+from syncd.core.rules import GroupSource, PushRule
 from syncd.settings import ConnectionSettings
 from tests.settings.making import MINIMAL, OKTA, SPLIT, changed, settings
 
@@ -51,14 +51,14 @@ def test_a_minimal_file_gets_the_defaults_of_the_contract() -> None:
 
 def test_every_source_becomes_a_tagged_value() -> None:
     forms = {
-        'id = "00g1"': Source("id", "00g1"),
-        'name = "Eng"': Source("name", "Eng"),
-        'name_starts_with = "Eng"': Source("name_starts_with", "Eng"),
-        'name_ends_with = "Eng"': Source("name_ends_with", "Eng"),
-        'name_contains = "Eng"': Source("name_contains", "Eng"),
-        'description_contains = "Eng"': Source("description_contains", "Eng"),
-        "assigned = true": Source("assigned"),
-        "okta_mappings = true": Source("okta_mappings"),
+        'id = "00g1"': GroupSource("id", "00g1"),
+        'name = "Eng"': GroupSource("name", "Eng"),
+        'name_starts_with = "Eng"': GroupSource("name_starts_with", "Eng"),
+        'name_ends_with = "Eng"': GroupSource("name_ends_with", "Eng"),
+        'name_contains = "Eng"': GroupSource("name_contains", "Eng"),
+        'description_contains = "Eng"': GroupSource("description_contains", "Eng"),
+        "assigned = true": GroupSource("assigned"),
+        "okta_mappings = true": GroupSource("okta_mappings"),
     }
     text = OKTA + "coexist = true\n" + SPLIT
     text += "".join(f"[[push_groups]]\nsource = {{ {form} }}\n" for form in forms)
@@ -71,7 +71,7 @@ def test_a_rule_keeps_what_it_says() -> None:
     rule = 'source = { name = "Eng" }\naction = "link"\ntarget = "eng"\non_removal = "delete"\n'
     made = settings(f"{MINIMAL}[[push_groups]]\n{rule}")
     assert made.push_groups == (
-        PushRule(Source("name", "Eng"), "link", "eng", rename=False, on_removal="delete"),
+        PushRule(GroupSource("name", "Eng"), "link", "eng", rename=False, on_removal="delete"),
     )
     assert settings(f'{MINIMAL}[[push_groups]]\nsource.name = "Eng"').push_groups[0].action is None
 

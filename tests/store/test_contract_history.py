@@ -154,7 +154,7 @@ def test_the_time_to_apply_counts_from_the_beginning_of_the_run(store: Store, cl
     (sequence,) = store.intend(run_id, [done])
     store.settle([Settled(sequence, done)])
 
-    assert store.waits(EVERYTHING, (1.0, 5.0)).counts == (0, 1, 0)
+    assert store.latencies(EVERYTHING, (1.0, 5.0)).counts == (0, 1, 0)
 
 
 def test_a_hold_tells_what_became_of_it(store: Store, clock: Clock) -> None:

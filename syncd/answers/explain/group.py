@@ -8,7 +8,7 @@ from typing import Any
 
 from syncd.answers.explain.explanation import STATES_OF_SKIPS, Explanation, Step, summary_of
 from syncd.answers.explain.look import (
-    Look,
+    ObjectLook,
     look_at,
     next_step,
     nothing_to_tell,
@@ -139,7 +139,7 @@ def _learn(stage: Stage, okta_id: str, found: _Found) -> None:
         found.wanted_members = stage.wanted_count(okta_id)
 
 
-def _ask_target(look: Look, found: _Found) -> None:
+def _ask_target(look: ObjectLook, found: _Found) -> None:
     target, known = look.job.target, found.known
     if known is not None and known.pushed is not None:
         scim_id = known.pushed.scim_id
@@ -243,7 +243,7 @@ def _matched(found: _Found) -> Step:
     return Step("matched", question, "yes", f"{remote.scim_id}, {remote.name}, by {found.how}; {managed}")
 
 
-def _members(found: _Found, look: Look) -> Step:
+def _members(found: _Found, look: ObjectLook) -> Step:
     question = "The same members?"
     pushed = len(look.job.store.pushed_members(look.okta_id))
     if found.in_okta is None:
@@ -267,7 +267,7 @@ def _members(found: _Found, look: Look) -> Step:
 # the verdict
 
 
-def _state(found: _Found, look: Look, changes: Sequence[Change]) -> tuple[str, str]:
+def _state(found: _Found, look: ObjectLook, changes: Sequence[Change]) -> tuple[str, str]:
     if look.reading is None or found.group is None:
         return "unknown", ""
     own_holds = [hold for hold, _ in look.holds]

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class Look:
+class ObjectLook:
     """What was found out about one object. `reading` and `planned` are None when the plan could not be made."""
 
     job: Job
@@ -74,9 +74,9 @@ class Look:
         return skip.reason
 
 
-def look_at(job: Job, okta_id: str, *, group: bool, inspect: Callable[[Stage], None]) -> Look:
+def look_at(job: Job, okta_id: str, *, group: bool, inspect: Callable[[Stage], None]) -> ObjectLook:
     """Plans this one object as the next cycle would, without a write anywhere. `inspect` sees what was staged first."""
-    look = Look(job, okta_id)
+    look = ObjectLook(job, okta_id)
     stage = job.store.stage()
     try:
         users, groups = ([], [okta_id]) if group else ([okta_id], [])
@@ -93,14 +93,14 @@ def look_at(job: Job, okta_id: str, *, group: bool, inspect: Callable[[Stage], N
     return look
 
 
-def _take_over(look: Look, planned: Planned) -> None:
+def _take_over(look: ObjectLook, planned: Planned) -> None:
     look.problems += [problem for problem in planned.problems if problem not in look.problems]
     look.changes = list(planned.changes())
     look.holds = [(hold, list(planned.held(hold.id))) for hold in planned.header.holds]
     look.skipped = list(planned.header.skipped)
 
 
-def _add_what_is_remembered(look: Look, *, group: bool) -> None:
+def _add_what_is_remembered(look: ObjectLook, *, group: bool) -> None:
     """Open holds and failures: a hold over many is not seen in the plan of one, and the next full cycle raises it."""
     store = look.job.store
 
@@ -132,7 +132,7 @@ def _is_about(object_key: str, kind: str, okta_id: str) -> bool:
 # steps that users and groups share
 
 
-def shared_steps(look: Look, *, kind: str) -> list[Step]:
+def shared_steps(look: ObjectLook, *, kind: str) -> list[Step]:
     return [
         _free_of_holds(look),
         _free_of_failures(look, kind),
@@ -141,7 +141,7 @@ def shared_steps(look: Look, *, kind: str) -> list[Step]:
     ]
 
 
-def _free_of_holds(look: Look) -> Step:
+def _free_of_holds(look: ObjectLook) -> Step:
     question = "Free of holds?"
     if not look.holds:
         return Step("not_held", question, "yes", "no safety check holds a change of it")
@@ -155,7 +155,7 @@ def _until(hold: Hold | HoldRecord) -> str:
     return " (the next cycle would hold it)"
 
 
-def _free_of_failures(look: Look, kind: str) -> Step:
+def _free_of_failures(look: ObjectLook, kind: str) -> Step:
     question = "Free of failures?"
     told = [failure_text(failure) for failure in look.failures]
     for each in unread(look.waiting):
@@ -166,7 +166,7 @@ def _free_of_failures(look: Look, kind: str) -> Step:
     return Step("not_failed", question, "no", "; ".join(told))
 
 
-def _unproven(look: Look, kind: str) -> list[Step]:
+def _unproven(look: ObjectLook, kind: str) -> list[Step]:
     """Nothing is asked where no create is in doubt: hardly ever is one."""
     of_kind = "group" if kind == "group" else "user"
     return [
@@ -192,7 +192,7 @@ def _minute(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
-def _may_be_changed(look: Look) -> Step:
+def _may_be_changed(look: ObjectLook) -> Step:
     question = "May syncd change it?"
     reasons = [skip.reason for skip in look.skipped if _forbids(skip)] + stopped_altogether(look)
     if reasons:
@@ -202,7 +202,7 @@ def _may_be_changed(look: Look) -> Step:
     return Step("may_change", question, "yes", "no setting, protection or release is in the way")
 
 
-def stopped_altogether(look: Look) -> list[str]:
+def stopped_altogether(look: ObjectLook) -> list[str]:
     """Why nothing of this connection is written now."""
     reasons = []
     sick = current(look.job.store)
@@ -220,7 +220,7 @@ def _forbids(skip: Skipped) -> bool:
     return STATES_OF_SKIPS.get(skip.kind) in ("released", "protected", "left_alone")
 
 
-def next_step(look: Look, changes: Sequence[Change], waiting: Sequence[str] = ()) -> Step:
+def next_step(look: ObjectLook, changes: Sequence[Change], waiting: Sequence[str] = ()) -> Step:
     """`waiting`: names of groups that the account waits for."""
     question = "Up to date at the target?"
     if look.reading is None:
@@ -242,7 +242,7 @@ def next_step(look: Look, changes: Sequence[Change], waiting: Sequence[str] = ()
     return Step("up_to_date", question, "yes", "the next cycle would send nothing")
 
 
-def shared_facts(look: Look, changes: Sequence[Change]) -> dict[str, Any]:
+def shared_facts(look: ObjectLook, changes: Sequence[Change]) -> dict[str, Any]:
     """What stands in every document: holds, failures, what was skipped, what comes next, the last changes, problems."""
     entries = look.ask(lambda: look.job.store.last_changes(look.okta_id, limit=LAST_CHANGES))
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from syncd.answers.explain.look import Look, failure_text
+from syncd.answers.explain.look import ObjectLook, failure_text
 from syncd.core.change import ChangeKind
 from syncd.core.flavors import group_name_problem
 from syncd.core.groups import claim
@@ -15,7 +15,7 @@ from syncd.model import GroupState, KnownGroup, OktaGroup, WantedGroup
 from syncd.ports import Failure
 
 
-def memberships(look: Look, *, active: bool) -> list[dict[str, Any]]:
+def memberships(look: ObjectLook, *, active: bool) -> list[dict[str, Any]]:
     """Rows sorted by group. `state`: in, to_add, to_remove, waiting (for the group), held, quarantined, released,
     left_alone, unknown. `active`: the account is wanted, so that its memberships are.
     """
@@ -47,7 +47,7 @@ def _row(group_id: str, name: str, state: str, detail: str) -> dict[str, Any]:
 
 
 def _state(
-    look: Look, known: KnownGroup, failures: Mapping[str, Failure], *, listed: bool, pushed: bool
+    look: ObjectLook, known: KnownGroup, failures: Mapping[str, Failure], *, listed: bool, pushed: bool
 ) -> tuple[str, str]:
     held = [hold for hold, changes in look.holds for each in changes if each.group_id == known.okta_id]
     failure = failures.get(f"member:{known.okta_id}:{look.okta_id}")
@@ -83,7 +83,7 @@ def _state(
     )
 
 
-def _why_no_group(look: Look, wanted: WantedGroup, failure: Failure | None) -> str:
+def _why_no_group(look: ObjectLook, wanted: WantedGroup, failure: Failure | None) -> str:
     if failure is not None:
         return failure_text(failure)
     policy = look.job.policy
@@ -93,7 +93,7 @@ def _why_no_group(look: Look, wanted: WantedGroup, failure: Failure | None) -> s
     return problem or f"the group is not at the target yet (see syncd explain {wanted.okta_id})"
 
 
-def _never_read(look: Look, group_ids: Sequence[str]) -> list[tuple[str, str, str, str]]:
+def _never_read(look: ObjectLook, group_ids: Sequence[str]) -> list[tuple[str, str, str, str]]:
     """Before the first full cycle the store knows no groups: those of the person are asked for one by one."""
     job, book = look.job, look.job.rules
     if not group_ids or not book.rules:

@@ -9,7 +9,7 @@ from typing import Any
 from syncd.answers.explain import user_steps
 from syncd.answers.explain.explanation import STATES_OF_SKIPS, Explanation, Step, summary_of
 from syncd.answers.explain.look import (
-    Look,
+    ObjectLook,
     look_at,
     next_step,
     nothing_to_tell,
@@ -133,7 +133,7 @@ def _find_rivals(job: Job, stage: Stage, found: Found) -> None:
         found.rivals = stage.rivals(job.mapping.name_key(wanted.user_name), wanted.okta_id)
 
 
-def _ask_target(look: Look, found: Found) -> None:
+def _ask_target(look: ObjectLook, found: Found) -> None:
     target, known = look.job.target, found.known
     if known is not None and known.pushed is not None:
         scim_id = known.pushed.scim_id
@@ -170,7 +170,7 @@ def _ask_target(look: Look, found: Found) -> None:
 
 
 def _state(
-    found: Found, look: Look, changes: Sequence[Change], waiting: Sequence[Mapping[str, Any]]
+    found: Found, look: ObjectLook, changes: Sequence[Change], waiting: Sequence[Mapping[str, Any]]
 ) -> tuple[str, str]:
     pushed = found.known.pushed if found.known else None
     if look.reading is None or (found.record is None and found.wanted is None):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from syncd.answers.explain.explanation import Reply, Step
-from syncd.answers.explain.look import Look
+from syncd.answers.explain.look import ObjectLook
 from syncd.core.comparison import ServerHabits, Verdict, compare
 from syncd.core.names import rivalry
 from syncd.engine.facts import COMPLETE_READ
@@ -44,7 +44,7 @@ def in_okta(found: Found, okta_id: str) -> Step:
     return Step("in_okta", question, "yes", f"{okta_id}, {status}")
 
 
-def assigned(found: Found, look: Look) -> Step:
+def assigned(found: Found, look: ObjectLook) -> Step:
     question = "Assigned to the app?"
     app = look.reading.app.label if look.reading else look.job.settings.okta.app_id
     match found.record:
@@ -87,7 +87,7 @@ def mapped(found: Found) -> Step:
     return Step("mapped", question, "yes", f"userName {wanted.user_name}, {count} attributes")
 
 
-def name_is_free(look: Look, found: Found) -> Step:
+def name_is_free(look: ObjectLook, found: Found) -> Step:
     question = "Nobody else with this userName?"
     wanted = found.wanted
     if wanted is None or not wanted.user_name:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from syncd.core.breaker import Cause, Tally, judge
+from syncd.core.breaker import Cause, WriteTally, judge
 from syncd.core.change import Change, ChangeKind
 from syncd.errors import ConnectionSick, PermanentError, SyncdError, TemporaryError
 
@@ -44,7 +44,7 @@ def told(failures: Iterable[tuple[Change, SyncdError]]) -> Iterator[Mapping[str,
 class Breaker:
     """What was seen in one run. Only for the thread that owns the store; `stopped` is read by workers."""
 
-    tally: Tally = field(default_factory=Tally)
+    tally: WriteTally = field(default_factory=WriteTally)
     stopped: dict[ChangeKind, str] = field(default_factory=dict)
     """Kinds that are not written any more, and why."""
     departed: int = 0

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from syncd.ports.history import DayCount, Done, Grant, HoldStory, Outage, Reach, Trouble, Waits
+from syncd.ports.history import DayCount, Done, Grant, HoldStory, Latencies, Outage, Reach, Trouble
 from syncd.ports.store import RunRecord
 from syncd.ports.trail import JournalEntry
 from syncd.store import history
@@ -18,7 +18,7 @@ from syncd.store.rows import Row
 from syncd.store.transaction import one_moment
 
 
-class Telling(StoreReads):
+class HistoryReads(StoreReads):
     """The questions of an audit report, on top of those of a cycle."""
 
     @contextmanager
@@ -60,9 +60,9 @@ class Telling(StoreReads):
         with self._reading() as conn:
             return history.change_counts(conn, reach)
 
-    def waits(self, reach: Reach, bounds: Sequence[float]) -> Waits:
+    def latencies(self, reach: Reach, bounds: Sequence[float]) -> Latencies:
         with self._reading() as conn:
-            return history.waits(conn, reach, bounds)
+            return history.latencies(conn, reach, bounds)
 
     def troubles(self, reach: Reach) -> Iterator[Trouble]:
         for row in self._rows(lambda conn: history.troubles(conn, reach)):
