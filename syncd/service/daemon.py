@@ -281,11 +281,11 @@ class Daemon:
             board = self.board.connection(name)
             for kind in KINDS:
                 board.will_run(kind, self._timetable.next_run(name, kind))
-        troubles = {name: one.trouble for name, one in self._served.items() if one.trouble}
+        troubles = {name: why for name, one in self._served.items() if (why := one.current.trouble)}
         waiting = dict.fromkeys(self._waiting, "waits for the last cycle of what it replaces")
         broken = {**self._broken_files, **waiting, **troubles}
         self.board.set_broken(broken)
-        sick = {name: one.sick for name, one in self._served.items() if one.sick}
+        sick = {name: why for name, one in self._served.items() if (why := one.current.sick)}
         self._notify.status(
             self._around.redactor.text(
                 status_line([one.snapshot() for one in self.board.connections()], sick, broken)
