@@ -27,7 +27,7 @@ from syncd.errors import LockLost, RefusedError, SyncdError, TemporaryError
 from syncd.ports import Store
 from syncd.redact import Redactor
 from syncd.service.board import ConnectionBoard, CycleReport
-from syncd.service.connection_state import Closed, FoundWell, Log, Moment, NoStore, Retired, Step, next_step
+from syncd.service.connection_state import FoundWell, Moment, NoStore, Retired, Step, SystemLog, next_step
 from syncd.service.current_state import CurrentState
 from syncd.service.full_turns import LONG_REST, REST, RETRY, FullTurns
 from syncd.service.gate import Gate
@@ -75,7 +75,7 @@ class ServedConnection:
         self._gate = Gate(around.stopping)
         self._fulls = FullTurns()
         self._seen = Seen()
-        self._log = Log.NOT_FOLLOWED
+        self._system_log = SystemLog.NOT_FOLLOWED
         self._probe_asked = False
         """A person started or reloaded the daemon: the next probe of a quarantine does not wait for its time."""
         self._voice = Voice(around.event, settings.name)
@@ -88,11 +88,6 @@ class ServedConnection:
         """Opens the store and takes its lock. Raises SyncdError: LockWatched unless `patient`, and more."""
         self.current.open_store(self.settings, patient=patient)
         self._probe_asked = True
-
-    @property
-    def is_closed(self) -> bool:
-        """It was taken out, and its last cycle has ended."""
-        return isinstance(self.current.state, Closed)
 
     @property
     def is_stuck(self) -> bool:
@@ -110,7 +105,7 @@ class ServedConnection:
 
     def _adopt(self, settings: ConnectionSettings) -> None:
         if settings.okta != self.settings.okta:  # what is pending is in the store
-            self._seen, self._log = Seen(), Log.NOT_FOLLOWED
+            self._seen, self._system_log = Seen(), SystemLog.NOT_FOLLOWED
         self.settings = settings
         self.activity.patience = patience_of(settings)
         self._probe_asked = True
@@ -180,7 +175,7 @@ class ServedConnection:
             full_runs=self._gate.runs("full"),
             probe_asked=self._probe_asked,
         )
-        match next_step(kind, self.current.state, self._log, moment):
+        match next_step(kind, self.current.state, self._system_log, moment):
             case Step.PROBE:
                 self._probe_asked = False
                 self._run("delta", self._probe)
@@ -268,10 +263,10 @@ class ServedConnection:
         except SyncdError as error:
             self._lost_the_log(error)
         else:
-            self._log = Log.FOLLOWED
+            self._system_log = SystemLog.FOLLOWED
 
     def _lost_the_log(self, error: SyncdError) -> None:
-        self._log = Log.NOT_FOLLOWED if isinstance(error, TemporaryError) else Log.DENIED
+        self._system_log = SystemLog.NOT_FOLLOWED if isinstance(error, TemporaryError) else SystemLog.DENIED
         said = self._around.redactor.text(error.message)
         self.board.warn("system_log", f"the System Log cannot be read, only full cycles see changes: {said}")
         event = "the System Log cannot be read: no deltas"
@@ -279,7 +274,7 @@ class ServedConnection:
 
     def _begin_to_follow(self, job: Job) -> Ending:
         self._follow(job)
-        if self._log is Log.FOLLOWED:  # what happened before is not in it
+        if self._system_log is SystemLog.FOLLOWED:  # what happened before is not in it
             self.hurry_full()
         return Ending()
 

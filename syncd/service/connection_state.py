@@ -33,8 +33,8 @@ What it does then (`next_step`):
     DENIED         nothing: full cycles see to it all
 
 Independent of all that: which cycles run now (`gate.Gate`), whether one more full cycle is asked for
-(`full_turns.FullTurns`), and whether the System Log is followed (`Log`): a connection that is well again goes on with
-its log where it was.
+(`full_turns.FullTurns`), and whether the System Log is followed (`SystemLog`): a connection that is well again goes on
+with it where it was.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def after(state: State, event: StateEvent) -> State:
             return state
 
 
-class Log(Enum):
+class SystemLog(Enum):
     """Whether the System Log of Okta is followed. Other Okta settings begin anew with NOT_FOLLOWED."""
 
     NOT_FOLLOWED = auto()
@@ -190,7 +190,7 @@ class Moment:
     probe_asked: bool
 
 
-def next_step(kind: str, state: State, log: Log, moment: Moment) -> Step:
+def next_step(kind: str, state: State, log: SystemLog, moment: Moment) -> Step:
     """The second table, for a turn of this kind of cycle: "delta", "full" or "drift"."""
     match state, kind:
         case Quarantined(quarantine=sick), "delta" | "full":
@@ -205,10 +205,10 @@ def next_step(kind: str, state: State, log: Log, moment: Moment) -> Step:
             return Step.NOTHING
 
 
-def _delta(log: Log, moment: Moment) -> Step:
-    if log is Log.FOLLOWED:
+def _delta(log: SystemLog, moment: Moment) -> Step:
+    if log is SystemLog.FOLLOWED:
         return Step.POLL
-    return Step.BEGIN_TO_FOLLOW if log is Log.NOT_FOLLOWED and not moment.full_runs else Step.NOTHING
+    return Step.BEGIN_TO_FOLLOW if log is SystemLog.NOT_FOLLOWED and not moment.full_runs else Step.NOTHING
 
 
 def _probe_is_due(sick: Quarantine, moment: Moment) -> bool:

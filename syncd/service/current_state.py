@@ -65,6 +65,11 @@ class CurrentState:
         state = self._state
         return state.quarantine.reason if isinstance(state, Quarantined) else ""
 
+    @property
+    def is_closed(self) -> bool:
+        """The connection was taken out, and its last cycle has ended."""
+        return isinstance(self._state, Closed)
+
     def happened(self, event: StateEvent) -> None:
         with self._lock:
             self._state = after(self._state, event)

@@ -17,7 +17,6 @@ from syncd.service.connection_state import (
     Closed,
     FoundSick,
     FoundWell,
-    Log,
     Moment,
     NoStore,
     Quarantined,
@@ -30,6 +29,7 @@ from syncd.service.connection_state import (
     StoreNotOpened,
     StoreOpened,
     StoreReleased,
+    SystemLog,
     TakenOver,
     Well,
     after,
@@ -86,7 +86,7 @@ MOVES: dict[tuple[State, StateEvent], State] = {
 
 
 def named(value: object) -> str:
-    return value.name if isinstance(value, Log | Step) else type(value).__name__
+    return value.name if isinstance(value, SystemLog | Step) else type(value).__name__
 
 
 @pytest.mark.parametrize(("state", "event"), [*product(STATES, EVENTS)], ids=named)
@@ -123,23 +123,23 @@ MOMENT = Moment(NOON, alone=True, full_runs=False, probe_asked=False)
 )
 def test_a_turn_does_what_its_kind_does_in_this_state(state: State, kind: str, step: Step) -> None:
     later = replace(MOMENT, now=REFUSED.next_probe)
-    assert next_step(kind, state, Log.FOLLOWED, later) is step
+    assert next_step(kind, state, SystemLog.FOLLOWED, later) is step
 
 
 @pytest.mark.parametrize(
     ("log", "full_runs", "step"),
     [
-        (Log.FOLLOWED, False, Step.POLL),
-        (Log.FOLLOWED, True, Step.POLL),
-        (Log.NOT_FOLLOWED, False, Step.BEGIN_TO_FOLLOW),
-        (Log.NOT_FOLLOWED, True, Step.NOTHING),
-        (Log.DENIED, False, Step.NOTHING),
-        (Log.DENIED, True, Step.NOTHING),
+        (SystemLog.FOLLOWED, False, Step.POLL),
+        (SystemLog.FOLLOWED, True, Step.POLL),
+        (SystemLog.NOT_FOLLOWED, False, Step.BEGIN_TO_FOLLOW),
+        (SystemLog.NOT_FOLLOWED, True, Step.NOTHING),
+        (SystemLog.DENIED, False, Step.NOTHING),
+        (SystemLog.DENIED, True, Step.NOTHING),
     ],
     ids=str,
 )
 def test_a_delta_follows_the_log_unless_it_is_denied_or_a_full_cycle_sees_to_it(
-    log: Log, full_runs: bool, step: Step
+    log: SystemLog, full_runs: bool, step: Step
 ) -> None:
     moment = replace(MOMENT, alone=not full_runs, full_runs=full_runs)
     assert next_step("delta", WELL, log, moment) is step
@@ -174,6 +174,6 @@ def test_a_quarantine_is_probed_in_its_time_or_when_a_person_asks_by_one_turn_al
     sick: Quarantine, now: datetime, alone: bool, asked: bool, step: Step
 ) -> None:
     moment = Moment(now, alone=alone, full_runs=False, probe_asked=asked)
-    for log in Log:
+    for log in SystemLog:
         assert next_step("delta", Quarantined(HELD, sick), log, moment) is step
         assert next_step("full", Quarantined(HELD, sick), log, moment) is step
