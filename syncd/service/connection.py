@@ -1,7 +1,8 @@
 """One connection in the daemon: its store for as long as the process lives, its cycles one after the other.
 
 Every cycle opens both sides afresh, so that a rotated token is used at once, on the one store whose writer's lock is
-held throughout. Nothing that happens in a cycle ends the daemon.
+held throughout. Nothing that happens in a cycle ends the daemon. Which states a connection can be in, what changes them
+and what a turn then does are the tables of `connection_state`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from syncd.core.sickness import Quarantine
 from syncd.engine.cycles.delta import LogDenied, delta, follow
 from syncd.engine.cycles.drift import drift_cycle
 from syncd.engine.cycles.drift_report import DriftReport
@@ -27,9 +27,10 @@ from syncd.errors import LockLost, RefusedError, SyncdError, TemporaryError
 from syncd.ports import Store
 from syncd.redact import Redactor
 from syncd.service.board import ConnectionBoard, CycleReport
+from syncd.service.connection_state import FoundWell, Moment, NoStore, Retired, Step, SystemLog, next_step
+from syncd.service.current_state import CurrentState
 from syncd.service.full_turns import LONG_REST, REST, RETRY, FullTurns
 from syncd.service.gate import Gate
-from syncd.service.held_store import HeldStore
 from syncd.service.old_secrets import OldSecrets
 from syncd.service.reports import Ending, cycle_report, ended
 from syncd.service.telling import Event, Voice
@@ -62,23 +63,21 @@ class Surroundings:
 class ServedConnection:
     """`delta`, `full` and `drift` are what the timetable runs; they never raise. The rest may be asked from any thread.
 
-    `trouble` says why there is no store, `sick` why the connection is in quarantine; both "" when all is well.
+    `current` is the state it is in.
     """
 
     def __init__(self, settings: ConnectionSettings, board: ConnectionBoard, around: Surroundings) -> None:
         self.settings = settings
         self.board = board
-        self.sick = ""
-        self.is_closed = False
-        """It was taken out, and its last cycle has ended."""
+        self.current = CurrentState(around.clock, around.redactor, around.stopping)
         self._around = around
-        self._held = HeldStore(around.clock, around.redactor, around.stopping)
         self._turn = threading.RLock()
         self._gate = Gate(around.stopping)
         self._fulls = FullTurns()
         self._seen = Seen()
-        self._following = self._denied = False
-        self._probe_now = False
+        self._system_log = SystemLog.NOT_FOLLOWED
+        self._probe_asked = False
+        """A person started or reloaded the daemon: the next probe of a quarantine does not wait for its time."""
         self._voice = Voice(around.event, settings.name)
         self._old_secrets = OldSecrets()
         self.activity = Activity(patience=patience_of(settings))
@@ -87,16 +86,8 @@ class ServedConnection:
 
     def open(self, *, patient: bool = False) -> None:
         """Opens the store and takes its lock. Raises SyncdError: LockWatched unless `patient`, and more."""
-        self._held.open(self.settings, patient=patient)
-        self._probe_now = True
-
-    @property
-    def is_open(self) -> bool:
-        return self._held.store is not None
-
-    @property
-    def trouble(self) -> str:
-        return self._held.trouble
+        self.current.open_store(self.settings, patient=patient)
+        self._probe_asked = True
 
     @property
     def is_stuck(self) -> bool:
@@ -114,10 +105,10 @@ class ServedConnection:
 
     def _adopt(self, settings: ConnectionSettings) -> None:
         if settings.okta != self.settings.okta:  # what is pending is in the store
-            self._seen, self._following, self._denied = Seen(), False, False
+            self._seen, self._system_log = Seen(), SystemLog.NOT_FOLLOWED
         self.settings = settings
         self.activity.patience = patience_of(settings)
-        self._probe_now = True
+        self._probe_asked = True
 
     def hurry_full(self) -> None:
         """A full cycle now, or as soon as the one that runs is done."""
@@ -141,12 +132,12 @@ class ServedConnection:
 
     def _close(self) -> None:
         self._release()
-        self.is_closed = True
+        self.current.happened(Retired())
         self._around.on_closed()
 
     def _release(self) -> None:
         try:
-            self._held.close()
+            self.current.release_store()
         except SyncdError as error:
             self._voice.failed("the store could not be closed", "full", error)
 
@@ -155,14 +146,8 @@ class ServedConnection:
     def delta(self) -> None:
         """The pulse of the connection: asks whether a sick one is well again, else what the System Log says."""
         with self._gate.place("delta") as mine, self._crash_proof("delta"):
-            if not mine or not self._is_ours():
-                return
-            if self._look_after_sick() is not None:
-                return
-            if self._following:
-                self._run("delta", self._delta)
-            elif not self._denied and not self._gate.runs("full"):
-                self._run("delta", self._begin_to_follow)
+            if mine:
+                self._take_turn("delta")
 
     def full(self) -> None:
         again = True
@@ -171,22 +156,43 @@ class ServedConnection:
             with self._gate.place("full") as mine, self._crash_proof("full"):
                 if not mine:
                     return
-                if self._is_ready():
-                    self._full()
+                self._reopen()
+                self._take_turn("full")
             again = self._fulls.again
         if (wait := self._fulls.after_this()) is not None:
             self._around.hurry(self.settings.name, "full", wait)
 
     def drift(self) -> None:
         with self._gate.place("drift") as mine, self._crash_proof("drift"):
-            if mine and self._is_ours() and self._is_sick() is None:
+            if mine:
+                self._take_turn("drift")
+
+    def _take_turn(self, kind: str) -> None:
+        self._look()
+        moment = Moment(
+            self._around.clock(),
+            alone=self._gate.running == 1,
+            full_runs=self._gate.runs("full"),
+            probe_asked=self._probe_asked,
+        )
+        match next_step(kind, self.current.state, self._system_log, moment):
+            case Step.PROBE:
+                self._probe_asked = False
+                self._run("delta", self._probe)
+            case Step.BEGIN_TO_FOLLOW:
+                self._run("delta", self._begin_to_follow)
+            case Step.POLL:
+                self._run("delta", self._delta)
+            case Step.FULL_CYCLE:
+                self._full()
+            case Step.DRIFT_CYCLE:
                 self._run("drift", self._drift)
-                self._is_sick()
+                self.current.read_quarantine()
 
     def drift_due_in(self) -> float:
         """Seconds until the next drift cycle: what restarts put off would never come."""
         every = self.settings.schedule.drift.total_seconds()
-        store = self._held.store
+        store = self.current.store
         try:
             last = {} if store is None else LAST_DRIFT.of(store, {})
             made = datetime.fromisoformat(last["created_at"])
@@ -204,41 +210,40 @@ class ServedConnection:
         except Exception as error:  # noqa: BLE001
             self._voice.failed("a cycle could not be run", kind, error)
 
-    def _is_ready(self) -> bool:
-        """The store is open and ours; else it is tried again, with patience: nobody else waits for this thread."""
-        if self.is_open:
-            return self._is_ours()
+    def _reopen(self) -> None:
+        """Tries again, where there is no store, with patience: nobody else waits for the full cycle's thread."""
+        if not isinstance(self.current.state, NoStore):
+            return
         try:
             self.open(patient=True)
         except SyncdError as error:
             if not self._around.stopping.is_set():
                 self._voice.failed("the store cannot be used", "full", error)
                 self._try_again(failed=True)
-            return False
-        self._voice.say("info", "the store can be used again", "full")
-        return True
+        else:
+            self._voice.say("info", "the store can be used again", "full")
 
-    def _is_ours(self) -> bool:
+    def _look(self) -> None:
+        """Whether the store is still ours and, if it is, whether the connection is in quarantine."""
         try:
-            self._held.look_after()
+            self.current.verify_store()
         except (LockLost, RefusedError) as error:
             if self._gate.running == 1:
                 self._release()
                 self._around.hurry(self.settings.name, "full", RETRY[0])
             self._voice.failed("the store was taken over", "full", error)
-            return False
-        return self.is_open
+        else:
+            self.current.read_quarantine()
 
     # cycles
 
     def _full(self) -> None:
-        if self._look_after_sick() is not None:
-            return
         self._fulls.reads()
         report = self._run("full", self._full_cycle)
         self._fulls.ended()
-        self._is_sick()
-        self._retry_later(report)
+        sick = self.current.read_quarantine()
+        failed = report.status == "failed" or (bool(self._seen.owed) and self._fulls.rest is None)
+        self._try_again(failed=failed and not sick and not self._around.stopping.is_set())
 
     def _full_cycle(self, job: Job) -> Ending:
         self._follow(job)
@@ -246,10 +251,6 @@ class ServedConnection:
             result = sync(job, Selection())
             full.whole = not result.problems
         return Ending(result)
-
-    def _retry_later(self, report: CycleReport) -> None:
-        failed = report.status == "failed" or (bool(self._seen.owed) and self._fulls.rest is None)
-        self._try_again(failed=failed and not self.sick and not self._around.stopping.is_set())
 
     def _try_again(self, *, failed: bool) -> None:
         if (wait := self._fulls.retry(failed=failed)) is not None:
@@ -262,10 +263,10 @@ class ServedConnection:
         except SyncdError as error:
             self._lost_the_log(error)
         else:
-            self._following, self._denied = True, False
+            self._system_log = SystemLog.FOLLOWED
 
     def _lost_the_log(self, error: SyncdError) -> None:
-        self._following, self._denied = False, not isinstance(error, TemporaryError)
+        self._system_log = SystemLog.NOT_FOLLOWED if isinstance(error, TemporaryError) else SystemLog.DENIED
         said = self._around.redactor.text(error.message)
         self.board.warn("system_log", f"the System Log cannot be read, only full cycles see changes: {said}")
         event = "the System Log cannot be read: no deltas"
@@ -273,7 +274,7 @@ class ServedConnection:
 
     def _begin_to_follow(self, job: Job) -> Ending:
         self._follow(job)
-        if self._following:  # what happened before is not in it
+        if self._system_log is SystemLog.FOLLOWED:  # what happened before is not in it
             self.hurry_full()
         return Ending()
 
@@ -308,23 +309,6 @@ class ServedConnection:
             self._voice.say("warning", "drift found", "drift", **report.summary)
         return Ending(drift=report)
 
-    def _is_sick(self) -> Quarantine | None:
-        sick = quarantine.current(self._held.store) if self._held.store is not None else None
-        self.sick = sick.reason if sick else ""
-        return sick
-
-    def _look_after_sick(self) -> Quarantine | None:
-        """None: the connection is well. A sick one is asked when its time has come, and once when a person has just
-        started or reloaded the daemon; when it is well again a full cycle follows.
-        """
-        sick = self._is_sick()
-        if sick is None or sick.side == quarantine.RELINK:
-            return sick
-        if self._gate.running == 1 and (self._probe_now or self._around.clock() >= sick.next_probe):
-            self._probe_now = False
-            self._run("delta", self._probe)
-        return sick
-
     def _probe(self, job: Job) -> Ending:
         try:
             with self._turn:
@@ -334,7 +318,7 @@ class ServedConnection:
             at = f"{sick.next_probe:%Y-%m-%dT%H:%M:%SZ}" if sick else None
             self._voice.say("info", "still in quarantine", "delta", error=error.message, next_probe=at)
         else:
-            self.sick = ""
+            self.current.happened(FoundWell())
             self.hurry_full()
         return Ending()
 
@@ -352,7 +336,7 @@ class ServedConnection:
                 redactor=around.redactor,
                 clock=around.clock,
                 cancelled=around.stopping.is_set,
-                store=self._held.store,
+                store=self.current.store,
                 turn=self._turn,
             ) as job:
                 ending = ended(work, job)
@@ -384,16 +368,18 @@ class ServedConnection:
 
     def _run_of(self, kind: str, started: datetime) -> str | None:
         """The run that was written down for a cycle which then crashed."""
+        store = self.current.store
         try:
-            runs = self._held.store.runs(limit=5) if self._held.store else ()
+            runs = () if store is None else store.runs(limit=5)
         except SyncdError:
             return None
         return next((run.run_id for run in runs if run.kind == kind and run.started >= started), None)
 
     def _after(self, report: CycleReport) -> None:
-        if self._around.on_cycle is None or self._held.store is None:
+        store = self.current.store
+        if self._around.on_cycle is None or store is None:
             return
         try:
-            self._around.on_cycle(self.settings, self._held.store, report)
+            self._around.on_cycle(self.settings, store, report)
         except Exception as error:  # noqa: BLE001  (who is told about a cycle cannot stop the next one)
             self._voice.failed("nobody could be told about a cycle", report.kind, error)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from types import FrameType
 
 from syncd.engine.cycles.drift import drift_cycle
@@ -44,6 +45,15 @@ LAST_RESORT = 9.5
 _BEAT = 1.0
 _JUMP = 5.0
 """Seconds by which the wall clock may leave the monotonic one in a beat before it counts as set."""
+
+
+class _Command(Enum):
+    """What the main thread is told to do."""
+
+    STOP = auto()
+    RELOAD = auto()
+    FORGET_CLOSED = auto()
+    """A connection that was taken out has ended its last cycle."""
 
 
 @dataclass(frozen=True)
@@ -88,24 +98,24 @@ class Daemon:
         """What cannot begin before one of `_retiring` has ended: they would write at the same time."""
         self._broken_files: Mapping[str, str] = {}
         # A SimpleQueue may be put to in a signal handler (queue.SimpleQueue, "reentrant").
-        self._commands: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[_Command] = queue.SimpleQueue()
         self._http = ExitStack()
         self._address: tuple[str, int] | None = None
         self._around = Surroundings(
             event=event,
             redactor=redactor,
             hurry=self._timetable.bring_forward,
-            on_closed=lambda: self._commands.put("closed"),
+            on_closed=lambda: self._commands.put(_Command.FORGET_CLOSED),
             on_cycle=self._hooks.on_cycle,
             drift=self._hooks.drift,
             clock=clock,
         )
 
     def stop(self) -> None:
-        self._commands.put("stop")
+        self._commands.put(_Command.STOP)
 
     def reload(self) -> None:
-        self._commands.put("reload")
+        self._commands.put(_Command.RELOAD)
 
     def run(self) -> None:
         """Until it is stopped. Raises SyncdError when it cannot begin: no settings, no store, no port."""
@@ -237,7 +247,7 @@ class Daemon:
 
         def on_signal(number: int, frame: FrameType | None) -> None:
             del frame
-            self._commands.put("reload" if number == signal.SIGHUP else "stop")
+            self._commands.put(_Command.RELOAD if number == signal.SIGHUP else _Command.STOP)
 
         for number in (*STOPS, signal.SIGHUP):
             before[number] = signal.signal(number, on_signal)
@@ -262,13 +272,14 @@ class Daemon:
             try:
                 command = self._commands.get(timeout=beat)
             except queue.Empty:
-                command = ""
-            if command == "stop":
-                return
-            if command == "reload":
-                self._reload()
-            elif command == "closed":
-                self._on_closed()
+                command = None
+            match command:
+                case _Command.STOP:
+                    return
+                case _Command.RELOAD:
+                    self._reload()
+                case _Command.FORGET_CLOSED:
+                    self._forget_closed()
             now, steadily = time.time(), time.monotonic()
             if abs((now - wall) - (steadily - steady)) > _JUMP:
                 self._timetable.clock_was_set()
@@ -281,11 +292,11 @@ class Daemon:
             board = self.board.connection(name)
             for kind in KINDS:
                 board.will_run(kind, self._timetable.next_run(name, kind))
-        troubles = {name: one.trouble for name, one in self._served.items() if one.trouble}
+        troubles = {name: why for name, one in self._served.items() if (why := one.current.trouble)}
         waiting = dict.fromkeys(self._waiting, "waits for the last cycle of what it replaces")
         broken = {**self._broken_files, **waiting, **troubles}
         self.board.set_broken(broken)
-        sick = {name: one.sick for name, one in self._served.items() if one.sick}
+        sick = {name: why for name, one in self._served.items() if (why := one.current.sick)}
         self._notify.status(
             self._around.redactor.text(
                 status_line([one.snapshot() for one in self.board.connections()], sick, broken)
@@ -332,7 +343,9 @@ class Daemon:
 
     def _add_waiting(self) -> None:
         for name, settings in list(self._waiting.items()):
-            if not any(clashes(settings, one.settings) for one in self._retiring if not one.is_closed):
+            if not any(
+                clashes(settings, one.settings) for one in self._retiring if not one.current.is_closed
+            ):
                 del self._waiting[name]
                 if error := self._add(settings):
                     self._say_unopened(name, error)
@@ -345,9 +358,8 @@ class Daemon:
         connection.retire()
         self._event("info", "connection taken out", connection=name)
 
-    def _on_closed(self) -> None:
-        """A connection that was taken out has ended its last cycle."""
-        self._retiring = [one for one in self._retiring if not one.is_closed]
+    def _forget_closed(self) -> None:
+        self._retiring = [one for one in self._retiring if not one.current.is_closed]
         self._add_waiting()
 
 

@@ -309,7 +309,7 @@ class Crew:
             observer=_Silent(),
             redactor=Redactor(),
             clock=self.clock,
-            store=self.connection._held.store,
+            store=self.connection.current.store,
             turn=self.connection._turn,
         ) as job:
             work(job)

@@ -414,8 +414,8 @@ class Overlap:
         if self.grace:  # of those whose leave was only noticed now
             self.later(SETTLED)
             self.run("delta")
-        if crew.connection._held.store and crew.connection._held.store.holds():
-            decide(crew.connection._held.store, "chaos", (), "approve", DECIDER)
+        if crew.connection.current.store and crew.connection.current.store.holds():
+            decide(crew.connection.current.store, "chaos", (), "approve", DECIDER)
             self.run("full")
         self.nobody_is_harmed()
         want, have = wanted(self.okta, self.scope), held(holdings(crew.split.world), self.scope)

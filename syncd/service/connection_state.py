@@ -1,0 +1,218 @@
+"""What state a connection of the daemon is in, and what it does when a turn of the timetable comes. Pure.
+
+What happens to it (`after`; an event that a state does not name leaves it as it is):
+
+    state        what it means                event                what follows
+    NoStore      nothing to work with         StoreOpened          Well
+                                              StoreNotOpened       NoStore, with the new trouble
+                                              Retired              Closed
+    Well         cycles run                   FoundSick            Quarantined
+                                              StoreFoundTakenOver  TakenOver
+                                              StoreReleased        NoStore
+    Quarantined  asked until it is well       FoundWell            Well
+                                              FoundSick            Quarantined, with what is known of it now
+                                              StoreFoundTakenOver  TakenOver
+                                              StoreReleased        NoStore
+    TakenOver    the store is another's, but  StoreFoundOurs       Well
+                 a cycle still runs on it     StoreFoundTakenOver  TakenOver, with the new trouble
+                                              StoreReleased        NoStore, with the same trouble
+    Closed       taken out, nothing runs      (none)
+
+What it does then (`next_step`):
+
+    state        delta                        full                 drift
+    NoStore      nothing                      nothing              nothing
+    Well         by the System Log, below     full cycle           drift cycle
+    Quarantined  a probe, if it is due        a probe, if due      nothing
+    TakenOver    nothing                      nothing              nothing
+    Closed       nothing                      nothing              nothing
+
+    System Log     a delta of a connection that is well
+    FOLLOWED       polls it
+    NOT_FOLLOWED   begins to follow it, unless a full cycle runs, which does so too
+    DENIED         nothing: full cycles see to it all
+
+Independent of all that: which cycles run now (`gate.Gate`), whether one more full cycle is asked for
+(`full_turns.FullTurns`), and whether the System Log is followed (`SystemLog`): a connection that is well again goes on
+with it where it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+
+from syncd.core.sickness import Quarantine
+from syncd.engine.writing.quarantine import RELINK
+from syncd.service.held_store import HeldStore
+
+
+@dataclass(frozen=True, slots=True)
+class NoStore:
+    """`trouble` says why; "" when it was not opened yet, or was given back."""
+
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Well:
+    held: HeldStore
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    held: HeldStore
+    quarantine: Quarantine
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    held: HeldStore
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """For good."""
+
+
+State = NoStore | Well | Quarantined | TakenOver | Closed
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOpened:
+    held: HeldStore
+
+
+@dataclass(frozen=True, slots=True)
+class StoreNotOpened:
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFoundOurs:
+    """The lock is ours, and the file is the one that was opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFoundTakenOver:
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReleased:
+    """It was given back, by us."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundWell:
+    """The store knows of no quarantine."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSick:
+    quarantine: Quarantine
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """No cycle begins any more, and the last one has ended."""
+
+
+StateEvent = (
+    StoreOpened
+    | StoreNotOpened
+    | StoreFoundOurs
+    | StoreFoundTakenOver
+    | StoreReleased
+    | FoundWell
+    | FoundSick
+    | Retired
+)
+
+
+def after(state: State, event: StateEvent) -> State:
+    """The first table."""
+    match state, event:
+        case NoStore(), StoreOpened(held):
+            return Well(held)
+        case NoStore(), StoreNotOpened(trouble):
+            return NoStore(trouble)
+        case NoStore(), Retired():
+            return Closed()
+        case ((Well(held) | Quarantined(held)), FoundSick(quarantine)):
+            return Quarantined(held, quarantine)
+        case Quarantined(held), FoundWell():
+            return Well(held)
+        case ((Well(held) | Quarantined(held) | TakenOver(held)), StoreFoundTakenOver(trouble)):
+            return TakenOver(held, trouble)
+        case TakenOver(held), StoreFoundOurs():
+            return Well(held)
+        case TakenOver(_, trouble), StoreReleased():
+            return NoStore(trouble)
+        case ((Well() | Quarantined()), StoreReleased()):
+            return NoStore()
+        case _:
+            return state
+
+
+class SystemLog(Enum):
+    """Whether the System Log of Okta is followed. Other Okta settings begin anew with NOT_FOLLOWED."""
+
+    NOT_FOLLOWED = auto()
+    """Not yet, or Okta could not be asked for now."""
+    FOLLOWED = auto()
+    DENIED = auto()
+    """Only the next full cycle tries again."""
+
+
+class Step(Enum):
+    """What one turn does."""
+
+    NOTHING = auto()
+    PROBE = auto()
+    BEGIN_TO_FOLLOW = auto()
+    POLL = auto()
+    FULL_CYCLE = auto()
+    DRIFT_CYCLE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a turn comes. `alone`: no other cycle of the connection runs. `probe_asked`: no probe was made since a
+    person started or reloaded the daemon.
+    """
+
+    now: datetime
+    alone: bool
+    full_runs: bool
+    probe_asked: bool
+
+
+def next_step(kind: str, state: State, log: SystemLog, moment: Moment) -> Step:
+    """The second table, for a turn of this kind of cycle: "delta", "full" or "drift"."""
+    match state, kind:
+        case Quarantined(quarantine=sick), "delta" | "full":
+            return Step.PROBE if _probe_is_due(sick, moment) else Step.NOTHING
+        case Well(), "full":
+            return Step.FULL_CYCLE
+        case Well(), "drift":
+            return Step.DRIFT_CYCLE
+        case Well(), "delta":
+            return _delta(log, moment)
+        case _:
+            return Step.NOTHING
+
+
+def _delta(log: SystemLog, moment: Moment) -> Step:
+    if log is SystemLog.FOLLOWED:
+        return Step.POLL
+    return Step.BEGIN_TO_FOLLOW if log is SystemLog.NOT_FOLLOWED and not moment.full_runs else Step.NOTHING
+
+
+def _probe_is_due(sick: Quarantine, moment: Moment) -> bool:
+    """Never where only a person's `syncd relink` can tell that it is over."""
+    if sick.side == RELINK or not moment.alone:
+        return False
+    return moment.probe_asked or moment.now >= sick.next_probe
