@@ -143,7 +143,7 @@ def _failed(said: Globals, error: SyncdError, arguments: Sequence[str], code: in
     with Session(said) as session:
         session.fail(error, code=code)
         if said.verbose > 1 and code not in (exits.USAGE, exits.INTERRUPTED):
-            put(sys.stderr, said.redactor.text(traceback.format_exc()))
+            put(sys.stderr, said.redactor.raised(traceback.format_exc()))
     if _wants_json(arguments) and not isinstance(error, OutputLost):
         message, hint = said.redactor.text(error.message), said.redactor.text(error.hint)
         try:
@@ -175,7 +175,7 @@ def _interrupted(said: Globals, arguments: Sequence[str]) -> int:
 def _unexpected(said: Globals, error: Exception, arguments: Sequence[str]) -> int:
     name = type(error).__name__
     problem = SyncdError(
-        f"something unexpected went wrong: {name}: {clip(said.redactor.text(str(error)), 300)}",
+        f"something unexpected went wrong: {name}: {clip(said.redactor.raised(str(error)), 300)}",
         hint="This is a fault of syncd. Run it again with -vv and report the traceback."
         if said.verbose < 2
         else "This is a fault of syncd. Report the traceback.",

@@ -61,7 +61,7 @@ class Logs:
         self._monotonic = monotonic
         self._lock = threading.RLock()  # a signal handler may log too
         self._write = write
-        self._exceptions = _exceptions(tracebacks=tracebacks)
+        self._exceptions = _exceptions(redactor, tracebacks=tracebacks)
         chain: list[Any] = [
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             self._exceptions,
@@ -166,16 +166,19 @@ class _Handler(logging.Handler):
         self._logs.event(level, message, **fields)
 
 
-def _exceptions(*, tracebacks: bool) -> Callable[[Any, str, _EventDict], _EventDict]:
-    """Exceptions as text: whole with `tracebacks`, else type and message."""
+def _exceptions(redactor: Redactor, *, tracebacks: bool) -> Callable[[Any, str, _EventDict], _EventDict]:
+    """Exceptions as text, redacted as foreign: `exception` whole, every other field as type and message; `exc_info` is
+    the one or the other, by `tracebacks`.
+    """
 
     def render(_logger: Any, _method: str, entry: _EventDict) -> _EventDict:
         error = entry.pop("exc_info", None)
         if isinstance(error, BaseException):
-            if tracebacks:
-                entry["exception"] = "".join(traceback.format_exception(error))
-            else:
-                entry["error"] = f"{type(error).__name__}: {error}"
+            entry["exception" if tracebacks else "error"] = error
+        for key, value in entry.items():
+            if isinstance(value, BaseException):
+                whole = traceback.format_exception(value) if key == "exception" else None
+                entry[key] = redactor.raised("".join(whole or f"{type(value).__name__}: {value}"))
         return entry
 
     return render

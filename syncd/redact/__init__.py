@@ -105,6 +105,12 @@ class Redactor:
         """
         return clip(self._thorough(text[:_LONGEST_FOREIGN], words=False), KEPT)
 
+    def raised(self, text: str) -> str:
+        """What an exception says, with its traceback or without: libraries quote in theirs what a server sent. As
+        `foreign`, the end of it.
+        """
+        return self.foreign(text[-_LONGEST_FOREIGN:])
+
     def answer(self, body: object) -> object:
         """What somebody else's decoded JSON says, every text of it as `foreign`, keys too: its beginning."""
         return Beginning(self.foreign, _LONGEST_FOREIGN).of(body)

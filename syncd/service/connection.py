@@ -363,7 +363,7 @@ class ServedConnection:
             job=job,
             waited=watch.waited,
             run_id=self._run_of(kind, started) if ending.error or ending.drift else None,
-            error=self._around.redactor.text(ending.message),
+            error=ending.told(self._around.redactor),
         )
 
     def _run_of(self, kind: str, started: datetime) -> str | None:

@@ -312,7 +312,7 @@ class Daemon:
         try:
             self._apply(self._load())
         except Exception as error:  # noqa: BLE001  (whatever it is, the old settings go on)
-            said = in_a_line(error) if isinstance(error, SyncdError) else str(error)
+            said = in_a_line(error) if isinstance(error, SyncdError) else error
             self._event("error", "settings not reloaded", error=said)
         finally:
             self._notify.ready()

@@ -135,7 +135,7 @@ class Desk:
                 "error",
                 "status server failed",
                 path=request.path,
-                error=f"{type(error).__name__}: {error}",
+                error=error,
             )
             return _plain(_WHY[500], 500)
 

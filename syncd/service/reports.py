@@ -12,6 +12,7 @@ from syncd.engine.cycles.drift_report import DriftReport
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.job import Job
 from syncd.errors import SyncdError, status_after
+from syncd.redact import Redactor
 from syncd.service.board import CycleReport, RateHeadroom
 
 
@@ -42,6 +43,11 @@ class Ending:
         if self.error is not None:
             return f"{type(self.error).__name__}: {self.error}"
         return "; ".join(problem.message for problem in self.problems)
+
+    def told(self, redactor: Redactor) -> str:
+        """The message without secrets. What an error that is not of ours says may be a server's words."""
+        crashed = self.error is not None and not isinstance(self.error, SyncdError)
+        return redactor.raised(self.message) if crashed else redactor.text(self.message)
 
     @property
     def hint(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
@@ -48,8 +47,7 @@ class Voice:
         if isinstance(error, SyncdError):
             self.once(event, "error", event, cycle, error=error.message, hint=error.hint)
         else:
-            trace = "".join(traceback.format_exception(error))
-            self.once(event, "error", event, cycle, error=f"{type(error).__name__}: {error}", exception=trace)
+            self.once(event, "error", event, cycle, error=error, exception=error)
 
     def ended(self, report: CycleReport, ending: Ending, *, stopping: bool) -> None:
         """The end of a cycle: a debug line when it changed nothing, else one for people."""
@@ -62,7 +60,7 @@ class Voice:
             self.say("info", "cycle stopped on request", report.kind, **fields)
             return
         if report.status == "failed" and ending.error and not isinstance(ending.error, SyncdError):
-            fields["exception"] = "".join(traceback.format_exception(ending.error))
+            fields["exception"] = ending.error
             self.say("error", "cycle crashed", report.kind, **fields, error=report.error)
             return
         level, event = _LEVELS[report.status], "cycle done" if report.status == "succeeded" else "cycle"

@@ -20,7 +20,8 @@ import pytest
 from syncd.cli import app, exits
 from syncd.cli.options import Globals
 from syncd.errors import ConfigurationError
-from tests.cli.invoking import Invoker, write_config
+from tests.cli.invoking import OKTA_TOKEN, Invoker, write_config
+from tests.e2e.echoing import SPELLINGS, leaks
 
 HEAVY = ("okta", "aiohttp", "requests", "pydantic", "sqlite_utils", "rich", "structlog")
 
@@ -364,6 +365,19 @@ def test_a_traceback_shows_only_with_vv(syncd: Invoker, monkeypatch: pytest.Monk
 
     assert "Traceback" not in syncd("-v", "status").err
     assert "Traceback" in syncd("-vv", "status").err
+
+
+@pytest.mark.parametrize("verbose", ["-v", "-vv"])
+def test_an_unexpected_fault_that_quotes_a_server_shows_no_piece_of_a_secret(
+    syncd: Invoker, monkeypatch: pytest.MonkeyPatch, verbose: str
+) -> None:
+    write_config(syncd.directory / "config.toml")
+    _break_status(monkeypatch, ValueError(f"no {SPELLINGS['in tags'](OKTA_TOKEN)} end"))
+
+    said = syncd(verbose, "status", "--json")
+
+    assert "no " in said.document["message"]
+    assert leaks(said.out + said.err, {"it": OKTA_TOKEN}) == []
 
 
 def test_ctrl_c_is_130_and_a_sentence(syncd: Invoker, monkeypatch: pytest.MonkeyPatch) -> None:

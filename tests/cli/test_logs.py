@@ -19,6 +19,7 @@ from syncd.errors import PermanentError
 from syncd.observe.logs import Format, Logs
 from syncd.redact import Redactor
 from syncd.report.lines import Span, line
+from tests.e2e.echoing import PIECES, SPELLINGS, leaks
 
 SECRET = "s3cr3t-Token/value+1"
 
@@ -47,6 +48,35 @@ def test_a_secret_never_reaches_the_log_in_any_form(form: Format, *, tracebacks:
     assert len(written) == 4
     assert not [text for text in written if SECRET in text or json.dumps(SECRET)[1:-1] in text]
     assert all("[redacted]" in text for text in written)
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("tracebacks", [False, True])
+@pytest.mark.parametrize("name", PIECES)
+def test_what_a_server_said_is_redacted_as_such_in_every_exception(
+    form: Format, name: str, *, tracebacks: bool
+) -> None:
+    secret = "00aBcDeFgHiJkLmNoPqRsTuVwXyZ+12/3456-x_Y"
+    written: list[str] = []
+    logs = Logs(Redactor([secret]), form=form, tracebacks=tracebacks, write=written.append)
+
+    def fail() -> None:
+        raise ValueError(f"no {SPELLINGS[name](secret)} end")
+
+    with logs:
+        try:
+            fail()
+        except ValueError as error:
+            logging.getLogger("urllib3").warning("Failed to parse headers", exc_info=True)
+            logs.event("error", "failed", error=error, exception=error)
+            logs.event("error", "failed", exc_info=error)
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+
+    assert len(written) == 4
+    assert all("ValueError: no " in text for text in written)
+    assert [leaks(text, {"it": secret}) for text in written] == [[]] * 4
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

@@ -8,10 +8,11 @@ import http.client
 import http.server
 import json
 import re
+import socket
 import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -165,6 +166,28 @@ def echoing() -> Iterator[Echo]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def answering(raw: bytes) -> Iterator[int]:
+    """The port of a proxy that answers everything with these bytes, HTTP or not."""
+
+    def serve() -> None:
+        while True:
+            try:
+                link, _ = listening.accept()
+            except OSError:
+                return
+            with link, suppress(OSError):
+                link.settimeout(5)
+                link.recv(65536)
+                link.sendall(raw)
+                link.shutdown(socket.SHUT_WR)
+                link.recv(10)
+
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as listening:
+        threading.Thread(target=serve, daemon=True).start()
+        yield listening.getsockname()[1]
 
 
 # looking for them: another opinion than the redactor's
