@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -40,11 +41,11 @@ def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Ho
     approved passes; what a person rejected is dropped without a question. In a cycle that did not see everything, what
     waits for a decision goes on waiting, and counts: a hold is not nibbled away in small cycles, nor in broken ones.
     """
-    _drop_rejected(planning)
-    limits = _raised(planning.job.limits, allow)
-    holds = _still_held(planning, allow)
-    found = violations(_numbers(planning, allow), limits) if _removes_anything(planning) else ()
     approved = planning.stage.decided_changes("approve", planning.policy.now)
+    _drop_rejected(planning, approved)
+    limits = _raised(planning.job.limits, allow)
+    holds = _still_held(planning, allow, approved)
+    found = violations(_numbers(planning, allow), limits) if _removes_anything(planning) else ()
     checks: Iterable[tuple[Violation, Callable[[], Iterable[str]]]] = (
         *((violation, partial(_stopped_by, planning, violation)) for violation in found),
         (_WAKES_UP, lambda: _adoptions_of_inactive(planning)),
@@ -85,23 +86,36 @@ _ALTERED_STORE = Violation(
 )
 
 
-def _drop_rejected(planning: Planning) -> None:
+def _drop_rejected(planning: Planning, approved: AbstractSet[str]) -> None:
     stage = planning.stage
-    stage.hold_changes(stage.decided_changes("reject", planning.policy.now), REJECTED)
+    rejected = stage.decided_changes("reject", planning.policy.now)
+    with_them = _other_removals(planning, rejected) - approved
+    stage.hold_changes(rejected | with_them, REJECTED)
     for change in stage.changes(hold_id=REJECTED):
         reason = f"{change.kind}: rejected by a person; asked again when the world changes"
         planning.skip(Skipped(REJECTED, change.okta_id, change.name, reason))
 
 
-def _still_held(planning: Planning, allow: Mapping[str, int]) -> list[Hold]:
+def _other_removals(planning: Planning, stopped: AbstractSet[str]) -> AbstractSet[str]:
+    """What else would be taken from the people whose deactivation is among these changes."""
+    if not stopped:
+        return frozenset()
+    keys = planning.stage.change_keys
+    people = {okta_id for change_id, okta_id in keys(ChangeKind.DEACTIVATE_USER) if change_id in stopped}
+    memberships = keys(ChangeKind.REMOVE_MEMBER) if people else ()
+    return {change_id for change_id, okta_id in memberships if okta_id in people}
+
+
+def _still_held(planning: Planning, allow: Mapping[str, int], approved: AbstractSet[str]) -> list[Hold]:
     """The open holds that changes of this plan wait in, but for those whose limit is raised for this run. A complete
     cycle has all these wishes in its own plan, and raises its holds afresh.
     """
     stage, found = planning.stage, []
     for hold, ids in () if planning.reading.saw_everything else stage.waiting_changes(planning.policy.now):
         if hold.check not in allow:
-            stage.hold_changes(ids, hold.id)
-            found.append(replace(hold, changes=len(ids)))
+            stopped = {*ids, *(_other_removals(planning, frozenset(ids)) - approved)}
+            stage.hold_changes(stopped, hold.id)
+            found.append(replace(hold, changes=len(stopped)))
     return found
 
 
@@ -135,20 +149,16 @@ def _raised(limits: Limits, allow: Mapping[str, int]) -> Limits:
     return replace(limits, **{name: Limit(number=number) for name, number in allow.items()})
 
 
-def _stopped_by(planning: Planning, violation: Violation) -> Iterator[str]:
+def _stopped_by(planning: Planning, violation: Violation) -> AbstractSet[str]:
     """Ids of the changes that this check stops."""
-    stage, kind = planning.stage, _HELD_BY[violation.check]
-    keys = stage.change_keys(kind, group_id=violation.group_id)
-    people = {okta_id for _, okta_id in keys}
-    yield from (change_id for change_id, _ in keys)
-    if kind is ChangeKind.DEACTIVATE_USER:
-        more = stage.change_keys(ChangeKind.REMOVE_MEMBER)
-    elif violation.check == "protected_group" and violation.group_id:
-        more = stage.change_keys(ChangeKind.DEACTIVATE_USER)
-        people |= active_members(planning.job.store, violation.group_id)
-    else:
-        return
-    yield from (change_id for change_id, okta_id in more if okta_id in people)
+    stage = planning.stage
+    keys = stage.change_keys(_HELD_BY[violation.check], group_id=violation.group_id)
+    stopped = {change_id for change_id, _ in keys}
+    if violation.check == "protected_group" and violation.group_id:
+        keepers = {okta_id for _, okta_id in keys} | active_members(planning.job.store, violation.group_id)
+        leavers = stage.change_keys(ChangeKind.DEACTIVATE_USER)
+        stopped |= {change_id for change_id, okta_id in leavers if okta_id in keepers}
+    return stopped | _other_removals(planning, stopped)
 
 
 def _adoptions_of_inactive(planning: Planning) -> Iterator[str]:
