@@ -26,7 +26,8 @@ def command(ctx: click.Context, ids: tuple[str, ...], *, everything: bool, as_js
     """Drop held changes until the world moves.
 
     ID is a hold or a single change (see syncd held). A rejected change is not raised again while it stays the same
-    wish; once it is no longer wanted, the rejection is forgotten.
+    wish; once it is no longer wanted, the rejection is forgotten. Who is not to be deactivated keeps their memberships
+    too: with a deactivation the same person's held removals are rejected.
     """
     asked = asked_for(ids, everything=everything)
     with Session(globals_of(ctx), as_json=as_json) as session:

@@ -73,9 +73,8 @@ class Stops:
     """The changes that a violation stops: those of these kinds, in its group where it is about one."""
 
     kinds: Sequence[ChangeKind]
-    also: ChangeKind | None = None
-    """Those of this kind, too, that are about the same people or the group's active members: nobody is taken apart by
-    halves."""
+    leavers: bool = False
+    """And the deactivations of the same people, and of the group's other active members."""
     only: Callable[[Change], bool] | None = None
     """Not all changes of these kinds, but those of which this is true."""
 
@@ -95,10 +94,10 @@ class Violation:
     numbers: Mapping[str, int | str] = field(default_factory=dict)
 
 
-_DEPARTURES = Stops([ChangeKind.DEACTIVATE_USER], also=ChangeKind.REMOVE_MEMBER)
+_DEPARTURES = Stops([ChangeKind.DEACTIVATE_USER])
 _DELETIONS = Stops([ChangeKind.DELETE_GROUP])
 _MEMBER_REMOVALS = Stops([ChangeKind.REMOVE_MEMBER])
-_LOSS_OF_LAST_MEMBERS = Stops([ChangeKind.REMOVE_MEMBER], also=ChangeKind.DEACTIVATE_USER)
+_LOSS_OF_LAST_MEMBERS = Stops([ChangeKind.REMOVE_MEMBER], leavers=True)
 
 
 def allowed(limit: Limit, population: int, *, floor: int) -> int:

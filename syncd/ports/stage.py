@@ -367,7 +367,9 @@ class Stage(Protocol):
         ...
 
     def waiting_changes(self, now: datetime) -> Sequence[tuple[Hold, Sequence[str]]]:
-        """The open holds of the store, oldest first, in which planned changes wait, with the ids of these."""
+        """The open holds of the store, oldest first, in which changes wait that are to be applied here, with the ids of
+        these.
+        """
         ...
 
     def waiting_elsewhere(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from syncd.core.canonical import canonical
-from syncd.core.change import Change, change_document
+from syncd.core.change import Change, ChangeKind, change_document
 from syncd.core.plan import Hold
 from syncd.errors import PermanentError, UsageError
 from syncd.ports.store import HoldRecord
@@ -140,14 +140,18 @@ def _held(conn: sqlite3.Connection, hold_id: str) -> list[Change]:
 def decide(
     conn: sqlite3.Connection, ids: Sequence[str], decision: str, by: str, now: datetime, sequence: int
 ) -> tuple[list[Change], list[Ruling]]:
-    """`sequence`: the row of the trail that will hold these decisions. Raises UsageError for an id that is neither an
-    open hold nor a change held in one.
+    """`sequence`: the row of the trail that will hold these decisions. Who is not to be deactivated keeps their
+    memberships too: what is held of those is rejected with it. Raises UsageError for an id that is neither an open hold
+    nor a change held in one.
     """
     decided: dict[str, Change] = {}
     made: dict[str, Ruling] = {}
-    for record in open_holds(conn, now):
+    records = open_holds(conn, now)
+    kept = _kept_active(records, ids) if decision == "reject" else frozenset()
+    for record in records:
         for change in record.changes:
-            if record.id in ids or change.id in ids:
+            goes_with = change.kind is ChangeKind.REMOVE_MEMBER and change.okta_id in kept
+            if record.id in ids or change.id in ids or goes_with:
                 decided[change.id] = change
                 made[change.id] = _decide_one(conn, record, change, decision, by, now, sequence)
     known = {record_id for (record_id,) in conn.execute("SELECT id FROM holds WHERE state = 'open'")}
@@ -158,6 +162,15 @@ def decide(
             hint="`syncd held` lists the open holds; what is no longer wanted, or was decided, is not among them",
         )
     return sorted(decided.values(), key=lambda change: change.order), list(made.values())
+
+
+def _kept_active(records: Iterable[HoldRecord], rejected: Sequence[str]) -> frozenset[str]:
+    return frozenset(
+        change.okta_id
+        for record in records
+        for change in record.changes
+        if change.kind is ChangeKind.DEACTIVATE_USER and (record.id in rejected or change.id in rejected)
+    )
 
 
 def _decide_one(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import timedelta
 
@@ -33,9 +34,9 @@ def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Ho
     approved passes; what a person rejected is dropped without a question. In a cycle that did not see everything, what
     waits for a decision goes on waiting, and counts: a hold is not nibbled away in small cycles, nor in broken ones.
     """
-    _drop_rejected(planning)
-    holds = _still_held(planning, allow)
     approved = planning.stage.decided_changes("approve", planning.policy.now)
+    _drop_rejected(planning, approved)
+    holds = _still_held(planning, allow, approved)
     # Whoever approved a removal for another reason was not told that the store was altered.
     knowing = planning.stage.decided_changes("approve", planning.policy.now, about=_ALTERED_STORE.check)
     for violation in _violations(planning, allow):
@@ -84,23 +85,36 @@ _ALTERED_STORE = Violation(
 )
 
 
-def _drop_rejected(planning: Planning) -> None:
+def _drop_rejected(planning: Planning, approved: AbstractSet[str]) -> None:
     stage = planning.stage
-    stage.hold_changes(stage.decided_changes("reject", planning.policy.now), REJECTED)
+    rejected = stage.decided_changes("reject", planning.policy.now)
+    with_them = _other_removals(planning, rejected) - approved
+    stage.hold_changes(rejected | with_them, REJECTED)
     for change in stage.changes(hold_id=REJECTED):
         reason = f"{change.kind}: rejected by a person; asked again when the world changes"
         planning.skip(Skipped(REJECTED, change.okta_id, change.name, reason))
 
 
-def _still_held(planning: Planning, allow: Mapping[str, int]) -> list[Hold]:
+def _other_removals(planning: Planning, stopped: AbstractSet[str]) -> AbstractSet[str]:
+    """What else would be taken from the people whose deactivation is among these changes."""
+    if not stopped:
+        return frozenset()
+    keys = planning.stage.change_keys
+    people = {okta_id for change_id, okta_id in keys(ChangeKind.DEACTIVATE_USER) if change_id in stopped}
+    memberships = keys(ChangeKind.REMOVE_MEMBER) if people else ()
+    return {change_id for change_id, okta_id in memberships if okta_id in people}
+
+
+def _still_held(planning: Planning, allow: Mapping[str, int], approved: AbstractSet[str]) -> list[Hold]:
     """The open holds that changes of this plan wait in, but for those whose limit is raised for this run. A complete
     cycle has all these wishes in its own plan, and raises its holds afresh.
     """
     stage, found = planning.stage, []
     for hold, ids in () if planning.reading.has_every_wish else stage.waiting_changes(planning.policy.now):
         if hold.check not in allow:
-            stage.hold_changes(ids, hold.id)
-            found.append(replace(hold, changes=len(ids)))
+            stopped = {*ids, *(_other_removals(planning, frozenset(ids)) - approved)}
+            stage.hold_changes(stopped, hold.id)
+            found.append(replace(hold, changes=len(stopped)))
     return found
 
 
@@ -122,19 +136,22 @@ def _raised(limits: Limits, allow: Mapping[str, int]) -> Limits:
     return replace(limits, **{name: Limit(number=number) for name, number in allow.items()})
 
 
-def _stopped_by(planning: Planning, violation: Violation) -> Iterator[str]:
+def _stopped_by(planning: Planning, violation: Violation) -> AbstractSet[str]:
     """Ids of the changes that this check stops."""
+    """Ids of the changes that this check stops. Nobody is taken apart by halves: with a deactivation the person's other
+    removals.
+    """
     stage, stops, group_id = planning.stage, violation.stops, violation.group_id
     if stops.only is not None:
-        yield from (change.id for change in stage.changes(kinds=stops.kinds) if stops.only(change))
-        return
+        return {change.id for change in stage.changes(kinds=stops.kinds) if stops.only(change)}
     keys = [key for kind in stops.kinds for key in stage.change_keys(kind, group_id=group_id)]
-    yield from (change_id for change_id, _ in keys)
-    if stops.also is not None:
+    stopped = {change_id for change_id, _ in keys}
+    if stops.leavers:
         people = {okta_id for _, okta_id in keys}
         people |= active_members(planning.job.store, group_id) if group_id else set()
-        more = stage.change_keys(stops.also)
-        yield from (change_id for change_id, okta_id in more if okta_id in people)
+        deactivations = stage.change_keys(ChangeKind.DEACTIVATE_USER)
+        stopped |= {change_id for change_id, okta_id in deactivations if okta_id in people}
+    return stopped | _other_removals(planning, stopped)
 
 
 def _hold(planning: Planning, violation: Violation, ids: Sequence[str]) -> Hold:

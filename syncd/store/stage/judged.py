@@ -22,6 +22,7 @@ _WAITING = """
 SELECT h.id, h.check_name, h.reason, h.way_out, h.numbers, s.id
 FROM main.spool s CROSS JOIN store.hold_changes c ON c.change_id = s.id AND c.state = 'held'
 CROSS JOIN store.holds h ON h.id = c.hold_id AND h.state = 'open' AND h.expires_at > ?
+WHERE s.hold_id IS NULL
 ORDER BY h.raised_at, h.id
 """
 # What is planned and not held is judged in this plan; what was looked at and is not planned is over.
