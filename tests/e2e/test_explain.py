@@ -253,7 +253,7 @@ def test_a_synced_person_is_found_by_every_name_with_everything_about_them(made:
             "group_id": made.okta.world.group("Crew").id,
             "group": "Crew",
             "state": "in",
-            "detail": "member on both sides",
+            "detail": "member in Okta, and put in by syncd",
         }
     ]
     assert [change["kind"] for change in document["last_changes"]] == ["add_member", "create_user"]
@@ -379,6 +379,106 @@ def test_what_was_changed_at_the_target_is_seen(made: Rig) -> None:
 
     assert answers(document)["as_left"] == "no"
     assert "name.givenName" in detail(document, "as_left")
+
+
+def _made_inactive(made: Rig) -> str:
+    made.split.world.set_active("p01@example.com", False)
+    return "p01@example.com"
+
+
+def _edited(made: Rig) -> str:
+    made.split.world.edit_user("p01@example.com", name={"givenName": "Edited", "familyName": "01"})
+    return "p01@example.com"
+
+
+def _account_gone(made: Rig) -> str:
+    made.split.world.delete_user("p01@example.com")
+    return "p01@example.com"
+
+
+def _made_active_again(made: Rig) -> str:
+    _left(made)
+    made.split.world.set_active("p09@example.com", True)
+    return "p09@example.com"
+
+
+def _group_gone(made: Rig) -> str:
+    made.split.world.delete_group("Crew")
+    return "Crew"
+
+
+def _group_renamed(made: Rig) -> str:
+    made.split.world.rename_group("Crew", "Mob")
+    return "Crew"
+
+
+def _member_removed(made: Rig) -> str:
+    made.split.world.remove_member("Crew", "p01@example.com")
+    return "Crew"
+
+
+def _member_added(made: Rig) -> str:
+    made.split.world.add_member("Crew", "p07@example.com")
+    return "Crew"
+
+
+BEHIND: dict[Callable[[Rig], str], str] = {
+    _made_inactive: "changed at the target: active",
+    _edited: "changed at the target: name.givenName",
+    _account_gone: "the account is gone at the target",
+    _made_active_again: "changed at the target: active",
+    _group_gone: "the group is gone at the target",
+    _group_renamed: 'renamed to "Mob" at the target',
+    _member_removed: "1 member removed at the target",
+    _member_added: "1 member added at the target",
+}
+
+
+@pytest.mark.parametrize("change", BEHIND, ids=lambda change: change.__name__.strip("_"))
+def test_what_was_changed_behind_syncd_is_never_called_synced(
+    made: Rig, change: Callable[[Rig], str]
+) -> None:
+    name = change(made)
+
+    text = made.run("explain", name).stdout
+    document = explained(made, name)
+
+    assert document["state"] == "left_alone", document
+    assert BEHIND[change] in document["summary"]
+    assert "syncd drift --fix" in document["summary"]
+    assert text.splitlines()[1] == f"left alone: {document['summary']}"
+    assert answers(document)["as_left"] == answers(document)["up_to_date"] == "no"
+    assert document["next"] == []
+    made.run("drift", "--fix")
+    assert explained(made, name)["state"] in ("synced", "not_assigned")
+
+
+def test_what_the_next_cycle_does_not_mend_is_told_beside_what_it_sends(made: Rig) -> None:
+    _made_inactive(made)
+    made.okta.world.update_profile("p01@example.com", familyName="Nina")
+
+    document = explained(made, "p01@example.com")
+
+    assert document["state"] == "pending"
+    assert "mends nothing of this: changed at the target: active" in document["summary"]
+
+
+def test_an_account_that_nobody_wants_may_be_gone(made: Rig) -> None:
+    _left(made)
+    made.split.world.delete_user("p09@example.com")
+
+    assert explained(made, "p09@example.com")["state"] == "not_assigned"
+
+
+def test_strangers_in_a_linked_group_are_no_change_behind_syncd(made: Rig) -> None:
+    account = made.split.world.create_local_user("stranger@example.com", "Stran", "Ger")
+    made.split.world.add_member("Crew", account)
+
+    document = explained(made, "Crew")
+
+    assert document["state"] == "synced"
+    assert answers(document)["members"] == "yes"
+    assert "1 member there not managed by syncd" in detail(document, "members")
 
 
 def test_a_group_is_told_with_its_members_on_both_sides(made: Rig) -> None:

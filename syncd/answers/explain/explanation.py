@@ -14,7 +14,8 @@ held              a safety check stopped it until a person decides
 quarantined       it failed, and waits for its next try
 protected         it would be removed, and the settings protect it
 released          a person took it out of syncd's hands
-left_alone        another reason not to touch it: a setting, the grace period, a missing second proof
+left_alone        another reason not to touch it: a setting, the grace period, a missing second proof, or what was
+                  changed at the target behind syncd, which only `drift --fix` mends
 unmanaged         only the target knows it
 unknown           a side could not be asked
 """

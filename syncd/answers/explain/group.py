@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from syncd.answers.explain.explanation import STATES_OF_SKIPS, Explanation, Step, summary_of
 from syncd.answers.explain.look import (
     Look,
+    left_behind,
     look_at,
     next_step,
     nothing_to_tell,
+    pending_reason,
     shared_facts,
     shared_steps,
     stopped_altogether,
 )
 from syncd.core.change import Change
+from syncd.core.comparison import GROUP_NAME, Verdict, compare
 from syncd.core.counting import counted
 from syncd.core.flavors import group_name_problem
 from syncd.core.match import Conflict, MatchedGroup, NoMatch, match_group
 from syncd.engine.facts import COMPLETE_READ
 from syncd.engine.job import Job
 from syncd.errors import NotFound, SyncdError
-from syncd.model import Absent, GroupState, KnownGroup, OktaGroup, RemoteGroup, WantedGroup
+from syncd.model import Absent, GroupState, KnownGroup, KnownUser, OktaGroup, RemoteGroup, WantedGroup
 from syncd.ports import Stage
 
 
@@ -43,6 +46,10 @@ class _Found:
     in_okta: int | None = None
     """Members of the group in Okta, whether or not they are assigned to the app."""
     wanted_members: int | None = None
+    strangers: int = 0
+    """Members at the target whom syncd does not manage."""
+    behind: str = ""
+    """What became of it at the target behind syncd, in words; "" when nothing is known of it."""
 
 
 def explain_group(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdError]]:
@@ -55,6 +62,7 @@ def explain_group(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdEr
     if look.reading is None and found.known is not None:
         found.wanted = found.known.wanted  # as it was last read
     _ask_target(look, found)
+    _compare(look, found)
 
     changes = look.changes
     steps = [
@@ -63,9 +71,10 @@ def explain_group(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdEr
         _usable(found),
         _name_allowed(job, found),
         _matched(found),
+        _as_left(found),
         _members(found, look),
         *shared_steps(look, kind="group"),
-        next_step(look, changes),
+        next_step(look, changes, behind=found.behind),
     ]
     state, reason = _state(found, look, changes)
     known, wanted = found.known, found.wanted or (found.known.wanted if found.known else None)
@@ -177,7 +186,43 @@ def _ask_target(look: Look, found: _Found) -> None:
             pass
 
 
+def _compare(look: Look, found: _Found) -> None:
+    """What the target shows of a linked group, against what was last written."""
+    pushed, remote, job = found.known.pushed if found.known else None, found.remote, look.job
+    if found.gone:
+        found.behind = "the group is gone at the target"
+    if pushed is None or remote is None:
+        return
+    parts = []
+    if compare(pushed.name, remote.name, job.target.habits().of(GROUP_NAME)) is Verdict.DIFFERENT:
+        parts.append(f'renamed to "{remote.name}" at the target')
+    written = {known.pushed.scim_id for known in _members_written(job, look.okta_id) if known.pushed}
+    owners = [job.store.user_by_scim_id(each) for each in (remote.members or frozenset()) - written]
+    found.strangers = sum(owner is None for owner in owners)
+    if missing := sum(remote.lacks(each) for each in written):
+        parts.append(f"{counted(missing, 'member')} removed at the target")
+    if added := len(owners) - found.strangers:
+        parts.append(f"{counted(added, 'member')} added at the target")
+    found.behind = "; ".join(parts)
+
+
+def _members_written(job: Job, group_id: str) -> Iterator[KnownUser]:
+    found = map(job.store.user, job.store.pushed_members(group_id))
+    return (known for known in found if known is not None)
+
+
 # steps
+
+
+def _as_left(found: _Found) -> Step:
+    question = "As syncd left it?"
+    if found.behind:
+        return Step("as_left", question, "no", f"{found.behind} (see syncd drift)")
+    if found.known is None or found.known.pushed is None:
+        return Step("as_left", question, "unknown", "syncd never wrote to it")
+    if found.remote is None:
+        return Step("as_left", question, "unknown", "the target does not show it")
+    return Step("as_left", question, "yes", "the target shows what was last written")
 
 
 def _in_okta(found: _Found, okta_id: str) -> Step:
@@ -260,7 +305,9 @@ def _members(found: _Found, look: Look) -> Step:
         return Step("members", question, "unknown", f"{numbers}; no full cycle has read everybody yet")
     if found.wanted_members is not None and found.wanted_members != found.in_okta:
         numbers += f"; {found.wanted_members} of those in Okta are active in the app"
-    same = found.wanted_members == pushed and there in ("?", str(pushed))
+    if found.strangers:
+        numbers += f"; {counted(found.strangers, 'member')} there not managed by syncd"
+    same = found.wanted_members == pushed and (count is None or count - found.strangers == pushed)
     return Step("members", question, "yes" if same else "no", numbers)
 
 
@@ -284,7 +331,9 @@ def _state(found: _Found, look: Look, changes: Sequence[Change]) -> tuple[str, s
     if changes and stopped:
         return "left_alone", stopped[0]
     if changes:
-        return "pending", ""
+        return "pending", pending_reason(found.behind)
+    if found.behind and found.wanted.state is not GroupState.GONE:
+        return "left_alone", left_behind(found.behind)
     return ("unknown", "") if look.problems else ("synced", "")
 
 

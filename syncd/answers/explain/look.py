@@ -220,8 +220,19 @@ def _forbids(skip: Skipped) -> bool:
     return STATES_OF_SKIPS.get(skip.kind) in ("released", "protected", "left_alone")
 
 
-def next_step(look: Look, changes: Sequence[Change], waiting: Sequence[str] = ()) -> Step:
-    """`waiting`: names of groups that the account waits for."""
+def pending_reason(behind: str) -> str:
+    return f"the next cycle sends something, and mends nothing of this: {behind}" if behind else ""
+
+
+def left_behind(behind: str) -> str:
+    """Only what is new to syncd is looked at, and what it writes."""
+    return f"{behind}; no sync mends that: syncd drift compares, syncd drift --fix repairs"
+
+
+def next_step(
+    look: Look, changes: Sequence[Change], waiting: Sequence[str] = (), *, behind: str = ""
+) -> Step:
+    """`waiting`: names of groups that the account waits for. `behind`: what became of it at the target behind syncd."""
     question = "Up to date at the target?"
     if look.reading is None:
         return Step("up_to_date", question, "unknown", "no plan could be made")
@@ -239,6 +250,8 @@ def next_step(look: Look, changes: Sequence[Change], waiting: Sequence[str] = ()
         return Step(
             "up_to_date", question, "unknown", "the next cycle would send nothing, because of the above"
         )
+    if behind:
+        return Step("up_to_date", question, "no", f"{behind}; the next cycle would send nothing")
     return Step("up_to_date", question, "yes", "the next cycle would send nothing")
 
 

@@ -68,7 +68,7 @@ def _state(
     if pushed and look.reading and look.okta_id not in look.reading.own_lists:
         return "left_alone", "pushed; the person is not assigned any more"
     if listed and pushed:
-        return "in", "member on both sides"
+        return "in", "member in Okta, and put in by syncd"
     if not listed:
         return "left_alone", "no member in Okta any more"
     if known.wanted.state is not GroupState.PUSHED:

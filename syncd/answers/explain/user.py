@@ -10,9 +10,11 @@ from syncd.answers.explain import user_steps
 from syncd.answers.explain.explanation import STATES_OF_SKIPS, Explanation, Step, summary_of
 from syncd.answers.explain.look import (
     Look,
+    left_behind,
     look_at,
     next_step,
     nothing_to_tell,
+    pending_reason,
     shared_facts,
     shared_steps,
     stopped_altogether,
@@ -41,6 +43,7 @@ def explain_user(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdErr
     waiting = [row for row in rows if row["state"] == "waiting"]
     blocked_groups = {row["group_id"] for row in waiting}
     changes = [change for change in look.changes if change.group_id not in blocked_groups]
+    behind = user_steps.changed_behind(found, job.target.habits())
 
     steps = [
         user_steps.in_okta(found, okta_id),
@@ -52,9 +55,9 @@ def explain_user(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdErr
         user_steps.as_left(found, job.target.habits()),
         *shared_steps(look, kind="person"),
         *user_steps.in_groups(job, rows),
-        next_step(look, changes, [row["group"] for row in waiting]),
+        next_step(look, changes, [row["group"] for row in waiting], behind=behind),
     ]
-    state, reason = _state(found, look, changes, waiting)
+    state, reason = _state(found, look, changes, waiting, behind)
     known, wanted = found.known, found.wanted
     name = wanted.user_name if wanted and wanted.user_name else known.wanted.user_name if known else ""
     facts = {
@@ -170,8 +173,9 @@ def _ask_target(look: Look, found: Found) -> None:
 
 
 def _state(
-    found: Found, look: Look, changes: Sequence[Change], waiting: Sequence[Mapping[str, Any]]
+    found: Found, look: Look, changes: Sequence[Change], waiting: Sequence[Mapping[str, Any]], behind: str
 ) -> tuple[str, str]:
+    """`behind`: what became of the account at the target behind syncd."""
     pushed = found.known.pushed if found.known else None
     if look.reading is None or (found.record is None and found.wanted is None):
         return "unknown", ""
@@ -190,14 +194,17 @@ def _state(
     if changes and stopped:
         return "left_alone", stopped[0]
     if any(change.kind not in MEMBERSHIPS for change in changes):
-        return "pending", ""
+        return "pending", pending_reason(behind)
     if waiting:
         return (
             "waiting",
             f"the account is there, and waits for its group {waiting[0]['group']}: {waiting[0]['detail']}",
         )
     if changes:
-        return "pending", ""
+        return "pending", pending_reason(behind)
+    is_unwanted = found.wanted is None or found.wanted.standing is not Standing.ACTIVE
+    if behind and not (is_unwanted and (found.remote is None or found.remote.active is False)):
+        return "left_alone", left_behind(behind)
     if isinstance(found.record, Absent) and (pushed is None or not pushed.active):
         return "not_assigned", ""
     if found.wanted is not None and found.wanted.standing is Standing.INACTIVE:

@@ -127,23 +127,28 @@ def matched(found: Found) -> Step:
 
 def as_left(found: Found, habits: ServerHabits) -> Step:
     question = "As syncd left it?"
-    pushed, remote = found.known.pushed if found.known else None, found.remote
-    if pushed is None:
+    behind = changed_behind(found, habits)
+    if behind:
+        return Step("as_left", question, "no", f"{behind} (see syncd drift)")
+    if found.known is None or found.known.pushed is None:
         return Step("as_left", question, "unknown", "syncd never wrote to it")
-    if remote is None:
-        return Step("as_left", question, "no" if found.gone else "unknown", "the target does not show it")
-    changed = _changed_at_target(pushed.attributes, remote, habits)
-    if (
-        remote.active is not None
-        and remote.active != pushed.active
-        and not (pushed.invited and pushed.active)
-    ):
-        changed.append("active")
-    if changed:
-        return Step(
-            "as_left", question, "no", f"changed at the target: {', '.join(changed)} (see syncd drift)"
-        )
+    if found.remote is None:
+        return Step("as_left", question, "unknown", "the target does not show it")
     return Step("as_left", question, "yes", "the target shows what was last written")
+
+
+def changed_behind(found: Found, habits: ServerHabits) -> str:
+    """What became of the account at the target behind syncd, in words; "" when nothing is known of it."""
+    pushed, remote = found.known.pushed if found.known else None, found.remote
+    if found.gone:
+        return "the account is gone at the target"
+    if pushed is None or remote is None:
+        return ""
+    changed = _changed_at_target(pushed.attributes, remote, habits)
+    awaited = pushed.invited and pushed.active  # shown inactive until the person accepts
+    if remote.active is not None and remote.active != pushed.active and not awaited:
+        changed.append("active")
+    return f"changed at the target: {', '.join(changed)}" if changed else ""
 
 
 def _changed_at_target(pushed: Mapping[str, Any], remote: RemoteUser, habits: ServerHabits) -> list[str]:
