@@ -411,6 +411,7 @@ class Overlap:
         self.later(SETTLED)
         self.run("delta")
         self.run("full")
+        self.run("full")  # a group that was linked again takes its new name with the cycle after
         if self.grace:  # of those whose leave was only noticed now
             self.later(SETTLED)
             self.run("delta")

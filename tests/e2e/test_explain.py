@@ -253,7 +253,7 @@ def test_a_synced_person_is_found_by_every_name_with_everything_about_them(made:
             "group_id": made.okta.world.group("Crew").id,
             "group": "Crew",
             "state": "in",
-            "detail": "member on both sides",
+            "detail": "member in Okta, and put in by syncd",
         }
     ]
     assert [change["kind"] for change in document["last_changes"]] == ["add_member", "create_user"]
