@@ -8,11 +8,7 @@ from typing import Any
 
 from syncd.answers.explain.explanation import STATES_OF_SKIPS, Explanation, Step, summary_of
 from syncd.answers.explain.look import (
-<<<<<<< HEAD
     ObjectLook,
-=======
-    Look,
->>>>>>> 11c7e7ef4f540abae5bf9c8f22341b6be6d51851
     left_behind,
     look_at,
     next_step,
@@ -190,11 +186,7 @@ def _ask_target(look: ObjectLook, found: _Found) -> None:
             pass
 
 
-<<<<<<< HEAD
 def _compare(look: ObjectLook, found: _Found) -> None:
-=======
-def _compare(look: Look, found: _Found) -> None:
->>>>>>> 11c7e7ef4f540abae5bf9c8f22341b6be6d51851
     """What the target shows of a linked group, against what was last written."""
     pushed, remote, job = found.known.pushed if found.known else None, found.remote, look.job
     if found.gone:

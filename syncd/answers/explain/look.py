@@ -230,11 +230,7 @@ def left_behind(behind: str) -> str:
 
 
 def next_step(
-<<<<<<< HEAD
     look: ObjectLook, changes: Sequence[Change], waiting: Sequence[str] = (), *, behind: str = ""
-=======
-    look: Look, changes: Sequence[Change], waiting: Sequence[str] = (), *, behind: str = ""
->>>>>>> 11c7e7ef4f540abae5bf9c8f22341b6be6d51851
 ) -> Step:
     """`waiting`: names of groups that the account waits for. `behind`: what became of it at the target behind syncd."""
     question = "Up to date at the target?"

@@ -9,11 +9,7 @@ from typing import Any
 from syncd.answers.explain import user_steps
 from syncd.answers.explain.explanation import STATES_OF_SKIPS, Explanation, Step, summary_of
 from syncd.answers.explain.look import (
-<<<<<<< HEAD
     ObjectLook,
-=======
-    Look,
->>>>>>> 11c7e7ef4f540abae5bf9c8f22341b6be6d51851
     left_behind,
     look_at,
     next_step,
@@ -177,15 +173,11 @@ def _ask_target(look: ObjectLook, found: Found) -> None:
 
 
 def _state(
-<<<<<<< HEAD
     found: Found,
     look: ObjectLook,
     changes: Sequence[Change],
     waiting: Sequence[Mapping[str, Any]],
     behind: str,
-=======
-    found: Found, look: Look, changes: Sequence[Change], waiting: Sequence[Mapping[str, Any]], behind: str
->>>>>>> 11c7e7ef4f540abae5bf9c8f22341b6be6d51851
 ) -> tuple[str, str]:
     """`behind`: what became of the account at the target behind syncd."""
     pushed = found.known.pushed if found.known else None
