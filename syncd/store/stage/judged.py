@@ -12,7 +12,7 @@ from datetime import datetime
 
 from syncd.core.change import GROUP_KINDS, RANK, ChangeKind
 from syncd.core.plan import Hold
-from syncd.store.decisions import Standing
+from syncd.store.decisions import Rulings
 from syncd.store.rows import moment
 from syncd.store.stage.file import StageFile
 from syncd.store.stage.tables import HELD, OF_GROUP
@@ -46,7 +46,7 @@ class JudgedChanges:
     def __init__(self, file: StageFile, flush: Callable[..., None]) -> None:
         self._file = file
         self._flush = flush
-        self._standing = Standing()
+        self._rulings = Rulings()
 
     def keys(self, kind: ChangeKind, group_id: str | None) -> list[tuple[str, str]]:
         """(change id, Okta id) of what is not held; all of this kind, or only this group's."""
@@ -71,7 +71,7 @@ class JudgedChanges:
     def decided(self, decision: str, now: datetime) -> frozenset[str]:
         self._flush()
         with self._file.short() as conn:
-            made = [each for each in self._standing.among(conn, now) if each.decision == decision]
+            made = [each for each in self._rulings.among(conn, now) if each.decision == decision]
             ids = json.dumps([each.change_id for each in made])
             rows = conn.execute(_OURS, (ids,)).fetchall() if made else []
         return frozenset(change_id for (change_id,) in rows)
