@@ -47,7 +47,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class Facts:
     """A connection after a run of this `kind`, one of `CYCLES` or "targeted".
 
     `status` is quiet, succeeded, partial, refused, interrupted or failed.
@@ -131,12 +131,12 @@ def token_days_left(created: date, today: date) -> int:
     return TOKEN_LIVES - (today - created).days
 
 
-def decide(connection: str, memory: Memory, condition: Condition) -> tuple[list[Notice], Memory]:
+def decide(connection: str, memory: Memory, facts: Facts) -> tuple[list[Notice], Memory]:
     """What to tell now, and what is then told."""
     told: list[Notice] = []
-    memory = _counted(memory, condition)
+    memory = _counted(memory, facts)
     for topic in (_trouble, _stuck, _held, _token):
-        notice, memory = topic(memory, condition)
+        notice, memory = topic(memory, facts)
         if notice is not None:
             told.append(replace(notice, title=f"syncd {connection}: {notice.title}"))
     return told, memory
@@ -145,45 +145,41 @@ def decide(connection: str, memory: Memory, condition: Condition) -> tuple[list[
 _Said = tuple[Notice | None, Memory]
 
 
-def _counted(memory: Memory, condition: Condition) -> Memory:
+def _counted(memory: Memory, facts: Facts) -> Memory:
     """A cycle that did not fail ends the failures of its kind, and those of deltas: they ask for less.
 
     A quiet delta says nothing about a full read that failed.
     """
-    if condition.quarantine is not None or not condition.is_telling:
+    if facts.quarantine is not None or not facts.is_telling:
         return memory
     failing = dict(memory.failing)
-    if condition.status == "failed":
-        failing[condition.kind] = min(failing.get(condition.kind, 0) + 1, ENOUGH_FAILURES)
+    if facts.status == "failed":
+        failing[facts.kind] = min(failing.get(facts.kind, 0) + 1, ENOUGH_FAILURES)
     else:
-        failing.pop(condition.kind, None)
+        failing.pop(facts.kind, None)
         failing.pop("delta", None)
     return replace(memory, failing=failing)
 
 
-def _trouble(memory: Memory, condition: Condition) -> _Said:
-    sick = condition.quarantine
+def _trouble(memory: Memory, facts: Facts) -> _Said:
+    sick = facts.quarantine
     if sick is not None:
         if memory.sick == sick.side:
             return None, memory  # also one that was left and entered again without a good cycle in between
         return Notice("failure", "quarantined", _quarantined(sick)), replace(memory, sick=sick.side)
-    if not condition.is_telling:
+    if not facts.is_telling:
         return None, memory
     if sum(memory.failing.values()) >= ENOUGH_FAILURES and not memory.failed:
         text = (
-            f"Two cycles in a row failed: {plain(condition.error) or 'no reason was given'}. The next ones try again; "
+            f"Two cycles in a row failed: {plain(facts.error) or 'no reason was given'}. The next ones try again; "
             "you are told when they succeed. Details: syncd status."
         )
         return Notice("failure", "cycles fail", text), replace(memory, failed=True)
-    if memory.failing or condition.status == "failed" or not (memory.sick or memory.failed):
+    if memory.failing or facts.status == "failed" or not (memory.sick or memory.failed):
         return None, memory
-    left = (
-        f" {counted(len(condition.stuck), 'object')} still failing: see syncd status."
-        if condition.stuck
-        else ""
-    )
+    left = f" {counted(len(facts.stuck), 'object')} still failing: see syncd status." if facts.stuck else ""
     what = "The quarantine is over" if memory.sick else "Cycles succeed again"
-    memory = replace(memory, sick="", failed=False, stuck="silent" if condition.stuck else memory.stuck)
+    memory = replace(memory, sick="", failed=False, stuck="silent" if facts.stuck else memory.stuck)
     return Notice("success", "well again", f"{what}.{left}"), memory
 
 
@@ -196,9 +192,9 @@ def _quarantined(sick: Quarantine) -> str:
     return f"{plain(sick.reason)}. Nothing is written to Split until it is over. {ways_out.get(sick.side, '')}".rstrip()
 
 
-def _stuck(memory: Memory, condition: Condition) -> _Said:
-    grave = bool(condition.quarantine or memory.failed)
-    if not condition.stuck:
+def _stuck(memory: Memory, facts: Facts) -> _Said:
+    grave = bool(facts.quarantine or memory.failed)
+    if not facts.stuck:
         over = memory.stuck == "told" and not grave
         notice = Notice("success", "objects well again", "No object fails any more.") if over else None
         return notice, replace(memory, stuck="")
@@ -207,20 +203,18 @@ def _stuck(memory: Memory, condition: Condition) -> _Said:
     if memory.stuck or memory.failing:
         return None, memory
     text = (
-        f"{counted(len(condition.stuck), 'object')} failed more than once, first {plain(condition.stuck[0])}. "
-        "They are tried again by themselves, less and less often. The reasons: syncd status. To try now: syncd retry."
+        f"{counted(len(facts.stuck), 'object')} failed more than once, first {plain(facts.stuck[0])}. They are tried "
+        "again by themselves, less and less often. The reasons: syncd status. To try now: syncd retry."
     )
     return Notice("warning", "objects keep failing", text), replace(memory, stuck="told")
 
 
-def _held(memory: Memory, condition: Condition) -> _Said:
+def _held(memory: Memory, facts: Facts) -> _Said:
     """A hold is told when it is new, and again when it has doubled."""
-    if condition.held is None:
+    if facts.held is None:
         return None, memory
-    new = [
-        hold for hold in condition.held if hold.changes >= 2 * memory.held.get(hold.key, 0) and hold.changes
-    ]
-    told = {hold.key: memory.held.get(hold.key, 0) for hold in condition.held}
+    new = [hold for hold in facts.held if hold.changes >= 2 * memory.held.get(hold.key, 0) and hold.changes]
+    told = {hold.key: memory.held.get(hold.key, 0) for hold in facts.held}
     told.update({hold.key: hold.changes for hold in new})
     if not new:
         return None, replace(memory, held=told)
@@ -236,13 +230,13 @@ def _held(memory: Memory, condition: Condition) -> _Said:
     return Notice("warning", f"{total} held", "\n".join(lines)), replace(memory, held=told)
 
 
-def _token(memory: Memory, condition: Condition) -> _Said:
+def _token(memory: Memory, facts: Facts) -> _Said:
     """On the first start only the nearest of the days is told, not every one that passed."""
-    left = condition.token_days_left
+    left = facts.token_days_left
     ahead = next((days for days in WARNED_AHEAD if left <= days), None)
-    if condition.token_created is None or ahead is None:
+    if facts.token_created is None or ahead is None:
         return None, memory
-    if memory.token and memory.token[0] == condition.token_created and memory.token[1] <= ahead:
+    if memory.token and memory.token[0] == facts.token_created and memory.token[1] <= ahead:
         return None, memory
     when = f"expires in {counted(left, 'day')}" if left > 0 else "has expired, by its date in the settings"
     text = (
@@ -250,7 +244,7 @@ def _token(memory: Memory, condition: Condition) -> _Said:
         "its date into split.token_created. "
         f"{ROTATION}"
     )
-    told = replace(memory, token=(condition.token_created, ahead))
+    told = replace(memory, token=(facts.token_created, ahead))
     return Notice("warning", f"Split token {'expires' if left > 0 else 'expired'}", text), told
 
 

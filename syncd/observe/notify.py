@@ -18,16 +18,7 @@ from typing import Any, Self
 from syncd.core.sickness import KEY as QUARANTINE
 from syncd.core.sickness import Quarantine
 from syncd.errors import ConfigurationError, SyncdError
-from syncd.observe.notices import (
-    TOKEN_LIVES,
-    Condition,
-    Held,
-    Memory,
-    Notice,
-    Severity,
-    decide,
-    token_days_left,
-)
+from syncd.observe.notices import TOKEN_LIVES, Facts, Held, Memory, Notice, Severity, decide, token_days_left
 from syncd.ports import HoldRecord, Store
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings
@@ -102,8 +93,8 @@ class Notifier:
                 )
 
     def _tell(self, store: Store, now: datetime, kind: str, status: str, error: str) -> None:
-        condition = _condition(store, self._settings, now, kind, status, error)
-        notices, memory = decide(self._settings.name, Memory.read(self._recall(store, TOLD)), condition)
+        facts = _facts(store, self._settings, now, kind, status, error)
+        notices, memory = decide(self._settings.name, Memory.read(self._recall(store, TOLD)), facts)
         everybody = tuple(range(len(self._settings.notify.urls)))
         letters = [*self._unsent(store), *(Letter(self._redacted(each), now, everybody) for each in notices)]
         # Before it is sent: dying in between may say it twice, but never loses it.
@@ -211,14 +202,14 @@ def deliver(url: str, notice: Notice) -> bool:
 _NOBODY = logging.NullHandler()
 
 
-# condition
+# facts
 
 
-def _condition(
+def _facts(
     store: Store, settings: ConnectionSettings, now: datetime, kind: str, status: str, error: str
-) -> Condition:
+) -> Facts:
     created = settings.split.token_created
-    return Condition(
+    return Facts(
         kind=kind,
         status=status,
         error=error,

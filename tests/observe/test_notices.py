@@ -9,50 +9,50 @@ from datetime import UTC, date, datetime
 import pytest
 
 from syncd.core.sickness import Quarantine
-from syncd.observe.notices import Condition, Held, Memory, Notice, decide, plain, token_days_left
+from syncd.observe.notices import Facts, Held, Memory, Notice, decide, plain, token_days_left
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-WELL = Condition("full", "succeeded", held=())
-QUIET = Condition("delta", "quiet")
-BAD_DELTA = Condition("delta", "failed", "Okta answers 503")
-BAD_FULL = Condition("full", "failed", "incomplete read of the app's users: page 2: 503")
+WELL = Facts("full", "succeeded", held=())
+QUIET = Facts("delta", "quiet")
+BAD_DELTA = Facts("delta", "failed", "Okta answers 503")
+BAD_FULL = Facts("full", "failed", "incomplete read of the app's users: page 2: 503")
 
 
-def sick(side: str = "split", minute: int = 0) -> Condition:
+def sick(side: str = "split", minute: int = 0) -> Facts:
     since = NOON.replace(minute=minute)
-    return Condition("delta", "failed", "401", Quarantine(side, f"{side} refuses the token", since, since))
+    return Facts("delta", "failed", "401", Quarantine(side, f"{side} refuses the token", since, since))
 
 
-def stuck(*names: str, status: str = "partial") -> Condition:
-    return Condition("delta", status, stuck=names)
+def stuck(*names: str, status: str = "partial") -> Facts:
+    return Facts("delta", status, stuck=names)
 
 
-def held(changes: int, key: str = "deactivations", *, identity: str = "h-1") -> Condition:
-    return Condition("full", "refused", held=[Held(key, identity, "10 users would be removed", changes)])
+def held(changes: int, key: str = "deactivations", *, identity: str = "h-1") -> Facts:
+    return Facts("full", "refused", held=[Held(key, identity, "10 users would be removed", changes)])
 
 
-def token(days: int, created: str = "2026-03-01") -> Condition:
+def token(days: int, created: str = "2026-03-01") -> Facts:
     return replace(QUIET, token_created=created, token_days_left=days)
 
 
-def lived(days: Iterable[Condition]) -> list[Notice]:
+def lived(days: Iterable[Facts]) -> list[Notice]:
     """Every notice of a life, with a restart after each cycle."""
     told: list[Notice] = []
     memory = Memory()
-    for condition in days:
-        notices, memory = decide("split-prod", memory, condition)
+    for facts in days:
+        notices, memory = decide("split-prod", memory, facts)
         told += notices
         memory = Memory.read(memory.text())
     return told
 
 
-def titles(*days: Condition) -> list[str]:
+def titles(*days: Facts) -> list[str]:
     return [notice.title.removeprefix("syncd split-prod: ") for notice in lived(days)]
 
 
-STOPPED = Condition("full", "interrupted", "stopped on request")
-ONE_BY_ONE = Condition("targeted", "succeeded")
-BAD_ONE = Condition("targeted", "failed", "Okta knows no user tpyo@example.com")
+STOPPED = Facts("full", "interrupted", "stopped on request")
+ONE_BY_ONE = Facts("targeted", "succeeded")
+BAD_ONE = Facts("targeted", "failed", "Okta knows no user tpyo@example.com")
 FAIL, WELL_AGAIN, SICK = "cycles fail", "well again", "quarantined"
 STUCK, UNSTUCK = "objects keep failing", "objects well again"
 
@@ -100,7 +100,7 @@ STUCK, UNSTUCK = "objects keep failing", "objects well again"
         ),
     ],
 )
-def test_trouble_is_told_once_and_so_is_its_end(life: tuple[Condition, ...], said: list[str]) -> None:
+def test_trouble_is_told_once_and_so_is_its_end(life: tuple[Facts, ...], said: list[str]) -> None:
     assert titles(*life) == said
 
 
@@ -118,7 +118,7 @@ def test_trouble_is_told_once_and_so_is_its_end(life: tuple[Condition, ...], sai
         ((held(12), held(6), held(12)), ["12 changes held"]),
     ],
 )
-def test_a_hold_is_told_when_it_is_new_or_has_doubled(life: tuple[Condition, ...], said: list[str]) -> None:
+def test_a_hold_is_told_when_it_is_new_or_has_doubled(life: tuple[Facts, ...], said: list[str]) -> None:
     assert titles(*life) == said
 
 
@@ -149,7 +149,7 @@ def test_a_token_lives_365_days() -> None:
 
 
 def test_every_notice_says_what_happened_to_which_connection_and_what_to_do() -> None:
-    for condition, what, way_out in [
+    for facts, what, way_out in [
         (sick("okta"), "okta refuses the token", "syncd check"),
         (sick("split"), "split refuses the token", "syncd check"),
         (sick("relink"), "relink refuses the token", "syncd relink"),
@@ -158,7 +158,7 @@ def test_every_notice_says_what_happened_to_which_connection_and_what_to_do() ->
         (token(14), "expires in 14 days", "split.token_created"),
         (token(0), "has expired", "split.token_created"),
     ]:
-        [notice] = lived([condition])
+        [notice] = lived([facts])
         assert notice.title.startswith("syncd split-prod: ")
         assert what in notice.text
         assert way_out in notice.text
@@ -174,7 +174,7 @@ def test_what_still_fails_after_an_outage_is_said_with_its_end() -> None:
 
 
 def test_many_holds_make_one_short_notice() -> None:
-    many = Condition("full", "refused", held=[Held(f"k{n}", f"h-{n}", "x" * 5000, 2) for n in range(40)])
+    many = Facts("full", "refused", held=[Held(f"k{n}", f"h-{n}", "x" * 5000, 2) for n in range(40)])
     [notice] = lived([many])
     assert notice.title == "syncd split-prod: 80 changes held"
     assert "and 35 more holds" in notice.text

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from syncd.core.sickness import Quarantine
-from syncd.observe.notices import Condition, Memory, decide
+from syncd.observe.notices import Facts, Memory, decide
 from syncd.service.visitors import SEATS_AT_MOST, seats_of
 
 UNITS = Path(__file__).parents[2] / "systemd"
@@ -124,13 +124,13 @@ def test_whoever_speaks_of_a_new_token_says_that_a_credential_of_systemd_needs_a
     """A reload leaves systemd's copy as it is: no text may say that nothing has to be done."""
     alerts = (UNITS.parent / "docs" / "monitoring" / "alerts.yml").read_text(encoding="utf-8")
     operations = (UNITS.parent / "docs" / "operations.md").read_text(encoding="utf-8")
-    condition = Condition(kind="full", status="succeeded", token_created="2025-01-01", token_days_left=5)
+    facts = Facts(kind="full", status="succeeded", token_created="2025-01-01", token_days_left=5)
     sick = Quarantine(
         "split", "Split answers 401", datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
     )
     told = [
-        *decide("acme", Memory(), condition)[0],
-        *decide("acme", Memory(), replace(condition, quarantine=sick))[0],
+        *decide("acme", Memory(), facts)[0],
+        *decide("acme", Memory(), replace(facts, quarantine=sick))[0],
     ]
     assert len({notice.title for notice in told}) > 1
     for text in (alerts, operations, *(notice.text for notice in told)):
