@@ -141,14 +141,14 @@ class Order:
 NO_ORDER = Order()
 
 
-def order(moves: Iterable[Move], held: Mapping[str, Collection[str]]) -> Order:
-    """`held`: who has a name at the target now, by the name's key. One move for each owner.
+def order(moves: Iterable[Move], holders: Mapping[str, Collection[str]]) -> Order:
+    """`holders`: who has a name at the target now, by the name's key. One move for each owner.
 
     Linear in the moves; of several that want one name the first by id gets it.
     """
     by_id = {move.id: move for move in sorted(moves, key=lambda move: move.id)}
     by_owner = {move.owner: move for move in by_id.values()}
-    waits, kept = _dependencies(list(by_id.values()), by_owner, held)
+    waits, kept = _dependencies(list(by_id.values()), by_owner, holders)
     _spread(kept, waits, by_id)
     rings, closed = _rings(_due(waits, kept), by_id)
     kept |= {one: by_id[waits[one][0]].owner for ring in closed for one in ring}
@@ -160,7 +160,7 @@ def order(moves: Iterable[Move], held: Mapping[str, Collection[str]]) -> Order:
 
 
 def _dependencies(
-    moves: Sequence[Move], by_owner: Mapping[str, Move], held: Mapping[str, Collection[str]]
+    moves: Sequence[Move], by_owner: Mapping[str, Move], holders: Mapping[str, Collection[str]]
 ) -> tuple[dict[str, list[str]], dict[str, str]]:
     waits: dict[str, list[str]] = {}
     kept: dict[str, str] = {}
@@ -168,7 +168,7 @@ def _dependencies(
     for move in moves:
         if move.takes is None:
             continue
-        for holder in sorted(held.get(move.takes, ())):
+        for holder in sorted(holders.get(move.takes, ())):
             leaving = by_owner.get(holder)
             if holder == move.owner:
                 continue

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator
 
 from syncd.redact.hostile import clip, strip_controls
-from syncd.redact.known import Known, Place, masked
+from syncd.redact.known import KnownSecrets, Place, masked
 from syncd.redact.nested import Beginning, each_text, without
 from syncd.redact.parts import SHORTEST, Looks, looks_of
 from syncd.redact.runs import everything_in
@@ -34,7 +34,7 @@ class Redactor:
         self._lock = threading.Lock()
         self._secrets: dict[str, Looks] = {}
         self._passing: dict[str, Looks] = {}
-        self._found: Known | None = None
+        self._found: KnownSecrets | None = None
         """Made when it is first asked for after an `add`."""
         self.add(*secrets)
 
@@ -58,11 +58,11 @@ class Redactor:
                 del kept[next(iter(kept))]
 
     @property
-    def _known(self) -> Known:
+    def _known(self) -> KnownSecrets:
         found = self._found
         if found is None:
             with self._lock:
-                found = self._found = Known([*self._secrets.values(), *self._passing.values()])
+                found = self._found = KnownSecrets([*self._secrets.values(), *self._passing.values()])
         return found
 
     # our own texts

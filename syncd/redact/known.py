@@ -69,7 +69,7 @@ class Needles:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownSecrets:
     """Each part is made when it is first asked for: secrets of many connections are added one after the other."""
 
     looks: Sequence[Looks]

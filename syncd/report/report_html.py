@@ -82,26 +82,26 @@ def html(reports: Sequence[Report | Unavailable], made_at: str) -> Iterator[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Excerpt:
     """As many rows as a page bears, and how many there are besides."""
 
     rows: Sequence[Row]
     more: int
 
 
-def first_of(rows: Iterable[Row], most: int) -> Shown:
+def first_of(rows: Iterable[Row], most: int) -> Excerpt:
     walk = iter(rows)
-    return Shown(list(islice(walk, most)), sum(1 for _ in walk))
+    return Excerpt(list(islice(walk, most)), sum(1 for _ in walk))
 
 
-def last_of(rows: Iterable[Row], most: int) -> Shown:
+def last_of(rows: Iterable[Row], most: int) -> Excerpt:
     """The youngest first."""
     kept: deque[Row] = deque(maxlen=most)
     total = 0
     for row in rows:
         kept.append(row)
         total += 1
-    return Shown(list(reversed(kept)), total - len(kept))
+    return Excerpt(list(reversed(kept)), total - len(kept))
 
 
 @cache

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 
 from aiohttp import web
 
-from syncd.service.visitors import HEAD_AT_MOST, Room, Stage, Visitor, fence_of, is_whole, seats_of
+from syncd.service.visitors import HEAD_AT_MOST, Room, Visitor, VisitorState, fence_of, is_whole, seats_of
 
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Refuse = Callable[[int], web.Response]
@@ -74,11 +74,11 @@ class Door:
             self._loop.remove_reader(listener)
             listener.close()
         self._listening = []
-        self.room.dismiss(Stage.ASKING, Stage.RESTING)
+        self.room.dismiss(VisitorState.ASKING, VisitorState.RESTING)
         await asyncio.gather(*self._handed_over, return_exceptions=True)
         self._server.pre_shutdown()
         await self._server.shutdown(patience)
-        self.room.dismiss(*Stage)
+        self.room.dismiss(*VisitorState)
         await asyncio.sleep(0)  # what was dropped is closed in the loop's next turn
 
     def _knock(self, listener: socket.socket) -> None:
@@ -233,7 +233,7 @@ class Connection(web.RequestHandler):
         """Before each answer: in a crowd, who was answered on this connection lets the others go first."""
         if self._answered and self._room.is_crowded:
             await asyncio.sleep(_NEXT_TURN)
-        self._moves(Stage.SERVED)
+        self._moves(VisitorState.SERVED)
 
     # what asyncio calls
 
@@ -251,11 +251,11 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         if self._visitor is not None:
-            before = self._visitor.stage
+            before = self._visitor.state
             if not self._room.hear(self._visitor, len(data), self._loop.time()):
                 self._visitor.leave()
                 return
-            if self._visitor.stage is not before:
+            if self._visitor.state is not before:
                 self._wait()
         super().data_received(data)
 
@@ -274,7 +274,7 @@ class Connection(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         found = await super().finish_response(request, resp, start_time)
         self._answered = True
-        self._moves(Stage.RESTING)
+        self._moves(VisitorState.RESTING)
         return found
 
     def handle_error(
@@ -292,9 +292,9 @@ class Connection(web.RequestHandler):
         response.force_close()
         return response
 
-    def _moves(self, stage: Stage) -> None:
+    def _moves(self, state: VisitorState) -> None:
         if self._visitor is not None:
-            self._room.move(self._visitor, stage, self._loop.time())
+            self._room.move(self._visitor, state, self._loop.time())
             self._wait()
 
     def _wait(self) -> None:

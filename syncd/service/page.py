@@ -32,7 +32,7 @@ _BAR_HEIGHT = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class StatusPage:
     """`policy` is the Content-Security-Policy: this page's own style sheet and nothing else."""
 
     html: str
@@ -48,7 +48,7 @@ class Bar:
     ill: bool
 
 
-def status_page(view: View, *, refresh: str = "") -> Page:
+def status_page(view: View, *, refresh: str = "") -> StatusPage:
     """`refresh` is what the visitor wrote: seconds, else the page does not load itself again."""
     style, policy = _style()
     html = _template().render(
@@ -59,7 +59,7 @@ def status_page(view: View, *, refresh: str = "") -> Page:
         version=syncd.__version__,
         limit=SHOWN,
     )
-    return Page(html, policy)
+    return StatusPage(html, policy)
 
 
 def _seconds(said: str) -> int | None:

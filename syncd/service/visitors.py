@@ -17,7 +17,7 @@ HEAD_AT_MOST = 32_768
 """Bytes until a request's head has to be complete."""
 
 
-class Stage(Enum):
+class VisitorState(Enum):
     """What a visitor does."""
 
     ASKING = "asking"
@@ -28,7 +28,7 @@ class Stage(Enum):
     """Was answered and may ask again."""
 
 
-PATIENCE = {Stage.ASKING: 5.0, Stage.SERVED: 30.0, Stage.RESTING: 20.0}
+PATIENCE = {VisitorState.ASKING: 5.0, VisitorState.SERVED: 30.0, VisitorState.RESTING: 20.0}
 """Seconds for the whole of it: bytes that come or go one by one give nobody more time."""
 
 
@@ -38,13 +38,13 @@ class Visitor:
 
     leave: Callable[[], None]
     since: float
-    stage: Stage = Stage.ASKING
+    state: VisitorState = VisitorState.ASKING
     heard: int = 0
     """Bytes of a request whose head is not complete."""
 
     @property
     def until(self) -> float:
-        return self.since + PATIENCE[self.stage]
+        return self.since + PATIENCE[self.state]
 
 
 @dataclass(slots=True)
@@ -75,17 +75,17 @@ class Room:
         self._idle[visitor] = None
         return visitor
 
-    def move(self, visitor: Visitor, stage: Stage, now: float) -> None:
+    def move(self, visitor: Visitor, state: VisitorState, now: float) -> None:
         if visitor in self:
             self.left(visitor)
-            (self._served if stage is Stage.SERVED else self._idle)[visitor] = None
-        visitor.stage, visitor.since, visitor.heard = stage, now, 0
+            (self._served if state is VisitorState.SERVED else self._idle)[visitor] = None
+        visitor.state, visitor.since, visitor.heard = state, now, 0
 
     def hear(self, visitor: Visitor, size: int, now: float) -> bool:
         """Bytes arrived; False when that is more than any request."""
-        if visitor.stage is Stage.RESTING:
-            self.move(visitor, Stage.ASKING, now)
-        if visitor.stage is Stage.ASKING:
+        if visitor.state is VisitorState.RESTING:
+            self.move(visitor, VisitorState.ASKING, now)
+        if visitor.state is VisitorState.ASKING:
             visitor.heard += size
         return visitor.heard <= HEAD_AT_MOST
 
@@ -107,9 +107,9 @@ class Room:
         leaver.leave()
         return True
 
-    def dismiss(self, *stages: Stage) -> None:
+    def dismiss(self, *states: VisitorState) -> None:
         """Sends away all who are in one of these."""
-        for visitor in [one for one in (*self._idle, *self._served) if one.stage in stages]:
+        for visitor in [one for one in (*self._idle, *self._served) if one.state in states]:
             self.left(visitor)
             visitor.leave()
 

@@ -94,7 +94,7 @@ def stand_in(conn: sqlite3.Connection, found: Sequence[Ruling], sequence: int) -
     )
 
 
-class Standing:
+class Rulings:
     """Which decisions count. Reads each row of the trail that tells of some once."""
 
     def __init__(self) -> None:

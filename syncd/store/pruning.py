@@ -13,7 +13,7 @@ from typing import Any
 
 from syncd.errors import PermanentError
 from syncd.store import decisions, holds
-from syncd.store.decisions import Standing
+from syncd.store.decisions import Rulings
 from syncd.store.holds import EXPIRES_AFTER
 from syncd.store.journal import append_note, head, next_sequence
 from syncd.store.rows import moment
@@ -118,7 +118,7 @@ def _cut(
     conn: sqlite3.Connection, below: int, checkpoint: Mapping[str, Any], now: datetime, seals: Seals
 ) -> int:
     """The checkpoint also holds the decisions that still stand and whose row goes."""
-    kept = [decision for decision, sequence in Standing().rows(conn, now) if sequence < below]
+    kept = [decision for decision, sequence in Rulings().rows(conn, now) if sequence < below]
     decisions.stand_in(conn, kept, next_sequence(conn))
     body = {"checkpoint": checkpoint, **(decisions.said(kept) if kept else {})}
     append_note(conn, body, now, seal=seals.all_handed_over)

@@ -28,7 +28,7 @@ class StoreReads:
         self._conn = conn
         self._clock = clock
         self._lock = threading.RLock()
-        self._standing = decisions.Standing()
+        self._rulings = decisions.Rulings()
         self._seals = Seals(conn)
 
     @contextmanager
@@ -137,7 +137,7 @@ class StoreReads:
 
     def decided(self) -> Decided:
         with self._reading() as conn:
-            return decisions.decided(self._standing.among(conn, self._clock()))
+            return decisions.decided(self._rulings.among(conn, self._clock()))
 
     def journal_entries(
         self,

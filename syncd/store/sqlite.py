@@ -144,7 +144,7 @@ class SqliteStore(HistoryReads):
             return []
         with self._writing() as conn:
             now = self._clock()
-            approved = decisions.approvals(self._standing.among(conn, now, [change.id for change in changes]))
+            approved = decisions.approvals(self._rulings.among(conn, now, [change.id for change in changes]))
             return journal.append_intents(conn, run_id, changes, now, allow, approved)
 
     def settle(self, outcomes: Sequence[Settled]) -> Sequence[Settled]:
@@ -219,7 +219,7 @@ class SqliteStore(HistoryReads):
     def forget_decisions(self, change_ids: Iterable[str]) -> None:
         with self._writing() as conn:
             given = set(change_ids)
-            over = {each.change_id for each in self._standing.among(conn, self._clock(), given)}
+            over = {each.change_id for each in self._rulings.among(conn, self._clock(), given)}
             over.update(decisions.forget(conn, given))
             if over:
                 self._note(conn, {decisions.OVER: sorted(over)})

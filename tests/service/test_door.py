@@ -14,8 +14,8 @@ import pytest
 from syncd.service import desk, door
 from syncd.service.board import Board
 from syncd.service.http import Server, serving
-from syncd.service.page import Page
-from syncd.service.visitors import PATIENCE, Stage
+from syncd.service.page import StatusPage
+from syncd.service.visitors import PATIENCE, VisitorState
 from tests.service.showing import Shown, document
 from tests.service.supervisor import eventually
 
@@ -47,8 +47,8 @@ def small(monkeypatch: pytest.MonkeyPatch, log: Log) -> Iterator[Server]:
         yield server
 
 
-def patience(monkeypatch: pytest.MonkeyPatch, stage: Stage, seconds: float) -> None:
-    monkeypatch.setitem(PATIENCE, stage, seconds)
+def patience(monkeypatch: pytest.MonkeyPatch, state: VisitorState, seconds: float) -> None:
+    monkeypatch.setitem(PATIENCE, state, seconds)
 
 
 @contextmanager
@@ -171,13 +171,13 @@ def test_a_crowd_that_asks_without_end_shares_what_was_read(monkeypatch: pytest.
 def test_who_does_not_finish_a_request_is_dropped(
     small: Server, monkeypatch: pytest.MonkeyPatch, first: bytes
 ) -> None:
-    patience(monkeypatch, Stage.ASKING, 0.2)
+    patience(monkeypatch, VisitorState.ASKING, 0.2)
     with crowd(small, 1, first) as [wire]:
         eventually(lambda: is_closed(wire), "dropped")
 
 
 def test_bytes_one_by_one_give_no_more_time(small: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    patience(monkeypatch, Stage.ASKING, 0.5)
+    patience(monkeypatch, VisitorState.ASKING, 0.5)
     with crowd(small, 2, b"GET / HTTP/1.1\r\nX: ") as wires:
         wires[1].sendall(b"\r\n" + request(small).partition(b"\r\n")[2])
         assert wires[1].recv(1)  # answered; and begins another request
@@ -197,7 +197,7 @@ def test_bytes_one_by_one_give_no_more_time(small: Server, monkeypatch: pytest.M
 def test_who_was_answered_and_asks_nothing_more_is_dropped(
     small: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    patience(monkeypatch, Stage.RESTING, 0.2)
+    patience(monkeypatch, VisitorState.RESTING, 0.2)
     with crowd(small, 1, request(small)) as [wire]:
         assert rest_of(wire).endswith(b"ok\n")
 
@@ -206,8 +206,10 @@ def test_who_does_not_take_the_answer_is_dropped_with_what_is_left_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     large = 40_000_000
-    monkeypatch.setattr(desk, "status_page", lambda _view, refresh: Page("x" * large, "default-src 'none'"))
-    patience(monkeypatch, Stage.SERVED, 0.5)
+    monkeypatch.setattr(
+        desk, "status_page", lambda _view, refresh: StatusPage("x" * large, "default-src 'none'")
+    )
+    patience(monkeypatch, VisitorState.SERVED, 0.5)
     dropped = threading.Event()
     lost = door.Connection.connection_lost
 
@@ -229,7 +231,7 @@ def test_who_does_not_take_the_answer_is_dropped_with_what_is_left_of_it(
 
 
 def test_a_body_that_never_ends_is_not_waited_for(small: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    patience(monkeypatch, Stage.ASKING, 0.5)
+    patience(monkeypatch, VisitorState.ASKING, 0.5)
     first = (
         request(small).replace(b"GET", b"POST").replace(b"\r\n\r\n", b"\r\nContent-Length: 999999\r\n\r\nx")
     )

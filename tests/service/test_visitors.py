@@ -8,25 +8,25 @@ from syncd.service.visitors import (
     HEAD_AT_MOST,
     PATIENCE,
     Room,
-    Stage,
     Visitor,
+    VisitorState,
     fence_of,
     is_whole,
     seats_of,
 )
 
 
-def room_of(seats: int, *stages: Stage) -> tuple[Room, list[Visitor], list[int]]:
-    """A room with a visitor in each of these stages, a second apart; and who was sent away, by place."""
+def room_of(seats: int, *states: VisitorState) -> tuple[Room, list[Visitor], list[int]]:
+    """A room with a visitor in each of these states, a second apart; and who was sent away, by place."""
     room, gone = Room(seats), list[int]()
-    visitors = [room.enter(lambda place=place: gone.append(place), 0.0) for place in range(len(stages))]  # type: ignore[misc]
-    for place, (visitor, stage) in enumerate(zip(visitors, stages, strict=True)):
-        room.move(visitor, stage, float(place))
+    visitors = [room.enter(lambda place=place: gone.append(place), 0.0) for place in range(len(states))]  # type: ignore[misc]
+    for place, (visitor, state) in enumerate(zip(visitors, states, strict=True)):
+        room.move(visitor, state, float(place))
     return room, visitors, gone
 
 
 def test_who_is_idle_longest_leaves_first_asked_or_not() -> None:
-    asking, served, resting = Stage.ASKING, Stage.SERVED, Stage.RESTING
+    asking, served, resting = VisitorState.ASKING, VisitorState.SERVED, VisitorState.RESTING
     room, _, gone = room_of(8, served, resting, asking, served, asking)
     while room.make_place():
         pass
@@ -34,7 +34,7 @@ def test_who_is_idle_longest_leaves_first_asked_or_not() -> None:
 
 
 def test_among_many_who_are_served_a_newcomer_may_ask() -> None:
-    room, _, gone = room_of(4, *[Stage.SERVED] * 3)
+    room, _, gone = room_of(4, *[VisitorState.SERVED] * 3)
     newcomer = room.enter(lambda: gone.append(99), 5.0)
     assert room.is_full
     room.make_place()
@@ -47,13 +47,13 @@ def test_nobody_gets_more_time_by_bytes_one_by_one() -> None:
     visitor = room.enter(lambda: None, 0.0)
     for second in (0.0, 1.0, 2.0, 3.0, 4.0):
         assert room.hear(visitor, 1, second)
-    assert visitor.until == PATIENCE[Stage.ASKING]
+    assert visitor.until == PATIENCE[VisitorState.ASKING]
 
-    room.move(visitor, Stage.RESTING, 10.0)
-    assert visitor.until == 10.0 + PATIENCE[Stage.RESTING]
+    room.move(visitor, VisitorState.RESTING, 10.0)
+    assert visitor.until == 10.0 + PATIENCE[VisitorState.RESTING]
     for second in (12.0, 13.0):
         room.hear(visitor, 1, second)
-    assert (visitor.stage, visitor.until) == (Stage.ASKING, 12.0 + PATIENCE[Stage.ASKING])
+    assert (visitor.state, visitor.until) == (VisitorState.ASKING, 12.0 + PATIENCE[VisitorState.ASKING])
 
 
 def test_a_head_without_an_end_is_no_request() -> None:
@@ -64,10 +64,10 @@ def test_a_head_without_an_end_is_no_request() -> None:
 
 
 def test_who_has_gone_is_forgotten() -> None:
-    room, visitors, gone = room_of(4, Stage.ASKING, Stage.SERVED)
+    room, visitors, gone = room_of(4, VisitorState.ASKING, VisitorState.SERVED)
     for visitor in visitors:
         room.left(visitor)
-        room.move(visitor, Stage.RESTING, 3.0)
+        room.move(visitor, VisitorState.RESTING, 3.0)
     assert (len(room), room.make_place(), gone) == (0, False, [])
 
 

@@ -45,10 +45,10 @@ class _Names:
 
     rules: NameRules
     moves: dict[str, Move] = field(default_factory=dict)
-    held: dict[str, set[str]] = field(default_factory=dict)
+    holders: dict[str, set[str]] = field(default_factory=dict)
 
-    def hold(self, key: str, owner: str) -> None:
-        self.held.setdefault(key, set()).add(owner)
+    def add_holder(self, key: str, owner: str) -> None:
+        self.holders.setdefault(key, set()).add(owner)
 
     def add(self, move: Move) -> None:
         known = self.moves.get(move.id)
@@ -57,7 +57,7 @@ class _Names:
     def add_contest(self, each: Contested) -> None:
         after, behind = each.leaving, frozenset[str]()
         if self.rules.user_key(each.takes) == self.rules.user_key(each.holder_name):
-            self.hold(f"user:{self.rules.user_key(each.takes)}", f"user:{each.holder}")
+            self.add_holder(f"user:{self.rules.user_key(each.takes)}", f"user:{each.holder}")
         elif after is None:
             return  # two names at this target, as far as we know; it will say so if not
         else:
@@ -71,9 +71,9 @@ class _Names:
         elif self.rules.deactivation_frees:
             self.add(Move(after.change_id, owner, late=True))
 
-    def hold_for(self, owner: str, user_name: str, takers: Iterable[Taking]) -> None:
+    def add_returning(self, owner: str, user_name: str, takers: Iterable[Taking]) -> None:
         """Somebody comes back to this name: who would take it waits for them."""
-        self.hold(f"user:{self.rules.user_key(user_name)}", owner)
+        self.add_holder(f"user:{self.rules.user_key(user_name)}", owner)
         for each in takers:
             self.add(self._move(each.change_id, each.owner, each.kind, each.takes))
 
@@ -92,16 +92,16 @@ def order_plan(planning: Planning) -> None:
     _add_groups(planning, names)
     if not names.moves:
         return
-    found = order(names.moves.values(), names.held)
+    found = order(names.moves.values(), names.holders)
     if _free_what_is_free(planning, names, found):
-        found = order(names.moves.values(), names.held)
+        found = order(names.moves.values(), names.holders)
     back: dict[str, str] = {}
     while more := _stranded(planning, found, back):
         back |= more
         for change_id, former in more.items():
             owner = names.moves[change_id].owner
-            names.hold_for(owner, former, planning.stage.takers_of(former))
-        found = order(names.moves.values(), names.held)
+            names.add_returning(owner, former, planning.stage.takers_of(former))
+        found = order(names.moves.values(), names.holders)
     planning.order = found
     vias = [_with_detour(planning, change_id) for change_id in sorted(found.detours)]
     planning.stage.place_changes(found.places, vias)
@@ -124,12 +124,12 @@ def _add_groups(planning: Planning, names: _Names) -> None:
     if any(move.owner.startswith("group:") for move in names.moves.values()):
         for known in planning.job.store.groups():
             if known.pushed is not None:
-                names.hold(
-                    f"group:{rules.group_key(held_group_name(known, rules))}", f"group:{known.okta_id}"
+                names.add_holder(
+                    f"group:{rules.group_key(unique_group_name(known, rules))}", f"group:{known.okta_id}"
                 )
 
 
-def held_group_name(known: KnownGroup, rules: NameRules) -> str:
+def unique_group_name(known: KnownGroup, rules: NameRules) -> str:
     """What a linked group holds unique at the target: its name, or the identifier that its first name became."""
     assert known.pushed is not None  # noqa: S101  (a linked group)
     return known.pushed.name if rules.renaming_counts else known.pushed.scim_id
@@ -143,7 +143,7 @@ def _free_what_is_free(planning: Planning, names: _Names, found: Order) -> bool:
     movers = {move.owner for move in names.moves.values()}
     keepers = sorted({keeper for keeper in found.kept.values() if keeper not in movers})
     for keeper in keepers[:BY_ID_AT_MOST]:
-        keys = [key for key, holders in names.held.items() if keeper in holders]
+        keys = [key for key, holders in names.holders.items() if keeper in holders]
         shown = _name_shown(planning, keeper)
         if shown is None:
             continue
@@ -151,7 +151,7 @@ def _free_what_is_free(planning: Planning, names: _Names, found: Order) -> bool:
         rule = names.rules.user_key if kind == "user" else names.rules.group_key
         for key in keys:
             if key not in {f"{kind}:{rule(name)}" for name in shown}:
-                names.held[key].discard(keeper)
+                names.holders[key].discard(keeper)
                 freed = True
     return freed
 

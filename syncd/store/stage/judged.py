@@ -12,7 +12,7 @@ from datetime import datetime
 
 from syncd.core.change import GROUP_KINDS, RANK, ChangeKind
 from syncd.core.plan import Hold
-from syncd.store.decisions import Standing
+from syncd.store.decisions import Rulings
 from syncd.store.rows import moment
 from syncd.store.stage.file import StageFile
 from syncd.store.stage.tables import HELD, OF_GROUP
@@ -47,7 +47,7 @@ class JudgedChanges:
     def __init__(self, file: StageFile, flush: Callable[..., None]) -> None:
         self._file = file
         self._flush = flush
-        self._standing = Standing()
+        self._rulings = Rulings()
 
     def keys(self, kind: ChangeKind, group_id: str | None) -> list[tuple[str, str]]:
         """(change id, Okta id) of what is not held; all of this kind, or only this group's."""
@@ -74,7 +74,7 @@ class JudgedChanges:
         with self._file.short() as conn:
             made = [
                 each
-                for each in self._standing.among(conn, now)
+                for each in self._rulings.among(conn, now)
                 if each.decision == decision and about in (None, each.check)
             ]
             ids = json.dumps([each.change_id for each in made])

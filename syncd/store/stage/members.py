@@ -33,7 +33,7 @@ _SCRATCH = [table.partition(" ")[0] for table in MEMBER_TABLES]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Extent:
     """How far the stage's questions reach."""
 
     limited: bool
@@ -71,16 +71,16 @@ class MemberQuestions:
             ).fetchone()
         return int(count)
 
-    def wanted_count(self, group_id: str, limits: Limits) -> int:
+    def wanted_count(self, group_id: str, extent: Extent) -> int:
         with self._file.short() as conn:
-            self._scratch(conn, limits)
+            self._scratch(conn, extent)
             _collect(conn, CANDIDATES_OF_GROUPS.format(groups="(SELECT ? AS okta_id)"), (group_id,))
             (count,) = conn.execute(WANTED_COUNT).fetchone()
         return int(count)
 
-    def wanted(self, group_id: str, limits: Limits) -> frozenset[str]:
+    def wanted(self, group_id: str, extent: Extent) -> frozenset[str]:
         with self._file.short() as conn:
-            self._scratch(conn, limits)
+            self._scratch(conn, extent)
             _collect(conn, CANDIDATES_OF_GROUPS.format(groups="(SELECT ? AS okta_id)"), (group_id,))
             return frozenset(user_id for (user_id,) in conn.execute(WANTED_MEMBERS).fetchall())
 
@@ -97,31 +97,31 @@ class MemberQuestions:
             ).fetchone()
         return int(count)
 
-    def cases(self, limits: Limits, *, removals: bool = False) -> Iterator[MemberCase]:
+    def cases(self, extent: Extent, *, removals: bool = False) -> Iterator[MemberCase]:
         """All of them, or only those that are not wanted."""
         asked = MEMBER_REMOVALS if removals else MEMBER_CASES
-        pages = self._file.pages(asked, (), _PAGE, prepare=lambda conn: self._fill(conn, limits))
+        pages = self._file.pages(asked, (), _PAGE, prepare=lambda conn: self._fill(conn, extent))
         for page in pages:
             for row in page:
                 yield _case(row)
 
-    def _fill(self, conn: sqlite3.Connection, limits: Limits) -> None:
-        self._scratch(conn, limits)
-        if limits.limited:
+    def _fill(self, conn: sqlite3.Connection, extent: Extent) -> None:
+        self._scratch(conn, extent)
+        if extent.limited:
             _collect(conn, CANDIDATES_OF_USERS)
             _collect(conn, CANDIDATES_OF_GROUPS.format(groups="main.limit_groups"))
         else:
             _collect(conn, CANDIDATES_FULL)
 
-    def _scratch(self, conn: sqlite3.Connection, limits: Limits) -> None:
+    def _scratch(self, conn: sqlite3.Connection, extent: Extent) -> None:
         for table in _SCRATCH:
             conn.execute(f"DELETE FROM temp.{table}")  # noqa: S608  (constants)
         conn.execute("INSERT INTO temp.fresh_list_ids SELECT group_id FROM fresh_lists")
         conn.execute("INSERT INTO temp.fresh_group_ids SELECT okta_id FROM fresh_groups")
         conn.execute("INSERT INTO temp.fresh_own_ids SELECT user_id FROM fresh_own_lists")
         conn.execute("INSERT OR IGNORE INTO temp.remote_pairs SELECT group_id, user_id FROM remote_known")
-        if limits.groups_whole:
-            narrow = "WHERE okta_id IN (SELECT okta_id FROM main.limit_groups)" if limits.limited else ""
+        if extent.groups_whole:
+            narrow = "WHERE okta_id IN (SELECT okta_id FROM main.limit_groups)" if extent.limited else ""
             conn.execute(
                 f"INSERT INTO temp.gone_groups SELECT okta_id FROM unnamed_groups {narrow}"  # noqa: S608  (constants)
             )

@@ -37,7 +37,7 @@ from syncd.store.rows import (
 from syncd.store.stage.answers import StagedAnswers
 from syncd.store.stage.doubts import Doubts
 from syncd.store.stage.file import StageFile
-from syncd.store.stage.members import Limits, MemberQuestions
+from syncd.store.stage.members import Extent, MemberQuestions
 
 _KNOWN_USER = columns(KNOWN_USER_COLUMNS, "k")
 _KNOWN_GROUP = columns(KNOWN_GROUP_COLUMNS, "k")
@@ -340,23 +340,23 @@ class SqliteStage(StagedAnswers):
 
     def member_cases(self) -> Iterator[MemberCase]:
         self._nominate()
-        yield from self._members.cases(self._limits)
+        yield from self._members.cases(self._extent)
 
     def member_removals(self) -> Iterator[MemberCase]:
         self._nominate()
-        yield from self._members.cases(self._limits, removals=True)
+        yield from self._members.cases(self._extent, removals=True)
 
     @property
-    def _limits(self) -> Limits:
-        return Limits(limited=self._limited, groups_whole=self.groups_whole)
+    def _extent(self) -> Extent:
+        return Extent(limited=self._limited, groups_whole=self.groups_whole)
 
     def wanted_count(self, group_id: str) -> int:
         self._nominate()
-        return self._members.wanted_count(group_id, self._limits)
+        return self._members.wanted_count(group_id, self._extent)
 
     def wanted_members(self, group_id: str) -> frozenset[str]:
         self._nominate()
-        return self._members.wanted(group_id, self._limits)
+        return self._members.wanted(group_id, self._extent)
 
     def pushed_count(self, group_id: str) -> int:
         return self._members.pushed_count(group_id)
