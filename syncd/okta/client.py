@@ -156,7 +156,13 @@ class OktaClient:
 
     async def open(self, *, ca_file: Path | None, proxy: str | None, connections: int) -> None:
         self._redactor.add(proxy or "")
-        self._session.transport.open(ca_file=ca_file, proxy=proxy, connections=connections)
+        self._session.transport.open(
+            ca_file=ca_file, proxy=proxy, connections=connections, on_signed=self._on_signed
+        )
+
+    def _on_signed(self, token: str) -> None:
+        """A client assertion or a DPoP proof. What it says is no secret; its signature is what makes it count."""
+        self._redactor.add_once(token.rpartition(".")[2])
 
     async def close(self) -> None:
         await self._session.transport.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,18 +102,29 @@ class Transport:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._session: aiohttp.ClientSession | None = None
         self._proxy: str | None = None
+        self._on_signed: Callable[[str], None] = lambda _: None
         self.counts: Counter[str] = Counter()
         self.granted: frozenset[str] | None = None
         """Scopes named by the last token answer (RFC 6749 section 5.1); None before there was one."""
 
-    def open(self, *, ca_file: Path | None, proxy: str | None, connections: int) -> None:
-        """Begins a session. Raises ConfigurationError for an unusable CA file. To be called in the loop."""
+    def open(
+        self,
+        *,
+        ca_file: Path | None,
+        proxy: str | None,
+        connections: int,
+        on_signed: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Begins a session; `on_signed` is told of everything signed that is sent, before that. Raises
+        ConfigurationError for an unusable CA file. To be called in the loop.
+        """
         tls: ssl.SSLContext | bool = True
         if ca_file is not None:
             tls = trusting(authorities_of("okta.ca_file", ca_file))
         elif self._origin.scheme == "https":
             tls = trusting_the_system()
         self._proxy = proxy
+        self._on_signed = on_signed
         self.counts = Counter()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=tls, limit=connections),
@@ -154,6 +166,9 @@ class Transport:
         url = URL(request["url"], encoded=True)
         if url.origin() != self._origin:
             raise NoAnswer("origin", "refused to send the token to another origin", retry=False)
+        for signed in (request["headers"].get("DPoP"), (request["form"] or {}).get("client_assertion")):
+            if signed:
+                self._on_signed(signed)
         async with self._session.request(
             method,
             url,

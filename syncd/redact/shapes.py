@@ -22,20 +22,20 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     (
         ("ssws",),
         re.compile(
-            rf"\b(SSWS) ?(?!\[redacted\])(?!(?:{_PROSE})\b)"
+            rf"\b(SSWS ?)(?!\[redacted\])(?!(?:{_PROSE})\b)"
             r"[^\s\"'\\,;<>&)\]}]+"
         ),
-        rf"\1 {MASK}",
+        rf"\1{MASK}",
     ),
     (
         ("bearer", "dpop"),
         re.compile(
-            r"\b(Bearer|DPoP)(?: +|%20|\+)(?!\[redacted\])"
+            r"\b((?:Bearer|DPoP)(?: +|%20|\+))(?!\[redacted\])"
             rf"(?!(?:{_PROSE}|auth\w*|proofs?|nonce|keys?|bound)\b)"
             r"(?!(?:realm|error|error_description|algs|scope)=)[^\s\"'\\,;<>&)\]}]+",
             re.IGNORECASE,
         ),
-        rf"\1 {MASK}",
+        rf"\1{MASK}",
     ),
     (
         ("client_", "_token"),
@@ -47,7 +47,7 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         rf"\1{MASK}",
     ),
     (("eyj",), re.compile(r"\beyJ[\w-]{4,8192}\.[\w-]{4,8192}\.[\w-]*"), MASK),
-    (("://",), re.compile(r"(?<=://)[^\s/@\"'<>:]*:[^\s/@\"'<>]*@"), f"{MASK}@"),
+    (("://",), re.compile(r"(?<=://)[^\s/@\"'<>:]*:[^\s/@\"'<>]*(?=@)"), MASK),
 )
 
 

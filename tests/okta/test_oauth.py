@@ -7,6 +7,7 @@ import logging
 import traceback
 from collections.abc import Iterator
 from typing import Any, cast
+from urllib.parse import parse_qs
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -330,6 +331,37 @@ def test_an_access_token_that_is_said_again_is_redacted_in_every_spelling(
 
     assert "no " in caught.value.message
     assert leaks(caught.value.message, {"it": access}) == []
+
+
+@pytest.mark.parametrize("spelling", ["cut", "base64 of percent"])
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_an_assertion_and_a_proof_that_are_said_again_are_redacted(
+    key: rsa.RSAPrivateKey, method: str, spelling: str
+) -> None:
+    sent: dict[str, str] = {}
+
+    def script(seen: Seen, _before: int) -> Reply:
+        if seen.method == "POST":
+            sent["assertion"] = parse_qs(seen.body.decode())["client_assertion"][0].rpartition(".")[2]
+        sent["proof"] = seen.headers["DPoP"].rpartition(".")[2]
+        said = " | ".join(SPELLINGS[spelling](each) for each in sent.values())
+        if seen.method != method:
+            return Reply({"access_token": "opaque.AcCeSs-T0ken_0123456789", "token_type": "DPoP"})
+        if method == "POST":
+            return Reply(f'{{"error": "x", "error_description": "no {said} end"}}'.encode(), 400)
+        return Reply(f'{{"errorCode": "E0000001", "errorSummary": "no {said} end"}}'.encode(), 400)
+
+    text = pem(key, serialization.PrivateFormat.PKCS8)
+    with (
+        FakeOkta(script) as okta,
+        reader_of(okta, text, dpop=True) as source,
+        pytest.raises(SyncdError) as caught,
+    ):
+        source.application()
+
+    assert "no " in caught.value.message
+    assert set(sent) == {"assertion", "proof"}
+    assert leaks(caught.value.message, sent) == []
 
 
 def test_an_access_token_that_was_refused_at_once_is_redacted_too(key: rsa.RSAPrivateKey) -> None:

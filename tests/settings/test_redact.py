@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 import threading
 import time
 from urllib.parse import quote, quote_plus
@@ -174,7 +175,39 @@ def test_a_secret_in_pieces_is_found_among_the_texts_of_an_answer() -> None:
 
 def test_what_looks_like_a_credential_is_found_behind_escapes_too() -> None:
     shown = Redactor().foreign("Authorization: SSWS \\u0030\\u0030abcdef1, next")
-    assert shown == f"Authorization: SSWS{MASK}, next"
+    assert shown == f"Authorization: SSWS {MASK}, next"
+
+
+def _jwt(head: str, body: str) -> str:
+    parts = (base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in (head, body))
+    return f"{'.'.join(parts)}.{'QmFk' * 11}"
+
+
+@pytest.mark.parametrize(
+    "credential",
+    [
+        _jwt('{"alg":"ES256","typ":"JWT"}', '{"sub":"someone"}'),
+        _jwt('{"alg":"ES256","typ":"dpop+jwt"}', '{"jti":"1","htm":"GET"}'),
+        _jwt('{"alg":"ES256"}', '{"sub":"x","cnf":"Bearer abc"}'),
+        _jwt('{"alg":"ES256"}', f'{{"sub":"x","by":"{TOKEN}"}}'),
+        "Bearer " + base64.b64encode(b'{"cnf":"Bearer abc", "sig": "QmFk' + b"x9" * 20).decode(),
+        "access_token=" + base64.b64encode(b'{"cnf":"Bearer abc", "sig": "QmFk' + b"x9" * 20).decode(),
+    ],
+)
+def test_a_credential_that_holds_another_one_goes_whole(credential: str) -> None:
+    redactor = Redactor([TOKEN])
+    for clean in (redactor.text, redactor.foreign, redactor.kept):
+        assert re.fullmatch(rf"bad (\w+[ =])?{re.escape(MASK)} end", clean(f"bad {credential} end"))
+
+
+def test_what_is_sent_once_is_a_secret_too_and_drives_out_nothing_else() -> None:
+    redactor = Redactor()
+    redactor.add("the-token-that-stays", passing=True)
+    for number in range(1000):
+        redactor.add_once(f"signature-number-{number:04}-QmFk")
+    assert redactor.foreign("the-token-that-stays signature-number-0999-QmFk") == f"{MASK} {MASK}"
+    assert not redactor.may_reveal(b'"signature-number-0999-QmFk"')
+    assert not redactor.reveals("signature-number-0999-QmFk")
 
 
 def test_what_is_kept_is_redacted_before_it_is_cut() -> None:
