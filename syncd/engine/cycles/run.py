@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from syncd.core.change import REMOVALS
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import SavedPlan, timestamp
 from syncd.engine.cycles.decided import forget_what_is_over, remember_holds
 from syncd.engine.cycles.result import RunResult, broken_off, run_result, trail_head
 from syncd.engine.cycles.waiting import failures_over, names_left, remember, remember_left
-from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE
-from syncd.engine.job import Job, scope_changed
+from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE, DecidedScope
+from syncd.engine.job import Job
 from syncd.engine.planning.draft import Planning
 from syncd.engine.planning.plan import planned_from
 from syncd.engine.planning.planned import Planned
+from syncd.engine.planning.scope import decided_scope
 from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.staged import closing_on_error, staged
 from syncd.engine.writing import quarantine
@@ -112,7 +112,7 @@ class CycleRun:
             holds = [hold for hold, _ in saved.holds] if saved else []
             planned.header = replace(planned.header, holds=holds, skipped=LeftAlone())
         if SCOPE.of(self.job.store) is None and not self._manages_anything():
-            SCOPE.remember(self.job.store, self.job.scope)
+            SCOPE.remember(self.job.store, DecidedScope(self.job.scope))
         if planned.planning.reading.looked_at:
             planned.planning.reading.freed |= names_left(planned.stage)
         self.job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
@@ -169,8 +169,8 @@ class CycleRun:
                 COMPLETE_READ.entry(timestamp(planned.header.created_at)),
                 ASSIGNMENTS.entry(proof.records if proof else None),
             ]
-            if not self._scope_is_undecided(planned):
-                facts.append(SCOPE.entry(self.job.scope))
+            if scope := decided_scope(planned):
+                facts.append(SCOPE.entry(scope))
             store.remember_all(dict(facts))
             self._prune()
 
@@ -184,17 +184,6 @@ class CycleRun:
     def _manages_anything(self) -> bool:
         population = self.job.store.population()
         return bool(population.users or population.groups)
-
-    def _scope_is_undecided(self, planned: Planned) -> bool:
-        """Removals are held, by whatever check, while the scope settings are not those that were decided on."""
-        if not scope_changed(self.job):
-            return False
-        held = (
-            kind for hold in planned.header.holds for kind in planned.stage.change_counts(hold_id=hold.id)
-        )
-        return any(kind in REMOVALS for kind in held) or any(
-            kind == "unconfirmed" for kind in planned.header.skipped.counts
-        )
 
 
 def refuse_second_writer(job: Job, app: Application) -> None:

@@ -14,9 +14,9 @@ from syncd.core.diff import Skipped, adopts_inactive
 from syncd.core.limits import Limit
 from syncd.core.plan import Hold, hold_id
 from syncd.core.safety import LIMITED, GroupNumbers, Limits, Numbers, Violation, violations
-from syncd.engine.job import scope_changed
 from syncd.engine.planning.draft import Planning, group_name
 from syncd.engine.planning.keepers import active_members, protected_groups
+from syncd.engine.planning.scope import undecided_removals
 from syncd.ports import RecentRemovals
 
 WINDOW = timedelta(hours=24)
@@ -30,6 +30,7 @@ _HELD_BY: Mapping[str, ChangeKind] = {
 }
 _REMOVALS = (ChangeKind.DEACTIVATE_USER, ChangeKind.REMOVE_MEMBER, ChangeKind.DELETE_GROUP)
 _Waiting = Mapping[tuple[ChangeKind, str | None], int]
+
 
 REJECTED = "rejected"
 """Where rejected changes go in the spool: neither applied nor raised again."""
@@ -49,7 +50,7 @@ def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Ho
     checks: Iterable[tuple[Violation, Callable[[], Iterable[str]]]] = (
         *((violation, partial(_stopped_by, planning, violation)) for violation in found),
         (_WAKES_UP, lambda: _adoptions_of_inactive(planning)),
-        (_OTHER_SCOPE, lambda: _removals_under_other_scope(planning)),
+        (_OTHER_SCOPE, lambda: set(undecided_removals(planning.job, planning.stage))),
     )
     for check, stopped in checks:
         ids = [change_id for change_id in stopped() if change_id not in approved]
@@ -71,8 +72,8 @@ _WAKES_UP = Violation(
 
 _OTHER_SCOPE = Violation(
     OTHER_SCOPE,
-    "the scope settings (app, target, provisioning, attributes, push groups) changed since the last full cycle; "
-    "removals that the new settings bring are held whatever the limits",
+    "the scope settings (app, target, provisioning, attributes, push groups) changed: what would be removed until a "
+    "full cycle has seen everything under the new ones, and what that one found, is held whatever the limits",
     "if these removals are what the new settings are meant to do, approve the hold; else mend the settings",
 )
 
@@ -130,12 +131,6 @@ def _waiting_elsewhere(planning: Planning) -> _Waiting:
     if reading.saw_everything:
         return {}
     return planning.stage.waiting_elsewhere(_REMOVALS, planning.policy.now, besides=reading.looked_at)
-
-
-def _removals_under_other_scope(planning: Planning) -> Iterator[str]:
-    if scope_changed(planning.job):
-        for kind in _REMOVALS:
-            yield from (change_id for change_id, _ in planning.stage.change_keys(kind))
 
 
 def _removals_on_an_altered_store(planning: Planning) -> Iterator[str]:
