@@ -61,8 +61,32 @@ def _quarantine_text(found: Quarantine) -> str:
     return json.dumps(found.document())
 
 
-SCOPE = _text("scope")
-"""The fingerprint of the scope settings whose removals are decided."""
+@dataclass(frozen=True, slots=True)
+class DecidedScope:
+    """The scope settings (by their fingerprint) under which a full cycle has seen everything, and of whom ("user:ID",
+    "group:ID") a removal waits for a decision since then.
+    """
+
+    fingerprint: str
+    undecided: frozenset[str] = frozenset()
+
+
+def _scope_text(scope: DecidedScope) -> str:
+    if not scope.undecided:
+        return scope.fingerprint
+    return json.dumps({"scope": scope.fingerprint, "undecided": sorted(scope.undecided)})
+
+
+def _scope_read(text: str) -> DecidedScope:
+    """What cannot be read is the fingerprint of no settings: everything is held."""
+    with suppress(ValueError, TypeError, LookupError, RecursionError):
+        found = json.loads(text)
+        return DecidedScope(str(found["scope"]), frozenset(map(str, found["undecided"])))
+    return DecidedScope(text)
+
+
+SCOPE: Fact[DecidedScope] = Fact("scope", _scope_text, _scope_read)
+"""What a change of the scope settings is told by."""
 COMPLETE_READ = _text("last_complete_read")
 """When the last full cycle began that read everything."""
 ASSIGNMENTS: Fact[int | None] = Fact("assignments", str, _number)

@@ -79,8 +79,11 @@ class Job:
 
 
 def scope_changed(job: Job) -> bool:
-    """The scope settings (app, target, flavor, provisioning, attributes, push groups) are not those decided on."""
-    return SCOPE.of(job.store) not in (None, job.scope)
+    """No full cycle has seen everything under these scope settings (app, target, flavor, provisioning, attributes,
+    push groups) since they were others.
+    """
+    known = SCOPE.of(job.store)
+    return known is not None and known.fingerprint != job.scope
 
 
 def stop_if_asked(job: Job) -> None:

@@ -10,15 +10,16 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self, TypeVar
 
-from syncd.core.change import REMOVALS, ChangeKind
+from syncd.core.change import ChangeKind
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import Hold, timestamp
 from syncd.engine.cycles.decided import forget_what_is_over, remember_holds
 from syncd.engine.cycles.result import RunResult, broken_off, run_result, trail_head
 from syncd.engine.cycles.waiting import failures_over, names_left, remember, remember_left
-from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE
-from syncd.engine.job import Job, scope_changed
+from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE, DecidedScope
+from syncd.engine.job import Job
 from syncd.engine.planning.planned import Planned
+from syncd.engine.planning.scope import decided_scope
 from syncd.engine.reading.learned import NamedReading
 from syncd.engine.reading.staged import staged
 from syncd.engine.writing import quarantine
@@ -118,7 +119,7 @@ class CycleRun:
     def _store_what_was_read(self, planned: Planned, *, whole: bool) -> None:
         job, reading = self.job, planned.planning.reading
         if SCOPE.of(job.store) is None and not self._manages_anything():
-            SCOPE.remember(job.store, job.scope)
+            SCOPE.remember(job.store, DecidedScope(job.scope))
         if isinstance(reading, NamedReading):
             reading.freed |= names_left(planned.stage)
         job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
@@ -138,8 +139,8 @@ class CycleRun:
             COMPLETE_READ.entry(timestamp(planned.header.created_at)),
             ASSIGNMENTS.entry(proof.records if proof else None),
         ]
-        if not self._scope_is_undecided(planned):
-            facts.append(SCOPE.entry(self.job.scope))
+        if scope := decided_scope(planned):
+            facts.append(SCOPE.entry(scope))
         self.job.store.remember_all(dict(facts))
         self._prune()
 
@@ -166,17 +167,6 @@ class CycleRun:
     def _manages_anything(self) -> bool:
         population = self.job.store.population()
         return bool(population.users or population.groups)
-
-    def _scope_is_undecided(self, planned: Planned) -> bool:
-        """Removals are held, by whatever check, while the scope settings are not those that were decided on."""
-        if not scope_changed(self.job):
-            return False
-        held = (
-            kind for hold in planned.header.holds for kind in planned.stage.change_counts(hold_id=hold.id)
-        )
-        return any(kind in REMOVALS for kind in held) or any(
-            kind == "unconfirmed" for kind in planned.header.skipped.counts
-        )
 
 
 def settle_interrupted(job: Job) -> frozenset[str]:

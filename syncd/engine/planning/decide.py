@@ -24,6 +24,7 @@ from syncd.core.order import NAME_RULES, leaves
 from syncd.engine.job import Job, scope_changed
 from syncd.engine.planning.draft import Planning, group_name
 from syncd.engine.planning.match import GroupFinder, UserFinder, name_conflict
+from syncd.engine.planning.scope import undecided
 from syncd.engine.planning.unproven import plan_groups_left_behind, plan_left_behind
 from syncd.engine.reading.doubts import say_contradictions, settle_doubts
 from syncd.engine.reading.heard import take_up_what_was_heard
@@ -38,7 +39,9 @@ def make_plan(job: Job, stage: Stage, reading: Reading, unsettled: AbstractSet[s
     """Decides every case. Raises what the target raises while it is being matched."""
     job.observer.phase("planning")
     failures = {failure.object_key: failure for failure in job.store.failures()}
-    planning = Planning(job, stage, reading, _policy(job), failures, unsettled=unsettled)
+    planning = Planning(
+        job, stage, reading, _policy(job), failures, unsettled=unsettled, undecided=undecided(job)
+    )
     planning.skip(*reading.skipped)
     planning.unproven = {(each.kind, each.okta_id): each for each in job.store.unproven()}
     settle_doubts(job, stage, reading)
@@ -59,6 +62,12 @@ def _policy(job: Job) -> Policy:
     return replace(job.policy, grace=timedelta(0)) if scope_changed(job) else job.policy
 
 
+def _policy_for(planning: Planning, okta_id: str) -> Policy:
+    """Nor does it once that is known, of those who wait for a decision: only later leavers have their grace."""
+    policy = planning.policy
+    return replace(policy, grace=timedelta(0)) if f"user:{okta_id}" in planning.undecided else policy
+
+
 def plan_users(planning: Planning, departures: Departures) -> None:
     finder = UserFinder(planning)
     doubted: dict[str, UserCase] = {}
@@ -66,7 +75,7 @@ def plan_users(planning: Planning, departures: Departures) -> None:
         if ("user", case.okta_id) in planning.unproven:
             doubted[case.okta_id] = case
         evidence = departures.of(case.okta_id) if _departed(case) else None
-        decision = decide_user(case, planning.policy, evidence)
+        decision = decide_user(case, _policy_for(planning, case.okta_id), evidence)
         wanted = case.wanted
         if wanted is not None and wanted.standing is Standing.INACTIVE:
             departures.by_user[case.okta_id] = SaidByOkta(wanted.reason)
@@ -184,10 +193,11 @@ def plan_members(planning: Planning, departures: Departures) -> None:
 
 def _grace_ends(planning: Planning, case: MemberCase, departures: Departures) -> datetime | None:
     """For who left the app and was not decided in this cycle: the same grace as when they are."""
-    if not planning.policy.grace or case.standing is not Standing.ABSENT:
+    policy = _policy_for(planning, case.user_id)
+    if not policy.grace or case.standing is not Standing.ABSENT:
         return None
     known = planning.job.store.user(case.user_id)
-    return grace_ends(known, planning.policy, departures.of(case.user_id)) if known else None
+    return grace_ends(known, policy, departures.of(case.user_id)) if known else None
 
 
 def _protected(planning: Planning, case: MemberCase) -> bool:

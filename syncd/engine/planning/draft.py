@@ -47,6 +47,8 @@ class Planning:
     group_names: dict[str, str] = field(default_factory=dict)
     unsettled: AbstractSet[str] = frozenset()
     """Keys of objects of which nobody knows yet how the last write ended."""
+    undecided: AbstractSet[str] = frozenset()
+    """Keys of objects of which a removal waits for a decision since the scope settings changed."""
     unproven: Mapping[tuple[str, str], Unproven] = field(default_factory=dict)
     """Creates that may have left something at the target, by kind and Okta id."""
     over: list[tuple[str, str]] = field(default_factory=list)

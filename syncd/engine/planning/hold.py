@@ -8,14 +8,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import timedelta
 
-from syncd.core.change import ChangeKind
+from syncd.core.change import GROUP_KINDS, ChangeKind
 from syncd.core.diff import Skipped, adopts_inactive
 from syncd.core.limits import Limit
 from syncd.core.plan import Hold, hold_id
 from syncd.core.safety import GroupNumbers, Limits, Numbers, Stops, Violation, violations
-from syncd.engine.job import scope_changed
+from syncd.core.waiting import REJECTED
 from syncd.engine.planning.draft import Planning, group_name
 from syncd.engine.planning.keepers import active_members, protected_groups
+from syncd.engine.planning.scope import undecided_removals
 from syncd.engine.reading.learned import NamedReading
 from syncd.ports import RecentRemovals
 
@@ -23,9 +24,6 @@ WINDOW = timedelta(hours=24)
 
 _REMOVALS = (ChangeKind.DEACTIVATE_USER, ChangeKind.REMOVE_MEMBER, ChangeKind.DELETE_GROUP)
 _Waiting = Mapping[tuple[ChangeKind, str | None], int]
-
-REJECTED = "rejected"
-"""Where rejected changes go in the spool: neither applied nor raised again."""
 
 
 def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Hold]:
@@ -52,8 +50,7 @@ def _violations(planning: Planning, allow: Mapping[str, int]) -> Iterator[Violat
     if _plans_any(planning, _REMOVALS):
         yield from violations(_numbers(planning, allow), _raised(planning.job.limits, allow))
     yield _WAKES_UP
-    if scope_changed(planning.job):
-        yield _OTHER_SCOPE
+    yield _OTHER_SCOPE
     if _plans_any(planning, _ALTERED_STORE.stops.kinds) and planning.job.store.altered():
         yield _ALTERED_STORE
 
@@ -68,8 +65,8 @@ _WAKES_UP = Violation(
 
 _OTHER_SCOPE = Violation(
     "scope_change",
-    "the scope settings (app, target, provisioning, attributes, push groups) changed since the last full cycle; "
-    "removals that the new settings bring are held whatever the limits",
+    "the scope settings (app, target, provisioning, attributes, push groups) changed: what would be removed until a "
+    "full cycle has seen everything under the new ones, and what that one found, is held whatever the limits",
     "if these removals are what the new settings are meant to do, approve the hold; else mend the settings",
     Stops(_REMOVALS),
 )
@@ -89,10 +86,12 @@ def _drop_rejected(planning: Planning, approved: AbstractSet[str]) -> None:
     stage = planning.stage
     rejected = stage.decided_changes("reject", planning.policy.now)
     with_them = _other_removals(planning, rejected) - approved
+    # Neither applied nor raised again.
     stage.hold_changes(rejected | with_them, REJECTED)
     for change in stage.changes(hold_id=REJECTED):
         reason = f"{change.kind}: rejected by a person; asked again when the world changes"
-        planning.skip(Skipped(REJECTED, change.okta_id, change.name, reason))
+        about = "group" if change.kind in GROUP_KINDS else "user"
+        planning.skip(Skipped(REJECTED, change.okta_id, change.name, reason, about, group_id=change.group_id))
 
 
 def _other_removals(planning: Planning, stopped: AbstractSet[str]) -> AbstractSet[str]:
@@ -142,6 +141,8 @@ def _stopped_by(planning: Planning, violation: Violation) -> AbstractSet[str]:
     removals.
     """
     stage, stops, group_id = planning.stage, violation.stops, violation.group_id
+    if violation is _OTHER_SCOPE:  # not all of its kinds
+        return frozenset(undecided_removals(planning.job, stage))
     if stops.only is not None:
         return {change.id for change in stage.changes(kinds=stops.kinds) if stops.only(change)}
     keys = [key for kind in stops.kinds for key in stage.change_keys(kind, group_id=group_id)]
