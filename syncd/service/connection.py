@@ -27,7 +27,7 @@ from syncd.errors import LockLost, RefusedError, SyncdError, TemporaryError
 from syncd.ports import Store
 from syncd.redact import Redactor
 from syncd.service.board import ConnectionBoard, CycleReport
-from syncd.service.connection_state import FoundWell, Moment, NoStore, Retired, Step, SystemLog, next_step
+from syncd.service.connection_state import FoundWell, Moment, NoStore, Retired, SystemLog, TurnStep, next_step
 from syncd.service.current_state import CurrentState
 from syncd.service.full_turns import LONG_REST, REST, RETRY, FullTurns
 from syncd.service.gate import Gate
@@ -176,16 +176,16 @@ class ServedConnection:
             probe_asked=self._probe_asked,
         )
         match next_step(kind, self.current.state, self._system_log, moment):
-            case Step.PROBE:
+            case TurnStep.PROBE:
                 self._probe_asked = False
                 self._run("delta", self._probe)
-            case Step.BEGIN_TO_FOLLOW:
+            case TurnStep.BEGIN_TO_FOLLOW:
                 self._run("delta", self._begin_to_follow)
-            case Step.POLL:
+            case TurnStep.POLL:
                 self._run("delta", self._delta)
-            case Step.FULL_CYCLE:
+            case TurnStep.FULL_CYCLE:
                 self._full()
-            case Step.DRIFT_CYCLE:
+            case TurnStep.DRIFT_CYCLE:
                 self._run("drift", self._drift)
                 self.current.read_quarantine()
 

@@ -167,7 +167,7 @@ class SystemLog(Enum):
     """Only the next full cycle tries again."""
 
 
-class Step(Enum):
+class TurnStep(Enum):
     """What one turn does."""
 
     NOTHING = auto()
@@ -190,25 +190,29 @@ class Moment:
     probe_asked: bool
 
 
-def next_step(kind: str, state: State, log: SystemLog, moment: Moment) -> Step:
+def next_step(kind: str, state: State, log: SystemLog, moment: Moment) -> TurnStep:
     """The second table, for a turn of this kind of cycle: "delta", "full" or "drift"."""
     match state, kind:
         case Quarantined(quarantine=sick), "delta" | "full":
-            return Step.PROBE if _probe_is_due(sick, moment) else Step.NOTHING
+            return TurnStep.PROBE if _probe_is_due(sick, moment) else TurnStep.NOTHING
         case Well(), "full":
-            return Step.FULL_CYCLE
+            return TurnStep.FULL_CYCLE
         case Well(), "drift":
-            return Step.DRIFT_CYCLE
+            return TurnStep.DRIFT_CYCLE
         case Well(), "delta":
             return _delta(log, moment)
         case _:
-            return Step.NOTHING
+            return TurnStep.NOTHING
 
 
-def _delta(log: SystemLog, moment: Moment) -> Step:
+def _delta(log: SystemLog, moment: Moment) -> TurnStep:
     if log is SystemLog.FOLLOWED:
-        return Step.POLL
-    return Step.BEGIN_TO_FOLLOW if log is SystemLog.NOT_FOLLOWED and not moment.full_runs else Step.NOTHING
+        return TurnStep.POLL
+    return (
+        TurnStep.BEGIN_TO_FOLLOW
+        if log is SystemLog.NOT_FOLLOWED and not moment.full_runs
+        else TurnStep.NOTHING
+    )
 
 
 def _probe_is_due(sick: Quarantine, moment: Moment) -> bool:

@@ -23,7 +23,6 @@ from syncd.service.connection_state import (
     Retired,
     State,
     StateEvent,
-    Step,
     StoreFoundOurs,
     StoreFoundTakenOver,
     StoreNotOpened,
@@ -31,6 +30,7 @@ from syncd.service.connection_state import (
     StoreReleased,
     SystemLog,
     TakenOver,
+    TurnStep,
     Well,
     after,
     next_step,
@@ -86,7 +86,7 @@ MOVES: dict[tuple[State, StateEvent], State] = {
 
 
 def named(value: object) -> str:
-    return value.name if isinstance(value, SystemLog | Step) else type(value).__name__
+    return value.name if isinstance(value, SystemLog | TurnStep) else type(value).__name__
 
 
 @pytest.mark.parametrize(("state", "event"), [*product(STATES, EVENTS)], ids=named)
@@ -103,25 +103,25 @@ MOMENT = Moment(NOON, alone=True, full_runs=False, probe_asked=False)
 @pytest.mark.parametrize(
     ("state", "kind", "step"),
     [
-        (NO_STORE, "delta", Step.NOTHING),
-        (NO_STORE, "full", Step.NOTHING),
-        (NO_STORE, "drift", Step.NOTHING),
-        (WELL, "delta", Step.POLL),
-        (WELL, "full", Step.FULL_CYCLE),
-        (WELL, "drift", Step.DRIFT_CYCLE),
-        (QUARANTINED, "delta", Step.PROBE),
-        (QUARANTINED, "full", Step.PROBE),
-        (QUARANTINED, "drift", Step.NOTHING),
-        (TAKEN_OVER, "delta", Step.NOTHING),
-        (TAKEN_OVER, "full", Step.NOTHING),
-        (TAKEN_OVER, "drift", Step.NOTHING),
-        (CLOSED, "delta", Step.NOTHING),
-        (CLOSED, "full", Step.NOTHING),
-        (CLOSED, "drift", Step.NOTHING),
+        (NO_STORE, "delta", TurnStep.NOTHING),
+        (NO_STORE, "full", TurnStep.NOTHING),
+        (NO_STORE, "drift", TurnStep.NOTHING),
+        (WELL, "delta", TurnStep.POLL),
+        (WELL, "full", TurnStep.FULL_CYCLE),
+        (WELL, "drift", TurnStep.DRIFT_CYCLE),
+        (QUARANTINED, "delta", TurnStep.PROBE),
+        (QUARANTINED, "full", TurnStep.PROBE),
+        (QUARANTINED, "drift", TurnStep.NOTHING),
+        (TAKEN_OVER, "delta", TurnStep.NOTHING),
+        (TAKEN_OVER, "full", TurnStep.NOTHING),
+        (TAKEN_OVER, "drift", TurnStep.NOTHING),
+        (CLOSED, "delta", TurnStep.NOTHING),
+        (CLOSED, "full", TurnStep.NOTHING),
+        (CLOSED, "drift", TurnStep.NOTHING),
     ],
     ids=named,
 )
-def test_a_turn_does_what_its_kind_does_in_this_state(state: State, kind: str, step: Step) -> None:
+def test_a_turn_does_what_its_kind_does_in_this_state(state: State, kind: str, step: TurnStep) -> None:
     later = replace(MOMENT, now=REFUSED.next_probe)
     assert next_step(kind, state, SystemLog.FOLLOWED, later) is step
 
@@ -129,22 +129,22 @@ def test_a_turn_does_what_its_kind_does_in_this_state(state: State, kind: str, s
 @pytest.mark.parametrize(
     ("log", "full_runs", "step"),
     [
-        (SystemLog.FOLLOWED, False, Step.POLL),
-        (SystemLog.FOLLOWED, True, Step.POLL),
-        (SystemLog.NOT_FOLLOWED, False, Step.BEGIN_TO_FOLLOW),
-        (SystemLog.NOT_FOLLOWED, True, Step.NOTHING),
-        (SystemLog.DENIED, False, Step.NOTHING),
-        (SystemLog.DENIED, True, Step.NOTHING),
+        (SystemLog.FOLLOWED, False, TurnStep.POLL),
+        (SystemLog.FOLLOWED, True, TurnStep.POLL),
+        (SystemLog.NOT_FOLLOWED, False, TurnStep.BEGIN_TO_FOLLOW),
+        (SystemLog.NOT_FOLLOWED, True, TurnStep.NOTHING),
+        (SystemLog.DENIED, False, TurnStep.NOTHING),
+        (SystemLog.DENIED, True, TurnStep.NOTHING),
     ],
     ids=str,
 )
 def test_a_delta_follows_the_log_unless_it_is_denied_or_a_full_cycle_sees_to_it(
-    log: SystemLog, full_runs: bool, step: Step
+    log: SystemLog, full_runs: bool, step: TurnStep
 ) -> None:
     moment = replace(MOMENT, alone=not full_runs, full_runs=full_runs)
     assert next_step("delta", WELL, log, moment) is step
     others = [next_step(kind, WELL, log, moment) for kind in ("full", "drift")]
-    assert others == [Step.FULL_CYCLE, Step.DRIFT_CYCLE], "whatever becomes of the log"
+    assert others == [TurnStep.FULL_CYCLE, TurnStep.DRIFT_CYCLE], "whatever becomes of the log"
 
 
 DUE = REFUSED.next_probe
@@ -154,12 +154,12 @@ EARLY = DUE - timedelta(seconds=1)
 @pytest.mark.parametrize(
     ("sick", "now", "alone", "asked", "step"),
     [
-        (REFUSED, EARLY, True, False, Step.NOTHING),
-        (REFUSED, DUE, True, False, Step.PROBE),
-        (REFUSED, EARLY, True, True, Step.PROBE),
-        (REFUSED, DUE, False, False, Step.NOTHING),
-        (REFUSED, EARLY, False, True, Step.NOTHING),
-        (VANISHED, DUE, True, True, Step.NOTHING),
+        (REFUSED, EARLY, True, False, TurnStep.NOTHING),
+        (REFUSED, DUE, True, False, TurnStep.PROBE),
+        (REFUSED, EARLY, True, True, TurnStep.PROBE),
+        (REFUSED, DUE, False, False, TurnStep.NOTHING),
+        (REFUSED, EARLY, False, True, TurnStep.NOTHING),
+        (VANISHED, DUE, True, True, TurnStep.NOTHING),
     ],
     ids=[
         "early",
@@ -171,7 +171,7 @@ EARLY = DUE - timedelta(seconds=1)
     ],
 )
 def test_a_quarantine_is_probed_in_its_time_or_when_a_person_asks_by_one_turn_alone_unless_it_waits_for_a_relink(
-    sick: Quarantine, now: datetime, alone: bool, asked: bool, step: Step
+    sick: Quarantine, now: datetime, alone: bool, asked: bool, step: TurnStep
 ) -> None:
     moment = Moment(now, alone=alone, full_runs=False, probe_asked=asked)
     for log in SystemLog:
