@@ -21,8 +21,8 @@ OURS = ("core", "engine", "answers", "ports", "model.py")
 
 _TERMS = """
     application create group mapping member person policy population rule template user
-    bucket count cycle entry event head header history item kind latency list listing number page record report result run
-    signature source state step store target text
+    bucket count cycle entry event head header history item kind latency list listing number page record report
+    result run signature source state step store target text
     bench book breaker explanation failure finder limit observer selection tally tripped unchanged
 """
 TERMS_OF_THE_FIELD = frozenset(_TERMS.split())
