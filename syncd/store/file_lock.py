@@ -92,7 +92,7 @@ def file_system(directory: Path) -> str:
         lines = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return ""
-    real = directory.resolve()
+    real = Path(os.path.realpath(directory))
     found, above = "", Path("/")
     for line in lines:
         left, _, right = (half.split() for half in line.partition(" - "))
