@@ -19,10 +19,17 @@ else:
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 _noted: list[int] = []
-"""Stops that came while everything was still being imported, for the command to answer."""
+"""Signals that came while everything was still being imported, for the command to answer."""
+
+
+def _note(number: int, _frame: object) -> None:
+    _noted.append(number)
+
 
 for _number in _STOPS:
-    signal.signal(_number, lambda number, _frame: _noted.append(number))
+    signal.signal(_number, _note)
+_hangup = signal.signal(signal.SIGHUP, _note)
+"""What a hangup does to a command that has no use for one: it ends it, or nothing (nohup)."""
 
 
 def main() -> NoReturn:
@@ -36,7 +43,7 @@ def main() -> NoReturn:
         from syncd.cli.streams import own_streams  # noqa: PLC0415
 
         own_streams()
-        code = run(sys.argv[1:], _noted)
+        code = run(sys.argv[1:], _noted, _hangup)
     except KeyboardInterrupt:
         code = 130  # Ctrl-C once more while the first one is answered
     for number in _STOPS:

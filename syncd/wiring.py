@@ -176,6 +176,19 @@ def open_for_status(
         store.close()
 
 
+def is_of_a_store(path: Path, settings: ConnectionSettings) -> bool:
+    """Whether the file is one that syncd has in the directory of this store, or would have under this name."""
+    from syncd.store.private import is_ours  # noqa: PLC0415
+
+    directory = settings.store_path.parent
+    with suppress(OSError):
+        if is_ours(path) and path.parent.samefile(directory):
+            return True
+        found = path.stat()
+        return any(os.path.samestat(found, each.stat()) for each in directory.iterdir() if is_ours(each))
+    return False
+
+
 @contextmanager
 def open_source(
     settings: ConnectionSettings, observer: Observer, redactor: Redactor, *, impatient: bool = False

@@ -12,7 +12,7 @@ import click
 from syncd import __version__
 from syncd.cli import exits
 from syncd.cli.console import put
-from syncd.cli.interrupts import Stoppable
+from syncd.cli.interrupts import Hangups, Stoppable
 from syncd.cli.options import Globals, LazyGroup, globals_of
 from syncd.cli.streams import OutputLost, ReaderGone
 from syncd.errors import SyncdError, UsageError
@@ -47,6 +47,8 @@ COMMANDS = {
 
 _SERVICES = ("run", "simulate")
 """Commands without an end of their own."""
+_RELOADING = ("run",)
+"""To these SIGHUP says that the settings are others."""
 
 _HELP = """Provision the people and groups of an Okta app into Split (Harness FME) by SCIM.
 
@@ -98,16 +100,24 @@ cli = _Root(
 click.version_option(__version__, prog_name="syncd", message="%(prog)s %(version)s")(cli)
 
 
-def run(arguments: Sequence[str], noted: Sequence[int] | None = None) -> int:
+def run(arguments: Sequence[str], noted: Sequence[int] | None = None, hangup: Any = None) -> int:
     """Runs one command line; returns the exit code. Never raises for what a command raises.
 
-    `noted` has the stops that came before, if somebody noted them until now.
+    `noted` has the signals that came before, if somebody noted them until now; `hangup` is the handler that SIGHUP had
+    before that.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name must not fail where the locale is narrow
     signals = Stoppable(noted)
-    said = Globals(on_command=signals.release)
+    hangups = Hangups(noted, hangup)
+
+    def on_command() -> None:
+        if said.command not in _RELOADING:
+            hangups.let_go()
+        signals.release()
+
+    said = Globals(on_command=on_command, hung_up=hangups.came)
     try:
         with signals:
             code: Any = cli.main(list(arguments), prog_name="syncd", standalone_mode=False, obj=said)

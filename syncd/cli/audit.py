@@ -105,6 +105,7 @@ def export(
         file = None
         if output is not None:
             file = OutputFile(output, "the audit trail", instead="Leave -o out for the trail on stdout.")
+            file.spare(settings)
         reach = None if since is None else _duration(since)
         session.learn(settings)
         from syncd.answers.audit import SCHEMA, exported  # noqa: PLC0415  (the engine)

@@ -8,8 +8,12 @@ import secrets
 import stat
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from syncd.errors import PermanentError, UsageError
+
+if TYPE_CHECKING:
+    from syncd.settings import ConnectionSettings
 
 
 class OutputFile:
@@ -41,6 +45,20 @@ class OutputFile:
                 hint="Name another file, or create the directory.",
             )
 
+    def spare(self, settings: ConnectionSettings) -> None:
+        """Raises PermanentError when it is a file that syncd lives on: the store or what lies beside it, the settings,
+        or what they name; under whatever name.
+        """
+        from syncd.wiring import is_of_a_store  # noqa: PLC0415  (the engine)
+
+        named = [settings.path, settings.okta.ca_file, settings.split.ca_file]
+        named += [ref.named for _, ref in settings.secrets()]
+        if is_of_a_store(self.path, settings) or any(_same(self.path, each) for each in named if each):
+            raise PermanentError(
+                f"{self.path} is a file of syncd's own; {self.what} does not replace it",
+                hint="Name another file.",
+            )
+
     def write(self, pieces: Iterable[str]) -> None:
         """Replaces the file in one step, mode 0600; nothing of it changes when the pieces end in an error.
 
@@ -68,3 +86,13 @@ class OutputFile:
         return PermanentError(
             f"{self.what} cannot be written to {self.path}: {cause}", hint="Name another file."
         )
+
+
+def _same(path: Path, other: Path) -> bool:
+    """One file by two names, or one name in one directory, whether anything is there or not."""
+    with contextlib.suppress(OSError):
+        if path.samefile(other):
+            return True
+    with contextlib.suppress(OSError):
+        return path.name == other.name and path.parent.samefile(other.parent)
+    return False

@@ -43,7 +43,7 @@ class Stoppable:
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._on_signal)
             self._unraisable, sys.unraisablehook = sys.unraisablehook, self._on_unraisable
-        self.stopped |= bool(self._noted)
+        self.stopped |= any(number != signal.SIGHUP for number in self._noted or ())
         return self
 
     def release(self) -> None:
@@ -109,6 +109,24 @@ def _importer(frame: FrameType | None) -> FrameType | None:
             importer = frame.f_back
         frame = frame.f_back
     return importer
+
+
+class Hangups:
+    """SIGHUP before it is known which command this is. `noted` has what came, and grows until somebody else answers."""
+
+    def __init__(self, noted: Sequence[int] | None, before: Any) -> None:
+        self._noted = noted
+        self._before = signal.SIG_DFL if before is None else before
+
+    def came(self) -> bool:
+        return signal.SIGHUP in (self._noted or ())
+
+    def let_go(self) -> None:
+        """From now on, and from the beginning, it does what it did before somebody noted it."""
+        if self._noted is not None:
+            signal.signal(signal.SIGHUP, self._before)
+            if self.came():
+                signal.raise_signal(signal.SIGHUP)
 
 
 class Stop:

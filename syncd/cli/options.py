@@ -34,6 +34,8 @@ class Globals:
     """Its name, once it is known."""
     on_command: Callable[[], None] = lambda: None
     """Is called then, before anything of it is imported."""
+    hung_up: Callable[[], bool] = lambda: False
+    """Whether SIGHUP came until now."""
 
 
 def globals_of(ctx: click.Context) -> Globals:

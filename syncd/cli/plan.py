@@ -70,7 +70,7 @@ def run_plan(
     if output is not None:
         file = OutputFile(output, "the plan", instead="For the plan on stdout use --json.")
     if file is not None:
-        session.only_connection("plan -o")
+        file.spare(session.only_connection("plan -o"))
 
     def work(settings: ConnectionSettings) -> Answer:
         from syncd.engine.cycles.sync import plan  # noqa: PLC0415  (the engine)

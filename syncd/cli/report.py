@@ -82,6 +82,8 @@ def command(
         file = None
         if output is not None:
             file = OutputFile(output, "the report", instead="Leave -o out for the report on stdout.")
+            for settings in session.load().connections:
+                file.spare(settings)
         with ExitStack() as stores:
             reports, codes = _reports(session, stores, now, begin, run_id)
             if file is None:

@@ -96,6 +96,7 @@ def _hooks(session: Session) -> Hooks:
         http=http,
         on_cycle=on_cycle,
         leave=_leave,
+        hung_up=session.said.hung_up,
         beat=session.logs.say_repeated,
         say_all=session.logs.forget_repeated,
     )

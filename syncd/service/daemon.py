@@ -58,14 +58,16 @@ class _Command(Enum):
 
 @dataclass(frozen=True)
 class Hooks:
-    """What others add: the HTTP server, and who is told about cycles. `leave` ends the process, `beat` is
-    called every second or so, `say_all` before somebody comes to look, and at the end.
+    """What others add: the HTTP server, and who is told about cycles. `leave` ends the process, `hung_up` tells whether
+    SIGHUP came before the daemon listened, `beat` is called every second or so, `say_all` before somebody comes to
+    look, and at the end.
     """
 
     http: Serve | None = None
     on_cycle: OnCycle | None = None
     drift: Callable[[Job], DriftReport] = drift_cycle
     leave: Callable[[], None] = lambda: None
+    hung_up: Callable[[], bool] = lambda: False
     beat: Callable[[], None] = lambda: None
     say_all: Callable[[], None] = lambda: None
 
@@ -251,6 +253,8 @@ class Daemon:
 
         for number in (*STOPS, signal.SIGHUP):
             before[number] = signal.signal(number, on_signal)
+        if self._hooks.hung_up():
+            self.reload()
         try:
             with stops_heard(self._on_stop, self._hooks.leave, within=LAST_RESORT):
                 yield

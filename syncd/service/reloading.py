@@ -56,5 +56,5 @@ def clashes(one: ConnectionSettings, other: ConnectionSettings) -> bool:
     return (
         one.name.casefold() == other.name.casefold()
         or one.split.base_url == other.split.base_url
-        or one.store_path.resolve() == other.store_path.resolve()
+        or os.path.realpath(one.store_path) == os.path.realpath(other.store_path)
     )

@@ -309,7 +309,7 @@ def _against_each_other(files: Sequence[_File]) -> list[Problem]:
             "belongs to the same Split organisation as {others}; two would undo each other's work: keep one",
         ),
         *same(
-            lambda one: str(one.store_path.resolve()).casefold(),
+            lambda one: os.path.realpath(one.store_path).casefold(),
             "state",
             "gives the same store file as {others}; give one of them another state directory or name",
         ),

@@ -87,6 +87,13 @@ class SecretRef:
             else f'{{ {self.kind} = "{self.place}" }}'
         )
 
+    @property
+    def named(self) -> Path | None:
+        """The file that it is read from; None where it is in none, or systemd does not say where."""
+        if self.kind == "credential" and not self._environ.get("CREDENTIALS_DIRECTORY"):
+            return None
+        return self._file() if self.kind in ("file", "credential") else None
+
     def read(self) -> str:
         """The secret as it is now, without one trailing line break.
 

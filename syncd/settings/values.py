@@ -6,6 +6,7 @@ TOML value to write instead ("" when none can be offered). No message repeats wh
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import re
@@ -211,6 +212,17 @@ def _path(raw: object, info: ValidationInfo) -> Path:
     return Path(os.path.normpath(origin_of(info).directory / value))
 
 
+def _directory(raw: object, info: ValidationInfo) -> Path:
+    """It need not be there yet; a loop leads nowhere for anybody."""
+    path = _path(raw, info)
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise wrong("leads through a loop of symbolic links; name a directory") from None
+    return path
+
+
 def _ca_file(raw: object, info: ValidationInfo) -> Path:
     from syncd.settings.authorities import authorities  # noqa: PLC0415  (OpenSSL, and most settings name none)
 
@@ -280,7 +292,7 @@ LimitValue = Annotated[InstanceOf[Limit], BeforeValidator(_limit), PlainSerializ
 OrgUrl = Annotated[str, BeforeValidator(_org_url)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 Listen = Annotated[str, BeforeValidator(_listen)]
-DirectoryPath = Annotated[Path, BeforeValidator(_path)]
+DirectoryPath = Annotated[Path, BeforeValidator(_directory)]
 CaFile = Annotated[Path, BeforeValidator(_ca_file)]
 Token = Annotated[InstanceOf[SecretRef], BeforeValidator(partial(_secret, form="token")), _Hidden]
 PrivateKey = Annotated[InstanceOf[SecretRef], BeforeValidator(partial(_secret, form="key")), _Hidden]

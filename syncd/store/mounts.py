@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ def mounts() -> Iterator[tuple[Path, str]]:
 
 def file_system(directory: Path) -> str:
     """The type of the file system as the kernel names it; "" where that is not told."""
-    real = directory.resolve()
+    real = Path(os.path.realpath(directory))
     found, above = "", Path("/")
     for mounted, kind in mounts():
         if real.is_relative_to(mounted) and mounted.is_relative_to(above):

@@ -86,7 +86,7 @@ def entry_of(path: Path) -> Entry | None:
     if stat.S_ISLNK(found.st_mode) and path.exists():
         target = path.parent / path.readlink()
         along = [end for end in BESIDE if target.with_name(target.name + end).exists()]
-    names = found.st_nlink + is_mounted(path.parent.resolve() / path.name)
+    names = found.st_nlink + is_mounted(Path(os.path.realpath(path.parent)) / path.name)
     return Entry(path, found.st_mode, found.st_uid, (found.st_dev, found.st_ino), target, along, names)
 
 

@@ -13,6 +13,8 @@ import sys
 
 import pytest
 
+from tests.certificates import self_signed
+from tests.cli.invoking import OKTA_TOKEN
 from tests.cli.world import World, break_the_user_list
 
 # plan
@@ -184,6 +186,32 @@ def test_a_plan_is_not_saved_through_a_link_nor_where_it_cannot_be(world: World)
     assert (through.code, nowhere.code) == (1, 1)
     assert not (world.syncd.directory / "victim").exists()
     assert world.okta.requests == []
+
+
+@pytest.mark.parametrize("command", [("plan",), ("audit", "export"), ("report", "--format", "json")])
+def test_no_output_replaces_a_file_of_syncds_own(world: World, command: tuple[str, ...]) -> None:
+    home = world.syncd.directory
+    secret, bundle = home / "token", home / "ca.pem"
+    secret.write_text(OKTA_TOKEN)
+    secret.chmod(0o600)
+    self_signed(home)[0].rename(bundle)
+    text = world.config.read_text().replace('{ env = "OKTA_API_TOKEN" }', f'{{ file = "{secret}" }}')
+    world.config.write_text(text.replace("[split]", f'[split]\nca_file = "{bundle}"'))
+    assert world.syncd("sync", *world.base).code == 0
+    other = home / "another-name-of-the-store"
+    other.hardlink_to(home / "state" / "acme.db")
+    (home / "elsewhere").symlink_to(home / "state")
+    own = [world.config, secret, bundle, other, home / "elsewhere" / "acme.db"]
+    own += [home / "state" / name for name in ("acme.db", "acme.db.lock", "acme.db-wal", "beta.db")]
+    before = {path: path.read_bytes() if path.exists() else None for path in own}
+
+    for path in own:
+        said = world.syncd(*command, "-o", path, *world.base)
+        assert said.code == 1, path
+        assert "of syncd's own" in said.err
+        assert "another file" in said.err
+    assert {path: path.read_bytes() if path.exists() else None for path in own} == before
+    assert world.syncd(*command, "-o", home / "out.json", *world.base).code == 0
 
 
 # apply without a file

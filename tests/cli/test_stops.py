@@ -88,6 +88,77 @@ def test_a_stop_while_it_is_still_being_imported_ends_like_any_other(
     assert world.writes() == []
 
 
+def _hears(process: subprocess.Popen[str], event: str) -> None:
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if f'"event": "{event}"' in line:
+            return
+    pytest.fail(f"ended with {process.wait()} before it said: {event}\n{''.join(said)}")
+
+
+def _without_server(world: World) -> None:
+    with world.config.open("a") as file:
+        file.write('\n[server]\nlisten = ""\n')
+
+
+@pytest.mark.parametrize("moment", [ALWAYS[0], "click", "pydantic", "syncd.engine.cycles.run"])
+def test_a_reload_that_is_asked_for_before_the_daemon_runs_is_made_when_it_does(
+    world: World, moment: str
+) -> None:
+    _without_server(world)
+    asked = [*arguments_of("run", world), "--log-format", "json"]
+    with subprocess.Popen(
+        [sys.executable, "-c", ARRIVES, moment, str(int(signal.SIGHUP)), *asked],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            _hears(process, "running")
+            _hears(process, "settings reloaded")
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+            assert process.returncode == 0
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("moment", [ALWAYS[0], "syncd.settings.load"])
+def test_a_hangup_ends_every_other_command_as_the_system_does(world: World, moment: str) -> None:
+    asked = [sys.executable, "-c", ARRIVES, moment, str(int(signal.SIGHUP)), *arguments_of("sync", world)]
+    assert subprocess.run(asked, capture_output=True, check=False, timeout=60).returncode == -signal.SIGHUP
+    ignored = ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *asked]
+    done = subprocess.run(ignored, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_hangup_in_the_last_moment_of_a_stop_does_not_kill_the_daemon(world: World) -> None:
+    code = (
+        "import os, signal\n"
+        "from syncd import __main__\n"
+        "exits = os._exit\n"
+        "def last(code):\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    exits(code)\n"
+        "os._exit = last\n"
+        "__main__.main()\n"
+    )
+    _without_server(world)
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "run", "--log-format", "json", *map(str, world.base)],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            _hears(process, "running")
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+            assert process.returncode == 0
+        finally:
+            process.kill()
+
+
 LONG = """
 import os, signal, sqlite3, sys, threading
 from syncd.service.stopping import stops_heard

@@ -103,6 +103,22 @@ def test_paths_that_lead_nowhere_are_sentences(tmp_path: Path) -> None:
     assert not any("\0" in str(problem) for problem in loaded.problems)
 
 
+@pytest.mark.parametrize("state", ["loop", "loop/below", "there/acme.db"])
+def test_a_state_that_is_a_loop_of_links_is_a_mistake_in_the_settings_and_of_no_other_file(
+    tmp_path: Path, state: str
+) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "acme.db").symlink_to("acme.db")
+    (tmp_path / "bad.toml").write_text(f'state = "{state}"\n{MINIMAL}')
+    (tmp_path / "good.toml").write_text(MINIMAL.replace("split.example", "other.example"))
+    loaded = load([tmp_path / "bad.toml", tmp_path / "good.toml"], environ={"OKTA": "x", "SPLIT": "y"})
+    assert [one.name for one in loaded.connections] == ["good"]
+    [problem] = loaded.problems
+    assert (problem.file.name, problem.path) == ("bad.toml", "state")
+    assert "loop of symbolic links" in problem.message
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_an_unreadable_file_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "x.toml").touch(mode=0o000)
