@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from syncd.answers.left_out import REJECTED_HINT
 from syncd.core.change import Change, ChangeKind, change_document
 from syncd.core.plan import timestamp
 from syncd.errors import RefusedError, UsageError
@@ -48,6 +49,8 @@ def decide(
     """
     if decision == "approve" and store.altered_holds():
         raise RefusedError(f"nothing is approved: {ALTERED}", hint=_ALTERED_HINT)
+    if decision == "approve":
+        _refuse_what_was_rejected(store, ids)
     asked = list(ids) or [record.id for record in store.holds()]
     changes = store.decide(asked, decision, by) if asked else ()
     items = [
@@ -55,6 +58,17 @@ def decide(
         for change in changes
     ]
     return decision_document(connection, decision, by, items), changes
+
+
+def _refuse_what_was_rejected(store: Store, ids: Sequence[str]) -> None:
+    rejections = store.decided().rejections
+    said = [
+        f"{each} was rejected by {rejections[each].by} at {timestamp(rejections[each].at)}"
+        for each in ids
+        if each in rejections
+    ]
+    if said:
+        raise UsageError(f"nothing is approved: {'; '.join(said)}", hint=REJECTED_HINT)
 
 
 def retry(store: Store, connection: str, wanted: str | None, by: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from syncd.answers import report_rows as rows
 from syncd.answers.audit import cleaner, verification
+from syncd.answers.left_out import left_out
 from syncd.answers.status import token_document
 from syncd.core.plan import timestamp
 from syncd.core.waiting import LEFT_BY_SETTING
@@ -191,7 +192,7 @@ def _current(store: Store) -> dict[str, int]:
         "groups": population.groups,
         "memberships": population.memberships,
         "without_group": store.people_without_group(),
-        "left_out": sum(each.kind not in LEFT_BY_SETTING for each in store.waiting()),
+        "left_out": sum(each.kind not in LEFT_BY_SETTING for each in left_out(store)),
     }
 
 

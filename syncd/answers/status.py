@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from syncd.answers.failing import failing_documents
+from syncd.answers.left_out import left_out
 from syncd.core.plan import timestamp
 from syncd.core.waiting import Waiting
 from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT, readable
@@ -47,7 +48,7 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         ],
         "failing": failing,
         "unproven": _unproven(store),
-        "left_out": _left_out(waiting),
+        "left_out": _left_out(left_out(store)),
         "token": token_document(settings.split.token_created, now.date()),
     }
 
@@ -77,7 +78,7 @@ def _name_of(store: Store, doubt: Unproven) -> str:
 
 
 def _left_out(waiting: Sequence[Waiting]) -> dict[str, Any]:
-    """How many are left alone for now, and the first five, the oldest first."""
+    """How many are left alone for now or were rejected, and the first five, the oldest first."""
     return {
         "count": len(waiting),
         "items": [

@@ -87,6 +87,15 @@ class HoldRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejection:
+    """A change that a person rejected, and that is still wanted as far as is known."""
+
+    object_key: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
     """Change ids that a person decided on and that are still open: approved once, or rejected until the world moves."""
 
@@ -94,6 +103,8 @@ class Decided:
     rejected: AbstractSet[str] = frozenset()
     objects: Mapping[str, str] = field(default_factory=dict, compare=False)
     """What each of them is about: change id to object key."""
+    rejections: Mapping[str, Rejection] = field(default_factory=dict, compare=False)
+    """Those of `rejected`, by change id."""
 
 
 class Store(History, Waits, Protocol):

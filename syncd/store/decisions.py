@@ -15,9 +15,9 @@ from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from syncd.ports.store import Decided
+from syncd.ports.store import Decided, Rejection
 from syncd.store.journal import COLUMNS, row_hash
-from syncd.store.rows import Row, moment
+from syncd.store.rows import Row, at_moment, moment
 
 KEY = "decided"
 OVER = "over"
@@ -138,6 +138,11 @@ def decided(found: Iterable[Decision]) -> Decided:
         approved=frozenset(each.change_id for each in known if each.decision == "approve"),
         rejected=frozenset(each.change_id for each in known if each.decision == "reject"),
         objects={each.change_id: each.object_key for each in known},
+        rejections={
+            each.change_id: Rejection(each.object_key, each.by, at_moment(each.at))
+            for each in known
+            if each.decision == "reject"
+        },
     )
 
 

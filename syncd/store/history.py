@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from syncd.core.change import GROUP_KINDS, MEMBERSHIPS, ChangeKind
+from syncd.model import Standing
 from syncd.ports.history import DayCount, Done, Grant, HoldStory, Outage, Reach, Trouble, Waits
 from syncd.ports.store import RunRecord
 from syncd.store.journal import COLUMNS as JOURNAL_COLUMNS
@@ -254,8 +255,8 @@ WITH added AS MATERIALIZED (
 made AS MATERIALIZED (
     SELECT okta_id, max(sequence) AS sequence FROM journal
     WHERE entry = 'outcome' AND applied = 1 AND kind IN ({_MADE}) GROUP BY 1)
-SELECT g.okta_id, g.pushed_name, g.wish, u.okta_id, u.scim_id, u.wish, u.pushed_attributes, u.pushed_active,
-    j.kind, j.at, j.run_id, i.body
+SELECT g.okta_id, g.pushed_name, g.wish, u.okta_id, u.scim_id, u.standing, u.wish, u.pushed_attributes,
+    u.pushed_active, j.kind, j.at, j.run_id, i.body
 FROM members m
 JOIN groups g ON g.okta_id = m.group_id AND g.scim_id IS NOT NULL
 JOIN users u ON u.okta_id = m.user_id AND u.scim_id IS NOT NULL
@@ -275,7 +276,7 @@ _WITHOUT_GROUP = f"""
 WITH given AS MATERIALIZED (
     SELECT okta_id, max(sequence) AS sequence FROM journal
     WHERE entry = 'outcome' AND applied = 1 AND kind IN ({_GIVEN}) GROUP BY 1)
-SELECT NULL, NULL, NULL, p.okta_id, p.scim_id, p.wish, p.pushed_attributes, p.pushed_active,
+SELECT NULL, NULL, NULL, p.okta_id, p.scim_id, p.standing, p.wish, p.pushed_attributes, p.pushed_active,
     j.kind, j.at, j.run_id, i.body
 FROM (SELECT * FROM {_NO_GROUP}) p
 LEFT JOIN given ON given.okta_id = p.okta_id
@@ -299,7 +300,21 @@ def people_without_group(conn: sqlite3.Connection) -> int:
 
 
 def grant(row: Row) -> Grant:
-    group_id, name, group_wish, okta_id, scim_id, wish, attributes, active, kind, at, run_id, asked = row
+    (
+        group_id,
+        name,
+        group_wish,
+        okta_id,
+        scim_id,
+        standing,
+        wish,
+        attributes,
+        active,
+        kind,
+        at,
+        run_id,
+        asked,
+    ) = row
     change: Mapping[str, Any] = {} if asked is None else json.loads(asked)
     approved = change.get("approved")
     return Grant(
@@ -310,7 +325,7 @@ def grant(row: Row) -> Grant:
         scim_id=scim_id,
         user_name=str(json.loads(attributes).get("userName", "")),
         active=bool(active),
-        assigned=json.loads(wish)[2],
+        assigned="not assigned any more" if standing == Standing.ABSENT else json.loads(wish)[2],
         kind=kind,
         since=None if at is None else at_moment(at),
         run_id=run_id,

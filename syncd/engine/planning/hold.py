@@ -9,11 +9,12 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from syncd.core.change import ChangeKind
+from syncd.core.change import GROUP_KINDS, ChangeKind
 from syncd.core.diff import Skipped, adopts_inactive
 from syncd.core.limits import Limit
 from syncd.core.plan import Hold, hold_id
 from syncd.core.safety import LIMITED, GroupNumbers, Limits, Numbers, Violation, violations
+from syncd.core.waiting import REJECTED
 from syncd.engine.planning.draft import Planning, group_name
 from syncd.engine.planning.keepers import active_members, protected_groups
 from syncd.engine.planning.scope import undecided_removals
@@ -30,10 +31,6 @@ _HELD_BY: Mapping[str, ChangeKind] = {
 }
 _REMOVALS = (ChangeKind.DEACTIVATE_USER, ChangeKind.REMOVE_MEMBER, ChangeKind.DELETE_GROUP)
 _Waiting = Mapping[tuple[ChangeKind, str | None], int]
-
-
-REJECTED = "rejected"
-"""Where rejected changes go in the spool: neither applied nor raised again."""
 
 
 def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Hold]:
@@ -91,10 +88,12 @@ def _drop_rejected(planning: Planning, approved: AbstractSet[str]) -> None:
     stage = planning.stage
     rejected = stage.decided_changes("reject", planning.policy.now)
     with_them = _other_removals(planning, rejected) - approved
+    # Neither applied nor raised again.
     stage.hold_changes(rejected | with_them, REJECTED)
     for change in stage.changes(hold_id=REJECTED):
         reason = f"{change.kind}: rejected by a person; asked again when the world changes"
-        planning.skip(Skipped(REJECTED, change.okta_id, change.name, reason))
+        about = "group" if change.kind in GROUP_KINDS else "user"
+        planning.skip(Skipped(REJECTED, change.okta_id, change.name, reason, about, group_id=change.group_id))
 
 
 def _other_removals(planning: Planning, stopped: AbstractSet[str]) -> AbstractSet[str]:
