@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -113,14 +113,19 @@ def _format(form: str | None, output: Path | None, *, as_json: bool) -> Format:
 
 
 def _moment(text: str, now: datetime) -> datetime | None:
-    """Reads a duration before now, or a date; None for what is longer ago than any store. Raises UsageError."""
+    """Reads a duration before now, or a date; None for what is longer ago than any store. Raises UsageError, also for
+    a date that is still to come.
+    """
     from syncd.settings.values import read_duration  # noqa: PLC0415  (pydantic)
 
     said = text.strip()
-    try:
-        return _worth(datetime.combine(date.fromisoformat(said), time(), UTC))
-    except ValueError:
-        pass
+    with suppress(ValueError):
+        begin = datetime.combine(date.fromisoformat(said), time(), UTC)
+        if begin > now:
+            raise UsageError(
+                f"--since {said:.40} is still to come", hint=f"Dates are in UTC, where it is {now:%Y-%m-%d}."
+            )
+        return _worth(begin)
     try:
         reach: timedelta = read_duration(said)
     except (ValueError, OverflowError):

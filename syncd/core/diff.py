@@ -117,7 +117,7 @@ def decide_user(case: UserCase, policy: Policy, evidence: Evidence | None) -> De
     name = _name_of(case)
     departed = wanted is None or wanted.standing is Standing.ABSENT
     if known is not None and known.released:
-        reason = "released: left alone until it has left the app and come back"
+        reason = "left alone until it has left the app and come back"
         left = departed and evidence is not None
         return Decision(skipped=[Skipped("released", case.okta_id, name, reason)], still=True, left=left)
     if wanted is None or departed:
@@ -290,7 +290,7 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
     """`evidence` is the witness that the rule, the mapping or the Okta group is gone."""
     known, wanted = case.known, case.wanted
     if known is not None and known.released:
-        reason = "released or unlinked by hand: left alone, and its members too, until `syncd link`"
+        reason = "left alone by hand, and its members too, until `syncd link`"
         released = Skipped("released", case.okta_id, known.wanted.name, reason, "group")
         return Decision(skipped=[released], still=True)
     pushed = known.pushed if known else None

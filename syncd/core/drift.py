@@ -356,6 +356,8 @@ class Member:
     scim_id: str
     name: str
     okta_id: str | None
+    carries: str | None = None
+    """The id of an Okta user that the account has as its externalId."""
 
 
 def member_item(
@@ -365,6 +367,8 @@ def member_item(
     if found:
         managed = member.okta_id is not None
         reason = "added at the target, and not by syncd"
+        if member.carries and not managed:  # perhaps by syncd, with a store that is gone
+            reason = f"in the group at the target; the account carries an Okta user's id, {member.carries}"
         repair = "" if wanted or not managed else "remove the member"
         if not managed:
             reason += "; the account is not managed, so it stays"

@@ -137,5 +137,6 @@ def readable(what: str) -> Iterator[None]:
         raise PermanentError(
             f"{what}, as the store keeps it, cannot be read ({type(error).__name__})",
             hint="somebody else wrote into the store: restore a backup of it, or move the file away; a new store finds "
-            "everything again by externalId and userName without writing anything to the target",
+            "whoever is assigned again by externalId and userName without writing anything to the target; whoever left "
+            "is named by syncd drift alone",
         ) from error

@@ -25,7 +25,8 @@ def held_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     holds = document["holds"]
     for hold in holds:
         yield line(Span("Held ", "warn"), strong(safe(hold["id"])), f"  {safe(hold['reason'])}")
-        yield line("  ", faint(f"numbers: {facts(hold['numbers'])}"))
+        if hold["numbers"]:
+            yield line("  ", faint(f"numbers: {facts(hold['numbers'])}"))
         yield line("  ", faint(f"since {hold['raised_at']}, expires {hold['expires_at']}"))
         yield line("  ", faint("way out: "), safe(hold["way_out"]))
         changes = hold["changes"]

@@ -134,7 +134,9 @@ def _drift(facts: Mapping[str, Any]) -> dict[str, str]:
     drift = facts["drift"]
     last = drift["last"]
     if last is None:
-        return _said("warn", "Split itself was never compared: changes made there by hand would not show.")
+        return _said(
+            "warn", "No comparison with Split is recorded: changes made there by hand would not show."
+        )
     found = differing(last["summary"])
     if not found:
         return _said(

@@ -14,7 +14,8 @@ from syncd.errors import ConfigurationError, PermanentError, SyncdError, Tempora
 
 REBUILD = (
     "move the file (with its -wal and -shm) out of the way, or restore a backup;"
-    " a new store finds everything again by externalId and userName without writing anything to the target"
+    " a new store finds whoever is assigned again by externalId and userName without writing anything to the target;"
+    " whoever left is named by syncd drift alone"
 )
 
 _UNREADABLE = (Unreadable, json.JSONDecodeError, UnicodeDecodeError)

@@ -94,7 +94,7 @@ def verify(conn: sqlite3.Connection, now: datetime, noted: Head | None = None) -
                 altered += account.altered(conn, now)
     below = beginning.sequence
     return ChainReport(
-        rows=walk.rows,
+        rows=walk.rows if fault is None else max(0, min(walk.rows, fault.sequence - 1 - below)),
         broken_at=fault.sequence if fault else None,
         problem=fault.problem if fault else "",
         head=remembered,

@@ -140,6 +140,17 @@ def test_a_cut_end_is_found_and_with_a_forged_memory_by_a_noted_head(synced: Rig
     assert document["compared"] == {"head": noted, "found": "broken"}
 
 
+def test_of_a_row_that_is_not_the_noted_one_only_those_before_it_are_said_to_fit(synced: Rig) -> None:
+    document = verified(synced, "--head", f"20:{'0' * 64}", code=1)
+
+    assert document["broken"]["sequence"] == 20
+    assert document["rows"] == 19
+    assert (
+        "19 rows before it fit together"
+        in synced.run("audit", "verify", "--head", f"20:{'0' * 64}", code=1).stdout
+    )
+
+
 def test_a_noted_head_is_still_a_row_after_more_was_written(synced: Rig) -> None:
     noted = verified(synced)["head"]
     synced.okta.world.unassign("p19@example.com")

@@ -95,6 +95,28 @@ def test_a_released_user_is_managed_again_after_leaving_and_coming_back(synced: 
     synced.assert_exact()
 
 
+def test_nothing_is_said_twice_of_who_is_released(synced: Rig) -> None:
+    synced.run("release", "p01@example.com")
+    synced.run("release", "Crew")
+    synced.okta.world.unassign("p01@example.com")
+
+    said = synced.run("plan").stdout + synced.run("explain", "Crew").stdout
+
+    assert said.count("released: left alone") == 3
+    assert "released: released" not in said
+
+
+def test_a_hold_without_numbers_shows_no_line_for_them(synced: Rig) -> None:
+    synced.write_config(provisioning='suspended_users = "deactivate"')
+    synced.okta.world.set_user_status("p05@example.com", "SUSPENDED")
+    synced.sync(code=3)
+
+    said = synced.run("held").stdout
+
+    assert "scope settings" in said
+    assert "numbers:" not in said
+
+
 def test_a_released_group_stays_released_whatever_becomes_of_its_rule(synced: Rig) -> None:
     told = synced.run("release", "Crew").stdout
     synced.okta.world.add_member("Crew", "p05@example.com")

@@ -67,7 +67,7 @@ def test_what_cannot_be_read_is_named_with_a_way_out(made: Rig) -> None:
     answer = made.run("status", code=1)
 
     assert "is damaged: a value in it cannot be read" in answer.stderr
-    assert "finds everything again" in answer.stderr
+    assert "finds whoever is assigned again" in answer.stderr
     _put(made.store, QUARANTINE.key, json.dumps("[]"))
     assert (
         "the quarantine of the connection, as the store keeps it, cannot be read"

@@ -31,6 +31,12 @@ def _with_what_lists_show(alone: RemoteUser, listed: RemoteUser | None) -> Remot
     return replace(alone, attributes={**listed.attributes, **alone.attributes})
 
 
+def _carried(remote: RemoteUser | None) -> str | None:
+    """The id of an Okta user that the account has as its externalId: somebody provisioned it, perhaps we did."""
+    external_id = remote.external_id if remote else None
+    return external_id if external_id and external_id.startswith("00u") else None
+
+
 class Look:
     """One look at both sides. `managing` False: nothing is managed yet, so Okta's wishes are compared themselves."""
 
@@ -161,12 +167,13 @@ class Look:
         for remote in self.stage.remote_users():
             if remote.scim_id in ours or self.job.store.user_by_scim_id(remote.scim_id) is not None:
                 continue
-            if not remote.external_id or not remote.external_id.startswith("00u"):
+            carried = _carried(remote)
+            if carried is None:
                 self.items.append(core.unmanaged_user(remote))
             elif remote.active is False:  # somebody who left: as it should be
                 continue
-            elif self._is_unassigned(remote.external_id):
-                self.items.append(core.unassigned_user(remote.external_id, remote))
+            elif self._is_unassigned(carried):
+                self.items.append(core.unassigned_user(carried, remote))
             elif self.managing:
                 self.items.append(core.unmanaged_user(remote))
 
@@ -306,7 +313,7 @@ class Look:
                 core.member_item(
                     name,
                     group_id,
-                    Member(scim_id, called, belongs_to),
+                    Member(scim_id, called, belongs_to, _carried(stranger)),
                     wanted=belongs_to in wanted,
                     remembered=False if linked else None,
                     found=True,

@@ -111,7 +111,11 @@ def _takes_a_name(case: UserCase) -> bool:
 
 
 def _rivalry(wanted: WantedUser, rivals: Mapping[str, str]) -> Decision:
-    return name_conflict(wanted, f"{rivalry(wanted.user_name, rivals)}: neither is changed")
+    """For who does not have the name yet."""
+    keeper = "whoever has an account of that name already keeps it, and goes on being managed"
+    return name_conflict(
+        wanted, f"{rivalry(wanted.user_name, rivals)}: nobody else is given the name; {keeper}"
+    )
 
 
 def plan_groups(planning: Planning) -> None:
