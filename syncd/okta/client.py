@@ -159,6 +159,7 @@ class OktaClient:
         self._session.transport.open(ca_file=ca_file, proxy=proxy, connections=connections)
 
     async def close(self) -> None:
+        """The access token is kept for the next reader of the same credentials."""
         await self._session.transport.close()
         if self._oauth:
             with _kept_lock:

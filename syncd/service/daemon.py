@@ -102,9 +102,11 @@ class Daemon:
         )
 
     def stop(self) -> None:
+        """Ends what is under way and returns from `run`; from any thread."""
         self._commands.put("stop")
 
     def reload(self) -> None:
+        """Reads the settings again, as SIGHUP does; from any thread."""
         self._commands.put("reload")
 
     def run(self) -> None:

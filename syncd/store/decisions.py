@@ -52,6 +52,7 @@ class Decision:
     expires_at: str | None
 
     def expired(self, stamp: str) -> bool:
+        """`stamp` is a stored moment."""
         return self.expires_at is not None and self.expires_at <= stamp
 
     @property
@@ -131,6 +132,7 @@ def tell(told: dict[str, tuple[Decision, int]], body: Any, sequence: int) -> Non
 
 
 def decided(found: Iterable[Decision]) -> Decided:
+    """Approved and rejected ids of changes, and whose they are."""
     known = list(found)
     return Decided(
         approved=frozenset(each.change_id for each in known if each.decision == "approve"),
