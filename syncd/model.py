@@ -84,6 +84,8 @@ class UserCase:
 
 
 class GroupState(StrEnum):
+    """What is wanted of a group."""
+
     PUSHED = "pushed"
     """In scope: exists at the target with these members."""
     FROZEN = "frozen"
@@ -116,6 +118,8 @@ class WantedGroup:
 
 @dataclass(frozen=True, slots=True)
 class PushedGroup:
+    """A group as it was last written or linked."""
+
     scim_id: str
     name: str
 
@@ -138,6 +142,8 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class KnownGroup:
+    """One row of the store: the last wish and the last write."""
+
     okta_id: str
     wanted: WantedGroup
     pushed: PushedGroup | None
@@ -268,7 +274,6 @@ class OktaGroup:
 class PushMapping:
     """GET /api/v1/apps/{id}/group-push/mappings. `target_name` is the name of the linked app group, if known."""
 
-    mapping_id: str
     source_group_id: str
     target_group_id: str | None
     target_name: str | None

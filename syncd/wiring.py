@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from syncd.engine.facts import learned_of, remember_learned
 from syncd.engine.job import Job
@@ -22,13 +22,11 @@ from syncd.settings import ConnectionSettings, SecretRef, scope_fingerprint, tar
 
 if TYPE_CHECKING:
     from syncd.answers.check.check import Bench
-    from syncd.answers.check.okta import OktaProbe
     from syncd.okta.credentials import Credentials
     from syncd.okta.pace import RetryPolicy
     from syncd.okta.reader import OktaReader
     from syncd.scim.split import ScimTarget
 
-R = TypeVar("R", bound="OktaReader")
 Clock = Callable[[], datetime]
 LOCK_LASTS = timedelta(seconds=60)
 """For so long a writer has to be silent until it counts as gone, where nothing but its silence tells."""
@@ -43,6 +41,7 @@ _WORTH_SAYING = 5.0
 
 
 def utc_now() -> datetime:
+    """Aware."""
     return datetime.now(UTC)
 
 
@@ -154,11 +153,8 @@ def open_for_deciding(
     """The store for a person's decision: a short transaction of its own beside whoever holds the writer's lock."""
     from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
-    store = open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor)
-    try:
+    with open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor) as store:
         yield store
-    finally:
-        store.close()
 
 
 @contextmanager
@@ -169,11 +165,8 @@ def open_for_status(
     del redactor  # nothing is written
     from syncd.store.opening import open_for_reading  # noqa: PLC0415  (sqlite-utils)
 
-    store = open_for_reading(settings.store_path, connection=settings.name, clock=clock)
-    try:
+    with open_for_reading(settings.store_path, connection=settings.name, clock=clock) as store:
         yield store
-    finally:
-        store.close()
 
 
 def is_of_a_store(path: Path, settings: ConnectionSettings) -> bool:
@@ -195,18 +188,19 @@ def open_source(
 ) -> Iterator[OktaReader]:
     """The Okta reader. Raises ConfigurationError for unusable secrets."""
     from syncd.okta.pace import RetryPolicy  # noqa: PLC0415
-    from syncd.okta.reader import OktaReader  # noqa: PLC0415  (the Okta SDK)
 
     retry = RetryPolicy(attempts=2, deadline=30.0) if impatient else RetryPolicy()
-    with _reader(OktaReader, settings, observer, redactor, retry) as reader:
+    with _reader(settings, observer, redactor, retry) as reader:
         yield reader
 
 
 def _reader(
-    kind: type[R], settings: ConnectionSettings, observer: Observer, redactor: Redactor, retry: RetryPolicy
-) -> R:
+    settings: ConnectionSettings, observer: Observer, redactor: Redactor, retry: RetryPolicy
+) -> OktaReader:
+    from syncd.okta.reader import OktaReader  # noqa: PLC0415  (the Okta SDK)
+
     okta = settings.okta
-    return kind(
+    return OktaReader(
         org_url=okta.org_url,
         app_id=okta.app_id,
         credentials=_credentials(settings, redactor),
@@ -274,28 +268,16 @@ def bench(
         store_place=lambda: _store_place(settings.store_path),
         store_misgivings=lambda: _store_misgivings(settings.store_path),
         open_store=lambda: open_for_status(settings),
-        open_source=lambda: _probed(settings, observer, redactor),
+        open_source=lambda: _probe(settings, observer, redactor),
         open_target=lambda: open_target(settings, observer, redactor, impatient=True),
         clock=utc_now,
     )
 
 
-@contextmanager
-def _probed(settings: ConnectionSettings, observer: Observer, redactor: Redactor) -> Iterator[OktaProbe]:
+def _probe(settings: ConnectionSettings, observer: Observer, redactor: Redactor) -> OktaReader:
     from syncd.okta.pace import RetryPolicy  # noqa: PLC0415
-    from syncd.okta.reader import OktaReader  # noqa: PLC0415  (the Okta SDK)
 
-    class Probe(OktaReader):
-        def read_log_once(self) -> None:
-            for _ in self._listing("the System Log", "/api/v1/logs?limit=1", _as_it_is):
-                return
-
-    with _reader(Probe, settings, observer, redactor, RetryPolicy(attempts=2)) as reader:
-        yield reader
-
-
-def _as_it_is(record: object) -> object:
-    return record
+    return _reader(settings, observer, redactor, RetryPolicy(attempts=2))
 
 
 def _store_place(path: Path) -> str:

@@ -19,6 +19,7 @@ def unread(waiting: Iterable[Waiting]) -> list[Waiting]:
 def failing_documents(
     failures: Iterable[Failure], waiting: Iterable[Waiting], now: datetime
 ) -> list[dict[str, Any]]:
+    """What failed and what could not be read, as `status` shows it."""
     refused = [
         {
             "object": failure.name,

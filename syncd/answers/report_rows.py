@@ -87,6 +87,7 @@ def grant_row(grant: Grant) -> dict[str, Any]:
 
 
 def trouble_row(trouble: Trouble, now: datetime) -> dict[str, Any]:
+    """`seconds` until it ended, or until `now` while it lasts."""
     asked = trouble.asked or {}
     until = trouble.ended or (now if trouble.end == "open" else trouble.last)
     named = f"{asked.get('user')} in {asked['group']}" if asked.get("group") else asked.get("name")
@@ -106,6 +107,7 @@ def trouble_row(trouble: Trouble, now: datetime) -> dict[str, Any]:
 
 
 def outage_row(outage: Outage, now: datetime) -> dict[str, Any]:
+    """`seconds` until it ended, or until `now` while it lasts."""
     return {
         "first": timestamp(outage.first),
         "last": timestamp(outage.last),
@@ -188,10 +190,12 @@ def day_rows(counts: Iterable[DayCount]) -> list[dict[str, Any]]:
 
 
 def totals(days: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Over all days, by column of the chart."""
     return {column: sum(int(day[column]) for day in days) for column in COLUMNS}
 
 
 def latency_rows(latencies: Latencies) -> list[dict[str, Any]]:
+    """`up_to_seconds` is None in the last row: longer than every bound."""
     ends: list[float | None] = [*latencies.seconds, None]
     return [
         {"up_to_seconds": end, "changes": count} for end, count in zip(ends, latencies.counts, strict=True)

@@ -9,10 +9,10 @@ from typing import Any
 from syncd.answers.failing import failing_documents
 from syncd.answers.left_out import left_out
 from syncd.core.plan import timestamp
+from syncd.core.token_age import token_days_left
 from syncd.core.waiting import Waiting
 from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT, readable
 from syncd.engine.writing.quarantine import current
-from syncd.observe.notices import token_days_left
 from syncd.ports import RunRecord, Store, Unproven
 from syncd.settings.schema import ConnectionSettings
 
@@ -133,6 +133,7 @@ def _run(run: RunRecord) -> dict[str, Any]:
 
 
 def token_document(created: date | None, today: date) -> dict[str, Any] | None:
+    """None when the settings do not say when the token was made."""
     if created is None:
         return None
     return {"created": created.isoformat(), "expires_in_days": token_days_left(created, today)}

@@ -11,7 +11,7 @@ import click
 
 from syncd.cli import planfile
 from syncd.cli.asking import can_ask
-from syncd.cli.choices import allow_option, json_option, selected, selection_options
+from syncd.cli.choices import allow_option, json_option, selection_options
 from syncd.cli.interrupts import Stop
 from syncd.cli.options import Command, globals_of
 from syncd.cli.planning import shown_lines
@@ -20,9 +20,7 @@ from syncd.cli.sync import run_answer
 from syncd.errors import RefusedError, SyncdError
 
 if TYPE_CHECKING:
-    from syncd.cli.progress import Watcher
     from syncd.core.plan import SavedPlan
-    from syncd.engine.job import Job
     from syncd.engine.reading.selection import Selection
     from syncd.settings import ConnectionSettings
 
@@ -37,12 +35,10 @@ if TYPE_CHECKING:
 def command(
     ctx: click.Context,
     file: Path | None,
-    users: tuple[str, ...],
-    groups: tuple[str, ...],
+    selection: Selection,
     allow: Mapping[str, int],
     *,
     yes: bool,
-    full: bool,
     as_json: bool,
 ) -> int:
     """Apply a saved plan exactly, or plan, ask and apply.
@@ -51,8 +47,7 @@ def command(
     or the scope settings changed, the plan is refused as stale (exit 3) before the first write. Without FILE it plans,
     shows the plan, asks and applies.
     """
-    selection = selected(users, groups, full=full)
-    if file is not None and (users or groups or full or allow):
+    if file is not None and (not selection.everything or selection.full or allow):
         raise click.UsageError(
             "a saved plan is applied as it is: --user, --group, --full and --allow belong to plan"
         )
@@ -75,8 +70,7 @@ def _saved(session: Session, stop: Stop, file: Path) -> int:
 
     from syncd.engine.cycles.sync import apply_saved  # noqa: PLC0415  (the engine)
 
-    with ExitStack() as stack:
-        job, _ = _open(stack, session, stop, settings)
+    with session.writing(settings, stop) as (job, _):
         result = apply_saved(job, saved)
         session.tell(job, "targeted", result.status, result.problems)
     if saved.holds:
@@ -109,7 +103,7 @@ def _fresh(session: Session, stop: Stop, selection: Selection, allow: Mapping[st
     from syncd.engine.cycles.sync import apply_planned, plan_to_apply  # noqa: PLC0415  (the engine)
 
     with ExitStack() as stack:
-        job, watcher = _open(stack, session, stop, settings)
+        job, watcher = stack.enter_context(session.writing(settings, stop))
         try:
             planned = stack.enter_context(plan_to_apply(job, selection, allow))
         except SyncdError as error:
@@ -123,14 +117,3 @@ def _fresh(session: Session, stop: Stop, selection: Selection, allow: Mapping[st
         result = apply_planned(job, planned)
         session.tell(job, planned.header.kind, result.status, result.problems)
     return session.one(run_answer(session, result, stop))
-
-
-def _open(
-    stack: ExitStack, session: Session, stop: Stop, settings: ConnectionSettings
-) -> tuple[Job, Watcher]:
-    from syncd.wiring import open_job  # noqa: PLC0415
-
-    observer = stack.enter_context(session.watcher(settings))
-    stop.during(observer)
-    job = open_job(settings, writing=True, observer=observer, redactor=session.redactor, cancelled=stop.asked)
-    return stack.enter_context(job), observer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
@@ -63,15 +62,7 @@ def command(
 
 def _apply(session: Session, stop: Stop, settings: ConnectionSettings, changes: Sequence[Change]) -> Answer:
     from syncd.engine.cycles.sync import apply_approved  # noqa: PLC0415  (the engine)
-    from syncd.wiring import open_job  # noqa: PLC0415
 
-    with ExitStack() as stack:
-        observer = stack.enter_context(session.watcher(settings))
-        stop.during(observer)
-        job = stack.enter_context(
-            open_job(
-                settings, writing=True, observer=observer, redactor=session.redactor, cancelled=stop.asked
-            )
-        )
+    with session.writing(settings, stop) as (job, _):
         result = apply_approved(job, changes)
     return run_answer(session, result, stop)

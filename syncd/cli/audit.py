@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.cli import exits
-from syncd.cli.choices import json_option
+from syncd.cli.choices import json_option, output_option
 from syncd.cli.files import OutputFile
 from syncd.cli.options import Command, LazyGroup, globals_of
 from syncd.cli.session import Answer, Session
@@ -87,9 +87,7 @@ def verify(ctx: click.Context, head: str | None, *, as_json: bool) -> int:
 @click.command(name="export", cls=Command)
 @click.option("--since", metavar="DURATION", help="Only rows of this last time: 12h, 7d.")
 @click.option("--run", "run_id", metavar="ID", help="Only rows of this run.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE (mode 0600)."
-)
+@output_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead; with -o, about the file.")
 @click.pass_context
 def export(

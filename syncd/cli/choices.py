@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -19,15 +21,28 @@ detailed_option = click.option(
     "--detailed-exitcode", "detailed", is_flag=True, help="Exit 2 when there is something to change."
 )
 
+output_option = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE (mode 0600)."
+)
 
-def selection_options(command: F) -> F:
-    """--user, --group and --full: given to the command as `users`, `groups` and `full`."""
-    command = click.option(
+
+def selection_options(command: F) -> Callable[..., int]:
+    """--user, --group and --full: given to the command as one `selection`. Raises click.UsageError for an empty name,
+    and for --full beside names.
+    """
+
+    @wraps(command)
+    def selecting(
+        *args: object, users: tuple[str, ...], groups: tuple[str, ...], full: bool, **options: object
+    ) -> int:
+        return int(command(*args, selection=selected(users, groups, full=full), **options))
+
+    full_option = click.option(
         "--full",
         is_flag=True,
         help="Also re-read every member list, moved or not; not with --user or --group.",
-    )(command)
-    return object_options(command)
+    )
+    return object_options(full_option(selecting))
 
 
 def object_options(command: F) -> F:
@@ -41,7 +56,7 @@ def object_options(command: F) -> F:
 
 
 def selected(users: tuple[str, ...], groups: tuple[str, ...], *, full: bool) -> Selection:
-    """Raises click.UsageError for an empty name, and for --full beside names."""
+    """Raises click.UsageError for what `selection_options` refuses."""
     if any(not text.strip() for text in (*users, *groups)):
         raise click.UsageError("--user and --group need a name")
     if full and (users or groups):
@@ -75,3 +90,8 @@ allow_option = click.option(
     callback=_limits,
     help=f"Raise one limit for this run: {', '.join(LIMIT_NAMES)}. Repeatable.",
 )
+
+
+def planning_options(command: F) -> F:
+    """--allow, --detailed-exitcode and --json: what whatever makes a plan takes."""
+    return allow_option(detailed_option(json_option(command)))

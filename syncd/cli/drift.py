@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli import exits
-from syncd.cli.choices import allow_option, detailed_option, json_option, object_options
+from syncd.cli.choices import object_options, planning_options
 from syncd.cli.interrupts import Stop
 from syncd.cli.options import Command, globals_of
 from syncd.cli.session import Answer, Session
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 @click.command(name="drift", cls=Command)
 @click.option("--fix", is_flag=True, help="Repair what was found, through the same safety checks as sync.")
 @object_options
-@allow_option
-@detailed_option
-@json_option
+@planning_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -87,20 +85,11 @@ def _fix(
 ) -> int:
     def work(settings: ConnectionSettings) -> Answer:
         from syncd.engine.cycles.drift import repair  # noqa: PLC0415
-        from syncd.wiring import open_job  # noqa: PLC0415
 
-        with session.watcher(settings) as observer:
-            stop.during(observer)
-            with open_job(
-                settings,
-                writing=True,
-                observer=observer,
-                redactor=session.redactor,
-                cancelled=stop.asked,
-            ) as job:
-                report, result = repair(job, selection, allow)
-                kind = "drift" if selection.everything else "targeted"
-                session.tell(job, kind, result.status, result.problems)
+        with session.writing(settings, stop) as (job, _):
+            report, result = repair(job, selection, allow)
+            kind = "drift" if selection.everything else "targeted"
+            session.tell(job, kind, result.status, result.problems)
         for problem in result.problems:
             session.fail(problem, connection=settings.name if session.several else "")
         run = result.document()

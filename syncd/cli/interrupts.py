@@ -151,6 +151,7 @@ class Stop:
             signal.signal(number, handler)
 
     def asked(self) -> bool:
+        """Whether somebody asked to stop."""
         return self._asked.is_set()
 
     def during(self, watcher: Watcher) -> None:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.choices import allow_option, detailed_option, json_option
 from syncd.cli.deciding import decider
-from syncd.cli.linking import need_a_name, need_an_answer, plan_ask_apply, yes_option
+from syncd.cli.linking import linking_options, need_a_name, need_an_answer, plan_ask_apply
 from syncd.cli.options import Command, globals_of
 from syncd.cli.session import Session
 
@@ -21,10 +20,7 @@ if TYPE_CHECKING:
 @click.command(name="link", cls=Command)
 @click.argument("group", metavar="GROUP")
 @click.argument("target", metavar="TARGET")
-@yes_option
-@allow_option
-@detailed_option
-@json_option
+@linking_options
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
 
 from syncd.cli.asking import can_ask
+from syncd.cli.choices import F, planning_options
 from syncd.cli.interrupts import Stop
 from syncd.cli.planning import shown_lines
 from syncd.cli.session import Session
@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from syncd.engine.planning.planned import Planned
 
 
-yes_option = click.option("--yes", is_flag=True, help="Do not ask before applying.")
+def linking_options(command: F) -> F:
+    """--yes, and what whatever makes a plan takes."""
+    return click.option("--yes", is_flag=True, help="Do not ask before applying.")(planning_options(command))
 
 
 def need_a_name(*names: str) -> None:
+    """Raises click.UsageError for an empty one."""
     if any(not name.strip() for name in names):
         raise click.UsageError("a group needs a name or an id")
 
@@ -42,17 +45,12 @@ def plan_ask_apply(
     session.listen()
 
     from syncd.engine.cycles.link import apply_link  # noqa: PLC0415  (the engine)
-    from syncd.wiring import open_job  # noqa: PLC0415
 
-    with Stop(session.note) as stop, ExitStack() as stack:
-        watcher = stack.enter_context(session.watcher(settings))
-        stop.during(watcher)
-        job = stack.enter_context(
-            open_job(
-                settings, writing=True, observer=watcher, redactor=session.redactor, cancelled=stop.asked
-            )
-        )
-        planned = stack.enter_context(make(job))
+    with (
+        Stop(session.note) as stop,
+        session.writing(settings, stop) as (job, watcher),
+        make(job) as planned,
+    ):
         if not yes or not session.as_json:
             watcher.rest()
             session.show(shown_lines(planned))

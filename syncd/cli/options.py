@@ -39,6 +39,7 @@ class Globals:
 
 
 def globals_of(ctx: click.Context) -> Globals:
+    """The options before the command's name."""
     return ctx.find_root().ensure_object(Globals)
 
 
@@ -112,10 +113,12 @@ class Command(click.Command):
         self.params.extend(global_options())
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Refuses an environment in which OpenSSL would wait for a terminal."""
         _refuse_what_openssl_would_wait_for(os.environ)
         return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Splits them in what is the command's and what all commands take."""
         _split_options(self, ctx, formatter)
 
 
@@ -162,6 +165,7 @@ class LazyGroup(click.Group):
         return list(self.lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports the command's module, and no other's."""
         del ctx
         if cmd_name not in self.lazy:
             return None

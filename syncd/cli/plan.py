@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli import exits
-from syncd.cli.choices import allow_option, detailed_option, json_option, selected, selection_options
+from syncd.cli.choices import planning_options, selection_options
 from syncd.cli.files import OutputFile
 from syncd.cli.options import Command, globals_of
 from syncd.cli.planning import plan_document_of, shown_lines
@@ -31,18 +31,14 @@ if TYPE_CHECKING:
     help="Save the plan for `syncd apply FILE`.",
 )
 @selection_options
-@allow_option
-@detailed_option
-@json_option
+@planning_options
 @click.pass_context
 def command(
     ctx: click.Context,
     output: Path | None,
-    users: tuple[str, ...],
-    groups: tuple[str, ...],
+    selection: Selection,
     allow: Mapping[str, int],
     *,
-    full: bool,
     detailed: bool,
     as_json: bool,
 ) -> int:
@@ -52,7 +48,6 @@ def command(
     the store. Exit 3 when a safety check holds changes; --allow shows the plan under a raised limit, and saved with -o
     it is applied under it.
     """
-    selection = selected(users, groups, full=full)
     with Session(globals_of(ctx), as_json=as_json) as session:
         return run_plan(session, selection, allow, output=output, detailed=detailed)
 

@@ -6,9 +6,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from syncd.closing import Closing
 from syncd.redact import strip_controls
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _EVERY = 5.0
 Event = Callable[..., None]
 
 
-class Watcher:
+class Watcher(Closing):
     """An Observer (`ports.Observer`) without any display: events go to `event`, phases to the debug log."""
 
     def __init__(self, event: Event, *, connection: str = "") -> None:
@@ -29,14 +29,6 @@ class Watcher:
         self.current = ""
         """The phase that is under way."""
         self._fields: dict[str, object] = {"connection": connection} if connection else {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def phase(self, name: str, total: int | None = None) -> None:
         self.current = name

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 import click
 
 from syncd.cli import exits
+from syncd.cli.choices import output_option
 from syncd.cli.files import OutputFile
 from syncd.cli.options import Command, globals_of
 from syncd.cli.session import Session
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
+    """What a report is written as; the value is also the file's suffix, except for text."""
+
     TEXT = "text"
     HTML = "html"
     MD = "md"
@@ -53,9 +56,7 @@ _SUFFIXES = {
     "--since", metavar="TIME", help="Only what happened since: 7d, 12h, or a date (2026-03-01, UTC)."
 )
 @click.option("--run", "run_id", metavar="ID", help="Only this run.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE (mode 0600)."
-)
+@output_option
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.pass_context
 def command(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from syncd.report import jsondoc
 from syncd.report.lines import BLANK, Line, Span, line
 
 if TYPE_CHECKING:
+    from syncd.cli.interrupts import Stop
     from syncd.engine.job import Job
     from syncd.observe.logs import Logs
     from syncd.settings import ConnectionSettings, Loaded, Problem
@@ -110,6 +111,18 @@ class Session:
             colour = wants_colour(sys.stderr, os.environ, no_color=self.said.no_color)
             return Bar(self.event, connection=connection, colour=colour)
         return Lines(self.event, self.console.note, connection=connection)
+
+    @contextmanager
+    def writing(self, settings: ConnectionSettings, stop: Stop) -> Iterator[tuple[Job, Watcher]]:
+        """The connection, opened to be written, and who watches it; the run ends early once `stop` was asked."""
+        from syncd.wiring import open_job  # noqa: PLC0415  (the engine)
+
+        with self.watcher(settings) as observer:
+            stop.during(observer)
+            with open_job(
+                settings, writing=True, observer=observer, redactor=self.redactor, cancelled=stop.asked
+            ) as job:
+                yield job, observer
 
     def note(self, text: str, style: str = "") -> None:
         """One sentence for people."""

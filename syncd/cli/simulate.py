@@ -46,10 +46,10 @@ def command(
 
     On loopback, until Ctrl-C. Prints its address, its token and how to change its world while it runs.
     """
-    from syncd.simulators.server import run  # noqa: PLC0415  (aiohttp)
+    from syncd.simulators.server import build, run  # noqa: PLC0415  (aiohttp)
 
     try:
-        run(
+        simulator = build(
             kind,
             port,
             str(fixture) if fixture else None,
@@ -59,6 +59,7 @@ def command(
             seed=seed,
             flavor=flavor,
         )
+        run(simulator)
     except OSError as error:
         raise PermanentError(
             f"the {kind} simulator cannot start: {error.strerror or error}",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli import exits
-from syncd.cli.choices import allow_option, detailed_option, json_option, selected, selection_options
+from syncd.cli.choices import planning_options, selection_options
 from syncd.cli.interrupts import Interrupted, Stop
 from syncd.cli.options import Command, globals_of
 from syncd.cli.plan import run_plan
@@ -24,18 +24,14 @@ if TYPE_CHECKING:
 @click.command(name="sync", cls=Command)
 @click.option("--dry-run", is_flag=True, help="Stop before the first write; the same as `syncd plan`.")
 @selection_options
-@allow_option
-@detailed_option
-@json_option
+@planning_options
 @click.pass_context
 def command(
     ctx: click.Context,
-    users: tuple[str, ...],
-    groups: tuple[str, ...],
+    selection: Selection,
     allow: Mapping[str, int],
     *,
     dry_run: bool,
-    full: bool,
     detailed: bool,
     as_json: bool,
 ) -> int:
@@ -44,7 +40,6 @@ def command(
     What a safety check stops is held (exit 3) and the rest is applied; objects that fail are retried later
     (exit 4). Safe to run at any time and to interrupt.
     """
-    selection = selected(users, groups, full=full)
     with Session(globals_of(ctx), as_json=as_json) as session:
         if dry_run:
             return run_plan(session, selection, allow, detailed=detailed)
@@ -57,23 +52,14 @@ def _sync(
 ) -> int:
     def work(settings: ConnectionSettings) -> Answer:
         from syncd.engine.cycles.sync import sync  # noqa: PLC0415  (the engine)
-        from syncd.wiring import open_job  # noqa: PLC0415
 
         if stop.asked():
             raise Interrupted(
                 "not begun: the connection before it was stopped", hint="Run syncd sync again for the rest."
             )
-        with session.watcher(settings) as observer:
-            stop.during(observer)
-            with open_job(
-                settings,
-                writing=True,
-                observer=observer,
-                redactor=session.redactor,
-                cancelled=stop.asked,
-            ) as job:
-                result = sync(job, selection, allow)
-                session.tell(job, selection.kind, result.status, result.problems)
+        with session.writing(settings, stop) as (job, _):
+            result = sync(job, selection, allow)
+            session.tell(job, selection.kind, result.status, result.problems)
         return run_answer(session, result, stop, detailed=detailed)
 
     session.listen()

@@ -36,6 +36,7 @@ class Cause:
 
     @property
     def is_the_servers(self) -> bool:
+        """No answer, or a gateway's: it says nothing about the object."""
         return not self.answered or self.status in _GATEWAYS
 
 

@@ -34,6 +34,8 @@ from syncd.model import Attributes
 
 
 class Habit(StrEnum):
+    """What a server does with a value that it stores."""
+
     TEXT = "text"
     """Numbers and booleans are text, or text that looks like one becomes one."""
     TRIM = "trim"
@@ -44,6 +46,8 @@ class Habit(StrEnum):
 
 
 class Verdict(Enum):
+    """What comparing a value that was written with one that is shown comes to."""
+
     SAME = "same"
     DIFFERENT = "different"
     CANNOT_TELL = "cannot tell"
@@ -61,6 +65,7 @@ _WORDS = {
 
 
 def in_words(habits: frozenset[Habit]) -> str:
+    """For people, in a fixed order."""
     return " and ".join(dict.fromkeys(_WORDS[habit] for habit in Habit if habit in habits))
 
 
@@ -88,6 +93,7 @@ class ServerHabits:
     invites: bool = False
 
     def of(self, path: str) -> ValueHabits:
+        """Of one attribute path; `UNKNOWN` where nothing was learned."""
         return self.attributes.get(path, UNKNOWN)
 
     def showing(self, paths: Iterable[str]) -> Self:

@@ -197,6 +197,7 @@ def grace_ends(known: KnownUser, policy: Policy, evidence: Evidence | None) -> d
 
 
 def grace_reason(ends: datetime) -> str:
+    """`ends` is in UTC."""
     return f"left the app; deactivated after the grace period, at {ends:%Y-%m-%d %H:%M} UTC"
 
 

@@ -39,6 +39,8 @@ from syncd.model import (
 
 
 class DriftKind(StrEnum):
+    """How the target differs from what Okta wants and what the store remembers."""
+
     MISSING_USER = "missing_user"
     UNMANAGED_USER = "unmanaged_user"
     CHANGED_USER = "changed_user"
@@ -334,6 +336,7 @@ def missing_group(wanted: WantedGroup | None, known: KnownGroup | None, okta_id:
 def renamed_group(
     okta_id: str, wanted: WantedGroup | None, remembered: str | None, remote: RemoteGroup
 ) -> DriftItem:
+    """`remembered` is the name as it was last pushed, None before that."""
     name = remembered or (wanted.target_name if wanted else remote.name)
     return DriftItem(
         DriftKind.RENAMED_GROUP,
@@ -392,6 +395,7 @@ def member_item(
 
 
 def unknown(what: str, name: str, reason: str, *, okta_id: str | None = None) -> DriftItem:
+    """`what` is "user" or "group": nobody can say whether it differs, for this reason."""
     return DriftItem(DriftKind.UNKNOWN, what, name, okta_id, None, None, None, None, reason, "")
 
 

@@ -63,9 +63,7 @@ class TwoCompleteReads:
 
 
 @dataclass(frozen=True, slots=True)
-class SaidByOkta:
-    """Okta's own record says so in words: positive evidence (a status, a name that left the rule)."""
-
+class _Statement:
     statement: str
 
     def __post_init__(self) -> None:
@@ -77,31 +75,18 @@ class SaidByOkta:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedByOperator:
+class SaidByOkta(_Statement):
+    """Okta's own record says so in words: positive evidence (a status, a name that left the rule)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedByOperator(_Statement):
     """A person asked for exactly this (unlink, a rule taken out of the settings)."""
-
-    statement: str
-
-    def __post_init__(self) -> None:
-        if not self.statement:
-            raise ValueError("no witness: an empty statement")
-
-    def __str__(self) -> str:
-        return self.statement
 
 
 Evidence = AbsentById | NotInUsersGroups | TwoCompleteReads | SaidByOkta | AskedByOperator
 
 
 @dataclass(frozen=True, slots=True)
-class Witnessed:
+class Witnessed(_Statement):
     """Evidence as a saved plan carries it: only its sentence. Enough to show, never enough to plan with."""
-
-    statement: str
-
-    def __post_init__(self) -> None:
-        if not self.statement:
-            raise ValueError("no witness: an empty statement")
-
-    def __str__(self) -> str:
-        return self.statement

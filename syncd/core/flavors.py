@@ -32,12 +32,18 @@ def group_name_problem(flavor: str, name: str, protected: Collection[str]) -> st
     return None
 
 
+def exact_user_names(flavor: str) -> bool:
+    """Whether userNames that differ only in letter case are two people (Split: the e-mail, letter case included)."""
+    return flavor == "split"
+
+
 def group_name_key(flavor: str, name: str) -> str:
     """Two groups with one key are one group at the target."""
     return re.sub(r"[.\- ]", "_", name) if flavor == "harness" else name
 
 
 def deactivation_note(flavor: str) -> str:
+    """What a person should know of it beforehand; "" when nothing."""
     if flavor == "harness":
         return "Harness removes a deactivated user: their access and personal settings are deleted"
     return ""

@@ -26,18 +26,22 @@ class RuleBook:
 
     @property
     def needs_every_group(self) -> bool:
+        """Whether a rule goes by names or descriptions: then all groups are listed."""
         return any(rule.source.kind in _BY_NAME for rule in self.rules)
 
     @property
     def needs_assigned(self) -> bool:
+        """Whether a rule names the app's assigned groups."""
         return any(rule.source.kind == "assigned" for rule in self.rules)
 
     @property
     def needs_mappings(self) -> bool:
+        """Whether a rule names Okta's own push mappings."""
         return any(rule.source.kind == "okta_mappings" for rule in self.rules)
 
     @property
     def ids(self) -> Sequence[str]:
+        """Okta ids of the groups that rules name by id."""
         return tuple(rule.source.value for rule in self.rules if rule.source.kind == "id")
 
 

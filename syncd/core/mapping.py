@@ -110,6 +110,7 @@ class MappingPolicy:
 
     @staticmethod
     def of(attributes: Mapping[str, str], *, suspended_users: str, flavor: str) -> MappingPolicy:
+        """From the settings: attribute path to template, `suspended_users` keep or deactivate."""
         return MappingPolicy(
             attributes=tuple((path, Template(text)) for path, text in sorted(attributes.items())),
             keep_suspended=suspended_users == "keep",
@@ -117,6 +118,7 @@ class MappingPolicy:
         )
 
     def name_key(self, user_name: str) -> str:
+        """Two people with one key want one userName."""
         return user_name if self.exact_names else letter_case_key(user_name)
 
 

@@ -11,24 +11,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from syncd.core.names import Likeness, likeness
-from syncd.model import RemoteGroup, RemoteUser
+from syncd.model import KnownGroup, KnownUser, RemoteGroup, RemoteUser
 
 
 @dataclass(frozen=True, slots=True)
 class MatchedUser:
+    """`how` says by what: externalId, userName, ..."""
+
     remote: RemoteUser
     how: str
 
 
 @dataclass(frozen=True, slots=True)
 class MatchedGroup:
+    """`how` says by what: externalId or name."""
+
     remote: RemoteGroup
     how: str
 
 
 @dataclass(frozen=True, slots=True)
 class NoMatch:
-    pass
+    """Nothing at the target is meant, or may be taken for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,18 @@ Leaving = Callable[[str], bool]
 
 
 def nobody_leaves(_: str) -> bool:
+    """For when nobody gives a name up."""
     return False
+
+
+def owner_by(known: Callable[[str], KnownUser | KnownGroup | None]) -> Owner:
+    """Owners as they are `known` by SCIM id (`user_by_scim_id` or `group_by_scim_id` of a store or a stage)."""
+
+    def owner(scim_id: str) -> str | None:
+        found = known(scim_id)
+        return found.okta_id if found else None
+
+    return owner
 
 
 def match_user(

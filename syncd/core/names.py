@@ -21,6 +21,8 @@ from enum import Enum
 
 
 class Likeness(Enum):
+    """How like two names are; `ALIKE` is what a server may take for the same."""
+
     SAME = "same"
     LETTER_CASE = "letter case"
     ALIKE = "alike"

@@ -144,6 +144,7 @@ class Nominations:
 
 
 def nominate(events: Iterable[LogEvent], known: Known) -> Nominations:
+    """Who and what these events name; a full read where an event names too much."""
     users: set[str] = set()
     groups: set[str] = set()
     left: set[tuple[str, str]] = set()

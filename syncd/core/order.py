@@ -82,13 +82,6 @@ def taken_name(change: Change, rules: NameRules) -> str | None:
     return None
 
 
-def left_name(change: Change) -> str | None:
-    """The name that an update takes from its object, as far as the change says it."""
-    if change.kind in _TAKES_USER_NAME and "userName" in change.after:
-        return _text(change.before.get("userName"))
-    return None
-
-
 def leaves(change: Change, rules: NameRules) -> bool:
     """Whether its object has another name afterwards, or none."""
     match change.kind:

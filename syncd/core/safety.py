@@ -20,6 +20,8 @@ SMALL_GROUP = 5
 
 @dataclass(frozen=True, slots=True)
 class Limits:
+    """What may be removed in 24 hours; the last one is of each group's members."""
+
     deactivations: Limit
     group_deletions: Limit
     member_removals: Limit

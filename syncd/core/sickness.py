@@ -24,6 +24,7 @@ class Quarantine:
     probes: int = 0
 
     def document(self) -> dict[str, Any]:
+        """As it is stored, and shown by `status`."""
         return {
             "side": self.side,
             "reason": self.reason,

@@ -77,6 +77,7 @@ class Connection:
 
     @property
     def plan_file(self) -> Path:
+        """Where the story saves its plan."""
         return self.folder / "plan.json"
 
     def write_settings(self) -> None:

@@ -120,6 +120,7 @@ def learned_of(store: Store, target: str) -> Mapping[str, str]:
 
 
 def remember_learned(store: Store, target: str, learned: Mapping[str, str]) -> None:
+    """What this `target` (its fingerprint) taught; not stored anew when it is the same, nor when the store fails."""
     key, text = LEARNED.entry({"target": target, "learned": dict(learned)})
     if text != store.recall(key):
         with suppress(SyncdError):  # it is learned again; how the run ended is what matters

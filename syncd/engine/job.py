@@ -43,6 +43,7 @@ class Job:
 
     @property
     def mapping(self) -> MappingPolicy:
+        """How Okta's records become wishes."""
         return MappingPolicy.of(
             self.settings.attributes,
             suspended_users=self.settings.provisioning.suspended_users,
@@ -51,10 +52,12 @@ class Job:
 
     @property
     def rules(self) -> RuleBook:
+        """Which groups are pushed."""
         return RuleBook(self.settings.push_groups)
 
     @property
     def policy(self) -> Policy:
+        """What deciding needs of the settings, with the time of this moment."""
         provisioning, safety = self.settings.provisioning, self.settings.safety
         return Policy(
             flavor=self.settings.split.flavor,
@@ -69,6 +72,7 @@ class Job:
 
     @property
     def limits(self) -> Limits:
+        """What may be removed without a person's yes."""
         safety = self.settings.safety
         return Limits(
             deactivations=safety.max_deactivations,

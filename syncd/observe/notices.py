@@ -10,21 +10,17 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import Any, Literal, Self
 
 from syncd.core.counting import counted
 from syncd.core.sickness import Quarantine
+from syncd.core.token_age import TOKEN_LIVES, warning_mark
 from syncd.redact import clip, strip_controls
 
-TOKEN_LIVES = 365
-"""Days; "the access token is valid for one year from the time it's created" (Split help, SCIM for Okta)."""
 ROTATION = (
     "A new token in a file counts from the next cycle on; one in a credential of systemd or a variable needs a restart"
     " of the service."
 )
-WARNED_AHEAD = (1, 7, 14, 30)
-"""Days before the token's end on which people are told."""
 CYCLES = frozenset({"full", "delta", "drift"})
 """Their failing is the connection's. A run over single objects that a person named says nothing about the connection,
 neither when it fails nor when it does not.
@@ -124,11 +120,6 @@ class Memory:
             )
         except (ValueError, TypeError, AttributeError, LookupError):
             return cls()
-
-
-def token_days_left(created: date, today: date) -> int:
-    """Days until the Split token expires; negative once it has."""
-    return TOKEN_LIVES - (today - created).days
 
 
 def decide(connection: str, memory: Memory, facts: Facts) -> tuple[list[Notice], Memory]:
@@ -233,7 +224,7 @@ def _held(memory: Memory, facts: Facts) -> _Said:
 def _token(memory: Memory, facts: Facts) -> _Said:
     """On the first start only the nearest of the days is told, not every one that passed."""
     left = facts.token_days_left
-    ahead = next((days for days in WARNED_AHEAD if left <= days), None)
+    ahead = warning_mark(left)
     if facts.token_created is None or ahead is None:
         return None, memory
     if memory.token and memory.token[0] == facts.token_created and memory.token[1] <= ahead:

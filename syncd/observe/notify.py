@@ -18,8 +18,9 @@ from typing import Any, Self
 from syncd.core.safety import OF_ONE_GROUP
 from syncd.core.sickness import KEY as QUARANTINE
 from syncd.core.sickness import Quarantine
+from syncd.core.token_age import TOKEN_LIVES, token_days_left
 from syncd.errors import ConfigurationError, SyncdError
-from syncd.observe.notices import TOKEN_LIVES, Facts, Held, Memory, Notice, Severity, decide, token_days_left
+from syncd.observe.notices import Facts, Held, Memory, Notice, Severity, decide
 from syncd.ports import HoldRecord, Store
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings

@@ -13,9 +13,9 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
+from syncd.backoff import http_date
 from syncd.errors import AccessDenied, PermanentError, Scope
 from syncd.okta.credentials import READ_SCOPES
-from syncd.okta.pace import parse_date
 from syncd.redact import Redactor, clip, strip_controls
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit() and len(value) < 9:
         return float(value)
-    then, now = parse_date(value), parse_date(headers.get("Date"))
+    then, now = http_date(value), http_date(headers.get("Date"))
     return max((then - now).total_seconds(), 0.0) if then and now else None
 
 
@@ -247,7 +247,7 @@ def judge(
         return _good(received, url=url, expect=expect, decode=decode, redactor=redactor)
     body = redactor.answer(_error_body(received.content))
     text = error_text(body)
-    date = parse_date(headers.get("Date"))
+    date = http_date(headers.get("Date"))
     if status == 404:
         if "json" in headers.get("Content-Type", "") and not isinstance(body, dict):
             return Fault("HTTP 404 with a broken body", 404)  # what is missing is the whole answer
@@ -297,7 +297,7 @@ def _good(
         200,
         body,
         following,
-        parse_date(received.headers.get("Date")),
+        http_date(received.headers.get("Date")),
         # One byte is searched for ten times as fast as two.
         escapes=b"\\" in received.content and (b"\\ud" in received.content or b"\\uD" in received.content),
         fingerprint=hash(received.content),

@@ -165,6 +165,7 @@ class OktaClient:
         self._redactor.add_once(token.rpartition(".")[2])
 
     async def close(self) -> None:
+        """The access token is kept for the next reader of the same credentials."""
         await self._session.transport.close()
         if self._oauth:
             with _kept_lock:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from syncd.backoff import http_date
 from syncd.errors import TemporaryError
 from syncd.okta.answers import (
     Answer,
@@ -26,7 +27,6 @@ from syncd.okta.pace import (
     RateGovernor,
     RetryPolicy,
     bucket_of,
-    parse_date,
 )
 
 if TYPE_CHECKING:
@@ -155,6 +155,6 @@ class Conversation:
         return _Pause(fault)
 
     def _note_clock(self, received: Received) -> None:
-        date = parse_date(received.headers.get("Date"))
+        date = http_date(received.headers.get("Date"))
         if date is not None:
             self.clock_offset = timedelta(seconds=date.timestamp() - self._clock.wall())

@@ -14,7 +14,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+
+from syncd.backoff import Backoff, http_date
 
 LONGEST_PAUSE = 120.0
 """Seconds. Okta's windows are a minute: a reset further away than this is asked again, not believed."""
@@ -43,23 +44,12 @@ def bucket_of(path: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """`attempts` tries in all; delays in seconds, doubled from `first` up to `ceiling`, full jitter.
-
-    `deadline` bounds the seconds lost to failed tries of one request. `limit_waits` bounds how often one
-    request may be told 429 with a time to come back; such a wait is no failed try.
+class RetryPolicy(Backoff):
+    """`deadline` counts what failed tries cost. `limit_waits` bounds how often one request may be told 429 with a time
+    to come back; such a wait is no failed try.
     """
 
-    attempts: int = 5
-    first: float = 0.5
-    ceiling: float = 30.0
-    deadline: float = 300.0
     limit_waits: int = 6
-
-    def delay(self, failures: int) -> float:
-        """Seconds before the next try after so many failures (1-based)."""
-        # Jitter keeps clients apart; nothing secret depends on it.
-        return random.uniform(0, min(self.ceiling, self.first * 2.0 ** (failures - 1)))  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +68,6 @@ class RateLimit:
     limit: int
     remaining: int
     reset: datetime
-
-
-def parse_date(value: str | None) -> datetime | None:
-    """An HTTP date (RFC 9110 section 5.6.7) as aware UTC; None when absent or malformed."""
-    try:
-        moment = parsedate_to_datetime(value or "")
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
 
 
 def _number(headers: Mapping[str, str], name: str) -> int | None:
@@ -112,10 +93,11 @@ class LimitHeaders:
 
     @classmethod
     def of(cls, headers: Mapping[str, str], wall: float) -> LimitHeaders:
+        """`wall` is our clock in epoch seconds, for answers without a Date."""
         limit = _number(headers, "X-Rate-Limit-Limit")
         remaining = _number(headers, "X-Rate-Limit-Remaining")
         reset = _number(headers, "X-Rate-Limit-Reset")
-        date = parse_date(headers.get("Date"))
+        date = http_date(headers.get("Date"))
         now = date.timestamp() if date else wall
         return cls(limit, remaining, reset, None if reset is None else reset - now)
 

@@ -12,10 +12,10 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
+from syncd.closing import Closing
 from syncd.errors import (
     IncompleteRead,
     NotFound,
@@ -42,7 +42,7 @@ from syncd.redact import Redactor
 T = TypeVar("T")
 
 
-class OktaReader:
+class OktaReader(Closing):
     """One session with one Okta app. Thread-safe; to be closed.
 
     `rate_limit_share` (0 to 1) of every rate-limit bucket may be used, `timeout` is seconds for one exchange,
@@ -96,17 +96,6 @@ class OktaReader:
         self._members_pages, self._group_pages = PageSize(1000, 200), PageSize(1000, 200)
         self._closed = False
         loop_thread.run(self._client.open(ca_file=ca_file, proxy=proxy, connections=parallel + 1))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Closes the connections. May be called twice."""
@@ -294,10 +283,8 @@ class OktaReader:
             yield MemberPage(group_id, (), failed=error)
 
     def read_log_once(self) -> None:
-        """GET /api/v1/logs?limit=1: may the System Log be read? Raises AccessDenied when not."""
-        answer = loop_thread.run(self._get_list(f"{self._origin}/api/v1/logs?limit=1"))
-        if answer.status == 404:
-            raise unexplained("the System Log")
+        """May the System Log be read? Raises AccessDenied when not, IncompleteRead when nobody can say."""
+        next(iter(self._listing("the System Log", "/api/v1/logs?limit=1", lambda event: event)), None)
 
     def log_cursor(self) -> LogPage:
         return self._log().begin()

@@ -253,9 +253,8 @@ def push_mapping(record: object) -> PushMapping | BadRecord:
     return _read(record, _push_mapping)
 
 
-def _push_mapping(record: Mapping[str, object], okta_id: str) -> PushMapping:
+def _push_mapping(record: Mapping[str, object], _: str) -> PushMapping:
     return PushMapping(
-        mapping_id=okta_id,
         source_group_id=_id(record, "sourceGroupId"),
         target_group_id=None if record.get("targetGroupId") is None else _id(record, "targetGroupId"),
         target_name=None,

@@ -16,7 +16,7 @@ from syncd.ports.outcomes import (
     UserForgotten,
     UserPushed,
 )
-from syncd.ports.source import LISTS_LAG, Listing, LogPage, MemberPage, Page, Person, Source
+from syncd.ports.source import LISTS_LAG, Bucket, Listing, LogPage, MemberPage, Page, Person, Source
 from syncd.ports.stage import Contested, Leaving, Stage, Taking
 from syncd.ports.store import Decided, Due, Failure, HoldRecord, Population, RecentRemovals, RunRecord, Store
 from syncd.ports.target import Against, Applied, MemberOutcome, RemoteListing, Target, TargetProbe
@@ -25,6 +25,7 @@ __all__ = [
     "LISTS_LAG",
     "Against",
     "Applied",
+    "Bucket",
     "Contested",
     "CreationUnproven",
     "Decided",

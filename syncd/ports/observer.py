@@ -12,7 +12,9 @@ class Observer(Protocol):
         """A phase begins ("reading assignments", "writing"); `total` when it is known."""
         ...
 
-    def advance(self, count: int = 1) -> None: ...
+    def advance(self, count: int = 1) -> None:
+        """So many more of the phase's objects are done."""
+        ...
 
     def event(self, level: str, event: str, **fields: object) -> None:
         """One structured log event; level is debug, info, warning or error."""

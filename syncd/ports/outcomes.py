@@ -37,6 +37,8 @@ class UserForgotten:
 
 @dataclass(frozen=True, slots=True)
 class GroupPushed:
+    """Effect: the target now holds this group under this id and name."""
+
     okta_id: str
     pushed: PushedGroup
     members: Sequence[str] | None = None
@@ -52,6 +54,8 @@ class GroupForgotten:
 
 @dataclass(frozen=True, slots=True)
 class MemberPushed:
+    """Effect: this user (both by Okta id) is, or is no longer, a member at the target."""
+
     group_id: str
     user_id: str
     present: bool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from syncd.errors import SyncdError
@@ -68,8 +68,30 @@ class Listing(Protocol[T_co]):
     """
 
     @property
-    def proof(self) -> ReadProof: ...
+    def proof(self) -> ReadProof:
+        """That the list is complete. Raises IncompleteRead before its end was reached."""
+        ...
+
     def __iter__(self) -> Iterator[Page[T_co]]: ...
+
+
+class Bucket(Protocol):
+    """One rate-limit bucket as the last answer showed it."""
+
+    @property
+    def limit(self) -> int:
+        """Requests in one window."""
+        ...
+
+    @property
+    def remaining(self) -> int:
+        """Requests left in this window."""
+        ...
+
+    @property
+    def reset(self) -> datetime:
+        """When the window ends, aware UTC."""
+        ...
 
 
 class Source(Protocol):
@@ -150,4 +172,6 @@ class Source(Protocol):
         """Requests so far by "METHOD status" ("GET 200", "GET timeout")."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Gives connections back. May be called twice."""
+        ...

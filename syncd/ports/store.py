@@ -34,6 +34,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
+    """One run. `finished` and `status` are None while it lasts, or when it died; `summary` counts by outcome and
+    kind.
+    """
+
     run_id: str
     kind: str
     started: datetime
@@ -115,7 +119,10 @@ class Store(History, Waits, Protocol):
         """Grows with every change of managed state."""
         ...
 
-    def recall(self, key: str) -> str | None: ...
+    def recall(self, key: str) -> str | None:
+        """What was last remembered under this key; None when nothing is."""
+        ...
+
     def remember(self, key: str, value: str | None) -> None:
         """Small facts: scope fingerprint, learned capabilities, time of the last complete read, cursors."""
         ...
@@ -144,17 +151,25 @@ class Store(History, Waits, Protocol):
         """
         ...
 
-    def unlock(self) -> None: ...
+    def unlock(self) -> None:
+        """Gives the writer's lock back; nothing when it is not held."""
+        ...
 
     # runs and journal
-    def begin_run(self, kind: str) -> str: ...
+    def begin_run(self, kind: str) -> str:
+        """Returns the id of the run, unique and sortable by time."""
+        ...
+
     def finish_run(
         self, run_id: str, *, status: str, summary: Mapping[str, Mapping[str, int]], error: str | None
     ) -> None:
         """A note in the journal says so too."""
         ...
 
-    def runs(self, *, limit: int = 10) -> Sequence[RunRecord]: ...
+    def runs(self, *, limit: int = 10) -> Sequence[RunRecord]:
+        """The youngest first."""
+        ...
+
     def intend(
         self, run_id: str, changes: Sequence[Change], *, allow: AbstractSet[str] = frozenset()
     ) -> Sequence[int]:
@@ -172,7 +187,10 @@ class Store(History, Waits, Protocol):
         """
         ...
 
-    def open_intents(self) -> Sequence[Intent]: ...
+    def open_intents(self) -> Sequence[Intent]:
+        """Intents without an outcome, oldest first: nobody knows how they ended."""
+        ...
+
     def note(self, body: Mapping[str, Any], *, run_id: str | None = None) -> int:
         """Adds a free row to the journal (a decision of a person); returns its sequence number."""
         ...
@@ -248,7 +266,10 @@ class Store(History, Waits, Protocol):
         ...
 
     # state
-    def stage(self) -> Stage: ...
+    def stage(self) -> Stage:
+        """A new stage over this store, to be closed; it lives in a temporary file."""
+        ...
+
     def absorb(self, stage: Stage, *, confirmed_absent: Mapping[str, datetime]) -> None:
         """Writes the staged wishes (users, groups, complete member lists) into the store in one transaction.
         Users nominated for removal become ABSENT only if named in `confirmed_absent` (okta id to the time they
@@ -256,9 +277,18 @@ class Store(History, Waits, Protocol):
         """
         ...
 
-    def user(self, okta_id: str) -> KnownUser | None: ...
-    def users(self, okta_ids: Sequence[str]) -> Mapping[str, KnownUser]: ...
-    def user_by_scim_id(self, scim_id: str) -> KnownUser | None: ...
+    def user(self, okta_id: str) -> KnownUser | None:
+        """By Okta id; None when nothing is known of them."""
+        ...
+
+    def users(self, okta_ids: Sequence[str]) -> Mapping[str, KnownUser]:
+        """By Okta id; who is unknown is left out."""
+        ...
+
+    def user_by_scim_id(self, scim_id: str) -> KnownUser | None:
+        """Whom this id at the target is tied to."""
+        ...
+
     def find_users(self, text: str) -> Sequence[KnownUser]:
         """By Okta id, SCIM id, or userName (wanted or pushed; exact first, else letter case aside)."""
         ...
@@ -267,11 +297,28 @@ class Store(History, Waits, Protocol):
         """Users that have an id at the target, by Okta id, from behind `after`; a page in memory at a time."""
         ...
 
-    def group(self, okta_id: str) -> KnownGroup | None: ...
-    def group_by_scim_id(self, scim_id: str) -> KnownGroup | None: ...
-    def owners(self, kind: str, scim_ids: Sequence[str]) -> Mapping[str, str]: ...
-    def find_groups(self, text: str) -> Sequence[KnownGroup]: ...
-    def groups(self) -> Sequence[KnownGroup]: ...
+    def group(self, okta_id: str) -> KnownGroup | None:
+        """By Okta id; None when nothing is known of it."""
+        ...
+
+    def group_by_scim_id(self, scim_id: str) -> KnownGroup | None:
+        """Which group this id at the target is tied to."""
+        ...
+
+    def owners(self, kind: str, scim_ids: Sequence[str]) -> Mapping[str, str]:
+        """`kind` is "user" or "group": SCIM ids to the Okta ids that they are tied to; what is tied to nobody is
+        left out.
+        """
+        ...
+
+    def find_groups(self, text: str) -> Sequence[KnownGroup]:
+        """By Okta id, SCIM id or name, as `find_users`."""
+        ...
+
+    def groups(self) -> Sequence[KnownGroup]:
+        """All that are known, by Okta id."""
+        ...
+
     def pushed_members(self, group_id: str) -> Sequence[str]:
         """Okta ids of the users that were pushed into this group."""
         ...
@@ -318,14 +365,20 @@ class Store(History, Waits, Protocol):
         """Whether somebody else changed what holds show."""
         ...
 
-    def population(self) -> Population: ...
+    def population(self) -> Population:
+        """How much is managed now: what the limits are a share of."""
+        ...
+
     def removals_since(self, since: datetime, *, under: AbstractSet[str] = frozenset()) -> RecentRemovals:
         """What was removed, for the limits: without what a person approved, and for each limit without what a run did
         while this limit was raised, unless it is raised again (`under`).
         """
         ...
 
-    def failures(self) -> Sequence[Failure]: ...
+    def failures(self) -> Sequence[Failure]:
+        """What failed and waits for its next try, by object."""
+        ...
+
     def due(self, now: datetime, grace: timedelta) -> Due:
         """What a delta has to look at besides the log: failures whose next try has come, what is left alone and has
         waited long enough, approved changes, departures whose grace is over. Cheap, whatever the size of the
@@ -337,4 +390,6 @@ class Store(History, Waits, Protocol):
         """Makes one failure (or all) due at once; returns how many."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Gives the lock back and closes the file. May be called twice."""
+        ...

@@ -19,6 +19,7 @@ Against = Callable[[str], str | None]
 
 
 def nothing(_scim_id: str) -> str | None:
+    """Nothing speaks against an id's being new or ours."""
     return None
 
 
@@ -55,7 +56,10 @@ class RemoteListing(Protocol[T_co]):
     """Pages of a target listing. `complete` is True only after the loop and only if it provably saw everything."""
 
     @property
-    def complete(self) -> bool: ...
+    def complete(self) -> bool:
+        """Whether the list proves what is not in it; known once it was read to its end."""
+        ...
+
     def __iter__(self) -> Iterator[Sequence[T_co]]: ...
 
 
@@ -82,7 +86,9 @@ class Target(Protocol):
         """Candidates for one group: by externalId and by displayName; verified."""
         ...
 
-    def list_users(self) -> RemoteListing[RemoteUser]: ...
+    def list_users(self) -> RemoteListing[RemoteUser]:
+        """All accounts, page by page."""
+        ...
 
     def list_groups(self) -> RemoteListing[RemoteGroup]:
         """Groups without members (excludedAttributes=members): lists may truncate them."""
@@ -127,7 +133,9 @@ class Target(Protocol):
         """As `create_user`. The name is asked for first: AlreadyExists when a group has it."""
         ...
 
-    def rename_group(self, scim_id: str, name: str) -> Applied: ...
+    def rename_group(self, scim_id: str, name: str) -> Applied:
+        """Raises NotFound when the group is gone."""
+        ...
 
     def delete_group(self, scim_id: str) -> Applied:
         """404 means done."""
@@ -161,7 +169,9 @@ class Target(Protocol):
         """Capabilities found out so far, to be remembered across runs (e.g. {"update_method": "put"})."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Gives connections back. May be called twice."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,4 +82,5 @@ class ChainReport:
 
     @property
     def intact(self) -> bool:
+        """Neither a row nor a table was altered."""
         return self.broken_at is None and not self.altered

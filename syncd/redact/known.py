@@ -61,6 +61,7 @@ class Needles:
         return False
 
     def places(self, text: str) -> Iterator[Place]:
+        """Where any known text stands; places may overlap."""
         for needle in self.every:
             start = text.find(needle)
             while start >= 0:
@@ -173,6 +174,7 @@ def _may_hide(content: bytes) -> bool:
 
 
 def masked(text: str, places: Iterable[Place]) -> str:
+    """Overlapping places become one mask."""
     joined: list[Place] = []
     for start, end in sorted(places):
         if joined and start <= joined[-1][1]:

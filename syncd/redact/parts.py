@@ -51,6 +51,8 @@ may be an ordinary word or number, by itself and only where others have the word
 
 @dataclass(frozen=True, slots=True)
 class Part:
+    """A piece of a secret; `weight` says how telling it is alone."""
+
     text: str
     weight: Weight
 
@@ -136,6 +138,7 @@ class Looks:
 
 
 def looks_of(secret: str) -> Looks:
+    """In what forms a secret may stand in a text."""
     found = list(parts(secret))
     is_key = "\n" in secret or secret.lstrip().startswith("{")  # it is not sent: nobody can say it again
     needles, skeletons, revealing = set[str](), set[str](), dict[str, frozenset[str]]()

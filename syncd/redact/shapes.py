@@ -52,6 +52,7 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
 
 
 def without_shapes(text: str) -> str:
+    """Masks what looks like a credential, known or not."""
     for shape, mask in _shapes_for(text):
         text = shape.sub(mask, text)
     return text

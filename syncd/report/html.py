@@ -12,7 +12,7 @@ from jinja2 import Template
 
 from syncd.core.counting import counted
 from syncd.report.lines import shown
-from syncd.report.page import environment
+from syncd.report.page import template
 
 SHOWN_OF_A_KIND = 300
 _REMOVING = frozenset({"remove_member", "deactivate_user", "unlink_group", "delete_group"})
@@ -63,15 +63,8 @@ def story_html(view: StoryView) -> str:
 
 @cache
 def _template() -> Template:
-    made = environment().overlay()
-    made.filters = {
-        **made.filters,
-        "kinds": _kinds,
-        "who": _who,
-        "differing": _differing,
-        "sign": _sign,
-    }
-    return made.get_template("story.html.j2")
+    filters = {"kinds": _kinds, "who": _who, "differing": _differing, "sign": _sign}
+    return template("story.html.j2", filters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from syncd.redact import clip, strip_controls
@@ -88,3 +89,10 @@ def columns(rows: Sequence[Sequence[Span]], *, indent: int = 2, widest: int = 48
                 spans.append(Span(" " * (max(widths[at] - len(cell.text), 0) + 2)))
         result.append(tuple(spans))
     return result
+
+
+def skipped_lines(skipped: Collection[Mapping[str, Any]], most: int) -> Iterator[Line]:
+    """A heading with how many were skipped, and so many of them; documents as in a plan."""
+    yield line(strong("Skipped"), f" ({len(skipped):,})")
+    for skip in islice(skipped, most):
+        yield line("  · ", who_is_left(skip), "  ", faint(f"{skip['kind']}: {skip['reason']}"))

@@ -6,9 +6,11 @@ terminal or hide something when the page is copied from.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from syncd.redact import strip_controls
@@ -16,18 +18,23 @@ from syncd.report.lines import facts
 from syncd.report.text import done_words
 
 
-@cache
-def environment() -> Environment:
-    """Templates lie beside this module; `page.css` is the style that every page begins with."""
-    made = Environment(
-        loader=PackageLoader("syncd.report", "."),
+def templates_of(package: str, harmless: Callable[[object], object], *, last_newline: bool) -> Environment:
+    """The templates that lie in this package. All that is filled in passes `harmless`, and is escaped."""
+    return Environment(
+        loader=PackageLoader(package, "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=_harmless,
+        keep_trailing_newline=last_newline,
+        finalize=harmless,
     )
+
+
+@cache
+def environment() -> Environment:
+    """Templates lie beside this module; `page.css` is the style that every page begins with."""
+    made = templates_of("syncd.report", _harmless, last_newline=True)
     made.filters |= {
         "heading": heading,
         "done": done_words,
@@ -35,6 +42,13 @@ def environment() -> Environment:
         "total": lambda counts: sum(counts.values()),
     }
     return made
+
+
+def template(name: str, filters: dict[str, Any]) -> Template:
+    """One template beside this module, with filters of its own."""
+    made = environment().overlay()
+    made.filters = {**made.filters, **filters}
+    return made.get_template(name)
 
 
 def heading(kind: str) -> str:

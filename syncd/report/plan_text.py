@@ -7,11 +7,22 @@ bounded memory.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any
 
 from syncd.core.counting import counted
-from syncd.report.lines import BLANK, Line, Span, facts, faint, line, safe, shown, strong, who_is_left
+from syncd.report.lines import (
+    BLANK,
+    Line,
+    Span,
+    facts,
+    faint,
+    line,
+    safe,
+    shown,
+    skipped_lines,
+    strong,
+)
 
 SHOWN_OF_A_KIND = 50
 
@@ -128,9 +139,7 @@ def _hold_lines(hold: Mapping[str, Any], changes: Iterable[Mapping[str, Any]]) -
 def _skipped_lines(skipped: Collection[Mapping[str, Any]]) -> Iterator[Line]:
     if not skipped:
         return
-    yield line(strong("Skipped"), f" ({len(skipped):,})")
-    for skip in islice(skipped, SHOWN_OF_A_KIND):
-        yield line("  · ", who_is_left(skip), "  ", faint(f"{skip['kind']}: {skip['reason']}"))
+    yield from skipped_lines(skipped, SHOWN_OF_A_KIND)
     if len(skipped) > SHOWN_OF_A_KIND:
         yield line(f"  … and {len(skipped) - SHOWN_OF_A_KIND:,} more ", faint("(use --json)"))
     yield BLANK

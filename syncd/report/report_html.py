@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from syncd.core.counting import counted
 from syncd.report import charts
-from syncd.report.page import environment, heading
+from syncd.report.page import environment, heading, template
 from syncd.report.text import done_words, duration
 from syncd.report.view import (
     DRIFT_KINDS,
@@ -106,9 +106,7 @@ def last_of(rows: Iterable[Row], most: int) -> Excerpt:
 
 @cache
 def _template() -> Template:
-    made = environment().overlay()
-    made.filters = {
-        **made.filters,
+    filters = {
         "counted": counted,
         "differences": differences,
         "did": _did,
@@ -131,7 +129,7 @@ def _template() -> Template:
         "when": when,
         "why": why,
     }
-    return made.get_template("report.html.j2")
+    return template("report.html.j2", filters)
 
 
 def _source(name: str) -> Markup:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from syncd.core.counting import counted
-from syncd.report.lines import BLANK, Line, Span, columns, facts, faint, line, safe, strong, who_is_left
+from syncd.core.token_age import TOKEN_LIVES
+from syncd.report.lines import (
+    BLANK,
+    Line,
+    Span,
+    columns,
+    facts,
+    faint,
+    line,
+    safe,
+    skipped_lines,
+    strong,
+)
 
 SHOWN = 50
-_TOKEN_LIVES = 365
 
 _DONE: Mapping[str, str] = {
     "adopt_user": "adopted",
@@ -147,13 +157,10 @@ def _hold(hold: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def _skipped(skipped: Collection[Mapping[str, Any]]) -> Iterator[Line]:
-    if not skipped:
-        return
-    yield line(strong("Skipped"), f" ({len(skipped):,})")
-    for skip in islice(skipped, SHOWN):
-        yield line("  · ", who_is_left(skip), "  ", faint(f"{skip['kind']}: {skip['reason']}"))
-    yield from _more(len(skipped))
-    yield BLANK
+    if skipped:
+        yield from skipped_lines(skipped, SHOWN)
+        yield from _more(len(skipped))
+        yield BLANK
 
 
 def _more(total: int) -> Iterator[Line]:
@@ -245,7 +252,7 @@ def _status_held(holds: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
 def _token(token: Mapping[str, Any]) -> str:
     days = int(token["expires_in_days"])
     made = f"made {safe(token['created'])}, "
-    if days > _TOKEN_LIVES + 1:
+    if days > TOKEN_LIVES + 1:
         return made + "which lies in the future; correct split.token_created"
     return made + (f"expires in {counted(days, 'day')}" if days > 0 else "expired")
 

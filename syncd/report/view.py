@@ -5,18 +5,18 @@ It is the document `syncd.report/1`. What grows with the population comes as row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from syncd.core.counting import counted
 from syncd.core.drift import REPORTED_ONLY, DriftKind
+from syncd.core.token_age import warning_mark
 
 SCHEMA = "syncd.report/1"
 DRIFT_KINDS = tuple(kind.value for kind in DriftKind)
 Row = Mapping[str, Any]
 Rows = Callable[[], Iterator[Row]]
-_TOKEN_WARNS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def _broken(facts: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     token = facts["token"]
     if token and token["expires_in_days"] <= 0:
         yield _said("bad", "The Split token has expired.")
-    elif token and token["expires_in_days"] <= _TOKEN_WARNS:
+    elif token and warning_mark(token["expires_in_days"]):
         yield _said("warn", f"The Split token expires in {counted(token['expires_in_days'], 'day')}.")
 
 
@@ -174,8 +174,3 @@ def differences(row: Row) -> list[tuple[str, Any, Any]]:
     if row.get("group") is not None:
         return []
     return [(key, before.get(key), after.get(key)) for key in sorted({*before, *after})]
-
-
-def kinds_in_order(counts: Mapping[str, int], order: Sequence[str]) -> list[tuple[str, int]]:
-    known = [(kind, counts[kind]) for kind in order if counts.get(kind)]
-    return known + [(kind, counts[kind]) for kind in sorted(counts) if kind not in order and counts[kind]]

@@ -61,10 +61,12 @@ class ScimAnswer:
 
     @property
     def ok(self) -> bool:
+        """2xx whose body does not say the opposite."""
         return 200 <= self.status < 300 and not self.says_no
 
     @property
     def says_no(self) -> bool:
+        """An error document under whatever status."""
         return says_no(self.body)
 
     @property
@@ -95,6 +97,7 @@ def asks_to_wait(answer: ScimAnswer) -> bool:
 
 
 def is_web_page(answer: ScimAnswer) -> bool:
+    """HTML instead of SCIM: a proxy's page or a wrong address."""
     start = answer.text.lstrip("\ufeff \t\r\n")[:15].lower()
     return answer.body is None and start.startswith(("<!doctype", "<html"))
 

@@ -14,6 +14,8 @@ from syncd.errors import ConfigurationError, PermanentError
 
 @dataclass(frozen=True, slots=True)
 class Call:
+    """One request; `once`: sent twice it would do more than once, like a POST."""
+
     method: str
     url: str
     what: str

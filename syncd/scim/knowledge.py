@@ -44,12 +44,14 @@ class Learned:
                 self._known.pop(key, None)
 
     def all(self) -> Mapping[str, str]:
+        """A copy, for the store."""
         with self._lock:
             return dict(self._known)
 
     # what the server makes of values
 
     def habits(self, path: str) -> ValueHabits:
+        """What the server does with values of this path, and whether it shows them."""
         shown = True if self[f"shown:{path}"] else False if self[f"hidden:{path}"] else None
         return ValueHabits(_habits(self[f"does:{path}"]), _habits(self[f"keeps:{path}"]), shown)
 
@@ -61,6 +63,7 @@ class Learned:
         return self._teach(path, lambda habits: after_creation(wrote, shown, habits))
 
     def updated(self, path: str, before: Json, wrote: Json, shown: Json) -> ValueHabits:
+        """Learns from an update: what stood there, what was written, what is shown."""
         return self._teach(path, lambda habits: after_update(before, wrote, shown, habits))
 
     def looked(self, path: str, shown: Json) -> None:

@@ -61,6 +61,7 @@ class Walk(Generic[T]):
 
     @property
     def complete(self) -> bool:
+        """Whether the list was read to its end and proves what is not in it."""
         return self._proven
 
     @property

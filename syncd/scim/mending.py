@@ -11,10 +11,13 @@ from syncd.model import Attributes, RemoteUser
 from syncd.ports.target import Applied
 from syncd.scim.conversation import USERS, Conversation
 from syncd.scim.knowledge import INVITES
+from syncd.scim.user_forms import Wish
 from syncd.scim.user_update import UserUpdate, ignores_case
 
 
 class Mending:
+    """Corrects what a create stored otherwise than it was asked."""
+
     def __init__(self, talk: Conversation, update: UserUpdate) -> None:
         self._talk = talk
         self._update = update
@@ -61,7 +64,7 @@ class Mending:
     ) -> Applied:
         scim_id = applied.scim_id or ""
         try:
-            mended = self._update.update(scim_id, before, after, attributes)
+            mended = self._update.update(Wish(scim_id, before, after, attributes))
         except PermanentError as failure:
             note = _joined(applied.note, f"created, but {failure.message}")
             active = self._is_active(scim_id) if "active" in after else None

@@ -5,16 +5,15 @@ A 429 concerns the token, not the thread that happened to get it: one closed gat
 
 from __future__ import annotations
 
-import random
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 
+from syncd.backoff import Backoff, doubled, http_date
 from syncd.errors import TemporaryError
 
 LONGEST_PAUSE = 3600.0
@@ -27,39 +26,18 @@ OnWait = Callable[[float, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """`attempts` tries in all; delays in seconds, doubled from `first` up to `ceiling`, full jitter.
-
-    `deadline` bounds the seconds that one request may spend waiting. `limit_waits` bounds how often one request
-    may be told 429; such a wait is no failed try. Where the server names no time it is `limited_first` seconds,
-    doubled up to `limited_ceiling`.
+class RetryPolicy(Backoff):
+    """`deadline` counts all that one request waits. `limit_waits` bounds how often it may be told 429; such a wait is
+    no failed try. Where the server names no time it is `limited_first` seconds, doubled up to `limited_ceiling`.
     """
 
-    attempts: int = 5
-    first: float = 0.5
-    ceiling: float = 30.0
-    deadline: float = 300.0
     limit_waits: int = 10
     limited_first: float = 5.0
     limited_ceiling: float = 60.0
 
-    def delay(self, failures: int) -> float:
-        """Seconds before the next try after so many failures (1-based)."""
-        # Jitter keeps clients apart; nothing secret depends on it.
-        return random.uniform(0, min(self.ceiling, self.first * 2.0 ** min(failures - 1, 60)))  # noqa: S311
-
     def limited(self, times: int) -> float:
         """Seconds to pause after so many 429 that name no time (1-based)."""
-        return min(self.limited_ceiling, self.limited_first * 2.0 ** min(times - 1, 60))
-
-
-def http_date(value: str | None) -> datetime | None:
-    """An HTTP date (RFC 9110 section 5.6.7) as aware UTC; None when absent or malformed."""
-    try:
-        moment = parsedate_to_datetime(value or "")
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
+        return doubled(self.limited_first, times, self.limited_ceiling)
 
 
 class ServerClock:
@@ -69,6 +47,7 @@ class ServerClock:
         self._seen: tuple[float, str | None] = (0.0, None)
 
     def note(self, date: str | None) -> None:
+        """`date` is the Date header of an answer that has just come."""
         if date:
             self._seen = (time.monotonic(), date)
 
@@ -168,6 +147,7 @@ class Pacer:
 
     @property
     def stopped(self) -> bool:
+        """Whether nothing may begin any more."""
         return self._stopped.is_set()
 
     def stop(self) -> None:

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from syncd.backoff import http_date
+from syncd.closing import Closing
 from syncd.core.change import Json
 from syncd.core.comparison import GROUP_NAME, ServerHabits
 from syncd.errors import (
@@ -35,8 +35,9 @@ from syncd.scim.http import ScimHttp
 from syncd.scim.knowledge import Learned
 from syncd.scim.listing import Walk
 from syncd.scim.members import Members
-from syncd.scim.pacing import OnWait, RetryPolicy, http_date
+from syncd.scim.pacing import OnWait, RetryPolicy
 from syncd.scim.search import Search
+from syncd.scim.user_forms import Wish
 from syncd.scim.user_update import UserUpdate
 from syncd.scim.wire import resources
 
@@ -44,7 +45,7 @@ SETTLE = (0.3, 1.5)
 """Seconds between looks for an object whose POST got no answer."""
 
 
-class ScimTarget:
+class ScimTarget(Closing):
     """See `ports.Target` for what each method promises. Safe to share between threads; closes with `with`."""
 
     def __init__(
@@ -106,14 +107,6 @@ class ScimTarget:
 
     def __repr__(self) -> str:
         return f"ScimTarget({self._http!r}, flavor={self._talk.flavor!r})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def find_users(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
         """Also raises IncompleteRead when the server cannot show whether the user exists."""
@@ -178,7 +171,7 @@ class ScimTarget:
         if not after:
             return Applied(scim_id)
         with self._write(known=NotFound):
-            return self._update.update(scim_id, before, after, whole, invited=invited)
+            return self._update.update(Wish(scim_id, before, after, whole or {}, invited))
 
     def deactivate_user(self, scim_id: str, *, invited: bool = False) -> Applied:
         with self._write(known=NotFound):

@@ -43,9 +43,11 @@ class Doubt(threading.local):
     unseen: Unanswered | None = None
 
     def begin(self) -> None:
+        """A new write: nothing is in doubt yet."""
         self.last = self.unseen = None
 
     def sends(self, method: str) -> None:
+        """A further write: what came of it is not known yet, and no longer of the one before."""
         if method != "GET":
             self.unseen = None
 
@@ -77,10 +79,12 @@ class Sent(threading.local):
         self._writes: dict[str, None] = {}
 
     def note(self, method: str, what: str) -> None:
+        """Reads are not noted."""
         if method != "GET":
             self._writes[what] = None
 
     def take(self) -> str:
+        """The writes sent since the last call, "PATCH /Users/2819c223", and forgets them."""
         said, self._writes = ", ".join(self._writes), {}
         return said
 

@@ -50,6 +50,7 @@ class Wish:
 
 
 def family_of(text: str) -> str:
+    """The attribute that a path is below: "name" of "name.givenName"."""
     return parse_path(text).family
 
 

@@ -108,20 +108,12 @@ class UserUpdate:
                 raise NotFound(f"{gone.message}: the server now calls it {answered}", status=404) from gone
             raise _VanishedError(gone.message, status=gone.status) from gone
 
-    def update(
-        self,
-        scim_id: str,
-        before: Mapping[str, Json],
-        after: Mapping[str, Json],
-        whole: Mapping[str, Json] | None = None,
-        *,
-        invited: bool = False,
-    ) -> Applied:
+    def update(self, wish: Wish) -> Applied:
         """See `ports.Target.update_user`. Raises PermanentError when no form makes the server take the values, and
         NotFound only when reading the user finds nobody either.
         """
         try:
-            return self._change(Wish(scim_id, before, after, whole or {}, invited))
+            return self._change(wish)
         except _VanishedError as gone:
             message = f"{gone.message}, just after it took a change"
             raise TemporaryError(message, status=gone.status) from gone

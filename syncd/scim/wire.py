@@ -258,6 +258,7 @@ def group_replacement(
 
 
 def patch(*operations: Mapping[str, Any]) -> dict[str, Any]:
+    """A PatchOp message (RFC 7644 section 3.5.2)."""
     return {"schemas": [PATCH_OP], "Operations": list(operations)}
 
 

@@ -98,6 +98,7 @@ class ConnectionBoard:
             self._running[kind] = at
 
     def ended(self, report: CycleReport) -> None:
+        """A finished cycle is counted, and remembered as the last of its kind."""
         with self._lock:
             self._running.pop(report.kind, None)
             self._last[report.kind] = report
@@ -129,6 +130,7 @@ class ConnectionBoard:
                 self._warnings.pop(topic, None)
 
     def snapshot(self) -> Snapshot:
+        """A copy that does not change any more."""
         with self._lock:
             return Snapshot(
                 name=self.name,
@@ -176,5 +178,6 @@ class Board:
             self._broken = dict(files)
 
     def broken(self) -> Mapping[str, str]:
+        """Settings files that cannot be used, by their name without .toml, and why."""
         with self._lock:
             return dict(self._broken)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from syncd.core.counting import counted
+from syncd.core.token_age import warning_mark
 from syncd.observe.notices import ROTATION
 from syncd.report.text import duration
 from syncd.service.board import CycleReport, RateHeadroom, Snapshot
@@ -29,7 +30,6 @@ STATES: Mapping[State, str] = {
 Weight = Literal["bad", "warn", "note"]
 """How much it matters: writes stop or fail; somebody must decide; good to know."""
 
-TOKEN_WARNS_AT = 30
 """Days before the Split token expires (the public contract)."""
 CYCLES = ("full", "drift", "delta")
 RUNS_SHOWN = 40
@@ -83,6 +83,8 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
+    """What the page shows: a card for each connection, and what is wrong, the worst first."""
+
     cards: Sequence[Card]
     concerns: Sequence[Concern]
 
@@ -114,6 +116,7 @@ _ORDER: Mapping[Weight, int] = {"bad": 0, "warn": 1, "note": 2}
 
 
 def overview(view: View) -> Overview:
+    """Also what is wrong with the stores or with settings that cannot be used."""
     cards = [_card(view, name) for name in view.names]
     concerns = [concern for card in cards for concern in card.concerns]
     if view.unreadable:
@@ -209,7 +212,7 @@ def _named(failing: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _token(name: str, token: Mapping[str, Any] | None) -> Iterator[Concern]:
-    if token is None or token["expires_in_days"] > TOKEN_WARNS_AT:
+    if token is None or warning_mark(token["expires_in_days"]) is None:
         return
     days = token["expires_in_days"]
     way_out = "Make a new one in Split (Admin settings, Security, SCIM) and put it where split.token points."

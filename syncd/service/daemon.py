@@ -114,9 +114,11 @@ class Daemon:
         )
 
     def stop(self) -> None:
+        """Ends what is under way and returns from `run`; from any thread."""
         self._commands.put(_Command.STOP)
 
     def reload(self) -> None:
+        """Reads the settings again, as SIGHUP does; from any thread."""
         self._commands.put(_Command.RELOAD)
 
     def run(self) -> None:

@@ -31,11 +31,13 @@ class Gate:
                 self._leave(kind)
 
     def runs(self, kind: str) -> bool:
+        """Whether a cycle of this kind is under way."""
         with self._state:
             return kind in self._running
 
     @property
     def running(self) -> int:
+        """How many cycles are under way."""
         with self._state:
             return len(self._running)
 

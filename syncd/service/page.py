@@ -11,13 +11,15 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template, pass_context
+from jinja2 import Template, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
 import syncd
 from syncd.core.counting import counted
+from syncd.core.token_age import warning_mark
 from syncd.redact import clip, strip_controls
+from syncd.report.page import templates_of
 from syncd.report.text import duration
 from syncd.service.board import RateHeadroom
 from syncd.service.cards import Ran, overview
@@ -81,14 +83,7 @@ def _style() -> tuple[Markup, str]:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("syncd.service", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_harmless,
-    )
+    environment = templates_of("syncd.service", _harmless, last_newline=False)
     environment.filters |= {
         "ago": _ago,
         "ahead": _ahead,
@@ -100,6 +95,7 @@ def _template() -> Template:
         "number": lambda number: f"{number:,}",
         "words": lambda text: text.replace("_", " "),
         "bars": _bars,
+        "warning_mark": warning_mark,
         "told": _told,
         "percent": lambda headroom: round(100 * share_left(headroom)),
         "lowest": _lowest,

@@ -12,6 +12,7 @@ from syncd.engine.cycles.drift_report import DriftReport
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.job import Job
 from syncd.errors import SyncdError, status_after
+from syncd.ports import Bucket
 from syncd.redact import Redactor
 from syncd.service.board import CycleReport, RateHeadroom
 
@@ -26,6 +27,7 @@ class Ending:
 
     @property
     def status(self) -> str:
+        """As in the run's record; "quiet" when there was nothing to do."""
         if self.error is not None:
             return status_after(self.error)
         if self.drift is not None:
@@ -34,10 +36,12 @@ class Ending:
 
     @property
     def problems(self) -> Sequence[SyncdError]:
+        """Of the run and of the comparison."""
         return (*(self.result.problems if self.result else ()), *(self.drift.problems if self.drift else ()))
 
     @property
     def message(self) -> str:
+        """Empty when nothing went wrong."""
         if isinstance(self.error, SyncdError):
             return self.error.message
         if self.error is not None:
@@ -51,18 +55,10 @@ class Ending:
 
     @property
     def hint(self) -> str:
+        """What to do about it; "" when nobody knows."""
         if isinstance(self.error, SyncdError):
             return self.error.hint
         return next((problem.hint for problem in self.problems if problem.hint), "")
-
-
-class _Bucket(Protocol):
-    @property
-    def limit(self) -> int: ...
-    @property
-    def remaining(self) -> int: ...
-    @property
-    def reset(self) -> datetime: ...
 
 
 @runtime_checkable
@@ -70,7 +66,7 @@ class Paced(Protocol):
     """A source that can tell of its limits: seconds waited so far, and the buckets as last seen."""
 
     def waited_seconds(self) -> float: ...
-    def limits(self) -> Mapping[str, _Bucket]: ...
+    def limits(self) -> Mapping[str, Bucket]: ...
 
 
 def ended(work: Callable[[Job], Ending], job: Job) -> Ending:

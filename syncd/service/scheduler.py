@@ -59,6 +59,7 @@ class Timetable:
 
     @property
     def is_alive(self) -> bool:
+        """Whether its thread lives."""
         thread = getattr(self._scheduler, "_thread", None)
         return bool(self._scheduler.running and thread is not None and thread.is_alive())
 
@@ -101,6 +102,7 @@ class Timetable:
         )
 
     def interval(self, connection: str, kind: str) -> timedelta | None:
+        """None when no such cycle is scheduled."""
         threads = self._connections.get(connection)
         return threads.intervals.get(kind) if threads else None
 
@@ -138,6 +140,7 @@ class Timetable:
         threads.executor.shutdown(wait=False)
 
     def next_run(self, connection: str, kind: str) -> datetime | None:
+        """Aware; None when no such cycle is scheduled."""
         job = self._scheduler.get_job(_id(connection, kind))
         found = getattr(job, "next_run_time", None)
         return found if isinstance(found, datetime) else None

@@ -32,6 +32,7 @@ class Notify:
         return cls(environ.get("NOTIFY_SOCKET", ""), int(usec) / 1e6 if watched else None)
 
     def ready(self) -> None:
+        """sd_notify READY=1."""
         self._send("READY=1")
 
     def reloading(self) -> None:
@@ -39,6 +40,7 @@ class Notify:
         self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
+        """sd_notify STOPPING=1."""
         self._send("STOPPING=1\nSTATUS=stopping: waiting for what is under way")
 
     def status(self, line: str) -> None:

@@ -30,10 +30,12 @@ class Voice:
         self._last: dict[str, str] = {}
 
     def say(self, level: str, event: str, cycle: str, **fields: object) -> None:
+        """An event with the connection and the cycle; empty fields are left out."""
         told = {key: value for key, value in fields.items() if value not in (None, "")}
         self._event(level, event, connection=self._connection, cycle=cycle, **told)
 
     def once(self, topic: str, level: str, event: str, cycle: str, **fields: object) -> None:
+        """What was said last of this topic goes to debug when it is said again."""
         said = f"{event} {fields.get('error')}"
         self.say("debug" if self._last.get(topic) == said else level, event, cycle, **fields)
         self._last[topic] = said

@@ -44,6 +44,7 @@ class Visitor:
 
     @property
     def until(self) -> float:
+        """When the patience of its state ends, by the loop's clock in seconds."""
         return self.since + PATIENCE[self.state]
 
 
@@ -68,6 +69,7 @@ class Room:
 
     @property
     def is_crowded(self) -> bool:
+        """More than half of the seats are taken."""
         return 2 * len(self) > self.seats
 
     def enter(self, leave: Callable[[], None], now: float) -> Visitor:
@@ -76,6 +78,7 @@ class Room:
         return visitor
 
     def move(self, visitor: Visitor, state: VisitorState, now: float) -> None:
+        """Its patience begins anew; nothing for who left."""
         if visitor in self:
             self.left(visitor)
             (self._served if state is VisitorState.SERVED else self._idle)[visitor] = None

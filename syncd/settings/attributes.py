@@ -93,13 +93,6 @@ def expression(raw: object) -> str:
     return value
 
 
-def placeholders(value: str) -> tuple[str, ...]:
-    """The Okta attributes an accepted expression reads, in order."""
-    if _ATTRIBUTE.fullmatch(value):
-        return (value,)
-    return tuple(found[0][1:-1] for found in _PLACEHOLDER.finditer(value))
-
-
 AttributePath = Annotated[str, BeforeValidator(attribute_path)]
 Expression = Annotated[str, BeforeValidator(expression)]
 AttributeMap = Annotated[

@@ -35,6 +35,7 @@ def table(raw: Raw, name: str) -> Raw:
 
 
 def flavor_of(raw: Raw) -> object:
+    """As written, before it is checked."""
     return table(raw, "split").get("flavor", "split")
 
 

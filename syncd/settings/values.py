@@ -54,6 +54,7 @@ def origin_of(info: ValidationInfo) -> Origin:
 
 
 def wrong(message: str, value: str = "") -> PydanticCustomError:
+    """A finding for pydantic; `value` is what was written, where it may be shown."""
     return PydanticCustomError("syncd", "{message}", {"message": message, "value": value})
 
 
@@ -112,6 +113,7 @@ def _limit(raw: object) -> Limit:
 
 
 def is_loopback(host: str) -> bool:
+    """A loopback address, or the name localhost; no other name is looked up."""
     if host == "localhost":
         return True
     try:

@@ -1,8 +1,7 @@
 """The endpoints a reader of an Okta org uses, with the limits of the Okta Management API specification."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from syncd.simulators.exchange import Call, Reply
 from syncd.simulators.filters import Predicate
@@ -208,6 +207,16 @@ def _group(world: OktaState, identity: str) -> Group:
     return entity
 
 
+def _predicates(query: Mapping[str, str], attributes: frozenset[str]) -> list[Predicate]:
+    """What `filter` (by these attributes) and `search` ask for."""
+    found = []
+    if "filter" in query:
+        found.append(filter_of(query["filter"], attributes=attributes, operators=_FILTER_OPERATORS))
+    if "search" in query:
+        found.append(filter_of(query["search"]))
+    return found
+
+
 def groups(world: OktaState, call: Call, knobs: OktaKnobs) -> Reply:
     """GET /api/v1/groups: limit 1..10000 (10000), after, q (at most 300, no paging), search, filter, expand"""
     query = call.query
@@ -215,12 +224,7 @@ def groups(world: OktaState, call: Call, knobs: OktaKnobs) -> Reply:
     if q := query.get("q"):
         named = [i for i in world.group_ids if world.groups[i].name.lower().startswith(q.lower())]
         return Reply(payload=[_group_json(world, call, world.groups[i]) for i in named[: min(limit, 300)]])
-    predicates: list[Predicate] = []
-    if "filter" in query:
-        rules = {"attributes": _GROUP_FILTERS, "operators": _FILTER_OPERATORS}
-        predicates.append(filter_of(query["filter"], **rules))
-    if "search" in query:
-        predicates.append(filter_of(query["search"]))
+    predicates = _predicates(query, _GROUP_FILTERS)
 
     def wanted(identity: str) -> bool:
         record = _searchable_group(world.groups[identity])
@@ -272,12 +276,7 @@ def users(world: OktaState, call: Call, knobs: OktaKnobs) -> Reply:
     query = call.query
     q = query.get("q", "").lower()
     limit = limit_of(call, 10 if q else 200, 1, 200)
-    predicates: list[Any] = []
-    if "filter" in query:
-        rules = {"attributes": _USER_FILTERS, "operators": _FILTER_OPERATORS}
-        predicates.append(filter_of(query["filter"], **rules))
-    if "search" in query:
-        predicates.append(filter_of(query["search"]))
+    predicates = _predicates(query, _USER_FILTERS)
 
     def wanted(identity: str) -> bool:
         person = world.users[identity]

@@ -268,10 +268,7 @@ class OktaState:
         if not group.members.add(user.id):
             return False
         user.groups.add(group.id)
-        group.last_membership_updated = later(group.last_membership_updated, self.now())
-        if group.type != "BUILT_IN":
-            self.log("group.user_membership.add", [self.user_target(user), self.group_target(group)])
-        self.settle(user)
+        self._membership_changed("add", user, group)
         return True
 
     def leave(self, user: User, group: Group) -> bool:
@@ -279,11 +276,14 @@ class OktaState:
         if not group.members.discard(user.id):
             return False
         user.groups.discard(group.id)
+        self._membership_changed("remove", user, group)
+        return True
+
+    def _membership_changed(self, how: str, user: User, group: Group) -> None:
         group.last_membership_updated = later(group.last_membership_updated, self.now())
         if group.type != "BUILT_IN":
-            self.log("group.user_membership.remove", [self.user_target(user), self.group_target(group)])
+            self.log(f"group.user_membership.{how}", [self.user_target(user), self.group_target(group)])
         self.settle(user)
-        return True
 
     def events_since(self, since: str) -> int:
         """The position of the first event persisted at or after `since`. Raises ValueError for no stamp."""

@@ -53,6 +53,12 @@ class Service:
         """The absolute URL of a resource."""
         return f"{self.call.origin}{BASE}/{kind}/{identity}"
 
+    def creates(self, what: str) -> bool:
+        """True for POST, False for GET. Raises ScimError for any other method."""
+        if self.call.method not in ("POST", "GET"):
+            raise ScimError(405, f"{what} are listed or created here")
+        return self.call.method == "POST"
+
     def body(self) -> Json:
         """The JSON object a client sent. Raises ScimError 400 invalidSyntax, 415."""
         kind = self.call.headers.get("content-type", "").partition(";")[0].strip()

@@ -18,25 +18,8 @@ _LARGEST = 1024**3
 W = TypeVar("W", OktaWorld, SplitWorld)
 
 
-def run(
-    kind: str,
-    port: int = 0,
-    fixture: str | None = None,
-    *,
-    token: str | None = None,
-    users: int = 250,
-    groups: int = 12,
-    seed: int = 1,
-    flavor: str = "split",
-) -> None:
-    """Serves one simulated product until SIGINT or SIGTERM, after printing how to talk to it.
-
-    `kind` is `okta` or `split`; `port` 0 takes a free one; `fixture` is the path of a JSON document
-    (docs/simulators.md). Without one, Okta is a generated org of `users` and `groups` from `seed`, and
-    Split an organisation of the `flavor` with one administrator and one group. Raises ValueError for an
-    unknown kind or a fixture that is none, OSError if the port is taken.
-    """
-    simulator = build(kind, port, fixture, token=token, users=users, groups=groups, seed=seed, flavor=flavor)
+def run(simulator: OktaSimulator | SplitSimulator) -> None:
+    """Serves until SIGINT or SIGTERM, after printing how to talk to it. Raises OSError if the port is taken."""
     stop = threading.Event()
     previous = {
         number: signal.signal(number, lambda _number, _frame: stop.set())
@@ -63,7 +46,13 @@ def build(
     seed: int = 1,
     flavor: str = "split",
 ) -> OktaSimulator | SplitSimulator:
-    """The simulator that `run` serves, not yet started. Raises as `run` does."""
+    """One simulated product, not yet started.
+
+    `kind` is `okta` or `split`; `port` 0 takes a free one; `fixture` is the path of a JSON document
+    (docs/simulators.md). Without one, Okta is a generated org of `users` and `groups` from `seed`, and
+    Split an organisation of the `flavor` with one administrator and one group. Raises ValueError for an
+    unknown kind or a fixture that is none.
+    """
     chosen: dict[str, Any] = {} if token is None else {"token": token}
     if kind == "okta":
         okta = _world(OktaWorld, fixture) if fixture else generate_okta(users=users, groups=groups, seed=seed)
@@ -141,7 +130,7 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--flavor", choices=("split", "harness", "scim"), default="split")
-    run(**vars(parser.parse_args()))
+    run(build(**vars(parser.parse_args())))
 
 
 if __name__ == "__main__":

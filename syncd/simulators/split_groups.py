@@ -16,10 +16,8 @@ _REFUSALS = {"refused_400": 400, "refused_501": 501}
 
 def groups(service: Service) -> Reply:
     """GET and POST /Groups."""
-    if service.call.method == "POST":
+    if service.creates("Groups"):
         return _create(service)
-    if service.call.method != "GET":
-        raise ScimError(405, "Groups are listed or created here")
     world = service.world
     indexes: dict[str, Index] = {
         "displayname": world.groups_by_name.find,

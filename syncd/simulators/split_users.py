@@ -16,10 +16,8 @@ _NOT_STORED = frozenset({"id", "schemas", "meta", "groups", "active", "password"
 
 def users(service: Service) -> Reply:
     """GET and POST /Users."""
-    if service.call.method == "POST":
+    if service.creates("Users"):
         return _create(service)
-    if service.call.method != "GET":
-        raise ScimError(405, "Users are listed or created here")
     world = service.world
     indexes: dict[str, Index] = {
         "username": lambda text: _called(service, text),

@@ -54,6 +54,7 @@ class Ruling:
     """Of the hold that a person saw, where the row of the trail says it; the table does not."""
 
     def expired(self, stamp: str) -> bool:
+        """`stamp` is a stored moment."""
         return self.expires_at is not None and self.expires_at <= stamp
 
     @property
@@ -133,6 +134,7 @@ def tell(told: dict[str, tuple[Ruling, int]], body: Any, sequence: int) -> None:
 
 
 def decided(found: Iterable[Ruling]) -> Decided:
+    """Approved and rejected ids of changes, and whose they are."""
     known = list(found)
     return Decided(
         approved=frozenset(each.change_id for each in known if each.decision == "approve"),

@@ -32,6 +32,7 @@ _ENDS = frozenset({ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP})
 
 
 def apply_effects(conn: sqlite3.Connection, settled: Settled, now: datetime) -> None:
+    """What an outcome changes in the tables, in the caller's transaction."""
     for effect in settled.effects:
         if isinstance(effect, CreationUnproven):
             unproven.record(conn, effect, intended_at(conn, settled.sequence))
@@ -153,6 +154,7 @@ def _tied(kind: str, okta_id: str, scim_id: str, owner: str) -> AlreadyTied:
 
 
 def forget_user(conn: sqlite3.Connection, okta_id: str) -> None:
+    """Their id at the target and pushed values; a membership that is still listed stays wanted."""
     conn.execute(
         "UPDATE users SET scim_id = NULL, pushed_attributes = NULL, pushed_active = NULL, invited = 0,"
         " pushed_folded_name = NULL WHERE okta_id = ?",
@@ -186,6 +188,7 @@ def _push_group(conn: sqlite3.Connection, effect: GroupPushed) -> None:
 
 
 def forget_group(conn: sqlite3.Connection, okta_id: str) -> None:
+    """Its id at the target and pushed members; what is still listed stays wanted."""
     conn.execute("UPDATE groups SET scim_id = NULL, pushed_name = NULL WHERE okta_id = ?", (okta_id,))
     conn.execute("DELETE FROM members WHERE group_id = ? AND listed = 0", (okta_id,))
     conn.execute("UPDATE members SET pushed = 0 WHERE group_id = ? AND pushed = 1", (okta_id,))
@@ -302,6 +305,7 @@ def drop_outlived_failures(conn: sqlite3.Connection) -> None:
 
 
 def failures(conn: sqlite3.Connection) -> list[Failure]:
+    """By object key."""
     rows = conn.execute(
         "SELECT object_key, change_id, kind, name, message, attempts, first_failed, next_attempt"
         " FROM failures ORDER BY object_key"

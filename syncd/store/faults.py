@@ -117,16 +117,15 @@ def explained(path: Path) -> Iterator[None]:
 @contextmanager
 def explained_beside(home: Path, path: Path) -> Iterator[None]:
     """As `explained`, for work on temporary files in the directory `home` that reads the store `path` too."""
-    try:
-        yield
-    except _UNREADABLE as error:
-        raise damaged(path, f"a value in it cannot be read: {error}") from error
-    except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
-        raise
-    except sqlite3.Error as error:
-        text = str(error).lower()
-        if any(word in text for word in ("full", "readonly", "read-only", "unable to open")):
+    with explained(path):
+        try:
+            yield
+        except OSError as error:
             raise no_scratch(home, error) from error
-        raise explain(path, error) from error
-    except OSError as error:
-        raise no_scratch(home, error) from error
+        except (sqlite3.ProgrammingError, sqlite3.IntegrityError):
+            raise
+        except sqlite3.Error as error:
+            text = str(error).lower()
+            if any(word in text for word in ("full", "readonly", "read-only", "unable to open")):
+                raise no_scratch(home, error) from error
+            raise

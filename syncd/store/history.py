@@ -78,6 +78,7 @@ def run_counts(conn: sqlite3.Connection, reach: Reach) -> dict[str, int]:
 
 
 def told_runs(conn: sqlite3.Connection, reach: Reach, limit: int) -> list[RunRecord]:
+    """Without quiet ones, unless one run is asked for; the youngest first, up to `limit`."""
     where, values = _within(reach, "started")
     tells = "1" if reach.run_id is not None else _TELLS
     rows = conn.execute(
@@ -104,6 +105,7 @@ FROM islands ORDER BY first
 
 
 def outages(conn: sqlite3.Connection, since: datetime | None) -> list[Outage]:
+    """Oldest first."""
     found = [
         Outage(
             first=at_moment(first),
@@ -128,6 +130,7 @@ def change_counts(conn: sqlite3.Connection, reach: Reach) -> list[DayCount]:
 
 
 def latencies(conn: sqlite3.Connection, reach: Reach, bounds: Sequence[float]) -> Latencies:
+    """`bounds` in seconds, from the beginning of the run to the outcome."""
     where, values = _within(reach, "j.at", "j.run_id")
     steps = " ".join(f"WHEN took <= {float(bound)} THEN {at}" for at, bound in enumerate(bounds))
     rows = conn.execute(
@@ -153,11 +156,13 @@ _NOTES = (
 
 
 def outcomes(conn: sqlite3.Connection, reach: Reach) -> sqlite3.Cursor:
+    """Rows for `outcome`, oldest first."""
     where, values = _within(reach, "j.at", "j.run_id")
     return conn.execute(_OUTCOMES.format(where=where), values)
 
 
 def outcome(row: Row) -> Done:
+    """From a row of `outcomes`."""
     *entry, intended, begun = row
     return Done(
         entry=entry_of(tuple(entry)),
@@ -172,6 +177,7 @@ def notes(conn: sqlite3.Connection, reach: Reach) -> sqlite3.Cursor:
 
 
 def comparisons(conn: sqlite3.Connection, reach: Reach) -> int:
+    """How many comparisons came to an end."""
     where, values = _within(reach, "started")
     (count,) = conn.execute(
         f"SELECT count(*) FROM runs WHERE kind = 'drift' AND status NOT IN ('failed', 'interrupted') AND {where}",  # noqa: S608
@@ -181,6 +187,7 @@ def comparisons(conn: sqlite3.Connection, reach: Reach) -> int:
 
 
 def repairs(conn: sqlite3.Connection, reach: Reach) -> dict[str, int]:
+    """Changes that `drift --fix` applied, by kind."""
     where, values = _within(reach, "j.at", "j.run_id")
     rows = conn.execute(
         "SELECT j.kind, count(*) FROM journal j JOIN runs r ON r.run_id = j.run_id"  # noqa: S608  (constants)
@@ -287,6 +294,7 @@ ORDER BY p.pushed_folded_name, p.okta_id
 
 
 def grants(conn: sqlite3.Connection) -> sqlite3.Cursor:
+    """Rows for `grant`: who is in which group now."""
     return conn.execute(_GRANTS)
 
 
@@ -295,6 +303,7 @@ def without_group(conn: sqlite3.Connection) -> sqlite3.Cursor:
 
 
 def people_without_group(conn: sqlite3.Connection) -> int:
+    """How many people have an account and are in no pushed group."""
     (count,) = conn.execute(f"SELECT count(*) FROM {_NO_GROUP}").fetchone()  # noqa: S608  (constants)
     return int(count)
 
@@ -374,6 +383,7 @@ def _fate(state: str, waiting: int, expires: datetime, now: datetime) -> str:
 
 
 def known_changes(conn: sqlite3.Connection, change_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    """Documents of held changes by id; unknown ids are left out."""
     rows = conn.execute(
         "SELECT change_id, document FROM hold_changes WHERE change_id IN (SELECT value FROM json_each(?))",
         (json.dumps(list(change_ids)),),

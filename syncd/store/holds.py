@@ -22,6 +22,7 @@ EXPIRES_AFTER = timedelta(days=7)
 def raise_holds(
     conn: sqlite3.Connection, raised: Sequence[tuple[Hold, Iterable[Change]]], now: datetime, *, whole: bool
 ) -> None:
+    """`whole`: of a complete plan, so that an open hold that it does not raise is over."""
     stamp = moment(now)
     if whole:
         conn.execute(
@@ -100,6 +101,7 @@ def prune(conn: sqlite3.Connection, before: datetime) -> None:
 
 
 def open_holds(conn: sqlite3.Connection, now: datetime) -> list[HoldRecord]:
+    """Neither decided, over nor expired; oldest first."""
     rows = conn.execute(
         "SELECT id, check_name, reason, way_out, numbers, raised_at, expires_at FROM holds"
         " WHERE state = 'open' AND expires_at > ? ORDER BY raised_at, id",

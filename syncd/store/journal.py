@@ -254,6 +254,7 @@ def open_intents(conn: sqlite3.Connection) -> list[Intent]:
 
 
 def intended_at(conn: sqlite3.Connection, sequence: int) -> datetime:
+    """`sequence` is the intent's."""
     (at,) = conn.execute("SELECT at FROM journal WHERE sequence = ?", (sequence,)).fetchone()
     return at_moment(at)
 
@@ -269,6 +270,7 @@ GROUP BY 1, 2, 3
 
 
 def removals_since(conn: sqlite3.Connection, since: datetime, under: AbstractSet[str]) -> RecentRemovals:
+    """As `ports.Store.removals_since` counts them."""
     kinds = (ChangeKind.DEACTIVATE_USER, ChangeKind.DELETE_GROUP, ChangeKind.REMOVE_MEMBER)
     rows = [
         (kind, group_id, frozenset(json.loads(allowed or "[]")) - under, count)

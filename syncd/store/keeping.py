@@ -24,6 +24,7 @@ def at_once(seconds: float) -> bool:
 
 
 def patiently(seconds: float) -> bool:
+    """Waits, and says to go on."""
     time.sleep(seconds)
     return True
 

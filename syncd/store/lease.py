@@ -46,6 +46,7 @@ class Lease:
         self.renewed(now, reading)
 
     def renewed(self, now: datetime, reading: float) -> None:
+        """`now` by the wall clock, `reading` by the monotonic one, in seconds."""
         self._now, self._reading = now, reading
 
     @property
@@ -57,6 +58,7 @@ class Lease:
         return self.age >= self.lasts.total_seconds() / _DUE
 
     def in_doubt(self, now: datetime) -> bool:
+        """Half of its time has passed by either clock: the store is asked before the next request."""
         half = self.lasts / 2
         return abs(now - self._now) >= half or self.age >= half.total_seconds()
 

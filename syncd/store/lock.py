@@ -51,6 +51,7 @@ def renew(conn: sqlite3.Connection, expires: datetime) -> None:
 
 
 def release(conn: sqlite3.Connection, mine: Holder) -> None:
+    """Nothing when another process took it over."""
     conn.execute("DELETE FROM writer WHERE id = 1 AND token = ?", (mine.token,))
 
 

@@ -50,12 +50,14 @@ class Holder:
 
     @property
     def who(self) -> str:
+        """For people: process id, host, and whether that id counts here."""
         here, there = _namespace().partition(" ")[0], self.namespace.partition(" ")[0]
         elsewhere = here and there and here != there
         return f"process {self.pid} on {self.host}" + (" in another pid namespace" if elsewhere else "")
 
 
 def this_process(owner: str, now: datetime, lasts: timedelta, guard: str) -> Holder:
+    """As it is written into the lock's row."""
     return Holder(
         owner=owner,
         host=platform.node(),

@@ -74,6 +74,7 @@ def moment(at: datetime) -> str:
 
 
 def at_moment(text: str) -> datetime:
+    """A stored moment as aware UTC."""
     return datetime.fromisoformat(text)
 
 
@@ -128,6 +129,7 @@ def pushed_name(attributes: Mapping[str, Any]) -> str:
 
 
 def group_wish(group: WantedGroup) -> str:
+    """The wish as canonical text, as `wanted_group` reads it."""
     return canonical(
         [
             group.name,

@@ -111,6 +111,7 @@ def _number(values: tuple[Any, ...]) -> int:
 
 
 def seal_of(total: int) -> str:
+    """160 bits as hex; `total` is the sum over a table's rows."""
     return hashlib.blake2b(total.to_bytes(_BYTES, "little"), digest_size=20).hexdigest()
 
 
@@ -181,12 +182,14 @@ class Seals:
 
     @property
     def pending(self) -> bool:
+        """Whether rows changed since `began`."""
         return bool(self._moved)
 
     def began(self) -> None:
         self._moved.clear()
 
     def undone(self) -> None:
+        """The transaction was rolled back: what it moved did not happen."""
         self._moved.clear()
         self._mine.clear()
         self._compared = None

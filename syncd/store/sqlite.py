@@ -10,9 +10,9 @@ from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from syncd.closing import Closing
 from syncd.core.change import Change
 from syncd.core.plan import Hold
 from syncd.core.waiting import Waiting
@@ -32,7 +32,7 @@ from syncd.store.transaction import transaction
 from syncd.store.writership import Writership
 
 
-class SqliteStore(HistoryReads):
+class SqliteStore(HistoryReads, Closing):
     """Opened by `opening`. Safe to share between threads: one of them is inside at a time."""
 
     def __init__(
@@ -340,11 +340,3 @@ class SqliteStore(HistoryReads):
                 self._conn.close()
                 if self._scratch is not None:
                     self._scratch.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -37,6 +37,7 @@ from syncd.simulators.split import SplitKnobs, SplitSimulator
 from syncd.simulators.world import OktaWorld, SplitWorld, default_split
 from syncd.store.sqlite import SqliteStore
 from syncd.wiring import open_for_deciding, open_for_status, open_job
+from tests.connection_text import connection_text
 
 OKTA_TOKEN = "00tOkTaVeRySeCrEt-chaos-0042"
 SPLIT_TOKEN = "spl.iT_VeRySeCrEt-chaos-4711"
@@ -266,21 +267,7 @@ def settings_for(
     folder: Path, okta: OktaSimulator, split: SplitSimulator, tables: Mapping[str, str]
 ) -> ConnectionSettings:
     """Settings that push every group whose name starts with "push-"."""
-    text = f"""
-name = "chaos"
-[okta]
-org_url = "{okta.url}"
-app_id = "{okta.world.app.id}"
-token = {{ env = "CHAOS_OKTA" }}
-rate_limit_share = 1.0
-{tables.get("okta", "")}
-[split]
-base_url = "{split.base_url}"
-token = {{ env = "CHAOS_SPLIT" }}
-flavor = "{split.world.flavor}"
-max_requests_per_second = 0
-{tables.get("split", "concurrency = 2")}
-[provisioning]
+    more = f"""[provisioning]
 {tables.get("provisioning", "")}
 [safety]
 {tables.get("safety", "")}
@@ -288,6 +275,16 @@ max_requests_per_second = 0
 {tables.get("source", 'source = { name_starts_with = "push-" }')}
 {tables.get("rule", "")}
 """
+    limits = f"max_requests_per_second = 0\n{tables.get('split', 'concurrency = 2')}"
+    text = connection_text(
+        "chaos",
+        okta=(okta.url, okta.world.app.id),
+        split=split.base_url,
+        tokens=("CHAOS_OKTA", "CHAOS_SPLIT"),
+        okta_more=f"rate_limit_share = 1.0\n{tables.get('okta', '')}",
+        split_more=f'flavor = "{split.world.flavor}"\n{limits}',
+        more=more,
+    )
     file = folder / "chaos.toml"
     file.write_text(text)
     [settings] = load_or_raise([file], environ=os.environ).connections

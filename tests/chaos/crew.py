@@ -33,6 +33,7 @@ from syncd.simulators.split import SplitSimulator
 from syncd.wiring import open_job
 from tests.chaos.oracle import holdings
 from tests.chaos.timeline import Key, Scope, Timeline, Write, differences, held, parts, parts_of
+from tests.observing import Unheard
 
 _STILL = 5
 """So often in a row nothing may have moved before it is called quiet."""
@@ -306,7 +307,7 @@ class Crew:
         with self._open_job(
             self.connection.settings,
             writing=True,
-            observer=_Silent(),
+            observer=Unheard(),
             redactor=Redactor(),
             clock=self.clock,
             store=self.connection.current.store,
@@ -401,19 +402,6 @@ def _remembered(write: Write, part: Key) -> bool:
         and part[0] == "active"
         and not any(asked.keys(part) for asked in by.asked)
     )
-
-
-class _Silent:
-    """Hears nothing."""
-
-    def phase(self, name: str, total: int | None = None) -> None:
-        pass
-
-    def advance(self, count: int = 1) -> None:
-        pass
-
-    def event(self, level: str, event: str, **fields: object) -> None:
-        pass
 
 
 __all__ = ["Actor", "Crew", "Ticks", "WitnessedSplit"]

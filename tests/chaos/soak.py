@@ -32,6 +32,8 @@ from syncd.simulators.world import OktaWorld, SplitWorld, default_split
 from tests.chaos.oracle import PREFIX, holdings
 from tests.chaos.target_log import TargetLog
 from tests.chaos.timeline import Key, Timeline, Write, held, parts, parts_of, unequal, wanted
+from tests.connection_text import connection_text
+from tests.simulators.program import started
 
 TOKENS = {"okta": "00tOkTa-soak-0042", "split": "spl.soak-4711"}
 ANCHOR = "anchor@example.com"
@@ -84,20 +86,7 @@ class Server:
 
 @contextmanager
 def simulated(kind: str, fixture: Path) -> Iterator[Server]:
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "syncd.simulators.server",
-            kind,
-            "--fixture",
-            str(fixture),
-            "--token",
-            TOKENS[kind],
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = started(kind, fixture, TOKENS[kind])
     try:
         assert process.stdout is not None
         word = {"okta": "org_url", "split": "base_url"}[kind]
@@ -348,19 +337,7 @@ def _counts(counted: dict[str, int] | Counter[str]) -> str:
 
 def _settings(folder: Path, course: Course, okta: Server, split: Server, app: str) -> Path:
     file = folder / "soak.toml"
-    file.write_text(f"""
-name = "soak"
-[okta]
-org_url = "{okta.url}"
-app_id = "{app}"
-token = {{ env = "SOAK_OKTA" }}
-rate_limit_share = 1.0
-[split]
-base_url = "{split.url}/scim/v2"
-token = {{ env = "SOAK_SPLIT" }}
-flavor = "scim"
-max_requests_per_second = 0
-[safety]
+    more = f"""[safety]
 max_deactivations = 100000
 max_group_deletions = 100000
 max_member_removals = 100000
@@ -375,7 +352,17 @@ listen = ""
 source = {{ name_starts_with = "{PREFIX}" }}
 on_removal = "delete"
 rename = true
-""")
+"""
+    text = connection_text(
+        "soak",
+        okta=(okta.url, app),
+        split=f"{split.url}/scim/v2",
+        tokens=("SOAK_OKTA", "SOAK_SPLIT"),
+        okta_more="rate_limit_share = 1.0",
+        split_more='flavor = "scim"\nmax_requests_per_second = 0',
+        more=more,
+    )
+    file.write_text(text)
     return file
 
 

@@ -14,16 +14,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from syncd.simulators.okta_wire import limit_of
 from syncd.simulators.split import SplitKnobs
 from syncd.simulators.world import OktaWorld, SplitWorld
-from tests.chaos.arena import SPLIT_TOKEN, Arena, Cycle, arena
+from tests.chaos.arena import Cycle, arena
 from tests.chaos.matrix import EVERYBODY, WORDS, Fault, Kind, cells, document, expected, of_everybody
 from tests.chaos.oracle import Holdings, holdings, wishes
+from tests.chaos.scene import Scene
 
 WHOLE = bool(os.environ.get("CHAOS_EXAMPLES"))
 SAMPLED = 23
@@ -34,12 +34,9 @@ PUSHED = ("joined", "left", "gone", "renamed")
 
 
 @dataclass
-class Scene:
-    """A synced connection whose Okta has moved on, and what names mean in it."""
+class Cell(Scene):
+    """The start of each cell, and what names mean in it."""
 
-    arena: Arena
-    organisation: dict[str, Any]
-    stored: Path
     names: dict[str, str]
     before_healing: list[str] = field(init=False, default_factory=list)
     """SCIM ids of the objects that the paths of the table name."""
@@ -48,11 +45,7 @@ class Scene:
     def restore(self) -> None:
         while self.arena.split._running:  # what came too late of the cell before would act on this world
             time.sleep(0.01)
-        world = SplitWorld.from_fixture(self.organisation)
-        world.regenerate_token(SPLIT_TOKEN)
-        self.arena.split.world = world
-        shutil.rmtree(self.arena.store_path.parent)
-        shutil.copytree(self.stored, self.arena.store_path.parent)
+        super().restore()
 
     def differences(self) -> list[str]:
         wanted, have = wishes(self.arena.okta.world), holdings(self.arena.split.world)
@@ -113,7 +106,7 @@ def _move_on(okta: OktaWorld, setting: str) -> None:
         okta.add_mapping("push-new", target="split-new")
 
 
-def _scene(stack: ExitStack, folder: Path, setting: str) -> Scene:
+def _scene(stack: ExitStack, folder: Path, setting: str) -> Cell:
     okta = _world(setting)
     if setting == "listing":
         patch = stack.enter_context(pytest.MonkeyPatch.context())
@@ -142,25 +135,25 @@ def _scene(stack: ExitStack, folder: Path, setting: str) -> Scene:
         ids[name] = before.people[okta.user(login).id].scim_id
     stored = folder / "stored"
     shutil.copytree(made.store_path.parent, stored)
-    return Scene(made, made.split.world.to_fixture(), stored, ids, before)
+    return Cell(made, made.split.world.to_fixture(), stored, ids, before)
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Scene]]:
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Cell]]:
     """One scene for each setting, made when it is first asked for."""
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr("syncd.simulators.okta_endpoints.limit_of", lambda *args: min(PAGE, limit_of(*args)))
 
-        class Lazily(dict[str, Scene]):
-            def __missing__(self, setting: str) -> Scene:
+        class Lazily(dict[str, Cell]):
+            def __missing__(self, setting: str) -> Cell:
                 self[setting] = made = _scene(stack, tmp_path_factory.mktemp(setting), setting)
                 return made
 
         yield Lazily()
 
 
-def outcome(found: Cycle, scene: Scene) -> str:
+def outcome(found: Cycle, scene: Cell) -> str:
     """The word of the table for what a run came to."""
     if found.exit_code == 1:
         return "stops" if scene.arena.quarantined() else "fails"
@@ -171,7 +164,7 @@ def outcome(found: Cycle, scene: Scene) -> str:
     return "waits" if found.exit_code == 4 else f"exit {found.exit_code}"
 
 
-def play(scene: Scene, kind: Kind, fault: Fault, *, lasting: bool) -> str:
+def play(scene: Cell, kind: Kind, fault: Fault, *, lasting: bool) -> str:
     """One cell: the faulty run, what it harmed, and two clean runs that must end exactly. Returns the outcome."""
     scene.restore()
     side = scene.arena.okta if kind.side == "okta" else scene.arena.split
@@ -202,7 +195,7 @@ def play(scene: Scene, kind: Kind, fault: Fault, *, lasting: bool) -> str:
     return came_to
 
 
-def assert_nobody_else_waits(scene: Scene, kind: Kind) -> None:
+def assert_nobody_else_waits(scene: Cell, kind: Kind) -> None:
     """While a refusal lasts people are exact if it is about groups, and groups if it is about people who were there."""
     waiting = {each.removesuffix(" differs") for each in scene.before_healing}
     groups = {key for key in waiting if key.startswith("00g")}
@@ -219,7 +212,7 @@ def _id(cell: tuple[Kind, Fault, bool]) -> str:
 
 @pytest.mark.parametrize("cell", cells() if WHOLE else cells()[::SAMPLED], ids=_id)
 def test_every_fault_of_every_request_comes_to_what_the_table_says(
-    scenes: dict[str, Scene], cell: tuple[Kind, Fault, bool]
+    scenes: dict[str, Cell], cell: tuple[Kind, Fault, bool]
 ) -> None:
     kind, fault, lasting = cell
     letter = expected(kind, fault, lasting=lasting)
@@ -230,7 +223,7 @@ def test_every_fault_of_every_request_comes_to_what_the_table_says(
 @pytest.mark.parametrize("side", ["okta", "split"])
 @pytest.mark.parametrize("name", EVERYBODY if WHOLE else list(EVERYBODY)[1:4])
 def test_a_side_that_gives_every_request_the_same_answer_is_sick_only_if_it_refuses_us(
-    scenes: dict[str, Scene], name: str, side: str
+    scenes: dict[str, Cell], name: str, side: str
 ) -> None:
     anything = Kind("anything", side, "", "")
 

@@ -15,8 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,6 +23,7 @@ from syncd.simulators.hosting import Simulator
 from syncd.simulators.world import OktaWorld, SplitWorld
 from tests.chaos.arena import OKTA_TOKEN, SPLIT_TOKEN, Arena, arena
 from tests.chaos.oracle import holdings, wishes
+from tests.chaos.scene import Scene
 
 MOMENTS = 200 if os.environ.get("CHAOS_EXAMPLES") else 20
 DELAYS = (0.0, 0.0005, 0.001, 0.002, 0.004, 0.008)
@@ -46,24 +45,13 @@ class Moment:
 
 
 @dataclass
-class Scene:
-    """A synced connection whose Okta has moved on: the same start for every death."""
+class Alive(Scene):
+    """The same start for every death."""
 
-    arena: Arena
-    organisation: dict[str, Any]
-    stored: Path
     ids: dict[str, str]
     """SCIM ids by Okta id of the accounts and groups that stay."""
     requests: dict[str, int] = field(default_factory=dict)
     """How many requests the whole run takes, by side."""
-
-    def restore(self) -> None:
-        world = SplitWorld.from_fixture(self.organisation)
-        world.regenerate_token(SPLIT_TOKEN)
-        self.arena.split.world = world
-        home = self.arena.store_path.parent
-        shutil.rmtree(home)
-        shutil.copytree(self.stored, home)
 
     def assert_exact(self) -> None:
         wanted, have = wishes(self.arena.okta.world), holdings(self.arena.split.world)
@@ -114,7 +102,7 @@ def _move_on(okta: OktaWorld, split: SplitWorld) -> None:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alive]:
     folder = tmp_path_factory.mktemp("kill")
     okta, split = _world()
     tables = {
@@ -133,7 +121,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         wanted = wishes(okta)
         ids = {owner: account.scim_id for owner, account in before.people.items()}
         ids |= {key: group.scim_id for key, group in before.groups.items() if key in wanted.members}
-        found = Scene(made, split.to_fixture(), stored, ids)
+        found = Alive(made, split.to_fixture(), stored, ids)
         for side in (made.okta, made.split):
             side.reset_requests()
         result = made.cycle().result
@@ -213,7 +201,7 @@ def _moments(requests: dict[str, int]) -> list[Moment]:
 
 
 @pytest.mark.timeout(0 if MOMENTS > 20 else 300)
-def test_killed_at_any_moment_two_syncs_later_nothing_shows_it(scene: Scene) -> None:
+def test_killed_at_any_moment_two_syncs_later_nothing_shows_it(scene: Alive) -> None:
     killed = 0
     for moment in _moments(scene.requests):
         scene.restore()

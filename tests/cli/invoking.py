@@ -12,25 +12,18 @@ from typing import Any
 import pytest
 
 from syncd.cli.app import run
+from tests.connection_text import connection_text
 
 OKTA_TOKEN = "00okta-Token-value-7Qx2"
 SPLIT_TOKEN = "split-Token-value-9Zk4"
 TODAY = f"{datetime.now(UTC):%Y-%m-%d}"
 
-CONFIG = """
-name = "{name}"
-state = "{state}"
-[okta]
-org_url = "{org_url}"
-app_id = "{app_id}"
-token = {{ env = "OKTA_API_TOKEN" }}
-[split]
-base_url = "{base_url}"
-token = {{ env = "SPLIT_SCIM_TOKEN" }}
-token_created = {created}
-max_requests_per_second = 0
-{more}
-"""
+
+def document_of(stdout: str) -> dict[str, Any]:
+    """One JSON document and nothing else."""
+    loaded = json.loads(stdout)
+    assert isinstance(loaded, dict)
+    return loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +35,7 @@ class Said:
     @property
     def document(self) -> dict[str, Any]:
         """What stands on stdout: one JSON document and nothing else."""
-        loaded = json.loads(self.out)
-        assert isinstance(loaded, dict)
-        return loaded
+        return document_of(self.out)
 
 
 class Invoker:
@@ -61,6 +52,16 @@ class Invoker:
         return Said(code, out, err)
 
 
+def invoker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoker:
+    """The command line in an empty directory, with both tokens in the environment and nothing else of syncd's."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("SYNCD_CONFIG", "NO_COLOR", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OKTA_API_TOKEN", OKTA_TOKEN)
+    monkeypatch.setenv("SPLIT_SCIM_TOKEN", SPLIT_TOKEN)
+    return Invoker(capsys, tmp_path)
+
+
 def write_config(
     path: Path,
     *,
@@ -71,14 +72,14 @@ def write_config(
     created: str = TODAY,
     name: str | None = None,
 ) -> Path:
-    text = CONFIG.format(
-        name=name or path.stem,
-        state=path.parent / "state",
-        org_url=org_url,
-        app_id=app_id,
-        base_url=base_url,
-        created=created,
+    text = connection_text(
+        name or path.stem,
+        okta=(org_url, app_id),
+        split=base_url,
+        tokens=("OKTA_API_TOKEN", "SPLIT_SCIM_TOKEN"),
+        split_more=f"token_created = {created}\nmax_requests_per_second = 0",
         more=more,
+        state=str(path.parent / "state"),
     )
     path.write_text(text, encoding="utf-8")
     return path

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.split import SplitSimulator
-from tests.cli.invoking import TODAY, Invoker, write_config
+from syncd.simulators.world import default_split, generate_okta
+from tests.cli.invoking import OKTA_TOKEN, SPLIT_TOKEN, TODAY, Invoker, write_config
 
 
 class World:
@@ -36,3 +40,12 @@ class World:
 def break_the_user_list(world: World) -> None:
     """Page 2 would be on another origin: an incomplete read that no retry mends."""
     world.okta.faults.add("next_origin", path=r"/apps/[^/]+/users", count=-1, origin="http://127.0.0.1:9")
+
+
+@contextmanager
+def small_world(syncd: Invoker) -> Iterator[World]:
+    """Fourteen people and two groups in Okta, an empty organisation in Split."""
+    okta = OktaSimulator(generate_okta(users=14, groups=2, seed=3), token=OKTA_TOKEN)
+    okta.world.set_app(features=[])
+    with okta, SplitSimulator(default_split(), token=SPLIT_TOKEN) as split:
+        yield World(syncd, okta, split)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from syncd.core.counting import counted
 from syncd.core.limits import Limit
-from syncd.core.safety import Limits, Numbers, violations
+from syncd.core.safety import Limits, violations
+from tests.core.making import CALM
 
 SOURCES = Path(__file__).parents[2] / "syncd"
 
@@ -35,12 +37,12 @@ def test_one_user_over_the_limit_is_one_user() -> None:
         member_removals=Limit(number=4),
         member_removals_per_group=Limit(number=4),
     )
-    numbers = Numbers(
+    numbers = replace(
+        CALM,
         active_users=40,
         groups=2,
         memberships=40,
         deactivated_lately=4,
-        groups_deleted_lately=0,
         members_removed_lately=4,
         deactivations=1,
         group_deletions=1,

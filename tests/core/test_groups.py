@@ -18,7 +18,7 @@ def rule(kind: SourceKind = "name", value: str = "Eng", **changed: object) -> Pu
 
 
 def mapping(status: str = "ACTIVE", target: str | None = "eng-app") -> PushMapping:
-    return PushMapping("gPm1", "00g1", "00gT", target, status)
+    return PushMapping("00g1", "00gT", target, status)
 
 
 def claimed(group: OktaGroup, *rules: PushRule) -> Claim:

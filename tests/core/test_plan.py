@@ -356,6 +356,15 @@ PLAN = plan()
 PLACES = _places(PLAN)
 
 
+def _mutated(place: tuple[str | int, ...], value: object) -> dict[str, Any]:
+    document = copy.deepcopy(PLAN)
+    _set(*place, value=value)(document)
+    return document
+
+
+mutated = st.builds(_mutated, st.sampled_from(PLACES), anything)
+
+
 def _survives(text: str) -> SavedPlan | None:
     try:
         return read_plan(text, "p.json")
@@ -364,12 +373,8 @@ def _survives(text: str) -> SavedPlan | None:
 
 
 @quick
-@given(st.sampled_from(PLACES), anything)
-def test_a_mutated_plan_is_refused_or_read_and_nothing_else(
-    place: tuple[str | int, ...], value: object
-) -> None:
-    document = copy.deepcopy(PLAN)
-    _set(*place, value=value)(document)
+@given(mutated)
+def test_a_mutated_plan_is_refused_or_read_and_nothing_else(document: dict[str, Any]) -> None:
     saved = _survives(json.dumps(document))
     if saved is not None:
         assert document["changes"] == PLAN["changes"]
@@ -377,12 +382,10 @@ def test_a_mutated_plan_is_refused_or_read_and_nothing_else(
 
 
 @quick
-@given(st.sampled_from(PLACES), anything)
+@given(mutated)
 def test_a_mutated_plan_under_a_digest_that_fits_is_refused_or_read_and_nothing_else(
-    place: tuple[str | int, ...], value: object
+    document: dict[str, Any],
 ) -> None:
-    document = copy.deepcopy(PLAN)
-    _set(*place, value=value)(document)
     with suppress(TypeError, KeyError):
         document = signed(document)
     saved = _survives(json.dumps(document))

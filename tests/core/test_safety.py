@@ -11,24 +11,13 @@ from hypothesis import strategies as st
 
 from syncd.core.limits import Limit
 from syncd.core.safety import LIMIT_NAMES, GroupNumbers, Limits, Numbers, Violation, allowed, violations
-from tests.core.making import quick
+from tests.core.making import CALM, quick
 
 DEFAULTS = Limits(
     deactivations=Limit(percent=10),
     group_deletions=Limit(number=0),
     member_removals=Limit(percent=20),
     member_removals_per_group=Limit(percent=50),
-)
-CALM = Numbers(
-    active_users=100,
-    groups=10,
-    memberships=200,
-    deactivated_lately=0,
-    groups_deleted_lately=0,
-    members_removed_lately=0,
-    deactivations=0,
-    group_deletions=0,
-    member_removals=0,
 )
 percents = st.integers(0, 100_000).map(lambda thousandths: Limit(percent=thousandths / 1000))
 limits = st.one_of(percents, st.integers(0, 10_000).map(lambda number: Limit(number=number)))

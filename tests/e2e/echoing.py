@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from tests.serving import Serving
+
 PROXY_USER, PROXY_PASSWORD = "pr0xyUser-7788", "Pa55+w0rd/proxy=77"
 PIECE = 12
 """So many characters of a secret in a row are as bad as the whole."""
@@ -157,15 +159,9 @@ def echoing() -> Iterator[Echo]:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
     made = Echo(server.server_address[1])
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with Serving(server):
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @contextmanager

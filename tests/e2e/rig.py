@@ -6,7 +6,6 @@ shares no code with syncd.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,8 @@ from syncd.cli.app import cli
 from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.split import SplitKnobs, SplitSimulator
 from syncd.simulators.world import OktaWorld, SplitWorld, default_split, generate_okta
+from tests.cli.invoking import document_of
+from tests.connection_text import connection_text
 
 OKTA_TOKEN = "00tOkTaVeRySeCrEt-e2e-0042"
 SPLIT_TOKEN = "spl.iT_VeRySeCrEt-e2e-4711"
@@ -36,9 +37,7 @@ class Answer:
 
     @property
     def document(self) -> dict[str, Any]:
-        found = json.loads(self.stdout)
-        assert isinstance(found, dict)
-        return found
+        return document_of(self.stdout)
 
 
 @dataclass
@@ -68,28 +67,24 @@ class Rig:
         rules = self.tables.get("rules")
         if rules is None:
             rules = "\n".join(f'[[push_groups]]\nsource = {{ name = "{name}" }}' for name in self.pushed)
-        flavor = self.split.world.flavor
-        text = f"""
-name = "acme"
-[okta]
-org_url = "{self.okta.url}"
-app_id = "{self.okta.world.app.id}"
-token = {{ env = "E2E_OKTA" }}
-rate_limit_share = 1.0
-{self.tables.get("okta", "")}
-[split]
-base_url = "{self.split.base_url}"
-token = {{ env = "E2E_SPLIT" }}
-flavor = "{flavor}"
-max_requests_per_second = 0
-{self.tables.get("split", "")}
-[provisioning]
+        more = f"""[provisioning]
 {self.tables.get("provisioning", "")}
 {self.tables.get("attributes", "")}
 [safety]
 {self.tables.get("safety", "")}
 {rules}
 """
+        text = connection_text(
+            "acme",
+            okta=(self.okta.url, self.okta.world.app.id),
+            split=self.split.base_url,
+            tokens=("E2E_OKTA", "E2E_SPLIT"),
+            okta_more=f"rate_limit_share = 1.0\n{self.tables.get('okta', '')}",
+            split_more=(
+                f'flavor = "{self.split.world.flavor}"\nmax_requests_per_second = 0\n{self.tables.get("split", "")}'
+            ),
+            more=more,
+        )
         self.config.write_text(text)
 
     def run(self, *args: str, code: int | None = 0) -> Answer:
@@ -205,3 +200,20 @@ def rig(
         made.write_config()
         yield made
         made.assert_no_secret()
+
+
+@contextmanager
+def crew(folder: Path, *, people: int, members: int) -> Iterator[Rig]:
+    """So many assigned people, p00 and on, the first `members` of them in the pushed group Crew; not yet synced."""
+    with rig(folder, users=0, groups=0, pushed=["Crew"]) as made:
+        world = made.okta.world
+        ids = [world.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(people)]
+        world.create_group("Crew", members=ids[:members])
+        yield made
+
+
+@contextmanager
+def synced_crew(folder: Path, *, people: int, members: int) -> Iterator[Rig]:
+    with crew(folder, people=people, members=members) as made:
+        made.sync()
+        yield made

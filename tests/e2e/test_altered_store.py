@@ -13,16 +13,12 @@ import pytest
 from syncd.errors import ConfigurationError
 from syncd.store.opening import open_store
 from syncd.wiring import utc_now
-from tests.e2e.rig import Rig, rig
+from tests.e2e.rig import Rig, synced_crew
 
 
 @pytest.fixture
 def synced(tmp_path: Path) -> Iterator[Rig]:
-    with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as made:
-        world = made.okta.world
-        people = [world.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(40)]
-        world.create_group("Crew", members=people[:20])
-        made.sync()
+    with synced_crew(tmp_path, people=40, members=20) as made:
         yield made
 
 

@@ -7,7 +7,6 @@ import html
 import http.server
 import os
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.rig import Rig, rig
+from tests.serving import Serving
 
 HOSTILE = {
     "terminal escapes": "\x1b[2J\x1b]0;owned\x07",
@@ -120,13 +120,8 @@ def _listener() -> Iterator[tuple[str, list[str]]]:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", heard
-    finally:
-        server.shutdown()
-        server.server_close()
+    with Serving(server) as serving:
+        yield f"http://127.0.0.1:{serving.port}", heard
 
 
 def test_the_token_follows_neither_redirects_nor_foreign_links_nor_environment_proxies(

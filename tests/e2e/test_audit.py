@@ -21,7 +21,7 @@ from syncd.simulators.split import SplitKnobs
 from syncd.simulators.world import OktaWorld
 from syncd.store import open_store
 from tests.chaos.arena import arena
-from tests.e2e.rig import OKTA_TOKEN, SPLIT_TOKEN, Rig, rig
+from tests.e2e.rig import OKTA_TOKEN, SPLIT_TOKEN, Rig, rig, synced_crew
 
 ROWS = 2 * (20 + 1 + 4) + 5
 """Of `synced`: intents and outcomes, the seals of what the read left in the tables and of what was learned from it (the
@@ -31,11 +31,7 @@ scope, what the target can do, the complete read), the end of the run.
 
 @pytest.fixture
 def synced(tmp_path: Path) -> Iterator[Rig]:
-    with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as made:
-        world = made.okta.world
-        people = [world.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(20)]
-        world.create_group("Crew", members=people[:4])
-        made.sync()
+    with synced_crew(tmp_path, people=20, members=4) as made:
         yield made
 
 

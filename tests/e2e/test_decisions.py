@@ -8,16 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.rig import Rig, rig
+from tests.e2e.rig import Rig, synced_crew
 
 
 @pytest.fixture
 def synced(tmp_path: Path) -> Iterator[Rig]:
-    with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as made:
-        world = made.okta.world
-        people = [world.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(12)]
-        world.create_group("Crew", members=people[:4])
-        made.sync()
+    with synced_crew(tmp_path, people=12, members=4) as made:
         yield made
 
 

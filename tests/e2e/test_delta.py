@@ -25,6 +25,7 @@ from syncd.simulators.world import OktaWorld
 from syncd.wiring import open_job
 from tests.chaos.arena import Arena, arena
 from tests.chaos.oracle import holdings, wishes
+from tests.observing import Unheard
 
 
 @contextmanager
@@ -65,6 +66,12 @@ def forget(made: Arena) -> None:
     made.split.reset_requests()
 
 
+def begin(job: Job) -> None:
+    """From here on the log is followed; everything is read and written once."""
+    follow(job)
+    assert sync(job, Selection()).exit_code == 0
+
+
 @contextmanager
 def crew(folder: Path) -> Iterator[Arena]:
     """Thirty people, twenty in one pushed group; followed, synced and quiet."""
@@ -78,8 +85,7 @@ def crew(folder: Path) -> Iterator[Arena]:
     }
     with arena(folder, okta, tables=tables) as found:
         with opened(found) as job:
-            follow(job)
-            assert sync(job, Selection()).exit_code == 0
+            begin(job)
             delta(job, Seen())
         forget(found)
         yield found
@@ -176,8 +182,7 @@ def test_one_member_of_a_group_of_5000_costs_what_one_member_costs(tmp_path: Pat
     okta.clock = now
     with arena(tmp_path, okta, tables={"split": "concurrency = 8\nmember_batch = 1000"}) as found:
         with opened(found) as job:
-            follow(job)
-            assert sync(job, Selection()).exit_code == 0
+            begin(job)
             delta(job, Seen())
         forget(found)
         okta.add_member("push-all", people[-1])
@@ -353,7 +358,7 @@ def opened_beside(job: Job, made: Arena) -> Iterator[Job]:
         yield replace(job, source=source, target=target)
 
 
-class _At:
+class _At(Unheard):
     """An observer that lets something happen when a phase begins, once."""
 
     def __init__(self, made: Arena, phase: str, happen: Callable[[], None]) -> None:
@@ -363,9 +368,6 @@ class _At:
         self._notes.phase(name, total)
         if name == self._phase and self._happen:
             self._happen.pop()()
-
-    def advance(self, count: int = 1) -> None:
-        pass
 
     def event(self, level: str, event: str, **fields: object) -> None:
         self._notes.event(level, event, **fields)

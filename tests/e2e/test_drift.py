@@ -11,7 +11,7 @@ import pytest
 
 from syncd.simulators.split import SplitKnobs
 from syncd.simulators.world import SplitWorld
-from tests.e2e.rig import Rig, rig
+from tests.e2e.rig import Rig, crew, rig
 
 WIDE = 'max_deactivations = "90%"\nmax_member_removals = "90%"\nmax_member_removals_per_group = "90%"'
 REPAIRABLE = {
@@ -189,10 +189,8 @@ def test_an_incomplete_read_of_okta_is_no_drift(synced: Rig) -> None:
 @pytest.fixture
 def pushed_by_okta(tmp_path: Path) -> Iterator[Rig]:
     """Okta provisions this app itself; syncd has never run."""
-    with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as made:
+    with crew(tmp_path, people=20, members=6) as made:
         world = made.okta.world
-        people = [world.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(20)]
-        world.create_group("Crew", members=people[:6])
         gone = world.add_user("gone@example.com", "Go", "Ne", assign=True)
         made.sync()
         world.unassign(gone)

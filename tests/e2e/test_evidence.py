@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.rig import Rig, rig
+from tests.e2e.rig import Rig, crew, rig
 
 NO_LIMITS = (
     'max_deactivations = "100%"\nmax_member_removals = "100%"\nmax_member_removals_per_group = "100%"\n'
@@ -18,11 +18,8 @@ NO_LIMITS = (
 @pytest.fixture
 def synced(tmp_path: Path) -> Iterator[Rig]:
     """Forty people, the first twenty of them in Crew."""
-    with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as made:
-        world = made.okta.world
-        people = [world.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(40)]
-        world.create_group("Crew", members=people[:20])
-        world.create_group("Guard", members=[])
+    with crew(tmp_path, people=40, members=20) as made:
+        made.okta.world.create_group("Guard", members=[])
         made.sync()
         yield made
 

@@ -10,18 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.rig import Rig, rig
+from tests.e2e.rig import Rig, rig, synced_crew
 
 LONG = "A name that is longer than Split allows"
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Rig]:
-    with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as each:
-        world = each.okta.world
-        people = [world.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(12)]
-        world.create_group("Crew", members=people[:4])
-        each.sync()
+    with synced_crew(tmp_path, people=12, members=4) as each:
         each.forget()
         yield each
 

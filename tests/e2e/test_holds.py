@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,12 @@ import pytest
 from syncd.core.change import Change
 from syncd.store import holds, rows
 from syncd.store.stage import spool
-from tests.e2e.rig import Rig, rig
+from tests.e2e.rig import Rig, rig, synced_crew
 
 
 @pytest.fixture
 def synced(tmp_path: Path) -> Iterator[Rig]:
-    with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as made:
-        world = made.okta.world
-        people = [world.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(40)]
-        world.create_group("Crew", members=people[:20])
-        made.sync()
+    with synced_crew(tmp_path, people=40, members=20) as made:
         made.assert_exact()
         yield made
 
@@ -28,6 +24,13 @@ def synced(tmp_path: Path) -> Iterator[Rig]:
 def unassign(made: Rig, *numbers: int) -> None:
     for number in numbers:
         made.okta.world.unassign(f"p{number:02}@example.com")
+
+
+def come_back_and_leave(made: Rig, numbers: Iterable[int]) -> None:
+    for number in numbers:
+        made.okta.world.assign(f"p{number:02}@example.com")
+    made.sync()
+    unassign(made, *numbers)
 
 
 def active(made: Rig) -> set[str]:
@@ -93,10 +96,7 @@ def test_an_approval_is_good_for_one_application(synced: Rig) -> None:
     synced.sync(code=3)
     synced.run("approve", "--all")
     synced.sync()
-    for number in range(30, 40):
-        synced.okta.world.assign(f"p{number:02}@example.com")
-    synced.sync()
-    unassign(synced, *range(30, 40))
+    come_back_and_leave(synced, range(30, 40))
 
     synced.sync(code=3)
 
@@ -189,10 +189,7 @@ def test_what_was_rejected_is_not_raised_again_until_the_world_changes(synced: R
     assert result["summary"]["skipped"]["rejected"] == 10
     assert held(synced) == []
 
-    for number in range(30, 40):
-        synced.okta.world.assign(f"p{number:02}@example.com")
-    synced.sync()
-    unassign(synced, *range(30, 40))
+    come_back_and_leave(synced, range(30, 40))
     synced.sync(code=3)
     assert len(active(synced)) == 40
 

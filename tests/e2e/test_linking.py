@@ -8,16 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.rig import Rig, rig
+from tests.e2e.rig import Rig, crew
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Rig]:
     """Crew exists on both sides, and its rule only creates: a conflict until somebody links it."""
-    with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as each:
-        world = each.okta.world
-        people = [world.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(12)]
-        world.create_group("Crew", members=people[:4])
+    with crew(tmp_path, people=12, members=4) as each:
         each.split.world.create_local_group("Crew")
         each.sync()
         each.forget()

@@ -7,8 +7,9 @@ nobody is ever given the other's account.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -27,11 +28,24 @@ PAIRS = [
     ("ann@example.com", "ann@example.com "),
 ]
 FLAVORS = ["split", "harness", "scim"]
+T = TypeVar("T", bound=Callable[..., None])
 SERVERS = [{}, {"case_sensitive": False}, {"case_sensitive": False, "case_folding": "lower"}]
 
 both = pytest.mark.parametrize(("one", "other"), PAIRS, ids=ascii)
 flavors = pytest.mark.parametrize("flavor", FLAVORS)
 servers = pytest.mark.parametrize("server", SERVERS, ids=str)
+
+
+def every_target(test: T) -> T:
+    """With every flavor and every server."""
+    marked: T = flavors(servers(test))
+    return marked
+
+
+def everywhere(test: T) -> T:
+    """With every pair of names, every flavor and every server."""
+    marked: T = both(every_target(test))
+    return marked
 
 
 def place(folder: Path, flavor: str, server: dict[str, Any], users: int = 0) -> Any:
@@ -54,9 +68,7 @@ def accounts(made: Rig) -> dict[str, str | None]:
     return {user.user_name: user.external_id for user in made.split.world.users.values()}
 
 
-@both
-@flavors
-@servers
+@everywhere
 def test_two_people_who_come_together_are_a_conflict_in_either_order(
     one: str, other: str, flavor: str, server: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -74,9 +86,7 @@ def test_two_people_who_come_together_are_a_conflict_in_either_order(
         assert accounts(made) == {}
 
 
-@both
-@flavors
-@servers
+@everywhere
 def test_who_is_there_keeps_the_account_and_who_comes_later_is_told(
     one: str, other: str, flavor: str, server: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -98,9 +108,7 @@ def test_who_is_there_keeps_the_account_and_who_comes_later_is_told(
         assert awake == ({second} if flavor == "harness" else set())
 
 
-@both
-@flavors
-@servers
+@everywhere
 @pytest.mark.parametrize("many", [False, True])
 def test_an_account_that_is_merely_alike_is_never_adopted(
     one: str, other: str, flavor: str, server: dict[str, Any], many: bool, tmp_path: Path
@@ -124,8 +132,7 @@ def test_an_account_that_is_merely_alike_is_never_adopted(
             assert accounts(made)[other]
 
 
-@flavors
-@servers
+@every_target
 def test_a_new_name_that_is_alike_is_no_update(flavor: str, server: dict[str, Any], tmp_path: Path) -> None:
     with place(tmp_path, flavor, server) as made:
         hire(made, SHARP)
@@ -138,8 +145,7 @@ def test_a_new_name_that_is_alike_is_no_update(flavor: str, server: dict[str, An
         assert made.writes() == []
 
 
-@flavors
-@servers
+@every_target
 def test_an_account_that_vanished_is_not_found_again_in_one_that_is_alike(
     flavor: str, server: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -157,8 +163,7 @@ def test_an_account_that_vanished_is_not_found_again_in_one_that_is_alike(
         assert made.split.world.users[theirs].attributes == before
 
 
-@flavors
-@servers
+@every_target
 def test_relink_ties_nobody_to_an_account_that_is_alike(
     flavor: str, server: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from tests.e2e.rig import SPLIT_TOKEN, Rig, rig
-
-
-@pytest.fixture
-def synced(tmp_path: Path) -> Iterator[Rig]:
-    with rig(tmp_path, users=40, groups=2) as made:
-        made.sync()
-        made.forget()
-        yield made
+from tests.e2e.rig import SPLIT_TOKEN, Rig
 
 
 def test_a_revoked_token_costs_one_failed_request_and_one_look_then_one_per_probe_and_heals(

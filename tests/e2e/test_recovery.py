@@ -151,6 +151,15 @@ def refuse_after_acting(made: Rig, path: str, status: int) -> None:
     made.split.faults.add("status", status=status, method="PUT", path=path, count=-1)
 
 
+@pytest.fixture
+def hired(tmp_path: Path) -> Iterator[tuple[Rig, str]]:
+    """Thirty people and one more, synced; the Okta id of that one."""
+    with rig(tmp_path, users=30, groups=2) as made:
+        person = made.okta.world.add_user(LEAVERS[0], "Lea", "Ver", assign=True)
+        made.sync()
+        yield made, person
+
+
 @pytest.mark.parametrize("status", [400, 403, 409, 422])
 def test_a_removal_that_acted_before_it_was_refused_is_made_good_when_they_return(
     tmp_path: Path, status: int
@@ -172,39 +181,35 @@ def test_a_removal_that_acted_before_it_was_refused_is_made_good_when_they_retur
 
 @pytest.mark.parametrize("status", [400, 403, 409, 422])
 def test_a_deactivation_that_acted_before_it_was_refused_locks_nobody_out_who_returns(
-    tmp_path: Path, status: int
+    hired: tuple[Rig, str], status: int
 ) -> None:
-    with rig(tmp_path, users=30, groups=2) as made:
-        person = made.okta.world.add_user(LEAVERS[0], "Lea", "Ver", assign=True)
-        made.sync()
-        made.okta.world.unassign(person)
-        refuse_after_acting(made, "/Users/", status)
-        made.sync(code=None)
-        assert LEAVERS[0] not in made.actual_people()
-        made.split.faults.clear()
-        made.okta.world.assign(person)
+    made, person = hired
+    made.okta.world.unassign(person)
+    refuse_after_acting(made, "/Users/", status)
+    made.sync(code=None)
+    assert LEAVERS[0] not in made.actual_people()
+    made.split.faults.clear()
+    made.okta.world.assign(person)
 
-        made.sync()
+    made.sync()
 
-        made.assert_exact()
+    made.assert_exact()
 
 
 @pytest.mark.parametrize("status", [400, 403, 409, 422])
 def test_an_addition_that_acted_before_it_was_refused_is_taken_back_when_they_leave(
-    tmp_path: Path, status: int
+    hired: tuple[Rig, str], status: int
 ) -> None:
-    with rig(tmp_path, users=30, groups=2) as made:
-        person = made.okta.world.add_user(LEAVERS[0], "Lea", "Ver", assign=True)
-        made.sync()
-        made.okta.world.add_member("Engineering", person)
-        refuse_after_acting(made, "/Groups/", status)
-        made.sync(code=None)
-        made.split.faults.clear()
-        made.okta.world.remove_member("Engineering", person)
+    made, person = hired
+    made.okta.world.add_member("Engineering", person)
+    refuse_after_acting(made, "/Groups/", status)
+    made.sync(code=None)
+    made.split.faults.clear()
+    made.okta.world.remove_member("Engineering", person)
 
-        made.sync()
+    made.sync()
 
-        made.assert_exact()
+    made.assert_exact()
 
 
 def test_a_group_that_was_being_made_and_is_gone_in_okta_is_removed_as_its_rule_says(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,6 @@ import pytest
 
 from syncd.simulators.split import SplitKnobs
 from tests.e2e.rig import SPLIT_TOKEN, Rig, rig
-
-
-@pytest.fixture
-def synced(tmp_path: Path) -> Iterator[Rig]:
-    with rig(tmp_path, users=40, groups=2) as made:
-        made.sync()
-        made.forget()
-        yield made
 
 
 def off_and_on(made: Rig) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from syncd.answers.status import status
 from syncd.core.waiting import Waiting
-from syncd.engine.cycles.delta import Delta, follow
+from syncd.engine.cycles.delta import Delta
 from syncd.engine.cycles.seen import Seen
 from syncd.engine.cycles.sync import sync
 from syncd.engine.reading.selection import Selection
@@ -19,7 +19,7 @@ from syncd.simulators.world import OktaWorld, SplitWorld
 from syncd.store.sqlite import SqliteStore
 from syncd.wiring import open_for_status
 from tests.chaos.arena import Arena, arena
-from tests.e2e.test_delta import exact, forget, okta_reads, one_delta, opened
+from tests.e2e.test_delta import begin, exact, forget, okta_reads, one_delta, opened
 
 RULE = 'on_removal = "delete"\nrename = true'
 SAFETY = 'max_deactivations = "50%"\nmax_member_removals = "50%"\nmax_group_deletions = 5'
@@ -37,8 +37,7 @@ def flavored(tmp_path: Path, flavor: str) -> Iterator[Arena]:
     }
     with arena(tmp_path, okta, split=SplitWorld(flavor=flavor), tables=tables, attempts=2) as found:
         with opened(found) as job:
-            follow(job)
-            assert sync(job, Selection()).exit_code == 0
+            begin(job)
         one_delta(found, Seen())
         forget(found)
         yield found
@@ -372,6 +371,16 @@ def test_a_ring_whose_one_write_failed_is_tried_again_by_deltas(made: Arena) -> 
     assert is_quiet(made)
 
 
+def departed(made: Arena, email: str) -> Seen:
+    """Synced, and then this person left the app; what the delta that read it has seen."""
+    seen = Seen()
+    with opened(made) as job:
+        begin(job)
+    made.okta.world.unassign(email)
+    one_delta(made, seen)
+    return seen
+
+
 def test_what_cannot_be_deactivated_is_asked_for_once_and_not_by_every_delta(tmp_path: Path) -> None:
     """Its grace is over, and the target refuses: the failure's next try is its time, not the grace."""
     okta = OktaWorld()
@@ -379,12 +388,7 @@ def test_what_cannot_be_deactivated_is_asked_for_once_and_not_by_every_delta(tmp
         okta.add_user(f"p{number:02}@example.com", "P", f"{number:02}", assign=True)
     tables = {"provisioning": 'deactivation_grace = "1h"', "safety": SAFETY}
     with arena(tmp_path, okta, tables=tables, attempts=2) as made:
-        seen = Seen()
-        with opened(made) as job:
-            follow(job)
-            sync(job, Selection())
-        okta.unassign("p03@example.com")
-        one_delta(made, seen)
+        seen = departed(made, "p03@example.com")
         assert is_quiet(made)
         for method in ("PATCH", "PUT"):
             made.split.faults.add("status", method=method, path="/Users/", count=-1, status=400)
@@ -404,12 +408,7 @@ def test_a_protected_leaver_is_not_asked_for_by_every_delta(tmp_path: Path) -> N
         "safety": f'{SAFETY}\nprotected_users = ["p03@example.com"]',
     }
     with arena(tmp_path, okta, tables=tables) as made:
-        seen = Seen()
-        with opened(made) as job:
-            follow(job)
-            sync(job, Selection())
-        okta.unassign("p03@example.com")
-        one_delta(made, seen)
+        seen = departed(made, "p03@example.com")
         made.later(timedelta(hours=2))
         one_delta(made, seen)
         assert [each.kind for each in waits(made)] == ["protected"]

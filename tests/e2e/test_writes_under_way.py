@@ -16,21 +16,9 @@ from syncd.settings.load import load_or_raise
 from syncd.simulators.split import SplitKnobs
 from syncd.wiring import open_job
 from tests.e2e.rig import OKTA_TOKEN, SPLIT_TOKEN, Rig, rig
+from tests.observing import Unheard
 
 WORKERS = 8
-
-
-class Unheard:
-    """An observer that nobody listens to."""
-
-    def phase(self, name: str, total: int | None = None) -> None:
-        pass
-
-    def advance(self, count: int = 1) -> None:
-        pass
-
-    def event(self, level: str, event: str, **fields: object) -> None:
-        pass
 
 
 def creations(made: Rig) -> int:

@@ -26,6 +26,7 @@ from syncd.engine.cycles.sync import plan, sync
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
 from syncd.model import GroupState
+from syncd.ports import Source
 from syncd.simulators.world import OktaWorld, default_split
 from tests.chaos.arena import Arena, arena
 from tests.e2e.old_lists import OldLists
@@ -199,15 +200,21 @@ def test_a_list_that_lags_behind_a_delta_undoes_nothing_and_is_contradicted_alou
     assert exact(running.made)
 
 
-@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
-def test_a_plan_made_beside_a_delta_undoes_nothing(
-    running: Daemon, change: Callable[[OktaWorld], None]
-) -> None:
+def lists_beside_a_delta(running: Daemon, change: Callable[[OktaWorld], None]) -> Source:
+    """Lists as they were before a change that a delta learns of while they are read."""
+
     def meanwhile() -> None:
         change(running.world)
         running.delta()
 
-    lists = running.old_lists(meanwhile)
+    return running.old_lists(meanwhile)
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_a_plan_made_beside_a_delta_undoes_nothing(
+    running: Daemon, change: Callable[[OktaWorld], None]
+) -> None:
+    lists = lists_beside_a_delta(running, change)
     with plan(replace(running.job, source=lists), Selection(full=True)) as planned:
         assert not planned.has_changes
 
@@ -216,11 +223,7 @@ def test_a_plan_made_beside_a_delta_undoes_nothing(
 def test_a_comparison_beside_a_delta_finds_no_drift(
     running: Daemon, change: Callable[[OktaWorld], None]
 ) -> None:
-    def meanwhile() -> None:
-        change(running.world)
-        running.delta()
-
-    lists = running.old_lists(meanwhile)
+    lists = lists_beside_a_delta(running, change)
     report = find_drift(replace(running.job, source=lists), Selection(full=True))
     assert [item for item in report.items if item.okta_id is not None] == []
 

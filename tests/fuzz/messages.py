@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from syncd.errors import SyncdError
 
 NEXT = b"\n\x1e\n"
 
@@ -63,3 +65,12 @@ def storable(value: object) -> None:
             waiting += [(one, depth + 1) for one in each]
         elif dataclasses.is_dataclass(each):
             waiting += [(getattr(each, field.name), depth + 1) for field in dataclasses.fields(each)]
+
+
+def attempts(*acts: Callable[[], object]) -> Iterator[object]:
+    """What each comes to: the documented errors are results too, with their words."""
+    for act in acts:
+        try:
+            yield act()
+        except SyncdError as error:
+            yield error.message, error.hint

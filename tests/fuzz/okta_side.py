@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from cryptography.hazmat.primitives import serialization
@@ -22,7 +22,7 @@ from syncd.okta.listing import ListingLimits
 from syncd.okta.pace import Clock
 from syncd.okta.reader import OktaReader
 from syncd.redact import Redactor
-from tests.fuzz.messages import Message, message, split, storable
+from tests.fuzz.messages import Message, attempts, message, split, storable
 from tests.fuzz.target import Target
 
 ORG = "https://acme.okta.com"
@@ -212,32 +212,23 @@ def _wish(answer: AppUser | BadRecord | Absent) -> object:
     return answer
 
 
-def _attempts(*acts: Callable[[], object]) -> Iterator[object]:
-    """What each comes to: the documented errors are results too, with their words."""
-    for act in acts:
-        try:
-            yield act()
-        except SyncdError as error:
-            yield error.message, error.hint
-
-
 def _lists(reader: OktaReader) -> object:
     def groups() -> object:
         listing = reader.groups()
         found = _read(listing)
         return [(group, settled_stamp(getattr(group, "stamp", None), listing.proof.at)) for group in found]
 
-    return list(_attempts(groups, lambda: _read(reader.app_groups()), lambda: _read(reader.mappings())))
+    return list(attempts(groups, lambda: _read(reader.app_groups()), lambda: _read(reader.mappings())))
 
 
 def _members(reader: OktaReader) -> object:
     pages = [(page.user_ids, page.proof, str(page.failed)) for page in reader.members([GROUP])]
-    return [pages, *_attempts(lambda: reader.groups_of(USER))]
+    return [pages, *attempts(lambda: reader.groups_of(USER))]
 
 
 def _single(reader: OktaReader) -> object:
     return list(
-        _attempts(
+        attempts(
             reader.application,
             lambda: _wish(reader.app_user(USER)),
             lambda: reader.user_status(USER),
@@ -261,7 +252,7 @@ def _log(reader: OktaReader) -> object:
         named.append((page, found, seen.kept(), list(seen.uuids)))
         return reader.log_page(page.cursor)
 
-    return [*_attempts(reader.log_cursor, poll, poll), named]
+    return [*attempts(reader.log_cursor, poll, poll), named]
 
 
 def _private_key() -> PrivateKey:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -19,7 +19,7 @@ from syncd.redact import Redactor
 from syncd.scim.adapter import Adapter
 from syncd.scim.pacing import RetryPolicy
 from syncd.scim.split import ScimTarget
-from tests.fuzz.messages import NEXT, Message, message, split, storable
+from tests.fuzz.messages import NEXT, Message, attempts, message, split, storable
 from tests.fuzz.target import Target
 
 BASE = "https://acme.split.example/scim/v2"
@@ -134,14 +134,6 @@ def _asking(
     return lambda: take
 
 
-def _attempts(*acts: Callable[[], object]) -> Iterator[object]:
-    for act in acts:
-        try:
-            yield act()
-        except SyncdError as error:
-            yield error.message, error.hint
-
-
 def _lists(target: ScimTarget) -> object:
     def users() -> object:
         found = [user for page in target.list_users() for user in page]
@@ -152,12 +144,12 @@ def _lists(target: ScimTarget) -> object:
     def groups() -> object:
         return [(group, unmanaged_group(group).document()) for page in target.list_groups() for group in page]
 
-    return list(_attempts(users, groups, target.probe))
+    return list(attempts(users, groups, target.probe))
 
 
 def _looks(target: ScimTarget) -> object:
     return list(
-        _attempts(
+        attempts(
             lambda: target.user("2819c223"),
             lambda: target.group("e9e30dba"),
             lambda: target.find_users(okta_id="00u1", user_name="ada@example.com"),
@@ -172,7 +164,7 @@ _WISH = {"userName": "ada@example.com", "displayName": "Ada", "emails[work].valu
 
 def _user_writes(target: ScimTarget) -> object:
     return list(
-        _attempts(
+        attempts(
             lambda: target.create_user("00u1", _WISH),
             lambda: target.update_user("2819c223", {"displayName": "A"}, {"displayName": "Ada"}, _WISH),
             lambda: target.deactivate_user("2819c223"),
@@ -186,7 +178,7 @@ def _group_writes(target: ScimTarget) -> object:
         return outcome, [str(error) for error in outcome.failed.values()]
 
     return list(
-        _attempts(
+        attempts(
             lambda: target.create_group("00g1", "Engineering"),
             lambda: target.rename_group("e9e30dba", "Builders"),
             members,

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from tests.serving import Serving
+
 FAULTS = ("lost before", "lost after", "503 before", "503 after", "429", "truncated", "empty 500")
 
 
@@ -111,11 +113,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def faulty(upstream: str, *, seed: int, share: float = 0.15) -> Iterator[FaultyProxy]:
-    with FaultyProxy(upstream, seed=seed, share=share) as proxy:
-        thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        try:
-            yield proxy
-        finally:
-            proxy.shutdown()
-            thread.join()
+    with FaultyProxy(upstream, seed=seed, share=share) as proxy, Serving(proxy):
+        yield proxy

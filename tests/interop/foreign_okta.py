@@ -17,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
+from tests.serving import Serving
+
 Json = dict[str, Any]
 
 
@@ -168,11 +170,5 @@ def _handler(okta: ForeignOkta) -> type[BaseHTTPRequestHandler]:
 def serving(okta: ForeignOkta) -> Iterator[ForeignOkta]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(okta))
     okta.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with Serving(server):
         yield okta
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -13,9 +13,10 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,31 @@ def _listed(base_url: str, token: str, kind: str) -> list[dict[str, Any]]:
         found += page
 
 
+def _told_by_lists(base: str, token: str) -> ForeignTarget:
+    return ForeignTarget(base, token, lambda: (_listed(base, token, "Users"), _listed(base, token, "Groups")))
+
+
+def _dumped(port: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Users and groups, from a server that tells what it holds."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/_dump", timeout=10) as answer:
+        held = json.load(answer)
+    return held["users"], held["groups"]
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _program(command: Sequence[str], **streams: Any) -> Iterator[subprocess.Popen[Any]]:
+    """Ended with the block; `streams` as for Popen."""
+    with subprocess.Popen(command, **streams) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
 
 
 @contextmanager
@@ -101,15 +123,10 @@ def scim2_server() -> Iterator[ForeignTarget]:
         "--port",
         str(port),
     ]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            base = f"http://127.0.0.1:{port}/v2"
-            _wait_for(port, process)
-            yield ForeignTarget(
-                base, token, lambda: (_listed(base, token, "Users"), _listed(base, token, "Groups"))
-            )
-        finally:
-            process.terminate()
+    with _program(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        base = f"http://127.0.0.1:{port}/v2"
+        _wait_for(port, process)
+        yield _told_by_lists(base, token)
 
 
 @contextmanager
@@ -119,21 +136,11 @@ def scimmy() -> Iterator[ForeignTarget]:
         pytest.skip("SCIMMY needs Node.js and the packages that `make test` installs with npm")
     token = "scimmy-token-4242"
     command = [node, "server.mjs", token]
-    with subprocess.Popen(
-        command, cwd=SCIMMY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            port = int(process.stdout.readline())
+    with _program(command, cwd=SCIMMY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
 
-            def dump() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/_dump", timeout=10) as answer:
-                    held = json.load(answer)
-                return held["users"], held["groups"]
-
-            yield ForeignTarget(f"http://127.0.0.1:{port}/scim", token, dump)
-        finally:
-            process.terminate()
+        yield ForeignTarget(f"http://127.0.0.1:{port}/scim", token, partial(_dumped, port))
 
 
 @contextmanager
@@ -143,17 +150,12 @@ def django_scim() -> Iterator[ForeignTarget]:
     module = "tests.interop.django_scim.server"
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", module, folder, token]
-        with subprocess.Popen(
+        with _program(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         ) as process:
-            try:
-                assert process.stdout is not None
-                base = f"http://127.0.0.1:{int(process.stdout.readline())}/scim/v2"
-                yield ForeignTarget(
-                    base, token, lambda: (_listed(base, token, "Users"), _listed(base, token, "Groups"))
-                )
-            finally:
-                process.terminate()
+            assert process.stdout is not None
+            base = f"http://127.0.0.1:{int(process.stdout.readline())}/scim/v2"
+            yield _told_by_lists(base, token)
 
 
 @contextmanager
@@ -162,22 +164,14 @@ def jackson() -> Iterator[ForeignTarget]:
     node = shutil.which("node")
     if node is None or not (JACKSON / "node_modules" / "@boxyhq" / "saml-jackson").exists():
         pytest.skip("SAML Jackson needs Node.js and the packages that `make test` installs with npm")
-    with subprocess.Popen(
+    with _program(
         [node, "server.mjs"], cwd=JACKSON, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        try:
-            assert process.stdout is not None
-            said = json.loads(process.stdout.readline())
-
-            def dump() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-                with urllib.request.urlopen(f"http://127.0.0.1:{said['port']}/_dump", timeout=10) as answer:
-                    held = json.load(answer)
-                return held["users"], held["groups"]
-
-            base = f"http://127.0.0.1:{said['port']}{said['path']}"
-            yield ForeignTarget(base, said["token"], dump, shows_members=False)
-        finally:
-            process.terminate()
+        assert process.stdout is not None
+        said = json.loads(process.stdout.readline())
+        base = f"http://127.0.0.1:{said['port']}{said['path']}"
+        dump = partial(_dumped, said["port"])
+        yield ForeignTarget(base, said["token"], dump, shows_members=False)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

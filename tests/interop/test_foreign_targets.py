@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,13 +31,21 @@ def _point_at(made: Rig, target: ForeignTarget, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("E2E_SPLIT", target.token)
 
 
+@contextmanager
+def _synced(
+    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch, *, users: int, groups: int
+) -> Iterator[tuple[Rig, ForeignTarget]]:
+    with rig(folder, users=users, groups=groups) as made, server() as target:
+        _point_at(made, target, monkeypatch)
+        made.sync()
+        yield made, target
+
+
 @SERVERS
 def test_everything_arrives_changes_follow_and_a_second_sync_writes_nothing(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with rig(tmp_path, users=25, groups=4) as made, server() as target:
-        _point_at(made, target, monkeypatch)
-        made.sync()
+    with _synced(server, tmp_path, monkeypatch, users=25, groups=4) as (made, target):
         assert target.held() == Held(made.wanted_people(), made.wanted_groups())
         assert _writes(made.sync()) == 0
 
@@ -63,9 +71,7 @@ def test_everything_arrives_changes_follow_and_a_second_sync_writes_nothing(
 def test_a_lost_store_is_rebuilt_without_a_twin(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with rig(tmp_path, users=12, groups=2) as made, server() as target:
-        _point_at(made, target, monkeypatch)
-        made.sync()
+    with _synced(server, tmp_path, monkeypatch, users=12, groups=2) as (made, target):
         before = {user["id"] for user in target.dump()[0]}
         for file in made.store.parent.glob("acme.db*"):
             file.unlink()
@@ -124,9 +130,7 @@ def test_faults_in_between_leave_no_twin_and_harm_nobody(
 def test_drift_is_empty_after_a_sync_right_after_tampering_and_repaired(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with rig(tmp_path, users=30, groups=4) as made, server() as target:
-        _point_at(made, target, monkeypatch)
-        made.sync()
+    with _synced(server, tmp_path, monkeypatch, users=30, groups=4) as (made, target):
         assert _drift(made, target) == []
         users, groups = target.dump()
         members = {member["value"] for group in groups for member in group.get("members") or []}

@@ -9,7 +9,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from syncd.core.sickness import Quarantine
-from syncd.observe.notices import Facts, Held, Memory, Notice, decide, plain, token_days_left
+from syncd.core.token_age import token_days_left
+from syncd.observe.notices import Facts, Held, Memory, Notice, decide, plain
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WELL = Facts("full", "succeeded", held=())

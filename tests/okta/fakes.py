@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 from syncd.okta.credentials import Ssws
 from syncd.okta.listing import ListingLimits
 from syncd.okta.pace import Clock, RetryPolicy
 from syncd.okta.reader import OktaReader
+from tests.serving import Serving
 
 APP = "0oa1gjh63g214q0Hq0g4"
 TOKEN = "00abcDEF-secret-token-value-123456"
@@ -53,7 +53,7 @@ class Seen:
 Script = Callable[[Seen, int], Reply]
 
 
-class FakeOkta:
+class FakeOkta(Serving):
     """Answers by `script(request, n)`, n being how often this path was asked for before."""
 
     def __init__(self, script: Script, *, tls: ssl.SSLContext | None = None) -> None:
@@ -85,35 +85,16 @@ class FakeOkta:
             def handle_error(self, request: object, client_address: object) -> None:
                 pass  # clients that hang up are part of the tests
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        server = Server(("127.0.0.1", 0), Handler)
         self._scheme = "http"
         if tls is not None:
             self._scheme = "https"
-            self._server.socket = tls.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+            server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        super().__init__(server)
 
     @property
     def url(self) -> str:
-        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """From now on nobody listens. May be called twice."""
-        if not self._thread.is_alive():
-            return
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     def paths(self) -> list[str]:
         return [seen.path for seen in self.seen]

@@ -172,8 +172,8 @@ def test_push_mappings_come_with_the_names_of_their_targets_where_these_can_be_r
         listing = source.mappings()
         (page,) = listing
 
-    names = {mapping.mapping_id: mapping.target_name for mapping in page.records}
-    assert names == {"gPm1": "Target", "gPm2": None, "gPm3": None, "gPm4": "Target", "gPm5": None}
+    names = {mapping.source_group_id: mapping.target_name for mapping in page.records}
+    assert names == {"00g1": "Target", "00g2": None, "00g3": None, "00g4": "Target", "00g5": None}
     assert len(page.bad) == 1
     assert listing.proof.records == 6
     assert sum(path.endswith("00gNamed") for path in okta.paths()) == 1, "one name, one request"

@@ -246,6 +246,16 @@ def test_a_redirected_token_request_does_not_carry_the_assertion_along(key: rsa.
     assert elsewhere.seen == []
 
 
+def reader_with(key: str) -> OktaReader:
+    return OktaReader(
+        org_url="http://127.0.0.1:9",
+        app_id="0oa1",
+        credentials=PrivateKey(CLIENT, lambda: key),
+        rate_limit_share=0.5,
+        timeout=1,
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -261,13 +271,7 @@ def test_a_redirected_token_request_does_not_carry_the_assertion_along(key: rsa.
 )
 def test_a_key_that_cannot_be_used_is_a_setting_to_mend_and_is_not_shown(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"okta\.private_key") as caught:
-        OktaReader(
-            org_url="http://127.0.0.1:9",
-            app_id="0oa1",
-            credentials=PrivateKey(CLIENT, lambda: text),
-            rate_limit_share=0.5,
-            timeout=1,
-        )
+        reader_with(text)
 
     assert len(text) < 3 or text not in "".join(traceback.format_exception(caught.value))
 
@@ -276,13 +280,7 @@ def test_an_elliptic_curve_key_is_refused_as_okta_would() -> None:
     text = pem(ec.generate_private_key(ec.SECP256R1()), serialization.PrivateFormat.PKCS8)
 
     with pytest.raises(ConfigurationError, match="RSA"):
-        OktaReader(
-            org_url="http://127.0.0.1:9",
-            app_id="0oa1",
-            credentials=PrivateKey(CLIENT, lambda: text),
-            rate_limit_share=0.5,
-            timeout=1,
-        )
+        reader_with(text)
 
 
 def test_neither_key_nor_access_token_nor_assertion_is_ever_shown(

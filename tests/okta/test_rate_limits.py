@@ -141,32 +141,28 @@ def limited(seconds: int | None, *, limit: str = "600", remaining: str = "0") ->
     return Reply(okta_error("E0000047", "too many requests"), 429, headers, date=False)
 
 
-def test_a_429_is_waited_out_by_the_servers_clock_and_is_no_failure() -> None:
+@pytest.mark.parametrize(
+    ("refusal", "least", "most"),
+    [
+        (limited(40), 40, 44),
+        (Reply(okta_error("E0000006", "not now"), 403, headers=[("Retry-After", "25")]), 24.9, 27),
+    ],
+    ids=["429", "403"],
+)
+def test_a_429_and_a_403_that_say_when_to_come_back_are_waited_out_and_are_no_failure(
+    refusal: Reply, least: float, most: float
+) -> None:
     clock = FakeTime()
 
     def script(seen: Seen, before: int) -> Reply:
-        return limited(40) if before == 0 else Reply(GROUP)
+        return refusal if before == 0 else Reply(GROUP)
 
     # One attempt only: the wait must not count as a failed try.
     policy = RetryPolicy(attempts=1)
     with FakeOkta(script) as okta, reader(okta, fake_time=clock, retry=policy) as source:
         source.group("00g1")
 
-    assert 40 <= sum(clock.slept) <= 44
-
-
-def test_a_403_that_says_when_to_come_back_waits_like_a_429() -> None:
-    clock = FakeTime()
-
-    def script(seen: Seen, before: int) -> Reply:
-        refused = Reply(okta_error("E0000006", "not now"), 403, headers=[("Retry-After", "25")])
-        return refused if before == 0 else Reply(GROUP)
-
-    policy = RetryPolicy(attempts=1)
-    with FakeOkta(script) as okta, reader(okta, fake_time=clock, retry=policy) as source:
-        source.group("00g1")
-
-    assert 24.9 <= sum(clock.slept) <= 27
+    assert least <= sum(clock.slept) <= most
 
 
 def test_one_429_pauses_everybody_who_uses_the_bucket() -> None:

@@ -132,7 +132,7 @@ def test_a_group_without_a_name_or_id_is_a_bad_record(record: object) -> None:
 def test_a_push_mapping_is_read_by_its_id_field(status: str) -> None:
     record = {"id": "gPm1", "sourceGroupId": "00g1", "targetGroupId": None, "status": status}
 
-    assert records.push_mapping(record) == PushMapping("gPm1", "00g1", None, None, status)
+    assert records.push_mapping(record) == PushMapping("00g1", None, None, status)
     assert isinstance(records.push_mapping({**record, "sourceGroupId": 3}), BadRecord)
 
 

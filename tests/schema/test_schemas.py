@@ -9,11 +9,8 @@ from typing import Any
 
 import pytest
 
-from syncd.simulators.okta import OktaSimulator
-from syncd.simulators.split import SplitSimulator
-from syncd.simulators.world import default_split, generate_okta
-from tests.cli.invoking import OKTA_TOKEN, SPLIT_TOKEN, Invoker, write_config
-from tests.cli.world import World
+from tests.cli.invoking import invoker, write_config
+from tests.cli.world import World, small_world
 from tests.report.formats import rendered
 from tests.report.story import reported
 from tests.schema.judging import SCHEMAS, problems, validator
@@ -37,19 +34,11 @@ CONTRACT = [
 
 
 @pytest.fixture
-def syncd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoker:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OKTA_API_TOKEN", OKTA_TOKEN)
-    monkeypatch.setenv("SPLIT_SCIM_TOKEN", SPLIT_TOKEN)
-    return Invoker(capsys, tmp_path)
-
-
-@pytest.fixture
-def world(syncd: Invoker) -> Iterator[World]:
-    okta = OktaSimulator(generate_okta(users=14, groups=2, seed=3), token=OKTA_TOKEN)
-    okta.world.set_app(features=[])
-    with okta, SplitSimulator(default_split(), token=SPLIT_TOKEN) as split:
-        yield World(syncd, okta, split)
+def world(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[World]:
+    with small_world(invoker(tmp_path, monkeypatch, capsys)) as made:
+        yield made
 
 
 def answer(world: World, *arguments: str) -> dict[str, Any]:

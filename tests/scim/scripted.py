@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.serving import Serving
 
 LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 TOKEN = "s3cr3t-Token-value_0123456789"
@@ -126,7 +127,7 @@ class _Server(ThreadingHTTPServer):
         """A client that went away is no trouble here."""
 
 
-class ScriptedServer:
+class ScriptedServer(Serving):
     """Answers every request with what `script` returns."""
 
     def __init__(self, script: Script) -> None:
@@ -134,24 +135,11 @@ class ScriptedServer:
         self._server.script = script
         self._server.seen = []
         self._server.lock = threading.Lock()
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        )
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(self._server)
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/scim/v2"
+        return f"http://127.0.0.1:{self.port}/scim/v2"
 
     @property
     def seen(self) -> Sequence[Seen]:

@@ -41,6 +41,16 @@ def act_without_an_answer(made: Bench) -> None:
 PROVEN_GONE = [("delete", 400), ("delete", 403), ("delete", 422)]
 
 
+def in_doubt(bench: MakeBench, status: int) -> tuple[Bench, str, str]:
+    """A target whose first write gets no answer and whose second is refused; a user, and a group with them."""
+    made = bench(flavor="scim")
+    [user] = made.people("ann")
+    group = made.group_of(user)
+    act_without_an_answer(made)
+    refuse(made, status, nth=2)
+    return made, user, group
+
+
 @pytest.mark.parametrize(
     ("act", "status"),
     [
@@ -53,11 +63,7 @@ PROVEN_GONE = [("delete", 400), ("delete", 403), ("delete", 422)]
 def test_a_refusal_after_a_try_without_an_answer_leaves_the_outcome_unknown(
     act: str, status: int, bench: MakeBench
 ) -> None:
-    made = bench(flavor="scim")
-    [user] = made.people("ann")
-    group = made.group_of(user)
-    act_without_an_answer(made)
-    refuse(made, status, nth=2)
+    made, user, group = in_doubt(bench, status)
 
     with pytest.raises(Unanswered) as caught:
         ACTS[act](made.target, user, group)
@@ -70,11 +76,7 @@ def test_a_refusal_after_a_try_without_an_answer_leaves_the_outcome_unknown(
 def test_a_refusal_after_a_delete_without_an_answer_is_settled_by_looking(
     act: str, status: int, bench: MakeBench
 ) -> None:
-    made = bench(flavor="scim")
-    [user] = made.people("ann")
-    group = made.group_of(user)
-    act_without_an_answer(made)
-    refuse(made, status, nth=2)
+    made, user, group = in_doubt(bench, status)
 
     ACTS[act](made.target, user, group)
 

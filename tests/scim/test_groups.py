@@ -242,18 +242,25 @@ def test_a_deletion_that_cannot_be_looked_at_is_unverified(serve: Serve, make_ta
     assert (applied.scim_id, applied.verified) == (None, False)
 
 
+def without_users(*, get: Reply, delete: Reply) -> Callable[[Seen], Reply]:
+    """A target that lists no users, and answers so about a group."""
+
+    def script(seen: Seen) -> Reply:
+        if seen.path.endswith("/Users"):
+            return listing([])
+        return get if seen.method == "GET" else delete
+
+    return script
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 422, 500])
 def test_a_group_that_cannot_be_read_any_more_is_deleted_whatever_the_delete_was_answered(
     status: int, serve: Serve, make_target: MakeTarget
 ) -> None:
     """Harness answers 401 INVALID_TOKEN to a DELETE of a group that is gone."""
+    server = serve(without_users(get=problem(404), delete=problem(status)))
 
-    def script(seen: Seen) -> Reply:
-        if seen.path.endswith("/Users"):
-            return listing([])
-        return problem(404 if seen.method == "GET" else status)
-
-    deleted = make_target(serve(script).base_url).delete_group("g1")
+    deleted = make_target(server.base_url).delete_group("g1")
 
     assert deleted.scim_id is None
     assert "already gone" in deleted.note
@@ -263,13 +270,10 @@ def test_a_group_that_cannot_be_read_any_more_is_deleted_whatever_the_delete_was
 def test_a_delete_that_is_refused_for_a_group_that_is_there_is_that_groups_refusal(
     status: int, serve: Serve, make_target: MakeTarget
 ) -> None:
-    def script(seen: Seen) -> Reply:
-        if seen.path.endswith("/Users"):
-            return listing([])
-        return Reply(200, {"id": "g1"}) if seen.method == "GET" else problem(status)
+    server = serve(without_users(get=Reply(200, {"id": "g1"}), delete=problem(status)))
 
     with pytest.raises(AccessDenied) as caught:
-        make_target(serve(script).base_url).delete_group("g1")
+        make_target(server.base_url).delete_group("g1")
 
     assert caught.value.scope is Scope.OBJECT
 

@@ -21,6 +21,12 @@ MakeBench = Callable[..., Bench]
 NAMES = [f"p{n}" for n in range(7)]
 
 
+def empty_group(made: Bench) -> str:
+    group = made.target.create_group("00g1", "Eng").scim_id
+    assert group is not None
+    return group
+
+
 class OneGroup:
     """A server with one group. `quirk` is called with each PATCH operation first; it may answer by itself."""
 
@@ -157,8 +163,7 @@ def test_members_end_exactly_as_wanted_on_every_kind_of_server(
 def test_members_that_are_never_shown_are_unverified(bench: MakeBench) -> None:
     made = bench(members_shown=False)
     people = made.people(*NAMES)
-    group = made.target.create_group("00g1", "Eng").scim_id
-    assert group is not None
+    group = empty_group(made)
     made.spent()
 
     first = made.target.change_members(group, add=people, remove=())
@@ -304,8 +309,7 @@ def test_a_server_that_begins_to_show_members_is_believed_from_then_on(
 def test_an_answer_without_body_is_read_back_once_and_then_trusted(bench: MakeBench) -> None:
     made = bench(patch_204=True)
     people = made.people(*NAMES)
-    group = made.target.create_group("00g1", "Eng").scim_id
-    assert group is not None
+    group = empty_group(made)
     made.spent()
 
     for person in people[:3]:

@@ -37,12 +37,17 @@ class Lock:
             raise LockLost("another process took it over")
 
 
-@pytest.mark.parametrize("act", MORE_ACTS)
-def test_who_lost_the_lock_sends_nothing(act: str, bench: MakeBench) -> None:
+def locked(bench: MakeBench) -> tuple[Lock, Bench, str, str]:
+    """A target that is written under a lock; a user, and a group with them."""
     lock = Lock()
     made = bench({"permit": lock.permit})
     [user] = made.people("ann")
-    group = made.group_of(user)
+    return lock, made, user, made.group_of(user)
+
+
+@pytest.mark.parametrize("act", MORE_ACTS)
+def test_who_lost_the_lock_sends_nothing(act: str, bench: MakeBench) -> None:
+    lock, made, user, group = locked(bench)
     made.simulator.reset_requests()
     lock.lost = lambda: True
 
@@ -54,10 +59,7 @@ def test_who_lost_the_lock_sends_nothing(act: str, bench: MakeBench) -> None:
 
 @pytest.mark.parametrize("act", ACTS)
 def test_a_try_without_an_answer_is_not_repeated_by_who_lost_the_lock(act: str, bench: MakeBench) -> None:
-    lock = Lock()
-    made = bench({"permit": lock.permit})
-    [user] = made.people("ann")
-    group = made.group_of(user)
+    lock, made, user, group = locked(bench)
     act_without_an_answer(made)
     made.simulator.reset_requests()
     lock.lost = lambda: list(made.simulator.requests)

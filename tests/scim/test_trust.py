@@ -16,6 +16,7 @@ import pytest
 from syncd.errors import ConfigurationError, PermanentError
 from syncd.scim.http import ScimHttp
 from tests.certificates import self_signed
+from tests.serving import Serving
 
 MakeHttp = Callable[..., ScimHttp]
 
@@ -37,16 +38,10 @@ class _Answering(http.server.BaseHTTPRequestHandler):
 @contextmanager
 def showing(tls: ssl.SSLContext) -> Iterator[str]:
     """The base URL of a server that shows this certificate."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answering) as server:
-        server.daemon_threads = True
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"https://127.0.0.1:{server.server_port}/scim"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answering)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    with Serving(server) as serving:
+        yield f"https://127.0.0.1:{serving.port}/scim"
 
 
 def test_a_private_authority_is_trusted_where_ca_file_names_it_and_nobody_else_is(
@@ -95,15 +90,9 @@ def _carry(source: socket.socket, sink: socket.socket) -> None:
 
 @contextmanager
 def tunnelling() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Tunnel) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Tunnel)
+    with Serving(server) as serving:
+        yield f"http://127.0.0.1:{serving.port}"
 
 
 def test_a_private_authority_counts_through_a_proxy_and_under_a_writers_permit_too(

@@ -45,6 +45,16 @@ def world(tmp_path: Path) -> Iterator[Rig]:
         yield made
 
 
+def token_in_a_file(made: Rig) -> Path:
+    """The settings name a file for Split's token instead of a variable."""
+    secret = made.folder / "token"
+    secret.write_text(SPLIT_TOKEN)
+    secret.chmod(0o600)
+    text = made.config.read_text().replace('{ env = "E2E_SPLIT" }', f'{{ file = "{secret}" }}')
+    made.config.write_text(text)
+    return secret
+
+
 @contextmanager
 def second_connection(made: Rig, path: Path, text: str) -> Iterator[OktaSimulator]:
     """Settings like the rig's `text`, for another org (which comes back) and another organisation."""

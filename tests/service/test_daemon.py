@@ -27,7 +27,7 @@ from syncd.settings import ConnectionSettings, load
 from syncd.store import SqliteStore, open_store
 from syncd.wiring import open_for_writing
 from tests.e2e.rig import SPLIT_TOKEN, Rig
-from tests.service.connecting import free_port, listen_on, schedule, second_connection
+from tests.service.connecting import free_port, listen_on, schedule, second_connection, token_in_a_file
 from tests.service.supervisor import eventually
 from tests.store.locking import without_file_locks
 
@@ -107,11 +107,7 @@ def test_a_revoked_token_costs_one_request_a_probe_and_heals_without_anybody(wor
 
 
 def test_a_rotated_token_is_used_by_the_next_cycle(world: Rig) -> None:
-    secret = world.folder / "token"
-    secret.write_text(SPLIT_TOKEN)
-    secret.chmod(0o600)
-    text = world.config.read_text().replace('{ env = "E2E_SPLIT" }', f'{{ file = "{secret}" }}')
-    world.config.write_text(text)
+    secret = token_in_a_file(world)
     with inside(Inside([world.config])) as made:
         made.logs("cycle done", cycle="full")
         world.split.world.regenerate_token("the-token-of-the-next-year")

@@ -16,22 +16,11 @@ from syncd.service.board import Board
 from syncd.service.http import Server, serving
 from syncd.service.page import StatusPage
 from syncd.service.visitors import PATIENCE, VisitorState
+from tests.observing import Log
 from tests.service.showing import Shown, document
 from tests.service.supervisor import eventually
 
 SEATS = 8
-
-
-class Log:
-    def __init__(self) -> None:
-        self.said: list[tuple[str, str, dict[str, object]]] = []
-
-    def phase(self, name: str, total: int | None = None) -> None: ...
-
-    def advance(self, count: int = 1) -> None: ...
-
-    def event(self, level: str, event: str, **fields: object) -> None:
-        self.said.append((level, event, fields))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from syncd.service import http as served
 from syncd.service.board import Board
 from syncd.service.http import Server, address_of, own_names, serving
 from tests.e2e.echoing import leaks
+from tests.observing import Log
 from tests.service.showing import HOSTILE, Shown, a_bad_day, document, never_synced, quarantine
 
 PATHS = ("/", "/healthz", "/readyz", "/metrics")
@@ -189,17 +190,6 @@ def test_it_stops_though_somebody_waits_for_a_store_that_hangs() -> None:
 
 
 def test_a_page_that_cannot_be_made_is_told_to_the_log_not_to_the_visitor() -> None:
-    class Log:
-        def __init__(self) -> None:
-            self.said: list[tuple[str, str, dict[str, object]]] = []
-
-        def phase(self, name: str, total: int | None = None) -> None: ...
-
-        def advance(self, count: int = 1) -> None: ...
-
-        def event(self, level: str, event: str, **fields: object) -> None:
-            self.said.append((level, event, fields))
-
     log = Log()
     unusable = [{"connection": "split-prod"}]
     with serving(("127.0.0.1", 0), Board(), lambda: unusable, full_intervals=dict, observer=log) as server:

@@ -20,22 +20,19 @@ from syncd.service.systemd import Notify
 from syncd.service.telling import Voice, status_line
 from syncd.service.watch import SILENCE_AT_MOST, Activity, Watch
 from syncd.settings import ConnectionSettings, Loaded, Problem, parse
+from tests.connection_text import connection_text
 from tests.service.supervisor import eventually
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def settings(path: Path, *, name: str = "", base_url: str = "") -> ConnectionSettings:
-    text = f"""
-name = "{name or path.stem}"
-[okta]
-org_url = "http://127.0.0.1:1"
-app_id = "0oa1"
-token = {{ env = "NONE" }}
-[split]
-base_url = "{base_url or f"http://127.0.0.1:1/{path.stem}"}"
-token = {{ env = "NONE" }}
-"""
+    text = connection_text(
+        name or path.stem,
+        okta=("http://127.0.0.1:1", "0oa1"),
+        split=base_url or f"http://127.0.0.1:1/{path.stem}",
+        tokens=("NONE", "NONE"),
+    )
     return parse(text, file=path, environ={})
 
 

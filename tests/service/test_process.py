@@ -14,8 +14,23 @@ import requests
 
 from syncd.simulators.world import OktaWorld
 from tests.e2e.rig import SPLIT_TOKEN, Rig
-from tests.service.connecting import free_port, listen_on, schedule, second_connection, served
+from tests.service.connecting import (
+    free_port,
+    listen_on,
+    schedule,
+    second_connection,
+    served,
+    token_in_a_file,
+)
 from tests.service.supervisor import eventually, supervised
+
+
+def finishes(world: Rig) -> None:
+    """A full cycle of the daemon, after which the target holds exactly what it shall."""
+    with supervised(world.folder, world.config) as daemon:
+        daemon.logs("cycle done", cycle="full")
+        assert daemon.stop() == 0
+    world.assert_exact()
 
 
 def test_systemd_hears_ready_status_signs_of_life_and_the_stop(world: Rig) -> None:
@@ -108,10 +123,7 @@ def test_stopped_in_the_middle_of_500_writes_the_next_start_completes_exactly(tm
         assert 0 < len(world.actual_people()) < 500
         world.split.reset_faults()
 
-        with supervised(world.folder, world.config) as daemon:
-            daemon.logs("cycle done", cycle="full")
-            assert daemon.stop() == 0
-        world.assert_exact()
+        finishes(world)
 
 
 def test_an_answer_that_never_comes_does_not_keep_it_from_stopping(world: Rig) -> None:
@@ -122,10 +134,7 @@ def test_an_answer_that_never_comes_does_not_keep_it_from_stopping(world: Rig) -
         assert daemon.stop() == 0
     world.split.reset_faults()
 
-    with supervised(world.folder, world.config) as daemon:
-        daemon.logs("cycle done", cycle="full")
-        assert daemon.stop() == 0
-    world.assert_exact()
+    finishes(world)
 
 
 def test_a_read_that_hangs_does_not_keep_it_from_stopping_nor_the_store_locked(world: Rig) -> None:
@@ -233,11 +242,7 @@ def test_one_bad_file_alone_is_a_configuration_error(tmp_path: Path) -> None:
 
 
 def test_a_token_revoked_in_the_night_is_quarantine_and_a_new_one_ends_it(world: Rig) -> None:
-    secret = world.folder / "token"
-    secret.write_text(SPLIT_TOKEN)
-    secret.chmod(0o600)
-    text = world.config.read_text().replace('{ env = "E2E_SPLIT" }', f'{{ file = "{secret}" }}')
-    world.config.write_text(text)
+    secret = token_in_a_file(world)
     with supervised(world.folder, world.config) as daemon:
         daemon.logs("cycle done", cycle="full")
         world.split.world.regenerate_token("another-token-in-the-night")

@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from syncd.simulators.server import build, describe
 from syncd.simulators.split import SplitKnobs, SplitSimulator
 from syncd.simulators.world import OktaWorld, SplitWorld, generate_okta
 from tests.simulators.conftest import Client
+from tests.simulators.program import started
 
 DOCS = Path(__file__).parents[2] / "docs" / "simulators.md"
 
@@ -160,17 +159,7 @@ def test_a_simulator_runs_as_a_program_until_it_is_told_to_stop(kind: str, tmp_p
     world = generate_okta(users=3, groups=1, seed=1) if kind == "okta" else SplitWorld()
     fixture = tmp_path / "fixture.json"
     fixture.write_text(json.dumps(world.to_fixture()))
-    command = [
-        sys.executable,
-        "-m",
-        "syncd.simulators.server",
-        kind,
-        "--fixture",
-        str(fixture),
-        "--token",
-        "tok",
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+    with started(kind, fixture, "tok") as program:
         assert program.stdout is not None
         lines = [program.stdout.readline() for _ in range(4)]
         url = lines[1].split()[1].removesuffix("/scim/v2")

@@ -9,7 +9,7 @@ import pytest
 
 from syncd.core.change import ChangeKind
 from syncd.errors import AlreadyTied
-from syncd.model import GroupState, PushedGroup, PushedUser, RemoteUser, Standing
+from syncd.model import GroupState, KnownGroup, KnownUser, PushedGroup, PushedUser, RemoteUser, Standing
 from syncd.ports import (
     CreationUnproven,
     GroupForgotten,
@@ -38,6 +38,12 @@ from tests.store.making import (
 ANN, BOB = wanted("00u-ann", attributes={"name.givenName": "Ann", "level": 3, "vip": True}), wanted("00u-bob")
 
 
+def known_user(store: Store, okta_id: str) -> KnownUser:
+    known = store.user(okta_id)
+    assert known is not None
+    return known
+
+
 def test_a_new_store_remembers_nobody(store: Store) -> None:
     assert store.revision() == 0
     assert store.groups() == []
@@ -47,8 +53,7 @@ def test_a_new_store_remembers_nobody(store: Store) -> None:
 
 def test_a_wish_comes_back_as_it_was_given(store: Store) -> None:
     absorb(store, users=[ANN])
-    known = store.user(ANN.okta_id)
-    assert known is not None
+    known = known_user(store, ANN.okta_id)
     assert known.wanted == ANN
     assert known.pushed is None
 
@@ -58,8 +63,7 @@ def test_hostile_text_comes_back_unchanged(store: Store) -> None:
     evil = wanted("00u-evil", name=name, attributes={"title": "\udfff"}, reason="assigned through \ud834")
     absorb(store, users=[evil], groups=[group("g\N{SNOWMAN}")])
     push_user(store, evil)
-    known = store.user("00u-evil")
-    assert known is not None
+    known = known_user(store, "00u-evil")
     assert known.wanted == evil
     assert known.pushed is not None
     assert known.pushed.attributes == evil.attributes
@@ -70,20 +74,17 @@ def test_what_was_pushed_is_kept_apart_from_what_is_wanted(store: Store) -> None
     absorb(store, users=[ANN])
     pushed = PushedUser("scim-1", {"userName": "old@example.com"}, active=False)
     apply(store, change(ChangeKind.ADOPT_USER, ANN.okta_id), [UserPushed(ANN.okta_id, pushed)])
-    known = store.user(ANN.okta_id)
-    assert known is not None
+    known = known_user(store, ANN.okta_id)
     assert (known.wanted, known.pushed) == (ANN, pushed)
     assert store.user_by_scim_id("scim-1") == known
 
 
 def test_a_user_pushed_before_any_wish_is_frozen_until_one_is_read(store: Store) -> None:
     push_user(store, ANN)
-    known = store.user(ANN.okta_id)
-    assert known is not None
+    known = known_user(store, ANN.okta_id)
     assert known.wanted.standing is Standing.FROZEN
     absorb(store, users=[ANN])
-    again = store.user(ANN.okta_id)
-    assert again is not None
+    again = known_user(store, ANN.okta_id)
     assert again.wanted == ANN
 
 
@@ -116,8 +117,8 @@ def test_a_group_id_that_is_tied_is_not_tied_to_another_group(store: Store) -> N
     assert store.group("g1") == first
 
 
-def test_many_are_asked_for_at_once_by_either_id(store: Store) -> None:
-    absorb(store, users=[ANN, BOB], groups=[group("g1"), group("g2")])
+def tied(store: Store) -> tuple[KnownUser, KnownGroup, str, str]:
+    """Ann and g1 are pushed; what is known of them, and their ids at the target."""
     push_user(store, ANN)
     push_group(store, "g1")
     known, linked = store.user(ANN.okta_id), store.group("g1")
@@ -125,7 +126,13 @@ def test_many_are_asked_for_at_once_by_either_id(store: Store) -> None:
     assert known.pushed is not None
     assert linked is not None
     assert linked.pushed is not None
-    ann, g1, hostile = known.pushed.scim_id, linked.pushed.scim_id, "x\x00');--"
+    return known, linked, known.pushed.scim_id, linked.pushed.scim_id
+
+
+def test_many_are_asked_for_at_once_by_either_id(store: Store) -> None:
+    absorb(store, users=[ANN, BOB], groups=[group("g1"), group("g2")])
+    known, _, ann, g1 = tied(store)
+    hostile = "x\x00');--"
 
     assert store.users([ANN.okta_id, BOB.okta_id, "00u-nobody"]) == {
         ANN.okta_id: known,
@@ -141,14 +148,7 @@ def test_whose_object_an_id_is_can_be_asked_of_a_stage_while_something_is_stored
     """Workers ask that, many at once, and none of them may wait for the journal."""
     absorb(store, users=[ANN, BOB], groups=[group("g1")])
     stage = store.stage()
-    push_user(store, ANN)
-    push_group(store, "g1")
-    known, linked = store.user(ANN.okta_id), store.group("g1")
-    assert known is not None
-    assert known.pushed is not None
-    assert linked is not None
-    assert linked.pushed is not None
-    ann, g1 = known.pushed.scim_id, linked.pushed.scim_id
+    known, linked, ann, g1 = tied(store)
     listed = RemoteUser(ann, "ext", "ann@example.com", active=True, attributes={})
     stage.put_remote_users([listed])
 
@@ -215,8 +215,7 @@ def test_forgetting_a_user_forgets_id_and_memberships_but_not_the_wish(store: St
     push_user(store, ANN)
     push_group(store, "g1", [ANN.okta_id])
     apply(store, change(ChangeKind.DEACTIVATE_USER, ANN.okta_id), [UserForgotten(ANN.okta_id)])
-    known = store.user(ANN.okta_id)
-    assert known is not None
+    known = known_user(store, ANN.okta_id)
     assert (known.wanted, known.pushed) == (ANN, None)
     assert store.pushed_members("g1") == []
 
@@ -305,18 +304,15 @@ def test_a_released_user_is_forgotten_and_marked_until_they_left_and_came_back(s
     push_user(store, ANN)
     push_group(store, "g1", [ANN.okta_id])
     store.release_user(ANN.okta_id, "ann@host")
-    known = store.user(ANN.okta_id)
-    assert known is not None
+    known = known_user(store, ANN.okta_id)
     assert (known.released, known.pushed) == (True, None)
     assert store.pushed_members("g1") == []
     absorb(store, users=[ANN])
-    still = store.user(ANN.okta_id)
-    assert still is not None
+    still = known_user(store, ANN.okta_id)
     assert still.released
     absorb(store, users=[], gone={ANN.okta_id: NOON})
     absorb(store, users=[ANN])
-    back = store.user(ANN.okta_id)
-    assert back is not None
+    back = known_user(store, ANN.okta_id)
     assert (back.released, back.wanted) == (False, ANN)
 
 
@@ -347,16 +343,14 @@ def test_a_user_that_is_wanted_again_loses_the_departure(store: Store) -> None:
     absorb(store, users=[ANN])
     absorb(store, users=[], gone={ANN.okta_id: NOON})
     absorb(store, users=[ANN])
-    known = store.user(ANN.okta_id)
-    assert known is not None
+    known = known_user(store, ANN.okta_id)
     assert (known.wanted, known.left_at) == (ANN, None)
 
 
 def test_a_second_read_that_finds_the_user_overrides_the_absence(store: Store) -> None:
     absorb(store, users=[ANN])
     absorb(store, users=[ANN], gone={ANN.okta_id: NOON})
-    known = store.user(ANN.okta_id)
-    assert known is not None
+    known = known_user(store, ANN.okta_id)
     assert known.wanted == ANN
 
 
@@ -430,8 +424,7 @@ def test_effects_of_a_failed_change_that_were_observed_still_count(store: Store)
     update = change(ChangeKind.UPDATE_USER, ANN.okta_id, title="x")
     (sequence,) = store.intend(run_id, [update])
     store.settle([Settled(sequence, update, [UserForgotten(ANN.okta_id)], 404, error="gone at the target")])
-    known = store.user(ANN.okta_id)
-    assert known is not None
+    known = known_user(store, ANN.okta_id)
     assert known.pushed is None
 
 

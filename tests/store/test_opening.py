@@ -84,25 +84,25 @@ def test_a_directory_below_a_file_cannot_be_made(tmp_path: Path, place: Place) -
     assert "`state`" in caught.value.hint
 
 
-def test_a_file_that_is_not_sqlite_is_left_alone(place: Place, opening: Callable[[], object]) -> None:
-    place.path.parent.mkdir()
-    place.path.write_bytes(b"these are my notes, not a database " * 200)
+def is_left_alone(place: Place, opening: Callable[[], object]) -> None:
     place.path.chmod(0o600)
     before = trace(place.path.parent)
     with pytest.raises(ConfigurationError, match="is not a store of syncd"):
         opening()
     assert trace(place.path.parent) == before
+
+
+def test_a_file_that_is_not_sqlite_is_left_alone(place: Place, opening: Callable[[], object]) -> None:
+    place.path.parent.mkdir()
+    place.path.write_bytes(b"these are my notes, not a database " * 200)
+    is_left_alone(place, opening)
 
 
 def test_somebody_elses_database_is_left_alone(place: Place, opening: Callable[[], object]) -> None:
     place.path.parent.mkdir()
     with closing(sqlite3.connect(place.path)) as conn:
         conn.execute("CREATE TABLE users (name TEXT)")
-    place.path.chmod(0o600)
-    before = trace(place.path.parent)
-    with pytest.raises(ConfigurationError, match="is not a store of syncd"):
-        opening()
-    assert trace(place.path.parent) == before
+    is_left_alone(place, opening)
 
 
 def test_a_store_of_a_newer_version_is_refused(place: Place, opening: Callable[[], object]) -> None:
@@ -336,7 +336,7 @@ def test_a_kill_between_intent_and_outcome_leaves_the_intent_open(place: Place) 
         assert store.verify_journal().intact
 
 
-def test_a_dead_owners_lock_is_taken_over_at_once(place: Place) -> None:
+def owner_is_killed(place: Place) -> None:
     killed_after(
         place,
         """
@@ -344,6 +344,10 @@ def test_a_dead_owners_lock_is_taken_over_at_once(place: Place) -> None:
         store.lock("syncd run", expires_in=timedelta(days=1))
         """,
     )
+
+
+def test_a_dead_owners_lock_is_taken_over_at_once(place: Place) -> None:
+    owner_is_killed(place)
     with place.open() as store:
         store.lock("syncd sync", expires_in=timedelta(minutes=5))
 
@@ -388,13 +392,7 @@ def test_a_dead_owners_lock_is_taken_over_though_proc_is_hidden(
 ) -> None:
     monkeypatch.setattr(process, "_PROC", tmp_path / "proc")
     mounted_as(monkeypatch, "ext4")
-    killed_after(
-        place,
-        """
-        store = open_store(path, connection="split-prod", clock=clock)
-        store.lock("syncd run", expires_in=timedelta(days=1))
-        """,
-    )
+    owner_is_killed(place)
     with place.open() as store:
         store.lock("syncd sync", expires_in=timedelta(minutes=5))
 

@@ -432,15 +432,19 @@ KEPT = "CREATE TABLE kept AS SELECT * FROM decisions WHERE decision = 'approve'"
 BACK = ("INSERT INTO decisions SELECT * FROM kept", "DROP TABLE kept")
 
 
+def put_back(lived: Place) -> None:
+    with closing(sqlite3.connect(lived.path)) as conn:
+        for statement in BACK:
+            conn.execute(statement)
+        conn.commit()
+
+
 def test_an_approval_that_was_used_is_not_used_again(lived: Place) -> None:
     with closing(sqlite3.connect(lived.path)) as conn:
         conn.execute(KEPT)
     with lived.open() as store:
         apply(store, HELD[0], [UserForgotten("00u-held0")])
-    with closing(sqlite3.connect(lived.path)) as conn:
-        for statement in BACK:
-            conn.execute(statement)
-        conn.commit()
+    put_back(lived)
     with lived.open() as store:
         assert store.decided().approved == set()
     assert named(lived) == {"decisions"}
@@ -452,10 +456,7 @@ def test_nor_one_about_a_change_that_nobody_wanted_any_more(lived: Place) -> Non
     with lived.open() as store:
         store.forget_decisions([HELD[0].id, "unknown"])
         assert store.verify_journal().intact
-    with closing(sqlite3.connect(lived.path)) as conn:
-        for statement in BACK:
-            conn.execute(statement)
-        conn.commit()
+    put_back(lived)
     with lived.open() as store:
         assert store.decided().approved == set()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -206,6 +206,15 @@ def test_without_file_locks_a_second_writer_waits_and_says_why(place: Place, fro
     assert watched.value.exit_code == 3
 
 
+@contextmanager
+def almost_over(place: Place, steady: Steady, frozen: SqliteStore) -> Iterator[Watcher]:
+    """Somebody has watched the frozen owner for as long as its silence may last, but for a second."""
+    with frozen, place.open() as second:
+        watcher = Watcher(second, steady)
+        assert not watcher.looks_for(LASTS.total_seconds() - 1)
+        yield watcher
+
+
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
 @pytest.mark.parametrize("seen", ["", OTHER_BOOT, CONTAINER])
 def test_age_counts_only_when_no_renewal_was_seen_for_the_whole_lease(
@@ -215,9 +224,7 @@ def test_age_counts_only_when_no_renewal_was_seen_for_the_whole_lease(
     if seen:
         rewrite_row(place.path, seen)
     clock.advance(jump)
-    with frozen, place.open() as second:
-        watcher = Watcher(second, steady)
-        assert not watcher.looks_for(LASTS.total_seconds() - 1)
+    with almost_over(place, steady, frozen) as watcher:
         clock.advance(-2 * jump)
         assert watcher.looks_for(1)
         with pytest.raises(LockLost):
@@ -240,9 +247,7 @@ def test_one_renewal_at_any_moment_shows_that_the_owner_lives(
 def test_a_renewal_between_the_last_look_and_the_takeover_counts(
     place: Place, steady: Steady, frozen: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with frozen, place.open() as second:
-        watcher = Watcher(second, steady)
-        assert not watcher.looks_for(LASTS.total_seconds() - 1)
+    with almost_over(place, steady, frozen) as watcher:
         steady.now += 1
         why = lock.why_it_ended
 
@@ -271,9 +276,7 @@ def test_a_transaction_longer_than_the_lease_ends_with_a_renewal(
     place: Place, steady: Steady, frozen: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody could renew the lock while it lasted."""
-    with frozen, place.open() as second:
-        watcher = Watcher(second, steady)
-        assert not watcher.looks_for(LASTS.total_seconds() - 1)
+    with almost_over(place, steady, frozen) as watcher:
         later = lease.elapsed() + 600
         monkeypatch.setattr(lease, "elapsed", lambda: later)
         absorb(frozen, users=[ANN])

@@ -88,6 +88,7 @@ def settings_failed(connection: str, problems: Sequence[str]) -> Checked:
 
 
 def checked(connection: str, checks: Checks) -> Checked:
+    """The `syncd.check/1` document and the exit code of these lines."""
     document = {
         "schema": SCHEMA,
         "connection": connection,

@@ -34,19 +34,23 @@ class Checks:
         self.lines.append(Check(name, "ok", detail))
 
     def info(self, name: str, detail: str, hint: str = "") -> None:
+        """Worth knowing, neither good nor bad."""
         self.lines.append(Check(name, "info", detail, hint))
 
     def warn(self, name: str, detail: str, hint: str) -> None:
         self.lines.append(Check(name, "warn", detail, hint))
 
     def skip(self, name: str, because: str) -> None:
+        """It was not tried, for this reason."""
         self.lines.append(Check(name, "skip", because))
 
     def fail(self, name: str, detail: str, hint: str, *, exit_code: int = 1) -> None:
+        """The highest `exit_code` of all failed lines is the command's."""
         self.lines.append(Check(name, "fail", detail, hint))
         self.worst_code = max(self.worst_code, exit_code)  # 78 outranks 1
 
     def failed(self, name: str, error: SyncdError) -> None:
+        """A failed line with the error's words; exit code 78 for a setting to mend, else 1."""
         code = 78 if error.exit_code == 78 else 1
         self.fail(name, error.message, error.hint, exit_code=code)
 

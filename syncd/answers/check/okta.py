@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from syncd.answers.check.line import Checks
@@ -15,7 +15,7 @@ from syncd.core.flavors import group_name_problem
 from syncd.core.rules import PushRule
 from syncd.errors import AccessDenied, ConnectionSick, SyncdError, TemporaryError
 from syncd.model import Absent, Application, OktaGroup
-from syncd.ports import Source
+from syncd.ports import Bucket, Source
 from syncd.settings.schema import ConnectionSettings
 
 REACHABLE = "Okta reachable"
@@ -34,21 +34,13 @@ _AFTER = (TOKEN, APP, APPS, PROFILES, USERS, GROUPS, LOGS, LIMITS, WRITERS, RULE
 _ROLE = "Grant the scope to the service app (Okta API Scopes) and give it a read-only admin role, or use such a token."
 
 
-class Bucket(Protocol):
-    """One rate-limit bucket as the last answer showed it."""
-
-    @property
-    def limit(self) -> int: ...
-    @property
-    def remaining(self) -> int: ...
-    @property
-    def reset(self) -> datetime: ...
-
-
 class OktaProbe(Source, Protocol):
     """A Source that also tells about the conversation itself."""
 
-    def limits(self) -> Mapping[str, Bucket]: ...
+    def limits(self) -> Mapping[str, Bucket]:
+        """By bucket, as the last answers showed them."""
+        ...
+
     def clock_offset(self) -> timedelta | None:
         """Okta's clock minus ours, None before the first answer."""
         ...
@@ -71,6 +63,7 @@ class OktaChecks:
     offset: timedelta | None = None
 
     def run(self, open_source: Callable[[], AbstractContextManager[OktaProbe]]) -> None:
+        """Asks Okta everything that a cycle would; raises nothing that Okta answers."""
         try:
             with open_source() as source:
                 self._probe(source)

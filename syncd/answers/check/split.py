@@ -12,8 +12,8 @@ from datetime import date, datetime, timedelta
 
 from syncd.answers.check.line import Checks
 from syncd.core.counting import counted
+from syncd.core.token_age import token_days_left, warning_mark
 from syncd.errors import AccessDenied, ConfigurationError, SyncdError
-from syncd.observe.notices import token_days_left
 from syncd.ports import Target, TargetProbe
 from syncd.settings.schema import ConnectionSettings
 
@@ -26,7 +26,6 @@ AGE = "Split token age"
 _RENEW = (
     "Regenerate it in Split (Admin settings, Security, SCIM) and put the new one where split.token points."
 )
-_SOON = (1, 7, 14, 30)
 _AFTER = (TOKEN, USERS, GROUPS, METHOD)
 
 
@@ -39,6 +38,7 @@ class SplitChecks:
     date: datetime | None = None
 
     def run(self, open_target: Callable[[], AbstractContextManager[Target]]) -> None:
+        """Asks the target everything that a cycle would; raises nothing that it answers."""
         try:
             with open_target() as target:
                 probe = target.probe()
@@ -116,9 +116,8 @@ def token_age(checks: Checks, created: date | None, today: date) -> None:
     elif days <= 0:
         since = "today" if days == 0 else f"{counted(-days, 'day')} ago"
         checks.fail(AGE, f"made on {created}: it expired {since}", _RENEW)
-    elif days > max(_SOON):
+    elif (mark := warning_mark(days)) is None:
         checks.ok(AGE, f"made on {created}, valid for {days:,} more days")
     else:
-        left = min(mark for mark in _SOON if days <= mark)
         soon = f"expires in {counted(days, 'day')}"
-        checks.warn(AGE, f"made on {created}: it {soon} (warning mark: {left})", _RENEW)
+        checks.warn(AGE, f"made on {created}: it {soon} (warning mark: {mark})", _RENEW)

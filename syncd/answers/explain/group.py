@@ -8,9 +8,11 @@ from typing import Any
 
 from syncd.answers.explain.explanation import STATES_OF_SKIPS, Explanation, Step, summary_of
 from syncd.answers.explain.look import (
+    AtTarget,
     ObjectLook,
     left_behind,
     look_at,
+    matched_step,
     next_step,
     nothing_to_tell,
     pending_reason,
@@ -22,27 +24,22 @@ from syncd.core.change import Change
 from syncd.core.comparison import GROUP_NAME, Verdict, compare
 from syncd.core.counting import counted
 from syncd.core.flavors import group_name_problem
-from syncd.core.match import Conflict, MatchedGroup, NoMatch, match_group
+from syncd.core.match import Conflict, MatchedGroup, NoMatch, match_group, owner_by
 from syncd.engine.facts import COMPLETE_READ
 from syncd.engine.job import Job
-from syncd.errors import NotFound, SyncdError
+from syncd.errors import SyncdError
 from syncd.model import Absent, GroupState, KnownGroup, KnownUser, OktaGroup, RemoteGroup, WantedGroup
 from syncd.ports import Stage
 
 
 @dataclass
-class _Found:
+class _Found(AtTarget[RemoteGroup]):
     """What each side says of one group. None where it does not know it, or could not be asked."""
 
     known: KnownGroup | None
     group: OktaGroup | Absent | None = None
     wanted: WantedGroup | None = None
     """What the rules make of it now, or a link by hand; None: nothing names it."""
-    remote: RemoteGroup | None = None
-    gone: bool = False
-    how: str = ""
-    conflict: str = ""
-    asked_target: bool = False
     in_okta: int | None = None
     """Members of the group in Okta, whether or not they are assigned to the app."""
     wanted_members: int | None = None
@@ -96,17 +93,9 @@ def explain_group(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdEr
         },
         **shared_facts(look, changes),
     }
-    explanation = Explanation(
-        "group",
-        okta_id,
-        known.pushed.scim_id if known and known.pushed else None,
-        okta_name,
-        state,
-        summary_of(state, reason),
-        steps,
-        facts,
-    )
-    return explanation, look.problems
+    scim_id = known.pushed.scim_id if known and known.pushed else None
+    summary = summary_of(state, reason)
+    return Explanation("group", okta_id, scim_id, okta_name, state, summary, steps, facts), look.problems
 
 
 def explain_foreign_group(remote: RemoteGroup) -> tuple[Explanation, Sequence[SyncdError]]:
@@ -152,18 +141,9 @@ def _ask_target(look: ObjectLook, found: _Found) -> None:
     target, known = look.job.target, found.known
     if known is not None and known.pushed is not None:
         scim_id = known.pushed.scim_id
-
-        def by_id() -> RemoteGroup | None:
-            try:
-                return target.group(scim_id)
-            except NotFound:
-                found.gone = True
-                return None
-
-        found.remote = look.ask(by_id)
         by_hand = known.asked is not None and known.asked.what == "link"
-        found.how = "the stored id, linked by hand" if by_hand else "the stored id"
-        found.asked_target = found.remote is not None or found.gone
+        how = "the stored id, linked by hand" if by_hand else "the stored id"
+        found.ask_by_id(look, lambda: target.group(scim_id), how)
         return
     wanted = found.wanted or (known.wanted if known else None)
     name = wanted.target_name if wanted else found.group.name if isinstance(found.group, OktaGroup) else ""
@@ -171,11 +151,7 @@ def _ask_target(look: ObjectLook, found: _Found) -> None:
     if candidates is None:
         return
     found.asked_target = True
-
-    def owner(scim_id: str) -> str | None:
-        other = look.job.store.group_by_scim_id(scim_id)
-        return other.okta_id if other else None
-
+    owner = owner_by(look.job.store.group_by_scim_id)
     match match_group(look.okta_id, name, wanted.action if wanted else "either", candidates, owner):
         case MatchedGroup(remote, how):
             found.how = how
@@ -274,18 +250,14 @@ def _name_allowed(job: Job, found: _Found) -> Step:
 
 
 def _matched(found: _Found) -> Step:
-    question = "Known at the target?"
-    if found.conflict:
-        return Step("matched", question, "no", found.conflict)
-    if found.gone:
-        return Step("matched", question, "no", "the group is gone there")
     remote = found.remote
-    if remote is None:
-        if not found.asked_target:
-            return Step("matched", question, "unknown", "the target could not be asked")
-        return Step("matched", question, "no", "no group there has this externalId or name")
     managed = "managed by syncd" if found.known and found.known.pushed else "not managed by syncd"
-    return Step("matched", question, "yes", f"{remote.scim_id}, {remote.name}, by {found.how}; {managed}")
+    return matched_step(
+        found,
+        gone="the group is gone there",
+        nobody="no group there has this externalId or name",
+        shown=f"{remote.scim_id}, {remote.name}, by {found.how}; {managed}" if remote else "",
+    )
 
 
 def _members(found: _Found, look: ObjectLook) -> Step:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from syncd.answers.audit import entry_document
 from syncd.answers.explain.explanation import STATES_OF_SKIPS, Step
@@ -22,11 +22,13 @@ from syncd.engine.planning.planned import Planned
 from syncd.engine.reading.learned import NamedReading
 from syncd.engine.reading.named import read_selected
 from syncd.engine.writing.quarantine import current
-from syncd.errors import SyncdError
+from syncd.errors import NotFound, SyncdError
+from syncd.model import RemoteGroup, RemoteUser
 from syncd.ports import Failure, HoldRecord, Stage
 
 LAST_CHANGES = 5
 T = TypeVar("T")
+R = TypeVar("R", RemoteUser, RemoteGroup)
 
 
 @dataclass
@@ -72,6 +74,46 @@ class ObjectLook:
                 again = f", looked at again {_minute(each.next_look)}" if each.next_look else ""
                 return f"{skip.reason} (since {_minute(each.since)}{again})"
         return skip.reason
+
+
+@dataclass(kw_only=True)
+class AtTarget(Generic[R]):
+    """What the target shows of one object: None where it does not know it, or could not be asked."""
+
+    remote: R | None = None
+    gone: bool = False
+    """There is nothing under the stored id any more."""
+    how: str = ""
+    """By what it was found."""
+    conflict: str = ""
+    asked_target: bool = False
+
+    def ask_by_id(self, look: ObjectLook, read: Callable[[], R], how: str) -> None:
+        """Reads the object under its stored id; a target that cannot be asked leaves a problem in `look`."""
+
+        def found() -> R | None:
+            try:
+                return read()
+            except NotFound:
+                self.gone = True
+                return None
+
+        self.remote, self.how = look.ask(found), how
+        self.asked_target = self.remote is not None or self.gone
+
+
+def matched_step(found: AtTarget[R], *, gone: str, nobody: str, shown: str) -> Step:
+    """`gone`, `nobody` and `shown` say that there is nothing under the stored id, that nothing was found, and what."""
+    question = "Known at the target?"
+    if found.conflict:
+        return Step("matched", question, "no", found.conflict)
+    if found.gone:
+        return Step("matched", question, "no", gone)
+    if found.remote is None:
+        if not found.asked_target:
+            return Step("matched", question, "unknown", "the target could not be asked")
+        return Step("matched", question, "no", nobody)
+    return Step("matched", question, "yes", shown)
 
 
 def look_at(job: Job, okta_id: str, *, group: bool, inspect: Callable[[Stage], None]) -> ObjectLook:
@@ -133,6 +175,7 @@ def _is_about(object_key: str, kind: str, okta_id: str) -> bool:
 
 
 def shared_steps(look: ObjectLook, *, kind: str) -> list[Step]:
+    """The questions that are the same about people and groups."""
     return [
         _free_of_holds(look),
         _free_of_failures(look, kind),
@@ -182,6 +225,7 @@ def _unproven(look: ObjectLook, kind: str) -> list[Step]:
 
 
 def failure_text(failure: Failure) -> str:
+    """What failed, how often, and when it is tried again."""
     return (
         f"{failure.kind} failed {counted(failure.attempts, 'time')} ({failure.message});"
         f" next try {_minute(failure.next_attempt)}"

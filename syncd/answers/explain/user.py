@@ -22,10 +22,11 @@ from syncd.answers.explain.look import (
 from syncd.answers.explain.memberships import memberships
 from syncd.answers.explain.user_steps import Found
 from syncd.core.change import MEMBERSHIPS, Change
+from syncd.core.flavors import exact_user_names
 from syncd.core.mapping import wanted_user
-from syncd.core.match import Conflict, MatchedUser, match_user
+from syncd.core.match import Conflict, MatchedUser, match_user, owner_by
 from syncd.engine.job import Job
-from syncd.errors import NotFound, SyncdError
+from syncd.errors import SyncdError
 from syncd.model import Absent, AppUser, KnownUser, RemoteUser, Standing
 from syncd.ports import Stage
 
@@ -68,17 +69,10 @@ def explain_user(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdErr
         "protected": job.policy.protects_user(okta_id, name, _pushed_name(known)),
         **shared_facts(look, changes),
     }
-    explanation = Explanation(
-        "user",
-        okta_id,
-        known.pushed.scim_id if known and known.pushed else None,
-        name or (found.remote.user_name if found.remote else okta_id),
-        state,
-        summary_of(state, reason),
-        steps,
-        facts,
-    )
-    return explanation, look.problems
+    scim_id = known.pushed.scim_id if known and known.pushed else None
+    called = name or (found.remote.user_name if found.remote else okta_id)
+    summary = summary_of(state, reason)
+    return Explanation("user", okta_id, scim_id, called, state, summary, steps, facts), look.problems
 
 
 def explain_stranger(remote: RemoteUser) -> tuple[Explanation, Sequence[SyncdError]]:
@@ -140,28 +134,15 @@ def _ask_target(look: ObjectLook, found: Found) -> None:
     target, known = look.job.target, found.known
     if known is not None and known.pushed is not None:
         scim_id = known.pushed.scim_id
-
-        def by_id() -> RemoteUser | None:
-            try:
-                return target.user(scim_id)
-            except NotFound:
-                found.gone = True
-                return None
-
-        found.remote = look.ask(by_id)
-        found.how, found.asked_target = "the stored id", found.remote is not None or found.gone
+        found.ask_by_id(look, lambda: target.user(scim_id), "the stored id")
         return
     name = found.wanted.user_name if found.wanted else known.wanted.user_name if known else ""
     candidates = look.ask(lambda: target.find_users(okta_id=look.okta_id, user_name=name))
     if candidates is None:
         return
     found.asked_target = True
-
-    def owner(scim_id: str) -> str | None:
-        other = look.job.store.user_by_scim_id(scim_id)
-        return other.okta_id if other else None
-
-    exact = look.job.policy.flavor == "split"
+    owner = owner_by(look.job.store.user_by_scim_id)
+    exact = exact_user_names(look.job.policy.flavor)
     match = match_user(look.okta_id, name, candidates, owner, exact_names=exact)
     if isinstance(match, MatchedUser):
         found.remote, found.how = match.remote, match.how

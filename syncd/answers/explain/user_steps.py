@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from syncd.answers.explain.explanation import Reply, Step
-from syncd.answers.explain.look import ObjectLook
+from syncd.answers.explain.look import AtTarget, ObjectLook, matched_step
 from syncd.core.comparison import ServerHabits, Verdict, compare
 from syncd.core.names import rivalry
 from syncd.engine.facts import COMPLETE_READ
@@ -16,19 +16,13 @@ from syncd.model import Absent, AppUser, BadRecord, KnownUser, RemoteUser, Stand
 
 
 @dataclass
-class Found:
+class Found(AtTarget[RemoteUser]):
     """What each side says of one person. None where it does not know them, or could not be asked."""
 
     known: KnownUser | None
     record: AppUser | BadRecord | Absent | None = None
     user_status: str | Absent | None = None
     wanted: WantedUser | None = None
-    remote: RemoteUser | None = None
-    gone: bool = False
-    """The target has nobody under the stored id any more."""
-    how: str = ""
-    conflict: str = ""
-    asked_target: bool = False
     rivals: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -102,26 +96,16 @@ def name_is_free(look: ObjectLook, found: Found) -> Step:
 
 
 def matched(found: Found) -> Step:
-    question = "Known at the target?"
-    if found.conflict:
-        return Step("matched", question, "no", found.conflict)
-    if found.gone:
-        pushed = found.known.pushed if found.known else None
-        return Step(
-            "matched", question, "no", f"the account {pushed.scim_id if pushed else ''} is gone there"
-        )
-    remote = found.remote
-    if remote is None:
-        if not found.asked_target:
-            return Step("matched", question, "unknown", "the target could not be asked")
-        return Step("matched", question, "no", "no account there has this externalId or userName")
-    managed = "managed by syncd" if found.known and found.known.pushed else "not managed by syncd"
-    awake = {True: "active", False: "inactive", None: "not shown whether active"}[remote.active]
-    return Step(
-        "matched",
-        question,
-        "yes",
-        f"{remote.scim_id}, {remote.user_name}, by {found.how}; {awake}, {managed}",
+    pushed, remote, shown = found.known.pushed if found.known else None, found.remote, ""
+    if remote is not None:
+        managed = "managed by syncd" if pushed else "not managed by syncd"
+        awake = {True: "active", False: "inactive", None: "not shown whether active"}[remote.active]
+        shown = f"{remote.scim_id}, {remote.user_name}, by {found.how}; {awake}, {managed}"
+    return matched_step(
+        found,
+        gone=f"the account {pushed.scim_id if pushed else ''} is gone there",
+        nobody="no account there has this externalId or userName",
+        shown=shown,
     )
 
 

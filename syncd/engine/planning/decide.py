@@ -69,6 +69,7 @@ def _policy_for(planning: Planning, okta_id: str) -> Policy:
 
 
 def plan_users(planning: Planning, departures: Departures) -> None:
+    """Every staged user, page by page: evidence, match, decision."""
     finder = UserFinder(planning)
     doubted: dict[str, UserCase] = {}
     for case in planning.stage.user_cases():
@@ -119,6 +120,7 @@ def _rivalry(wanted: WantedUser, rivals: Mapping[str, str]) -> Decision:
 
 
 def plan_groups(planning: Planning) -> None:
+    """Every staged group; who leaves a name is known before anybody is matched."""
     decided: list[tuple[GroupCase, Decision | NeedsMatch]] = []
     for case in planning.stage.group_cases():
         pushed = case.known.pushed if case.known else None
@@ -148,6 +150,7 @@ def plan_groups(planning: Planning) -> None:
 
 
 def plan_members(planning: Planning, departures: Departures) -> None:
+    """Every membership that differs; removals only with evidence."""
     evidence = confirm_removals(planning.job, planning.stage, planning.reading, departures)
     for case in planning.stage.member_cases():
         group = group_name(planning, case.group_id)

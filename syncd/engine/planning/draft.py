@@ -90,10 +90,12 @@ class Planning:
         self.stage.add_skipped(skips)
 
     def add(self, decision: Decision, okta_id: str) -> None:
+        """Takes a user's decision over; where it says `still`, their memberships are held still too."""
         if self._spool(decision):
             self.stage.hold_still([okta_id])
 
     def add_group(self, decision: Decision, okta_id: str) -> None:
+        """Takes a group's decision over; where it says `still`, its memberships are held still too."""
         if self._spool(decision):
             self.stage.hold_group_still(okta_id)
 

@@ -15,7 +15,7 @@ from syncd.core.diff import (
     adopt_user,
     create_user,
 )
-from syncd.core.flavors import RESERVED, group_name_problem
+from syncd.core.flavors import RESERVED, exact_user_names, group_name_problem
 from syncd.core.match import (
     Conflict,
     MatchedGroup,
@@ -24,6 +24,7 @@ from syncd.core.match import (
     match_group,
     match_user,
     nobody_leaves,
+    owner_by,
 )
 from syncd.core.order import NAME_RULES, group_name_freed, leaves, user_name_freed
 from syncd.engine.planning.draft import Planning, UnreadError
@@ -96,17 +97,12 @@ class UserFinder:
         self, wanted: WantedUser, candidates: Sequence[RemoteUser] | None = None
     ) -> MatchedUser | NoMatch | Conflict:
         policy, store = self._planning.policy, self._planning.job.store
-
-        def owner(scim_id: str) -> str | None:
-            known = store.user_by_scim_id(scim_id)
-            return known.okta_id if known else None
-
         return match_user(
             wanted.okta_id,
             wanted.user_name,
             self._candidates(wanted) if candidates is None else candidates,
-            owner,
-            exact_names=policy.flavor == "split",
+            owner_by(store.user_by_scim_id),
+            exact_names=exact_user_names(policy.flavor),
             leaving=nobody_leaves if candidates is None else self._leaves,
         )
 
@@ -210,12 +206,7 @@ class GroupFinder:
             problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
             if problem:
                 return _refused(wanted, problem)
-
-        def owner(scim_id: str) -> str | None:
-            known = job.store.group_by_scim_id(scim_id)
-            return known.okta_id if known else None
-
-        candidates = self._candidates(wanted)
+        candidates, owner = self._candidates(wanted), owner_by(job.store.group_by_scim_id)
         leaving = self._leaving.__contains__
         match match_group(
             wanted.okta_id, wanted.target_name, wanted.action, candidates, owner, leaving=leaving
@@ -271,6 +262,7 @@ class GroupFinder:
 
 
 def name_conflict(wanted: WantedUser, reason: str) -> Decision:
+    """Looked at again when this userName, or one like it, is left."""
     waits_for = (user_name_freed(wanted.user_name),)
     skipped = Skipped("conflict", wanted.okta_id, wanted.user_name, reason, waits_for=waits_for)
     return Decision(skipped=[skipped], still=True)

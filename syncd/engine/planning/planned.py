@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from syncd.closing import Closing
 from syncd.core.change import Change
 from syncd.core.plan import PlanHeader, plan_document
 from syncd.engine.planning.draft import Planning
@@ -15,7 +15,7 @@ from syncd.ports import Stage
 
 
 @dataclass
-class Planned:
+class Planned(Closing):
     """A plan with its changes on disk. Close it (or use it as a context manager) to remove them."""
 
     header: PlanHeader
@@ -24,9 +24,11 @@ class Planned:
     planning: Planning
 
     def changes(self) -> Iterator[Change]:
+        """Those that will be written, in order; what is held is not among them."""
         return self.stage.changes()
 
     def held(self, hold_id: str) -> Iterator[Change]:
+        """The changes of one hold."""
         return self.stage.changes(hold_id=hold_id)
 
     def document(self) -> dict[str, Any]:
@@ -36,6 +38,7 @@ class Planned:
 
     @property
     def has_changes(self) -> bool:
+        """Also when all of them are held."""
         return any(self.header.summary.values()) or bool(self.header.holds)
 
     @property
@@ -46,15 +49,9 @@ class Planned:
 
     @property
     def exit_code(self) -> int:
+        """1 with problems, 3 with a hold, else 0."""
         return 1 if self.problems else 3 if self.header.holds else 0
 
     def close(self) -> None:
+        """Deletes the changes from disk."""
         self.stage.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

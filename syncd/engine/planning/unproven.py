@@ -20,8 +20,6 @@ from syncd.errors import NotFound
 from syncd.model import KnownUser, RemoteGroup, RemoteUser, Standing, UserCase, WantedGroup, WantedUser
 from syncd.ports import Unproven
 
-_REPAIR = "nothing is written to it; give it its own name and externalId in Split, or delete it there"
-
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
@@ -42,10 +40,9 @@ def blocking_user(planning: Planning, wanted: WantedUser) -> Blocked | None:
     if remote is None or remote.user_name != doubt.name:
         return None
     tied = planning.job.store.user_by_scim_id(remote.scim_id) is not None
-    if not (tied or _shows_nothing_of(wanted.okta_id, wanted.user_name, remote)):
-        return Blocked(f"{doubt.reason}: {_REPAIR}", is_theirs=False)
-    way_out = f"nothing is written to it; make an account {wanted.user_name} in Split, which is then adopted"
-    return Blocked(f"{doubt.reason}: {way_out}", is_theirs=True)
+    is_theirs = tied or _shows_nothing_of(wanted.okta_id, wanted.user_name, remote)
+    beside = f"make an account {wanted.user_name} in Split, which is then adopted"
+    return _blocked(doubt, beside, is_theirs=is_theirs)
 
 
 def blocking_group(planning: Planning, wanted: WantedGroup) -> Blocked | None:
@@ -60,10 +57,15 @@ def blocking_group(planning: Planning, wanted: WantedGroup) -> Blocked | None:
     if remote.name != doubt.name:
         return None
     tied = planning.job.store.group_by_scim_id(remote.scim_id) is not None
-    if not (tied or _shows_nothing_of(wanted.okta_id, wanted.target_name, remote)):
-        return Blocked(f"{doubt.reason}: {_REPAIR}", is_theirs=False)
-    way_out = f"make a group in Split, and tie it: syncd link {wanted.okta_id} TARGET"
-    return Blocked(f"{doubt.reason}: nothing is written to it; {way_out}", is_theirs=True)
+    is_theirs = tied or _shows_nothing_of(wanted.okta_id, wanted.target_name, remote)
+    beside = f"make a group in Split, and tie it: syncd link {wanted.okta_id} TARGET"
+    return _blocked(doubt, beside, is_theirs=is_theirs)
+
+
+def _blocked(doubt: Unproven, beside: str, *, is_theirs: bool) -> Blocked:
+    """`beside`: how the wish comes true beside what is somebody else's."""
+    way_out = beside if is_theirs else "give it its own name and externalId in Split, or delete it there"
+    return Blocked(f"{doubt.reason}: nothing is written to it; {way_out}", is_theirs=is_theirs)
 
 
 def _doubted_group(planning: Planning, doubt: Unproven) -> RemoteGroup | None:

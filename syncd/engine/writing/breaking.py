@@ -18,6 +18,7 @@ NAMED = 3
 
 
 def cause_of(change: Change, error: SyncdError) -> Cause:
+    """Kind and status; no answer at all is a cause of its own."""
     silent = isinstance(error, TemporaryError) and error.status is None
     return Cause(change.kind, error.status, answered=not silent)
 
@@ -61,6 +62,7 @@ class Breaker:
             self.keep(change)
 
     def keep(self, change: Change) -> None:
+        """Creations that were refused and are tried again in freed seats; up to `CREATIONS_KEPT`."""
         if change.kind is ChangeKind.CREATE_USER and len(self.not_created) < CREATIONS_KEPT:
             self.not_created.append(change)
 

@@ -23,6 +23,8 @@ def not_new(stage: Stage, okta_id: str) -> Against:
 
 
 def tied_group(stage: Stage, okta_id: str) -> Against:
+    """Says of an id at the target to which other group it is tied, as an argument against a create."""
+
     def against(scim_id: str) -> str | None:
         known = stage.group_by_scim_id(scim_id)
         if known is None or known.okta_id == okta_id:
@@ -33,6 +35,7 @@ def tied_group(stage: Stage, okta_id: str) -> Against:
 
 
 def unproven_by(change: Change, found: Disbelieved) -> CreationUnproven:
+    """The effect of a create whose answer is not believed."""
     kind = "group" if change.kind in GROUP_KINDS else "user"
     return CreationUnproven(
         kind, change.okta_id, found.name, found.message, found.scim_id, stranger=found.stranger

@@ -33,6 +33,7 @@ class Flight(Generic[T]):
         self._count = 0
 
     def take_off(self, write: Future[T]) -> None:
+        """One more write is under way until its future is done."""
         self._under_way += 1
         write.add_done_callback(self._done.put)
 

@@ -43,9 +43,11 @@ class InOrder:
 
     @property
     def turns(self) -> int:
+        """How many rounds of all kinds it takes; 1 where no name changes hands."""
         return 1 + max((turn for turn, _ in self._order.places.values()), default=0)
 
     def steps(self, turn: int, kinds: Sequence[ChangeKind]) -> int:
+        """How many steps these kinds take in this turn."""
         if PHASE[kinds[0]] not in _PHASES_THAT_NAME:
             return 1
         return 1 + max((step for at, step in self._order.places.values() if at == turn), default=0)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
 from syncd.core.comparison import Verdict, compare, unlike
 from syncd.core.creation import CLOCKS_APART, CREATED, Create, Disbelief, judge
-from syncd.core.match import MatchedUser, match_user
+from syncd.core.match import MatchedUser, match_user, owner_by
 from syncd.engine.job import Job
 from syncd.engine.writing.unit import patched
 from syncd.engine.writing.vanishing import Vanishing
@@ -120,11 +120,7 @@ def _created_user(job: Job, intent: Intent) -> Effect:
     change = intent.change
     attributes: dict[str, Scalar] = patched({}, change.after)
     name = str(attributes.get("userName", change.name))
-
-    def owner(scim_id: str) -> str | None:
-        known = job.store.user_by_scim_id(scim_id)
-        return known.okta_id if known else None
-
+    owner = owner_by(job.store.user_by_scim_id)
     candidates = job.target.find_users(okta_id=change.okta_id, user_name=name)
     match = match_user(change.okta_id, name, candidates, owner, exact_names=True)
     if not isinstance(match, MatchedUser):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from syncd.core.change import GROUP_KINDS, Change, ChangeKind, Json
 from syncd.core.comparison import unlike
-from syncd.core.match import MatchedUser, match_user
+from syncd.core.match import MatchedUser, match_user, owner_by
 from syncd.core.names import look_alike_key
 from syncd.engine.job import Job
 from syncd.engine.writing.creating import not_new, tied_group, unproven_by
@@ -159,11 +159,7 @@ def _found_again(job: Job, unit: Unit, known: KnownUser) -> Outcome:
     change, wanted = unit.change, known.wanted
     if wanted.standing is not Standing.ACTIVE:
         return _gone(change, "the account is gone at the target")
-
-    def owner(scim_id: str) -> str | None:
-        other = unit.stage.user_by_scim_id(scim_id)
-        return other.okta_id if other else None
-
+    owner = owner_by(unit.stage.user_by_scim_id)
     candidates = _namesakes(job, wanted)
     if any(remote.scim_id == change.scim_id for remote in candidates):
         raise TemporaryError(f"{change.name} is found by a search, but cannot be read by its id", status=404)

@@ -279,20 +279,17 @@ class SqliteStage(StagedAnswers):
     # what the store ties, now: this connection waits for no writer
 
     def user_by_scim_id(self, scim_id: str) -> KnownUser | None:
-        with self._file.asking_beside() as conn:
-            row = conn.execute(
-                f"SELECT {_KNOWN_USER} FROM store.users k WHERE k.scim_id = ?",  # noqa: S608  (constants)
-                (scim_id,),
-            ).fetchone()
+        row = self._tied(f"SELECT {_KNOWN_USER} FROM store.users k WHERE k.scim_id = ?", scim_id)  # noqa: S608
         return None if row is None else known_user(row)
 
     def group_by_scim_id(self, scim_id: str) -> KnownGroup | None:
-        with self._file.asking_beside() as conn:
-            row = conn.execute(
-                f"SELECT {_KNOWN_GROUP} FROM store.groups k WHERE k.scim_id = ?",  # noqa: S608  (constants)
-                (scim_id,),
-            ).fetchone()
+        row = self._tied(f"SELECT {_KNOWN_GROUP} FROM store.groups k WHERE k.scim_id = ?", scim_id)  # noqa: S608
         return None if row is None else known_group(row)
+
+    def _tied(self, question: str, scim_id: str) -> Row | None:
+        with self._file.asking_beside() as conn:
+            row: Row | None = conn.execute(question, (scim_id,)).fetchone()
+        return row
 
     def doubt(self, *, users: Iterable[str] = (), groups: Iterable[str] = ()) -> None:
         self._doubts.remember([*(f"user:{each}" for each in users), *(f"group:{each}" for each in groups)])
