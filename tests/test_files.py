@@ -103,8 +103,9 @@ OTHER_DOORS = {
     "demo/folder.py": "makes files in a directory of its own",
     "service/page.py": "a file of the package",
     "settings/explain.py": "a file of the package",
-    "store/file_lock.py": "/proc, and the lock's own file",
+    "store/file_lock.py": "the lock's own file",
     "store/lock.py": "/proc",
+    "store/mounts.py": "/proc",
     "store/private.py": "makes files and directories of its own",
     "store/process.py": "/proc",
 }
