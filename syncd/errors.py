@@ -86,6 +86,13 @@ def status_after(error: BaseException) -> str:
     return "interrupted" if isinstance(error, Stopped | KeyboardInterrupt) else "failed"
 
 
+def words_after(error: BaseException) -> str:
+    """What a run that this ended is written down with."""
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped on request; what was not written is still wanted"
+    return str(error) or type(error).__name__
+
+
 class PermanentError(SyncdError):
     """Trying the same again is useless."""
 

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
+from pathlib import Path
 from types import FrameType
 
 from syncd.engine.cycles.drift import drift_cycle
@@ -25,7 +26,7 @@ from syncd.redact import Redactor
 from syncd.service.board import Board
 from syncd.service.connection import OnCycle, ServedConnection, Surroundings
 from syncd.service.full_turns import RETRY
-from syncd.service.reloading import broken_files, clashes, reconciled
+from syncd.service.reloading import broken_files, clashes, held_by, reconciled
 from syncd.service.scheduler import KINDS, Timetable
 from syncd.service.stopping import STOPS, stops_heard
 from syncd.service.systemd import Notify
@@ -150,6 +151,7 @@ class Daemon:
         if len(hopeless) == len(loaded.connections):
             raise min(hopeless, key=lambda error: _GRAVEST_FIRST.index(error.exit_code))
         self._listen(loaded.connections[0])
+        self._broken_files = broken_files(loaded.problems)
         self._say_unused(loaded)
         for name, error in failures.items():
             self._say_unopened(name, error)
@@ -158,10 +160,15 @@ class Daemon:
         self._notify.ready()
         self._event("info", "running", connections=", ".join(sorted(self._served)))
 
-    def _say_unused(self, loaded: Loaded) -> None:
-        self._broken_files = broken_files(loaded.problems)
+    def _say_unused(self, loaded: Loaded, stays: Sequence[ConnectionSettings] = ()) -> None:
+        """One line for each file; with `stays`, which connections keep their old settings because of it."""
+        files: dict[Path, list[str]] = {}
         for problem in loaded.problems:
-            self._event("error", "settings not used", file=str(problem.file), problem=str(problem))
+            files.setdefault(problem.file, []).append(str(problem))
+        for file, problems in files.items():
+            names = ", ".join(one.name for one in held_by(file, stays))
+            kept = {"in_force": f"the old settings of {names}"} if names else {}
+            self._event("error", "settings not used", file=str(file), problem="; ".join(problems), **kept)
 
     def _say_unopened(self, name: str, error: SyncdError) -> None:
         if isinstance(error, LockWatched):
@@ -324,9 +331,11 @@ class Daemon:
             self._notify.ready()
 
     def _apply(self, loaded: Loaded) -> None:
-        self._say_unused(loaded)
         found = reconciled(self.settings(), loaded)
         self._broken_files = found.broken
+        self._say_unused(loaded, found.stays)
+        for stem in sorted(found.broken.keys() - {problem.file.stem for problem in loaded.problems}):
+            self._event("error", "settings not used", connection=stem, problem=found.broken[stem])
         wanted = {settings.name: settings for settings in found.wanted}
         for name, connection in list(self._served.items()):
             new = wanted.get(name)
@@ -345,7 +354,9 @@ class Daemon:
                 self._listen(loaded.connections[0])
             except SyncdError as error:
                 self._event("error", "server.listen not changed", error=error.message, hint=error.hint)
-        self._event("info", "settings reloaded", connections=", ".join(sorted(self._served)))
+        used = sorted(self._served.keys() - {one.name for one in found.stays})
+        if used or not found.stays:
+            self._event("info", "settings reloaded", connections=", ".join(used))
 
     def _add_waiting(self) -> None:
         for name, settings in list(self._waiting.items()):

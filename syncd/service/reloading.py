@@ -14,10 +14,11 @@ from syncd.settings import ConnectionSettings, Loaded, Problem
 class Reconciled:
     """`wanted` runs from now on: new settings where they are good, the old ones where their file is not.
 
-    `broken` says why a file is not used, by its stem.
+    Those with their old ones are in `stays`. `broken` says why a file is not used, by its stem.
     """
 
     wanted: Sequence[ConnectionSettings]
+    stays: Sequence[ConnectionSettings]
     broken: Mapping[str, str]
 
 
@@ -29,26 +30,35 @@ def broken_files(problems: Sequence[Problem]) -> dict[str, str]:
     return found
 
 
+def held_by(file: Path, running: Sequence[ConnectionSettings]) -> Sequence[ConnectionSettings]:
+    """Those whose settings stand in this file, or in this directory."""
+    absolute = Path(os.path.abspath(file))  # noqa: PTH100  (links stay)
+    return [one for one in running if absolute in (one.path, *one.path.parents)]
+
+
 def reconciled(running: Sequence[ConnectionSettings], loaded: Loaded) -> Reconciled:
     """A connection ends only when its file is gone; one whose file is wrong, or cannot be looked for, stays as it is.
 
     New settings that would share a name, a store or a Split organisation with one that stays are not used.
     """
-    wrong = {Path(os.path.abspath(problem.file)) for problem in loaded.problems}  # noqa: PTH100  (links stay)
-    kept = [one for one in running if wrong & {one.path, *one.path.parents}]
+    kept = [one for one in running if any(held_by(problem.file, [one]) for problem in loaded.problems)]
     fresh = list(loaded.connections)
     broken = broken_files(loaded.problems)
+    unused = [problem.file for problem in loaded.problems]
     while clash := next(
         ((new, old) for new in fresh for old in kept if new.path != old.path and clashes(new, old)), None
     ):
         new, old = clash
         fresh.remove(new)
+        unused.append(new.path)
         broken[new.path.stem] = (
             f"{new.path}: not used: {old.name}, which keeps its old settings, has the same name, store or organisation"
         )
         kept += [one for one in running if one.path == new.path and one not in kept]
     stays = [one for one in kept if all(one.path != new.path for new in fresh)]
-    return Reconciled((*stays, *fresh), broken)
+    for stem in {file.stem for file in unused if held_by(file, stays)}:
+        broken[stem] = f"the old settings stay in force: {broken[stem]}"
+    return Reconciled((*stays, *fresh), stays, broken)
 
 
 def clashes(one: ConnectionSettings, other: ConnectionSettings) -> bool:

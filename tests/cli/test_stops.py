@@ -88,6 +88,27 @@ def test_a_stop_while_it_is_still_being_imported_ends_like_any_other(
     assert world.writes() == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_was_stopped_says_so_in_words_and_not_as_an_exception(
+    world: World, number: signal.Signals
+) -> None:
+    world.okta.faults.add("hold", path=r"/apps/[^/]+/users", latch="reading")
+    with subprocess.Popen(
+        [sys.executable, "-m", "syncd", *arguments_of("sync", world)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        world.okta.latches.wait_for("reading", seconds=30)
+        process.send_signal(number)
+        assert process.wait(timeout=60) == 130
+    world.okta.latches.release("reading")
+
+    [run] = world.syncd("status", "--json", *world.base).document["runs"]
+    assert run["status"] == "interrupted"
+    assert run["error"].startswith("stopped on request")
+    assert "KeyboardInterrupt" not in world.syncd("status", *world.base).out
+
+
 def _hears(process: subprocess.Popen[str], event: str) -> None:
     assert process.stderr is not None
     said = []

@@ -165,22 +165,34 @@ def test_a_second_instance_is_refused_and_told_who_is_there(world: Rig) -> None:
         assert first.stop() == 0
 
 
+def _page(port: int) -> str:
+    return requests.get(f"http://127.0.0.1:{port}/", timeout=30).text
+
+
 def test_sighup_with_a_broken_file_keeps_the_settings_and_says_so(world: Rig) -> None:
+    port = free_port()
+    listen_on(world, port)
     good = world.config.read_text()
     with supervised(world.folder, world.config) as daemon:
         daemon.logs("cycle done", cycle="full")
-        world.config.write_text(good.replace("[okta]", "[okta]\nnonsense = 1"))
+        world.config.write_text(good.replace("[okta]", "[okta]\nnonsense = 1\nmore = 2"))
         daemon.signal(signal.SIGHUP)
         daemon.logs("settings not used")
         daemon.hears("RELOADING=1")
         daemon.hears("READY=1", times=2)
-        daemon.hears("STATUS=acme:")
+        daemon.hears("STATUS=acme: the old settings stay in force")
+        eventually(lambda: "the old settings stay in force" in _page(port), "the page says it")
+        [said] = daemon.events("settings not used")
+        assert "nonsense" in said["problem"]
+        assert "more" in said["problem"]
+        assert said["in_force"] == "the old settings of acme"
+        assert not daemon.events("settings reloaded")
         world.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
         daemon.logs("applied", object="new@example.com")
 
         world.config.write_text(good)
         daemon.signal(signal.SIGHUP)
-        daemon.logs("settings reloaded", times=2)
+        daemon.logs("settings reloaded", connections="acme")
         eventually(lambda: "nonsense" not in daemon.said("STATUS=")[-1], "the status is well again")
         assert daemon.stop() == 0
 

@@ -25,7 +25,7 @@ from syncd.engine.reading.lookup import named_objects
 from syncd.engine.reading.named import read_selected
 from syncd.engine.reading.selection import Selection
 from syncd.engine.writing.quarantine import RELINK, RELINK_HINT
-from syncd.errors import ConnectionSick, status_after
+from syncd.errors import ConnectionSick, status_after, words_after
 from syncd.model import GroupCase, PushedUser
 from syncd.ports import Effect, GroupForgotten, MemberPushed, Stage, UserForgotten, UserPushed
 
@@ -61,8 +61,7 @@ def drift_cycle(job: Job) -> DriftReport:
     try:
         report = find_drift(job, Selection(full=True))
     except BaseException as error:
-        said = str(error) or type(error).__name__
-        job.store.finish_run(run_id, status=status_after(error), summary={}, error=said)
+        job.store.finish_run(run_id, status=status_after(error), summary={}, error=words_after(error))
         raise
     if accepted := list(_accepted(job, report)):
         job.store.record_found(run_id, accepted, summary={"accepted": len(accepted)})

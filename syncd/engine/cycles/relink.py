@@ -23,7 +23,7 @@ from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import PlanHeader
 from syncd.engine.cycles.rematch import Sides, Tally, in_batches, linked_group, match_groups, match_users
 from syncd.engine.writing import quarantine
-from syncd.errors import SyncdError, status_after
+from syncd.errors import status_after, words_after
 from syncd.model import PushedGroup, PushedUser
 from syncd.ports import (
     Effect,
@@ -128,8 +128,7 @@ def store_relinking(sides: Sides, found: Relinking, by: str) -> None:
             sides.go_on()
             _store(sides, run_id, [(change, _group_now(sides, change))])
     except BaseException as error:
-        message = error.message if isinstance(error, SyncdError) else type(error).__name__
-        store.finish_run(run_id, status=status_after(error), summary={}, error=message)
+        store.finish_run(run_id, status=status_after(error), summary={}, error=words_after(error))
         raise
     store.retry_now(None)  # what failed with the old ids says nothing about the new ones
     quarantine.relinked(store)

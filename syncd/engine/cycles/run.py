@@ -25,7 +25,7 @@ from syncd.engine.reading.staged import staged
 from syncd.engine.writing import quarantine
 from syncd.engine.writing.apply import Applying
 from syncd.engine.writing.recover import settle_open_intents
-from syncd.errors import PermanentError, RefusedError, SyncdError, status_after
+from syncd.errors import PermanentError, RefusedError, SyncdError, status_after, words_after
 from syncd.model import Application
 from syncd.ports import Stage
 
@@ -63,7 +63,7 @@ class CycleRun:
             return True
         if error is not None:
             with suppress(SyncdError):
-                self._finish(status_after(error), {}, str(error) or type(error).__name__)
+                self._finish(status_after(error), {}, words_after(error))
         return False
 
     @contextmanager
