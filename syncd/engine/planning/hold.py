@@ -136,7 +136,6 @@ def _raised(limits: Limits, allow: Mapping[str, int]) -> Limits:
 
 
 def _stopped_by(planning: Planning, violation: Violation) -> AbstractSet[str]:
-    """Ids of the changes that this check stops."""
     """Ids of the changes that this check stops. Nobody is taken apart by halves: with a deactivation the person's other
     removals.
     """
