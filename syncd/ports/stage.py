@@ -374,9 +374,7 @@ class Stage(Protocol):
         ...
 
     def decided_changes(self, decision: str, now: datetime, *, about: str | None = None) -> AbstractSet[str]:
-        """Ids of the planned changes that a person decided on ("approve" or "reject"), as far as it still counts; with
-        `about` only those that stood in a hold of this check.
-        """
+        """Planned changes that a person decided on ("approve", "reject") and still counts; `about`: held by this check."""
         ...
 
     def waiting_changes(self, now: datetime) -> Sequence[tuple[Hold, Sequence[str]]]:
