@@ -374,7 +374,7 @@ class Stage(Protocol):
         ...
 
     def decided_changes(self, decision: str, now: datetime, *, about: str | None = None) -> AbstractSet[str]:
-        """Planned changes that a person decided on ("approve", "reject") and still counts; `about`: held by this check."""
+        """Of planned changes those with a decision ("approve", "reject") that still counts; `about`: in such a hold."""
         ...
 
     def waiting_changes(self, now: datetime) -> Sequence[tuple[Hold, Sequence[str]]]:
