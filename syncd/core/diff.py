@@ -107,6 +107,10 @@ class Policy:
             look_alike_key(name) in protected for name in names if name
         )
 
+    def protects_group(self, pushed: PushedGroup) -> bool:
+        """By its name, or by its id (Harness calls `_fme_admins` "All FME Admins")."""
+        return bool({pushed.name, pushed.scim_id} & set(self.protected_groups))
+
 
 NOTHING = Decision()
 
@@ -305,7 +309,7 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
         if evidence is None:
             reason = f"{reason}; a second look did not confirm it"
             return Decision(skipped=[Skipped("unconfirmed", case.okta_id, name, reason, "group")], still=True)
-        if on_removal == "delete" and name in policy.protected_groups:
+        if on_removal == "delete" and policy.protects_group(pushed):
             on_removal, reason = "keep", f"{reason}; protected, so it is kept at the target"
         kind = ChangeKind.DELETE_GROUP if on_removal == "delete" else ChangeKind.UNLINK_GROUP
         removal = Removal(
@@ -329,7 +333,7 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
     if not wanted.rename or wanted.target_name == pushed.name:
         return NOTHING
     problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
-    if problem is None and pushed.name in policy.protected_groups:
+    if problem is None and policy.protects_group(pushed):
         problem = f'"{pushed.name}" is protected and is never renamed'
     if problem:
         return Decision(skipped=[Skipped("refused_name", case.okta_id, wanted.name, problem, "group")])
@@ -346,7 +350,7 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
 
 
 def _unlink_by_hand(okta_id: str, pushed: PushedGroup, asked: Asked, policy: Policy) -> Decision:
-    protected = pushed.name in policy.protected_groups
+    protected = policy.protects_group(pushed)
     delete = asked.what == "delete" and not protected
     removal = Removal(
         ChangeKind.DELETE_GROUP if delete else ChangeKind.UNLINK_GROUP,

@@ -1,14 +1,16 @@
 """What each kind of target allows: names, reserved groups, what deactivation means.
 
 Split: "Group name length should be less than 25 characters"; "`Administrators` is a reserved keyword ... It must have
-at least one member" (Split help, SCIM for Okta). Harness: identifiers derive from names, deactivation removes the user,
-`_fme_admins` replaces `Administrators` (Harness help, Provision users with Okta SCIM; Split to Harness migration).
+at least one member" (Split help, SCIM for Okta). Harness: identifiers derive from names (`core.harness`), deactivation
+removes the user, `_fme_admins` replaces `Administrators` (Harness help, Provision users with Okta SCIM; Split to
+Harness migration).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
+
+from syncd.core import harness
 
 SPLIT_NAME_LIMIT = 25
 RESERVED = "Administrators"
@@ -19,7 +21,9 @@ def group_name_problem(flavor: str, name: str, protected: Collection[str]) -> st
     if not name.strip():
         return "the group name is empty"
     if flavor == "harness" and name == RESERVED:
-        return "Administrators is not pushed to Harness: push a group named _fme_admins instead"
+        return f"Administrators is not pushed to Harness: push a group named {harness.ADMINISTRATORS} instead"
+    if flavor == "harness" and (problem := harness.group_name_problem(name)) is not None:
+        return problem
     if flavor == "split" and name == RESERVED:
         return 'Administrators is reserved by Split and cannot be created: use action = "link"'
     if name in protected:
@@ -37,9 +41,21 @@ def exact_user_names(flavor: str) -> bool:
     return flavor == "split"
 
 
-def group_name_key(flavor: str, name: str) -> str:
-    """Two groups with one key are one group at the target."""
-    return re.sub(r"[.\- ]", "_", name) if flavor == "harness" else name
+def foreign_marks_count(flavor: str) -> bool:
+    """Whether an externalId that is nobody's here makes an account somebody else's. Harness keeps the one that another
+    account, or another directory, gave the person; a create would hand us the account all the same.
+    """
+    return flavor != "harness"
+
+
+def group_identifiers(flavor: str, name: str) -> tuple[str, ...] | None:
+    """The ids that such a target may give, or find, a group of this name under; None where ids are arbitrary."""
+    return harness.group_identifiers(name) if flavor == "harness" else None
+
+
+def is_taken_over(flavor: str, name: str) -> bool:
+    """Whether a rule that creates a group of this name means one that exists by itself (Harness, "All FME Admins")."""
+    return flavor == "harness" and name == harness.ADMINISTRATORS
 
 
 def deactivation_note(flavor: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from syncd.core.diff import Skipped
-from syncd.core.flavors import group_name_key
+from syncd.core.order import NAME_RULES
 from syncd.core.rules import PushRule
 from syncd.model import GroupState, OktaGroup, PushMapping, WantedGroup
 
@@ -141,7 +141,8 @@ class Resolved:
 def resolve(
     claims: Sequence[Claim], book: RuleBook, *, flavor: str, linked: Mapping[str, str], whole: bool
 ) -> Resolved:
-    """`linked`: okta ids of groups pushed already, with their names at the target.
+    """`linked`: okta ids of groups pushed already, with what each holds unique at the target: its name, or its
+    identifier (`core.order`).
 
     `whole`: every list arrived complete, so that a rule without a group may be called empty.
     """
@@ -169,19 +170,25 @@ def _without_name_conflicts(
     claims: Sequence[Claim], flavor: str, linked: Mapping[str, str]
 ) -> list[WantedGroup]:
     """A linked group holds the name it has; a newcomer, or a rename, wants one. A name is given once."""
+    rules = NAME_RULES[flavor]
     wanting: dict[str, list[Claim]] = {}
     holders: dict[str, Claim] = {}
     for found in claims:
         group = found.wanted
         held = linked.get(group.okta_id)
         if held is not None:
-            holders[group_name_key(flavor, held)] = found
-        if held is None or (group.rename and group.target_name != held):
-            wanting.setdefault(group_name_key(flavor, group.target_name), []).append(found)
+            holders[rules.group_key(held)] = found
+        if held is None or (rules.renaming_counts and group.rename and group.target_name != held):
+            wanting.setdefault(rules.group_key(group.target_name), []).append(found)
+    for found in [each for rivals in wanting.values() for each in rivals]:
+        for other in rules.also_found_as(found.wanted.target_name):
+            if other in wanting or other in holders:
+                wanting.setdefault(other, []).append(found)
     frozen: dict[str, str] = {}
     for key, rivals in wanting.items():
         holder = holders.get(key)
-        if holder is not None and (_moves_away(holder, linked) or holder in rivals):
+        moves = rules.renaming_counts and holder is not None and _moves_away(holder, linked)
+        if holder is not None and (moves or holder in rivals):
             holder = None
         winner = None if holder is not None else _winner(rivals)
         for found in rivals:
@@ -192,9 +199,10 @@ def _without_name_conflicts(
                 for other in [*rivals, *([holder] if holder else [])]
                 if other is not found
             )
-            frozen[found.wanted.okta_id] = (
-                f'wants the name "{found.wanted.target_name}" at the target, as does {others}'
-            )
+            what = f'wants the name "{found.wanted.target_name}" at the target'
+            if not rules.renaming_counts:
+                what += f', where it becomes the identifier "{key}"'
+            frozen[found.wanted.okta_id] = f"{what}, as does {others}"
     return [
         replace(found.wanted, state=GroupState.FROZEN, reason=frozen[found.wanted.okta_id])
         if found.wanted.okta_id in frozen

@@ -7,9 +7,11 @@ leaver's account.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from syncd.core.counting import counted
+from syncd.core.flavors import foreign_marks_count
 from syncd.core.names import Likeness, likeness
 from syncd.model import KnownGroup, KnownUser, RemoteGroup, RemoteUser
 
@@ -54,6 +56,18 @@ def nobody_leaves(_: str) -> bool:
     return False
 
 
+def everybody(_: str) -> bool:
+    """Where any other externalId makes an account somebody else's."""
+    return True
+
+
+def counting_marks(flavor: str, known: Callable[[str], object | None]) -> Callable[[str], bool]:
+    """Which externalIds say whose an account is: all, or, where servers keep those of other directories, the Okta ids
+    that are `known`.
+    """
+    return everybody if foreign_marks_count(flavor) else lambda external_id: known(external_id) is not None
+
+
 def owner_by(known: Callable[[str], KnownUser | KnownGroup | None]) -> Owner:
     """Owners as they are `known` by SCIM id (`user_by_scim_id` or `group_by_scim_id` of a store or a stage)."""
 
@@ -71,9 +85,12 @@ def match_user(
     owner: Owner,
     *,
     exact_names: bool,
+    mark_counts: Callable[[str], bool] = everybody,
     leaving: Leaving = nobody_leaves,
 ) -> MatchedUser | NoMatch | Conflict:
-    """Raises nothing; several equally good candidates are a Conflict."""
+    """Raises nothing; several equally good candidates are a Conflict. `mark_counts`: whether whoever has such an
+    externalId is somebody else.
+    """
     if not candidates:  # nearly everybody, in a first plan
         return NoMatch()
     unique = {remote.scim_id: remote for remote in candidates}
@@ -84,7 +101,7 @@ def match_user(
             foreign.append((remote, managed_for))
         elif remote.external_id == okta_id:
             ours.append(remote)
-        elif remote.external_id:
+        elif remote.external_id and mark_counts(remote.external_id):
             foreign.append((remote, remote.external_id))
         else:
             free.append(remote)
@@ -146,8 +163,11 @@ def match_group(
     owner: Owner,
     *,
     leaving: Leaving = nobody_leaves,
+    identifiers: Collection[str] | None = None,
 ) -> MatchedGroup | NoMatch | Conflict:
-    """`action` as in WantedGroup. A "create" matches only a group that is already ours by externalId."""
+    """`action` as in WantedGroup. A "create" matches only a group that is already ours by externalId. `identifiers`:
+    the ids that the target makes of this name (then names need not be unique); None where ids are arbitrary.
+    """
     unique = {remote.scim_id: remote for remote in candidates}
     ours = [remote for remote in unique.values() if remote.external_id == okta_id]
     if len(ours) == 1 and owner(ours[0].scim_id) in (None, okta_id):
@@ -155,6 +175,9 @@ def match_group(
     if len(ours) > 1:
         return Conflict(f"{len(ours)} groups at the target carry the externalId {okta_id}")
     named = [remote for remote in unique.values() if remote.name == name]
+    if identifiers is not None:
+        same_id = [remote for remote in unique.values() if remote.scim_id in identifiers]
+        named = (named or same_id) if action == "link" else same_id
     if action != "link":
         named = [remote for remote in named if not leaving(owner(remote.scim_id) or "")]
     if not named:
@@ -163,6 +186,8 @@ def match_group(
                 f'no group at the target is called "{name}": create it there, or use action = "create"'
             )
         return NoMatch()
+    if action == "create" and identifiers is not None:
+        return _identifier_taken(name, named[0], owner(named[0].scim_id))
     if action == "create":
         return Conflict(
             f'a group called "{name}" exists at the target: use action = "link", or syncd link,'
@@ -178,3 +203,15 @@ def match_group(
     if len(free) > 1:
         return Conflict(f'{len(free)} groups at the target are called "{name}"')
     return MatchedGroup(free[0], "displayName")
+
+
+def _identifier_taken(name: str, remote: RemoteGroup, tied_to: str | None) -> Conflict:
+    members = (
+        "members that are not shown" if remote.members is None else counted(len(remote.members), "member")
+    )
+    what = f'the target makes the identifier "{remote.scim_id}" of "{name}", and "{remote.name}" with {members} has it'
+    if tied_to is not None:
+        return Conflict(
+            f"{what}, tied to another Okta group ({tied_to}): rename one of the two in Okta", tied_to
+        )
+    return Conflict(f"{what}: rename the group in Okta, or tie the two together with `syncd link`")

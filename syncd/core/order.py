@@ -23,8 +23,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from syncd.core.change import GROUP_KINDS, Change, ChangeKind, Json
-from syncd.core.flavors import group_name_key
+from syncd.core.harness import group_identifier, group_identifiers
 from syncd.core.names import letter_case_key, look_alike_key
+from syncd.model import KnownGroup
 
 _TAKES_USER_NAME = frozenset(
     {ChangeKind.ADOPT_USER, ChangeKind.CREATE_USER, ChangeKind.REACTIVATE_USER, ChangeKind.UPDATE_USER}
@@ -44,20 +45,28 @@ class NameRules:
     deactivation_frees: bool = False
     renaming_counts: bool = True
     """Renaming a group takes and leaves a name; else names of groups need not be unique."""
+    also_found_as: Callable[[str], Sequence[str]] = lambda _name: ()
+    """Further keys under which the target would take a group for one of this name."""
 
 
 def _exactly(name: str) -> str:
     return name
 
 
-def _harness_group(name: str) -> str:
-    return group_name_key("harness", name)
+def _older_identifiers(name: str) -> Sequence[str]:
+    return group_identifiers(name)[1:]
 
 
 NAME_RULES: Mapping[str, NameRules] = {
     "split": NameRules(_exactly, _exactly),
     "scim": NameRules(letter_case_key, _exactly),
-    "harness": NameRules(letter_case_key, _harness_group, deactivation_frees=True, renaming_counts=False),
+    "harness": NameRules(
+        letter_case_key,
+        group_identifier,
+        deactivation_frees=True,
+        renaming_counts=False,
+        also_found_as=_older_identifiers,
+    ),
 }
 
 
@@ -68,7 +77,13 @@ def user_name_freed(name: str) -> str:
 
 def group_name_freed(name: str) -> str:
     """The same for the name of a group, or for one that becomes the same identifier."""
-    return f"group_name:{_harness_group(look_alike_key(name))}"
+    return f"group_name:{group_identifier(look_alike_key(name))}"
+
+
+def unique_group_name(known: KnownGroup, rules: NameRules) -> str:
+    """What a linked group holds unique at the target: its name, or the identifier that its first name became."""
+    assert known.pushed is not None  # noqa: S101  (a linked group)
+    return known.pushed.name if rules.renaming_counts else known.pushed.scim_id
 
 
 def taken_name(change: Change, rules: NameRules) -> str | None:

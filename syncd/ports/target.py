@@ -133,6 +133,12 @@ class Target(Protocol):
         """As `create_user`. The name is asked for first: AlreadyExists when a group has it."""
         ...
 
+    def take_over_group(self, scim_id: str) -> Applied:
+        """Before a group is linked: makes sure that SCIM may change it, where the target tells groups that were made by
+        hand from those (Harness). Nobody joins or leaves it. Raises NotFound.
+        """
+        ...
+
     def rename_group(self, scim_id: str, name: str) -> Applied:
         """Raises NotFound when the group is gone."""
         ...

@@ -14,13 +14,14 @@ from syncd.errors import ConfigurationError, PermanentError
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request; `once`: sent twice it would do more than once, like a POST."""
+    """One request; `once`: sent twice it would do more than once, like a POST. `timeout`: seconds for its answer."""
 
     method: str
     url: str
     what: str
     data: bytes | None
     headers: Mapping[str, str] = field(repr=False)
+    timeout: float
     once: bool = False
 
     @property

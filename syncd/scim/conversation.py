@@ -14,7 +14,7 @@ from syncd.errors import NotFound, PermanentError, SyncdError, TemporaryError, c
 from syncd.model import RemoteGroup, RemoteUser
 from syncd.scim.answers import ScimAnswer, error_for
 from syncd.scim.calls import object_of
-from syncd.scim.flavors import is_reserved
+from syncd.scim.flavors import FACTS, FlavorFacts
 from syncd.scim.http import ScimHttp
 from syncd.scim.knowledge import Learned
 from syncd.scim.wire import group_from, untyped_lists, user_from
@@ -68,6 +68,11 @@ class Conversation:
     looked_at_groups: threading.Event = field(default_factory=threading.Event)
     """Set: groups were looked at to find out whether this server shows members."""
 
+    @property
+    def facts(self) -> FlavorFacts:
+        """What is known of this kind of server beforehand."""
+        return FACTS[self.flavor]
+
     def user_of(self, resource: object) -> RemoteUser | None:
         """A user as shown, in a list or alone; None when it cannot be read, or repeats a secret where it is read: that
         would be kept, and sent on.
@@ -106,7 +111,7 @@ class Conversation:
             self.learned.set("shown:group.externalId", "yes")
         if group is not None and group.name:
             self.learned.looked(GROUP_NAME, group.name)
-        if group is not None and is_reserved(self.flavor, group.name):
+        if group is not None and {group.name, group.scim_id} & set(self.facts.reserved):
             self.reserved[group.scim_id] = group.name
         return group
 

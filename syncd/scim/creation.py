@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from syncd.core.comparison import GROUP_NAME
 from syncd.core.creation import CREATED, Believed, Create, Disbelief, judge
+from syncd.core.harness import group_identifiers
 from syncd.core.names import Likeness, likeness, look_alike_key
 from syncd.errors import AlreadyExists, Disbelieved, PermanentError, TemporaryError
 from syncd.model import Attributes, RemoteGroup, RemoteUser
@@ -76,6 +77,8 @@ class _Made:
     note: str = ""
     searched: bool = True
     """False: the answer itself showed it."""
+    adopted: bool = False
+    """It was there before, and this server answers a create with whoever has the name."""
 
 
 class Creation:
@@ -106,6 +109,9 @@ class Creation:
         if not isinstance(made.shown, RemoteUser):
             raise TypeError("users are made as users")
         applied = Applied(made.shown.scim_id, made.status, made.note)
+        if made.adopted:
+            listed = self._search.listed(made.shown.scim_id, name)
+            return self._mending.adopt(applied, made.shown, listed, attributes)
         return self._mending.mend(applied, made.shown, attributes, made=made.status == CREATED)
 
     def group(self, okta_id: str, name: str, against: Against) -> Applied:
@@ -120,7 +126,7 @@ class Creation:
             find=lambda: self._search.groups(okta_id, name),
             find_deep=lambda _new: self._search.groups(okta_id, name, deep=True),
             mark="group.externalId",
-            against=against,
+            against=lambda scim_id: against(scim_id) or self._misnamed(scim_id, name),
         )
         with self._talk.group_locks[f"name:{look_alike_key(name)}"]:
             made = self._there_already(wish) or self._create(wish)
@@ -130,9 +136,15 @@ class Creation:
             self._talk.made_groups.add(made.shown.scim_id)
         return Applied(made.shown.scim_id, made.status, made.note)
 
+    def _misnamed(self, scim_id: str, name: str) -> str | None:
+        """Where ids derive from names: nobody looked whether there was a group of this id before."""
+        if not self._talk.facts.identifies or scim_id in group_identifiers(name):
+            return None
+        return "has an identifier that this name does not become"
+
     def _there_already(self, wish: _Wish[RemoteGroup]) -> _Made | None:
         """Asked right before the POST: many servers let two groups have one name, and listings leave some out."""
-        named = self._search.groups_named(wish.name)
+        named = self._search.groups_in_the_way(wish.name)
         ours = next((group for group in named if group.external_id == wish.okta_id), None)
         if ours is not None and wish.against(ours.scim_id) is None:
             return _Made(ours, None, "existed already with our externalId")
@@ -186,6 +198,8 @@ class Creation:
             return self._accepted(wish, answer)
         error = error_for(answer, wish.what)
         conflict = answer.status == 409 or answer.scim_type == "uniqueness"
+        if conflict and self._talk.facts.refuses_by_404:  # says nothing about existence
+            error, conflict = PermanentError(error.message, status=answer.status), False
         try:
             ours, others = self._look(wish, deep=conflict, unclear=unclear)
         except TemporaryError as failure:
@@ -199,7 +213,8 @@ class Creation:
         namesake = next(
             (hit for hit in others if not hit.external_id and wish.name_of(hit) == wish.name), None
         )
-        if namesake is not None and wish.against(namesake.scim_id) is None:
+        adopts = self._talk.facts.adopts and wish.kind == USERS
+        if namesake is not None and not adopts and wish.against(namesake.scim_id) is None:
             raise Disbelieved(
                 f"{error.message}, and {_named(wish, namesake)} is there",
                 scim_id=namesake.scim_id,
@@ -214,6 +229,8 @@ class Creation:
 
     def _accepted(self, wish: _Wish[T], answer: ScimAnswer) -> _Made:
         shown = wish.parse(answer.body)
+        if isinstance(shown, RemoteUser) and self._talk.facts.adopts and shown.external_id != wish.okta_id:
+            return self._adopted(wish, shown, answer.status)
         if shown is not None:
             return _Made(self._believed(wish, shown, answer.status), answer.status, searched=False)
         found = self._located(wish, answer)
@@ -223,6 +240,24 @@ class Creation:
             message = f"{wish.what}: Split answers {answer.status} without the object, and no search finds it"
             raise Unanswered(message, status=answer.status)
         return _Made(found, answer.status, "the answer did not show the object; found by search")
+
+    def _adopted(self, wish: _Wish[T], shown: RemoteUser, status: int) -> _Made:
+        """Whoever is new carries our externalId; whoever was there keeps theirs, or none, under the same e-mail."""
+        against = wish.against(shown.scim_id)
+        if against is None and likeness(shown.user_name, wish.name) is Likeness.DIFFERENT:
+            against = "is called otherwise"
+        if against is not None:
+            raise Disbelieved(
+                f'{wish.what}: Split answers {status} with what is not ours: "{shown.user_name}" {against}',
+                scim_id=shown.scim_id,
+                name=shown.user_name,
+                stranger=True,
+                hint=_held_by([shown]),
+                status=status,
+            )
+        mark = f", with the externalId {shown.external_id}" if shown.external_id else ""
+        note = f"was there already, unseen by any list{mark}: adopted under the values of the create"
+        return _Made(shown, status, note, searched=False, adopted=True)
 
     def _believed(self, wish: _Wish[T], shown: T, status: int) -> T:
         """The object, if it is provably new or ours. Raises Disbelieved."""

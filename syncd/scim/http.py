@@ -63,6 +63,7 @@ class ScimHttp:
         concurrency: int,
         rate: float,
         timeout: float,
+        post_timeout: float | None = None,
         ca_file: Path | None = None,
         proxy: str | None = None,
         retry: RetryPolicy | None = None,
@@ -71,8 +72,9 @@ class ScimHttp:
         permit: Permit | None = None,
         redactor: Redactor | None = None,
     ) -> None:
-        """`media_type` is what an earlier run found to be accepted, None when nothing is known. `permit` is asked
-        before anything goes to the server (see `connections`). `redactor` may know other secrets too.
+        """`post_timeout` where creating takes longer than the rest. `media_type` is what an earlier run found to be
+        accepted, None when nothing is known. `permit` is asked before anything goes to the server (see `connections`).
+        `redactor` may know other secrets too.
 
         Raises ConfigurationError for a token that cannot stand in an HTTP header, and for an unusable `ca_file`.
         """
@@ -89,6 +91,7 @@ class ScimHttp:
         self._policy = retry or RetryPolicy()
         self.pacer = Pacer(concurrency=concurrency, rate=rate, on_wait=on_wait)
         self._timeout = timeout
+        self._post_timeout = post_timeout or timeout
         self._proxies = {"http": proxy, "https": proxy} if proxy else {}
         self.media_type = PLAIN_JSON if media_type == PLAIN_JSON else SCIM_JSON
         self._media_proven = media_type is not None
@@ -195,7 +198,8 @@ class ScimHttp:
         sent = {**self._headers, "Accept": _ACCEPT[media_type], **(headers or {})}
         if data is not None:
             sent |= {"Content-Type": media_type, "Content-Length": str(len(data))}
-        return Call(method, url, f"{method} /{path}", data, sent, once)
+        timeout = self._post_timeout if method == "POST" else self._timeout
+        return Call(method, url, f"{method} /{path}", data, sent, timeout, once)
 
     def _deliver(self, call: Call) -> ScimAnswer:
         try:
@@ -252,14 +256,14 @@ class ScimHttp:
                 response = self._adapter.send(
                     call.request(),
                     stream=True,
-                    timeout=(min(self._timeout, 15.0), self._timeout),
+                    timeout=(min(call.timeout, 15.0), call.timeout),
                     verify=True,
                     proxies=self._proxies,
                 )
             except requests.exceptions.RequestException as failure:
                 raise self._lost(call, failure) from failure
             try:
-                answer = self._answer(response)
+                answer = self._answer(response, call.timeout)
             except (BrokenBody, urllib3.exceptions.HTTPError, OSError) as failure:
                 response.close()
                 raise self._cut_off(call, response.status_code, failure) from failure
@@ -267,12 +271,12 @@ class ScimHttp:
         self._count(f"{call.method} {response.status_code}")
         return self._judge(call, answer)
 
-    def _answer(self, response: requests.Response) -> ScimAnswer:
+    def _answer(self, response: requests.Response, timeout: float) -> ScimAnswer:
         """What a good answer holds is data; of any other every word is redacted, once it is decoded. The bytes are
         not kept: errors, and what led to them, live as long as the tries.
         """
         good, text = 200 <= response.status_code < 300, ""
-        raw = (whole_body if good else beginning)(response.raw, self._timeout)
+        raw = (whole_body if good else beginning)(response.raw, timeout)
         if good:
             self.echoes.listen(raw)
         body = json_of(raw)
@@ -327,7 +331,7 @@ class ScimHttp:
             return PermanentError(f"{call.what}: the certificate of Split is not trusted: {said}", hint=hint)
         if isinstance(failure, requests.exceptions.Timeout):
             unsent = isinstance(failure, requests.exceptions.ConnectTimeout)
-            word, said = "timeout", f"no answer within {self._timeout:.0f} s"
+            word, said = "timeout", f"no answer within {call.timeout:.0f} s"
         elif isinstance(failure, requests.exceptions.ConnectionError):
             # ProxyError is raised only when the proxy could not be reached, before anything was sent.
             unsent = isinstance(failure, requests.exceptions.ProxyError) or any(

@@ -30,6 +30,8 @@ PAGE = 100
 PAGE_CAP = 200_000
 TIME_CAP = 24 * 3600.0
 """Seconds. Both are far beyond any real list: a walk that never ends must end somewhere."""
+_BARREN = 3
+"""Pages in a row that show nobody new end a list that leaves people out. It is never taken for whole."""
 T = TypeVar("T", RemoteUser, RemoteGroup)
 
 
@@ -74,7 +76,7 @@ class Walk(Generic[T]):
         self._announced = 0
         self._seen = set()
         ends = time.monotonic() + TIME_CAP
-        start, cursor, cursors = 1, None, set[str]()
+        start, barren, cursor, cursors = 1, 0, None, set[str]()
         for page in range(1, self._page_cap + 1):
             answer = self._page(page, start, cursor)
             records = resources(answer.body) if answer is not None else []
@@ -93,6 +95,12 @@ class Walk(Generic[T]):
                     return
                 cursors.add(following)
                 cursor = following
+            elif self._leaves_out:
+                # The page is cut first, and then people are left out of it: an empty one is no end.
+                barren = 0 if fresh else barren + 1
+                if barren == _BARREN:
+                    return
+                start += 0 if fresh else PAGE - len(records)
             elif not records:
                 self._proven = self._all_seen()
                 return
@@ -101,6 +109,10 @@ class Walk(Generic[T]):
             start += len(records)
             if time.monotonic() > ends:
                 return
+
+    @property
+    def _leaves_out(self) -> bool:
+        return self._talk.facts.lists_leave_out and self._kind == USERS and "filter" not in self._query
 
     def _all_seen(self) -> bool:
         return len(self._seen) >= self._announced

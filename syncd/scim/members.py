@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from syncd.errors import (
@@ -36,6 +36,8 @@ from syncd.ports.target import MemberOutcome
 from syncd.scim.answers import FORM_REFUSED, ScimAnswer, Unanswered, error_for
 from syncd.scim.conversation import CUT, GROUPS, HIDDEN, USERS, Conversation
 from syncd.scim.groups import may_be_learned, patch_is_known_missing, replace_group, shows_members
+from syncd.scim.member_work import MemberWork
+from syncd.scim.takeover import take_over
 from syncd.scim.wire import equals, identifier, patch
 
 _ADD = ("path", "pathless", "put")
@@ -45,31 +47,6 @@ _KNOWN_CUTS = (20, 50, 100, 200, 250, 500, 1000)
 """Lengths at which servers were seen, or say, to cut lists of members."""
 _ERROR = 500
 _PERHAPS_THE_GROUPS = (401, 403, _ERROR)
-_HALVINGS = 64
-"""Requests that one call may spend on finding the members that a server does not take."""
-
-
-@dataclass(slots=True)
-class _Work:
-    """One call under way."""
-
-    scim_id: str
-    done: dict[bool, set[str]] = field(default_factory=lambda: {True: set(), False: set()})
-    failed: dict[str, Exception] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    verified: bool = True
-    status: int | None = None
-    halvings: int = _HALVINGS
-    halving: bool = False
-    """A batch that is answered 500 is being taken apart: what is sent now is sent once."""
-
-    @property
-    def started(self) -> bool:
-        return bool(self.done[True] or self.done[False])
-
-    def doubt(self, note: str) -> None:
-        self.verified = False
-        self.notes.append(note)
 
 
 class Members:
@@ -81,7 +58,7 @@ class Members:
 
     def change(self, scim_id: str, *, add: Sequence[str], remove: Sequence[str]) -> MemberOutcome:
         """See `ports.Target.change_members`. Raises NotFound when the group is gone, AccessDenied before any effect."""
-        work = _Work(scim_id)
+        work = MemberWork(scim_id)
         batches = [(True, batch) for batch in self._batches(add)]
         batches += [(False, batch) for batch in self._batches(remove)]
         with self._talk.group_locks[scim_id]:
@@ -109,7 +86,7 @@ class Members:
             verified=work.verified,
         )
 
-    def _fail(self, work: _Work, ids: Collection[str], error: Exception) -> None:
+    def _fail(self, work: MemberWork, ids: Collection[str], error: Exception) -> None:
         work.failed.update(dict.fromkeys(ids, self._talk.http.doubt.about(error) or error))
 
     def _batches(self, ids: Sequence[str]) -> Sequence[Sequence[str]]:
@@ -129,7 +106,7 @@ class Members:
         known = self._learned[_KEY[adding]]
         return forms[forms.index(known) :] if known in forms else forms
 
-    def _batch(self, work: _Work, ids: Sequence[str], *, adding: bool) -> None:
+    def _batch(self, work: MemberWork, ids: Sequence[str], *, adding: bool) -> None:
         """All forms for one batch. Everything in `ids` is done or failed afterwards."""
         refused: SyncdError | None = None
         left = list(ids)
@@ -161,7 +138,7 @@ class Members:
         self._fail(work, left, PermanentError(message, status=work.status))
 
     def _send(
-        self, work: _Work, form: str, ids: Sequence[str], *, adding: bool
+        self, work: MemberWork, form: str, ids: Sequence[str], *, adding: bool
     ) -> tuple[ScimAnswer | None, SyncdError | None]:
         """The answer when it is a success, else the refusal. Both None: the form cannot be used safely here."""
         try:
@@ -180,6 +157,10 @@ class Members:
         if answer.ok:
             return answer, None
         error = error_for(answer, f"change members of group {work.scim_id}")
+        if isinstance(error, NotFound) and self._talk.facts.identifies and not work.taken_over:
+            work.taken_over = True  # it was made by hand, or SCIM was switched off in between
+            take_over(self._talk, work.scim_id)
+            return self._send(work, form, ids, adding=adding)
         if isinstance(error, NotFound):
             # Whoever asked reads the group next, and hears NotFound there when it is gone.
             error = TemporaryError(f"{error.message}, but the group is there", status=answer.status)
@@ -189,7 +170,7 @@ class Members:
             raise error
         return None, error
 
-    def _in_form(self, work: _Work, form: str, ids: Sequence[str], *, adding: bool) -> ScimAnswer | None:
+    def _in_form(self, work: MemberWork, form: str, ids: Sequence[str], *, adding: bool) -> ScimAnswer | None:
         if form == "put":
             added, removed = (ids, ()) if adding else ((), ids)
             return replace_group(self._talk, work.scim_id, add=added, remove=removed)
@@ -200,7 +181,7 @@ class Members:
             return self._add(work, form, ids)
         return self._patch(work, _body(form, ids), once=work.halving)
 
-    def _add(self, work: _Work, form: str, ids: Sequence[str]) -> ScimAnswer:
+    def _add(self, work: MemberWork, form: str, ids: Sequence[str]) -> ScimAnswer:
         """An addition that was not answered is looked at before it is sent again: some servers list a member twice."""
         left, tries = list(ids), self._talk.http.between_tries()
         while left:
@@ -213,12 +194,12 @@ class Members:
                 left = _open(left, self._read(work), adding=True)
         return ScimAnswer(200, {}, None, "")  # everybody is in: the read said so
 
-    def _patch(self, work: _Work, body: Any, *, once: bool = False) -> ScimAnswer:
+    def _patch(self, work: MemberWork, body: Any, *, once: bool = False) -> ScimAnswer:
         return self._talk.http.send("PATCH", [GROUPS, work.scim_id], body=body, once=once)
 
     def _still_open(
         self,
-        work: _Work,
+        work: MemberWork,
         form: str,
         answer: ScimAnswer,
         ids: Sequence[str],
@@ -249,7 +230,9 @@ class Members:
             self._learned.set(_KEY[adding], form)
         return left
 
-    def _unproven(self, work: _Work, shown: RemoteGroup, ids: Sequence[str], *, adding: bool) -> list[str]:
+    def _unproven(
+        self, work: MemberWork, shown: RemoteGroup, ids: Sequence[str], *, adding: bool
+    ) -> list[str]:
         """The ids of an accepted request of which the server shows that they are not as wanted. Of whom it shows
         nothing, nobody can tell: they count as done, unverified.
         """
@@ -282,7 +265,7 @@ class Members:
         return len(shown.members or ()) in _KNOWN_CUTS
 
     def _insist(
-        self, work: _Work, form: str, ids: Sequence[str], shown: RemoteGroup, *, adding: bool
+        self, work: MemberWork, form: str, ids: Sequence[str], shown: RemoteGroup, *, adding: bool
     ) -> RemoteGroup:
         """A change was accepted, and no members are shown. Before the server is taken for one that hides them, other
         groups are looked at, and an addition is sent once in the other form.
@@ -296,18 +279,18 @@ class Members:
             self._patch(work, _body("pathless", ids), once=True)
         return self._read(work)
 
-    def _shown_by(self, work: _Work, form: str, answer: ScimAnswer) -> RemoteGroup | None:
+    def _shown_by(self, work: MemberWork, form: str, answer: ScimAnswer) -> RemoteGroup | None:
         """The group in the answer to a PATCH. That to a PUT may be an echo, and an empty list is no proof."""
         if form == "put" or identifier(answer.resource) != work.scim_id:
             return None
         group = self._talk.group_of(answer.resource)
         return group if group is not None and group.members else None
 
-    def _read(self, work: _Work) -> RemoteGroup:
+    def _read(self, work: MemberWork) -> RemoteGroup:
         """The group now; `members` is None when nothing is known of them."""
         return self._talk.read_group(work.scim_id)[0]
 
-    def _after_refusal(self, work: _Work, ids: Sequence[str], *, adding: bool) -> list[str]:
+    def _after_refusal(self, work: MemberWork, ids: Sequence[str], *, adding: bool) -> list[str]:
         """Some servers answer noTarget when one of many is no member any more: look. Raises NotFound when the group is
         gone.
         """
@@ -315,7 +298,9 @@ class Members:
         work.done[adding].update(set(ids) - set(left))
         return left
 
-    def _halve(self, work: _Work, form: str, ids: Sequence[str], error: SyncdError, *, adding: bool) -> None:
+    def _halve(
+        self, work: MemberWork, form: str, ids: Sequence[str], error: SyncdError, *, adding: bool
+    ) -> None:
         """`ids` were refused together: sends each half alone, and halves what is refused again, so that a bad member
         fails alone, for about two requests each time; the large halves first, so that many bad ones keep few out. A
         500 that outlasted its retries is not tried again for each half.
@@ -340,10 +325,10 @@ class Members:
                     refused.append((left, again or error))
         work.halving = False
 
-    def _trusted_values(self, work: _Work, ids: Sequence[str]) -> ScimAnswer:
+    def _trusted_values(self, work: MemberWork, ids: Sequence[str]) -> ScimAnswer:
         return self._patch(work, _body("values", ids))
 
-    def _watched_values(self, work: _Work, ids: Sequence[str]) -> ScimAnswer | None:
+    def _watched_values(self, work: MemberWork, ids: Sequence[str]) -> ScimAnswer | None:
         """Removal by value array between two reads; None when this server does not show members, or not all."""
         before = self._read(work)
         if before.members is None or not before.whole:
@@ -357,7 +342,7 @@ class Members:
             self._restore(work, sorted(lost))
         return answer
 
-    def _restore(self, work: _Work, lost: Sequence[str]) -> None:
+    def _restore(self, work: MemberWork, lost: Sequence[str]) -> None:
         """The removal took members that nobody named: puts them back, and never uses this form again."""
         self._learned.set("members_values", "clears")
         self._learned.drop("members_remove")

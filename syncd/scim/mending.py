@@ -45,6 +45,23 @@ class Mending:
             self._talk.learned.set(INVITES, "yes")
         return _invited(woken)
 
+    def adopt(
+        self, applied: Applied, shown: RemoteUser, listed: RemoteUser | None, attributes: Attributes
+    ) -> Applied:
+        """Of whom the create found instead of making them: what is not seen to be as asked is written. `listed`: the
+        account as lists show it, None where none does.
+        """
+        there = {**(listed.attributes if listed else {}), **shown.attributes}
+        after: dict[str, Json] = {}
+        for text, asked in attributes.items():
+            value = there.get(text)
+            cased = ignores_case(text) and is_letter_case(asked, value)
+            if not cased and compare(asked, value, self._talk.learned.habits(text)) is not Verdict.SAME:
+                after[text] = asked
+        if not after:
+            return replace(applied, active=shown.active)
+        return self._write(applied, {text: there.get(text) for text in after}, after, attributes)
+
     def _wrong(self, shown: RemoteUser, attributes: Attributes, *, made: bool) -> dict[str, Json]:
         learned = self._talk.learned
         wrong: dict[str, Json] = {}

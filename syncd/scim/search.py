@@ -10,9 +10,11 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from syncd.core.harness import group_identifiers
 from syncd.core.names import look_alike_key
 from syncd.errors import IncompleteRead, NotFound
 from syncd.model import RemoteGroup, RemoteUser
@@ -95,6 +97,8 @@ class Search:
                 else self._everything(self._users, either)
             )
 
+        if self._talk.facts.lists_leave_out:
+            return self._named_users(user_name)
         found = self._filtered(self._users, "externalId", okta_id, either)
         if any(ours(user) for user in found.hits):
             return [user for user in found.hits if ours(user)]
@@ -109,6 +113,21 @@ class Search:
             return []
         mailed = self._filtered(self._users, "emails.value", user_name, either)
         return mailed.hits or everybody()
+
+    def _named_users(self, user_name: str) -> Sequence[RemoteUser]:
+        """Where a filter on anything is one on the e-mail, and shows some of those who have it, or nobody."""
+        alike = look_alike_key(user_name)
+        name = user_name.lower()
+        if self._talk.facts.decodes_twice:
+            name = name.replace("%", "%25").replace("+", "%2B")
+        return self._filtered(
+            self._users, "userName", name, lambda user: look_alike_key(user.user_name) == alike
+        ).hits
+
+    def listed(self, scim_id: str, user_name: str) -> RemoteUser | None:
+        """The user as lists show them: some servers show more there than by id. None when no search finds them."""
+        hits = self._named_users(user_name)
+        return next((user for user in hits if user.scim_id == scim_id), None)
 
     def _listed_user(
         self, okta_id: str, user_name: str, wanted: Callable[[RemoteUser], bool]
@@ -133,6 +152,8 @@ class Search:
         about blanks around a name, which some trim.
         """
         learned = self._talk.learned
+        if self._talk.facts.adopts:
+            return True  # a POST finds whoever no search does
         if learned[_key(USERS, "userName")] in ("refused", "ignored"):
             return True  # then the whole list is compared
         known = learned[_FOLDS] == "no" or (learned[_FOLDS] and learned[_MARKS])
@@ -166,7 +187,11 @@ class Search:
             self._talk.learned.set(key, "yes" if found.hits else "no")
 
     def groups(self, okta_id: str, name: str, *, deep: bool = False) -> Sequence[RemoteGroup]:
-        """Groups whose externalId is ours or whose displayName is exactly this: none, one or many."""
+        """Groups whose externalId is ours or whose displayName is exactly this: none, one or many; where ids derive
+        from names, those that have such an id, and then those that are called so.
+        """
+        if self._talk.facts.identifies:
+            return self._identified(name)
 
         def either(group: RemoteGroup) -> bool:
             return group.external_id == okta_id or group.name == name
@@ -178,7 +203,23 @@ class Search:
             return self._everything(self._groups, either)
         return list({group.scim_id: group for group in hits}.values())
 
-    def groups_named(self, name: str) -> Sequence[RemoteGroup]:
+    def _identified(self, name: str) -> Sequence[RemoteGroup]:
+        found = [*self.groups_in_the_way(name)]
+        named = self._filtered(self._groups, "displayName", name, lambda group: group.name == name)
+        ids = {group.scim_id for group in found}
+        return [*found, *(group for group in named.hits if group.scim_id not in ids)]
+
+    def groups_in_the_way(self, name: str) -> Sequence[RemoteGroup]:
+        """Those that a POST of this name would be refused for, or answered with."""
+        if not self._talk.facts.identifies:
+            return self._groups_named(name)
+        found = []
+        for scim_id in group_identifiers(name):
+            with suppress(NotFound):
+                found.append(self._talk.read_group(scim_id)[0])
+        return found
+
+    def _groups_named(self, name: str) -> Sequence[RemoteGroup]:
         """Groups whose displayName is exactly this. Where no filter can be believed, by a list of all that is at most a
         minute old: one for each group that is made would cost the square of their number.
         """

@@ -11,7 +11,7 @@ from pathlib import Path
 from syncd.backoff import http_date
 from syncd.closing import Closing
 from syncd.core.change import Json
-from syncd.core.comparison import GROUP_NAME, ServerHabits
+from syncd.core.comparison import GROUP_NAME, Habit, ServerHabits
 from syncd.errors import (
     AccessDenied,
     AlreadyExists,
@@ -29,16 +29,18 @@ from syncd.scim.answers import ScimAnswer, error_for
 from syncd.scim.connections import Permit
 from syncd.scim.conversation import GROUPS, USERS, Conversation, Flavor, UpdateMethod
 from syncd.scim.creation import Creation
-from syncd.scim.flavors import refuse_name
+from syncd.scim.flavors import FACTS, refuse_name
 from syncd.scim.groups import Groups, shows_members
 from syncd.scim.http import ScimHttp
 from syncd.scim.knowledge import Learned
 from syncd.scim.listing import Walk
 from syncd.scim.members import Members
 from syncd.scim.pacing import OnWait, RetryPolicy
+from syncd.scim.removal import remove_user
 from syncd.scim.search import Search
+from syncd.scim.takeover import take_over
 from syncd.scim.user_forms import Wish
-from syncd.scim.user_update import UserUpdate
+from syncd.scim.user_update import UserUpdate, ignores_case
 from syncd.scim.wire import resources
 
 SETTLE = (0.3, 1.5)
@@ -76,12 +78,16 @@ class ScimTarget(Closing):
         Raises ConfigurationError for a token that cannot stand in an HTTP header.
         """
         known = Learned(learned or {})
+        if FACTS[flavor].lowers_names:
+            for path in filter(ignores_case, attribute_paths):
+                known.take(path, Habit.LOWER)
         self._http = ScimHttp(
             base_url=base_url,
             read_token=read_token,
             concurrency=concurrency,
             rate=max_requests_per_second,
             timeout=timeout,
+            post_timeout=max(timeout, FACTS[flavor].post_seconds),
             ca_file=ca_file,
             proxy=proxy,
             retry=retry,
@@ -100,7 +106,7 @@ class ScimTarget(Closing):
             learned=known,
         )
         self._search = Search(self._talk)
-        self._update = UserUpdate(self._talk)
+        self._update = UserUpdate(self._talk, self._search)
         self._creation = Creation(self._talk, self._search, self._update)
         self._groups = Groups(self._talk)
         self._members = Members(self._talk)
@@ -175,12 +181,18 @@ class ScimTarget(Closing):
 
     def deactivate_user(self, scim_id: str, *, invited: bool = False) -> Applied:
         with self._write(known=NotFound):
+            if self._talk.facts.removes:
+                return remove_user(self._talk, scim_id)
             return self._update.deactivate(scim_id, invited=invited)
 
     def create_group(self, okta_id: str, name: str, *, against: Against = nothing) -> Applied:
         refuse_name(self._talk.flavor, name, "create the group")
         with self._write(known=AlreadyExists):
             return self._creation.group(okta_id, name, against)
+
+    def take_over_group(self, scim_id: str) -> Applied:
+        with self._write(known=NotFound), self._talk.group_locks[scim_id]:
+            return take_over(self._talk, scim_id)
 
     def rename_group(self, scim_id: str, name: str) -> Applied:
         with self._write(known=NotFound):

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from syncd.core.change import Json
 from syncd.core.comparison import Habit, Verdict, compare, explained, in_words, is_letter_case
-from syncd.errors import AlreadyExists, NotFound, PermanentError, SyncdError, TemporaryError
+from syncd.errors import AlreadyExists, NotFound, PermanentError, TemporaryError
 from syncd.ports.target import Applied
 from syncd.scim import user_forms, versions
 from syncd.scim.answers import FORM_REFUSED, ScimAnswer, Unanswered, error_for
 from syncd.scim.conversation import USERS, Conversation
+from syncd.scim.search import Search
+from syncd.scim.user_attempt import Attempt
 from syncd.scim.user_forms import FORMS, Form, Wish, family_of
 from syncd.scim.wire import as_bool, identifier, parse_path, read, replacement, sendable
 
@@ -32,60 +33,19 @@ class _VanishedError(NotFound):
     """The user was there when it was written to, and is gone now."""
 
 
-@dataclass(slots=True)
-class _Attempt:
-    """What one form achieved: paths by what the server showed afterwards (the value, nothing, what may be the value,
-    something else), and the first refusal. `astray`: PATCH was answered 404 although the user is there, or 405 where
-    it was seen to work for others. `active`: as shown last.
-    """
-
-    applied: set[str] = field(default_factory=set)
-    absent: set[str] = field(default_factory=set)
-    unsure: dict[str, Json] = field(default_factory=dict)
-    denied: set[str] = field(default_factory=set)
-    active: bool | None = None
-    refused: SyncdError | None = None
-    status: int | None = None
-    accepted: bool = False
-    no_patch: bool = False
-    astray: bool = False
-    notes: list[str] = field(default_factory=list)
-
-    def refuse(self, error: SyncdError) -> None:
-        self.refused = self.refused or error
-
-    def add(self, later: _Attempt) -> None:
-        """Takes over what a later form achieved; a value that was shown once is not hidden."""
-        self.applied |= later.applied
-        self.denied = (self.denied | later.denied) - self.applied
-        unsure = {**self.unsure, **later.unsure}
-        self.unsure = {text: unsure[text] for text in unsure.keys() - self.denied - self.applied}
-        self.absent = (self.absent | later.absent) - self.denied - self.unsure.keys() - self.applied
-        self.active = self.active if later.active is None else later.active
-        self.refused = self.refused or later.refused
-        self.status = later.status or self.status
-        self.accepted = self.accepted or later.accepted
-        self.no_patch = self.no_patch or later.no_patch
-        self.astray = self.astray or later.astray
-        self.notes += later.notes
-
-    @property
-    def note(self) -> str:
-        return "; ".join(dict.fromkeys(self.notes))
-
-
 class UserUpdate:
     """Update, reactivation, adoption and deactivation are one thing here: values that shall be as asked."""
 
-    def __init__(self, talk: Conversation) -> None:
+    def __init__(self, talk: Conversation, search: Search) -> None:
         self._talk = talk
+        self._search = search
         self._learned = talk.learned
 
     def deactivate(self, scim_id: str, *, invited: bool = False) -> Applied:
-        """`active` false. `Applied.scim_id` is None when the target has removed the user (Harness does)."""
+        """`active` false. `Applied.scim_id` is None when the target has removed the user, as some do unannounced."""
         try:
             applied = self._change(Wish(scim_id, {"active": True}, {"active": False}, invited=invited))
-            if self._talk.flavor == "harness" or self._learned["deactivation"] == "removes":
+            if self._learned["deactivation"] == "removes":
                 self._read_back(scim_id)
         except _VanishedError as gone:
             self._learned.set("deactivation", "removes")
@@ -124,7 +84,7 @@ class UserUpdate:
 
     def _form_by_form(self, wish: Wish) -> Applied:
         left = dict(wish.after)
-        total = _Attempt()
+        total = Attempt()
         hidden: set[str] = set()
         for form in self._forms():
             todo = {text: value for text, value in left.items() if self._starts_at(text) <= FORMS.index(form)}
@@ -142,7 +102,7 @@ class UserUpdate:
                 )
         return self._settle(wish, left, total)
 
-    def _settle(self, wish: Wish, left: Mapping[str, Json], total: _Attempt) -> Applied:
+    def _settle(self, wish: Wish, left: Mapping[str, Json], total: Attempt) -> Applied:
         """After the last form: what the server takes but never shows of anybody is accepted, and what may be there for
         all that can be told; everything else is an error.
         """
@@ -159,7 +119,7 @@ class UserUpdate:
             hint="take the attribute out of [attributes], or set it in Split so that it can be changed there",
         ) from total.refused
 
-    def _take_as_it_is(self, left: Mapping[str, Json], total: _Attempt) -> None:
+    def _take_as_it_is(self, left: Mapping[str, Json], total: Attempt) -> None:
         """Remembers and notes why `left` was accepted without having been seen."""
         absent = sorted(set(left) & total.absent)
         for text in absent:
@@ -177,6 +137,8 @@ class UserUpdate:
                 total.notes.append(f"the server shows {text} {in_words(made)}, as it was before")
 
     def _forms(self) -> Sequence[Form]:
+        if len(self._talk.facts.update_forms) == 1:
+            return self._talk.facts.update_forms
         method = self._talk.method
         if method == "put" or (method == "auto" and self._learned["update_method"] == "put"):
             return FORMS[-1:]
@@ -188,7 +150,7 @@ class UserUpdate:
         position = next((place for place, form in enumerate(FORMS) if form == known), 0)
         return min(position, FORMS.index(self._forms()[-1]))
 
-    def _remember(self, form: Form, attempt: _Attempt, *, astray: bool) -> None:
+    def _remember(self, form: Form, attempt: Attempt, *, astray: bool) -> None:
         """A PUT after a PATCH that went `astray` worked this once; where PATCH was seen to work it will again."""
         if self._talk.method == "auto" and attempt.applied:
             if form != "put":
@@ -200,7 +162,7 @@ class UserUpdate:
             if form != "combined" and self._forms() != FORMS[-1:] and not astray:
                 self._learned.set(f"form:{family_of(text)}", form)
 
-    def _try(self, form: Form, wish: Wish, todo: Mapping[str, Json]) -> _Attempt:
+    def _try(self, form: Form, wish: Wish, todo: Mapping[str, Json]) -> Attempt:
         if form == "put":
             return self._put(wish, todo)
         shown: Mapping[str, Any] = {}
@@ -214,7 +176,7 @@ class UserUpdate:
             bodies += user_forms.families(wish, todo, shown, self._talk.paths)
         else:
             bodies += user_forms.paths(todo, shown)
-        attempt = _Attempt()
+        attempt = Attempt()
         sent: dict[str, Json] = {}
         answer: ScimAnswer | None = None
         for texts, body in bodies:
@@ -234,7 +196,7 @@ class UserUpdate:
         return bool(self._learned[f"untyped:{name}"])
 
     def _patch(
-        self, form: Form, wish: Wish, texts: Sequence[str], body: Any, attempt: _Attempt
+        self, form: Form, wish: Wish, texts: Sequence[str], body: Any, attempt: Attempt
     ) -> ScimAnswer | None:
         """One PATCH; None when the server refuses this form."""
         what = f"update user {wish.scim_id}"
@@ -274,10 +236,13 @@ class UserUpdate:
         attempt.refuse(error)
         return None
 
-    def _put(self, wish: Wish, todo: Mapping[str, Json]) -> _Attempt:
+    def _put(self, wish: Wish, todo: Mapping[str, Json]) -> Attempt:
         """GET, change, PUT. `active` is always sent."""
 
         def found() -> tuple[ScimAnswer, Mapping[str, Any]]:
+            if self._talk.facts.puts_whole and wish.whole:
+                whole = replacement({}, {**wish.whole, **todo}, active=True)
+                return ScimAnswer(200, {}, None, ""), {"id": wish.scim_id, **whole}
             now = self._found(wish.scim_id)
             active = as_bool(wish.after.get("active"))
             if active is None:
@@ -286,11 +251,13 @@ class UserUpdate:
             return now, replacement(now.resource, todo, active=active)
 
         answer = versions.put(self._talk, USERS, wish.scim_id, found)
-        attempt = _Attempt(status=answer.status, accepted=answer.ok)
+        attempt = Attempt(status=answer.status, accepted=answer.ok)
         if not answer.ok:
             error = error_for(answer, f"update user {wish.scim_id}")
             if isinstance(error, NotFound):
-                error = self._talk.still_there(USERS, wish.scim_id, error)
+                there = self._talk.still_there(USERS, wish.scim_id, error)
+                refuses = self._talk.facts.refuses_by_404
+                error = PermanentError(error.message, status=answer.status) if refuses else there
             elif answer.status not in _NEITHER:
                 raise error
             if answer.status in _NO_ROUTE and self._learned["update_method"] == "put":
@@ -307,7 +274,7 @@ class UserUpdate:
         return self._talk.fetch(USERS, scim_id)
 
     def _judge(
-        self, form: Form, wish: Wish, sent: Mapping[str, Json], answer: ScimAnswer, attempt: _Attempt
+        self, form: Form, wish: Wish, sent: Mapping[str, Json], answer: ScimAnswer, attempt: Attempt
     ) -> None:
         """Sorts what was sent into applied, absent and neither, by the answer, or by reading the user again."""
         resource = answer.resource if identifier(answer.resource) == wish.scim_id else {}
@@ -327,13 +294,32 @@ class UserUpdate:
         resource = self._read_back(wish.scim_id, answered=identifier(answer.resource))
         attempt.unsure.clear()
         for text in unseen:
+            if self._is_listed(wish, text, attempt, resource):
+                continue
             if not self._shows(form, wish, resource, text, attempt) and text not in attempt.unsure:
                 (attempt.denied if _shown(resource, text) else attempt.absent).add(text)
         if silent and attempt.applied.issuperset(unseen):
             self._learned.set("silent:users", "yes")
 
+    def _is_listed(self, wish: Wish, text: str, attempt: Attempt, resource: Mapping[str, Any]) -> bool:
+        """Whether a list shows the asked value, of a user who shows none by id (Harness: the parts of the name)."""
+        if not self._talk.facts.names_in_lists or _shown(resource, text):
+            return False
+        name = (
+            wish.after.get("userName") or wish.whole.get("userName") or read(resource, parse_path("userName"))
+        )
+        listed = self._search.listed(wish.scim_id, str(name))
+        shown = listed.attributes.get(text) if listed is not None else None
+        if shown is None or self._compared(wish, text, shown, attempt) is not Verdict.SAME:
+            if shown is not None:
+                attempt.denied.add(text)
+            return False
+        attempt.applied.add(text)
+        self._learned.drop(f"hidden:{text}")
+        return True
+
     def _shows(
-        self, form: Form, wish: Wish, resource: Mapping[str, Any], text: str, attempt: _Attempt
+        self, form: Form, wish: Wish, resource: Mapping[str, Any], text: str, attempt: Attempt
     ) -> bool:
         """Whether the resource shows the asked value; then it is noted as applied. Where it shows what may be it, a
         form that is known to work for the attribute is believed.
@@ -359,7 +345,7 @@ class UserUpdate:
                 self._learned.drop(f"hidden:{text}")
         return fits
 
-    def _compared(self, wish: Wish, text: str, shown: Json, attempt: _Attempt) -> Verdict:
+    def _compared(self, wish: Wish, text: str, shown: Json, attempt: Attempt) -> Verdict:
         asked = wish.after[text]
         verdict = compare(asked, shown, self._learned.updated(text, wish.before.get(text), asked, shown))
         if verdict is Verdict.SAME and (made := explained(asked, shown)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncd.core.flavors import deactivation_note, group_name_key, group_name_problem
+from syncd.core.flavors import deactivation_note, group_identifiers, group_name_problem
 
 FLAVORS = ("split", "harness", "scim")
 
@@ -13,7 +13,7 @@ FLAVORS = ("split", "harness", "scim")
 def test_split_takes_names_of_fewer_than_25_characters(length: int, fits: bool) -> None:
     name = "É" * length
     assert (group_name_problem("split", name, ()) is None) is fits
-    assert group_name_problem("harness", name, ()) is None
+    assert group_name_problem("harness", name[:128], ()) is None
     assert group_name_problem("scim", name, ()) is None
 
 
@@ -42,12 +42,17 @@ def test_a_protected_name_is_never_created_anywhere(flavor: str) -> None:
     assert group_name_problem(flavor, "_fme_admin", {"_fme_admins"}) is None
 
 
-def test_only_harness_takes_names_with_other_separators_for_one() -> None:
+def test_only_harness_makes_ids_of_names() -> None:
     names = ("a.b c-d", "a-b.c d", "a_b_c_d", "a b c d")
-    assert {group_name_key("harness", name) for name in names} == {"a_b_c_d"}
+    assert {group_identifiers("harness", name) for name in names} == {("a_b_c_d",)}
     for flavor in ("split", "scim"):
-        assert [group_name_key(flavor, name) for name in names] == list(names)
-    assert group_name_key("harness", "Eng") != group_name_key("harness", "eng")
+        assert {group_identifiers(flavor, name) for name in names} == {None}
+
+
+def test_harness_takes_no_name_that_it_makes_no_identifier_of() -> None:
+    for name in ("日本", "class", "&&&", "x" * 129):
+        assert group_name_problem("harness", name, ()) is not None
+        assert group_name_problem("scim", name, ()) is None
 
 
 def test_only_harness_removes_whom_it_deactivates() -> None:

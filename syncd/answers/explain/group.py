@@ -23,7 +23,7 @@ from syncd.answers.explain.look import (
 from syncd.core.change import Change
 from syncd.core.comparison import GROUP_NAME, Verdict, compare
 from syncd.core.counting import counted
-from syncd.core.flavors import group_name_problem
+from syncd.core.flavors import group_identifiers, group_name_problem, is_taken_over
 from syncd.core.match import Conflict, MatchedGroup, NoMatch, match_group, owner_by
 from syncd.engine.facts import COMPLETE_READ
 from syncd.engine.job import Job
@@ -152,7 +152,11 @@ def _ask_target(look: ObjectLook, found: _Found) -> None:
         return
     found.asked_target = True
     owner = owner_by(look.job.store.group_by_scim_id)
-    match match_group(look.okta_id, name, wanted.action if wanted else "either", candidates, owner):
+    action = wanted.action if wanted else "either"
+    if is_taken_over(look.job.policy.flavor, name):
+        action = "link"
+    identifiers = group_identifiers(look.job.policy.flavor, name)
+    match match_group(look.okta_id, name, action, candidates, owner, identifiers=identifiers):
         case MatchedGroup(remote, how):
             found.how = how
             found.remote = look.ask(lambda: target.group(remote.scim_id)) or remote

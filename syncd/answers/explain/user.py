@@ -24,7 +24,7 @@ from syncd.answers.explain.user_steps import Found
 from syncd.core.change import MEMBERSHIPS, Change
 from syncd.core.flavors import exact_user_names
 from syncd.core.mapping import wanted_user
-from syncd.core.match import Conflict, MatchedUser, match_user, owner_by
+from syncd.core.match import Conflict, MatchedUser, counting_marks, match_user, owner_by
 from syncd.engine.job import Job
 from syncd.errors import SyncdError
 from syncd.model import Absent, AppUser, KnownUser, RemoteUser, Standing
@@ -142,8 +142,15 @@ def _ask_target(look: ObjectLook, found: Found) -> None:
         return
     found.asked_target = True
     owner = owner_by(look.job.store.user_by_scim_id)
-    exact = exact_user_names(look.job.policy.flavor)
-    match = match_user(look.okta_id, name, candidates, owner, exact_names=exact)
+    flavor = look.job.policy.flavor
+    match = match_user(
+        look.okta_id,
+        name,
+        candidates,
+        owner,
+        exact_names=exact_user_names(flavor),
+        mark_counts=counting_marks(flavor, look.job.store.user),
+    )
     if isinstance(match, MatchedUser):
         found.remote, found.how = match.remote, match.how
     elif isinstance(match, Conflict):

@@ -11,7 +11,8 @@ from syncd.core import drift as core
 from syncd.core.comparison import GROUP_NAME, Verdict, compare
 from syncd.core.counting import counted
 from syncd.core.drift import DriftItem, Member, Shown
-from syncd.core.match import Conflict, MatchedGroup, MatchedUser, match_group, match_user
+from syncd.core.flavors import exact_user_names, group_identifiers
+from syncd.core.match import Conflict, MatchedGroup, MatchedUser, counting_marks, match_group, match_user
 from syncd.engine.job import Job
 from syncd.engine.planning.match import list_into
 from syncd.engine.reading.learned import Reading
@@ -140,8 +141,15 @@ class Look:
         found = list(self.stage.remote_candidates(okta_id=case.okta_id, user_name=wish.user_name))
         if not found and not self.complete:
             found = list(self.job.target.find_users(okta_id=case.okta_id, user_name=wish.user_name))
-        exact = self.job.settings.split.flavor == "split"
-        match = match_user(case.okta_id, wish.user_name, found, lambda _: None, exact_names=exact)
+        flavor = self.job.settings.split.flavor
+        match = match_user(
+            case.okta_id,
+            wish.user_name,
+            found,
+            lambda _: None,
+            exact_names=exact_user_names(flavor),
+            mark_counts=counting_marks(flavor, self.job.store.user),
+        )
         if isinstance(match, Conflict):
             self.items.append(core.unknown("user", wish.user_name, match.reason, okta_id=case.okta_id))
             return
@@ -248,7 +256,10 @@ class Look:
         ]
         if not found and not complete:
             found = list(self.job.target.find_groups(okta_id=case.okta_id, name=wish.target_name))
-        match = match_group(case.okta_id, wish.target_name, "either", found, lambda _: None)
+        identifiers = group_identifiers(self.job.settings.split.flavor, wish.target_name)
+        match = match_group(
+            case.okta_id, wish.target_name, "either", found, lambda _: None, identifiers=identifiers
+        )
         if isinstance(match, Conflict):
             self.items.append(core.unknown("group", wish.target_name, match.reason, okta_id=case.okta_id))
             return None

@@ -67,7 +67,7 @@ def plan_unlink(job: Job, group: str, by: str, allow: Mapping[str, int], *, dele
     unsettled = _begin(job)
     known = _linked_group(job, group)
     assert known.pushed is not None  # noqa: S101  (only linked groups are found)
-    if delete and known.pushed.name in job.settings.safety.protected_groups:
+    if delete and job.policy.protects_group(known.pushed):
         raise RefusedError(
             f'"{known.pushed.name}" is protected (safety.protected_groups) and is never deleted',
             hint="unlink it with --keep",

@@ -15,7 +15,16 @@ from typing import TypeVar
 from syncd.core.change import Change, ChangeKind
 from syncd.core.comparison import Verdict, compare
 from syncd.core.diff import Skipped
-from syncd.core.match import Conflict, MatchedGroup, MatchedUser, NoMatch, match_group, match_user
+from syncd.core.flavors import exact_user_names, group_identifiers
+from syncd.core.match import (
+    Conflict,
+    MatchedGroup,
+    MatchedUser,
+    NoMatch,
+    counting_marks,
+    match_group,
+    match_user,
+)
 from syncd.core.names import Likeness, likeness, look_alike_key
 from syncd.engine.planning.match import list_into
 from syncd.errors import IncompleteRead, NotFound, Stopped
@@ -164,8 +173,15 @@ class _Users:
             theirs = other.okta_id == known.okta_id or self._same_person(other, shown[scim_id])
             return other.okta_id if theirs else None
 
-        exact = self.sides.settings.split.flavor == "split"
-        match = match_user(known.okta_id, _name(known), candidates, owner, exact_names=exact)
+        flavor = self.sides.settings.split.flavor
+        match = match_user(
+            known.okta_id,
+            _name(known),
+            candidates,
+            owner,
+            exact_names=exact_user_names(flavor),
+            mark_counts=counting_marks(flavor, self.sides.store.user),
+        )
         if isinstance(match, MatchedUser) and self._anothers(known, match.remote):
             return Conflict(
                 f"{match.remote.user_name} at the target is the very userName of another known user"
@@ -258,7 +274,14 @@ class _Groups:
             candidates = list(self.sides.target.find_groups(okta_id=known.okta_id, name=name))
         if not candidates:
             return asked or self._by_id(known, known.pushed.scim_id)
-        match = match_group(known.okta_id, name, "link", candidates, self._owner(known, candidates))
+        match = match_group(
+            known.okta_id,
+            name,
+            "link",
+            candidates,
+            self._owner(known, candidates),
+            identifiers=group_identifiers(self.sides.settings.split.flavor, name),
+        )
         return Missing(_GONE) if isinstance(match, NoMatch) else match
 
     def _by_id(self, known: KnownGroup, scim_id: str) -> Missing | Unchanged:

@@ -214,10 +214,16 @@ def _group_numbers(planning: Planning, recent: RecentRemovals, waiting: _Waiting
                 removed_lately=recent.by_group.get(group_id, 0),
                 planned=count,
                 remaining=remaining,
-                protected=group_name(planning, group_id) in planning.policy.protected_groups,
+                protected=group_id in keepers or _is_protected(planning, group_id),
             )
         )
     return numbers
+
+
+def _is_protected(planning: Planning, group_id: str) -> bool:
+    """Also of a group that is only being linked."""
+    names = {group_name(planning, group_id), planning.group_ids.get(group_id)}
+    return bool(names & set(planning.policy.protected_groups))
 
 
 def _keepers_of_protected_groups(planning: Planning) -> dict[str, tuple[set[str], int]]:

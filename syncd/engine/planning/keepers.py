@@ -12,11 +12,12 @@ from syncd.ports import Store
 
 
 def protected_groups(store: Store, names: Collection[str]) -> frozenset[str]:
-    """Okta ids of the linked groups that have a protected name, at the target or in the wish."""
+    """Okta ids of the linked groups that have a protected name, at the target or in the wish, or a protected id."""
     return frozenset(
         known.okta_id
         for known in store.groups()
-        if known.pushed is not None and {known.pushed.name, known.wanted.target_name} & set(names)
+        if known.pushed is not None
+        and {known.pushed.scim_id, known.pushed.name, known.wanted.target_name} & set(names)
     )
 
 

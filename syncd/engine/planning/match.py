@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from itertools import islice
 
 from syncd.core.change import Change, ChangeKind
@@ -15,12 +16,19 @@ from syncd.core.diff import (
     adopt_user,
     create_user,
 )
-from syncd.core.flavors import RESERVED, exact_user_names, group_name_problem
+from syncd.core.flavors import (
+    RESERVED,
+    exact_user_names,
+    group_identifiers,
+    group_name_problem,
+    is_taken_over,
+)
 from syncd.core.match import (
     Conflict,
     MatchedGroup,
     MatchedUser,
     NoMatch,
+    counting_marks,
     match_group,
     match_user,
     nobody_leaves,
@@ -103,6 +111,7 @@ class UserFinder:
             self._candidates(wanted) if candidates is None else candidates,
             owner_by(store.user_by_scim_id),
             exact_names=exact_user_names(policy.flavor),
+            mark_counts=counting_marks(policy.flavor, store.user),
             leaving=nobody_leaves if candidates is None else self._leaves,
         )
 
@@ -160,7 +169,9 @@ def list_into(listing: RemoteListing[RemoteUser], stage: Stage) -> bool:
 
 
 class GroupFinder:
-    """Matches unlinked groups by externalId and by name, and applies the rules for names."""
+    """Matches unlinked groups by externalId, by name, or by the identifier that the target makes of that, and applies
+    the rules for names.
+    """
 
     def __init__(self, planning: Planning, *, listing: bool, leaving: AbstractSet[str]) -> None:
         """`leaving`: Okta ids of the groups that leave their names at the target in this plan."""
@@ -168,7 +179,7 @@ class GroupFinder:
         self._leaving = leaving
         self._listed: list[RemoteGroup] = []
         self._complete = False
-        if listing:
+        if listing and group_identifiers(planning.policy.flavor, "") is None:  # else lists leave groups out
             groups = planning.job.target.list_groups()
             self._listed = [group for page in groups for group in page]
             self._complete = groups.complete
@@ -200,6 +211,8 @@ class GroupFinder:
             return _refused(wanted, problem or "")
         if asked is not None and asked.what == "link":
             return self._link_by_hand(wanted, asked)
+        if is_taken_over(policy.flavor, wanted.target_name):
+            wanted = replace(wanted, action="link")
         if (blocked := blocking_group(self._planning, wanted)) is not None:
             return _in_conflict(wanted, blocked.reason)
         if wanted.action == "create":
@@ -209,7 +222,13 @@ class GroupFinder:
         candidates, owner = self._candidates(wanted), owner_by(job.store.group_by_scim_id)
         leaving = self._leaving.__contains__
         match match_group(
-            wanted.okta_id, wanted.target_name, wanted.action, candidates, owner, leaving=leaving
+            wanted.okta_id,
+            wanted.target_name,
+            wanted.action,
+            candidates,
+            owner,
+            leaving=leaving,
+            identifiers=group_identifiers(policy.flavor, wanted.target_name),
         ):
             case Conflict(reason):
                 return _in_conflict(wanted, reason)

@@ -24,6 +24,7 @@ from syncd.core.order import (
     order,
     taken_name,
     temporary_name,
+    unique_group_name,
     user_name_freed,
     way_back,
 )
@@ -31,7 +32,6 @@ from syncd.engine.planning.draft import Planning
 from syncd.engine.reading.one_by_one import own_problem
 from syncd.engine.reading.selection import BY_ID_AT_MOST
 from syncd.errors import NotFound, SyncdError
-from syncd.model import KnownGroup
 from syncd.ports import Contested, Taking
 
 TAKEN = "name_taken"
@@ -127,12 +127,6 @@ def _add_groups(planning: Planning, names: _Names) -> None:
                 names.add_holder(
                     f"group:{rules.group_key(unique_group_name(known, rules))}", f"group:{known.okta_id}"
                 )
-
-
-def unique_group_name(known: KnownGroup, rules: NameRules) -> str:
-    """What a linked group holds unique at the target: its name, or the identifier that its first name became."""
-    assert known.pushed is not None  # noqa: S101  (a linked group)
-    return known.pushed.name if rules.renaming_counts else known.pushed.scim_id
 
 
 def _free_what_is_free(planning: Planning, names: _Names, found: Order) -> bool:

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
+from syncd.core.order import NAME_RULES, unique_group_name
 from syncd.engine.job import Job
 from syncd.model import GroupState, KnownGroup
 from syncd.ports import LISTS_LAG, Stage
 
 
 def linked_names(job: Job, by_hand: Mapping[str, str]) -> Mapping[str, str]:
-    """Groups that have their name at the target already, or were promised one by a person, with that name."""
-    return {
-        **by_hand,
-        **{known.okta_id: known.pushed.name for known in job.store.groups() if known.pushed},
-    }
+    """Groups that have what is unique at the target already, or were promised a name by a person, with that."""
+    rules = NAME_RULES[job.settings.split.flavor]
+    known = {each.okta_id: unique_group_name(each, rules) for each in job.store.groups() if each.pushed}
+    return {**by_hand, **known}
 
 
 def moved(stage: Stage, *, every: bool) -> Mapping[str, str | None]:

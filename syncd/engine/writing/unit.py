@@ -261,10 +261,12 @@ def _create_group(job: Job, unit: Unit) -> Outcome:
 
 def _link_group(job: Job, unit: Unit) -> Outcome:
     change = unit.change
+    applied = job.target.take_over_group(_known_id(change))
     remote = job.target.group(_known_id(change))
     owners = [unit.stage.user_by_scim_id(scim_id) for scim_id in sorted(remote.members or ())]
     members = [known.okta_id for known in owners if known is not None]
-    return Outcome(change, [GroupPushed(change.okta_id, PushedGroup(remote.scim_id, remote.name), members)])
+    effect = GroupPushed(change.okta_id, PushedGroup(remote.scim_id, remote.name), members)
+    return Outcome(change, [effect], applied.status, applied.note)
 
 
 def _rename_group(job: Job, unit: Unit) -> Outcome:

@@ -1,0 +1,89 @@
+"""Harness derives the identifier of a group from its name, and many names have one identifier.
+
+Read in Harness's own published source and release notes (1.17.8, 1.19.6); nobody has seen it on a live account:
+
+1. blanks around the name go, `.` and `-` become `_`, accents go (é becomes e, Ł becomes L)
+2. leading digits and `$` go, then every character but `0-9 A-Z a-z _ $` and the blank; a blank becomes `_`
+3. newer servers add `_` and 8 hexadecimal digits of the name's SHA-256 where it begins with a digit, and cut at 128
+
+The identifier is fixed for life: renaming changes the name alone, and names need not be unique.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+ADMINISTRATORS = "_fme_admins"
+"""FME's administrators; the group exists under the name "All FME Admins" (Harness, Split to Harness migration)."""
+_LONGEST = 128
+_VALID = re.compile(r"[a-zA-Z_][0-9a-zA-Z_$]{0,127}")
+_KEYWORDS = frozenset(
+    {
+        "or",
+        "and",
+        "eq",
+        "ne",
+        "lt",
+        "gt",
+        "le",
+        "ge",
+        "div",
+        "mod",
+        "not",
+        "null",
+        "true",
+        "false",
+        "new",
+        "var",
+    }
+    | {"return", "step", "parallel", "stepGroup", "org", "account", "class", "shellScriptProvisioner"}
+)
+_PLAIN_LETTERS = str.maketrans({"Ł": "L", "ł": "l"})
+
+
+def group_identifiers(name: str) -> tuple[str, ...]:
+    """The valid identifiers that a group of this name may be given or be taken for, the newer server's own first; ()
+    when Harness can never take the name.
+
+    >>> group_identifiers("R&D"), group_identifiers("Team (EU) Nord"), group_identifiers("日本")
+    (('RD',), ('Team_EU_Nord',), ())
+    """
+    plain = _plain(name)
+    found = [plain]
+    if name.strip()[:1].isdigit() and name.strip()[:1].isascii():
+        digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()
+        found.insert(0, f"{plain}_{digest[:8]}"[:_LONGEST])
+    return tuple(each for each in found if _VALID.fullmatch(each) and each not in _KEYWORDS)
+
+
+def group_identifier(name: str) -> str:
+    """The identifier of a new group, or the name itself where there can be none.
+
+    >>> group_identifier("Eng.A"), group_identifier("Eng-A"), group_identifier("2026 Sales")
+    ('Eng_A', 'Eng_A', '_Sales_f8b1956b')
+    """
+    return next(iter(group_identifiers(name)), name)
+
+
+def group_name_problem(name: str) -> str | None:
+    """Why Harness can never take a group of this name; None when it may."""
+    if group_identifiers(name):
+        return None
+    plain = _plain(name)
+    if plain in _KEYWORDS:
+        return f'Harness makes the identifier "{plain}" of this name, and keeps that word for itself: rename the group'
+    if not plain:
+        return "Harness makes a group's identifier of the letters a to z, digits and _ in its name: this one has none"
+    return (
+        f'Harness makes the identifier "{plain[:40]}" of this name, which it does not take: rename the group'
+    )
+
+
+def _plain(name: str) -> str:
+    text = unicodedata.normalize("NFD", name.strip().replace(".", "_").replace("-", "_")).translate(
+        _PLAIN_LETTERS
+    )
+    text = "".join(letter for letter in text if not "\u0300" <= letter <= "\u036f")
+    return re.sub(r"[^0-9A-Za-z_$ ]", "", re.sub(r"^[0-9$]+", "", text)).replace(" ", "_")
