@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from syncd.simulators.okta_entities import AppUser
-from syncd.simulators.split_world import ScimUser
+from syncd.simulators.split_entities import ScimUser
 from syncd.simulators.world import OktaWorld, SplitWorld
 
 LONGEST_GROUP_NAME = 24

@@ -5,7 +5,7 @@ from typing import Any
 
 from syncd.simulators.filters import FilterError, Predicate, compile_filter
 from syncd.simulators.scim_wire import USER_SCHEMA, ScimError
-from syncd.simulators.split_world import Json
+from syncd.simulators.split_entities import Json
 
 _PATH = re.compile(r"^(?P<attribute>[\w:.$-]+?)(?:\[(?P<filter>.*)\])?(?:\.(?P<sub>[\w$-]+))?$", re.DOTALL)
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from syncd.simulators.exchange import Call, Reply
+from syncd.simulators.split_entities import Json, ScimGroup, ScimUser
 from syncd.simulators.split_knobs import SplitKnobs
-from syncd.simulators.split_world import Json, ScimGroup, ScimUser, SplitWorld
+from syncd.simulators.split_store import SplitStore
 
 USER_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -45,7 +46,7 @@ class ScimError(Exception):
 class Service:
     """What a handler needs: the organisation, the knobs, the request."""
 
-    world: SplitWorld
+    world: SplitStore
     knobs: SplitKnobs
     call: Call
 

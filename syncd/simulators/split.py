@@ -6,16 +6,23 @@ from dataclasses import asdict
 from typing import Any
 
 from syncd.simulators.exchange import Call, Reply
+from syncd.simulators.harness.knobs import HarnessKnobs
+from syncd.simulators.harness.server import answer as harness_answer
+from syncd.simulators.harness.server import error as harness_error
+from syncd.simulators.harness.server import open_account
 from syncd.simulators.hosting import Simulator
 from syncd.simulators.scim_wire import BASE, MEDIA_TYPE, ScimError, Service
+from syncd.simulators.split_entities import Json
 from syncd.simulators.split_groups import group, groups
 from syncd.simulators.split_knobs import SplitKnobs
 from syncd.simulators.split_users import user, users
-from syncd.simulators.split_world import Json, SplitWorld
+from syncd.simulators.split_world import SplitWorld
 
-__all__ = ["SplitKnobs", "SplitSimulator"]
+__all__ = ["HarnessKnobs", "SplitKnobs", "SplitSimulator"]
 
 DEFAULT_TOKEN = "sim-split-token"
+AT_HARNESS = ("seats", "latency_seconds", "requests_per_second")
+"""The SplitKnobs that count at Harness too."""
 _SCIM_TYPES = {409: "uniqueness"}
 
 
@@ -23,7 +30,9 @@ class SplitSimulator(Simulator):
     """Serves a SplitWorld under `base_url` (`<url>/scim/v2`).
 
     `token` is the access token; the world's acts regenerate or expire it. `flavor` (`split`, `harness`,
-    `scim`) overrules the world's own. `knobs` say in which ways the server is peculiar.
+    `scim`) overrules the world's own. `knobs` say in which ways the server is peculiar. A world of the flavor
+    `harness` is served as Harness serves it, there and under `/gateway/ng/api/scim/account/<any>`; `harness` are
+    its knobs, and of the others only those of AT_HARNESS count.
     """
 
     world: SplitWorld
@@ -37,11 +46,15 @@ class SplitSimulator(Simulator):
         token: str = DEFAULT_TOKEN,
         flavor: str | None = None,
         knobs: SplitKnobs | None = None,
+        harness: HarnessKnobs | None = None,
     ) -> None:
         super().__init__(port=port)
         self.world = world
         self.world.flavor = flavor or world.flavor
         self.knobs = knobs or SplitKnobs()
+        self.harness = harness or HarnessKnobs()
+        if self.world.flavor == "harness":
+            open_account(world)
         if world.scim_enabled:
             world.regenerate_token(token)
         self._second = (0, 0)
@@ -62,6 +75,9 @@ class SplitSimulator(Simulator):
         limited = self._limited()
         if limited is not None:
             return limited
+        if self.world.flavor == "harness":
+            with self.world.lock:
+                return harness_answer(self.world, self.harness, knobs.seats, call)
         try:
             with self.world.lock:
                 self._admit(call)
@@ -114,7 +130,9 @@ class SplitSimulator(Simulator):
         return self.error(429, None, None).with_headers(*reset)
 
     def error(self, status: int, code: str | None, summary: str | None) -> Reply:
-        """A SCIM error body; `code` is its scimType."""
+        """A SCIM error body; `code` is its scimType. At Harness: of one of its two families, and its code."""
+        if self.world.flavor == "harness":
+            return harness_error(status, code, summary)
         default = _SCIM_TYPES.get(status) if self.knobs.conflict_scim_type else None
         return ScimError(status, summary or f"Simulated failure {status}", code or default).reply(self.knobs)
 
@@ -123,13 +141,23 @@ class SplitSimulator(Simulator):
         return self.knobs.latency_seconds
 
     def set_knobs(self, **knobs: Any) -> dict[str, Any]:
-        """Turns SplitKnobs while running."""
-        self.knobs = self.knobs.changed(**knobs)
-        return asdict(self.knobs)
+        """Turns SplitKnobs while running, and HarnessKnobs where the flavor is `harness`."""
+        if self.world.flavor != "harness":
+            self.knobs = self.knobs.changed(**knobs)
+            return self._knobs()
+        shared = {name: knobs.pop(name) for name in AT_HARNESS if name in knobs}
+        self.harness = self.harness.changed(**knobs)
+        self.knobs = self.knobs.changed(**shared)
+        return self._knobs()
+
+    def _knobs(self) -> dict[str, Any]:
+        if self.world.flavor != "harness":
+            return asdict(self.knobs)
+        return {**asdict(self.harness), **{name: getattr(self.knobs, name) for name in AT_HARNESS}}
 
     def control_state(self) -> dict[str, Any]:
         """The organisation and the knobs."""
-        return {"world": self.world.to_fixture(), "knobs": asdict(self.knobs)}
+        return {"world": self.world.to_fixture(), "knobs": self._knobs()}
 
 
 def _discovery(service: Service, name: str) -> Json:

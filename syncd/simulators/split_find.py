@@ -6,7 +6,7 @@ from typing import Any
 
 from syncd.simulators.filters import FilterError, compile_filter, equality
 from syncd.simulators.scim_wire import ScimError, Service
-from syncd.simulators.split_world import Json
+from syncd.simulators.split_entities import Json
 
 _FOLDED = frozenset({"displayname", "name.givenname", "name.familyname", "emails.value"})
 _UNSUPPORTED = {"unsupported_404": 404, "unsupported_400": 400, "unsupported_501": 501}

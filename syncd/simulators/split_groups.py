@@ -6,9 +6,9 @@ from typing import Any
 from syncd.simulators.exchange import Reply
 from syncd.simulators.filters import equality
 from syncd.simulators.scim_wire import ScimError, Service, deleted, operations_of, patched
+from syncd.simulators.split_entities import Json, ScimGroup
 from syncd.simulators.split_find import Index, found
-from syncd.simulators.split_rules import check_group_name, keep_members, new_group_id
-from syncd.simulators.split_world import Json, ScimGroup
+from syncd.simulators.split_rules import check_group_name, keep_members
 
 _MEMBER_PATH = re.compile(r"^members\[(.*)\]$", re.DOTALL | re.IGNORECASE)
 _REFUSALS = {"refused_400": 400, "refused_501": 501}
@@ -65,7 +65,7 @@ def _create(service: Service) -> Reply:
     ignored = service.knobs.post_ignores_members or service.knobs.members_ignored
     members = [] if ignored else _members(service, body.get("members"))
     external = _external(service, body.get("externalId"))
-    created = world.insert_group(name, external_id=external, managed=True, identity=new_group_id(world, name))
+    created = world.insert_group(name, external_id=external, managed=True)
     world.set_members(created, members)
     return service.one(service.group_json(created), status=201)
 

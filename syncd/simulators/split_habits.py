@@ -3,8 +3,8 @@
 import unicodedata
 from typing import Any
 
+from syncd.simulators.split_entities import Json
 from syncd.simulators.split_knobs import SplitKnobs
-from syncd.simulators.split_world import Json
 
 
 def kept(attributes: Json, knobs: SplitKnobs) -> Json:

@@ -1,11 +1,11 @@
-"""Rules of the product: reserved groups, names, ids ("SCIM for Okta in Split", Harness "Provision users")."""
+"""Rules of the product: reserved groups and names ("SCIM for Okta in Split")."""
 
 from syncd.simulators.scim_wire import ScimError, Service
 from syncd.simulators.split_habits import text_kept
-from syncd.simulators.split_world import SplitWorld
+from syncd.simulators.split_store import SplitStore
 
 
-def keep_an_administrator(world: SplitWorld, *, leaving: str) -> None:
+def keep_an_administrator(world: SplitStore, *, leaving: str) -> None:
     """Refuses to take away or deactivate the last active member of a reserved group. Raises ScimError 400."""
     for name in world.reserved:
         for identity in world.groups_by_name.find(name):
@@ -14,7 +14,7 @@ def keep_an_administrator(world: SplitWorld, *, leaving: str) -> None:
                 raise ScimError(400, f"The group {name} must have at least one member", "invalidValue")
 
 
-def keep_members(world: SplitWorld, name: str, before: list[str], after: list[str]) -> None:
+def keep_members(world: SplitStore, name: str, before: list[str], after: list[str]) -> None:
     """Refuses to leave a reserved group without an active member. Raises ScimError 400."""
     if name in world.reserved and _active(world, before) and not _active(world, after):
         raise ScimError(400, f"The group {name} must have at least one member", "invalidValue")
@@ -29,11 +29,6 @@ def check_group_name(service: Service, name: object, *, own: str | None = None) 
     if world.flavor == "split" and knobs.name_limit and len(name) >= knobs.name_limit:
         raise ScimError(400, f"Group name must be less than {knobs.name_limit} characters", "invalidValue")
     taken = [i for i in world.groups_by_name.find(name) if i != own]
-    if world.flavor == "harness":
-        taken = [i for i in taken if world.groups[i].managed or name in world.reserved]
-        derived = harness_id(name)
-        if own is None and derived in world.groups and world.groups[derived].managed:
-            taken.append(derived)
     if taken and knobs.duplicates == "refuse":
         kind = "uniqueness" if knobs.conflict_scim_type else None
         raise ScimError(knobs.conflict_status, f"Group {name} already exists", kind)
@@ -42,20 +37,5 @@ def check_group_name(service: Service, name: object, *, own: str | None = None) 
     return name
 
 
-def new_group_id(world: SplitWorld, name: str) -> str | None:
-    """The id a new group gets: derived from its name on Harness, where a local group of that id stays
-    beside it; None for an arbitrary one.
-    """
-    if world.flavor != "harness":
-        return None
-    derived = harness_id(name)
-    return f"{derived}_scim" if derived in world.groups else derived
-
-
-def harness_id(name: str) -> str:
-    """A Harness group id: `.`, `-` and space become `_`."""
-    return name.replace(".", "_").replace("-", "_").replace(" ", "_")
-
-
-def _active(world: SplitWorld, members: list[str]) -> bool:
+def _active(world: SplitStore, members: list[str]) -> bool:
     return any(member in world.users and world.users[member].active for member in members)

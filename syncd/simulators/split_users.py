@@ -6,10 +6,10 @@ from typing import Any
 from syncd.simulators.exchange import Reply
 from syncd.simulators.scim_patch import patch_attributes
 from syncd.simulators.scim_wire import ScimError, Service, deleted, operations_of, patched
+from syncd.simulators.split_entities import Json, ScimUser
 from syncd.simulators.split_find import Index, found
 from syncd.simulators.split_habits import kept
 from syncd.simulators.split_rules import keep_an_administrator
-from syncd.simulators.split_world import Json, ScimUser
 
 _NOT_STORED = frozenset({"id", "schemas", "meta", "groups", "active", "password"})
 
@@ -103,7 +103,7 @@ def _patch(service: Service, entity: ScimUser) -> Reply:
 
 
 def _store(service: Service, entity: ScimUser, attributes: Json, *, active: bool) -> Json:
-    """Stores the update and returns the record to show. On Harness a deactivated user is removed."""
+    """Stores the update and returns the record to show."""
     world = service.world
     if attributes["userName"] != entity.user_name:
         _check_unique(service, attributes["userName"], entity.id)
@@ -113,10 +113,7 @@ def _store(service: Service, entity: ScimUser, attributes: Json, *, active: bool
         keep_an_administrator(world, leaving=entity.id)
     entity.managed = True
     world.replace_user(entity, attributes, active=active)
-    record = service.user_json(entity)
-    if world.flavor == "harness" and not active:
-        world.drop_user(entity)
-    return record
+    return service.user_json(entity)
 
 
 def _split_body(service: Service, body: Json) -> tuple[Json, bool | None]:
@@ -145,7 +142,7 @@ def _called(service: Service, name: str) -> list[str]:
 
 
 def _check_seats(service: Service) -> None:
-    """Servers have no word of SCIM for a full licence; Harness answers 409 with text."""
+    """Servers have no word of SCIM for a full licence."""
     seats = service.knobs.seats
     if seats and sum(user.active for user in service.world.users.values()) >= seats:
         raise ScimError(service.knobs.seats_status, f"The licence is for {seats} users")

@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from syncd.simulators.harness.account import FME_ADMINS
+from syncd.simulators.harness.server import open_account
 from syncd.simulators.ids import WorldError
 from syncd.simulators.okta_entities import AppGroup, AppUser, Group, PushMapping, User, moment, stamp
 from syncd.simulators.okta_fixture import LONG_AGO
@@ -163,10 +165,16 @@ def _assign(world: OktaWorld, dice: random.Random, user: User) -> None:
 def default_split(*, flavor: str = "split", clock: Callable[[], datetime] = utc_now) -> SplitWorld:
     """An organisation as it is before provisioning: one local administrator and two local groups.
 
-    They are in Administrators (`_fme_admins` on Harness) and in `Release Managers`, a group to link to.
+    They are in Administrators and in `Release Managers`, a group to link to. At Harness they are an account admin,
+    and in the group that the migration from Split makes, "All FME Admins" with the identifier `_fme_admins`.
     """
     world = SplitWorld(flavor=flavor, clock=clock)
     admin = world.create_local_user("admin@example.com", "Local", "Admin")
-    for name in (*(sorted(world.reserved) or ["Administrators"]), "Release Managers"):
-        world.create_local_group(name, members=[admin])
+    if flavor == "harness":
+        open_account(world)
+        world.add_member(FME_ADMINS, admin)
+        world.make_account_admin(admin)
+    else:
+        world.create_local_group("Administrators", members=[admin])
+    world.create_local_group("Release Managers", members=[admin])
     return world

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from syncd.simulators.split_world import ScimUser, SplitWorld
+from syncd.simulators.split_entities import ScimUser
+from syncd.simulators.split_world import SplitWorld
 from tests.e2e.rig import Rig, rig
 
 NAME = "gone@example.com"

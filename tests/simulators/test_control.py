@@ -12,7 +12,7 @@ from syncd.simulators.faults import ACTIONS
 from syncd.simulators.okta import OktaKnobs, OktaSimulator
 from syncd.simulators.okta_limits import WORKFORCE
 from syncd.simulators.server import build, describe
-from syncd.simulators.split import SplitKnobs, SplitSimulator
+from syncd.simulators.split import HarnessKnobs, SplitKnobs, SplitSimulator
 from syncd.simulators.world import OktaWorld, SplitWorld, generate_okta
 from tests.simulators.conftest import Client
 from tests.simulators.program import started
@@ -174,6 +174,7 @@ def test_a_simulator_runs_as_a_program_until_it_is_told_to_stop(kind: str, tmp_p
 
 def test_every_act_fault_and_knob_is_documented() -> None:
     text = DOCS.read_text(encoding="utf-8")
-    names = [*OktaWorld.ACTS, *SplitWorld.ACTS, *ACTIONS, *OktaKnobs.__slots__, *SplitKnobs.__slots__]
+    knobs = [*OktaKnobs.__slots__, *SplitKnobs.__slots__, *HarnessKnobs.__slots__]
+    names = [*OktaWorld.ACTS, *SplitWorld.ACTS, *ACTIONS, *knobs]
 
     assert [name for name in names if f"`{name}`" not in text] == []

@@ -149,26 +149,6 @@ def test_a_deleted_group_leaves_its_users(scim: Client, team: str, people: list[
     assert scim.get(f"/Users/{people[0]}").json()["groups"] == []
 
 
-def test_harness_derives_group_ids_and_keeps_local_groups_beside() -> None:
-    with SplitSimulator(default_split(flavor="harness")) as harness:
-        scim = Client(harness.base_url, f"Bearer {harness.token}")
-        harness.world.create_local_group("Same")
-
-        first = scim.post("/Groups", {"displayName": "example-group 1.0"}).json()
-        renamed = scim.patch(
-            f"/Groups/{first['id']}", {"op": "replace", "value": {"displayName": "Other"}}
-        ).json()
-        collision = scim.post("/Groups", {"displayName": "example.group-1 0"})
-        beside = scim.post("/Groups", {"displayName": "Same"})
-        long = scim.post("/Groups", {"displayName": "x" * 40})
-        reserved = scim.post("/Groups", {"displayName": "_fme_admins"})
-
-    assert first["id"] == "example_group_1_0"
-    assert (renamed["id"], renamed["displayName"]) == (first["id"], "Other")
-    assert collision.status_code == 409
-    assert (beside.status_code, long.status_code, reserved.status_code) == (201, 201, 409)
-
-
 # --- knobs ------------------------------------------------------------------------------------------
 
 

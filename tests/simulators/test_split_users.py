@@ -5,7 +5,7 @@ import json
 import pytest
 
 from syncd.simulators.split import SplitSimulator
-from syncd.simulators.world import SplitWorld, default_split
+from syncd.simulators.world import SplitWorld
 from tests.simulators.conftest import Client
 
 ADA = {
@@ -174,18 +174,6 @@ def test_the_last_administrator_cannot_be_deactivated_or_deleted(
     second = scim.post("/Users", ADA).json()["id"]
     split_world.add_member("Administrators", second)
     assert scim.delete(f"/Users/{admin}").status_code == 204
-
-
-def test_harness_removes_whom_it_deactivates() -> None:
-    with SplitSimulator(default_split(flavor="harness")) as harness:
-        scim = Client(harness.base_url, f"Bearer {harness.token}")
-        ada = scim.post("/Users", ADA).json()["id"]
-
-        answer = scim.patch(f"/Users/{ada}", {"op": "replace", "value": {"active": False}})
-
-        assert (answer.status_code, answer.json()["active"]) == (200, False)
-        assert scim.get(f"/Users/{ada}").status_code == 404
-        assert scim.post("/Users", ADA).status_code == 201
 
 
 # --- knobs ------------------------------------------------------------------------------------------
