@@ -23,17 +23,17 @@ groups     pushed                 never                look for a match: link, c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from syncd.core.change import Change, ChangeKind, Json, Removal
 from syncd.core.comparison import NO_HABITS, ServerHabits, unlike
 from syncd.core.evidence import AskedByOperator, Evidence, SaidByOkta
-from syncd.core.flavors import deactivation_note, group_name_problem
+from syncd.core.flavors import deactivation_note, group_name_problem, person_name_problem
 from syncd.core.match import MatchedUser
-from syncd.core.names import look_alike_key
 from syncd.core.order import group_name_freed
+from syncd.core.policy import Policy
 from syncd.model import (
     Asked,
     Attributes,
@@ -87,31 +87,6 @@ class Decision:
     """The departure is confirmed: the store shall remember when it was first seen."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The settings that deciding needs, and the time of this cycle."""
-
-    flavor: str
-    now: datetime
-    create_users: bool = True
-    update_users: bool = True
-    deactivate_users: bool = True
-    grace: timedelta = timedelta(0)
-    protected_users: Collection[str] = ()
-    protected_groups: Collection[str] = ()
-
-    def protects_user(self, okta_id: str, *names: str | None) -> bool:
-        """Also under a name that is only alike: protecting one too many costs nothing."""
-        protected = {look_alike_key(each) for each in self.protected_users}
-        return okta_id in self.protected_users or any(
-            look_alike_key(name) in protected for name in names if name
-        )
-
-    def protects_group(self, pushed: PushedGroup) -> bool:
-        """By its name, or by its id (Harness calls `_fme_admins` "All FME Admins")."""
-        return bool({pushed.name, pushed.scim_id} & set(self.protected_groups))
-
-
 NOTHING = Decision()
 
 
@@ -135,9 +110,12 @@ def decide_user(case: UserCase, policy: Policy, evidence: Evidence | None) -> De
         return _deactivation(
             case.okta_id, pushed, wanted.user_name, wanted.reason, policy, SaidByOkta(wanted.reason)
         )
-    if pushed is None:
-        return NeedsMatch()
-    return _decide_linked(wanted, pushed, policy)
+    decision = NeedsMatch() if pushed is None else _decide_linked(wanted, pushed, policy)
+    problem = person_name_problem(policy.flavor, wanted.attributes)
+    if problem is None or (isinstance(decision, Decision) and not decision.changes):
+        return decision
+    refused = Skipped("refused_name", case.okta_id, name, problem)
+    return Decision(skipped=[refused], still=pushed is None)
 
 
 def _decide_linked(wanted: WantedUser, pushed: PushedUser, policy: Policy) -> Decision:

@@ -8,7 +8,7 @@ Harness migration).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from syncd.core import harness
 
@@ -34,6 +34,11 @@ def group_name_problem(flavor: str, name: str, protected: Collection[str]) -> st
             'shorten it in Okta, or link it to a group with a short name (action = "link", target = "...")'
         )
     return None
+
+
+def person_name_problem(flavor: str, attributes: Mapping[str, object]) -> str | None:
+    """Why the target never takes an account of these mapped attributes; None when it may."""
+    return harness.person_name_problem(attributes) if flavor == "harness" else None
 
 
 def exact_user_names(flavor: str) -> bool:

@@ -14,10 +14,13 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Mapping
 
 ADMINISTRATORS = "_fme_admins"
 """FME's administrators; the group exists under the name "All FME Admins" (Harness, Split to Harness migration)."""
 _LONGEST = 128
+_LONGEST_NAME = 255
+_NO_NAME_HAS = ":<>=/"
 _VALID = re.compile(r"[a-zA-Z_][0-9a-zA-Z_$]{0,127}")
 _KEYWORDS = frozenset(
     {
@@ -79,6 +82,20 @@ def group_name_problem(name: str) -> str | None:
     return (
         f'Harness makes the identifier "{plain[:40]}" of this name, which it does not take: rename the group'
     )
+
+
+def person_name_problem(attributes: Mapping[str, object]) -> str | None:
+    """Why Harness can never take an account of these mapped attributes; None when it may. Its name there is the
+    displayName, else first and last name: 1 to 255 characters, and none of `: < > = /`.
+    """
+    parts = (str(attributes.get(path) or "") for path in ("name.givenName", "name.familyName"))
+    name = str(attributes.get("displayName") or "").strip() or " ".join(filter(None, parts)).strip()
+    odd = [mark for mark in _NO_NAME_HAS if mark in name]
+    if odd:
+        return f'Harness takes no name with {" ".join(odd)} in it: "{name[:60]}"'
+    if len(name) > _LONGEST_NAME:
+        return f"Harness takes no name of more than {_LONGEST_NAME} characters: this one has {len(name)}"
+    return None
 
 
 def _plain(name: str) -> str:

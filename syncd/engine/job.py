@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from syncd.core.diff import Policy
 from syncd.core.groups import RuleBook
 from syncd.core.mapping import MappingPolicy
+from syncd.core.policy import Policy
 from syncd.core.safety import Limits
 from syncd.engine.facts import SCOPE
 from syncd.errors import Stopped

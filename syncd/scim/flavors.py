@@ -22,6 +22,10 @@ class FlavorFacts:
     update_forms: Sequence[Form] = FORMS
     identifies: bool = False
     """Ids of groups derive from their names, are asked for by them, and say more than any list or filter."""
+    puts_groups: bool = True
+    """A PUT of a group may be sent, and its answer be believed: some echo the request."""
+    swallows: bool = False
+    """What fails inside a PATCH is answered as if it had worked: each is looked at, whatever was seen before."""
     removes: bool = False
     """A deactivation removes the account."""
     adopts: bool = False
@@ -50,6 +54,8 @@ FACTS: Mapping[str, FlavorFacts] = {
         unnamed=(RESERVED,),
         update_forms=("put",),
         identifies=True,
+        puts_groups=False,
+        swallows=True,
         removes=True,
         adopts=True,
         lists_leave_out=True,

@@ -36,6 +36,8 @@ _OPERATIONS: Mapping[str, Mapping[str, str]] = {"pathless": {}, "path": {"path":
 
 def patch_is_known_missing(talk: Conversation) -> bool:
     """PUT for every group: by configuration, or because the server was seen to have no PATCH on groups."""
+    if not talk.facts.puts_groups:
+        return False
     return talk.method == "put" or (talk.method == "auto" and talk.learned["group_update"] == "put")
 
 
@@ -63,7 +65,8 @@ class Groups:
 
     def _rename(self, scim_id: str, name: str) -> Applied:
         refused: SyncdError | None = None
-        forms: Sequence[str] = _FORMS if self._talk.method == "auto" else _FORMS[:-1]
+        puts = self._talk.method == "auto" and self._talk.facts.puts_groups
+        forms: Sequence[str] = _FORMS if puts else _FORMS[:-1]
         if patch_is_known_missing(self._talk):
             forms = _FORMS[-1:]
         elif (known := self._learned["group_rename"]) in forms:
@@ -110,7 +113,8 @@ class Groups:
         shown = read(answer.resource, parse_path("displayName"))
         if self._is(name, shown) and identifier(answer.resource) in (scim_id, None):
             return True
-        if shown is None and self._learned["group_rename"] == form and self._learned["silent:groups"]:
+        trusted = self._learned["group_rename"] == form and not self._talk.facts.swallows
+        if shown is None and trusted and self._learned["silent:groups"]:
             return True
         fits = self._is(name, read(self._talk.fetch(GROUPS, scim_id).resource, parse_path("displayName")))
         if fits and shown is None:

@@ -64,7 +64,7 @@ class Walk(Generic[T]):
     @property
     def complete(self) -> bool:
         """Whether the list was read to its end and proves what is not in it."""
-        return self._proven
+        return self._proven and not self._talk.facts.lists_leave_out
 
     @property
     def announced(self) -> int:

@@ -101,7 +101,7 @@ class Members:
             forms = [form for form in forms if form != "values"]
         if patch_is_known_missing(self._talk):
             return forms[-1:]
-        if self._talk.method == "patch":
+        if self._talk.method == "patch" or not self._talk.facts.puts_groups:
             forms = forms[:-1]
         known = self._learned[_KEY[adding]]
         return forms[forms.index(known) :] if known in forms else forms
@@ -211,7 +211,7 @@ class Members:
         known = self._learned[_KEY[adding]] == form
         shown = self._shown_by(work, form, answer)
         silent = shown is None
-        if silent and known and self._learned["silent:groups"]:
+        if silent and known and self._learned["silent:groups"] and not self._talk.facts.swallows:
             self._talk.http.doubt.looked()
             work.done[adding].update(ids)
             return []

@@ -10,10 +10,11 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 
 from syncd.core.change import Change, ChangeKind, Removal
-from syncd.core.diff import Decision, Policy
+from syncd.core.diff import Decision
 from syncd.core.evidence import AbsentById, Evidence, SaidByOkta, Witnessed
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import PlanHeader, digest_of, plan_document
+from syncd.core.policy import Policy
 from syncd.core.safety import Numbers
 from syncd.model import (
     Absent,

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from syncd.cli.app import cli
 from syncd.simulators.okta import OktaSimulator
-from syncd.simulators.split import SplitKnobs, SplitSimulator
+from syncd.simulators.split import HarnessKnobs, SplitKnobs, SplitSimulator
 from syncd.simulators.world import OktaWorld, SplitWorld, default_split, generate_okta
 from tests.cli.invoking import document_of
 from tests.connection_text import connection_text
@@ -184,6 +184,7 @@ def rig(
     okta: OktaWorld | None = None,
     split: SplitWorld | None = None,
     knobs: SplitKnobs | None = None,
+    harness: HarnessKnobs | None = None,
     pushed: Sequence[str] = ("Engineering", "Product"),
     users: int = 40,
     groups: int = 6,
@@ -192,7 +193,9 @@ def rig(
     with (
         pytest.MonkeyPatch.context() as patch,
         OktaSimulator(world, token=OKTA_TOKEN) as okta_server,
-        SplitSimulator(split or default_split(), token=SPLIT_TOKEN, knobs=knobs) as split_server,
+        SplitSimulator(
+            split or default_split(), token=SPLIT_TOKEN, knobs=knobs, harness=harness
+        ) as split_server,
     ):
         patch.setenv("E2E_OKTA", OKTA_TOKEN)
         patch.setenv("E2E_SPLIT", SPLIT_TOKEN)

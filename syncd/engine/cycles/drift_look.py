@@ -124,10 +124,11 @@ class Look:
     def _note(self, case: UserCase, pushed: PushedUser, remote: RemoteUser | None) -> None:
         """The item of a linked user, as asked for by id, if there is one."""
         shown = self.shown
-        if self.narrowed:
+        listed = None if remote is None else self.stage.remote_user(remote.scim_id)
+        if self.narrowed or (remote is not None and listed is None):
             shown = Shown(frozenset(self.job.settings.attributes), habits=self.job.target.habits())
         elif remote is not None:
-            remote = _with_what_lists_show(remote, self.stage.remote_user(remote.scim_id))
+            remote = _with_what_lists_show(remote, listed)
         item = core.judge_linked_user(case, remote, shown)
         if item is not None:
             self.items.append(item)

@@ -11,7 +11,6 @@ from syncd.core.change import A_MEMBER, NO_MEMBER, Change, ChangeKind, Removal
 from syncd.core.diff import (
     Decision,
     NeedsMatch,
-    Policy,
     Skipped,
     decide_group,
     decide_user,
@@ -21,6 +20,7 @@ from syncd.core.diff import (
 from syncd.core.evidence import SaidByOkta
 from syncd.core.names import rivalry
 from syncd.core.order import NAME_RULES, leaves
+from syncd.core.policy import Policy
 from syncd.engine.job import Job, scope_changed
 from syncd.engine.planning.draft import Planning, group_name
 from syncd.engine.planning.match import GroupFinder, UserFinder, name_conflict

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from syncd.core.change import GROUP_KINDS, Change, ChangeKind
 from syncd.core.counting import counted
-from syncd.core.diff import Decision, Policy, Skipped
+from syncd.core.diff import Decision, Skipped
 from syncd.core.order import NO_ORDER, Order
+from syncd.core.policy import Policy
 from syncd.engine.job import Job
 from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.one_by_one import own_problem

@@ -11,9 +11,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from syncd.core.creation import is_provably_ours
-from syncd.core.diff import Decision, Policy, Skipped, grace_ends, take_back
+from syncd.core.diff import Decision, Skipped, grace_ends, take_back
 from syncd.core.evidence import Evidence, SaidByOkta
 from syncd.core.names import Likeness, likeness
+from syncd.core.policy import Policy
 from syncd.engine.planning.draft import Planning, UnreadError
 from syncd.engine.reading.witness import Departures, confirm_user
 from syncd.errors import NotFound

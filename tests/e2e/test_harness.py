@@ -1,0 +1,386 @@
+"""Harness as its public source says it is: the whole life of people and groups there, in both generations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.simulators.split import HarnessKnobs
+from syncd.simulators.split_world import SplitWorld
+from tests.e2e.rig import Rig, rig
+from tests.e2e.test_drift import drift
+
+GENERATIONS = ("2026", "2023")
+NAMES = ("Eng Core", "Eng.Data", "Eng-Ops", "Café", "2026 Sales", "R&D", "Team (EU)", "plain")
+OLD_ACCOUNT = ("_account_all_users", "_fme_admins")
+both = pytest.mark.parametrize("generation", GENERATIONS)
+
+
+@contextmanager
+def at_harness(
+    folder: Path, generation: str = "2026", *, people: int = 60, names: Any = NAMES, **knobs: Any
+) -> Iterator[Rig]:
+    """So many people assigned, p00 and on, in groups of these names; nothing synced yet."""
+    made_of = HarnessKnobs(generation=generation, **knobs)  # type: ignore[arg-type]
+    with rig(
+        folder, users=0, groups=0, pushed=names, split=SplitWorld(flavor="harness"), harness=made_of
+    ) as made:
+        made.write_config(provisioning='deactivation_grace = "0s"')
+        world = made.okta.world
+        ids = [
+            world.add_user(f"p{n:02}@Example.com", f"First{n}", f"Last{n}", assign=True)
+            for n in range(people)
+        ]
+        for place, name in enumerate(names):
+            world.create_group(name, members=ids[place::7])
+        yield made
+
+
+def people_there(made: Rig) -> dict[str, tuple[str, str, str]]:
+    """Everybody in the account: e-mail to names."""
+    found = {}
+    for user in made.split.world.users.values():
+        name = user.attributes.get("name", {})
+        found[user.user_name] = (
+            str(user.attributes.get("displayName")),
+            str(name.get("givenName")),
+            str(name.get("familyName")),
+        )
+    return found
+
+
+def assert_as_wanted(made: Rig) -> None:
+    wanted = {
+        email.lower(): (f"{first} {last}", first, last)
+        for email, (first, last) in made.wanted_people().items()
+    }
+    assert people_there(made) == wanted
+    groups = {
+        group.name: made.split.world.members(group.id)
+        for group in made.split.world.groups.values()
+        if group.id not in OLD_ACCOUNT
+    }
+    assert groups == {
+        name: sorted(member.lower() for member in members) for name, members in made.wanted_groups().items()
+    }
+
+
+def assert_quiet(made: Rig) -> None:
+    """Nothing is left to do, nothing drifts, and nothing is repaired."""
+    made.forget()
+    assert made.sync()["summary"].get("applied", {}) == {}
+    items = [item for item in drift(made)["items"] if not item["kind"].startswith("unmanaged")]
+    assert items == []
+    drift(made, "--fix")
+    assert made.writes() == []
+
+
+@both
+def test_the_whole_life_is_exact_and_then_silent(tmp_path: Path, generation: str) -> None:
+    with at_harness(tmp_path, generation) as made:
+        world = made.okta.world
+        made.sync()
+        assert_as_wanted(made)
+        assert_quiet(made)
+
+        ids = {str(row.profile["email"]): row.id for row in world.app_users.values()}
+        world.update_profile(ids["p01@Example.com"], firstName="Renamed", lastName="Person")
+        world.update_profile(ids["p02@Example.com"], email="New.Mail@Example.com")
+        world.unassign(ids["p03@Example.com"])
+        world.add_member("R&D", ids["p04@Example.com"])
+        world.remove_member("Eng Core", ids["p07@Example.com"])
+        world.add_user("late@example.com", "Late", "Comer", assign=True)
+        made.sync()
+        assert_as_wanted(made)
+        assert_quiet(made)
+
+        world.assign(ids["p03@Example.com"])
+        made.sync()
+        assert_as_wanted(made)
+        assert_quiet(made)
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"new_scim_standards": True},
+        {"page_length_totals": False},
+        {"adoption_compares": "all_names"},
+        {"adoption_imports": True},
+        {"put_enables": False},
+        {"delta_order": "removals_first"},
+        {"delete_unknown_user_status": 401},
+        {"count_zero_is_all": False},
+        {"gateway_authenticates": True},
+        {"generation": "2023", "user_deletion_v2": False},
+        {"generation": "2023", "put_removal_shows": "person"},
+        {"generation": "2023", "put_removal_shows": "null"},
+    ],
+    ids=str,
+)
+def test_what_nobody_is_sure_of_makes_no_difference(tmp_path: Path, knobs: dict[str, Any]) -> None:
+    with at_harness(tmp_path, people=8, names=("Eng Core", "2026 Sales"), **knobs) as made:
+        world = made.okta.world
+        made.sync()
+        ids = {str(row.profile["email"]): row.id for row in world.app_users.values()}
+        world.update_profile(ids["p01@Example.com"], firstName="Renamed", lastName="Person")
+        world.unassign(ids["p03@Example.com"])
+        world.remove_member("Eng Core", ids["p07@Example.com"])
+        made.sync()
+        assert_as_wanted(made)
+        assert_quiet(made)
+
+
+def hand_made(made: Rig, name: str, members: int) -> str:
+    world = made.split.world
+    there = [
+        world.create_local_user(f"{name.lower()}{n}@example.com", "By", f"Hand{n}") for n in range(members)
+    ]
+    return world.create_local_group(name, members=there)
+
+
+def test_a_group_made_by_hand_is_a_conflict_and_keeps_its_fifty(tmp_path: Path) -> None:
+    with at_harness(tmp_path, people=10, names=("Engineering",)) as made:
+        group = hand_made(made, "Engineering", 50)
+        before = made.split.world.members(group)
+
+        [skipped] = [skip for skip in made.plan()["skipped"] if skip["kind"] == "conflict"]
+        made.forget()
+        made.sync()
+
+        assert '"Engineering" with 50 members' in skipped["reason"]
+        assert "syncd link" in skipped["reason"]
+        assert made.split.world.members(group) == before
+        assert [each for each in made.writes() if "Groups" in each] == []
+        assert len(people_there(made)) == 60
+
+
+def test_a_group_made_by_hand_is_linked_with_everybody_in_it(tmp_path: Path) -> None:
+    with at_harness(tmp_path, people=10, names=("Engineering",)) as made:
+        group = hand_made(made, "Engineering", 50)
+        before = made.split.world.members(group)
+        made.sync()
+
+        made.run("link", "Engineering", "Engineering", "--yes")
+
+        joined = [member.lower() for member in made.wanted_groups()["Engineering"]]
+        assert made.split.world.members(group) == sorted([*before, *joined])
+        assert made.split.world.group(group).managed
+        made.forget()
+        made.sync()
+        assert made.writes() == []
+
+
+def test_an_older_server_that_lets_nobody_take_a_group_over_says_so(tmp_path: Path) -> None:
+    with at_harness(tmp_path, "2023", people=10, names=("Engineering",)) as made:
+        group = hand_made(made, "Engineering", 5)
+        before = made.split.world.members(group)
+        made.sync()
+        answer = made.run("link", "Engineering", "Engineering", "--yes", "--json", code=4)
+        [error] = answer.document["errors"]
+        assert "cannot be used" in error["message"]
+        assert made.split.world.members(group) == before
+
+
+@both
+def test_two_names_of_one_identifier_never_meet(tmp_path: Path, generation: str) -> None:
+    with at_harness(tmp_path, generation, people=14, names=("R&D", "RD")) as made:
+        plan = made.plan()
+        made.sync()
+
+        reasons = " ".join(skip["reason"] for skip in plan["skipped"])
+        assert "R&D" in reasons
+        assert 'identifier "RD"' in reasons
+        assert [g.id for g in made.split.world.groups.values() if g.id not in OLD_ACCOUNT] == []
+
+
+@both
+def test_nor_do_they_when_one_is_renamed_into_the_other_later(tmp_path: Path, generation: str) -> None:
+    with at_harness(tmp_path, generation, people=14, names=("R&D", "Research")) as made:
+        world = made.okta.world
+        made.write_config(rules='[[push_groups]]\nsource = { name_starts_with = "R" }\nrename = true')
+        made.sync()
+        before = {g.id: made.split.world.members(g.id) for g in made.split.world.groups.values()}
+
+        world.rename_group("R&D", "Rest")
+        world.rename_group("Research", "RD")
+        third = world.create_group("R&D", members=[next(iter(world.app_users))])
+        made.sync()
+
+        assert {g.id: made.split.world.members(g.id) for g in made.split.world.groups.values()} == before
+        assert made.split.world.groups["RD"].name == "Rest"
+        assert made.split.world.groups["Research"].name == "RD"
+        [skip] = [skip for skip in made.plan()["skipped"] if skip["okta_id"] == third]
+        assert '"RD"' in skip["reason"]
+
+
+@both
+def test_the_last_administrator_stays_and_that_is_a_failure(tmp_path: Path, generation: str) -> None:
+    with at_harness(tmp_path, generation, people=6, names=()) as made:
+        made.sync()
+        made.split.world.make_account_admin("p01@example.com")
+        ids = {str(row.profile["email"]): row.id for row in made.okta.world.app_users.values()}
+        made.okta.world.unassign(ids["p01@Example.com"])
+
+        document = made.sync(code=4)
+
+        [error] = document["errors"]
+        assert "still there" in error["message"]
+        person = made.split.world.user("p01@example.com")
+        assert person.active
+        assert document["summary"].get("applied", {}) == {}
+
+
+@both
+def test_name_changes_after_the_first_arrive_too(tmp_path: Path, generation: str) -> None:
+    with at_harness(tmp_path, generation, people=3, names=()) as made:
+        made.sync()
+        ids = {str(row.profile["email"]): row.id for row in made.okta.world.app_users.values()}
+        for first, last in (("Ann", "One"), ("Bea", "Two"), ("Cid", "Three")):
+            made.okta.world.update_profile(ids["p01@Example.com"], firstName=first, lastName=last)
+            made.forget()
+            made.sync()
+            assert people_there(made)["p01@example.com"] == (f"{first} {last}", first, last)
+        assert len(made.split.requests) <= 3
+
+
+def test_a_group_that_is_gone_stops_nobody(tmp_path: Path) -> None:
+    with at_harness(tmp_path, people=6, names=("Eng", "Ops")) as made:
+        made.write_config(
+            rules='[[push_groups]]\nsource = { name = "Eng" }\non_removal = "delete"\n'
+            '[[push_groups]]\nsource = { name = "Ops" }',
+            safety="max_group_deletions = 5",
+        )
+        made.sync()
+        made.split.world.delete_group("Eng")
+        made.okta.world.delete_group("Eng")
+        made.okta.world.add_user("new@example.com", "New", "One", assign=True)
+        document = made.sync()
+        assert document["summary"]["applied"] == {"create_user": 1, "delete_group": 1}
+        assert document["status"] == "succeeded"
+
+
+def test_with_a_full_licence_leavers_are_out_in_the_first_run(tmp_path: Path) -> None:
+    with at_harness(tmp_path, people=40, names=()) as made:
+        made.sync()
+        made.split.set_knobs(seats=40)
+        world = made.okta.world
+        ids = [row.id for row in world.app_users.values()]
+        for okta_id in ids[:2]:
+            world.unassign(okta_id)
+        for number in range(30):
+            world.add_user(f"hire{number:02}@example.com", "New", f"Hire{number}", assign=True)
+        document = made.sync(code=4)
+        there = people_there(made)
+        assert document["summary"]["applied"]["deactivate_user"] == 2
+        assert not {"p00@example.com", "p01@example.com"} & there.keys()
+        assert len(there) == 40
+        assert "licen" in document["errors"][0]["message"].lower()
+
+
+def test_people_whom_no_list_shows_are_adopted_and_it_says_what_was_found(tmp_path: Path) -> None:
+    with at_harness(tmp_path, people=5, names=("Eng",)) as made:
+        world = made.split.world
+        same = world.create_local_user("p01@example.com", "First1", "Last1")
+        other = world.create_local_user("p02@example.com", "Old", "Name")
+        elsewhere = world.create_elsewhere("p03@example.com", "Else", "Where", external_id="00uForeign")
+        made.sync()
+        assert_as_wanted(made)
+        assert world.user("p01@example.com").id == same
+        assert world.user("p02@example.com").id == other
+        assert world.user("p03@example.com").id == elsewhere
+        made.forget()
+        made.sync()
+        items = [item for item in drift(made)["items"] if not item["kind"].startswith("unmanaged")]
+        # Nothing differed, so nothing was written, and no list shows them: their names cannot be told.
+        assert [(item["kind"], item["object"]["name"]) for item in items] == [("unknown", "p01@Example.com")]
+        drift(made, "--fix")
+        assert made.writes() == []
+        notes = made.run("audit", "export").stdout
+        assert notes.count("adopted under the values of the create") >= 3
+        assert "00uForeign" in notes
+
+
+def test_the_group_of_the_administrators_is_taken_over_on_request_and_never_emptied(tmp_path: Path) -> None:
+    with at_harness(tmp_path, people=6, names=("_fme_admins",)) as made:
+        world = made.split.world
+        old = world.create_local_user("old.admin@example.com", "Old", "Admin")
+        world.add_member("_fme_admins", old)
+        plan = made.plan()
+        assert [c["kind"] for c in plan["changes"] if "group" in c["kind"]] == ["link_group"]
+        made.sync()
+        group = world.groups["_fme_admins"]
+        members = [name.lower() for name in made.wanted_groups()["_fme_admins"]]
+        assert world.members(group.id) == sorted([*members, "old.admin@example.com"])
+        assert (group.name, group.managed) == ("All FME Admins", True)
+
+        for member in list(made.okta.world.group("_fme_admins").members):
+            made.okta.world.remove_member("_fme_admins", member)
+        made.sync(code=3)
+        assert world.members(group.id) == sorted([*members, "old.admin@example.com"])
+
+
+@pytest.mark.parametrize("operation", ["member_patch", "group_rename", "user_put", "user_patch"])
+def test_what_is_answered_and_not_done_is_reported_as_failed(tmp_path: Path, operation: str) -> None:
+    with at_harness(tmp_path, people=6, names=("Eng",)) as made:
+        made.write_config(rules='[[push_groups]]\nsource = { name_starts_with = "Eng" }\nrename = true')
+        made.sync()
+        made.split.set_knobs(swallowed=[operation])
+        world = made.okta.world
+        ids = {str(row.profile["email"]): row.id for row in world.app_users.values()}
+        match operation:
+            case "member_patch":
+                world.add_member("Eng", ids["p03@Example.com"])
+            case "group_rename":
+                world.rename_group("Eng", "Engineers")
+            case "user_put":
+                world.update_profile(ids["p03@Example.com"], firstName="Other")
+            case _:
+                world.unassign(ids["p03@Example.com"])
+        document = made.sync(code=4)
+        assert document["summary"].get("applied", {}) == {}
+        made.split.set_knobs(swallowed=[])
+        made.run("retry", code=None)
+        made.sync()
+        if operation != "group_rename":
+            assert_as_wanted(made)
+        assert_quiet(made)
+
+
+@pytest.mark.parametrize("right", ["user_view", "user_manage", "user_invite", "group_view", "group_manage"])
+def test_a_right_that_is_missing_harms_nobody(tmp_path: Path, right: str) -> None:
+    with at_harness(tmp_path, people=6, names=("Eng",)) as made:
+        made.sync()
+        before = people_there(made)
+        made.split.set_knobs(missing_rights=[right])
+        world = made.okta.world
+        ids = {str(row.profile["email"]): row.id for row in world.app_users.values()}
+        world.add_user("new@example.com", "New", "One", assign=True)
+        world.add_member("Eng", ids["p03@Example.com"])
+        document = made.run("sync", "--json", code=None)
+        assert document.exit_code in ((0, 1, 4) if right == "group_view" else (1, 4))
+        assert people_there(made).keys() >= before.keys()
+        made.split.set_knobs(missing_rights=[])
+        made.run("retry")
+        made.sync()
+        assert_as_wanted(made)
+        assert_quiet(made)
+
+
+@pytest.mark.parametrize("name", ["Ann: One", "A/B", "a<b", "x" * 300])
+def test_a_name_that_harness_never_takes_is_refused_in_the_plan(tmp_path: Path, name: str) -> None:
+    with at_harness(tmp_path, people=3, names=()) as made:
+        made.okta.world.add_user("odd@example.com", name, "Last", assign=True)
+        plan = made.plan()
+        [skip] = [skip for skip in plan["skipped"] if skip["kind"] == "refused_name"]
+        assert skip["name"] == "odd@example.com"
+        made.forget()
+        made.sync()
+        assert len(people_there(made)) == 3
+        made.forget()
+        made.sync()
+        assert made.writes() == []
