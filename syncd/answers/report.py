@@ -98,7 +98,7 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
         "current": _current(store),
         "last_complete_read": COMPLETE_READ.of(store),
         "quarantine": sick.document() if sick else None,
-        "token": token_document(settings.split.token_created, now.date()),
+        "token": token_document(settings.split.token_year_began, now.date()),
         "open_writes": len(store.open_intents()),
         "days": days,
         "time_to_apply": rows.latency_rows(store.latencies(reach, WAITS)),

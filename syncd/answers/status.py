@@ -49,7 +49,7 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         "failing": failing,
         "unproven": _unproven(store),
         "left_out": _left_out(left_out(store)),
-        "token": token_document(settings.split.token_created, now.date()),
+        "token": token_document(settings.split.token_year_began, now.date()),
     }
 
 

@@ -210,7 +210,7 @@ _NOBODY = logging.NullHandler()
 def _facts(
     store: Store, settings: ConnectionSettings, now: datetime, kind: str, status: str, error: str
 ) -> Facts:
-    created = settings.split.token_created
+    created = settings.split.token_year_began
     return Facts(
         kind=kind,
         status=status,

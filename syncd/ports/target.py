@@ -192,3 +192,5 @@ class TargetProbe:
     date: datetime | None
     """The Date header of the answer, for the clock difference."""
     detail: str = ""
+    rights: Mapping[str, bool | None] = field(default_factory=dict)
+    """Where the target gives a token rights one by one: whether it has each; None where nobody can tell."""

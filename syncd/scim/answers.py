@@ -129,7 +129,7 @@ def error_for(answer: ScimAnswer, what: str) -> SyncdError:
     message = f"{what}: Split answers {status} {said}"
     if status in (401, 403):
         hint = (
-            "the SCIM token is wrong, expired (Split tokens live one year) or was replaced"
+            "the SCIM token is wrong, expired or was replaced"
             if status == 401
             else "the SCIM token lacks the permission, or SCIM is switched off in Split"
         )

@@ -26,6 +26,8 @@ class FlavorFacts:
     """A PUT of a group may be sent, and its answer be believed: some echo the request."""
     swallows: bool = False
     """What fails inside a PATCH is answered as if it had worked: each is looked at, whatever was seen before."""
+    grants_rights: bool = False
+    """A token has rights one by one: to view and to manage users, and groups."""
     removes: bool = False
     """A deactivation removes the account."""
     adopts: bool = False
@@ -56,6 +58,7 @@ FACTS: Mapping[str, FlavorFacts] = {
         identifies=True,
         puts_groups=False,
         swallows=True,
+        grants_rights=True,
         removes=True,
         adopts=True,
         lists_leave_out=True,

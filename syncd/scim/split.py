@@ -37,6 +37,7 @@ from syncd.scim.listing import Walk
 from syncd.scim.members import Members
 from syncd.scim.pacing import OnWait, RetryPolicy
 from syncd.scim.removal import remove_user
+from syncd.scim.rights import rights
 from syncd.scim.search import Search
 from syncd.scim.takeover import take_over
 from syncd.scim.user_forms import Wish
@@ -226,6 +227,7 @@ class ScimTarget(Closing):
             etag=etag,
             date=_date(users),
             detail="; ".join(details),
+            rights=rights(self._http) if self._talk.facts.grants_rights else {},
         )
 
     def _probe_groups(self) -> tuple[bool, str]:

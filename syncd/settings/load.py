@@ -260,6 +260,9 @@ def _warnings(file: _File) -> list[Problem]:
             "lies in the future, so nobody is warned before the token expires; write the day it was made"
         )
         found.append(file.problem("split.token_created", message))
+    if created is not None and settings.split.flavor == "harness":
+        message = "says nothing at Harness, where a token expires on the day that its maker chose: take the line out"
+        found.append(file.problem("split.token_created", message))
     if settings.push_groups and not settings.provisioning.push_groups:
         message = "is false: the [[push_groups]] rules of this file do nothing"
         found.append(file.problem("provisioning.push_groups", message))

@@ -188,6 +188,13 @@ class SplitSettings(Table):
     ca_file: CaFile | None = None
     proxy: Proxy | None = None
 
+    @property
+    def token_year_began(self) -> date | None:
+        """The day from which the token's one year counts; None where it is not known, or tokens live as their makers
+        chose (Harness).
+        """
+        return None if self.flavor == "harness" else self.token_created
+
 
 class ProvisioningSettings(Table):
     """`[provisioning]`: what may be done at the target. The grace counts from leaving the app."""

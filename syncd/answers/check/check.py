@@ -72,7 +72,8 @@ def check(bench: Bench) -> Checked:
     else:
         on_split.run(bench.open_target)
     now = bench.clock()
-    split.token_age(checks, bench.settings.split.token_created, now.date())
+    if bench.settings.split.flavor != "harness":
+        split.token_age(checks, bench.settings.split.token_year_began, now.date())
     _clock(checks, now, on_okta.offset, on_split.date)
     _prerequisites(checks, bench.settings)
     _features(checks, bench.settings)
@@ -179,6 +180,18 @@ def _prerequisites(checks: Checks, settings: ConnectionSettings) -> None:
     """What no request can find out."""
     if settings.split.flavor == "scim":
         return
+    if settings.split.flavor == "harness":
+        checks.info(
+            "right to invite",
+            "Harness asks for it when a person is created, and shows a missing one as a refusal (409) only then",
+            "The token's service account needs it besides the right to manage users; see docs/scim.md.",
+        )
+        checks.info(
+            "SSO",
+            "people sign in through SAML, which is set up in Harness apart from SCIM, under the same e-mails",
+            "See for yourself: nothing of it can be asked here.",
+        )
+        return
     checks.info(
         "SSO Strict",
         "Split needs SAML in SSO Strict mode before SCIM can be switched on",
@@ -194,11 +207,12 @@ def _prerequisites(checks: Checks, settings: ConnectionSettings) -> None:
 
 def _features(checks: Checks, settings: ConnectionSettings) -> None:
     """The seed of every later question: would it work?"""
-    writing = (STORE, okta.APP, okta.APPS, okta.USERS, okta.WRITERS, split.TOKEN, split.USERS)
+    of_split = (split.TOKEN, split.USERS, *split.RIGHTS_ON_USERS)
+    writing = (STORE, okta.APP, okta.APPS, okta.USERS, okta.WRITERS, *of_split)
     provisioning = settings.provisioning
     _feature(checks, "create users", "provisioning.create_users", writing, on=provisioning.create_users)
     _feature(checks, "update attributes", "provisioning.update_users", writing, on=provisioning.update_users)
-    pushing = (*writing, okta.GROUPS, split.GROUPS)
+    pushing = (*writing, okta.GROUPS, split.GROUPS, *split.RIGHTS_ON_GROUPS)
     _feature(checks, "push groups", "provisioning.push_groups", pushing, on=provisioning.push_groups)
 
 

@@ -23,6 +23,8 @@ USERS = "Split users"
 GROUPS = "Split groups"
 METHOD = "PATCH or PUT"
 AGE = "Split token age"
+RIGHTS_ON_USERS = ("right to view users", "right to manage users")
+RIGHTS_ON_GROUPS = ("right to view groups", "right to manage groups")
 _RENEW = (
     "Regenerate it in Split (Admin settings, Security, SCIM) and put the new one where split.token points."
 )
@@ -78,9 +80,26 @@ class SplitChecks:
                     f"{path} does not answer with a SCIM list{detail}",
                     "Is SCIM switched on in Split, and does split.base_url end where Split's page says?",
                 )
+        for right, has in probe.rights.items():
+            self._right(right, has)
         self._method(probe)
 
+    def _right(self, right: str, has: bool | None) -> None:  # noqa: FBT001  (what was found out)
+        name = f"right to {right}"
+        if has:
+            self.checks.ok(name, "the token has it")
+        elif has is None:
+            self.checks.warn(
+                name, "cannot be told: the target does not answer that", "Run syncd check again."
+            )
+        else:
+            hint = "Give it to the token's service account in Harness; docs/scim.md names the role."
+            self.checks.fail(name, "the token lacks it", hint)
+
     def _method(self, probe: TargetProbe) -> None:
+        if self.settings.split.flavor == "harness":
+            self.checks.ok(METHOD, "PUT for users, PATCH for groups and for removals, as Harness takes them")
+            return
         chosen = self.settings.split.update_method
         if chosen == "auto":
             announced = {
