@@ -100,6 +100,8 @@ LOG_ASKED = _text("log_asked")
 LAST_DRIFT: Fact[dict[str, Any]] = Fact("last_drift", json.dumps, _document)
 """The last drift document, with at most `ITEMS_KEPT` items."""
 QUARANTINE = Fact(KEY, _quarantine_text, Quarantine.read)
+TARGET = _text("target")
+"""Which target (by its fingerprint) the known SCIM ids are of."""
 LEARNED: Fact[dict[str, Any]] = Fact("learned", lambda found: json.dumps(found, sort_keys=True), _document)
 """What was learned of a target, and of which one."""
 

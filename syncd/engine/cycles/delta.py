@@ -26,6 +26,7 @@ from syncd.engine.reading.named import read_selected
 from syncd.engine.reading.selection import BY_ID_AT_MOST
 from syncd.engine.reading.staged import staged
 from syncd.engine.writing import quarantine
+from syncd.engine.writing.other_target import refuse_other_target
 from syncd.engine.writing.recover import settle_open_intents
 from syncd.errors import AccessDenied, ConnectionSick, PermanentError, Scope, SyncdError
 from syncd.model import LogEvent
@@ -222,6 +223,7 @@ def _cycle(job: Job, named: _Named) -> _Found:
     run = CycleRun(job, "delta")
     everything = keys(named.users, named.groups)
     try:
+        refuse_other_target(job)
         unsettled = settle_open_intents(job)
         stage, reading = staged(job, lambda stage: _read(job, named, stage))
         planned = planned_from(job, "delta", stage, reading, {}, unsettled)

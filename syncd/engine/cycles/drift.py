@@ -24,6 +24,7 @@ from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.lookup import named_objects
 from syncd.engine.reading.named import read_selected
 from syncd.engine.reading.selection import Selection
+from syncd.engine.writing.other_target import refuse_other_target
 from syncd.engine.writing.quarantine import RELINK, RELINK_HINT
 from syncd.errors import ConnectionSick, status_after, words_after
 from syncd.model import GroupCase, PushedUser
@@ -37,6 +38,7 @@ VANISHED_SHARE = 0.2
 
 def _look(job: Job, selection: Selection, stage: Stage) -> tuple[Reading, DriftReport]:
     """Reads both sides."""
+    refuse_other_target(job)
     if selection.everything:
         everything = read_everything(job, stage, every_member_list=True)
         return everything, drift_report(job, stage, everything, narrowed=False)

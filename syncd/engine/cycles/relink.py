@@ -22,6 +22,7 @@ from syncd.core.comparison import Verdict, compare
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import PlanHeader
 from syncd.engine.cycles.rematch import Sides, Tally, in_batches, linked_group, match_groups, match_users
+from syncd.engine.facts import TARGET
 from syncd.engine.writing import quarantine
 from syncd.errors import status_after, words_after
 from syncd.model import PushedGroup, PushedUser
@@ -132,6 +133,7 @@ def store_relinking(sides: Sides, found: Relinking, by: str) -> None:
         raise
     store.retry_now(None)  # what failed with the old ids says nothing about the new ones
     quarantine.relinked(store)
+    TARGET.remember(store, target_fingerprint(sides.settings))
     store.finish_run(run_id, status="succeeded", summary=_summary(found), error=None)
 
 

@@ -24,6 +24,7 @@ from syncd.engine.reading.learned import NamedReading
 from syncd.engine.reading.staged import staged
 from syncd.engine.writing import quarantine
 from syncd.engine.writing.apply import Applying
+from syncd.engine.writing.other_target import refuse_other_target, remember_target
 from syncd.engine.writing.recover import settle_open_intents
 from syncd.errors import PermanentError, RefusedError, SyncdError, status_after, words_after
 from syncd.model import Application
@@ -175,6 +176,8 @@ def settle_interrupted(job: Job) -> frozenset[str]:
     """
     with job.turn:
         quarantine.probe(job)
+        refuse_other_target(job)
+        remember_target(job)
         return settle_open_intents(job)
 
 

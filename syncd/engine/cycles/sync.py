@@ -19,11 +19,13 @@ from syncd.engine.reading.lookup import named_objects
 from syncd.engine.reading.named import read_selected
 from syncd.engine.reading.selection import Selection
 from syncd.engine.reading.staged import staged
+from syncd.engine.writing.other_target import refuse_other_target
 from syncd.ports import Stage
 
 
 def plan(job: Job, selection: Selection, allow: Mapping[str, int] | None = None) -> Planned:
     """Reads Okta, diffs, matches and checks; writes nothing at either side or in the store."""
+    refuse_other_target(job)
     return _plan(job, selection, allow, frozenset())
 
 

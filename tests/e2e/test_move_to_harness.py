@@ -1,0 +1,75 @@
+"""The day on which a Split organisation moves to Harness: another flavor, address and token on the same store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from syncd.simulators.split import HarnessKnobs, SplitSimulator
+from syncd.simulators.split_world import SplitWorld
+from tests.e2e.rig import SPLIT_TOKEN, Rig, rig
+from tests.e2e.test_harness import GENERATIONS, people_there
+
+both = pytest.mark.parametrize("generation", GENERATIONS)
+NAMES = ("Engineering", "Product", "R&D", "RD")
+
+
+@contextmanager
+def moved(folder: Path, generation: str = "2026", *, migrated: bool = True) -> Iterator[Rig]:
+    """Synced at Split, and then the settings name Harness, where the migration made everybody's account."""
+    with rig(folder, users=0, groups=0, pushed=NAMES) as made:
+        world = made.okta.world
+        ids = [
+            world.add_user(f"p{n:02}@Example.com", f"First{n}", f"Last{n}", assign=True) for n in range(12)
+        ]
+        for place, name in enumerate(NAMES):
+            world.create_group(name, members=ids[place::3])
+        made.sync()
+        made.assert_exact()
+        harness = SplitWorld(flavor="harness")
+        with SplitSimulator(
+            harness,
+            token=SPLIT_TOKEN,
+            harness=HarnessKnobs(generation=generation),  # type: ignore[arg-type]
+        ) as server:
+            for number in range(12) if migrated else ():
+                harness.create_local_user(f"p{number:02}@example.com", f"First{number}", f"Last{number}")
+            made.split = server
+            made.write_config(provisioning='deactivation_grace = "0s"')
+            yield made
+
+
+def test_the_settings_alone_move_nobody(tmp_path: Path) -> None:
+    with moved(tmp_path) as made:
+        before = made.split.world.to_fixture()
+        answer = made.run("sync", "--json", code=None)
+        assert answer.exit_code == 3, answer.stderr
+        assert "relink" in answer.stdout + answer.stderr
+        assert made.split.world.to_fixture() == before
+
+
+@both
+@pytest.mark.parametrize("migrated", [True, False])
+def test_relink_leads_everybody_over_and_nobody_is_made_twice(
+    tmp_path: Path, generation: str, migrated: bool
+) -> None:
+    with moved(tmp_path, generation, migrated=migrated) as made:
+        made.run("sync", code=None)
+        document = made.run("relink", "--json", "--yes", code=None).document
+        assert not [each for each in made.writes() if each]
+        made.sync(code=None)
+        assert people_there(made) == {
+            f"p{n:02}@example.com": (f"First{n} Last{n}", f"First{n}", f"Last{n}") for n in range(12)
+        }
+        groups = {
+            g.name: made.split.world.members(g.id) for g in made.split.world.groups.values() if g.id[0] != "_"
+        }
+        wanted = {name: [m.lower() for m in members] for name, members in made.wanted_groups().items()}
+        assert groups == {name: wanted[name] for name in ("Engineering", "Product")}
+        assert document is not None
+        made.forget()
+        made.sync(code=None)
+        assert made.writes() == []
