@@ -103,10 +103,11 @@ def _document(found: Relinking) -> dict[str, Any]:
 
 def _lines(found: Relinking) -> Iterator[Line]:
     summary, skipped = found.header.summary, found.header.skipped
+    conflicts = sorted((skip for skip in skipped if skip.kind == "conflict"), key=lambda skip: skip.about)
+    missing_ones = [skip for skip in skipped if skip.kind == "missing"]
+    yield from _table("Conflicts", len(conflicts), map(_skipped_row, conflicts))  # groups first
     yield from _table("Moved", sum(summary.values()), map(_moved_row, found.changes()))
-    for kind, title in (("missing", "Missing"), ("conflict", "Conflicts")):
-        rows = [skip for skip in skipped if skip.kind == kind]
-        yield from _table(title, len(rows), map(_skipped_row, rows))
+    yield from _table("Missing", len(missing_ones), map(_skipped_row, missing_ones))
     users, groups = set(found.lost_users), set(found.lost_groups)
     for title, unchanged, moved, lost in (
         ("Users: ", found.unchanged_users, summary.get(ChangeKind.ADOPT_USER, 0), users),

@@ -187,7 +187,7 @@ def match_group(
             )
         return NoMatch()
     if action == "create" and identifiers is not None:
-        return _identifier_taken(name, named[0], owner(named[0].scim_id))
+        return identifier_taken(name, named[0], owner(named[0].scim_id))
     if action == "create":
         return Conflict(
             f'a group called "{name}" exists at the target: use action = "link", or syncd link,'
@@ -205,7 +205,8 @@ def match_group(
     return MatchedGroup(free[0], "displayName")
 
 
-def _identifier_taken(name: str, remote: RemoteGroup, tied_to: str | None) -> Conflict:
+def identifier_taken(name: str, remote: RemoteGroup, tied_to: str | None) -> Conflict:
+    """The group at the target whose identifier a name becomes is another one; `tied_to`: the Okta id of its own."""
     members = (
         "members that are not shown" if remote.members is None else counted(len(remote.members), "member")
     )

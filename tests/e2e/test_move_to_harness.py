@@ -73,3 +73,20 @@ def test_relink_leads_everybody_over_and_nobody_is_made_twice(
         made.forget()
         made.sync(code=None)
         assert made.writes() == []
+
+
+def test_groups_whose_identifiers_are_taken_are_shown_first_and_stay_as_they_are(tmp_path: Path) -> None:
+    with moved(tmp_path) as made:
+        world = made.split.world
+        produce = world.create_local_group("Produce", members=["p00@example.com"])
+        other = world.create_local_group("RD", members=["p01@example.com"])
+        world.groups["Product"] = world.groups.pop(produce)
+        world.groups["Product"].id = "Product"
+        shown = made.run("relink", "--yes").stderr + made.said[-2]
+        conflicts, _, rest = shown.partition("Moved")
+        assert 'of "Product", and "Produce" with 1 member has it' in " ".join(conflicts.split())
+        assert 'of "R&D", and "RD" with 1 member has it' in " ".join(conflicts.split())
+        assert "Engineering" in rest
+        made.sync(code=None)
+        assert world.members("Product") == ["p00@example.com"]
+        assert "p01@example.com" in world.members(other)

@@ -6,7 +6,7 @@ listing is never believed alone: absence is asked for by id (many servers cut li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -22,10 +22,12 @@ from syncd.core.match import (
     MatchedUser,
     NoMatch,
     counting_marks,
+    identifier_taken,
     match_group,
     match_user,
 )
 from syncd.core.names import Likeness, likeness, look_alike_key
+from syncd.core.order import NAME_RULES, NameRules
 from syncd.engine.planning.match import list_into
 from syncd.errors import IncompleteRead, NotFound, Stopped
 from syncd.model import KnownGroup, KnownUser, RemoteGroup, RemoteUser
@@ -81,7 +83,8 @@ class Tally:
 
     def lose(self, lost: list[str], okta_id: str, name: str, verdict: Missing | Conflict) -> None:
         kind = "missing" if isinstance(verdict, Missing) else "conflict"
-        self.stage.add_skipped([Skipped(kind, okta_id, name, verdict.reason)])
+        about = "group" if lost is self.lost_groups else "user"
+        self.stage.add_skipped([Skipped(kind, okta_id, name, verdict.reason, about)])
         lost.append(okta_id)
 
 
@@ -222,6 +225,7 @@ def match_groups(sides: Sides, stage: Stage, tally: Tally) -> None:
     groups = _Groups(sides)
     groups.list_all()
     taken: set[str] = set()
+    rivals = _rivals(linked, NAME_RULES[sides.settings.split.flavor])
     for known in linked:
         sides.go_on()
         verdict = groups.verdict(known)
@@ -229,6 +233,8 @@ def match_groups(sides: Sides, stage: Stage, tally: Tally) -> None:
         if isinstance(verdict, Unchanged):
             tally.unchanged_groups.append(known.okta_id)
             continue
+        if isinstance(verdict, Missing) and known.okta_id in rivals:
+            verdict = Conflict(rivals[known.okta_id])
         if isinstance(verdict, MatchedGroup):
             remote = verdict.remote
             if remote.scim_id not in taken:
@@ -237,6 +243,22 @@ def match_groups(sides: Sides, stage: Stage, tally: Tally) -> None:
                 continue
             verdict = Conflict(f"{remote.name} at the target is matched with another Okta group already")
         tally.lose(tally.lost_groups, known.okta_id, _group_name(known), verdict)
+
+
+def _rivals(linked: Sequence[KnownGroup], rules: NameRules) -> Mapping[str, str]:
+    """By Okta id: why a group cannot be made where several names become one identifier."""
+    if rules.renaming_counts:  # there a group is its name, and linked groups have different ones
+        return {}
+    alike: dict[str, list[KnownGroup]] = {}
+    for known in linked:
+        alike.setdefault(rules.group_key(_group_name(known)), []).append(known)
+    return {
+        known.okta_id: f'"{_group_name(known)}" becomes the identifier "{key}", as does '
+        + ", ".join(f'"{_group_name(each)}"' for each in groups if each is not known)
+        for key, groups in alike.items()
+        for known in groups
+        if len(groups) > 1
+    }
 
 
 @dataclass
@@ -274,14 +296,11 @@ class _Groups:
             candidates = list(self.sides.target.find_groups(okta_id=known.okta_id, name=name))
         if not candidates:
             return asked or self._by_id(known, known.pushed.scim_id)
-        match = match_group(
-            known.okta_id,
-            name,
-            "link",
-            candidates,
-            self._owner(known, candidates),
-            identifiers=group_identifiers(self.sides.settings.split.flavor, name),
-        )
+        flavor, owner = self.sides.settings.split.flavor, self._owner(known, candidates)
+        identifiers = group_identifiers(flavor, name)
+        match = match_group(known.okta_id, name, "link", candidates, owner, identifiers=identifiers)
+        if isinstance(match, MatchedGroup) and match.how != "externalId" and match.remote.name != name:
+            return identifier_taken(name, match.remote, owner(match.remote.scim_id))
         return Missing(_GONE) if isinstance(match, NoMatch) else match
 
     def _by_id(self, known: KnownGroup, scim_id: str) -> Missing | Unchanged:
