@@ -1,6 +1,7 @@
 """Both simulators, running, with small worlds that the tests can name people in."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -101,3 +102,68 @@ def scim(split: SplitSimulator) -> Iterator[Client]:
 @pytest.fixture
 def split_world(split: SplitSimulator) -> SplitWorld:
     return split.world
+
+
+# --- Harness ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def harness() -> Iterator[SplitSimulator]:
+    """An account before provisioning: admin@example.com, who is the account admin, in two hand-made groups."""
+    with SplitSimulator(default_split(flavor="harness")) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def account(harness: SplitSimulator) -> Iterator[Client]:
+    client = Client(harness.base_url, f"Bearer {harness.token}")
+    yield client
+    client.session.close()
+
+
+@pytest.fixture
+def harness_world(harness: SplitSimulator) -> SplitWorld:
+    return harness.world
+
+
+ADA: dict[str, Any] = {
+    "userName": "Ada@X.com",
+    "externalId": "00uada",
+    "displayName": "Ada Lovelace",
+    "name": {"givenName": "Ada", "familyName": "Lovelace"},
+    "emails": [{"value": "other@x.com", "type": "work", "primary": True}],
+    "active": True,
+}
+
+
+@pytest.fixture
+def ada(account: Client) -> str:
+    answer = account.post("/Users", ADA)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+@pytest.fixture
+def people(account: Client) -> list[str]:
+    """Ids of a@, b@ and c@x.com, whom SCIM made."""
+    return [str(account.post("/Users", {"userName": f"{n}@x.com"}).json()["id"]) for n in ("a", "b", "c")]
+
+
+def values(*ids: str) -> list[dict[str, str]]:
+    """Members, as a client writes them."""
+    return [{"value": identity} for identity in ids]
+
+
+def is_scim_error(answer: requests.Response, status: int) -> bool:
+    """What the SCIM resources catch."""
+    body = answer.json()
+    return answer.status_code == status and body["status"] == 404 and set(body) == SCIM_ERROR
+
+
+def is_platform_error(answer: requests.Response, status: int, code: str) -> bool:
+    """What nobody catches."""
+    body = answer.json()
+    return (answer.status_code, body["status"], body["code"]) == (status, "ERROR", code)
+
+
+SCIM_ERROR = {"id", "externalId", "meta", "detail", "status", "schemas"}

@@ -36,9 +36,12 @@ class HarnessAccount:
     forgetting: list[tuple[datetime | None, str]] = field(default_factory=list)
 
     def known(self, email: str) -> ScimUser | None:
-        """The record of somebody who is not in this account, by e-mail in small letters."""
-        outside = (*self.elsewhere.values(), *self.half_removed.values())
-        return next((record for record in outside if record.user_name == email), None)
+        """The record of somebody in another account, by e-mail in small letters."""
+        return next((record for record in self.elsewhere.values() if record.user_name == email), None)
+
+    def half_known(self, email: str) -> ScimUser | None:
+        """The record of somebody who is half removed."""
+        return next((record for record in self.half_removed.values() if record.user_name == email), None)
 
     def record(self, identity: str) -> ScimUser | None:
         """The record of somebody who may not be in this account, by id."""

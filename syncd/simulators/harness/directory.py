@@ -21,7 +21,7 @@ class MissingPartError(Exception):
 class Names:
     """What a person is to be called; None: as before."""
 
-    display: str
+    display: str | None = None
     given: str | None = None
     family: str | None = None
 
@@ -39,61 +39,69 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def names_of(body: Json, email: str) -> Names:
-    """What a body calls a person: `displayName`, else "given family", else the e-mail. Raises MissingPartError."""
-    display = text_of(body, "displayName")
-    name = body.get("name")
-    parts = name if isinstance(name, dict) else {}
-    given, family = text_of(parts, "givenName"), text_of(parts, "familyName")
-    if not display and name is None:
-        display = email
-    elif not display:
+def names_of(body: Json) -> Names:
+    """What a body calls a person: `displayName`, else "given family". Raises MissingPartError."""
+    display, parts = text_of(body, "displayName"), _parts(body)
+    given, family = text_of(parts or {}, "givenName"), text_of(parts or {}, "familyName")
+    if not display and parts is not None:
         if given is None or family is None:
             raise MissingPartError
         display = f"{given} {family}"
-    return Names(str(display).strip(), given or None, family or None)
+    return Names((display or "").strip() or None, given or None, family or None)
 
 
-def write(
-    world: SplitStore, user: ScimUser, names: Names, *, email: str | None = None, active: bool | None = None
-) -> bool:
-    """Stores what differs, in the directory and in the platform's copy; whoever it changed counts as imported."""
-    address = email or user.user_name
-    parts = {
-        key: value
-        for key, value in (("givenName", names.given), ("familyName", names.family))
-        if value is not None
-    }
-    attributes = {**user.attributes, "userName": address, "displayName": names.display}
-    attributes["emails"] = [{"value": address, "primary": True}]
-    if parts:
-        attributes["name"] = {**user.attributes.get("name", {}), **parts}
-    changed = world.replace_user(user, attributes, active=user.active if active is None else active)
-    world.account.copied_names.pop(user.id, None)
-    user.managed = user.managed or changed
-    return changed
+def first_names_of(body: Json) -> Names:
+    """The same for somebody new: without a given name both parts are the display name. Raises MissingPartError."""
+    names, parts = names_of(body), _parts(body) or {}
+    if text_of(parts, "givenName") is None:
+        return Names(names.display, names.display, names.display)
+    if text_of(parts, "familyName") is None:
+        raise MissingPartError
+    return names
+
+
+def _parts(body: Json) -> Json | None:
+    name = body.get("name")
+    return name if isinstance(name, dict) else None
+
+
+def write(world: SplitStore, user: ScimUser, names: Names, *, email: str | None = None) -> bool:
+    """Stores what differs, in the directory and in the platform's copy. Whether anything did."""
+    attributes = {**user.attributes, "userName": email or user.user_name}
+    parts = {"givenName": names.given, "familyName": names.family}
+    stored = {part: text for part, text in parts.items() if text is not None}
+    if stored:
+        attributes["name"] = {**user.attributes.get("name", {}), **stored}
+    if names.display is not None:
+        attributes["displayName"] = names.display
+        world.account.copied_names.pop(user.id, None)
+    return world.replace_user(user, attributes, active=user.active)
 
 
 def enter(world: SplitStore, email: str, names: Names, external_id: str | None) -> ScimUser:
     """Makes somebody a member of the account, under the id they have if another account knows them."""
     known = world.account.known(email)
+    display = names.display or email
     if known is None:
-        parts = {
-            key: value for key, value in (("givenName", names.given), ("familyName", names.family)) if value
-        }
-        attributes: Json = {"userName": email, "displayName": names.display}
-        attributes["emails"] = [{"value": email, "primary": True}]
-        attributes |= {"name": parts} if parts else {}
+        parts = {"givenName": names.given, "familyName": names.family}
+        stored = {part: text for part, text in parts.items() if text is not None}
+        attributes: Json = {"userName": email, "displayName": display}
+        attributes |= {"name": stored} if stored else {}
         attributes |= {"externalId": external_id} if external_id else {}
-        return world.insert_user(
-            attributes, active=True, managed=True, identity=secrets.token_urlsafe(16).replace("-", "_")
-        )
-    attributes = {**known.attributes, "displayName": names.display}
+        identity = secrets.token_urlsafe(16).replace("-", "_")
+        return world.insert_user(attributes, active=True, managed=True, identity=identity)
+    attributes = {**known.attributes, "displayName": display}
     entered = world.insert_user(attributes, active=known.active, managed=True, identity=known.id)
-    world.account.half_removed.pop(known.id, None)
-    if known.id in world.account.elsewhere:
-        world.account.elsewhere[known.id] = entered
+    world.account.elsewhere[known.id] = entered
     return entered
+
+
+def come_back(world: SplitStore, record: ScimUser) -> ScimUser:
+    """Makes somebody whom the directory still counts to the account a member of it again, as they are."""
+    del world.account.half_removed[record.id]
+    return world.insert_user(
+        record.attributes, active=record.active, managed=record.managed, identity=record.id
+    )
 
 
 def remove(service: Service, user: ScimUser) -> None:
@@ -134,7 +142,6 @@ def account_admins(world: SplitStore, *, without_group: str | None = None) -> se
 
 def somebody_has(world: SplitStore, email: str, own: str) -> bool:
     """Whether an e-mail is somebody else's, in any account."""
-    known = world.account.known(email)
-    return any(identity != own for identity in world.by_name.find(email)) or (
-        known is not None and known.id != own
-    )
+    outside = (world.account.known(email), world.account.half_known(email))
+    ids = {*world.by_name.find(email), *(record.id for record in outside if record is not None)}
+    return bool(ids - {own})

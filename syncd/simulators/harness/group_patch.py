@@ -6,12 +6,10 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from syncd.simulators.exchange import Reply
-from syncd.simulators.harness.operations import Operation, operations_of
+from syncd.simulators.harness.operations import VALUE_KEYS, Operation, operations_of
 from syncd.simulators.harness.wire import Service, empty, invalid_request
 from syncd.simulators.split_entities import ScimGroup
 
-_READ = {"type", "primary", "display", "value", "$ref", "id", "displayName", "active"}
-"""What the strict mapper knows of a value's objects; anything else spoils the whole operation."""
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
@@ -51,7 +49,7 @@ def _rename(service: Service, operation: Operation) -> str | None:
         raise invalid_request("Failed to update group name")
     if value is None:
         return ""
-    if not isinstance(value, dict) or not set(value) <= _READ:
+    if not isinstance(value, dict) or not set(value) <= VALUE_KEYS:
         raise invalid_request("Failed to update group name")
     name = value.get("displayName")
     return name if isinstance(name, str) else ""
@@ -107,6 +105,11 @@ def _filtered(path: str) -> str | None:
 def _valued(value: Any) -> list[str]:
     if not isinstance(value, list):
         return []
-    if not all(isinstance(each, dict) and set(each) <= _READ for each in value):
+    if not all(isinstance(each, dict) and set(each) <= VALUE_KEYS for each in value):
         return []
-    return [each["value"] for each in value if isinstance(each.get("value"), str)]
+    ids = [each.get("value") for each in value]
+    return (
+        [each for each in ids if each is not None]
+        if all(isinstance(each, str | None) for each in ids)
+        else []
+    )

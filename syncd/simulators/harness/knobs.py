@@ -8,6 +8,7 @@ Deactivation = Literal["removed", "disabled"]
 RemovalShows = Literal["nothing", "null", "person"]
 AdoptionCompares = Literal["display_name", "all_names"]
 LastAdminDelete = Literal["refused", "swallowed"]
+ArrayFails = Literal["any_path", "active", "never"]
 DeltaOrder = Literal["adds_first", "removals_first"]
 Right = Literal["user_view", "user_manage", "user_invite", "group_view", "group_manage"]
 Operation = Literal["member_patch", "group_rename", "group_put", "user_patch", "user_put"]
@@ -20,6 +21,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "last_admin_delete": get_args(LastAdminDelete),
     "delta_order": get_args(DeltaOrder),
     "delete_unknown_user_status": (400, 401),
+    "array_fails": get_args(ArrayFails),
 }
 _SEVERAL: dict[str, tuple[str, ...]] = {"missing_rights": get_args(Right), "swallowed": get_args(Operation)}
 
@@ -41,10 +43,11 @@ class HarnessKnobs:
     exists.
     Of what only one version of the source says, or none: `adoption_compares` (of whom a POST adopts, what has to
     differ for anything to be written), `adoption_imports` (whoever is adopted is listed from then on),
-    `put_enables` (`active: true` in a PUT ends a disablement), `empty_patch_removes` (a PATCH of `{}`),
-    `array_keeps_earlier` (what came before an array took effect), `last_admin_kept` (the last account admin is not
-    removed), `last_admin_delete`, `delete_unknown_user_status`, `delta_order` (somebody added and removed by one
-    PATCH).
+    `active_enables` (a POST, or a PUT with `active: true`, ends a disablement), `patch_imports` (whom a PATCH changed
+    is listed from then on), `empty_patch_removes` (a PATCH of `{}`), `array_fails` (which replacing by an array is a
+    500) and `array_keeps_rest` (the other operations of that PATCH took effect), `last_admin_kept` (the last account
+    admin is not removed), `last_admin_delete`, `delete_unknown_user_status`, `delta_order` (somebody added and removed
+    by one PATCH).
     """
 
     generation: Generation = "2026"
@@ -62,9 +65,11 @@ class HarnessKnobs:
     role_setup_fails: bool = False
     adoption_compares: AdoptionCompares = "display_name"
     adoption_imports: bool = False
-    put_enables: bool = True
+    active_enables: bool = True
+    patch_imports: bool = False
     empty_patch_removes: bool = True
-    array_keeps_earlier: bool = True
+    array_fails: ArrayFails = "any_path"
+    array_keeps_rest: bool = True
     last_admin_kept: bool = True
     last_admin_delete: LastAdminDelete = "refused"
     delete_unknown_user_status: int = 400

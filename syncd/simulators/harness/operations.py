@@ -6,6 +6,8 @@ from typing import Any, Literal
 from syncd.simulators.harness.wire import HarnessError, invalid_request
 from syncd.simulators.split_entities import Json
 
+VALUE_KEYS = {"type", "primary", "display", "value", "$ref", "id", "displayName", "active"}
+"""What the mapper, strict inside a value, knows of its objects; anything else spoils the operation."""
 Kind = Literal["add", "replace", "remove"]
 _SPELLINGS: dict[str, Kind] = {
     "add": "add",
@@ -19,7 +21,9 @@ _SPELLINGS: dict[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation; `capital` where the client wrote `Replace`, which is another class at Harness."""
+    """One operation; `capital` where the client wrote `Replace`, which is another class at Harness. Of a removal
+    nothing reads a value but the list of members.
+    """
 
     kind: Kind
     capital: bool
@@ -35,6 +39,18 @@ def operations_of(body: Json) -> list[Operation]:
     if not isinstance(operations, list):
         raise _unreadable("Operations")
     return [_operation(each) for each in operations]
+
+
+def boolean_of(value: Any, absent: bool | None) -> bool | None:  # noqa: FBT001 - what null is
+    """A truth value as the mapper coerces it, `absent` for null. Raises ValueError for what is none."""
+    if value is None:
+        return absent
+    if isinstance(value, bool | int):
+        return bool(value)
+    text = value.strip() if isinstance(value, str) else "?"
+    if text in ("true", "True", "TRUE", "false", "False", "FALSE"):
+        return text.lower() == "true"
+    raise ValueError(f"{value!r} is no truth value")
 
 
 def _operation(entry: Any) -> Operation:

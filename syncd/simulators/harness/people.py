@@ -1,17 +1,22 @@
 """`/Users` of Harness."""
 
+from dataclasses import replace
+
 from syncd.simulators.exchange import Reply
 from syncd.simulators.harness.directory import (
     LAST_ADMIN,
     MissingPartError,
     Names,
+    come_back,
     enter,
+    first_names_of,
     is_last_admin,
     names_of,
     remove,
     somebody_has,
     write,
 )
+from syncd.simulators.harness.operations import boolean_of
 from syncd.simulators.harness.person_patch import patch
 from syncd.simulators.harness.wire import (
     Service,
@@ -38,8 +43,8 @@ def user(service: Service, identity: str) -> Reply:
     entity = world.users.get(identity)
     if method == "GET":
         if entity is None:
-            where = "in NG" if service.account.record(identity) else "in Harness"
-            raise scim_failure(404, f"User {identity} does not exist {where}")
+            where = "NG" if service.account.record(identity) else "Harness"
+            raise scim_failure(404, f"Invalid request: User does not exist in {where}")
         return one(service.user_json(entity))
     if method == "PUT":
         return empty(404) if entity is None else _put(service, entity)
@@ -66,15 +71,18 @@ def _create(service: Service) -> Reply:
     email = (text_of(body, "userName") or "").lower()
     if not email:
         raise scim_failure(409, "userName is empty")
+    half = service.account.half_known(email)
+    if half is not None:
+        come_back(world, half)
+    there = world.by_name.find(email)
+    if there:
+        return one(service.user_json(_adopted(service, world.users[there[0]], body)), status=201)
     try:
-        names = names_of(body, email)
+        names = first_names_of(body)
     except MissingPartError as error:
         raise scim_failure(409, None) from error
     if names.problem is not None:
         raise scim_failure(409, names.problem)
-    there = world.by_name.find(email)
-    if there:
-        return one(service.user_json(_adopted(service, world.users[there[0]], names)), status=201)
     if "user_invite" in service.knobs.missing_rights:
         raise scim_failure(409, "Missing permission core_user_invite on account")
     if email in service.account.invites:
@@ -86,22 +94,37 @@ def _create(service: Service) -> Reply:
     return _invited(service, email, names, text_of(body, "externalId"))
 
 
-def _adopted(service: Service, there: ScimUser, names: Names) -> ScimUser:
-    """Somebody who is in the account already: nothing is written, and nobody imported, where nothing differs."""
-    world = service.world
-    parts = there.attributes.get("name", {})
-    differs = there.attributes.get("displayName") != names.display
-    if service.knobs.adoption_compares == "all_names":
+def _adopted(service: Service, there: ScimUser, body: Json) -> ScimUser:
+    """Somebody who is in the account already: nothing is looked at, written or imported where nothing differs."""
+    parts, sent = there.attributes.get("name", {}), body.get("name")
+    differs = not there.active or there.attributes.get("displayName") != text_of(body, "displayName")
+    if service.knobs.adoption_compares == "all_names" and isinstance(sent, dict):
         differs = differs or any(
-            wanted is not None and parts.get(part) != wanted
-            for part, wanted in (("givenName", names.given), ("familyName", names.family))
+            text_of(sent, part) != parts.get(part) for part in ("givenName", "familyName")
         )
     if differs:
-        write(world, there, names)
-        there.managed = True
-    world.replace_user(there, there.attributes, active=True)
+        _update(service, there, body, there.user_name, status=409)
     there.managed = there.managed or service.knobs.adoption_imports
     return there
+
+
+def _update(service: Service, entity: ScimUser, body: Json, email: str, *, status: int) -> None:
+    """Names and e-mail, all that Harness ever takes of an update; whoever it changed is imported from then on.
+
+    Raises HarnessError of that status.
+    """
+    try:
+        names = names_of(body)
+    except MissingPartError as error:
+        raise scim_failure(status, None) from error
+    if names.problem is not None:
+        raise scim_failure(status, names.problem)
+    if somebody_has(service.world, email, entity.id):
+        raise scim_failure(status, _SWALLOWED)
+    changed = write(service.world, entity, names, email=email)
+    if service.knobs.active_enables:
+        changed = service.world.replace_user(entity, entity.attributes, active=True) or changed
+    entity.managed = entity.managed or changed
 
 
 def _invited(service: Service, email: str, names: Names, external_id: str | None) -> Reply:
@@ -110,38 +133,36 @@ def _invited(service: Service, email: str, names: Names, external_id: str | None
     delay = service.knobs.role_setup_seconds
     if service.knobs.role_setup_fails:
         failure = scim_failure(409, "Role assignment of the user did not finish").reply
-        return Reply(failure.status, failure.payload, content_type=failure.content_type, delay=delay)
+        return replace(failure, delay=delay)
     return one(service.user_json(entered), status=201, delay=delay)
 
 
 def _put(service: Service, entity: ScimUser) -> Reply:
-    body, world, knobs = service.body(), service.world, service.knobs
-    active = body.get("active")
+    body, knobs = service.body(), service.knobs
+    try:
+        active = boolean_of(body.get("active"), absent=None)
+    except ValueError as error:
+        raise invalid_request("Unable to process JSON: active") from error
     if active is None:
         raise scim_failure(404, None)
-    if not isinstance(active, bool):
-        raise invalid_request("Unable to process JSON: active")
-    swallowed = "user_put" in knobs.swallowed
+    if "user_put" in knobs.swallowed:
+        return one(service.user_json(entity))
     if not active:
-        return one(service.user_json(entity)) if swallowed else _put_inactive(service, entity)
+        return _put_inactive(service, entity, body)
     email = (text_of(body, "userName") or "").lower()
-    if not email:
-        raise scim_failure(404, None)
-    try:
-        names = names_of(body, email)
-    except MissingPartError as error:
-        raise scim_failure(404, None) from error
-    if names.problem is not None:
-        raise scim_failure(404, names.problem)
-    if somebody_has(world, email, entity.id):
-        raise scim_failure(404, _SWALLOWED)
-    if not swallowed:
-        write(world, entity, names, email=email, active=True if knobs.put_enables else None)
+    _update(service, entity, body, email or entity.user_name, status=404)
     return one(service.user_json(entity))
 
 
-def _put_inactive(service: Service, entity: ScimUser) -> Reply:
+def _put_inactive(service: Service, entity: ScimUser, body: Json) -> Reply:
+    """The platform's copy gets the name, the directory does not; then the person is removed."""
     knobs = service.knobs
+    try:
+        names = names_of(body)
+    except MissingPartError as error:
+        raise scim_failure(404, None) from error
+    if names.display is not None and names.display != entity.attributes.get("displayName"):
+        service.account.copied_names[entity.id] = names.display
     if not knobs.removes_inactive:
         service.world.replace_user(entity, entity.attributes, active=False)
         return one(service.user_json(entity))

@@ -1,96 +1,115 @@
 """PATCH /Users/{id} of Harness: two passes over the operations, and what fails inside one is swallowed.
 
-The first pass is the directory's ("details"), the second the platform's own. They understand different things.
+The first pass is the directory's ("details"), the second the platform's own. They understand different things. In a
+value that is an object the second reads `displayName` and `active`, whatever the path.
 """
 
+from contextlib import suppress
 from typing import Any
 
 from syncd.simulators.exchange import Reply
 from syncd.simulators.harness.directory import Names, is_last_admin, is_name, remove, somebody_has, write
-from syncd.simulators.harness.operations import Operation, operations_of
+from syncd.simulators.harness.operations import VALUE_KEYS, Operation, boolean_of, operations_of
 from syncd.simulators.harness.wire import Service, empty, one, platform_failure
 from syncd.simulators.split_entities import ScimUser
 
-_KNOWN = {"displayName", "active"}
-"""What the second pass reads in a value without a path; anything else makes it pass over the whole operation."""
-
 
 def patch(service: Service, entity: ScimUser) -> Reply:
-    """204 when an operation removed, or was to remove; else 200 and the person. Raises HarnessError 400, 500."""
+    """204 when an operation was to remove, whether it did or not; else 200 and the person.
+
+    Raises HarnessError 400, 500.
+    """
+    knobs = service.knobs
     operations = operations_of(service.body())
-    array = next((number for number, each in enumerate(operations) if _breaks(each)), None)
-    if array is not None and not service.knobs.array_keeps_earlier:
-        raise _server_error()
-    removed = False
-    if "user_patch" not in service.knobs.swallowed:
-        done = operations if array is None else operations[:array]
-        for operation in done:
-            _details(service, entity, operation)
-        for operation in done:
-            removed = _platform(service, entity, operation) or removed
-    if array is not None:
-        raise _server_error()
-    return empty(204) if removed else one(service.user_json(entity))
+    fails = any(_fails(service, each) for each in operations)
+    if "user_patch" not in knobs.swallowed and (not fails or knobs.array_keeps_rest):
+        for operation in operations:
+            with suppress(ValueError):
+                _details(service, entity, operation)
+        for operation in operations:
+            with suppress(ValueError):
+                _platform(service, entity, operation)
+    if fails:
+        raise platform_failure(500, "UNKNOWN_ERROR", "Oops, something went wrong on our end")
+    gone = entity.id not in service.world.users and service.account.record(entity.id) is None
+    if gone or (knobs.removes_inactive and _says_removed(service, operations)):
+        return empty(204)
+    return one(service.user_json(entity))
 
 
-def _breaks(operation: Operation) -> bool:
-    return operation.kind == "replace" and isinstance(operation.value, list)
+def _fails(service: Service, operation: Operation) -> bool:
+    where = service.knobs.array_fails
+    if operation.kind != "replace" or not isinstance(operation.value, list):
+        return False
+    return where == "any_path" or (where == "active" and operation.path == "active")
 
 
-def _server_error() -> Exception:
-    return platform_failure(500, "UNKNOWN_ERROR", "Oops, something went wrong on our end")
+def _text(value: Any) -> str:
+    """Raises ValueError for what the mapper makes no text of."""
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    raise ValueError("no text")
 
 
 def _details(service: Service, entity: ScimUser, operation: Operation) -> None:
-    """The first pass: texts at their paths, and the flag `disabled`, which counts in the whole directory."""
+    """The first pass: texts at their paths, and the flag `disabled`, which counts in the whole directory.
+
+    Raises ValueError for what it cannot read.
+    """
     world, value = service.world, operation.value
     if operation.kind == "remove":
         return
-    display = str(entity.attributes.get("displayName") or entity.user_name)
-    match operation.path, value:
-        case "displayName", str() if is_name(value.strip()):
-            write(world, entity, Names(value.strip()))
-        case "userName", str() if value and not somebody_has(world, value.lower(), entity.id):
-            write(world, entity, Names(display), email=value.lower())
-        case "active", bool():
-            _set_enabled(service, entity, enabled=value)
-        case None, {"active": False} if _is_read(value) and not service.knobs.removes_inactive:
-            _set_enabled(service, entity, enabled=False)
-        case _:
-            pass
+    changed = False
+    if operation.path == "displayName" and is_name(_text(value)):
+        changed = write(world, entity, Names(_text(value)))
+    elif operation.path == "userName" and not somebody_has(world, _text(value).lower(), entity.id):
+        changed = write(world, entity, Names(), email=_text(value).lower())
+    elif operation.path == "active":
+        enabled = boolean_of(value, absent=None)
+        changed = enabled is not None and world.replace_user(entity, entity.attributes, active=enabled)
+    elif not service.knobs.removes_inactive and isinstance(value, dict) and not _active(service, value):
+        changed = world.replace_user(entity, entity.attributes, active=False)
+    entity.managed = entity.managed or (changed and service.knobs.patch_imports)
 
 
-def _set_enabled(service: Service, entity: ScimUser, *, enabled: bool) -> None:
-    if service.world.replace_user(entity, entity.attributes, active=enabled):
-        entity.managed = True
+def _platform(service: Service, entity: ScimUser, operation: Operation) -> None:
+    """The second pass: its own copy of the display name, and the removal. Raises ValueError for what it cannot read."""
+    path, value = operation.path, operation.value
+    if operation.kind == "remove" or not service.knobs.removes_inactive:
+        return
+    if path in ("displayName", "userName"):
+        _text(value)
+    if path == "active" and boolean_of(value, absent=None) is False:
+        _remove(service, entity)
+    if isinstance(value, dict) and set(value) <= VALUE_KEYS:
+        name = value.get("displayName")
+        if isinstance(name, str) and entity.id in service.world.users:
+            service.account.copied_names[entity.id] = name
+        if not _active(service, value):
+            _remove(service, entity)
 
 
-def _is_read(value: Any) -> bool:
-    return isinstance(value, dict) and set(value) <= _KNOWN
+def _active(service: Service, value: dict[str, Any]) -> bool:
+    """`active` of an object that has nothing else; without it, false. Raises ValueError for other objects."""
+    if not set(value) <= {"active"}:
+        raise ValueError("an attribute that is not known")
+    return bool(boolean_of(value.get("active"), absent=not service.knobs.empty_patch_removes))
 
 
-def _platform(service: Service, entity: ScimUser, operation: Operation) -> bool:
-    """The second pass. Whether the operation was one that removes, even if the last admin stayed."""
-    value = operation.value
-    if operation.kind == "remove":
-        return False
-    if operation.path is not None:
-        return operation.path == "active" and value is False and _removed(service, entity)
-    if not _is_read(value):
-        return False
-    name = value.get("displayName")
-    if isinstance(name, str) and is_name(name) and entity.id in service.world.users:
-        service.account.copied_names[entity.id] = name
-    if value.get("active") is False or (not value and service.knobs.empty_patch_removes):
-        return _removed(service, entity)
+def _says_removed(service: Service, operations: list[Operation]) -> bool:
+    """Whether one of the operations reads as a removal; it is not looked any further than to one that is unreadable."""
+    with suppress(ValueError):
+        for operation in operations:
+            value = None if operation.kind == "remove" else operation.value
+            if isinstance(value, dict) and not _active(service, value):
+                return True
+            if operation.path == "active" and boolean_of(value, absent=None) is False:
+                return True
     return False
 
 
-def _removed(service: Service, entity: ScimUser) -> bool:
-    world, knobs = service.world, service.knobs
-    if not knobs.removes_inactive:
-        return False
-    last = knobs.last_admin_kept and is_last_admin(world, entity.id)
-    if entity.id in world.users and not last:
+def _remove(service: Service, entity: ScimUser) -> None:
+    """The last account admin is refused, and that is swallowed like any other failure."""
+    last = service.knobs.last_admin_kept and is_last_admin(service.world, entity.id)
+    if entity.id in service.world.users and not last:
         remove(service, entity)
-    return True

@@ -114,16 +114,11 @@ class Service:
         }
         parts = attributes.get("name") or {}
         given, family = parts.get("givenName") or display, parts.get("familyName") or display
-        if listed:
-            record["name"] = {"givenName": given, "familyName": family}
-            return record
-        record["name"] = {"displayName": display}
+        split, whole = {"givenName": given, "familyName": family}, {"displayName": display}
+        record["name"] = split if listed else whole
         if self.knobs.new_scim_standards:
-            record["name"] |= {
-                "givenName": given,
-                "familyName": family,
-                "formatted": f"{given}, {family}",
-            }
+            formatted = f"{given}, {family}" if any(parts.values()) else display
+            record["name"] |= {**split, "formatted": formatted}
             record["meta"] = _meta("User", user)
             record["groups"] = [
                 {"value": group.id, "ref": "", "display": group.name}
