@@ -101,6 +101,9 @@ def matched(found: Found) -> Step:
         managed = "managed by syncd" if pushed else "not managed by syncd"
         awake = {True: "active", False: "inactive", None: "not shown whether active"}[remote.active]
         shown = f"{remote.scim_id}, {remote.user_name}, by {found.how}; {awake}, {managed}"
+        ours = found.known.okta_id if found.known else None
+        if pushed is not None and remote.external_id not in (None, "", ours):
+            shown += f"; its externalId is {remote.external_id}, not ours: it is known by its id alone"
     return matched_step(
         found,
         gone=f"the account {pushed.scim_id if pushed else ''} is gone there",
