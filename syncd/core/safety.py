@@ -1,8 +1,9 @@
 """The limits that stop a mistake before it becomes an outage. Pure: numbers in, violations and what they stop out.
 
-Everything applied in the last 24 hours and everything planned counts together, so that a mass removal that trickles
-in through small cycles is caught like one that comes at once. What a person decided on does not count: neither what was
-approved, nor, for a limit as it is set, what was done while it was raised.
+`LIMITS` is the table: one row says what counts against a limit, of what it is a share, what is always allowed, and what
+the hold says. Everything applied in the last 24 hours and everything planned counts together, so that a mistake that
+trickles in through small cycles is caught like one that comes at once. What a person decided on does not count: neither
+what was approved, nor, for a limit as it is set, what was done while it was raised.
 """
 
 from __future__ import annotations
@@ -10,33 +11,243 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
-from syncd.core.change import Change, ChangeKind
+from syncd.core.change import Change, ChangeKind, Json
 from syncd.core.counting import counted
-from syncd.core.limits import Limit
+from syncd.core.limits import ALL, GROWTH, Limit
 
 SMALL_GROUP = 5
 
+Values = Mapping[str, Json]
+Limits = Mapping[str, Limit]
+"""As they are set, by name."""
+
+
+class Share(Enum):
+    """Of how many a percent is taken: those that were there before what was applied lately."""
+
+    PEOPLE = "active people that are managed"
+    GROUPS = "linked groups"
+    MEMBERSHIPS = "memberships of all linked groups"
+    MEMBERS = "members of the one group"
+    PROTECTED = "members of all protected groups"
+
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What may be removed in 24 hours; the last one is of each group's members."""
+class LimitRule:
+    """One limit. Its name is that of the hold kind and of `--allow`; `max_SETTING` is where it is set."""
 
-    deactivations: Limit
-    group_deletions: Limit
-    member_removals: Limit
-    member_removals_per_group: Limit
+    name: str
+    setting: str
+    kinds: tuple[ChangeKind, ...]
+    """What counts, and what is stopped when it is too much."""
+    share: Share
+    floor: int
+    """A percent always allows so many,"""
+    what: str
+    would: str
+    """What would happen to `what`, for people; {group} is the name of the one group."""
+    only: Callable[[Values, Values], bool] | None = None
+    """Of these kinds only changes whose before and after are like this."""
+    halved: bool = False
+    """the floor too never more than half of all (at least 1)."""
+    moves: int = 0
+    """By how many each applied change moves that of which it is a share."""
+    behind: tuple[str, ...] = ()
+    """What these limits hold is not written, and does not count here."""
+    spares_beginnings: bool = True
+    """What a first sync does, and what fills a group that is being made, does not count."""
+    most_percent: float = ALL
+
+    @property
+    def of_each_group(self) -> bool:
+        return self.share is Share.MEMBERS
+
+    @property
+    def key(self) -> str:
+        """The key under `[safety]`."""
+        return f"max_{self.setting}"
 
 
-LIMITED: Mapping[str, ChangeKind] = {
-    "deactivations": ChangeKind.DEACTIVATE_USER,
-    "group_deletions": ChangeKind.DELETE_GROUP,
-    "member_removals": ChangeKind.REMOVE_MEMBER,
-    "member_removals_per_group": ChangeKind.REMOVE_MEMBER,
-}
-LIMIT_NAMES = tuple(LIMITED)
-OF_ONE_GROUP = ("member_removals_per_group", "emptied_group", "protected_group")
+def _mapped(values: Values) -> set[str]:
+    return values.keys() - {"active", "externalId"}
+
+
+def _updates(before: Values, after: Values) -> bool:
+    return bool(_mapped(after) | _mapped(before))
+
+
+def _changes_identity(before: Values, after: Values) -> bool:
+    return "userName" in after and "userName" in before
+
+
+def _is_blank(value: Json) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _blanks(before: Values, after: Values) -> bool:
+    return any(_is_blank(after[path]) and not _is_blank(before.get(path)) for path in _mapped(after))
+
+
+_REWRITES = (ChangeKind.UPDATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER)
+_ARRIVALS = (ChangeKind.CREATE_USER, ChangeKind.REACTIVATE_USER)
+
+# In the order in which they are judged: what one of them stops, the next does not see.
+LIMITS: Sequence[LimitRule] = (
+    LimitRule(
+        "deactivations",
+        "deactivations",
+        (ChangeKind.DEACTIVATE_USER,),
+        Share.PEOPLE,
+        floor=3,
+        halved=True,
+        what="user",
+        would="would be removed",
+        moves=-1,
+    ),
+    LimitRule(
+        "group_deletions",
+        "group_deletions",
+        (ChangeKind.DELETE_GROUP,),
+        Share.GROUPS,
+        floor=0,
+        halved=True,
+        what="group",
+        would="would be removed",
+        moves=-1,
+    ),
+    LimitRule(
+        "member_removals",
+        "member_removals",
+        (ChangeKind.REMOVE_MEMBER,),
+        Share.MEMBERSHIPS,
+        floor=1,
+        halved=True,
+        what="membership",
+        would="would be removed",
+        moves=-1,
+    ),
+    LimitRule(
+        "member_removals_per_group",
+        "member_removals_per_group",
+        (ChangeKind.REMOVE_MEMBER,),
+        Share.MEMBERS,
+        floor=0,
+        halved=True,
+        what="member",
+        would="would be removed from {group}",
+        moves=-1,
+    ),
+    LimitRule(
+        "identity_changes",
+        "identity_changes",
+        _REWRITES,
+        Share.PEOPLE,
+        floor=5,
+        what="user",
+        would="would get another userName",
+        only=_changes_identity,
+    ),
+    LimitRule(
+        "blanked",
+        "blanked",
+        _REWRITES,
+        Share.PEOPLE,
+        floor=5,
+        what="user",
+        would="would lose a value",
+        only=_blanks,
+    ),
+    LimitRule(
+        "updates",
+        "updates",
+        _REWRITES,
+        Share.PEOPLE,
+        floor=20,
+        what="user",
+        would="would be changed",
+        only=_updates,
+        behind=("identity_changes", "blanked"),
+    ),
+    LimitRule(
+        "creations",
+        "creations",
+        _ARRIVALS,
+        Share.PEOPLE,
+        floor=50,
+        what="account",
+        would="would come into use",
+        moves=1,
+        behind=("identity_changes", "blanked", "updates"),
+        most_percent=GROWTH,
+    ),
+    LimitRule(
+        "protected_additions",
+        "protected_additions",
+        (ChangeKind.ADD_MEMBER,),
+        Share.PROTECTED,
+        floor=0,
+        what="member",
+        would="would be added to protected groups",
+        moves=1,
+        behind=("creations",),
+        spares_beginnings=False,
+        most_percent=GROWTH,
+    ),
+    LimitRule(
+        "member_additions",
+        "member_additions_per_group",
+        (ChangeKind.ADD_MEMBER,),
+        Share.MEMBERS,
+        floor=50,
+        what="member",
+        would="would be added to {group}",
+        moves=1,
+        behind=("creations", "protected_additions"),
+        most_percent=GROWTH,
+    ),
+)
+LIMIT_NAMES = tuple(rule.name for rule in LIMITS)
+RULES: Mapping[str, LimitRule] = {rule.name: rule for rule in LIMITS}
+LIMITED_KINDS = frozenset(kind for rule in LIMITS for kind in rule.kinds)
+OF_ONE_GROUP = (
+    *(rule.name for rule in LIMITS if rule.of_each_group),
+    "emptied_group",
+    "protected_group",
+)
 """Checks that judge each group by itself."""
+
+_OF_KIND: Mapping[ChangeKind, Sequence[LimitRule]] = {
+    kind: tuple(rule for rule in LIMITS if kind in rule.kinds) for kind in ChangeKind
+}
+
+
+def counts_for(kind: ChangeKind, before: Values, after: Values) -> tuple[str, ...]:
+    """Names of the limits that a change counts for; `protected_additions` only if its group is protected."""
+    return tuple(rule.name for rule in _OF_KIND[kind] if rule.only is None or rule.only(before, after))
+
+
+def limits_of_kind(kind: ChangeKind) -> tuple[str, ...]:
+    """Names of the limits that changes of this kind may count for."""
+    return tuple(rule.name for rule in _OF_KIND[kind])
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What one limit looks at, of everything or of one group: `planned` now, or waiting in a hold; applied `lately`, in
+    the last 24 hours; `there`, that of which it is a share, now.
+    """
+
+    planned: int
+    lately: int
+    there: int
+    group_id: str | None = None
+    group: str = ""
+
+    def before(self, rule: LimitRule) -> int:
+        """How many there were before what was applied lately."""
+        return max(0, self.there - rule.moves * self.lately)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,30 +264,14 @@ class GroupNumbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
-    """What the checks look at: managed now, removed in the last 24 hours, planned in this cycle."""
-
-    active_users: int
-    groups: int
-    memberships: int
-    deactivated_lately: int
-    groups_deleted_lately: int
-    members_removed_lately: int
-    deactivations: int
-    group_deletions: int
-    member_removals: int
-    by_group: Sequence[GroupNumbers] = ()
-    app_is_empty: bool = False
-    """A complete read of the app's users found nobody active."""
-
-
-@dataclass(frozen=True, slots=True)
 class Stops:
     """The changes that a violation stops: those of these kinds, in its group where it is about one."""
 
     kinds: Sequence[ChangeKind]
     leavers: bool = False
     """And the deactivations of the same people, and of the group's other active members."""
+    counted: str = ""
+    """Not all changes of these kinds, but those that count for the limit of this name."""
     only: Callable[[Change], bool] | None = None
     """Not all changes of these kinds, but those of which this is true."""
 
@@ -85,7 +280,7 @@ class Stops:
 class Violation:
     """One check that says no. `check` names it, `numbers` are those that were compared, `way_out` what to do.
 
-    `group_id` is set when only that group's member removals are meant.
+    `group_id` is set when only that group's memberships are meant.
     """
 
     check: str
@@ -97,150 +292,97 @@ class Violation:
 
 
 _DEPARTURES = Stops([ChangeKind.DEACTIVATE_USER])
-_DELETIONS = Stops([ChangeKind.DELETE_GROUP])
 _MEMBER_REMOVALS = Stops([ChangeKind.REMOVE_MEMBER])
 _LOSS_OF_LAST_MEMBERS = Stops([ChangeKind.REMOVE_MEMBER], leavers=True)
 
 
-def allowed(limit: Limit, population: int, *, floor: int) -> int:
-    """How many removals a limit allows of `population` objects.
-
-    A percent always allows `floor`, but never more than half of the population for that reason (at least 1).
-    """
+def allowed(rule: LimitRule, limit: Limit, population: int) -> int:
+    """How many a limit allows of `population` objects. A plain number has no floor."""
     if limit.number is not None:
         return limit.number
     assert limit.percent is not None  # noqa: S101  (the type's own invariant)
     share = math.floor(population * limit.percent / 100 + 1e-9)
-    return max(share, min(floor, max(1, population // 2)))
+    return max(share, min(rule.floor, max(1, population // 2)) if rule.halved else rule.floor)
 
 
-def violations(numbers: Numbers, limits: Limits) -> list[Violation]:
-    """Every check that the planned removals break, sorted by check and group."""
-    found = [
-        *_over(
-            "deactivations",
-            limits.deactivations,
-            _DEPARTURES,
-            population=numbers.active_users + numbers.deactivated_lately,
-            lately=numbers.deactivated_lately,
-            planned=numbers.deactivations,
-            floor=3,
-            what="user",
-        ),
-        *_over(
-            "group_deletions",
-            limits.group_deletions,
-            _DELETIONS,
-            population=numbers.groups + numbers.groups_deleted_lately,
-            lately=numbers.groups_deleted_lately,
-            planned=numbers.group_deletions,
-            floor=0,
-            what="group",
-        ),
-        *_over(
-            "member_removals",
-            limits.member_removals,
-            _MEMBER_REMOVALS,
-            population=numbers.memberships + numbers.members_removed_lately,
-            lately=numbers.members_removed_lately,
-            planned=numbers.member_removals,
-            floor=1,
-            what="membership",
-        ),
-    ]
-    if numbers.app_is_empty and numbers.deactivations:
-        found.append(
-            Violation(
-                "empty_app",
-                "nobody is assigned to the app any more; "
-                f"{counted(numbers.deactivations, 'user')} would be deactivated",
-                "check the app's assignments in Okta; approve the hold only if everybody shall really lose access",
-                _DEPARTURES,
-                numbers={"planned": numbers.deactivations, "managed": numbers.active_users},
-            )
-        )
-    for group in numbers.by_group:
-        found += _group_violations(group, limits.member_removals_per_group)
-    return sorted(found, key=lambda violation: (violation.check, violation.group_id or ""))
+def over(rule: LimitRule, limit: Limit, numbers: Numbers) -> Violation | None:
+    """The violation, when the planned changes are more than the limit allows."""
+    population, total = numbers.before(rule), numbers.lately + numbers.planned
+    most = allowed(rule, limit, population)
+    if not numbers.planned or total <= most or _is_small(rule, population):
+        return None
+    before = f" after {numbers.lately:,} in the last 24 hours" if numbers.lately else ""
+    share = {"percent": percent_of(total, population)} if population else {}
+    of_them = f", {share['percent']} of {population:,}" if population else ""
+    would = rule.would.format(group=f'"{numbers.group}"')
+    return Violation(
+        rule.name,
+        f"{counted(numbers.planned, rule.what)} {would}{before}{of_them}; "
+        f"the limit {rule.key} = {limit} allows {most:,} of {population:,}",
+        f"look at the hold; then approve it, or allow more once with --allow {rule.name}={total}",
+        Stops(rule.kinds, counted=rule.name),
+        numbers.group_id,
+        {
+            "planned": numbers.planned,
+            "last_24_hours": numbers.lately,
+            "allowed": most,
+            "managed": population,
+            **share,
+            "limit": str(limit),
+        },
+    )
 
 
-def _over(
-    check: str,
-    limit: Limit,
-    stops: Stops,
-    *,
-    population: int,
-    lately: int,
-    planned: int,
-    floor: int,
-    what: str,
-) -> list[Violation]:
-    most = allowed(limit, population, floor=floor)
-    if not planned or lately + planned <= most:
-        return []
-    before = f" after {lately} in the last 24 hours" if lately else ""
-    return [
-        Violation(
-            check,
-            f"{counted(planned, what)} would be removed{before}; "
-            f"the limit max_{check} = {limit} allows {most} of {population}",
-            f"look at the hold; then approve it, or allow more once with --allow {check}={lately + planned}",
-            stops,
-            numbers={
-                "planned": planned,
-                "last_24_hours": lately,
-                "allowed": most,
-                "managed": population,
-                "limit": str(limit),
-            },
-        )
-    ]
+def percent_of(part: int, whole: int) -> str:
+    """For people: "60%", "0.4%", "1,064%"."""
+    percent = 100 * part / whole
+    return f"{percent:,.0f}%" if percent >= 10 else f"{percent:.1f}%"
 
 
-def _group_violations(group: GroupNumbers, limit: Limit) -> list[Violation]:
-    if not group.planned:
-        return []
+def _is_small(rule: LimitRule, size: int) -> bool:
+    """Such a group is guarded only against being emptied."""
+    return rule.of_each_group and rule.moves < 0 and size <= SMALL_GROUP
+
+
+def empty_app(planned: int, managed: int) -> Violation | None:
+    """For an app whose complete list shows nobody active: `planned` of `managed` active people would be deactivated."""
+    if not planned:
+        return None
+    return Violation(
+        "empty_app",
+        f"nobody is assigned to the app any more; {counted(planned, 'user')} would be deactivated",
+        "check the app's assignments in Okta; approve the hold only if everybody shall really lose access",
+        _DEPARTURES,
+        numbers={"planned": planned, "managed": managed},
+    )
+
+
+def emptied(group: GroupNumbers) -> Violation | None:
+    """A group that would lose its last members, whatever the limits."""
+    if not group.planned or group.remaining:
+        return None
     numbers: dict[str, int | str] = {
         "planned": group.planned,
         "last_24_hours": group.removed_lately,
         "members": group.pushed,
         "remaining": group.remaining,
     }
-    if group.protected and group.remaining == 0:
-        return [
-            Violation(
-                "protected_group",
-                f'"{group.name}" is protected and would be left without an active member',
-                "add another member in Okta first: no approval empties a protected group",
-                _LOSS_OF_LAST_MEMBERS,
-                group.group_id,
-                numbers,
-            )
-        ]
-    if group.pushed + group.removed_lately > 1 and group.remaining == 0:
-        return [
-            Violation(
-                "emptied_group",
-                f'the group "{group.name}" had {group.pushed + group.removed_lately} members and Okta now shows none',
-                "check the group in Okta; approve the hold only if it shall really be empty",
-                _MEMBER_REMOVALS,
-                group.group_id,
-                numbers,
-            )
-        ]
-    size = group.pushed + group.removed_lately
-    most = allowed(limit, size, floor=0)
-    if size <= SMALL_GROUP or group.removed_lately + group.planned <= most:
-        return []
-    return [
-        Violation(
-            "member_removals_per_group",
-            f'{group.planned} of {size} members of "{group.name}" would be removed; '
-            f"the limit max_member_removals_per_group = {limit} allows {most}",
-            "look at the hold; then approve it, or allow more once with "
-            f"--allow member_removals_per_group={group.removed_lately + group.planned}",
-            _MEMBER_REMOVALS,
+    if group.protected:
+        return Violation(
+            "protected_group",
+            f'"{group.name}" is protected and would be left without an active member',
+            "add another member in Okta first: no approval empties a protected group",
+            _LOSS_OF_LAST_MEMBERS,
             group.group_id,
-            {**numbers, "allowed": most, "limit": str(limit)},
+            numbers,
         )
-    ]
+    if group.pushed + group.removed_lately <= 1:
+        return None
+    return Violation(
+        "emptied_group",
+        f'the group "{group.name}" had {group.pushed + group.removed_lately} members and Okta now shows none',
+        "check the group in Okta; approve the hold only if it shall really be empty",
+        _MEMBER_REMOVALS,
+        group.group_id,
+        numbers,
+    )

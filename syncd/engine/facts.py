@@ -85,8 +85,32 @@ def _scope_read(text: str) -> DecidedScope:
     return DecidedScope(text)
 
 
+@dataclass(frozen=True, slots=True)
+class Making:
+    """A first sync that has not come to its end, and groups (Okta ids) that are being filled for the first time."""
+
+    first_sync: bool = False
+    groups: frozenset[str] = frozenset()
+
+
+NOTHING_IN_THE_MAKING = Making()
+
+
+def _making_text(making: Making) -> str:
+    return json.dumps({"first_sync": making.first_sync, "groups": sorted(making.groups)})
+
+
+def _making_read(text: str) -> Making:
+    """What cannot be read spares nothing."""
+    with suppress(ValueError, TypeError, LookupError, RecursionError):
+        found = json.loads(text)
+        return Making(found["first_sync"] is True, frozenset(map(str, found["groups"])))
+    return Making()
+
+
 SCOPE: Fact[DecidedScope] = Fact("scope", _scope_text, _scope_read)
 """What a change of the scope settings is told by."""
+MAKING: Fact[Making] = Fact("in_the_making", _making_text, _making_read)
 COMPLETE_READ = _text("last_complete_read")
 """When the last full cycle began that read everything."""
 ASSIGNMENTS: Fact[int | None] = Fact("assignments", str, _number)

@@ -10,7 +10,7 @@ from datetime import datetime
 from syncd.core.groups import RuleBook
 from syncd.core.mapping import MappingPolicy
 from syncd.core.policy import Policy
-from syncd.core.safety import Limits
+from syncd.core.safety import LIMITS, Limits
 from syncd.engine.facts import SCOPE
 from syncd.errors import Stopped
 from syncd.ports import Observer, Source, Store, Target
@@ -72,14 +72,8 @@ class Job:
 
     @property
     def limits(self) -> Limits:
-        """What may be removed without a person's yes."""
-        safety = self.settings.safety
-        return Limits(
-            deactivations=safety.max_deactivations,
-            group_deletions=safety.max_group_deletions,
-            member_removals=safety.max_member_removals,
-            member_removals_per_group=safety.max_member_removals_per_group,
-        )
+        """What may be done without a person's yes."""
+        return {rule.name: getattr(self.settings.safety, rule.key) for rule in LIMITS}
 
 
 def scope_changed(job: Job) -> bool:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
 from syncd.core.change import Change, ChangeKind
 from syncd.core.diff import Skipped
-from syncd.core.plan import Hold
 from syncd.model import (
     Asked,
     GroupCase,
@@ -22,6 +19,7 @@ from syncd.model import (
     WantedGroup,
     WantedUser,
 )
+from syncd.ports.judged import JudgedPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ class BetterKnown:
     wish: WantedGroup | None
 
 
-class Stage(Protocol):
+class Stage(JudgedPlan, Protocol):
     """The private staging area of one cycle. Nothing in it touches the store until `Store.absorb`.
 
     Everything in it is as old as the moment it was made. So the *effective* wish of a user or group is the stored one
@@ -361,38 +359,6 @@ class Stage(Protocol):
 
     def change_counts(self, *, hold_id: str | None = None) -> Mapping[ChangeKind, int]:
         """Of what is to be applied, or of one hold."""
-        ...
-
-    # What the safety checks ask. None of it reads the changes themselves.
-
-    def change_keys(self, kind: ChangeKind, *, group_id: str | None = None) -> Sequence[tuple[str, str]]:
-        """(change id, Okta id) of what is to be applied; with `group_id` only this group's memberships."""
-        ...
-
-    def changes_by_group(self, kind: ChangeKind) -> Mapping[str, int]:
-        """How many of these memberships are to be applied, by group."""
-        ...
-
-    def decided_changes(self, decision: str, now: datetime, *, about: str | None = None) -> AbstractSet[str]:
-        """Of planned changes those with a decision ("approve", "reject") that still counts; `about`: in such a hold."""
-        ...
-
-    def waiting_changes(self, now: datetime) -> Sequence[tuple[Hold, Sequence[str]]]:
-        """The open holds of the store, oldest first, in which changes wait that are to be applied here, with the ids of
-        these.
-        """
-        ...
-
-    def waiting_elsewhere(
-        self,
-        kinds: Iterable[ChangeKind],
-        now: datetime,
-        *,
-        besides: AbstractSet[tuple[str, str]],
-    ) -> Mapping[tuple[ChangeKind, str | None], int]:
-        """How many changes wait in the store's open holds, once each, by kind and group: without what is to be applied
-        here, and without what is not planned any more of the objects `besides` ("user" or "group", Okta id).
-        """
         ...
 
     def close(self) -> None:

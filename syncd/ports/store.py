@@ -48,13 +48,18 @@ class RunRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class RecentRemovals:
-    """Removals applied in the window, as far as they count for the limits."""
+class RecentlyApplied:
+    """What was applied in the window, as far as it counts: by the name of the limit, and of memberships by group."""
 
-    deactivations: int
-    group_deletions: int
-    member_removals: int
-    by_group: Mapping[str, int]
+    totals: Mapping[str, int]
+    by_group: Mapping[str, Mapping[str, int]]
+
+    def of(self, limit: str) -> int:
+        return self.totals.get(limit, 0)
+
+    def in_groups(self, limit: str) -> Mapping[str, int]:
+        """By Okta id of the group."""
+        return self.by_group.get(limit, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +176,15 @@ class Store(History, Waits, Protocol):
         ...
 
     def intend(
-        self, run_id: str, changes: Sequence[Change], *, allow: AbstractSet[str] = frozenset()
+        self,
+        run_id: str,
+        changes: Sequence[Change],
+        *,
+        allow: AbstractSet[str] = frozenset(),
+        exempt: AbstractSet[str] = frozenset(),
     ) -> Sequence[int]:
         """Journals the intents in one durable transaction; returns their sequence numbers. `allow` names the limits
-        that were raised for this run.
+        that were raised for this run, `exempt` the changes (by id) that no limit counts.
         """
         ...
 
@@ -369,9 +379,9 @@ class Store(History, Waits, Protocol):
         """How much is managed now: what the limits are a share of."""
         ...
 
-    def removals_since(self, since: datetime, *, under: AbstractSet[str] = frozenset()) -> RecentRemovals:
-        """What was removed, for the limits: without what a person approved, and for each limit without what a run did
-        while this limit was raised, unless it is raised again (`under`).
+    def applied_since(self, since: datetime, *, under: AbstractSet[str] = frozenset()) -> RecentlyApplied:
+        """What was applied, for the limits: without what a person approved and what was exempt, and for each limit
+        without what a run did while this limit was raised, unless it is raised again (`under`).
         """
         ...
 

@@ -26,6 +26,8 @@ Loc = tuple[str | int, ...]
 
 _SETTING = re.compile(r"^#?((?:\"[^\"]+\"|[A-Za-z_]+) = .*)$")
 _HEADER = re.compile(r"^#?\[{1,2}([a-z_]+)\]{1,2}")
+_OF_A_TABLE = 2
+"""So many parts has the path of a table's key."""
 _TYPES = {
     "string_type": "text in quotes",
     "bool_type": "true or false",
@@ -90,7 +92,8 @@ def _finding(loc: Loc, detail: ErrorDetails) -> Finding:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "syncd":
         value = str(context["value"])
-        return Finding(loc, str(context["message"]), f"{_key(loc)} = {value}" if value else "")
+        otherwise = _example(loc) if loc[0] == "safety" and len(loc) == _OF_A_TABLE else ""
+        return Finding(loc, str(context["message"]), f"{_key(loc)} = {value}" if value else otherwise)
     if kind == "extra_forbidden":
         return _unknown(loc)
     if kind == "missing":

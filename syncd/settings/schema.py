@@ -34,6 +34,7 @@ from syncd.settings.values import (
     CaFile,
     DirectoryPath,
     Grace,
+    GrowthLimitValue,
     Interval,
     LimitValue,
     Listen,
@@ -214,6 +215,12 @@ class SafetySettings(Table):
     max_group_deletions: LimitValue = Limit(number=0)
     max_member_removals: LimitValue = Limit(percent=20)
     max_member_removals_per_group: LimitValue = Limit(percent=50)
+    max_creations: GrowthLimitValue = Limit(percent=50)
+    max_updates: LimitValue = Limit(percent=30)
+    max_identity_changes: LimitValue = Limit(percent=5)
+    max_blanked: LimitValue = Limit(percent=5)
+    max_member_additions_per_group: GrowthLimitValue = Limit(percent=200)
+    max_protected_additions: GrowthLimitValue = Limit(number=3)
     protected_users: Names = ()
     protected_groups: Names = ("Administrators",)
 

@@ -21,7 +21,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BeforeValidator, InstanceOf, PlainSerializer, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from syncd.core.limits import Limit
+from syncd.core.limits import ALL, GROWTH, Limit
 from syncd.errors import ConfigurationError
 from syncd.settings.secrets import Form, SecretRef
 from syncd.settings.suggest import nearest
@@ -101,13 +101,23 @@ def _bounded(raw: object, *, least: str, most: str) -> timedelta:
     return duration
 
 
-def _limit(raw: object) -> Limit:
+_BELOW_NOTHING = re.compile(r"-[0-9]+(?:\.[0-9]+)? ?%?")
+_SOME_PERCENT = re.compile(r"[0-9]+(?:\.[0-9]+)? ?%")
+
+
+def _limit(raw: object, *, most: float) -> Limit:
+    """`most` is the highest percent that means something."""
     if isinstance(raw, str) and raw.strip().isdigit():
         raise wrong("is a number in quotes; a number stands bare, a percent has its sign", raw.strip())
     if not isinstance(raw, str | int):
         raise wrong('is neither a number of objects nor a percent like "10%"')
+    if _BELOW_NOTHING.fullmatch(str(raw).strip()):
+        raise wrong("is negative; 0 already holds every one for a decision", "0")
+    if isinstance(raw, str) and _SOME_PERCENT.fullmatch(raw.strip()) and float(raw.strip(" %")) > most:
+        more = "more than there are" if most == ALL else "beyond all measure"
+        raise wrong(f"is {more}: it lies between 0% and {most:g}%", f'"{most:g}%"')
     try:
-        return Limit.parse(raw)
+        return Limit.parse(raw, most=most)
     except ValueError as error:
         raise wrong(f"is not a limit: {error}") from None
 
@@ -290,7 +300,10 @@ Timeout = Annotated[timedelta, BeforeValidator(partial(_bounded, least="1s", mos
 Grace = Annotated[timedelta, BeforeValidator(partial(_bounded, least="0s", most="30d"))]
 Interval = Annotated[timedelta, BeforeValidator(partial(_bounded, least="1s", most="31d"))]
 Retention = Annotated[timedelta, BeforeValidator(partial(_bounded, least="1d", most="36500d"))]
-LimitValue = Annotated[InstanceOf[Limit], BeforeValidator(_limit), PlainSerializer(str)]
+LimitValue = Annotated[InstanceOf[Limit], BeforeValidator(partial(_limit, most=ALL)), PlainSerializer(str)]
+GrowthLimitValue = Annotated[
+    InstanceOf[Limit], BeforeValidator(partial(_limit, most=GROWTH)), PlainSerializer(str)
+]
 OrgUrl = Annotated[str, BeforeValidator(_org_url)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
 Listen = Annotated[str, BeforeValidator(_listen)]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -21,12 +20,11 @@ from typing import Any
 
 from syncd.core.canonical import canonical, canonical_plain
 from syncd.core.change import Change, ChangeKind, change_document
-from syncd.core.safety import LIMITED
 from syncd.errors import PermanentError
 from syncd.ports.outcomes import Intent, Settled
-from syncd.ports.store import RecentRemovals
 from syncd.ports.trail import GENESIS, Head, JournalEntry
 from syncd.redact import Redactor
+from syncd.store.recent import UNCOUNTED, counts, raised_for
 from syncd.store.rows import at_moment, change_of, columns, moment
 
 PAGE = 500
@@ -49,6 +47,12 @@ _WITH_INTENT = (
     f"SELECT {columns(COLUMNS, 'j')}, j.hash, i.body FROM journal j"  # noqa: S608  (constants)
     " LEFT JOIN journal i ON j.entry = 'outcome' AND i.sequence = j.refers AND i.entry = 'intent'"
 )
+# Whether a person, or what is only just being made, is the reason that no limit counts it.
+_INTENDED = """
+SELECT sequence, run_id, CASE WHEN json_valid(body)
+    THEN coalesce(json_type(body, '$.approved'), json_type(body, '$.exempt')) IS NOT NULL END
+FROM journal WHERE sequence IN (SELECT value FROM json_each(?))
+"""
 _LAST = (
     "SELECT sequence FROM (SELECT sequence FROM journal"
     " WHERE entry = 'outcome' AND {} = ?1 ORDER BY sequence DESC LIMIT ?2)"
@@ -138,15 +142,13 @@ def append_intents(
     at: datetime,
     allow: AbstractSet[str],
     approved: Mapping[str, Mapping[str, str]],
+    exempt: AbstractSet[str],
 ) -> list[int]:
-    """Each intent says who approved it, if a person did: `{"approved": {"by": WHO, "at": WHEN}}`, by change id; and
-    which of its limits were raised for the run: `{"allowed": [NAME, ...]}`.
+    """Each intent says who approved it, if a person did: `{"approved": {"by": WHO, "at": WHEN}}`, by change id; which
+    of its limits were raised for the run: `{"allowed": [NAME, ...]}`; and whether no limit is about it, by change id:
+    `{"exempt": true}`.
     """
-    allowed = {
-        kind: {"allowed": names}
-        for kind in ChangeKind
-        if (names := sorted(name for name in allow if LIMITED[name] is kind))
-    }
+    allowed = {kind: {"allowed": names} for kind in ChangeKind if (names := raised_for(kind, allow))}
     drafts = [
         _Draft(
             "intent",
@@ -154,7 +156,8 @@ def append_intents(
             change=change,
             body=change_document(change)
             | ({"approved": approved[change.id]} if change.id in approved else {})
-            | allowed.get(change.kind, {}),
+            | allowed.get(change.kind, {})
+            | ({"exempt": True} if change.id in exempt else {}),
         )
         for change in changes
     ]
@@ -188,12 +191,10 @@ def append_outcomes(
     """Each outcome, of an intent that is open, comes with the document of its effects, which are stored already."""
     if not outcomes:
         return
-    runs: dict[int, str | None] = dict(
-        conn.execute(
-            "SELECT sequence, run_id FROM journal WHERE sequence IN (SELECT value FROM json_each(?))",
-            (json.dumps([settled.sequence for settled, _ in outcomes]),),
-        ).fetchall()
-    )
+    given = json.dumps([settled.sequence for settled, _ in outcomes])
+    intents = {
+        sequence: (run_id, bool(decided)) for sequence, run_id, decided in conn.execute(_INTENDED, (given,))
+    }
     sent, said = cache(redactor.text), cache(redactor.kept)  # what travelled together has one request
     _append(
         conn,
@@ -201,11 +202,12 @@ def append_outcomes(
         [
             _Draft(
                 "outcome",
-                runs[settled.sequence],
+                intents[settled.sequence][0],
                 refers=settled.sequence,
                 change=settled.change,
                 applied=settled.error is None and not settled.deferred,
-                body=_outcome_body(settled, effects, sent, said),
+                body=_outcome_body(settled, effects, sent, said)
+                | ({UNCOUNTED: True} if intents[settled.sequence][1] or _is_free(settled) else {}),
             )
             for settled, effects in outcomes
         ],
@@ -214,6 +216,12 @@ def append_outcomes(
     conn.executemany(
         "DELETE FROM open_intents WHERE sequence = ?", [(settled.sequence,) for settled, _ in outcomes]
     )
+
+
+def _is_free(settled: Settled) -> bool:
+    """No limit is about such a change; of a detour only the last step counts."""
+    change = settled.change
+    return settled.step or not counts(change.kind, change.before, change.after)
 
 
 def _outcome_body(
@@ -257,39 +265,6 @@ def intended_at(conn: sqlite3.Connection, sequence: int) -> datetime:
     """`sequence` is the intent's."""
     (at,) = conn.execute("SELECT at FROM journal WHERE sequence = ?", (sequence,)).fetchone()
     return at_moment(at)
-
-
-# A removal counts unless a person approved it; one that is unreadable counts.
-_REMOVALS = """
-SELECT o.kind, o.group_id, CASE WHEN json_valid(i.body) THEN json_extract(i.body, '$.allowed') END, count(*)
-FROM journal o LEFT JOIN journal i ON i.sequence = o.refers
-WHERE o.applied = 1 AND o.at >= ? AND o.kind IN (?, ?, ?)
-    AND CASE WHEN json_valid(i.body) THEN json_type(i.body, '$.approved') END IS NULL
-GROUP BY 1, 2, 3
-"""
-
-
-def removals_since(conn: sqlite3.Connection, since: datetime, under: AbstractSet[str]) -> RecentRemovals:
-    """As `ports.Store.removals_since` counts them."""
-    kinds = (ChangeKind.DEACTIVATE_USER, ChangeKind.DELETE_GROUP, ChangeKind.REMOVE_MEMBER)
-    rows = [
-        (kind, group_id, frozenset(json.loads(allowed or "[]")) - under, count)
-        for kind, group_id, allowed, count in conn.execute(_REMOVALS, (moment(since), *kinds)).fetchall()
-    ]
-
-    def total(kind: ChangeKind, limit: str) -> int:
-        return sum(count for each, _, allowed, count in rows if each == kind and limit not in allowed)
-
-    by_group: Counter[str] = Counter()
-    for kind, group_id, allowed, count in rows:
-        if kind == ChangeKind.REMOVE_MEMBER and "member_removals_per_group" not in allowed:
-            by_group[group_id] += count
-    return RecentRemovals(
-        deactivations=total(ChangeKind.DEACTIVATE_USER, "deactivations"),
-        group_deletions=total(ChangeKind.DELETE_GROUP, "group_deletions"),
-        member_removals=total(ChangeKind.REMOVE_MEMBER, "member_removals"),
-        by_group=dict(by_group),
-    )
 
 
 def entries(

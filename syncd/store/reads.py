@@ -13,10 +13,11 @@ from pathlib import Path
 from syncd.core.waiting import REMEMBERED, Waiting
 from syncd.model import KnownGroup, KnownUser
 from syncd.ports.outcomes import Intent, Unproven
-from syncd.ports.store import Decided, Due, Failure, HoldRecord, Population, RecentRemovals, RunRecord
+from syncd.ports.store import Decided, Due, Failure, HoldRecord, Population, RecentlyApplied, RunRecord
 from syncd.ports.trail import ChainReport, Head, JournalEntry
 from syncd.store import decisions, effects, holds, journal, state, unproven, verifying, waiting
 from syncd.store.faults import explained
+from syncd.store.recent import Recently
 from syncd.store.seals import Seals
 
 
@@ -29,6 +30,7 @@ class StoreReads:
         self._clock = clock
         self._lock = threading.RLock()
         self._rulings = decisions.Rulings()
+        self._recently = Recently()
         self._seals = Seals(conn)
 
     @contextmanager
@@ -97,9 +99,9 @@ class StoreReads:
         with self._reading() as conn:
             return state.population(conn)
 
-    def removals_since(self, since: datetime, *, under: AbstractSet[str] = frozenset()) -> RecentRemovals:
+    def applied_since(self, since: datetime, *, under: AbstractSet[str] = frozenset()) -> RecentlyApplied:
         with self._reading() as conn:
-            return journal.removals_since(conn, since, under)
+            return self._recently.applied(conn, since, under)
 
     def failures(self) -> Sequence[Failure]:
         with self._reading() as conn:

@@ -336,6 +336,14 @@ def m010_watched(db: Database) -> None:
         db.execute(statement)
 
 
+@migrations()  # type: ignore[untyped-decorator]
+def m011_counted(db: Database) -> None:
+    """What the limits count of the last day is found without the rest of it, which may be a first sync."""
+    db.execute(
+        "CREATE INDEX journal_counted ON journal (at, kind) WHERE applied = 1 AND NOT instr(body, '\"uncounted\":')"
+    )
+
+
 def _statements(script: str) -> list[str]:
     """One statement each: `executescript` would commit the migration's transaction."""
     found, pending = [], ""

@@ -138,14 +138,19 @@ class SqliteStore(HistoryReads, Closing):
                 self._note(conn, {"run": run}, run_id)
 
     def intend(
-        self, run_id: str, changes: Sequence[Change], *, allow: AbstractSet[str] = frozenset()
+        self,
+        run_id: str,
+        changes: Sequence[Change],
+        *,
+        allow: AbstractSet[str] = frozenset(),
+        exempt: AbstractSet[str] = frozenset(),
     ) -> Sequence[int]:
         if not changes:
             return []
         with self._writing() as conn:
             now = self._clock()
             approved = decisions.approvals(self._rulings.among(conn, now, [change.id for change in changes]))
-            return journal.append_intents(conn, run_id, changes, now, allow, approved)
+            return journal.append_intents(conn, run_id, changes, now, allow, approved, exempt)
 
     def settle(self, outcomes: Sequence[Settled]) -> Sequence[Settled]:
         """Raises ValueError for what is no intent."""

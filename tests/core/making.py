@@ -15,7 +15,6 @@ from syncd.core.evidence import AbsentById, Evidence, SaidByOkta, Witnessed
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import PlanHeader, digest_of, plan_document
 from syncd.core.policy import Policy
-from syncd.core.safety import Numbers
 from syncd.model import (
     Absent,
     Application,
@@ -45,17 +44,6 @@ ANN = "ann@example.com"
 APP = Application("0oa1", "Split", "ACTIVE", frozenset({"SCIM_PROVISIONING"}))
 GONE = AbsentById(Absent("app user 00u1", "Not found: Resource not found: 00u1 (AppUser)"), APP)
 SAID = SaidByOkta("the Okta user is DEPROVISIONED")
-CALM = Numbers(
-    active_users=100,
-    groups=10,
-    memberships=200,
-    deactivated_lately=0,
-    groups_deleted_lately=0,
-    members_removed_lately=0,
-    deactivations=0,
-    group_deletions=0,
-    member_removals=0,
-)
 
 
 def policy(flavor: str = "split", **changed: Any) -> Policy:

@@ -164,6 +164,31 @@ WRONG = {
         "0% and 100%",
     ),
     "limit negative": (MINIMAL + "[safety]\nmax_deactivations = -1", "safety.max_deactivations", "negative"),
+    "limit beyond all there are": (
+        MINIMAL + '[safety]\nmax_updates = "130%"',
+        "safety.max_updates",
+        'more than there are: it lies between 0% and 100%; write: max_updates = "100%"',
+    ),
+    "limit of growth beyond all measure": (
+        MINIMAL + '[safety]\nmax_creations = "20000%"',
+        "safety.max_creations",
+        'write: max_creations = "10000%"',
+    ),
+    "limit of additions negative": (
+        MINIMAL + '[safety]\nmax_member_additions_per_group = "-5%"',
+        "safety.max_member_additions_per_group",
+        "negative; 0 already holds every one for a decision; write: max_member_additions_per_group = 0",
+    ),
+    "limit negative with its line": (
+        MINIMAL + "[safety]\nmax_blanked = -1",
+        "safety.max_blanked",
+        "write: max_blanked = 0",
+    ),
+    "limit of protected groups in words": (
+        MINIMAL + '[safety]\nmax_protected_additions = "some"',
+        "safety.max_protected_additions",
+        "write: max_protected_additions = 3",
+    ),
     "limit quoted number": (
         MINIMAL + '[safety]\nmax_deactivations = "40"',
         "safety.max_deactivations",

@@ -454,7 +454,7 @@ def test_what_the_limits_count_is_never_pruned(place: Place, clock: Clock) -> No
         apply(store, change(ChangeKind.DEACTIVATE_USER, "00u-ann", active=False))
         clock.advance(timedelta(hours=24))
         assert store.prune(timedelta(seconds=1)) == 0
-        assert store.removals_since(clock.now - timedelta(hours=24)).deactivations == 1
+        assert store.applied_since(clock.now - timedelta(hours=24)).of("deactivations") == 1
         clock.advance(timedelta(seconds=1))
         assert store.prune(timedelta(seconds=1)) == 2
         assert store.prune(timedelta.max) == 0

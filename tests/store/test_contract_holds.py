@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 
-from syncd.core.change import Change, ChangeKind
+from syncd.core.change import Change, ChangeKind, Json
 from syncd.core.plan import Hold, hold_id
 from syncd.ports import Stage, Store
 from tests.store.making import Clock, Place, change
@@ -134,16 +135,45 @@ def test_a_stage_counts_what_waits_elsewhere(store: Store, clock: Clock) -> None
     store.raise_holds([hold(ANN, BEN, CID, *others), hold(ANN, *others)], whole=True)
     stage = staged(store, BEN, CID)
     stage.hold_changes([CID.id], "still held")
-    kinds = (ChangeKind.DEACTIVATE_USER, ChangeKind.REMOVE_MEMBER)
 
-    found = stage.waiting_elsewhere(kinds, clock.now, besides={("user", "00u-eve"), ("group", "00u-ann")})
+    found = stage.waiting_elsewhere(clock.now, besides={("user", "00u-eve"), ("group", "00u-ann")})
 
-    assert found == {
-        (ChangeKind.DEACTIVATE_USER, None): 2,  # Ann, and Cid who goes on waiting
-        (ChangeKind.REMOVE_MEMBER, "g1"): 1,
-        (ChangeKind.REMOVE_MEMBER, "g2"): 1,
+    of_groups = frozenset({"member_removals", "member_removals_per_group"})
+    assert {(each.limits, each.group_id): each.count for each in found} == {
+        (frozenset({"deactivations"}), None): 2,  # Ann, and Cid who goes on waiting
+        (of_groups, "g1"): 1,
+        (of_groups, "g2"): 1,
     }
+    assert {each.check for each in found} == {"deactivations"}
     stage.close()
+
+
+def _renamed(okta_id: str, **after: Json) -> Change:
+    before: dict[str, Json] = {"userName": "old@example.com", "title": "Dr"}
+    made = change(ChangeKind.UPDATE_USER, okta_id)
+    return replace(made, before={path: before[path] for path in after}, after=after)
+
+
+def test_a_change_counts_for_what_it_does(store: Store, clock: Clock) -> None:
+    """Where it is planned as where it waits."""
+    titled, emptied = _renamed("00u-a", title="Prof"), _renamed("00u-b", title=None)
+    moved = _renamed("00u-c", userName="new@example.com")
+    tied = replace(change(ChangeKind.ADOPT_USER, "00u-d", externalId="00u-d"), before={"externalId": None})
+    stage = staged(store, titled, emptied, moved, tied)
+    kinds = (ChangeKind.UPDATE_USER, ChangeKind.ADOPT_USER)
+
+    counted = {name: stage.counted(name, kinds) for name in ("updates", "identity_changes", "blanked")}
+    keys = stage.counted_keys("updates", kinds)
+    stage.close()
+    store.raise_holds([hold(titled, emptied, moved, tied)], whole=True)
+    elsewhere = staged(store)
+    waiting = elsewhere.waiting_elsewhere(clock.now, besides=set())
+    elsewhere.close()
+
+    assert counted == {"updates": 3, "identity_changes": 1, "blanked": 1}
+    assert {okta_id for _, okta_id in keys} == {"00u-a", "00u-b", "00u-c"}
+    for name, number in counted.items():
+        assert sum(each.count for each in waiting if name in each.limits) == number
 
 
 def test_a_stage_knows_what_was_decided_about_its_changes(store: Store, clock: Clock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from syncd.core.change import Change, ChangeKind
 from syncd.core.plan import Hold
 from syncd.errors import LockLost, RefusedError
 from syncd.model import PushedUser
-from syncd.ports import Intent, RecentRemovals, RunRecord, Settled, Store, UserPushed
+from syncd.ports import Intent, RecentlyApplied, RunRecord, Settled, Store, UserPushed
 from tests.store.locking import LASTS, Steady, Watcher, without_file_locks
 from tests.store.making import (
     NOON,
@@ -191,11 +192,65 @@ def test_removals_in_the_window_are_counted_over_all_runs(store: Store, clock: C
     for group_id, user_id in (("g1", "a"), ("g1", "b"), ("g2", "a")):
         apply(store, change(remove, user_id, group_id=group_id, member=False))
     push_member(store, "g1", "c")
-    expected = RecentRemovals(
-        deactivations=1, group_deletions=1, member_removals=3, by_group={"g1": 2, "g2": 1}
+    by_group = {"g1": 2, "g2": 1}
+    expected = RecentlyApplied(
+        {
+            "deactivations": 1,
+            "group_deletions": 1,
+            "member_removals": 3,
+            "member_removals_per_group": 3,
+            "member_additions": 1,
+            "protected_additions": 1,
+        },
+        {
+            "member_removals": by_group,
+            "member_removals_per_group": by_group,
+            "member_additions": {"g1": 1},
+            "protected_additions": {"g1": 1},
+        },
     )
-    assert store.removals_since(clock.now - timedelta(hours=24)) == expected
-    assert store.removals_since(NOON).deactivations == 2
+    assert store.applied_since(clock.now - timedelta(hours=24)) == expected
+    assert store.applied_since(NOON).of("deactivations") == 2
+    assert store.applied_since(clock.now - timedelta(hours=24)) == expected
+
+
+def test_what_is_not_a_removal_is_counted_by_what_it_does(store: Store) -> None:
+    """A row that is exempt, or a step on the way, counts for nothing, nor does an account that is only tied."""
+    made, tied = (
+        change(ChangeKind.CREATE_USER, "00u-a", userName="a@example.com"),
+        change(ChangeKind.ADOPT_USER, "00u-b", externalId="00u-b"),
+    )
+    moved = replace(
+        change(ChangeKind.UPDATE_USER, "00u-c", userName="c@example.com", title=None),
+        before={"userName": "old@example.com", "title": "Dr"},
+    )
+    first = change(ChangeKind.CREATE_USER, "00u-d", userName="d@example.com")
+    run_id = store.begin_run("full")
+    sequences = store.intend(run_id, [made, tied, moved, first, UPDATE], exempt={first.id})
+    store.settle(
+        [
+            Settled(sequence, each, step=each is UPDATE)
+            for sequence, each in zip(sequences, (made, tied, moved, first, UPDATE), strict=True)
+        ]
+    )
+
+    assert store.applied_since(NOON).totals == {
+        "creations": 1,
+        "updates": 1,
+        "identity_changes": 1,
+        "blanked": 1,
+    }
+
+
+def test_what_another_process_applied_counts_at_once(store: Store, place: Place, clock: Clock) -> None:
+    with place.open() as other:
+        apply(store, UPDATE)
+        assert other.applied_since(NOON).of("updates") == 1
+        apply(store, UPDATE)
+        assert other.applied_since(NOON).of("updates") == 2
+        clock.advance(timedelta(hours=25))
+        assert other.applied_since(clock.now - timedelta(hours=24)).of("updates") == 0
+        assert other.applied_since(NOON).of("updates") == 2
 
 
 def test_removals_that_a_person_decided_on_do_not_count(store: Store, clock: Clock) -> None:
@@ -218,10 +273,11 @@ def test_removals_that_a_person_decided_on_do_not_count(store: Store, clock: Clo
         ]
     )
 
-    ordinary = store.removals_since(NOON)
-    assert (ordinary.deactivations, ordinary.member_removals, ordinary.by_group) == (1, 0, {"g1": 1})
-    assert store.removals_since(NOON, under={"deactivations"}).deactivations == 2
-    assert store.removals_since(NOON, under={"member_removals"}).member_removals == 1
+    ordinary = store.applied_since(NOON)
+    assert (ordinary.of("deactivations"), ordinary.of("member_removals")) == (1, 0)
+    assert ordinary.in_groups("member_removals_per_group") == {"g1": 1}
+    assert store.applied_since(NOON, under={"deactivations"}).of("deactivations") == 2
+    assert store.applied_since(NOON, under={"member_removals"}).of("member_removals") == 1
 
 
 def test_a_second_writer_is_refused_and_told_who_and_since_when(place: Place, clock: Clock) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -18,6 +19,7 @@ from syncd.engine.cycles.result import RunResult, broken_off, run_result, trail_
 from syncd.engine.cycles.waiting import failures_over, names_left, remember, remember_left
 from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE, DecidedScope
 from syncd.engine.job import Job
+from syncd.engine.planning.making import begun, ended, is_exempt, manages_anything
 from syncd.engine.planning.planned import Planned
 from syncd.engine.planning.scope import decided_scope
 from syncd.engine.reading.learned import NamedReading
@@ -94,8 +96,7 @@ class CycleRun:
         self._store_what_was_read(planned, whole=whole)
         remember_holds(self.job.store, planned)
         applying = self._apply(planned, whole=whole)
-        if whole:
-            self._remember_complete_read(planned)
+        self._remember(planned, applying, whole=whole)
         self._end(self._result(planned, applying))
 
     def write_only(
@@ -115,12 +116,15 @@ class CycleRun:
         planned.stage.hold_changes(others, "outside")
         planned.header = replace(planned.header, holds=holds, skipped=LeftAlone())
         applying = self._apply(planned, whole=False)
+        self._remember(planned, applying, whole=False)
         self._end(replace(self._result(planned, applying), held=held or {}))
 
     def _store_what_was_read(self, planned: Planned, *, whole: bool) -> None:
         job, reading = self.job, planned.planning.reading
-        if SCOPE.of(job.store) is None and not self._manages_anything():
-            SCOPE.remember(job.store, DecidedScope(job.scope))
+        facts = dict(begun(planned.planning))
+        if SCOPE.of(job.store) is None and not manages_anything(job.store):
+            facts |= [SCOPE.entry(DecidedScope(job.scope))]
+        job.store.remember_all(facts)
         if isinstance(reading, NamedReading):
             reading.freed |= names_left(planned.stage)
         job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
@@ -129,21 +133,29 @@ class CycleRun:
 
     def _apply(self, planned: Planned, *, whole: bool) -> Applying:
         limits_raised = planned.header.allow.keys()
-        self.applying = applying = Applying(self.job, self.run_id, limits_raised, planned.planning.order)
+        planning = planned.planning
+        exempt = partial(is_exempt, planning)
+        self.applying = applying = Applying(self.job, self.run_id, limits_raised, exempt, planning.order)
         applying.run(planned.stage)
         remember_left(self.job, planned, (*applying.left, *applying.unsent.values()), whole=whole)
         return applying
 
-    def _remember_complete_read(self, planned: Planned) -> None:
+    def _remember(self, planned: Planned, applying: Applying, *, whole: bool) -> None:
+        """Once, which seals it once. `whole`: everything was read."""
+        at_end = not (planned.problems or applying.was_cut_short)
+        facts = dict(ended(planned.planning, whole=planned.header.kind == "full", came_to_its_end=at_end))
+        if whole:
+            facts |= self._complete_read(planned)
+        self.job.store.remember_all(facts)
+        if whole:
+            self._prune()
+
+    def _complete_read(self, planned: Planned) -> Iterator[tuple[str, str | None]]:
         proof = planned.planning.reading.users.proof
-        facts = [
-            COMPLETE_READ.entry(timestamp(planned.header.created_at)),
-            ASSIGNMENTS.entry(proof.records if proof else None),
-        ]
+        yield COMPLETE_READ.entry(timestamp(planned.header.created_at))
+        yield ASSIGNMENTS.entry(proof.records if proof else None)
         if scope := decided_scope(planned):
-            facts.append(SCOPE.entry(scope))
-        self.job.store.remember_all(dict(facts))
-        self._prune()
+            yield SCOPE.entry(scope)
 
     def _result(self, planned: Planned, applying: Applying) -> RunResult:
         for problem in (*planned.problems, applying.stopped):
@@ -164,10 +176,6 @@ class CycleRun:
             self.job.store.prune(self.job.settings.audit.keep)
         except PermanentError as error:
             self.job.observer.event("error", "audit trail not pruned", error=error.message, hint=error.hint)
-
-    def _manages_anything(self) -> bool:
-        population = self.job.store.population()
-        return bool(population.users or population.groups)
 
 
 def settle_interrupted(job: Job) -> frozenset[str]:

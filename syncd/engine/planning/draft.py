@@ -13,6 +13,7 @@ from syncd.core.counting import counted
 from syncd.core.diff import Decision, Skipped
 from syncd.core.order import NO_ORDER, Order
 from syncd.core.policy import Policy
+from syncd.engine.facts import NOTHING_IN_THE_MAKING, Making
 from syncd.engine.job import Job
 from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.one_by_one import own_problem
@@ -60,6 +61,11 @@ class Planning:
     """Keys of objects whose very wish failed lately, and waits for its next try."""
     group_ids: dict[str, str | None] = field(default_factory=dict)
     """SCIM ids of the groups in scope, None while there is none."""
+
+    making: Making = NOTHING_IN_THE_MAKING
+    """What is only just being made."""
+    protected: AbstractSet[str] = frozenset()
+    """Okta ids of the groups that have a protected name, linked or about to be."""
 
     unanswered: int = 0
     """Objects in a row that the target could not be asked about."""

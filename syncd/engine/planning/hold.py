@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from datetime import timedelta
 
 from syncd.core.change import GROUP_KINDS, ChangeKind
 from syncd.core.diff import Skipped, adopts_inactive
 from syncd.core.limits import Limit
 from syncd.core.plan import Hold, hold_id
-from syncd.core.safety import GroupNumbers, Limits, Numbers, Stops, Violation, violations
+from syncd.core.safety import (
+    LIMITED_KINDS,
+    LIMITS,
+    RULES,
+    Limits,
+    Share,
+    Stops,
+    Violation,
+    emptied,
+    empty_app,
+    over,
+)
 from syncd.core.waiting import REJECTED
-from syncd.engine.planning.draft import Planning, group_name
-from syncd.engine.planning.keepers import active_members, protected_groups
+from syncd.engine.planning.draft import Planning
+from syncd.engine.planning.keepers import active_members
+from syncd.engine.planning.making import NO_ACCOUNT, counted_kinds, groups_under_protection, in_the_making
+from syncd.engine.planning.numbers import PlanNumbers
 from syncd.engine.planning.scope import undecided_removals
-from syncd.engine.reading.learned import NamedReading
-from syncd.ports import RecentRemovals
-
-WINDOW = timedelta(hours=24)
 
 _REMOVALS = (ChangeKind.DEACTIVATE_USER, ChangeKind.REMOVE_MEMBER, ChangeKind.DELETE_GROUP)
-_Waiting = Mapping[tuple[ChangeKind, str | None], int]
+_ARRIVALS = (ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER)
 
 
 def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Hold]:
@@ -32,6 +39,8 @@ def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Ho
     approved passes; what a person rejected is dropped without a question. In a cycle that did not see everything, what
     waits for a decision goes on waiting, and counts: a hold is not nibbled away in small cycles, nor in broken ones.
     """
+    planning.making = in_the_making(planning)
+    planning.protected = groups_under_protection(planning)
     approved = planning.stage.decided_changes("approve", planning.policy.now)
     _drop_rejected(planning, approved)
     holds = _still_held(planning, allow, approved)
@@ -39,7 +48,7 @@ def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Ho
     knowing = planning.stage.decided_changes("approve", planning.policy.now, about=_ALTERED_STORE.check)
     for violation in _violations(planning, allow):
         passes = knowing if violation is _ALTERED_STORE else approved
-        ids = [change_id for change_id in _stopped_by(planning, violation) if change_id not in passes]
+        ids = _stopped_by(planning, violation) - passes
         if ids:
             holds.append(_hold(planning, violation, ids))
     return sorted(holds, key=lambda hold: (hold.check, hold.id))
@@ -47,12 +56,26 @@ def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Ho
 
 def _violations(planning: Planning, allow: Mapping[str, int]) -> Iterator[Violation]:
     """One after the other: what one of them stops, the next does not see."""
-    if _plans_any(planning, _REMOVALS):
-        yield from violations(_numbers(planning, allow), _raised(planning.job.limits, allow))
+    if _plans_any(planning, LIMITED_KINDS):
+        yield from _over_limits(planning, allow)
     yield _WAKES_UP
     yield _OTHER_SCOPE
     if _plans_any(planning, _ALTERED_STORE.stops.kinds) and planning.job.store.altered():
         yield _ALTERED_STORE
+
+
+def _over_limits(planning: Planning, allow: Mapping[str, int]) -> Iterator[Violation]:
+    """Limits that stand behind others are judged by what these leave, all others by what is planned."""
+    gathered, limits = PlanNumbers(planning, allow), {**planning.job.limits, **_raised(allow)}
+    numbers = {rule.name: list(gathered.of(rule)) for rule in LIMITS if not rule.behind}
+    going, managed, is_empty = gathered.departures()
+    checks = [empty_app(going, managed) if is_empty else None, *map(emptied, gathered.groups())]
+    for rule in LIMITS:
+        for each in numbers.get(rule.name) or gathered.of(rule):
+            if found := over(rule, limits[rule.name], each):
+                yield found
+        if rule is LIMITS[0]:  # who leaves altogether leaves groups, too
+            yield from filter(None, checks)
 
 
 _WAKES_UP = Violation(
@@ -87,7 +110,7 @@ def _drop_rejected(planning: Planning, approved: AbstractSet[str]) -> None:
     rejected = stage.decided_changes("reject", planning.policy.now)
     with_them = _other_removals(planning, rejected) - approved
     # Neither applied nor raised again.
-    stage.hold_changes(rejected | with_them, REJECTED)
+    _move(planning, rejected | with_them, REJECTED)
     for change in stage.changes(hold_id=REJECTED):
         reason = f"{change.kind}: rejected by a person; asked again when the world changes"
         about = "group" if change.kind in GROUP_KINDS else "user"
@@ -112,7 +135,7 @@ def _still_held(planning: Planning, allow: Mapping[str, int], approved: Abstract
     for hold, ids in () if planning.reading.has_every_wish else stage.waiting_changes(planning.policy.now):
         if hold.check not in allow:
             stopped = {*ids, *(_other_removals(planning, frozenset(ids)) - approved)}
-            stage.hold_changes(stopped, hold.id)
+            _move(planning, stopped, hold.id)
             found.append(replace(hold, changes=len(stopped)))
     return found
 
@@ -122,17 +145,8 @@ def _plans_any(planning: Planning, kinds: Iterable[ChangeKind]) -> bool:
     return any(counts.get(kind) for kind in kinds)
 
 
-def _waiting_elsewhere(planning: Planning) -> _Waiting:
-    """What waits, without what is still to be judged in this plan and what this cycle saw to be over."""
-    reading = planning.reading
-    if reading.has_every_wish:
-        return {}
-    seen = reading.looked_at if isinstance(reading, NamedReading) else frozenset[tuple[str, str]]()
-    return planning.stage.waiting_elsewhere(_REMOVALS, planning.policy.now, besides=seen)
-
-
-def _raised(limits: Limits, allow: Mapping[str, int]) -> Limits:
-    return replace(limits, **{name: Limit(number=number) for name, number in allow.items()})
+def _raised(allow: Mapping[str, int]) -> Limits:
+    return {name: Limit(number=number) for name, number in allow.items()}
 
 
 def _stopped_by(planning: Planning, violation: Violation) -> AbstractSet[str]:
@@ -144,7 +158,7 @@ def _stopped_by(planning: Planning, violation: Violation) -> AbstractSet[str]:
         return frozenset(undecided_removals(planning.job, stage))
     if stops.only is not None:
         return {change.id for change in stage.changes(kinds=stops.kinds) if stops.only(change)}
-    keys = [key for kind in stops.kinds for key in stage.change_keys(kind, group_id=group_id)]
+    keys = _keys(planning, violation)
     stopped = {change_id for change_id, _ in keys}
     if stops.leavers:
         people = {okta_id for _, okta_id in keys}
@@ -154,92 +168,33 @@ def _stopped_by(planning: Planning, violation: Violation) -> AbstractSet[str]:
     return stopped | _other_removals(planning, stopped)
 
 
-def _hold(planning: Planning, violation: Violation, ids: Sequence[str]) -> Hold:
+def _keys(planning: Planning, violation: Violation) -> list[tuple[str, str]]:
+    """(change id, Okta id) of what is to be applied, and this check is about."""
+    stage, stops = planning.stage, violation.stops
+    rule = RULES.get(stops.counted)
+    if rule is not None and rule.share not in (Share.MEMBERS, Share.PROTECTED):
+        return list(stage.counted_keys(rule.name, counted_kinds(planning, rule)))
+    groups: Iterable[str | None] = [violation.group_id]
+    if rule is not None and rule.share is Share.PROTECTED:
+        groups = sorted(planning.protected)
+    return [
+        key for kind in stops.kinds for group in groups for key in stage.change_keys(kind, group_id=group)
+    ]
+
+
+def _hold(planning: Planning, violation: Violation, ids: AbstractSet[str]) -> Hold:
     identity = hold_id(f"{violation.check}:{violation.group_id or ''}", ids)
-    planning.stage.hold_changes(ids, identity)
+    _move(planning, ids, identity)
     return Hold(identity, violation.check, violation.reason, violation.way_out, violation.numbers, len(ids))
 
 
-def _numbers(planning: Planning, allow: Mapping[str, int]) -> Numbers:
-    job, stage = planning.job, planning.stage
-    waiting = _waiting_elsewhere(planning)
-    population = job.store.population()
-    recent = job.store.removals_since(planning.policy.now - WINDOW, under=allow.keys())
-    counts = Counter(stage.change_counts())
-    for (kind, _), number in waiting.items():
-        counts[kind] += number
-    return Numbers(
-        active_users=population.active_users,
-        groups=population.groups,
-        memberships=population.memberships,
-        deactivated_lately=recent.deactivations,
-        groups_deleted_lately=recent.group_deletions,
-        members_removed_lately=recent.member_removals,
-        deactivations=counts.get(ChangeKind.DEACTIVATE_USER, 0),
-        group_deletions=counts.get(ChangeKind.DELETE_GROUP, 0),
-        member_removals=counts.get(ChangeKind.REMOVE_MEMBER, 0),
-        by_group=_group_numbers(planning, recent, waiting),
-        app_is_empty=_app_is_empty(planning, counts, population.active_users),
-    )
-
-
-def _app_is_empty(planning: Planning, counts: Mapping[ChangeKind, int], active: int) -> bool:
-    """Where no complete list was read: nobody would be left of those we manage, and nobody comes."""
-    reading = planning.reading
-    if reading.users.proof is not None:
-        return reading.users.active_seen == 0
-    coming = (ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER)
-    return counts.get(ChangeKind.DEACTIVATE_USER, 0) >= active and not any(map(counts.get, coming))
-
-
-def _group_numbers(planning: Planning, recent: RecentRemovals, waiting: _Waiting) -> list[GroupNumbers]:
-    planned = {
-        group_id: count + waiting.get((ChangeKind.REMOVE_MEMBER, group_id), 0)
-        for group_id, count in planning.stage.changes_by_group(ChangeKind.REMOVE_MEMBER).items()
+def _move(planning: Planning, ids: AbstractSet[str], hold: str) -> None:
+    """To a hold, or to what was rejected. Who gets no account for now has no memberships either."""
+    stage = planning.stage
+    people = {
+        okta_id for kind in _ARRIVALS for change_id, okta_id in stage.change_keys(kind) if change_id in ids
     }
-    keepers = _keepers_of_protected_groups(planning)
-    for group_id, (going, _) in keepers.items():
-        if going:
-            planned.setdefault(group_id, len(going))
-    numbers = []
-    for group_id, count in sorted(planned.items()):
-        remaining = planning.stage.wanted_count(group_id)
-        if group_id in keepers:
-            remaining = min(remaining, keepers[group_id][1])
-        numbers.append(
-            GroupNumbers(
-                group_id=group_id,
-                name=group_name(planning, group_id),
-                pushed=planning.stage.pushed_count(group_id),
-                removed_lately=recent.by_group.get(group_id, 0),
-                planned=count,
-                remaining=remaining,
-                protected=group_id in keepers or _is_protected(planning, group_id),
-            )
-        )
-    return numbers
-
-
-def _is_protected(planning: Planning, group_id: str) -> bool:
-    """Also of a group that is only being linked."""
-    names = {group_name(planning, group_id), planning.group_ids.get(group_id)}
-    return bool(names & set(planning.policy.protected_groups))
-
-
-def _keepers_of_protected_groups(planning: Planning) -> dict[str, tuple[set[str], int]]:
-    """By linked protected group: its active members that would go, be it from the group or altogether, and how many
-    active members it would have left.
-    """
-    stage, store = planning.stage, planning.job.store
-    groups = protected_groups(store, planning.policy.protected_groups)
-    if not groups:
-        return {}
-    deactivated = {okta_id for _, okta_id in stage.change_keys(ChangeKind.DEACTIVATE_USER)}
-    found = {}
-    for group_id in groups:
-        active = active_members(store, group_id)
-        removed = {okta_id for _, okta_id in stage.change_keys(ChangeKind.REMOVE_MEMBER, group_id=group_id)}
-        going = active & (deactivated | removed)
-        joining = stage.change_keys(ChangeKind.ADD_MEMBER, group_id=group_id)
-        found[group_id] = (going, len(active - going) + len(joining))
-    return found
+    stage.hold_changes(ids, hold)
+    if people:
+        memberships = stage.change_keys(ChangeKind.ADD_MEMBER)
+        stage.hold_changes([change_id for change_id, okta_id in memberships if okta_id in people], NO_ACCOUNT)

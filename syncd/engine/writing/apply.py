@@ -7,7 +7,7 @@ failing object never stops the others, and a sick connection stops everything be
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -46,6 +46,10 @@ NOT_SENT_KEPT = 1_000
 """So many changes that were not sent, because too many of their kind failed, are remembered one by one."""
 
 
+def _never(_change: Change) -> bool:
+    return False
+
+
 @dataclass
 class Applying:
     """The tally of one run. `stopped` holds why writing ended early."""
@@ -54,6 +58,8 @@ class Applying:
     run_id: str
     allow: AbstractSet[str] = frozenset()
     """Names of the limits that were raised for this run."""
+    exempt: Callable[[Change], bool] = _never
+    """Whether no limit counts this change."""
     order: Order = NO_ORDER
     applied: dict[ChangeKind, int] = field(default_factory=dict)
     failed: dict[ChangeKind, int] = field(default_factory=dict)
@@ -251,7 +257,8 @@ class Applying:
             return
         store = self.job.store
         changes = list(chain.from_iterable(batches))
-        sequences = iter(store.intend(self.run_id, changes, allow=self.allow))
+        exempt = frozenset(change.id for change in changes if self.exempt(change))
+        sequences = iter(store.intend(self.run_id, changes, allow=self.allow, exempt=exempt))
         known = store.users([change.okta_id for change in changes if change.kind in OF_KNOWN_USERS])
         for batch in batches:
             group_id = batch[0].group_id
@@ -330,6 +337,11 @@ class Applying:
                 run=self.run_id,
                 error=self.breaker.stopped[kind],
             )
+
+    @property
+    def was_cut_short(self) -> bool:
+        """Something was put off that is no object's own failure."""
+        return self.stopped is not None or any(self.deferred.values())
 
     @property
     def problem(self) -> SyncdError | None:

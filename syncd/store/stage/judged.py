@@ -6,12 +6,15 @@ Answered from indexes, without reading a single change: many holds cost no more 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from functools import cache
 
-from syncd.core.change import GROUP_KINDS, RANK, ChangeKind
+from syncd.core.change import GROUP_KINDS, RANK, ChangeKind, Json
 from syncd.core.plan import Hold
+from syncd.core.safety import LIMIT_NAMES, counts_for, limits_of_kind
+from syncd.ports.judged import WaitingElsewhere
 from syncd.store.decisions import Rulings
 from syncd.store.rows import moment
 from syncd.store.stage.file import StageFile
@@ -27,18 +30,47 @@ ORDER BY h.raised_at, h.id
 """
 # What is planned and not held is judged in this plan; what was looked at and is not planned is over.
 _WAITING_ELSEWHERE = """
-SELECT c.kind, c.group_id, count(DISTINCT c.change_id)
+SELECT h.check_name, limits_of(c.kind, c.document), c.group_id, count(DISTINCT c.change_id)
 FROM store.holds h CROSS JOIN store.hold_changes c ON c.hold_id = h.id AND c.state = 'held'
 LEFT JOIN main.spool s ON s.id = c.change_id
-WHERE h.state = 'open' AND h.expires_at > :now AND c.kind IN (SELECT value FROM json_each(:kinds))
+WHERE h.state = 'open' AND h.expires_at > :now
     AND CASE
         WHEN s.id IS NOT NULL THEN s.hold_id IS NOT NULL
         WHEN c.kind IN (SELECT value FROM json_each(:of_groups))
             THEN c.okta_id NOT IN (SELECT value FROM json_each(:groups))
         ELSE c.okta_id NOT IN (SELECT value FROM json_each(:users))
     END
-GROUP BY c.kind, c.group_id
+GROUP BY 1, 2, 3
 """
+_BITS = {name: 1 << place for place, name in enumerate(LIMIT_NAMES)}
+
+
+def bits_of(kind: ChangeKind, before: Mapping[str, Json], after: Mapping[str, Json]) -> int:
+    """For which limits a change counts, as the spool keeps it."""
+    return _bits(counts_for(kind, before, after))
+
+
+@cache
+def _bits(limits: tuple[str, ...]) -> int:
+    return sum(_BITS[name] for name in limits)
+
+
+def _limits_of(kind: str, document: str) -> str:
+    """Names of the limits that a change counts for, given as its document; all of its kind when that is unreadable."""
+    try:
+        said = json.loads(document)
+        return " ".join(counts_for(ChangeKind(kind), said["before"], said["after"]))
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return " ".join(limits_of_kind(ChangeKind(kind))) if kind in RANK else ""
+
+
+_COUNTED = """
+FROM main.spool WHERE hold_id IS NULL AND rank IN (SELECT value FROM json_each(?)) AND counts & ?
+"""
+
+
+def _asked(limit: str, kinds: Collection[ChangeKind]) -> tuple[str, int]:
+    return json.dumps([RANK[kind] for kind in kinds]), _BITS[limit]
 
 
 class JudgedChanges:
@@ -48,6 +80,8 @@ class JudgedChanges:
         self._file = file
         self._flush = flush
         self._rulings = Rulings()
+        with file.short() as conn:
+            conn.create_function("limits_of", 2, _limits_of, deterministic=True)
 
     def keys(self, kind: ChangeKind, group_id: str | None) -> list[tuple[str, str]]:
         """(change id, Okta id) of what is not held; all of this kind, or only this group's."""
@@ -59,15 +93,28 @@ class JudgedChanges:
                 (RANK[kind], group_id),
             ).fetchall()
 
-    def by_group(self, kind: ChangeKind) -> dict[str, int]:
+    def by_group(self, kind: ChangeKind, hold_id: str | None) -> dict[str, int]:
         self._flush(HELD, OF_GROUP)
         with self._file.short() as conn:
             rows = conn.execute(
                 "SELECT group_id, count(*) FROM main.spool"
-                " WHERE hold_id IS NULL AND rank = ? AND group_id IS NOT NULL GROUP BY group_id",
-                (RANK[kind],),
+                " WHERE hold_id IS ? AND rank = ? AND group_id IS NOT NULL GROUP BY group_id",
+                (hold_id, RANK[kind]),
             ).fetchall()
         return dict(rows)
+
+    def counted(self, limit: str, kinds: Collection[ChangeKind]) -> int:
+        """How many of what is not held, of these kinds, count for the limit."""
+        self._flush(HELD)
+        with self._file.asking() as conn:
+            (count,) = conn.execute(f"SELECT count(*) {_COUNTED}", _asked(limit, kinds)).fetchone()
+        return int(count)
+
+    def counted_keys(self, limit: str, kinds: Collection[ChangeKind]) -> list[tuple[str, str]]:
+        """(change id, Okta id) of these."""
+        self._flush(HELD)
+        with self._file.short() as conn:
+            return conn.execute(f"SELECT id, okta_id {_COUNTED}", _asked(limit, kinds)).fetchall()
 
     def decided(self, decision: str, now: datetime, about: str | None) -> frozenset[str]:
         self._flush()
@@ -93,19 +140,21 @@ class JudgedChanges:
         return list(found.values())
 
     def waiting_elsewhere(
-        self, kinds: Iterable[ChangeKind], now: datetime, besides: AbstractSet[tuple[str, str]]
-    ) -> Mapping[tuple[ChangeKind, str | None], int]:
+        self, now: datetime, besides: AbstractSet[tuple[str, str]]
+    ) -> list[WaitingElsewhere]:
         self._flush()
         seen: dict[str, Sequence[str]] = {
             kind: [okta_id for each, okta_id in besides if each == kind] for kind in ("user", "group")
         }
         given = {
             "now": moment(now),
-            "kinds": json.dumps(list(kinds)),
             "of_groups": json.dumps(sorted(GROUP_KINDS)),
             "users": json.dumps(seen["user"]),
             "groups": json.dumps(seen["group"]),
         }
         with self._file.short() as conn:
             rows = conn.execute(_WAITING_ELSEWHERE, given).fetchall()
-        return {(ChangeKind(kind), group_id): count for kind, group_id, count in rows}
+        return [
+            WaitingElsewhere(check, frozenset(limits.split()), group_id, count)
+            for check, limits, group_id, count in rows
+        ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from syncd.core.change import KINDS, PHASE, RANK, Change, ChangeKind, change_tex
 from syncd.core.diff import Skipped
 from syncd.core.plan import Hold
 from syncd.model import RemoteUser
+from syncd.ports.judged import WaitingElsewhere
 from syncd.ports.stage import Contested, Leaving, Taking
 from syncd.store.rows import (
     Row,
@@ -21,7 +22,7 @@ from syncd.store.rows import (
     searchable,
 )
 from syncd.store.stage.file import StageFile
-from syncd.store.stage.judged import JudgedChanges
+from syncd.store.stage.judged import JudgedChanges, bits_of
 from syncd.store.stage.left import SkippedSpool
 from syncd.store.stage.remote import RemoteUsers
 from syncd.store.stage.tables import HELD, LEAVES, OWNER, SPOOL_INDEXES, SPOOL_KEY, SPOOL_TWICE, STEPS
@@ -37,6 +38,7 @@ _COLUMNS = (
     "group_id",
     "document",
     "phase",
+    "counts",
     "owner",
     "takes",
     "takes_folded",
@@ -96,6 +98,7 @@ class ChangeSpool:
             change.group_id,
             change_text(change),
             PHASE[change.kind],
+            bits_of(change.kind, change.before, change.after),
             *_naming(change),
         )
         self._rows.add(row)
@@ -345,8 +348,14 @@ class PlannedAndListed:
     def change_keys(self, kind: ChangeKind, *, group_id: str | None = None) -> Sequence[tuple[str, str]]:
         return self._judged.keys(kind, group_id)
 
-    def changes_by_group(self, kind: ChangeKind) -> Mapping[str, int]:
-        return self._judged.by_group(kind)
+    def changes_by_group(self, kind: ChangeKind, *, hold_id: str | None = None) -> Mapping[str, int]:
+        return self._judged.by_group(kind, hold_id)
+
+    def counted(self, limit: str, kinds: Collection[ChangeKind]) -> int:
+        return self._judged.counted(limit, kinds)
+
+    def counted_keys(self, limit: str, kinds: Collection[ChangeKind]) -> Sequence[tuple[str, str]]:
+        return self._judged.counted_keys(limit, kinds)
 
     def decided_changes(self, decision: str, now: datetime, *, about: str | None = None) -> AbstractSet[str]:
         return self._judged.decided(decision, now, about)
@@ -355,10 +364,6 @@ class PlannedAndListed:
         return self._judged.waiting(now)
 
     def waiting_elsewhere(
-        self,
-        kinds: Iterable[ChangeKind],
-        now: datetime,
-        *,
-        besides: AbstractSet[tuple[str, str]],
-    ) -> Mapping[tuple[ChangeKind, str | None], int]:
-        return self._judged.waiting_elsewhere(kinds, now, besides)
+        self, now: datetime, *, besides: AbstractSet[tuple[str, str]]
+    ) -> Sequence[WaitingElsewhere]:
+        return self._judged.waiting_elsewhere(now, besides)

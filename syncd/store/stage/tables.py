@@ -94,6 +94,8 @@ CREATE TABLE spool (
     turn INTEGER NOT NULL DEFAULT 0,
     step INTEGER NOT NULL DEFAULT 0,
     via INTEGER NOT NULL DEFAULT 0,
+    -- For which limits it counts, a bit for each.
+    counts INTEGER NOT NULL,
     -- Of users' changes that take a userName or leave one: whose, which, and in the form that searches fold it to.
     owner TEXT,
     takes TEXT,

@@ -1,0 +1,374 @@
+"""Accidents that remove nobody: at once or in small steps they stop at a person, and go through when approved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.engine.cycles.delta import delta, follow
+from syncd.engine.cycles.seen import Seen
+from syncd.engine.cycles.sync import sync
+from syncd.engine.job import Job
+from syncd.engine.reading.selection import Selection
+from syncd.redact import Redactor
+from syncd.simulators.world import OktaWorld
+from syncd.wiring import open_job
+from tests.chaos.arena import Arena, arena
+from tests.e2e.elsewhere import Place
+from tests.e2e.rig import Rig, rig
+
+PEOPLE = 60
+EVERYBODY = [f"p{n:02}@example.com" for n in range(PEOPLE)]
+NEW_ATTRIBUTES = """[attributes]
+userName = "email"
+"name.givenName" = "givenName"
+"name.familyName" = "familyName"
+displayName = "{familyName} {givenName}"
+"emails[work].value" = "email"
+"""
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Iterator[Rig]:
+    """Sixty people, four of them in Crew and one in Administrators, which the target had before."""
+    with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as made:
+        world = made.okta.world
+        for name in EVERYBODY:
+            world.add_user(name, "P", name.partition("@")[0], assign=True)
+        world.create_group("Crew", members=EVERYBODY[:4])
+        world.create_group("Bosses", members=EVERYBODY[:1])
+        made.sync()
+        made.assert_exact()
+        made.forget()
+        yield made
+
+
+def move_everybody(made: Rig) -> None:
+    for name in EVERYBODY:
+        made.okta.world.update_profile(name, email=name.replace("example.com", "example.org"))
+
+
+def blank_last_names(made: Rig) -> None:
+    for name in EVERYBODY:
+        made.okta.world.update_profile(name, lastName="")
+
+
+def hire_too_many(made: Rig) -> None:
+    for n in range(55):
+        made.okta.world.add_user(f"new{n:02}@example.com", "N", f"{n:02}", assign=True)
+
+
+def mistype_attributes(made: Rig) -> None:
+    made.write_config(attributes=NEW_ATTRIBUTES)
+
+
+def crowd_one_group(made: Rig) -> None:
+    for name in EVERYBODY[4:]:
+        made.okta.world.add_member("Crew", name)
+
+
+@dataclass(frozen=True)
+class Accident:
+    happens: Callable[[Rig], None]
+    check: str
+    kind: str
+    planned: int
+    allowed: int
+    percent: str
+
+
+ACCIDENTS = {
+    "every e-mail address moved": Accident(
+        move_everybody, "identity_changes", "update_user", PEOPLE, 5, "100%"
+    ),
+    "every last name blanked": Accident(blank_last_names, "blanked", "update_user", PEOPLE, 5, "100%"),
+    "hundreds of accounts": Accident(hire_too_many, "creations", "create_user", 55, 50, "92%"),
+    "a typo in the attributes": Accident(mistype_attributes, "updates", "update_user", PEOPLE, 20, "100%"),
+    "everybody in one group": Accident(crowd_one_group, "member_additions", "add_member", 56, 50, "1,400%"),
+}
+
+
+def held(made: Rig) -> list[dict[str, Any]]:
+    holds: list[dict[str, Any]] = made.run("held", "--json").document["holds"]
+    return holds
+
+
+def administrators(made: Rig) -> list[str]:
+    """Those that we made; the target has one of its own."""
+    return [name for name in made.split.world.members("Administrators") if name in EVERYBODY]
+
+
+def as_others_run_it(made: Rig, *args: str) -> tuple[int, dict[str, Any]]:
+    """By the real executable, in a process of its own."""
+    found = Place().run(made, *args, "--json")
+    made.said += [found.stdout, found.stderr]
+    return found.returncode, json.loads(found.stdout)
+
+
+@pytest.mark.parametrize("accident", ACCIDENTS.values(), ids=ACCIDENTS)
+def test_an_accident_is_held_with_its_numbers_and_approved_in_parts_then_exactly(
+    company: Rig, accident: Accident
+) -> None:
+    accident.happens(company)
+
+    code, result = as_others_run_it(company, "sync")
+
+    assert (code, result["status"], result["summary"]["applied"]) == (3, "refused", {})
+    assert company.writes() == []
+    [hold] = held(company)
+    numbers = hold["numbers"]
+    assert (hold["check"], numbers["planned"], numbers["allowed"], numbers["percent"]) == (
+        accident.check,
+        accident.planned,
+        accident.allowed,
+        accident.percent,
+    )
+    assert f"--allow {accident.check}={accident.planned}" in hold["way_out"]
+    assert f"{accident.percent} of " in hold["reason"]
+
+    first = [change["id"] for change in hold["changes"][:2]]
+    code, part = as_others_run_it(company, "approve", *first, "--now")
+    assert part["summary"]["applied"] == {accident.kind: 2}
+    code, again = as_others_run_it(company, "sync")
+    assert (code, again["summary"]["applied"]) == (3, {})
+    [hold] = held(company)
+    assert len(hold["changes"]) == accident.planned - 2
+
+    company.run("approve", hold["id"], "--json")
+    code, rest = as_others_run_it(company, "sync")
+    assert (code, rest["summary"]["applied"]) == (0, {accident.kind: accident.planned - 2})
+    company.assert_exact()
+    assert company.sync()["summary"]["applied"] == {}
+
+
+def test_many_become_administrators_by_one_link_only_with_approval(company: Rig) -> None:
+    for name in EVERYBODY[1:24]:
+        company.okta.world.add_member("Bosses", name)
+
+    code, result = as_others_run_it(company, "link", "Bosses", "Administrators", "--yes")
+
+    assert (code, result["summary"]["applied"]) == (3, {"link_group": 1})
+    assert administrators(company) == []
+    [hold] = held(company)
+    assert (hold["check"], hold["numbers"]["planned"], hold["numbers"]["allowed"]) == (
+        "protected_additions",
+        24,
+        3,
+    )
+    assert "24 members would be added to protected groups" in hold["reason"]
+    company.run("approve", hold["changes"][0]["id"], "--now", "--json")
+    assert len(administrators(company)) == 1
+    assert company.sync(code=3)["summary"]["applied"] == {}
+    company.run("approve", "--all", "--json")
+    assert company.sync()["summary"]["applied"] == {"add_member": 23}
+    assert administrators(company) == EVERYBODY[:24]
+
+
+def test_three_administrators_are_no_accident_and_the_fourth_of_the_day_is(company: Rig) -> None:
+    company.run("link", "Bosses", "Administrators", "--yes", "--json")
+    for name in EVERYBODY[1:3]:
+        company.okta.world.add_member("Bosses", name)
+    company.sync()
+    company.okta.world.add_member("Bosses", EVERYBODY[3])
+
+    company.sync(code=3)
+
+    assert administrators(company) == EVERYBODY[:3]
+    assert [hold["check"] for hold in held(company)] == ["protected_additions"]
+
+
+def test_the_rest_goes_on_beside_what_is_held(company: Rig) -> None:
+    """Also another person's ordinary update, however many are held for something graver."""
+    move_everybody(company)
+    company.okta.world.add_user("new@example.com", "N", "Ew", assign=True)
+    company.okta.world.update_profile(EVERYBODY[0], email=EVERYBODY[0], lastName="Renamed")
+
+    result = company.sync(code=3)
+
+    assert result["summary"]["applied"] == {"create_user": 1, "update_user": 1}
+    assert result["summary"]["held"] == {"update_user": PEOPLE - 1}
+    assert company.actual_people()[EVERYBODY[0]] == ("P", "Renamed")
+
+
+def test_one_persons_update_is_one_change_and_nothing_half_done_is_sent(company: Rig) -> None:
+    for name in EVERYBODY[:6]:
+        company.okta.world.update_profile(
+            name, email=name.replace("example.com", "example.org"), lastName="Married"
+        )
+
+    company.sync(code=3)
+
+    assert company.writes() == []
+    [hold] = held(company)
+    assert {"name.familyName", "userName", "emails[work].value"} <= set(hold["changes"][0]["after"])
+
+
+def test_who_gets_no_account_for_now_gets_no_memberships_either(company: Rig) -> None:
+    hire_too_many(company)
+    for n in range(10):
+        company.okta.world.add_member("Crew", f"new{n:02}@example.com")
+
+    result = company.sync(code=3)
+    assert (result["summary"]["applied"], result["summary"]["failed"]) == ({}, {})
+    assert result["summary"]["held"] == {"create_user": 55}
+    assert "deferred" not in result["summary"]
+
+    company.run("approve", "--all", "--json")
+    assert company.sync()["summary"]["applied"] == {"create_user": 55, "add_member": 10}
+    company.assert_exact()
+
+
+def test_accounts_that_are_only_tied_do_not_count_and_those_that_are_changed_do(company: Rig) -> None:
+    for n in range(30):
+        name = f"old{n:02}@example.com"
+        company.okta.world.add_user(name, "O", f"{n:02}", assign=True)
+        company.split.world.create_local_user(name, "O", f"{n:02}")
+    company.split.world.create_local_user("other@example.com", "X", "Y")
+    company.okta.world.add_user("other@example.com", "O", "Ther", assign=True)
+    company.write_config(safety="max_creations = 0\nmax_updates = 0")
+
+    result = company.sync(code=3)
+
+    assert result["summary"]["applied"] == {"adopt_user": 30}
+    [hold] = held(company)
+    assert (hold["check"], [change["name"] for change in hold["changes"]]) == (
+        "updates",
+        ["other@example.com"],
+    )
+
+
+def test_a_raised_limit_lets_one_run_through(company: Rig) -> None:
+    move_everybody(company)
+    assert company.plan("--allow", "identity_changes=60", code=3)["holds"][0]["check"] == "updates"
+
+    result = company.sync("--allow", "identity_changes=60", "--allow", "updates=60")
+
+    assert result["summary"]["applied"] == {"update_user": PEOPLE}
+    company.assert_exact()
+
+
+def test_a_first_sync_that_was_cut_short_is_the_same_first_sync(tmp_path: Path) -> None:
+    """And what it did uses up nothing of the day."""
+    with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as made:
+        world = made.okta.world
+        people = [world.add_user(f"a{n:03}@example.com", "A", f"{n:03}", assign=True) for n in range(120)]
+        world.create_group("Crew", members=people)
+        made.split.faults.add("status", status=503, method="POST", path="/Users", nth=11, count=-1)
+        made.sync(code=None)
+        assert 0 < len(made.actual_people()) < 60
+        made.split.reset_faults()
+
+        applied = made.sync(code=4)["summary"]["applied"]["create_user"]
+        assert applied > 60
+        made.run("retry")
+        made.sync()
+        made.assert_exact()
+
+        for n in range(61):
+            world.add_user(f"b{n:02}@example.com", "B", f"{n:02}", assign=True)
+        made.sync(code=3)
+        assert len(made.actual_people()) == 120
+        [hold] = held(made)
+        assert hold["check"] == "creations"
+        assert hold["numbers"]["last_24_hours"] < 60
+
+
+def test_a_group_that_is_being_made_is_filled_whatever_its_size(company: Rig) -> None:
+    company.okta.world.create_group("Everybody", members=EVERYBODY)
+    company.pushed.append("Everybody")
+    company.write_config()
+
+    company.sync(code=0)
+
+    company.assert_exact()
+    for name in EVERYBODY:
+        company.okta.world.remove_member("Everybody", name) if name > EVERYBODY[3] else None
+    company.sync("--allow", "member_removals=60", "--allow", "member_removals_per_group=60")
+    for name in EVERYBODY[4:]:
+        company.okta.world.add_member("Everybody", name)
+    company.sync(code=3)
+    assert [hold["check"] for hold in held(company)] == ["member_additions"]
+
+
+# in small steps
+
+
+@contextmanager
+def followed(folder: Path) -> Iterator[Arena]:
+    """Sixty people, four in a pushed group; followed and synced."""
+    okta = OktaWorld()
+    people = [okta.add_user(name, "P", name[:3], assign=True) for name in EVERYBODY]
+    okta.create_group("push-crew", members=people[:4])
+    with arena(folder, okta) as found:
+        with opened(found) as job:
+            follow(job)
+            assert sync(job, Selection()).exit_code == 0
+        found.split.reset_requests()
+        yield found
+
+
+@contextmanager
+def opened(made: Arena) -> Iterator[Job]:
+    with open_job(
+        made.settings, writing=True, observer=made.notes, redactor=Redactor(), clock=made.clock
+    ) as job:
+        yield job
+
+
+def _move(world: OktaWorld, number: int) -> None:
+    world.update_profile(EVERYBODY[number], email=f"moved{number:02}@example.org")
+
+
+def _blank(world: OktaWorld, number: int) -> None:
+    world.update_profile(EVERYBODY[number], lastName="")
+
+
+def _retitle(world: OktaWorld, number: int) -> None:
+    world.update_profile(EVERYBODY[number], lastName="Other")
+
+
+def _hire(world: OktaWorld, number: int) -> None:
+    world.add_user(f"new{number:02}@example.com", "N", f"{number:02}", assign=True)
+
+
+def _join(world: OktaWorld, number: int) -> None:
+    world.add_member("push-crew", EVERYBODY[4 + number])
+
+
+STEPS = {
+    "identity_changes": (_move, 5, 9),
+    "blanked": (_blank, 5, 9),
+    "updates": (_retitle, 20, 24),
+    "creations": (_hire, 50, 54),
+    "member_additions": (_join, 50, 54),
+}
+
+
+@pytest.mark.parametrize("check", STEPS)
+@pytest.mark.parametrize("restarts", [False, True], ids=["one daemon", "a restart each time"])
+def test_an_accident_that_trickles_through_deltas_meets_the_same_limit(
+    tmp_path: Path, check: str, *, restarts: bool
+) -> None:
+    step, most, tries = STEPS[check]
+    with followed(tmp_path) as made:
+        seen, applied = Seen(), 0
+        for number in range(0, tries, 2):
+            step(made.okta.world, number)
+            step(made.okta.world, number + 1)
+            with opened(made) as job:
+                found = delta(job, Seen() if restarts else seen)
+            assert found.result is not None
+            applied += sum(found.result.applied.values())
+        with opened(made) as job:
+            holds = job.store.holds()
+
+        assert applied <= most
+        assert applied >= most - 1  # the last step was two
+        assert {hold.check for hold in holds} == {check}
+        assert sum(len(hold.changes) for hold in holds) == len(range(0, tries, 2)) * 2 - applied
