@@ -306,6 +306,7 @@ def test_inactive_is_removed_with_200_and_no_body_and_the_directory_keeps_the_ol
         ({"put_removal_shows": "nothing"}, 200, False),
         ({"put_removal_shows": "null"}, 200, False),
         ({"put_removal_shows": "person"}, 200, False),
+        ({"deactivation": "disabled"}, 200, False),
         ({"user_deletion_v2": False, "deactivation": "removed"}, 200, False),
         ({"user_deletion_v2": False, "deactivation": "disabled"}, 200, True),
     ],
