@@ -81,6 +81,8 @@ def describe(simulator: OktaSimulator | SplitSimulator) -> str:
             f"  base_url {simulator.base_url}",
             f"  token    {simulator.token}",
         ]
+        if org.flavor == "harness":
+            lines.insert(2, f"  also at  {simulator.url}/gateway/ng/api/scim/account/<any>")
         act = '{"act": "set_active", "user": "<userName or id>", "active": false}'
     control = f"{simulator.url}/_control"
     lines += [

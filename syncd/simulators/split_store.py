@@ -56,8 +56,9 @@ class SplitStore:
 
     @locked
     def user(self, reference: str) -> ScimUser:
-        """A user by id or exact userName. Raises WorldError if there is none, or twins."""
-        named = [reference] if reference in self.users else self.by_name.find(reference)
+        """A user by id or exact userName, at Harness in any letter case. Raises WorldError for nobody and for twins."""
+        name = reference.lower() if self.flavor == "harness" else reference
+        named = [reference] if reference in self.users else self.by_name.find(name)
         if len(named) != 1:
             raise WorldError(f"{len(named)} users are called {reference!r}")
         return self.users[named[0]]

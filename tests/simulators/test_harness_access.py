@@ -66,10 +66,13 @@ def test_both_media_types_are_read(account: Client, media: str) -> None:
     assert answer.status_code == 201
 
 
-def test_no_other_media_type_is_read(account: Client) -> None:
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+def test_no_other_media_type_is_read(account: Client, ada: str, method: str) -> None:
     account.session.headers["Content-Type"] = "text/plain"
 
-    assert account.send("POST", "/Users", data="{}").status_code == 415
+    assert (
+        account.send(method, "/Users" if method == "POST" else f"/Users/{ada}", data="{}").status_code == 415
+    )
 
 
 @pytest.mark.parametrize("right", ["user_view", "user_manage", "group_view", "group_manage"])

@@ -224,6 +224,33 @@ def test_the_new_standards_show_parts_meta_and_groups(
 
     assert shown["name"] == {**ADA["name"], "displayName": "Ada Lovelace", "formatted": "Ada, Lovelace"}
     assert {"value": "Team", "ref": "", "display": "Team"} in shown["groups"]
-    for record, kind in ((shown, "User"), (group, "Group")):
+    [listed] = account.get("/Users").json()["Resources"]
+    assert (listed["name"], listed["groups"]) == (
+        {**ADA["name"], "formatted": "Ada, Lovelace"},
+        shown["groups"],
+    )
+    for record, kind in ((shown, "User"), (listed, "User"), (group, "Group")):
         assert (record["meta"]["resourceType"], record["meta"]["location"]) == (kind, "")
         assert record["meta"]["created"].endswith("+0000")
+
+
+def test_without_parts_the_formatted_name_is_the_display_name(
+    harness: SplitSimulator, account: Client
+) -> None:
+    harness.set_knobs(new_scim_standards=True)
+
+    shown = account.post("/Users", {"userName": "x@x.com"}).json()
+
+    assert shown["name"]["formatted"] == "x@x.com"
+
+
+def test_a_person_is_shown_with_500_groups_at_most(
+    harness: SplitSimulator, account: Client, ada: str
+) -> None:
+    world = harness.world
+    for number in range(501):
+        group = world.insert_group(f"G{number}", external_id=None, managed=True, identity=f"G{number}")
+        world.set_members(group, [ada])
+    harness.set_knobs(new_scim_standards=True)
+
+    assert len(account.get(f"/Users/{ada}").json()["groups"]) == 500

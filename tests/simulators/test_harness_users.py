@@ -95,7 +95,7 @@ def test_who_is_known_in_another_account_keeps_id_parts_and_external_id(
     account: Client, harness_world: SplitWorld
 ) -> None:
     elsewhere = harness_world.create_elsewhere("ada@x.com", "Augusta", "King", external_id="00uother")
-    assert "does not exist in NG" in account.get(f"/Users/{elsewhere}").json()["detail"]
+    assert account.get(f"/Users/{elsewhere}").json()["detail"].endswith("does not exist in NG")
 
     created = account.post("/Users", ADA)
 
@@ -108,7 +108,7 @@ def test_who_was_half_removed_comes_back_as_they_were(
     account: Client, ada: str, harness_world: SplitWorld
 ) -> None:
     harness_world.half_remove_user("ada@x.com")
-    assert "does not exist in NG" in account.get(f"/Users/{ada}").json()["detail"]
+    assert account.get(f"/Users/{ada}").json()["detail"].endswith("does not exist in NG")
 
     assert account.post("/Users", ADA).json()["id"] == ada
     assert list(listed(account)) == ["ada@x.com"]
@@ -306,6 +306,7 @@ def test_inactive_is_removed_with_200_and_no_body_and_the_directory_keeps_the_ol
         ({"put_removal_shows": "nothing"}, 200, False),
         ({"put_removal_shows": "null"}, 200, False),
         ({"put_removal_shows": "person"}, 200, False),
+        ({"deactivation": "disabled"}, 200, False),
         ({"user_deletion_v2": False, "deactivation": "removed"}, 200, False),
         ({"user_deletion_v2": False, "deactivation": "disabled"}, 200, True),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from syncd.simulators.server import build, describe
 from syncd.simulators.split import HarnessKnobs, SplitSimulator
 from syncd.simulators.world import SplitWorld, WorldError, default_split
 from tests.simulators.conftest import ADA, Client, values
@@ -14,7 +15,8 @@ def test_an_account_comes_back_from_its_fixture_with_what_no_resource_shows(
 ) -> None:
     world = harness.world
     account.post("/Groups", {"displayName": "Team", "members": values(ada)})
-    world.create_elsewhere("far@x.com", "Far", "Away", external_id="00ufar")
+    far = world.create_elsewhere("far@x.com", "Far", "Away", external_id="00ufar")
+    assert world.account.elsewhere[far].attributes["displayName"] == "Far Away"
     world.join_elsewhere(ada)
     world.half_remove_user("b@x.com")
     world.leave_invite("left@x.com")
@@ -45,6 +47,7 @@ def test_e_mails_are_small_letters_however_they_came(harness: SplitSimulator, ac
 
     shown = account.get(f"/Users/{local}").json()
 
+    assert world.user("BIGGER@x.com").id == local
     assert (shown["userName"], shown["displayName"]) == ("bigger@x.com", "Bigger")
     assert shown["emails"] == [{"value": "bigger@x.com", "primary": True}]
     with pytest.raises(WorldError, match="already"):
@@ -127,3 +130,14 @@ def test_the_acts_of_harness_change_nothing_that_another_flavor_shows() -> None:
     world.deliver_events()
 
     assert world.to_fixture() == before
+
+
+def test_who_starts_it_alone_is_told_where_harness_has_it() -> None:
+    simulator = build("split", flavor="harness")
+    assert isinstance(simulator, SplitSimulator)
+    with simulator:
+        said = describe(simulator)
+        place = next(line.split()[-1] for line in said.splitlines() if "also at" in line)
+        client = Client(place.replace("<any>", "acc"), f"Bearer {simulator.token}")
+
+        assert client.get("/Groups/_fme_admins").status_code == 200

@@ -20,6 +20,8 @@ GROUP_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:Group"
 LIST_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 ERROR_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:Error"
 _DEFAULT_COUNT = 20
+_MOST_GROUPS = 500
+"""Of a person; where groups list their members there is no limit."""
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
@@ -122,7 +124,7 @@ class Service:
             record["meta"] = _meta("User", user)
             record["groups"] = [
                 {"value": group.id, "ref": "", "display": group.name}
-                for group in self.world.groups_of(user.id)
+                for group in self.world.groups_of(user.id)[:_MOST_GROUPS]
             ]
         return record
 
