@@ -31,7 +31,6 @@ FLAVORS = ["split", "harness", "scim"]
 T = TypeVar("T", bound=Callable[..., None])
 SERVERS = [{}, {"case_sensitive": False}, {"case_sensitive": False, "case_folding": "lower"}]
 
-both = pytest.mark.parametrize(("one", "other"), PAIRS, ids=ascii)
 flavors = pytest.mark.parametrize("flavor", FLAVORS)
 servers = pytest.mark.parametrize("server", SERVERS, ids=str)
 
@@ -42,10 +41,16 @@ def every_target(test: T) -> T:
     return marked
 
 
-def everywhere(test: T) -> T:
-    """With every pair of names, every flavor and every server."""
-    marked: T = both(every_target(test))
-    return marked
+CASES = [
+    (*pair, flavor, server)
+    for pair in PAIRS
+    for flavor in FLAVORS
+    for server in SERVERS
+    # Harness has its own ways, and one address of the two: it keeps all in small letters, and Kelvin's is a k.
+    if flavor != "harness" or (server == {} and "\N{KELVIN SIGN}" not in pair[0])
+]
+everywhere = pytest.mark.parametrize(("one", "other", "flavor", "server"), CASES, ids=ascii)
+"""With every pair of names, every flavor and every server."""
 
 
 def place(folder: Path, flavor: str, server: dict[str, Any], users: int = 0) -> Any:
@@ -128,7 +133,7 @@ def test_an_account_that_is_merely_alike_is_never_adopted(
             assert other.strip() in found[other]
             assert other not in accounts(made)
         else:
-            assert not many
+            assert not many or flavor == "harness"  # where no list shows whom somebody made by hand
             assert accounts(made)[other]
 
 
@@ -179,7 +184,7 @@ def test_relink_ties_nobody_to_an_account_that_is_alike(
         assert DOUBLE in {skip["name"] for skip in found["skipped"]}
 
 
-@flavors
+@pytest.mark.parametrize("flavor", ["split", "scim"])
 def test_drift_before_the_first_sync_cannot_tell_whose_an_account_is_that_is_alike(
     flavor: str, tmp_path: Path
 ) -> None:

@@ -184,4 +184,5 @@ def test_harness_says_that_deactivation_removes_and_a_return_is_a_create(tmp_pat
         assert "gone@example.com" not in {u.user_name for u in made.split.world.users.values()}
         world.assign(someone)
         assert made.sync()["summary"]["applied"] == {"create_user": 1}
-        made.assert_exact()
+        wanted = {email.lower(): names for email, names in made.wanted_people().items()}
+        assert made.actual_people() == wanted

@@ -19,6 +19,7 @@ from syncd.simulators.world import OktaWorld, SplitWorld
 from syncd.store.sqlite import SqliteStore
 from syncd.wiring import open_for_status
 from tests.chaos.arena import Arena, arena
+from tests.chaos.oracle import holdings, wishes
 from tests.e2e.test_delta import begin, exact, forget, okta_reads, one_delta, opened
 
 RULE = 'on_removal = "delete"\nrename = true'
@@ -167,7 +168,14 @@ def test_at_harness_who_waited_for_a_leavers_address_gets_it_in_that_delta(harne
 
     one_delta(harness, seen)
 
-    assert exact(harness)
+    wanted, have = wishes(harness.okta.world), holdings(harness.split.world)
+    assert {owner: one.person for owner, one in have.people.items()} == wanted.people
+    owners = {person.scim_id: owner for owner, person in have.people.items()}
+    for group, members in wanted.members.items():  # Harness keeps no externalId of a group
+        (there,) = (
+            g for g in harness.split.world.groups.values() if g.name == harness.okta.world.groups[group].name
+        )
+        assert {owners[member] for member in there.members} == members
     assert waits(harness) == []
     assert harness.split.world.user("p05@example.com").external_id is not None
 
