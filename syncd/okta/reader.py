@@ -106,6 +106,7 @@ class OktaReader(Closing):
     # the app and single objects
 
     def application(self) -> Application:
+        """See `ports.Source.application`."""
         answer = self._object(self._app_path)
         if answer.status == 404:
             raise self._app_error(answer) or unexplained(f"app {self._app_id}")
@@ -115,6 +116,7 @@ class OktaReader(Closing):
         return app
 
     def app_user(self, okta_id: str) -> AppUser | BadRecord | Absent:
+        """See `ports.Source.app_user`."""
         return loop_thread.run(self._app_user(okta_id))
 
     async def _app_user(self, okta_id: str) -> AppUser | BadRecord | Absent:
@@ -135,6 +137,8 @@ class OktaReader(Closing):
             raise error
 
     def people(self, okta_ids: Sequence[str], *, with_groups: bool) -> Iterator[Person]:
+        """See `ports.Source.people`."""
+
         async def ask(okta_id: str) -> AsyncIterator[Person]:
             answer, groups = None, None
             try:
@@ -152,9 +156,11 @@ class OktaReader(Closing):
         return iter(FanOut(okta_ids, ask, parallel=self._parallel))
 
     def user_status(self, okta_id: str) -> str | Absent:
+        """See `ports.Source.user_status`."""
         return self._user(okta_id, f"user {okta_id}", "status", must_be=okta_id)
 
     def user_id_of(self, login: str) -> str | Absent:
+        """See `ports.Source.user_id_of`."""
         # "me" would be the owner of the token.
         if login.strip() in ("", ".", "..", "me"):
             return Absent(f"user {login}", "not a login")
@@ -175,6 +181,7 @@ class OktaReader(Closing):
         return value
 
     def group(self, okta_id: str) -> OktaGroup | Absent:
+        """See `ports.Source.group`."""
         answer = self._object(f"/api/v1/groups/{_segment(okta_id)}")
         if answer.status == 404:
             return absent(answer, f"group {okta_id}")
@@ -185,6 +192,7 @@ class OktaReader(Closing):
         return found
 
     def app_group(self, okta_id: str) -> str | Absent:
+        """See `ports.Source.app_group`."""
         what = f"the assignment of group {okta_id}"
         answer = self._object(f"{self._app_path}/groups/{_segment(okta_id)}")
         if answer.status == 404:
@@ -199,6 +207,7 @@ class OktaReader(Closing):
     # lists
 
     def app_users(self) -> Listing[AppUser]:
+        """See `ports.Source.app_users`."""
         return self._listing(
             "app users",
             f"{self._app_path}/users?limit=500&expand=user",
@@ -207,6 +216,7 @@ class OktaReader(Closing):
         )
 
     def app_groups(self) -> Listing[str]:
+        """See `ports.Source.app_groups`."""
         return self._listing(
             "app groups",
             f"{self._app_path}/groups?limit=200",
@@ -215,12 +225,14 @@ class OktaReader(Closing):
         )
 
     def groups(self) -> Listing[OktaGroup]:
+        """See `ports.Source.groups`."""
         pages = self._group_pages.pages(
             lambda size: self._walk("groups", f"/api/v1/groups?limit={size}", self._app_error)
         )
         return PagedListing("groups", pages, records.group, self._clock)
 
     def mappings(self) -> Listing[PushMapping]:
+        """See `ports.Source.mappings`."""
         what = "push mappings"
         walk = self._walk(what, f"{self._app_path}/group-push/mappings?limit=1000", self._app_error)
         names: dict[str, str | None] = {}
@@ -235,6 +247,7 @@ class OktaReader(Closing):
         return PagedListing(what, pages, convert, self._clock)
 
     def groups_of(self, okta_id: str) -> Mapping[str, str]:
+        """See `ports.Source.groups_of`."""
         return loop_thread.run(self._groups_of(okta_id))
 
     async def _groups_of(self, okta_id: str) -> Mapping[str, str]:

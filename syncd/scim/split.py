@@ -120,6 +120,7 @@ class ScimTarget(Closing):
         return self._search.users(okta_id, user_name)
 
     def search_is_whole(self, user_name: str) -> bool:
+        """See `ports.Target.search_is_whole`."""
         return self._search.is_whole(user_name)
 
     def find_groups(self, *, okta_id: str, name: str) -> Sequence[RemoteGroup]:
@@ -127,9 +128,12 @@ class ScimTarget(Closing):
         return self._search.groups(okta_id, name)
 
     def list_users(self) -> RemoteListing[RemoteUser]:
+        """See `ports.Target.list_users`."""
         return Walk(self._talk, USERS, self._talk.user_of)
 
     def list_groups(self) -> RemoteListing[RemoteGroup]:
+        """See `ports.Target.list_groups`."""
+
         def bare(resource: object) -> RemoteGroup | None:
             group = self._talk.group_of(resource)
             return None if group is None else replace(group, members=None)
@@ -137,12 +141,14 @@ class ScimTarget(Closing):
         return Walk(self._talk, GROUPS, bare, {"excludedAttributes": "members"})
 
     def user(self, scim_id: str) -> RemoteUser:
+        """See `ports.Target.user`."""
         found = self._talk.user_of(self._talk.fetch(USERS, scim_id).body)
         if found is None:
             raise PermanentError(f"read user {scim_id}: the answer cannot be read")
         return found
 
     def group(self, scim_id: str) -> RemoteGroup:
+        """See `ports.Target.group`."""
         group, _ = self._talk.read_group(scim_id)
         if group.members is None and group.whole and shows_members(self._talk, besides=scim_id):
             return replace(group, members=frozenset())
@@ -162,6 +168,7 @@ class ScimTarget(Closing):
             raise doubt from error
 
     def create_user(self, okta_id: str, attributes: Attributes, *, against: Against = nothing) -> Applied:
+        """See `ports.Target.create_user`."""
         with self._write(known=AlreadyExists):
             return self._creation.user(okta_id, attributes, against)
 
@@ -181,29 +188,35 @@ class ScimTarget(Closing):
             return self._update.update(Wish(scim_id, before, after, whole or {}, invited))
 
     def deactivate_user(self, scim_id: str, *, invited: bool = False) -> Applied:
+        """See `ports.Target.deactivate_user`."""
         with self._write(known=NotFound):
             if self._talk.facts.removes:
                 return remove_user(self._talk, scim_id)
             return self._update.deactivate(scim_id, invited=invited)
 
     def create_group(self, okta_id: str, name: str, *, against: Against = nothing) -> Applied:
+        """See `ports.Target.create_group`."""
         refuse_name(self._talk.flavor, name, "create the group")
         with self._write(known=AlreadyExists):
             return self._creation.group(okta_id, name, against)
 
     def take_over_group(self, scim_id: str) -> Applied:
+        """See `ports.Target.take_over_group`."""
         with self._write(known=NotFound), self._talk.group_locks[scim_id]:
             return take_over(self._talk, scim_id)
 
     def rename_group(self, scim_id: str, name: str) -> Applied:
+        """See `ports.Target.rename_group`."""
         with self._write(known=NotFound):
             return self._groups.rename(scim_id, name)
 
     def delete_group(self, scim_id: str) -> Applied:
+        """See `ports.Target.delete_group`."""
         with self._write(known=NotFound):
             return self._groups.delete(scim_id)
 
     def change_members(self, scim_id: str, *, add: Sequence[str], remove: Sequence[str]) -> MemberOutcome:
+        """See `ports.Target.change_members`."""
         with self._write(known=NotFound):
             return self._members.change(scim_id, add=add, remove=remove)
 
@@ -253,19 +266,24 @@ class ScimTarget(Closing):
         return {name: value for name, value in found.items() if isinstance(value, bool)} if said.ok else {}
 
     def sent(self) -> str:
+        """See `ports.Target.sent`."""
         return self._http.sent.take()
 
     def requests(self) -> Mapping[str, int]:
+        """See `ports.Target.requests`."""
         return self._http.requests()
 
     def habits(self) -> ServerHabits:
+        """See `ports.Target.habits`."""
         return self._talk.learned.server_habits((*self._talk.paths, GROUP_NAME))
 
     def learned(self) -> Mapping[str, str]:
+        """See `ports.Target.learned`."""
         proven = self._http.proven_media_type
         return {**self._talk.learned.all(), **({"media_type": proven} if proven else {})}
 
     def close(self) -> None:
+        """See `ports.Target.close`."""
         self._http.close()
 
 

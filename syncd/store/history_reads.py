@@ -23,68 +23,85 @@ class HistoryReads(StoreReads):
 
     @contextmanager
     def one_moment(self) -> Iterator[None]:
+        """See `ports.History.one_moment`."""
         with self._reading() as conn, one_moment(conn):
             yield
 
     def run(self, run_id: str) -> RunRecord | None:
+        """See `ports.History.run`."""
         with self._reading() as conn:
             return history.run(conn, run_id)
 
     def run_counts(self, reach: Reach) -> Mapping[str, int]:
+        """See `ports.History.run_counts`."""
         with self._reading() as conn:
             return history.run_counts(conn, reach)
 
     def told_runs(self, reach: Reach, *, limit: int) -> Sequence[RunRecord]:
+        """See `ports.History.told_runs`."""
         with self._reading() as conn:
             return history.told_runs(conn, reach, limit)
 
     def outcomes(self, reach: Reach) -> Iterator[Done]:
+        """See `ports.History.outcomes`."""
         return map(history.outcome, self._rows(lambda conn: history.outcomes(conn, reach)))
 
     def notes(self, reach: Reach) -> Iterator[JournalEntry]:
+        """See `ports.History.notes`."""
         return map(entry_of, self._rows(lambda conn: history.notes(conn, reach)))
 
     def repairs(self, reach: Reach) -> Mapping[str, int]:
+        """See `ports.History.repairs`."""
         with self._reading() as conn:
             return history.repairs(conn, reach)
 
     def comparisons(self, reach: Reach) -> int:
+        """See `ports.History.comparisons`."""
         with self._reading() as conn:
             return history.comparisons(conn, reach)
 
     def outages(self, since: datetime | None) -> Sequence[Outage]:
+        """See `ports.History.outages`."""
         with self._reading() as conn:
             return history.outages(conn, since)
 
     def change_counts(self, reach: Reach) -> Sequence[DayCount]:
+        """See `ports.History.change_counts`."""
         with self._reading() as conn:
             return history.change_counts(conn, reach)
 
     def latencies(self, reach: Reach, bounds: Sequence[float]) -> Latencies:
+        """See `ports.History.latencies`."""
         with self._reading() as conn:
             return history.latencies(conn, reach, bounds)
 
     def troubles(self, reach: Reach) -> Iterator[Trouble]:
+        """See `ports.History.troubles`."""
         for row in self._rows(lambda conn: history.troubles(conn, reach)):
             found = history.trouble(row, reach.since)
             if found is not None:
                 yield found
 
     def grants(self) -> Iterator[Grant]:
+        """See `ports.History.grants`."""
         return map(history.grant, self._rows(history.grants))
 
     def without_group(self) -> Iterator[Grant]:
+        """See `ports.History.without_group`."""
         return map(history.grant, self._rows(history.without_group))
 
     def people_without_group(self) -> int:
+        """See `ports.History.people_without_group`."""
         with self._reading() as conn:
             return history.people_without_group(conn)
 
     def hold_stories(self, since: datetime | None) -> Sequence[HoldStory]:
+        """See `ports.History.hold_stories`."""
         with self._reading() as conn:
             return history.hold_stories(conn, since, self._clock())
 
     def known_changes(self, change_ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """See `ports.History.known_changes`."""
         with self._reading() as conn:
             return history.known_changes(conn, change_ids)
 

@@ -90,9 +90,11 @@ class SqliteStore(HistoryReads, Closing):
     # meta
 
     def remember(self, key: str, value: str | None) -> None:
+        """See `ports.Store.remember`."""
         self.remember_all({key: value})
 
     def remember_all(self, facts: Mapping[str, str | None]) -> None:
+        """See `ports.Store.remember_all`."""
         clean, reveals = self._redactor.known, self._redactor.reveals  # not what an address has by chance
         said = {
             key: value if value is None or not reveals(value) else clean(value)
@@ -107,20 +109,25 @@ class SqliteStore(HistoryReads, Closing):
     # single writer
 
     def lock(self, owner: str, *, expires_in: timedelta) -> None:
+        """See `ports.Store.lock`."""
         self._writer.take(owner, expires_in)
 
     def renew_lock(self) -> None:
+        """See `ports.Store.renew_lock`."""
         self._writer.renew()
 
     def permit(self) -> None:
+        """See `ports.Store.permit`."""
         self._writer.permit()
 
     def unlock(self) -> None:
+        """See `ports.Store.unlock`."""
         self._writer.give_back()
 
     # runs and journal
 
     def begin_run(self, kind: str) -> str:
+        """See `ports.Store.begin_run`."""
         now = self._clock()
         run_id = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         with self._writing() as conn:
@@ -145,6 +152,7 @@ class SqliteStore(HistoryReads, Closing):
         allow: AbstractSet[str] = frozenset(),
         exempt: AbstractSet[str] = frozenset(),
     ) -> Sequence[int]:
+        """See `ports.Store.intend`."""
         if not changes:
             return []
         with self._writing() as conn:
@@ -187,6 +195,7 @@ class SqliteStore(HistoryReads, Closing):
             return self._note(conn, body, run_id)
 
     def prune(self, keep: timedelta) -> int:
+        """See `ports.Store.prune`."""
         with self._writing() as conn:
             return pruning.prune(conn, self._clock(), keep, self._seals)
 
@@ -196,6 +205,7 @@ class SqliteStore(HistoryReads, Closing):
     # holds and the decisions of people
 
     def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> None:
+        """See `ports.Store.raise_holds`."""
         with self._reading() as conn:
             if not raised and not (whole and holds.any_open(conn)):
                 return
@@ -203,6 +213,7 @@ class SqliteStore(HistoryReads, Closing):
             holds.raise_holds(conn, raised, self._clock(), whole=whole)
 
     def decide(self, ids: Sequence[str], decision: str, by: str) -> Sequence[Change]:
+        """See `ports.Store.decide`."""
         now = self._clock()
         with self._writing() as conn:
             changes, made = holds.decide(conn, ids, decision, by, now, journal.next_sequence(conn))
@@ -222,6 +233,7 @@ class SqliteStore(HistoryReads, Closing):
         return changes
 
     def forget_decisions(self, change_ids: Iterable[str]) -> None:
+        """See `ports.Store.forget_decisions`."""
         with self._writing() as conn:
             given = set(change_ids)
             over = {each.change_id for each in self._rulings.among(conn, self._clock(), given)}
@@ -232,6 +244,7 @@ class SqliteStore(HistoryReads, Closing):
     # state
 
     def stage(self) -> Stage:
+        """See `ports.Store.stage`."""
         with self._lock:
             if self._scratch is None:
                 try:
@@ -274,9 +287,11 @@ class SqliteStore(HistoryReads, Closing):
                 self._conn.execute("DETACH stage")
 
     def release_user(self, okta_id: str, by: str) -> None:
+        """See `ports.Store.release_user`."""
         self._release("user", okta_id, by)
 
     def release_group(self, okta_id: str, by: str) -> None:
+        """See `ports.Store.release_group`."""
         self._release("group", okta_id, by)
 
     def _release(self, kind: str, okta_id: str, by: str) -> None:
@@ -286,6 +301,7 @@ class SqliteStore(HistoryReads, Closing):
             state.advance(conn)
 
     def record_found(self, run_id: str, found: Sequence[Effect], *, summary: Mapping[str, int]) -> None:
+        """See `ports.Store.record_found`."""
         with self._writing() as conn:
             effects.take_over(conn, found)
             documents = [effects.effect_document(effect) for effect in found]
@@ -294,11 +310,13 @@ class SqliteStore(HistoryReads, Closing):
             state.advance(conn)
 
     def forget_unproven(self, forgotten: Sequence[tuple[str, str]]) -> None:
+        """See `ports.Store.forget_unproven`."""
         if forgotten:
             with self._writing() as conn:
                 unproven.forget(conn, forgotten)
 
     def forget_links(self, run_id: str, *, users: Sequence[str], groups: Sequence[str]) -> None:
+        """See `ports.Store.forget_links`."""
         with self._writing() as conn:
             body = {"decision": "forget", **effects.forget_links(conn, users, groups)}
             self._note(conn, body, run_id)
@@ -312,6 +330,7 @@ class SqliteStore(HistoryReads, Closing):
         failures_over: Collection[str] = (),
         freed: Collection[str] = (),
     ) -> None:
+        """See `ports.Waits.wait`."""
         if not (found or over or failures_over or freed):
             return
         with self._writing() as conn:

@@ -33,6 +33,7 @@ class StagedAnswers(PlannedAndListed):
             conn.execute("INSERT INTO main.began VALUES (?, ?)", (self.base, moment(clock() - LISTS_LAG)))
 
     def put_users(self, users: Sequence[WantedUser], *, by_id: bool = False) -> None:
+        """See `ports.Stage.put_users`."""
         latest = {user.okta_id: user for user in users}
         with self._file.short() as conn:
             if by_id:
@@ -63,6 +64,7 @@ class StagedAnswers(PlannedAndListed):
             self._nominated_at = None
 
     def users_read_whole(self) -> None:
+        """See `ports.Stage.users_read_whole`."""
         self.users_whole, self._nominated_at = True, None
 
     def put_absent(self, okta_ids: Sequence[str]) -> None:
@@ -79,6 +81,7 @@ class StagedAnswers(PlannedAndListed):
             conn.execute("INSERT OR IGNORE INTO main.absent SELECT value FROM json_each(?)", (ids,))
 
     def put_disbelieved(self, okta_id: str) -> None:
+        """See `ports.Stage.put_disbelieved`."""
         with self._file.short() as conn:
             self._answered(conn, [okta_id])
             conn.execute("DELETE FROM main.users WHERE okta_id = ?", (okta_id,))
@@ -103,9 +106,11 @@ class StagedAnswers(PlannedAndListed):
         return [okta_id for (okta_id,) in rows.fetchall()]
 
     def revision(self) -> int:
+        """See `ports.Stage.revision`."""
         return self._file.revision()
 
     def put_user_groups(self, user_id: str, group_ids: Iterable[str], *, asked: int | None = None) -> None:
+        """See `ports.Stage.put_user_groups`."""
         base = self.base if asked is None else asked
         with self._file.short() as conn:
             at = moment(self._clock())
@@ -117,6 +122,7 @@ class StagedAnswers(PlannedAndListed):
             )
 
     def put_groups(self, groups: Sequence[WantedGroup], *, by_id: bool = False) -> None:
+        """See `ports.Stage.put_groups`."""
         with self._file.short() as conn:
             ids = [group.okta_id for group in groups]
             if by_id:
@@ -133,9 +139,11 @@ class StagedAnswers(PlannedAndListed):
             )
 
     def groups_read_whole(self) -> None:
+        """See `ports.Stage.groups_read_whole`."""
         self.groups_whole = True
 
     def ask_group(self, group_id: str, asked: Asked) -> None:
+        """See `ports.Stage.ask_group`."""
         with self._file.short() as conn:
             conn.execute(
                 "INSERT OR REPLACE INTO main.asked VALUES (?, ?, ?)",
@@ -143,6 +151,7 @@ class StagedAnswers(PlannedAndListed):
             )
 
     def links_asked(self) -> Mapping[str, str]:
+        """See `ports.Stage.links_asked`."""
         with self._file.short() as conn:
             rows = conn.execute(
                 "SELECT k.okta_id, k.asked, k.pushed_name FROM store.groups k WHERE k.asked IS NOT NULL"
@@ -156,6 +165,7 @@ class StagedAnswers(PlannedAndListed):
         }
 
     def put_members(self, group_id: str, user_ids: Sequence[str]) -> None:
+        """See `ports.Stage.put_members`."""
         with self._file.short() as conn:
             self._begin_list(conn, group_id)
             conn.execute(
@@ -164,6 +174,7 @@ class StagedAnswers(PlannedAndListed):
             )
 
     def members_read_whole(self, group_id: str, stamp: str | None) -> None:
+        """See `ports.Stage.members_read_whole`."""
         with self._file.short() as conn:
             self._begin_list(conn, group_id)
             conn.execute(

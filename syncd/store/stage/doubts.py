@@ -74,6 +74,7 @@ class Doubts:
                 yield UserCase(okta_id, known, listed)
 
     def members(self, *, limited: bool) -> Iterator[tuple[str, str, bool]]:
+        """See `ports.Source.members`."""
         narrow = {
             "narrow_listed": _LIMITED.format("s") if limited else "",
             "narrow_stored": _LIMITED.format("m") if limited else "",
@@ -84,6 +85,7 @@ class Doubts:
                 yield user_id, group_id, bool(listed)
 
     def groups(self) -> Mapping[str, BetterKnown]:
+        """See `ports.Source.groups`."""
         with self._file.short() as conn:
             rows = conn.execute(_GROUPS).fetchall()
         return {
@@ -92,6 +94,7 @@ class Doubts:
         }
 
     def remember(self, object_keys: Iterable[str]) -> None:
+        """See `ports.Store.remember`."""
         with self._file.short() as conn:
             conn.execute(
                 "INSERT OR IGNORE INTO main.doubts SELECT value FROM json_each(?)",

@@ -117,6 +117,7 @@ class JudgedChanges:
             return conn.execute(f"SELECT id, okta_id {_COUNTED}", _asked(limit, kinds)).fetchall()
 
     def decided(self, decision: str, now: datetime, about: str | None) -> frozenset[str]:
+        """See `ports.Store.decided`."""
         self._flush()
         with self._file.short() as conn:
             made = [
@@ -129,6 +130,7 @@ class JudgedChanges:
         return frozenset(change_id for (change_id,) in rows)
 
     def waiting(self, now: datetime) -> list[tuple[Hold, list[str]]]:
+        """See `ports.Waits.waiting`."""
         self._flush()
         found: dict[str, tuple[Hold, list[str]]] = {}
         with self._file.short() as conn:
@@ -142,6 +144,7 @@ class JudgedChanges:
     def waiting_elsewhere(
         self, now: datetime, besides: AbstractSet[tuple[str, str]]
     ) -> list[WaitingElsewhere]:
+        """See `ports.JudgedPlan.waiting_elsewhere`."""
         self._flush()
         seen: dict[str, Sequence[str]] = {
             kind: [okta_id for each, okta_id in besides if each == kind] for kind in ("user", "group")

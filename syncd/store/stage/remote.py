@@ -55,6 +55,7 @@ class RemoteUsers:
         return None if row is None else remote_user(scim_id, row[0])
 
     def everyone(self) -> Iterator[RemoteUser]:
+        """See `ports.Stage.everyone`."""
         pages = self._file.pages(
             "SELECT scim_id FROM main.remote_users ORDER BY 1",
             (),

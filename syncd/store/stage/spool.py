@@ -113,6 +113,7 @@ class ChangeSpool:
             self._indexed |= missing
 
     def close(self) -> None:
+        """See `ports.Stage.close`."""
         self._rows.close()
 
     def hold(self, change_ids: Iterable[str], hold_id: str) -> None:
@@ -122,6 +123,7 @@ class ChangeSpool:
             conn.executemany("UPDATE main.spool SET hold_id = ? WHERE id = ?", given)
 
     def hold_memberships(self, okta_id: str, hold_id: str) -> None:
+        """See `ports.Stage.hold_memberships`."""
         self.flush()
         with self._file.short() as conn:
             conn.execute(_HOLD_MEMBERS, (hold_id, *_MEMBER_PHASES, okta_id))
@@ -133,11 +135,13 @@ class ChangeSpool:
         return self._texts("hold_id = ?", (hold_id,), kinds, HELD)
 
     def changes_at(self, turn: int, step: int, kinds: Iterable[ChangeKind]) -> Iterator[Change]:
+        """See `ports.Stage.changes_at`."""
         few = "step > 0 AND " if step else ""  # what the index over the few holds
         where = f"{few}hold_id IS NULL AND turn = ? AND step = ?"
         return map(change_of, self._texts(where, (turn, step), kinds, *([STEPS] if step else [])))
 
     def detours(self, kinds: Iterable[ChangeKind]) -> Iterator[Change]:
+        """See `ports.Stage.detours`."""
         return map(change_of, self._texts("hold_id IS NULL AND via", (), kinds))
 
     def _texts(
@@ -161,6 +165,7 @@ class ChangeSpool:
             return conn.execute("SELECT 1 FROM main.spool WHERE id = ?", (change_id,)).fetchone() is not None
 
     def applies(self, change_id: str) -> bool:
+        """See `ports.Stage.applies`."""
         self.flush()
         with self._file.short() as conn:
             query = "SELECT 1 FROM main.spool WHERE id = ? AND hold_id IS NULL"
@@ -193,6 +198,7 @@ class ChangeSpool:
         return change_of(document)
 
     def contested(self) -> Iterator[Contested]:
+        """See `ports.Stage.contested`."""
         yield from self._contested(_ANY_HOLDER, _CONTESTED, OWNER)
         yield from self._contested(_ANY_ADOPTED, _CONTESTED_BY_ADOPTED, LEAVES)
 
@@ -275,77 +281,101 @@ class PlannedAndListed:
         self._remote = RemoteUsers(file)
 
     def put_remote_users(self, users: Sequence[RemoteUser]) -> None:
+        """See `ports.Stage.put_remote_users`."""
         self._remote.put(users)
 
     def remote_user(self, scim_id: str) -> RemoteUser | None:
+        """See `ports.Stage.remote_user`."""
         return self._remote.one(scim_id)
 
     def remote_users(self) -> Iterator[RemoteUser]:
+        """See `ports.Stage.remote_users`."""
         return self._remote.everyone()
 
     def remote_candidates(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
+        """See `ports.Stage.remote_candidates`."""
         return self._remote.candidates(okta_id, user_name)
 
     def add_skipped(self, skips: Iterable[Skipped]) -> None:
+        """See `ports.Stage.add_skipped`."""
         self._skipped.add(skips)
 
     def skipped(self) -> Iterator[Skipped]:
+        """See `ports.Stage.skipped`."""
         return self._skipped.all()
 
     def is_left_alone(self, okta_id: str) -> bool:
+        """See `ports.Stage.is_left_alone`."""
         return self._skipped.has(okta_id)
 
     def add_change(self, change: Change) -> None:
+        """See `ports.Stage.add_change`."""
         self._spool.add(change)
 
     def hold_changes(self, change_ids: Iterable[str], hold_id: str) -> None:
+        """See `ports.Stage.hold_changes`."""
         self._spool.hold(change_ids, hold_id)
 
     def changes(
         self, *, hold_id: str | None = None, kinds: Iterable[ChangeKind] | None = None
     ) -> Iterator[Change]:
+        """See `ports.Stage.changes`."""
         return map(change_of, self._spool.texts(hold_id, kinds))
 
     def change_documents(self, *, hold_id: str | None = None) -> Iterator[Mapping[str, Any]]:
+        """See `ports.Stage.change_documents`."""
         return map(json.loads, self._spool.texts(hold_id, None))
 
     def change_texts(self, *, hold_id: str | None = None) -> Iterator[str]:
+        """See `ports.Stage.change_texts`."""
         return self._spool.texts(hold_id, None)
 
     def hold_memberships(self, okta_id: str, hold_id: str) -> None:
+        """See `ports.Stage.hold_memberships`."""
         self._spool.hold_memberships(okta_id, hold_id)
 
     def changes_at(self, turn: int, step: int, kinds: Iterable[ChangeKind]) -> Iterator[Change]:
+        """See `ports.Stage.changes_at`."""
         return self._spool.changes_at(turn, step, kinds)
 
     def detours(self, kinds: Iterable[ChangeKind]) -> Iterator[Change]:
+        """See `ports.Stage.detours`."""
         return self._spool.detours(kinds)
 
     def naming_change(self, okta_id: str) -> Change | None:
+        """See `ports.Stage.naming_change`."""
         return self._spool.of(okta_id)
 
     def change(self, change_id: str) -> Change:
+        """See `ports.Stage.change`."""
         return self._spool.one(change_id)
 
     def contested(self) -> Iterator[Contested]:
+        """See `ports.Stage.contested`."""
         return self._spool.contested()
 
     def takers_of(self, user_name: str) -> Sequence[Taking]:
+        """See `ports.Stage.takers_of`."""
         return self._spool.takers(user_name)
 
     def place_changes(self, places: Mapping[str, tuple[int, int]], vias: Iterable[Change]) -> None:
+        """See `ports.Stage.place_changes`."""
         self._spool.place(places, vias)
 
     def has_change(self, change_id: str) -> bool:
+        """See `ports.Stage.has_change`."""
         return self._spool.has(change_id)
 
     def applies(self, change_id: str) -> bool:
+        """See `ports.Stage.applies`."""
         return self._spool.applies(change_id)
 
     def change_counts(self, *, hold_id: str | None = None) -> Mapping[ChangeKind, int]:
+        """See `ports.Stage.change_counts`."""
         return self._spool.counts(hold_id)
 
     def change_keys(self, kind: ChangeKind, *, group_id: str | None = None) -> Sequence[tuple[str, str]]:
+        """See `ports.JudgedPlan.change_keys`."""
         return self._judged.keys(kind, group_id)
 
     def changes_by_group(self, kind: ChangeKind, *, hold_id: str | None = None) -> Mapping[str, int]:

@@ -118,6 +118,7 @@ class SqliteStage(StagedAnswers):
 
     @property
     def is_overtaken(self) -> bool:
+        """See `ports.Stage.is_overtaken`."""
         if self._file.whole_read() > self.base:
             return True
         if not self._limited:
@@ -181,6 +182,7 @@ class SqliteStage(StagedAnswers):
     # users
 
     def departures(self) -> Iterator[KnownUser]:
+        """See `ports.Stage.departures`."""
         self._nominate()
         pages = self._file.pages(
             _DEPARTURES_FEW if self._limited else _DEPARTURES,
@@ -191,6 +193,7 @@ class SqliteStage(StagedAnswers):
             yield from (known_user(row[1:]) for row in page)
 
     def user_cases(self) -> Iterator[UserCase]:
+        """See `ports.Stage.user_cases`."""
         self._nominate()
         yield from self._cases(_CANDIDATES_FEW if self._limited else _CANDIDATES)
 
@@ -210,6 +213,7 @@ class SqliteStage(StagedAnswers):
                 yield self._user_case(row)
 
     def everyone(self) -> Iterator[UserCase]:
+        """See `ports.Stage.everyone`."""
         self._nominate()
         narrow = " WHERE okta_id IN (SELECT okta_id FROM main.limit_users)" if self._limited else ""
         yield from self._cases(
@@ -228,6 +232,7 @@ class SqliteStage(StagedAnswers):
         return UserCase(okta_id, known, wanted, shares_name=bool(shares_name))
 
     def rivals(self, name_key: str, okta_id: str) -> Mapping[str, str]:
+        """See `ports.Stage.rivals`."""
         self._nominate()
         with self._file.asking() as conn:
             rows = conn.execute(
@@ -247,6 +252,7 @@ class SqliteStage(StagedAnswers):
         }
 
     def hold_still(self, okta_ids: Sequence[str]) -> None:
+        """See `ports.Stage.hold_still`."""
         with self._file.short() as conn:
             conn.execute(
                 "INSERT OR IGNORE INTO main.still_users SELECT value FROM json_each(?)",
@@ -254,6 +260,7 @@ class SqliteStage(StagedAnswers):
             )
 
     def will_link_user(self, okta_id: str, scim_id: str) -> None:
+        """See `ports.Stage.will_link_user`."""
         with self._file.short() as conn:
             conn.execute(
                 "INSERT OR REPLACE INTO main.links (scim_id, okta_id) VALUES (?, ?)", (scim_id, okta_id)
@@ -262,27 +269,33 @@ class SqliteStage(StagedAnswers):
     # what a list says against an answer by id
 
     def misses(self, okta_id: str) -> bool:
+        """See `ports.Stage.misses`."""
         with self._file.short() as conn:
             seen = conn.execute("SELECT 1 FROM main.seen WHERE okta_id = ?", (okta_id,)).fetchone()
         return self.users_whole and seen is None
 
     def doubtful_users(self) -> Iterator[UserCase]:
+        """See `ports.Stage.doubtful_users`."""
         self._nominate()
         yield from self._doubts.users(limited=self._limited)
 
     def doubtful_members(self) -> Iterator[tuple[str, str, bool]]:
+        """See `ports.Stage.doubtful_members`."""
         yield from self._doubts.members(limited=self._limited)
 
     def better_known_groups(self) -> Mapping[str, BetterKnown]:
+        """See `ports.Stage.better_known_groups`."""
         return self._doubts.groups()
 
     # what the store ties, now: this connection waits for no writer
 
     def user_by_scim_id(self, scim_id: str) -> KnownUser | None:
+        """See `ports.Stage.user_by_scim_id`."""
         row = self._tied(f"SELECT {_KNOWN_USER} FROM store.users k WHERE k.scim_id = ?", scim_id)  # noqa: S608
         return None if row is None else known_user(row)
 
     def group_by_scim_id(self, scim_id: str) -> KnownGroup | None:
+        """See `ports.Stage.group_by_scim_id`."""
         row = self._tied(f"SELECT {_KNOWN_GROUP} FROM store.groups k WHERE k.scim_id = ?", scim_id)  # noqa: S608
         return None if row is None else known_group(row)
 
@@ -292,11 +305,13 @@ class SqliteStage(StagedAnswers):
         return row
 
     def doubt(self, *, users: Iterable[str] = (), groups: Iterable[str] = ()) -> None:
+        """See `ports.Stage.doubt`."""
         self._doubts.remember([*(f"user:{each}" for each in users), *(f"group:{each}" for each in groups)])
 
     # groups and memberships
 
     def group_cases(self) -> Iterator[GroupCase]:
+        """See `ports.Stage.group_cases`."""
         narrow = "WHERE okta_id IN (SELECT okta_id FROM main.limit_groups)" if self._limited else ""
         pages = self._file.pages(
             f"SELECT okta_id FROM store.groups {narrow}"  # noqa: S608  (constants)
@@ -326,20 +341,25 @@ class SqliteStage(StagedAnswers):
         return GroupCase(okta_id, known, wanted, asked)
 
     def hold_group_still(self, group_id: str) -> None:
+        """See `ports.Stage.hold_group_still`."""
         with self._file.short() as conn:
             conn.execute("INSERT OR IGNORE INTO main.still_groups VALUES (?)", (group_id,))
 
     def put_remote_members(self, group_id: str, scim_ids: Iterable[str]) -> None:
+        """See `ports.Stage.put_remote_members`."""
         self._members.put_remote(group_id, scim_ids)
 
     def remote_strangers(self, group_id: str) -> int:
+        """See `ports.Stage.remote_strangers`."""
         return self._members.strangers(group_id)
 
     def member_cases(self) -> Iterator[MemberCase]:
+        """See `ports.Stage.member_cases`."""
         self._nominate()
         yield from self._members.cases(self._extent)
 
     def member_removals(self) -> Iterator[MemberCase]:
+        """See `ports.Stage.member_removals`."""
         self._nominate()
         yield from self._members.cases(self._extent, removals=True)
 
@@ -348,14 +368,17 @@ class SqliteStage(StagedAnswers):
         return Extent(limited=self._limited, groups_whole=self.groups_whole)
 
     def wanted_count(self, group_id: str) -> int:
+        """See `ports.Stage.wanted_count`."""
         self._nominate()
         return self._members.wanted_count(group_id, self._extent)
 
     def wanted_members(self, group_id: str) -> frozenset[str]:
+        """See `ports.Stage.wanted_members`."""
         self._nominate()
         return self._members.wanted(group_id, self._extent)
 
     def pushed_count(self, group_id: str) -> int:
+        """See `ports.Stage.pushed_count`."""
         return self._members.pushed_count(group_id)
 
     def close(self) -> None:
