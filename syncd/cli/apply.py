@@ -12,6 +12,7 @@ import click
 from syncd.cli import planfile
 from syncd.cli.asking import can_ask
 from syncd.cli.choices import allow_option, json_option, selection_options
+from syncd.cli.deciding import decider
 from syncd.cli.interrupts import Stop
 from syncd.cli.options import Command, globals_of
 from syncd.cli.planning import shown_lines
@@ -69,9 +70,10 @@ def _saved(session: Session, stop: Stop, file: Path) -> int:
     settings = _named(session, saved)
 
     from syncd.engine.cycles.sync import apply_saved  # noqa: PLC0415  (the engine)
+    from syncd.engine.cycles.undo import apply_saved_undo  # noqa: PLC0415
 
     with session.writing(settings, stop) as (job, _):
-        result = apply_saved(job, saved)
+        result = apply_saved_undo(job, saved, decider()) if saved.undoes else apply_saved(job, saved)
         session.tell(job, "targeted", result.status, result.problems)
     if saved.holds:
         session.note(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli.deciding import decider
-from syncd.cli.linking import linking_options, need_a_name, need_an_answer, plan_ask_apply
+from syncd.cli.linking import apply_link, linking_options, need_a_name, need_an_answer, plan_ask_apply
 from syncd.cli.options import Command, globals_of
 from syncd.cli.session import Session
 
@@ -47,4 +47,4 @@ def command(
         return plan_link(job, group, target, decider(), allow)
 
     with Session(globals_of(ctx), as_json=as_json) as session:
-        return plan_ask_apply(session, "link", make, yes=yes, detailed=detailed)
+        return plan_ask_apply(session, "link", make, apply_link, yes=yes, detailed=detailed)

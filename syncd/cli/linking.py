@@ -1,4 +1,4 @@
-"""What `link` and `unlink` share: plan, show, ask, apply."""
+"""What `link`, `unlink` and `undo` share: plan, show, ask, apply."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from syncd.cli.sync import run_answer
 from syncd.errors import RefusedError
 
 if TYPE_CHECKING:
+    from syncd.engine.cycles.result import RunResult
     from syncd.engine.job import Job
     from syncd.engine.planning.planned import Planned
 
@@ -38,13 +39,17 @@ def need_an_answer(*, yes: bool) -> None:
 
 
 def plan_ask_apply(
-    session: Session, command: str, make: Callable[[Job], Planned], *, yes: bool, detailed: bool
+    session: Session,
+    command: str,
+    make: Callable[[Job], Planned],
+    apply: Callable[[Job, Planned], RunResult],
+    *,
+    yes: bool,
+    detailed: bool,
 ) -> int:
-    """Shows what `make` planned, asks unless told not to, and applies it, all under one writer's lock."""
+    """Shows what `make` planned, asks unless told not to, and has it applied, all under one writer's lock."""
     settings = session.only_connection(command)
     session.listen()
-
-    from syncd.engine.cycles.link import apply_link  # noqa: PLC0415  (the engine)
 
     with (
         Stop(session.note) as stop,
@@ -56,5 +61,12 @@ def plan_ask_apply(
             session.show(shown_lines(planned))
         if not yes and not session.confirm("Apply this?"):
             raise RefusedError(f"the {command} was not approved", hint="Nothing was changed at either side.")
-        result = apply_link(job, planned)
+        result = apply(job, planned)
         return session.one(run_answer(session, result, stop, detailed=detailed))
+
+
+def apply_link(job: Job, planned: Planned) -> RunResult:
+    """See `engine.cycles.link.apply_link`: imported when it is needed."""
+    from syncd.engine.cycles import link  # noqa: PLC0415  (the engine)
+
+    return link.apply_link(job, planned)

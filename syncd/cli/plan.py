@@ -77,28 +77,31 @@ def run_plan(
             plan(job, selection, allow) as planned,
         ):
             observer.close()
-            code = planned.exit_code
-            if detailed and planned.has_changes:
-                code = exits.worst([code, exits.CHANGES])
             for problem in planned.problems:
                 session.fail(problem, connection=settings.name if session.several else "")
             if file is not None:
-                file.write(jsondoc.pieces(plan_document_of(planned)))
-                session.note(
-                    f"The plan is saved in {file.path}. To apply exactly this: syncd apply {file.path}"
-                )
+                saved_to(file, session, planned)
             if planned.header.holds:
                 session.note(
                     "A plan holds nothing yet. To decide on what it would hold: syncd sync, then syncd approve ID."
                 )
-            return _answer(session, planned, code)
+            return answer_with(session, planned, detailed=detailed)
 
     session.listen()
     return session.each(work)
 
 
-def _answer(session: Session, planned: Planned, code: int) -> Answer:
+def saved_to(file: OutputFile, session: Session, planned: Planned) -> None:
+    """Writes the plan there, and says how to apply it."""
+    file.write(jsondoc.pieces(plan_document_of(planned)))
+    session.note(f"The plan is saved in {file.path}. To apply exactly this: syncd apply {file.path}")
+
+
+def answer_with(session: Session, planned: Planned, *, detailed: bool) -> Answer:
     """Only what will be printed is made, and while the plan is still open."""
+    code = planned.exit_code
+    if detailed and planned.has_changes:
+        code = exits.worst([code, exits.CHANGES])
     if not session.as_json:
         return Answer({}, code, shown_lines(planned))
     if session.several:

@@ -21,7 +21,7 @@ from syncd.core.safety import LIMIT_NAMES
 from syncd.errors import RefusedError, UsageError
 
 SCHEMA = "syncd.plan/1"
-KINDS = frozenset({"delta", "full", "targeted", "drift", "link", "relink"})
+KINDS = frozenset({"delta", "full", "targeted", "drift", "link", "relink", "undo"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ class PlanHeader:
     skipped: LeftAlone
     allow: Mapping[str, int] = field(default_factory=dict)
     """Limits that were raised for this plan, by name."""
+    undoes: str = ""
+    """The run that it gives back."""
 
 
 class Signature:
@@ -126,7 +128,11 @@ def plan_frame(header: PlanHeader) -> dict[str, Any]:
         },
         "summary": {kind.value: header.summary.get(kind, 0) for kind in ChangeKind},
     }
-    return {**frame, "allow": dict(header.allow)} if header.allow else frame
+    if header.allow:
+        frame["allow"] = dict(header.allow)
+    if header.undoes:
+        frame["undoes"] = header.undoes
+    return frame
 
 
 def hold_document(hold: Hold, changes: Iterable[Mapping[str, Any]] | CanonicalTexts) -> dict[str, Any]:
@@ -153,6 +159,7 @@ class SavedPlan:
     digest: str
     holds: Sequence[tuple[Hold, Sequence[Change]]] = ()
     allow: Mapping[str, int] = field(default_factory=dict)
+    undoes: str = ""
 
     def held(self) -> Mapping[ChangeKind, int]:
         """How many changes of each kind it holds."""
@@ -191,7 +198,11 @@ def _saved(document: Mapping[str, Any]) -> SavedPlan:
         raise TypeError("connection, kind, scope or target is no text that a plan can have")
     changes = tuple(change_from_document(change) for change in document["changes"])
     holds = tuple(_saved_hold(hold) for hold in document["holds"])
-    return SavedPlan(**header, changes=changes, holds=holds, allow=_saved_allow(document.get("allow", {})))
+    undoes = document.get("undoes", "")
+    if not isinstance(undoes, str) or bool(undoes) is not (header["kind"] == "undo"):
+        raise TypeError("undoes names no run")
+    allow = _saved_allow(document.get("allow", {}))
+    return SavedPlan(**header, changes=changes, holds=holds, allow=allow, undoes=undoes)
 
 
 def _saved_allow(allow: object) -> Mapping[str, int]:

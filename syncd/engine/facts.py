@@ -6,9 +6,9 @@ What notifications remember is their own (`observe/notify.py`): they stand on a 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar, overload
 
 from syncd.core.sickness import KEY, Quarantine
@@ -124,6 +124,35 @@ LOG_ASKED = _text("log_asked")
 LAST_DRIFT: Fact[dict[str, Any]] = Fact("last_drift", json.dumps, _document)
 """The last drift document, with at most `ITEMS_KEPT` items."""
 QUARANTINE = Fact(KEY, _quarantine_text, Quarantine.read)
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What people gave back: `runs` by the run that undid them, and the ids of the `changes` that would do it again."""
+
+    runs: Mapping[str, str] = field(default_factory=dict)
+    changes: frozenset[str] = frozenset()
+
+    def with_changes(self, some: Iterable[Iterable[str]]) -> Undone:
+        """And these."""
+        return replace(self, changes=self.changes.union(*some))
+
+    def with_run(self, run_id: str, by: str) -> Undone:
+        """`run_id` was undone by the run `by`."""
+        return replace(self, runs={**self.runs, run_id: by})
+
+
+def _undone_text(undone: Undone) -> str:
+    return json.dumps({"runs": dict(undone.runs), "changes": sorted(undone.changes)})
+
+
+def _undone_read(text: str) -> Undone:
+    found = _document(text)
+    return Undone(dict(found["runs"]), frozenset(map(str, found["changes"])))
+
+
+UNDONE: Fact[Undone] = Fact("undone", _undone_text, _undone_read)
+"""What an undo gave back, and Okta may still want."""
 TARGET = _text("target")
 """Which target (by its fingerprint) the known SCIM ids are of."""
 LEARNED: Fact[dict[str, Any]] = Fact("learned", lambda found: json.dumps(found, sort_keys=True), _document)

@@ -17,8 +17,9 @@ from syncd.core.plan import Hold, timestamp
 from syncd.engine.cycles.decided import forget_what_is_over, remember_holds
 from syncd.engine.cycles.result import RunResult, broken_off, run_result, trail_head
 from syncd.engine.cycles.waiting import failures_over, names_left, remember, remember_left
-from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE, DecidedScope
+from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE, UNDONE, DecidedScope
 from syncd.engine.job import Job
+from syncd.engine.planning.hold import held_as_undone
 from syncd.engine.planning.making import begun, ended, is_exempt, manages_anything
 from syncd.engine.planning.planned import Planned
 from syncd.engine.planning.scope import decided_scope
@@ -156,6 +157,8 @@ class CycleRun:
         yield ASSIGNMENTS.entry(proof.records if proof else None)
         if scope := decided_scope(planned):
             yield SCOPE.entry(scope)
+        if undone := UNDONE.of(self.job.store):
+            yield UNDONE.entry(replace(undone, changes=frozenset(held_as_undone(planned))))
 
     def _result(self, planned: Planned, applying: Applying) -> RunResult:
         for problem in (*planned.problems, applying.stopped):

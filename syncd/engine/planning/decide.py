@@ -37,11 +37,7 @@ from syncd.ports import Stage
 
 def make_plan(job: Job, stage: Stage, reading: Reading, unsettled: AbstractSet[str]) -> Planning:
     """Decides every case. Raises what the target raises while it is being matched."""
-    job.observer.phase("planning")
-    failures = {failure.object_key: failure for failure in job.store.failures()}
-    planning = Planning(
-        job, stage, reading, _policy(job), failures, unsettled=unsettled, undecided=undecided(job)
-    )
+    planning = begin(job, stage, reading, unsettled)
     planning.skip(*reading.skipped)
     planning.unproven = {(each.kind, each.okta_id): each for each in job.store.unproven()}
     settle_doubts(job, stage, reading)
@@ -55,6 +51,15 @@ def make_plan(job: Job, stage: Stage, reading: Reading, unsettled: AbstractSet[s
     planning.skip(*reading.contradictions)
     say_contradictions(job, reading)
     return planning
+
+
+def begin(job: Job, stage: Stage, reading: Reading, unsettled: AbstractSet[str]) -> Planning:
+    """A plan in which nothing is decided yet."""
+    job.observer.phase("planning")
+    failures = {failure.object_key: failure for failure in job.store.failures()}
+    return Planning(
+        job, stage, reading, _policy(job), failures, unsettled=unsettled, undecided=undecided(job)
+    )
 
 
 def _policy(job: Job) -> Policy:

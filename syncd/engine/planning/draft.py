@@ -67,6 +67,8 @@ class Planning:
     protected: AbstractSet[str] = frozenset()
     """Okta ids of the groups that have a protected name, linked or about to be."""
 
+    gives_back: bool = False
+    """It gives a run back, whatever Okta wants."""
     unanswered: int = 0
     """Objects in a row that the target could not be asked about."""
 

@@ -23,10 +23,12 @@ from syncd.core.safety import (
     over,
 )
 from syncd.core.waiting import REJECTED
+from syncd.engine.facts import UNDONE, Undone
 from syncd.engine.planning.draft import Planning
 from syncd.engine.planning.keepers import active_members
 from syncd.engine.planning.making import NO_ACCOUNT, counted_kinds, groups_under_protection, in_the_making
 from syncd.engine.planning.numbers import PlanNumbers
+from syncd.engine.planning.planned import Planned
 from syncd.engine.planning.scope import undecided_removals
 
 _REMOVALS = (ChangeKind.DEACTIVATE_USER, ChangeKind.REMOVE_MEMBER, ChangeKind.DELETE_GROUP)
@@ -56,6 +58,8 @@ def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Ho
 
 def _violations(planning: Planning, allow: Mapping[str, int]) -> Iterator[Violation]:
     """One after the other: what one of them stops, the next does not see."""
+    if undone := UNDONE.of(planning.job.store, Undone()).changes:
+        yield replace(_UNDONE, stops=Stops(tuple(ChangeKind), only=lambda change: change.id in undone))
     if _plans_any(planning, LIMITED_KINDS):
         yield from _over_limits(planning, allow)
     yield _WAKES_UP
@@ -76,6 +80,14 @@ def _over_limits(planning: Planning, allow: Mapping[str, int]) -> Iterator[Viola
                 yield found
         if rule is LIMITS[0]:  # who leaves altogether leaves groups, too
             yield from filter(None, checks)
+
+
+_UNDONE = Violation(
+    "undone",
+    "a person gave these changes back with syncd undo, and Okta still wants them",
+    "change it in Okta, or approve the hold: then they are made again",
+    Stops(()),
+)
 
 
 _WAKES_UP = Violation(
@@ -198,3 +210,10 @@ def _move(planning: Planning, ids: AbstractSet[str], hold: str) -> None:
     if people:
         memberships = stage.change_keys(ChangeKind.ADD_MEMBER)
         stage.hold_changes([change_id for change_id, okta_id in memberships if okta_id in people], NO_ACCOUNT)
+
+
+def held_as_undone(planned: Planned) -> Iterator[str]:
+    """Ids of what a person gave back and Okta still wants, in a plan that saw everything."""
+    for hold in planned.header.holds:
+        if hold.check == _UNDONE.check:
+            yield from (change.id for change in planned.held(hold.id))

@@ -84,6 +84,8 @@ class PlanNumbers:
         counts = planning.stage.change_counts()
         going = counts.get(ChangeKind.DEACTIVATE_USER, 0)
         going += sum(each.count for each in self._waiting if "deactivations" in each.limits)
+        if planning.gives_back:  # what a person asked to be taken back says nothing of the app
+            return going, active, False
         if planning.reading.users.proof is not None:
             return going, active, planning.reading.users.active_seen == 0
         coming = (ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER)

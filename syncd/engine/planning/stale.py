@@ -59,6 +59,15 @@ def _same(what: str, then: str, now: str) -> None:
 
 
 def _target_unmoved(job: Job, changes: Sequence[Change]) -> None:
+    names = {change.id: change.name for change in changes}
+    for change_id, what in moved_since(job, changes).items():
+        raise StaleError(f"the plan is stale: {names[change_id]} {what} since the plan was made", hint=_HINT)
+
+
+def moved_since(job: Job, changes: Sequence[Change]) -> Mapping[str, str]:
+    """What at the target is not what these changes begin with, by change id, and how. What the server does not show has
+    not moved, as far as anybody can tell.
+    """
     users = {
         change.scim_id
         for change in changes
@@ -66,13 +75,18 @@ def _target_unmoved(job: Job, changes: Sequence[Change]) -> None:
     }
     shown = _users(job, users)
     groups: dict[str, RemoteGroup | None] = {}
+    moved = {}
     for change in changes:
+        what = None
         if change.object_key.startswith("user:") and change.scim_id is not None:
-            _check_user(job, change, shown.get(change.scim_id))
+            what = _user_moved(job, change, shown.get(change.scim_id))
         elif change.kind in MEMBERSHIPS:
-            _check_membership(job, change, groups)
+            what = _membership_moved(job, change, groups)
         elif change.scim_id is not None:
-            _check_group(job, change, groups)
+            what = _group_moved(job, change, groups)
+        if what is not None:
+            moved[change.id] = what
+    return moved
 
 
 def _users(job: Job, ids: set[str]) -> Mapping[str, RemoteUser]:
@@ -90,10 +104,10 @@ def _users(job: Job, ids: set[str]) -> Mapping[str, RemoteUser]:
     return found
 
 
-def _check_user(job: Job, change: Change, remote: RemoteUser | None) -> None:
+def _user_moved(job: Job, change: Change, remote: RemoteUser | None) -> str | None:
     """What may be what the plan saw has not moved, as far as anybody can tell."""
     if remote is None:
-        raise _moved(change, "is gone at the target")
+        return "is gone at the target"
     habits, known = job.target.habits(), job.store.user(change.okta_id)
     invited = known is not None and known.pushed is not None and known.pushed.invited
     for path, value in change.before.items():
@@ -103,12 +117,13 @@ def _check_user(job: Job, change: Change, remote: RemoteUser | None) -> None:
                 and remote.active is not value
                 and not (invited and not remote.active)
             ):
-                raise _moved(change, "was activated or deactivated at the target")
+                return "was activated or deactivated at the target"
         elif path == "externalId":
             if remote.external_id != value:
-                raise _moved(change, "has another externalId at the target")
+                return "has another externalId at the target"
         elif compare(value, remote.attributes.get(path), habits.of(path)) is Verdict.DIFFERENT:
-            raise _moved(change, f"has another {path} at the target")
+            return f"has another {path} at the target"
+    return None
 
 
 def _remote_group(job: Job, scim_id: str, groups: dict[str, RemoteGroup | None]) -> RemoteGroup | None:
@@ -120,28 +135,26 @@ def _remote_group(job: Job, scim_id: str, groups: dict[str, RemoteGroup | None])
     return groups[scim_id]
 
 
-def _check_group(job: Job, change: Change, groups: dict[str, RemoteGroup | None]) -> None:
+def _group_moved(job: Job, change: Change, groups: dict[str, RemoteGroup | None]) -> str | None:
     remote = _remote_group(job, change.scim_id or "", groups)
     if remote is None:
-        raise _moved(change, "is gone at the target")
+        return "is gone at the target"
     name = change.before.get("displayName", change.name if change.kind is ChangeKind.LINK_GROUP else None)
     if name is not None and remote.name != name:
-        raise _moved(change, "has another name at the target")
+        return "has another name at the target"
+    return None
 
 
-def _check_membership(job: Job, change: Change, groups: dict[str, RemoteGroup | None]) -> None:
+def _membership_moved(job: Job, change: Change, groups: dict[str, RemoteGroup | None]) -> str | None:
     known = job.store.group(change.group_id or "")
     if known is None or known.pushed is None or change.scim_id is None:
-        return  # the group or the user does not exist yet: nothing to have moved
+        return None  # the group or the user does not exist yet: nothing to have moved
     remote = _remote_group(job, known.pushed.scim_id, groups)
     if remote is None:
-        raise _moved(change, f"cannot move: the group {change.group} is gone at the target")
+        return f"cannot move: the group {change.group} is gone at the target"
     is_member = change.scim_id in (remote.members or ())
     if not is_member and not remote.lacks(change.scim_id):
-        return  # this server does not show members, or not all
+        return None  # this server does not show members, or not all
     if is_member is not change.before.get("member"):
-        raise _moved(change, f"was added to or removed from {change.group} at the target")
-
-
-def _moved(change: Change, what: str) -> StaleError:
-    return StaleError(f"the plan is stale: {change.name} {what} since the plan was made", hint=_HINT)
+        return f"was added to or removed from {change.group} at the target"
+    return None

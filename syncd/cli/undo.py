@@ -1,0 +1,83 @@
+"""`syncd undo`: give back what one run changed at the target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli.choices import planning_options
+from syncd.cli.deciding import decider
+from syncd.cli.files import OutputFile
+from syncd.cli.linking import need_an_answer, plan_ask_apply
+from syncd.cli.options import Command, globals_of
+from syncd.cli.plan import answer_with, saved_to
+from syncd.cli.session import Session
+
+if TYPE_CHECKING:
+    from syncd.engine.cycles.result import RunResult
+    from syncd.engine.job import Job
+    from syncd.engine.planning.planned import Planned
+
+
+@click.command(name="undo", cls=Command)
+@click.argument("run", metavar="RUN")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Only save the plan, for `syncd apply FILE`.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before applying.")
+@planning_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    run: str,
+    output: Path | None,
+    allow: Mapping[str, int],
+    *,
+    yes: bool,
+    detailed: bool,
+    as_json: bool,
+) -> int:
+    """Give back what one run changed at the target.
+
+    RUN is the id of a run (see syncd report, syncd status). Each object is read first: what was changed since stays as
+    it is and is named, and so is what nothing gives back. Shows the plan, asks, and applies it under the usual limits.
+    Okta still wants what was given back: it is held (undone) until somebody approves it or changes it in Okta.
+    """
+    if output is None:
+        need_an_answer(yes=yes)
+
+    def make(job: Job) -> Planned:
+        from syncd.engine.cycles.undo import plan_undo  # noqa: PLC0415  (the engine)
+
+        return plan_undo(job, run, decider(), allow, writing=output is None)
+
+    def apply(job: Job, planned: Planned) -> RunResult:
+        from syncd.engine.cycles.undo import apply_undo  # noqa: PLC0415  (the engine)
+
+        return apply_undo(job, planned, decider())
+
+    with Session(globals_of(ctx), as_json=as_json) as session:
+        if output is None:
+            return plan_ask_apply(session, "undo", make, apply, yes=yes, detailed=detailed)
+        settings = session.only_connection("undo -o")
+        file = OutputFile(output, "the plan", instead="For the plan on stdout use --json.")
+        file.spare(settings)
+        session.listen()
+
+        from syncd.wiring import open_job  # noqa: PLC0415
+
+        with (
+            session.watcher(settings) as observer,
+            open_job(settings, writing=False, observer=observer, redactor=session.redactor) as job,
+            make(job) as planned,
+        ):
+            observer.close()
+            saved_to(file, session, planned)
+            return session.one(answer_with(session, planned, detailed=detailed))
