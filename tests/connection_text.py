@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+FREE_TO_CHANGE = """max_creations = 100000
+max_updates = 100000
+max_identity_changes = 100000
+max_blanked = 100000
+max_member_additions_per_group = 100000
+max_protected_additions = 100000
+"""
+"""Lines for `[safety]` where the subject is another: no limit of what is not a removal."""
+
 
 def connection_text(
     name: str,

@@ -7,6 +7,7 @@ from typing import Any
 
 from syncd.answers.left_out import REJECTED_HINT
 from syncd.core.change import Change, ChangeKind, change_document
+from syncd.core.expectation import Expectation
 from syncd.core.plan import timestamp
 from syncd.errors import RefusedError, UsageError
 from syncd.ports import HoldRecord, Store
@@ -25,6 +26,7 @@ def held(store: Store, connection: str) -> dict[str, Any]:
         "schema": "syncd.held/1",
         "connection": connection,
         "holds": [_hold(record) for record in store.holds()],
+        "expected": [_expected(each) for each in store.expectations()],
     }
 
 
@@ -69,6 +71,31 @@ def _refuse_what_was_rejected(store: Store, ids: Sequence[str]) -> None:
     ]
     if said:
         raise UsageError(f"nothing is approved: {'; '.join(said)}", hint=REJECTED_HINT)
+
+
+def expect(store: Store, connection: str, expectation: Expectation) -> dict[str, Any]:
+    """Raises one limit for a window ahead."""
+    made = store.expect(expectation)
+    return {**decision_document(connection, "expect", made.by, []), "expected": [_expected(made)]}
+
+
+def revoke(store: Store, connection: str, expectation_id: str, by: str) -> dict[str, Any]:
+    """Raises UsageError for one that is unknown or over."""
+    revoked = store.revoke(expectation_id, by)
+    return {**decision_document(connection, "revoke", by, []), "expected": [_expected(revoked)]}
+
+
+def _expected(expectation: Expectation) -> dict[str, Any]:
+    return {
+        "id": expectation.id,
+        "limit": expectation.limit,
+        "number": expectation.number,
+        "on": expectation.begins.date().isoformat(),
+        "until": expectation.last_day.isoformat(),
+        "by": expectation.by,
+        "at": timestamp(expectation.at),
+        "reason": expectation.reason,
+    }
 
 
 def retry(store: Store, connection: str, wanted: str | None, by: str) -> dict[str, Any]:

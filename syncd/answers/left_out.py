@@ -7,7 +7,7 @@ from typing import Any
 
 from syncd.core.waiting import REJECTED, Waiting
 from syncd.ports import Store
-from syncd.ports.store import Rejection
+from syncd.ports.deciding import Rejection
 
 REJECTED_HINT = (
     "a rejection ends when a full cycle finds the change unwanted: for somebody who left, assign them in Okta, "

@@ -33,6 +33,7 @@ COMMANDS = {
     "held": ("syncd.cli.held", "Show what safety checks hold, with numbers and reasons."),
     "approve": ("syncd.cli.approve", "Release held changes: exactly those, once."),
     "reject": ("syncd.cli.reject", "Drop held changes until the world moves."),
+    "expect": ("syncd.cli.expect", "Raise one limit for a window ahead."),
     "retry": ("syncd.cli.retry", "Try what failed again at the next sync."),
     "explain": ("syncd.cli.explain", "Explain one user or group, step by step; changes nothing."),
     "groups": ("syncd.cli.groups", "List Split's groups with their link state and members."),

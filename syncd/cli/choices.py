@@ -67,20 +67,20 @@ def selected(users: tuple[str, ...], groups: tuple[str, ...], *, full: bool) -> 
 def _limits(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> Mapping[str, int]:
     """Reads NAME=N. Raises click.UsageError, naming the limits there are."""
     del ctx, param
-    allow: dict[str, int] = {}
-    for value in values:
-        name, sign, number = value.partition("=")
-        name = name.strip()
-        if name not in LIMIT_NAMES:
-            raise click.UsageError(
-                f"--allow {value}: there is no limit of this name; there are {', '.join(LIMIT_NAMES)}"
-            )
-        if not sign or not (number.isascii() and number.isdigit()) or len(number) > 9:
-            raise click.UsageError(
-                f"--allow {value}: write --allow {name}=N with a whole number N, 0 or more"
-            )
-        allow[name] = int(number)
-    return allow
+    return dict(limit_of(value, "--allow") for value in values)
+
+
+def limit_of(value: str, where: str) -> tuple[str, int]:
+    """Reads NAME=N; `where` it stands, for errors. Raises click.UsageError, naming the limits there are."""
+    name, sign, number = value.partition("=")
+    name = name.strip()
+    if name not in LIMIT_NAMES:
+        raise click.UsageError(
+            f"{where} {value}: there is no limit of this name; there are {', '.join(LIMIT_NAMES)}"
+        )
+    if not sign or not (number.isascii() and number.isdigit()) or len(number) > 9:
+        raise click.UsageError(f"{where} {value}: write {where} {name}=N with a whole number N, 0 or more")
+    return name, int(number)
 
 
 allow_option = click.option(

@@ -59,6 +59,8 @@ class LimitRule:
     spares_beginnings: bool = True
     """What a first sync does, and what fills a group that is being made, does not count."""
     most_percent: float = ALL
+    each_once: bool = False
+    """Whoever was changed lately and is changed again is one person."""
 
     @property
     def of_each_group(self) -> bool:
@@ -74,8 +76,13 @@ def _mapped(values: Values) -> set[str]:
     return values.keys() - {"active", "externalId"}
 
 
+def mapped_paths(before: Values, after: Values) -> set[str]:
+    """The mapped attributes that a change of a user is about."""
+    return _mapped(before) | _mapped(after)
+
+
 def _updates(before: Values, after: Values) -> bool:
-    return bool(_mapped(after) | _mapped(before))
+    return bool(mapped_paths(before, after))
 
 
 def _changes_identity(before: Values, after: Values) -> bool:
@@ -90,9 +97,7 @@ def _blanks(before: Values, after: Values) -> bool:
     return any(_is_blank(after[path]) and not _is_blank(before.get(path)) for path in _mapped(after))
 
 
-_REWRITES = (ChangeKind.UPDATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER)
-_ARRIVALS = (ChangeKind.CREATE_USER, ChangeKind.REACTIVATE_USER)
-
+REWRITES = (ChangeKind.UPDATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER)
 # In the order in which they are judged: what one of them stops, the next does not see.
 LIMITS: Sequence[LimitRule] = (
     LimitRule(
@@ -142,44 +147,46 @@ LIMITS: Sequence[LimitRule] = (
     LimitRule(
         "identity_changes",
         "identity_changes",
-        _REWRITES,
+        REWRITES,
         Share.PEOPLE,
         floor=5,
         what="user",
         would="would get another userName",
         only=_changes_identity,
+        each_once=True,
     ),
     LimitRule(
         "blanked",
         "blanked",
-        _REWRITES,
+        REWRITES,
         Share.PEOPLE,
         floor=5,
         what="user",
         would="would lose a value",
         only=_blanks,
+        each_once=True,
     ),
     LimitRule(
         "updates",
         "updates",
-        _REWRITES,
+        REWRITES,
         Share.PEOPLE,
         floor=20,
         what="user",
         would="would be changed",
         only=_updates,
+        each_once=True,
         behind=("identity_changes", "blanked"),
     ),
     LimitRule(
         "creations",
         "creations",
-        _ARRIVALS,
+        (ChangeKind.CREATE_USER,),
         Share.PEOPLE,
         floor=50,
         what="account",
-        would="would come into use",
+        would="would be created",
         moves=1,
-        behind=("identity_changes", "blanked", "updates"),
         most_percent=GROWTH,
     ),
     LimitRule(

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Generic, TypeVar, overload
 
 from syncd.core.sickness import KEY, Quarantine
@@ -69,20 +70,57 @@ class DecidedScope:
 
     fingerprint: str
     undecided: frozenset[str] = frozenset()
+    rewritten: frozenset[str] = frozenset()
+    """Of whom an update, or into which groups members, wait since then; keys like those."""
+    attributes: Mapping[str, str] | None = None
+    """How they were mapped; None: an older version did not say."""
+    rules: frozenset[str] | None = None
+    """What the push rules were called."""
 
 
 def _scope_text(scope: DecidedScope) -> str:
-    if not scope.undecided:
-        return scope.fingerprint
-    return json.dumps({"scope": scope.fingerprint, "undecided": sorted(scope.undecided)})
+    said: dict[str, Any] = {"scope": scope.fingerprint, "undecided": sorted(scope.undecided)}
+    if scope.rewritten:
+        said["rewritten"] = sorted(scope.rewritten)
+    if scope.attributes is not None:
+        said["attributes"] = dict(scope.attributes)
+    if scope.rules is not None:
+        said["rules"] = sorted(scope.rules)
+    return json.dumps(said, sort_keys=True)
 
 
 def _scope_read(text: str) -> DecidedScope:
     """What cannot be read is the fingerprint of no settings: everything is held."""
     with suppress(ValueError, TypeError, LookupError, RecursionError):
         found = json.loads(text)
-        return DecidedScope(str(found["scope"]), frozenset(map(str, found["undecided"])))
+        attributes, rules = found.get("attributes"), found.get("rules")
+        return DecidedScope(
+            str(found["scope"]),
+            frozenset(map(str, found["undecided"])),
+            frozenset(map(str, found.get("rewritten", ()))),
+            None if attributes is None else {str(path): str(said) for path, said in attributes.items()},
+            None if rules is None else frozenset(map(str, rules)),
+        )
     return DecidedScope(text)
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeSeen:
+    """Scope settings (by their fingerprint) that are not decided yet, and when a run first wrote under them."""
+
+    fingerprint: str
+    at: datetime
+
+
+def _seen_text(seen: ScopeSeen) -> str:
+    return json.dumps({"scope": seen.fingerprint, "at": seen.at.isoformat()})
+
+
+def _seen_read(text: str) -> ScopeSeen | None:
+    with suppress(ValueError, TypeError, LookupError, RecursionError):
+        found = json.loads(text)
+        return ScopeSeen(str(found["scope"]), datetime.fromisoformat(found["at"]))
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +148,9 @@ def _making_read(text: str) -> Making:
 
 SCOPE: Fact[DecidedScope] = Fact("scope", _scope_text, _scope_read)
 """What a change of the scope settings is told by."""
+SCOPE_SEEN: Fact[ScopeSeen | None] = Fact(
+    "scope_seen", lambda seen: _seen_text(seen) if seen else "", _seen_read
+)
 MAKING: Fact[Making] = Fact("in_the_making", _making_text, _making_read)
 COMPLETE_READ = _text("last_complete_read")
 """When the last full cycle began that read everything."""

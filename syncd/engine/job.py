@@ -11,7 +11,7 @@ from syncd.core.groups import RuleBook
 from syncd.core.mapping import MappingPolicy
 from syncd.core.policy import Policy
 from syncd.core.safety import LIMITS, Limits
-from syncd.engine.facts import SCOPE
+from syncd.engine.facts import SCOPE, DecidedScope
 from syncd.errors import Stopped
 from syncd.ports import Observer, Source, Store, Target
 from syncd.settings.schema import ConnectionSettings
@@ -74,6 +74,15 @@ class Job:
     def limits(self) -> Limits:
         """What may be done without a person's yes."""
         return {rule.name: getattr(self.settings.safety, rule.key) for rule in LIMITS}
+
+
+def scope_as_decided(
+    job: Job, undecided: frozenset[str] = frozenset(), rewritten: frozenset[str] = frozenset()
+) -> DecidedScope:
+    """The settings as they are now, to be told from later ones."""
+    settings = job.settings
+    rules = frozenset(rule.source.label for rule in settings.push_groups)
+    return DecidedScope(job.scope, undecided, rewritten, dict(settings.attributes), rules)
 
 
 def scope_changed(job: Job) -> bool:

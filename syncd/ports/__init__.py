@@ -3,6 +3,7 @@
 They speak values of `model` and `core`; no HTTP, no SQL, no rows. Adapters live on the floor above.
 """
 
+from syncd.ports.deciding import Decided, HoldRecord
 from syncd.ports.judged import WaitingElsewhere
 from syncd.ports.observer import Observer
 from syncd.ports.outcomes import (
@@ -19,7 +20,7 @@ from syncd.ports.outcomes import (
 )
 from syncd.ports.source import LISTS_LAG, Bucket, Listing, LogPage, MemberPage, Page, Person, Source
 from syncd.ports.stage import Contested, Leaving, Stage, Taking
-from syncd.ports.store import Decided, Due, Failure, HoldRecord, Population, RecentlyApplied, RunRecord, Store
+from syncd.ports.store import Due, Failure, Population, RecentlyApplied, RunRecord, Store
 from syncd.ports.target import Against, Applied, MemberOutcome, RemoteListing, Target, TargetProbe
 
 __all__ = [

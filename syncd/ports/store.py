@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from syncd.core.change import Change, ChangeKind
-from syncd.core.plan import Hold
 from syncd.model import KnownGroup, KnownUser
+from syncd.ports.deciding import Decisions
 from syncd.ports.history import History
 from syncd.ports.outcomes import Effect, Intent, Settled, Unproven
 from syncd.ports.stage import Stage
@@ -49,13 +49,19 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class RecentlyApplied:
-    """What was applied in the window, as far as it counts: by the name of the limit, and of memberships by group."""
+    """What was applied in the window, as far as it counts: by the name of the limit, of memberships by group, and of
+    people whose they are (Okta ids).
+    """
 
     totals: Mapping[str, int]
     by_group: Mapping[str, Mapping[str, int]]
+    people: Mapping[str, AbstractSet[str]] = field(default_factory=dict, compare=False)
 
     def of(self, limit: str) -> int:
         return self.totals.get(limit, 0)
+
+    def whose(self, limit: str) -> AbstractSet[str]:
+        return self.people.get(limit, frozenset())
 
     def in_groups(self, limit: str) -> Mapping[str, int]:
         """By Okta id of the group."""
@@ -81,42 +87,7 @@ class Due:
     groups: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class HoldRecord:
-    """A hold that waits for a decision, with the changes in it that are not decided yet."""
-
-    id: str
-    check: str
-    reason: str
-    way_out: str
-    numbers: Mapping[str, int | str]
-    raised_at: datetime
-    expires_at: datetime
-    changes: Sequence[Change]
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A change that a person rejected, and that is still wanted as far as is known."""
-
-    object_key: str
-    by: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """Change ids that a person decided on and that are still open: approved once, or rejected until the world moves."""
-
-    approved: AbstractSet[str] = frozenset()
-    rejected: AbstractSet[str] = frozenset()
-    objects: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """What each of them is about: change id to object key."""
-    rejections: Mapping[str, Rejection] = field(default_factory=dict, compare=False)
-    """Those of `rejected`, by change id."""
-
-
-class Store(History, Waits, Protocol):
+class Store(Decisions, History, Waits, Protocol):
     """What one connection remembers: one file, one writer."""
 
     # meta
@@ -245,34 +216,6 @@ class Store(History, Waits, Protocol):
         Only a settled beginning of the trail goes, never the last 24 hours, and a checkpoint row carries the chain
         on. Raises PermanentError, and prunes nothing, when one of these rows was tampered with.
         """
-        ...
-
-    # holds and the decisions of people
-    def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> None:
-        """Remembers what the safety checks stopped in a cycle. A hold that is known keeps its time; others expire after
-        7 days, and take the changes that waited in an earlier one. `whole`: the cycle looked at everything, so that
-        holds it did not raise are over.
-        """
-        ...
-
-    def holds(self) -> Sequence[HoldRecord]:
-        """Open holds, oldest first; expired ones are not among them."""
-        ...
-
-    def decide(self, ids: Sequence[str], decision: str, by: str) -> Sequence[Change]:
-        """Decides on whole holds or single held changes by their ids ("approve" or "reject"); journals who and what.
-        Raises UsageError for an id that no open hold has.
-        """
-        ...
-
-    def decided(self) -> Decided:
-        """What still counts, as far as the journal says so: approvals until they are applied or expire, rejections
-        until the world moves.
-        """
-        ...
-
-    def forget_decisions(self, change_ids: Iterable[str]) -> None:
-        """These wishes are no longer wanted by a complete cycle: the same wish later is a new question."""
         ...
 
     # state

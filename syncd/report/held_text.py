@@ -38,6 +38,11 @@ def held_lines(document: Mapping[str, Any]) -> Iterator[Line]:
                 f"    … and {len(changes) - SHOWN_OF_A_HOLD:,} more ", faint("(use --json to see all)")
             )
         yield BLANK
+    for each in document["expected"]:
+        yield line("Expected ", strong(safe(each["id"])), f": {_expectation(each)}")
+        yield line("  ", faint(f"{safe(each['by'])} at {each['at']}: {safe(each['reason'])}"))
+    if document["expected"]:
+        yield BLANK
     if holds:
         total = sum(len(hold["changes"]) for hold in holds)
         yield line(
@@ -46,6 +51,17 @@ def held_lines(document: Mapping[str, Any]) -> Iterator[Line]:
         )
     else:
         yield line(strong(f"{safe(document['connection'])}: "), "nothing is held.")
+
+
+def _expectation(each: Mapping[str, Any]) -> str:
+    days = each["on"] if each["on"] == each["until"] else f"{each['on']} to {each['until']}"
+    return f"up to {each['number']:,} {safe(each['limit']).replace('_', ' ')}, {days} (UTC)"
+
+
+def expected_lines(document: Mapping[str, Any]) -> Iterator[Line]:
+    """An expectation that was made or revoked."""
+    for each in document["expected"]:
+        yield line(strong(f"{safe(document['decision'])}: "), f"{safe(each['id'])}, {_expectation(each)}.")
 
 
 def decided_lines(

@@ -15,7 +15,7 @@ from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from syncd.ports.store import Decided, Rejection
+from syncd.ports.deciding import Decided, Rejection
 from syncd.store.journal import COLUMNS, row_hash
 from syncd.store.rows import Row, at_moment, moment
 
@@ -113,7 +113,7 @@ class Rulings:
     ) -> list[tuple[Ruling, int]]:
         """With the row of the trail that says so."""
         for (sequence,) in conn.execute(_TOLD, (self._read,)).fetchall():
-            tell(self._told, _written(conn, sequence), sequence)
+            tell(self._told, written(conn, sequence), sequence)
             self._read = sequence
         stamp = moment(now)
         asked = self._told if change_ids is None else change_ids
@@ -153,8 +153,8 @@ def approvals(found: Iterable[Ruling]) -> dict[str, dict[str, str]]:
     return {each.change_id: {"by": each.by, "at": each.at} for each in found if each.decision == "approve"}
 
 
-def _written(conn: sqlite3.Connection, sequence: int) -> Mapping[str, Any]:
-    """The body of the row, when it fits its hash and its neighbours; else it tells nothing."""
+def written(conn: sqlite3.Connection, sequence: int) -> Mapping[str, Any]:
+    """The body of the row with this number, when it fits its hash and its neighbours; else it tells nothing."""
     rows: dict[int, Row] = {row[0]: row for row in conn.execute(_NEIGHBOURS, (sequence,))}
     row, before, after = rows.get(sequence), rows.get(sequence - 1), rows.get(sequence + 1)
     if row is None:

@@ -11,7 +11,7 @@ from syncd.core.canonical import canonical
 from syncd.core.change import Change, ChangeKind, change_document
 from syncd.core.plan import Hold
 from syncd.errors import PermanentError, UsageError
-from syncd.ports.store import HoldRecord
+from syncd.ports.deciding import HoldRecord
 from syncd.store import decisions
 from syncd.store.decisions import Ruling
 from syncd.store.rows import at_moment, change_of, moment

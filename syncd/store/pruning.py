@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.errors import PermanentError
-from syncd.store import decisions, holds
+from syncd.store import decisions, expected, holds
 from syncd.store.decisions import Rulings
 from syncd.store.holds import EXPIRES_AFTER
 from syncd.store.journal import append_note, head, next_sequence
@@ -117,10 +117,15 @@ def _checkpoint(conn: sqlite3.Connection, below: int) -> dict[str, Any]:
 def _cut(
     conn: sqlite3.Connection, below: int, checkpoint: Mapping[str, Any], now: datetime, seals: Seals
 ) -> int:
-    """The checkpoint also holds the decisions that still stand and whose row goes."""
+    """The checkpoint also holds the decisions and expectations that still stand and whose row goes."""
     kept = [decision for decision, sequence in Rulings().rows(conn, now) if sequence < below]
     decisions.stand_in(conn, kept, next_sequence(conn))
-    body = {"checkpoint": checkpoint, **(decisions.said(kept) if kept else {})}
+    ahead = [made for made, sequence in expected.Expected().rows(conn, now) if sequence < below]
+    body = {
+        "checkpoint": checkpoint,
+        **(decisions.said(kept) if kept else {}),
+        **(expected.said(ahead) if ahead else {}),
+    }
     append_note(conn, body, now, seal=seals.all_handed_over)
     conn.execute(
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",

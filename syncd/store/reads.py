@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from syncd.core.expectation import Expectation
 from syncd.core.waiting import REMEMBERED, Waiting
 from syncd.model import KnownGroup, KnownUser
+from syncd.ports.deciding import Decided, HoldRecord
 from syncd.ports.outcomes import Intent, Unproven
-from syncd.ports.store import Decided, Due, Failure, HoldRecord, Population, RecentlyApplied, RunRecord
+from syncd.ports.store import Due, Failure, Population, RecentlyApplied, RunRecord
 from syncd.ports.trail import ChainReport, Head, JournalEntry
 from syncd.store import decisions, effects, holds, journal, state, unproven, verifying, waiting
+from syncd.store.expected import Expected
 from syncd.store.faults import explained
 from syncd.store.recent import Recently
 from syncd.store.seals import Seals
@@ -31,6 +34,7 @@ class StoreReads:
         self._lock = threading.RLock()
         self._rulings = decisions.Rulings()
         self._recently = Recently()
+        self._expected = Expected()
         self._seals = Seals(conn)
 
     @contextmanager
@@ -116,6 +120,10 @@ class StoreReads:
         """See `ports.Store.applied_since`."""
         with self._reading() as conn:
             return self._recently.applied(conn, since, under)
+
+    def expectations(self) -> Sequence[Expectation]:
+        with self._reading() as conn:
+            return self._expected.ahead(conn, self._clock())
 
     def failures(self) -> Sequence[Failure]:
         """See `ports.Store.failures`."""

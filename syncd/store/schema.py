@@ -338,7 +338,13 @@ def m010_watched(db: Database) -> None:
 
 @migrations()  # type: ignore[untyped-decorator]
 def m011_counted(db: Database) -> None:
-    """What the limits count of the last day is found without the rest of it, which may be a first sync."""
+    """What the limits count of the last day is found without the rest of it, which may be a first sync; and so is what
+    people expect.
+    """
+    db.execute(
+        "CREATE INDEX journal_expected ON journal (sequence)"
+        " WHERE entry = 'note' AND (instr(body, '\"expected\":') OR instr(body, '\"revoked\":'))"
+    )
     db.execute(
         "CREATE INDEX journal_counted ON journal (at, kind) WHERE applied = 1 AND NOT instr(body, '\"uncounted\":')"
     )

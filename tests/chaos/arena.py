@@ -269,6 +269,7 @@ def settings_for(
     """Settings that push every group whose name starts with "push-"."""
     more = f"""[provisioning]
 {tables.get("provisioning", "")}
+{tables.get("attributes", "")}
 [safety]
 {tables.get("safety", "")}
 [[push_groups]]

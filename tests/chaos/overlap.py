@@ -26,6 +26,7 @@ from tests.chaos.arena import DECIDER, OKTA_TOKEN, SPLIT_TOKEN, impatient, setti
 from tests.chaos.crew import Crew, Ticks, WitnessedSplit
 from tests.chaos.oracle import PREFIX, holdings
 from tests.chaos.timeline import Scope, held, unequal, wanted
+from tests.connection_text import FREE_TO_CHANGE
 
 ACTS = (
     "hire", "leave", "leave", "leave", "come_back", "come_back", "come_back", "rename_person", "readdress", "suspend",
@@ -212,7 +213,7 @@ class Overlap:
             split,
             {
                 "safety": "max_deactivations = 100000\nmax_group_deletions = 100000\n"
-                'max_member_removals = 100000\nmax_member_removals_per_group = "100%"',
+                f'max_member_removals = 100000\nmax_member_removals_per_group = "100%"\n{FREE_TO_CHANGE}',
                 "okta": "coexist = true",
                 "provisioning": f'deactivation_grace = "{setup.grace}"',
                 "source": SOURCES[setup.source],

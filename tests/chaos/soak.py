@@ -32,7 +32,7 @@ from syncd.simulators.world import OktaWorld, SplitWorld, default_split
 from tests.chaos.oracle import PREFIX, holdings
 from tests.chaos.target_log import TargetLog
 from tests.chaos.timeline import Key, Timeline, Write, held, parts, parts_of, unequal, wanted
-from tests.connection_text import connection_text
+from tests.connection_text import FREE_TO_CHANGE, connection_text
 from tests.simulators.program import started
 
 TOKENS = {"okta": "00tOkTa-soak-0042", "split": "spl.soak-4711"}
@@ -342,6 +342,7 @@ max_deactivations = 100000
 max_group_deletions = 100000
 max_member_removals = 100000
 max_member_removals_per_group = "100%"
+{FREE_TO_CHANGE}
 [schedule]
 full = "{course.full}s"
 delta = "1s"

@@ -35,7 +35,7 @@ def test_a_number_has_its_noun(number: int, noun: str, plural: str, text: str) -
         ("group_deletions", "1 group would be removed"),
         ("member_removals", "1 membership would be removed"),
         ("identity_changes", "1 user would get another userName"),
-        ("creations", "1 account would come into use"),
+        ("creations", "1 account would be created"),
         ("protected_additions", "1 member would be added to protected groups"),
     ],
 )

@@ -406,12 +406,12 @@ ANN = {"userName": "ann@example.com", "title": "Dr"}
         (ChangeKind.ADOPT_USER, {"externalId": None}, {"externalId": "00u1"}, set()),
         (ChangeKind.ADOPT_USER, {"active": False}, {"active": True}, set()),
         (ChangeKind.ADOPT_USER, {"title": None}, {"title": "Dr"}, {"updates"}),
-        (ChangeKind.REACTIVATE_USER, {"active": False}, {"active": True}, {"creations"}),
+        (ChangeKind.REACTIVATE_USER, {"active": False}, {"active": True}, set()),
         (
             ChangeKind.REACTIVATE_USER,
             {"active": False, "title": "Dr"},
             {"active": True, "title": "Prof"},
-            {"creations", "updates"},
+            {"updates"},
         ),
         (
             ChangeKind.ADD_MEMBER,

@@ -32,7 +32,8 @@ def other_scope(made: Rig) -> None:
     """A scope setting that has no effect on anybody."""
     made.write_config(
         attributes='[attributes]\nuserName = "email"\n"name.givenName" = "givenName"\n'
-        '"name.familyName" = "familyName"\n"emails[work].value" = "email"\n'
+        '"name.familyName" = "familyName"\ndisplayName = "{givenName} {familyName}"\n'
+        '"emails[work].value" = "email"\ntitle = "nobodyHasIt"\n'
     )
 
 

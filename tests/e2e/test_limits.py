@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from syncd.engine.reading.selection import Selection
 from syncd.redact import Redactor
 from syncd.simulators.world import OktaWorld
 from syncd.wiring import open_job
-from tests.chaos.arena import Arena, arena
+from tests.chaos.arena import Arena, arena, settings_for
 from tests.e2e.elsewhere import Place
 from tests.e2e.rig import Rig, rig
 
@@ -32,6 +33,8 @@ userName = "email"
 displayName = "{familyName} {givenName}"
 "emails[work].value" = "email"
 """
+OLD_NAME = "{givenName} {familyName}"
+TITLE = 'title = "title"\n'
 
 
 @pytest.fixture
@@ -253,6 +256,19 @@ def test_a_raised_limit_lets_one_run_through(company: Rig) -> None:
     company.assert_exact()
 
 
+def test_who_is_changed_again_and_again_is_one_person(company: Rig) -> None:
+    for number in range(4):
+        for name in EVERYBODY[:5]:
+            email = name if number % 2 else name.replace("example.com", f"example{number}.org")
+            company.okta.world.update_profile(name, email=email, lastName=f"N{number}")
+        company.sync()
+    company.okta.world.update_profile(EVERYBODY[5], email="sixth@example.com")
+
+    company.sync(code=3)
+
+    assert [hold["check"] for hold in held(company)] == ["identity_changes"]
+
+
 def test_a_first_sync_that_was_cut_short_is_the_same_first_sync(tmp_path: Path) -> None:
     """And what it did uses up nothing of the day."""
     with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as made:
@@ -280,18 +296,18 @@ def test_a_first_sync_that_was_cut_short_is_the_same_first_sync(tmp_path: Path) 
 
 
 def test_a_group_that_is_being_made_is_filled_whatever_its_size(company: Rig) -> None:
-    company.okta.world.create_group("Everybody", members=EVERYBODY)
-    company.pushed.append("Everybody")
-    company.write_config()
+    """By a rule that was there before; once it was filled it is a group that exists."""
+    company.write_config(rules='[[push_groups]]\nsource = { name_starts_with = "Crew" }')
+    company.sync()
+    company.okta.world.create_group("Crew of all", members=EVERYBODY)
+    company.sync()
+    assert company.split.world.members("Crew of all") == EVERYBODY
 
-    company.sync(code=0)
-
-    company.assert_exact()
-    for name in EVERYBODY:
-        company.okta.world.remove_member("Everybody", name) if name > EVERYBODY[3] else None
+    for name in EVERYBODY[4:]:
+        company.okta.world.remove_member("Crew of all", name)
     company.sync("--allow", "member_removals=60", "--allow", "member_removals_per_group=60")
     for name in EVERYBODY[4:]:
-        company.okta.world.add_member("Everybody", name)
+        company.okta.world.add_member("Crew of all", name)
     company.sync(code=3)
     assert [hold["check"] for hold in held(company)] == ["member_additions"]
 
@@ -372,3 +388,88 @@ def test_an_accident_that_trickles_through_deltas_meets_the_same_limit(
         assert applied >= most - 1  # the last step was two
         assert {hold.check for hold in holds} == {check}
         assert sum(len(hold.changes) for hold in holds) == len(range(0, tries, 2)) * 2 - applied
+
+
+# settings that rewrite people
+
+
+def _mistyped(made: Arena) -> None:
+    """Other display names for everybody."""
+    tables = {"rule": "", "attributes": NEW_ATTRIBUTES}
+    made.settings = settings_for(made.folder, made.okta, made.split, tables)
+
+
+def test_what_new_settings_rewrite_is_held_however_slowly_it_comes(tmp_path: Path) -> None:
+    """Ten people a day, each asked for by name before any full cycle: the third ten are over the limit of all."""
+    with followed(tmp_path) as made:
+        _mistyped(made)
+        results = []
+        for day in range(4):
+            made.later(timedelta(hours=25))
+            with opened(made) as job:
+                results.append(sync(job, Selection(users=tuple(EVERYBODY[10 * day : 10 * day + 10]))))
+        with opened(made) as job:
+            holds = job.store.holds()
+
+        assert [sum(found.applied.values()) for found in results] == [10, 10, 0, 0]
+        assert {hold.check for hold in holds} == {"scope_change"}
+        assert "--allow updates=40" in holds[-1].way_out
+        assert (holds[-1].numbers["last_24_hours"], holds[-1].numbers["allowed"]) == (20, 20)
+
+
+def test_an_honest_day_under_new_settings_passes_and_is_not_counted_with_them(tmp_path: Path) -> None:
+    """A new attribute that three people have; twenty others move house."""
+    with followed(tmp_path) as made:
+        tables = {
+            "rule": "",
+            "attributes": NEW_ATTRIBUTES.replace("{familyName} {givenName}", OLD_NAME) + TITLE,
+        }
+        made.settings = settings_for(made.folder, made.okta, made.split, tables)
+        for name in EVERYBODY[:3]:
+            made.okta.world.update_profile(name, title="Dr")
+        for name in EVERYBODY[10:27]:
+            made.okta.world.update_profile(name, lastName="Moved")
+
+        with opened(made) as job:
+            result = sync(job, Selection())
+
+        assert (result.exit_code, sum(result.applied.values())) == (0, 20)
+
+
+def test_a_new_rule_that_fills_a_large_group_waits_for_a_decision_also_in_the_next_cycles(
+    company: Rig,
+) -> None:
+    company.okta.world.create_group("Everybody", members=EVERYBODY)
+    company.sync()
+    company.pushed.append("Everybody")
+    company.write_config()
+
+    for _ in range(2):
+        result = company.sync(code=3)
+        assert result["summary"]["held"] == {"add_member": PEOPLE}
+        assert [hold["check"] for hold in result["holds"]] == ["scope_change"]
+    assert company.split.world.members("Everybody") == []
+
+    company.run("approve", "--all", "--json")
+    assert company.sync()["summary"]["applied"] == {"add_member": PEOPLE}
+    company.assert_exact()
+
+
+def test_a_new_group_of_an_old_rule_is_no_change_of_settings(company: Rig) -> None:
+    company.write_config(rules='[[push_groups]]\nsource = { name_starts_with = "Crew" }')
+    company.sync()
+    company.okta.world.create_group("Crew of all", members=EVERYBODY)
+
+    assert company.sync()["summary"]["applied"] == {"create_group": 1, "add_member": PEOPLE}
+
+
+def test_a_raised_limit_lets_new_settings_through_and_a_hold_that_is_approved_too(company: Rig) -> None:
+    mistype_attributes(company)
+    company.sync(code=3)
+
+    result = company.sync("--allow", f"updates={PEOPLE}")
+
+    assert result["summary"]["applied"] == {"update_user": PEOPLE}
+    company.sync()
+    company.okta.world.update_profile(EVERYBODY[0], lastName="Later")
+    company.sync()

@@ -222,7 +222,7 @@ def test_a_rejected_deletion_leaves_the_group_managed_and_can_be_asked_for_again
 
 
 def test_a_protected_group_is_never_deleted(made: Rig) -> None:
-    made.write_config(safety='protected_groups = ["Crew"]')
+    made.write_config(safety='protected_groups = ["Crew"]\nmax_protected_additions = 4')
     _link(made, "Crew", "Crew")
 
     refused = _unlink(made, "Crew", "--delete", code=3)

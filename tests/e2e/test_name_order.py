@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from syncd.simulators.world import OktaWorld, SplitWorld
+from tests.connection_text import FREE_TO_CHANGE
 from tests.e2e.rig import Rig, rig
 
 FOLLOWING = '[[push_groups]]\nsource = { name_starts_with = "push-" }\nrename = true\non_removal = "delete"'
@@ -272,7 +273,7 @@ def test_parallel_writes_keep_the_order_of_every_chain(tmp_path: Path) -> None:
     """Thirty chains and rings at once, eight workers: the target, which refuses a taken name, refuses nothing."""
     world = crew(120)
     with rig(tmp_path, okta=world, pushed=()) as made:
-        made.write_config(split="concurrency = 8")
+        made.write_config(split="concurrency = 8", safety=FREE_TO_CHANGE)
         made.sync()
         made.forget()
         renames = []

@@ -9,6 +9,7 @@ import pytest
 
 from syncd.simulators.split import SplitKnobs
 from tests.chaos.arena import impatient
+from tests.connection_text import FREE_TO_CHANGE
 from tests.e2e.rig import Rig, rig
 
 HIRES = 30
@@ -109,6 +110,7 @@ def test_one_bad_member_keeps_nobody_out_and_costs_few_requests(tmp_path: Path, 
         world = made.okta.world
         people = [world.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(60)]
         world.create_group("Crew", members=people[:1])
+        made.write_config(safety=FREE_TO_CHANGE)
         made.sync()
         made.forget()
         for person in people[1:]:
@@ -123,6 +125,7 @@ def test_one_bad_member_keeps_nobody_out_and_costs_few_requests(tmp_path: Path, 
 
 
 def test_a_target_that_answers_500_to_everything_stops_after_about_20(synced: Rig) -> None:
+    synced.write_config(safety=FREE_TO_CHANGE)
     hire(synced)
     for number in range(40):
         synced.okta.world.update_profile(f"p{number:02}@example.com", firstName="Moved")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.connection_text import FREE_TO_CHANGE
 from tests.e2e.rig import SPLIT_TOKEN, Rig
 
 
@@ -34,6 +35,7 @@ def test_a_revoked_token_costs_one_failed_request_and_one_look_then_one_per_prob
 
 
 def test_a_token_revoked_while_writing_stops_the_rest_without_blaming_anybody(synced: Rig) -> None:
+    synced.write_config(safety=FREE_TO_CHANGE)
     for number in range(60):
         synced.okta.world.add_user(f"n{number}@example.com", "N", str(number), assign=True)
     synced.split.faults.add("status", method="POST", path="/Users", nth=10, count=-1, status=401)
@@ -52,6 +54,7 @@ def test_a_token_revoked_while_writing_stops_the_rest_without_blaming_anybody(sy
 
 
 def test_when_most_writes_fail_the_rest_is_not_tried(synced: Rig) -> None:
+    synced.write_config(safety=FREE_TO_CHANGE)
     for number in range(80):
         synced.okta.world.add_user(f"n{number}@example.com", "N", str(number), assign=True)
     synced.split.faults.add("status", method="POST", path="/Users", count=-1, status=400)

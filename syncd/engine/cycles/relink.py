@@ -207,7 +207,8 @@ def _untied(sides: Sides, effect: Effect) -> Sequence[Effect]:
 
 
 def _store(sides: Sides, run_id: str, effects: Sequence[tuple[Change, Effect]]) -> None:
-    sequences = sides.store.intend(run_id, [change for change, _ in effects])
+    changes = [change for change, _ in effects]
+    sequences = sides.store.intend(run_id, changes, exempt={change.id for change in changes})
     untied = [forgotten for _, effect in effects for forgotten in _untied(sides, effect)]
     settled = [
         Settled(sequence, change, [effect], note="relinked; nothing was sent")

@@ -17,11 +17,12 @@ from syncd.core.plan import Hold, timestamp
 from syncd.engine.cycles.decided import forget_what_is_over, remember_holds
 from syncd.engine.cycles.result import RunResult, broken_off, run_result, trail_head
 from syncd.engine.cycles.waiting import failures_over, names_left, remember, remember_left
-from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE, UNDONE, DecidedScope
-from syncd.engine.job import Job
+from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE, UNDONE
+from syncd.engine.job import Job, scope_as_decided
 from syncd.engine.planning.hold import held_as_undone
 from syncd.engine.planning.making import begun, ended, is_exempt, manages_anything
 from syncd.engine.planning.planned import Planned
+from syncd.engine.planning.rewriting import seen_now
 from syncd.engine.planning.scope import decided_scope
 from syncd.engine.reading.learned import NamedReading
 from syncd.engine.reading.staged import staged
@@ -122,9 +123,9 @@ class CycleRun:
 
     def _store_what_was_read(self, planned: Planned, *, whole: bool) -> None:
         job, reading = self.job, planned.planning.reading
-        facts = dict(begun(planned.planning))
+        facts = {**begun(planned.planning), **seen_now(planned.planning)}
         if SCOPE.of(job.store) is None and not manages_anything(job.store):
-            facts |= [SCOPE.entry(DecidedScope(job.scope))]
+            facts |= [SCOPE.entry(scope_as_decided(job))]
         job.store.remember_all(facts)
         if isinstance(reading, NamedReading):
             reading.freed |= names_left(planned.stage)
@@ -133,7 +134,7 @@ class CycleRun:
         remember_what_was_seen(job, planned, whole=whole)
 
     def _apply(self, planned: Planned, *, whole: bool) -> Applying:
-        limits_raised = planned.header.allow.keys()
+        limits_raised = planned.header.allow.keys() | planned.planning.expected.keys()
         planning = planned.planning
         exempt = partial(is_exempt, planning)
         self.applying = applying = Applying(self.job, self.run_id, limits_raised, exempt, planning.order)
@@ -144,7 +145,14 @@ class CycleRun:
     def _remember(self, planned: Planned, applying: Applying, *, whole: bool) -> None:
         """Once, which seals it once. `whole`: everything was read."""
         at_end = not (planned.problems or applying.was_cut_short)
-        facts = dict(ended(planned.planning, whole=planned.header.kind == "full", came_to_its_end=at_end))
+        facts = dict(
+            ended(
+                planned.planning,
+                planned.header.holds,
+                whole=planned.header.kind == "full",
+                came_to_its_end=at_end,
+            )
+        )
         if whole:
             facts |= self._complete_read(planned)
         self.job.store.remember_all(facts)

@@ -11,6 +11,7 @@ from typing import TypeVar
 from syncd.core.change import GROUP_KINDS, Change, ChangeKind
 from syncd.core.counting import counted
 from syncd.core.diff import Decision, Skipped
+from syncd.core.expectation import Expectation
 from syncd.core.order import NO_ORDER, Order
 from syncd.core.policy import Policy
 from syncd.engine.facts import NOTHING_IN_THE_MAKING, Making
@@ -64,6 +65,8 @@ class Planning:
 
     making: Making = NOTHING_IN_THE_MAKING
     """What is only just being made."""
+    expected: Mapping[str, Expectation] = field(default_factory=dict)
+    """By limit, what a person expects at this time."""
     protected: AbstractSet[str] = frozenset()
     """Okta ids of the groups that have a protected name, linked or about to be."""
 

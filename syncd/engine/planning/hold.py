@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from syncd.core.change import GROUP_KINDS, ChangeKind
 from syncd.core.diff import Skipped, adopts_inactive
+from syncd.core.expectation import widest
 from syncd.core.limits import Limit
 from syncd.core.plan import Hold, hold_id
 from syncd.core.safety import (
@@ -29,9 +30,12 @@ from syncd.engine.planning.keepers import active_members
 from syncd.engine.planning.making import NO_ACCOUNT, counted_kinds, groups_under_protection, in_the_making
 from syncd.engine.planning.numbers import PlanNumbers
 from syncd.engine.planning.planned import Planned
+from syncd.engine.planning.rewriting import too_much_is_rewritten
 from syncd.engine.planning.scope import undecided_removals
 
 _REMOVALS = (ChangeKind.DEACTIVATE_USER, ChangeKind.REMOVE_MEMBER, ChangeKind.DELETE_GROUP)
+Stopped = tuple[Violation, AbstractSet[str]]
+"""With the ids of the changes."""
 _ARRIVALS = (ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER)
 
 
@@ -42,41 +46,46 @@ def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Ho
     waits for a decision goes on waiting, and counts: a hold is not nibbled away in small cycles, nor in broken ones.
     """
     planning.making = in_the_making(planning)
+    planning.expected = widest(planning.job.store.expectations(), planning.policy.now)
     planning.protected = groups_under_protection(planning)
     approved = planning.stage.decided_changes("approve", planning.policy.now)
     _drop_rejected(planning, approved)
     holds = _still_held(planning, allow, approved)
     # Whoever approved a removal for another reason was not told that the store was altered.
     knowing = planning.stage.decided_changes("approve", planning.policy.now, about=_ALTERED_STORE.check)
-    for violation in _violations(planning, allow):
-        passes = knowing if violation is _ALTERED_STORE else approved
-        ids = _stopped_by(planning, violation) - passes
+    for violation, stopped in _violations(planning, allow):
+        ids = stopped - (knowing if violation is _ALTERED_STORE else approved)
         if ids:
             holds.append(_hold(planning, violation, ids))
     return sorted(holds, key=lambda hold: (hold.check, hold.id))
 
 
-def _violations(planning: Planning, allow: Mapping[str, int]) -> Iterator[Violation]:
+def _violations(planning: Planning, allow: Mapping[str, int]) -> Iterator[Stopped]:
     """One after the other: what one of them stops, the next does not see."""
     if undone := UNDONE.of(planning.job.store, Undone()).changes:
-        yield replace(_UNDONE, stops=Stops(tuple(ChangeKind), only=lambda change: change.id in undone))
+        given_back = replace(_UNDONE, stops=Stops(tuple(ChangeKind), only=lambda change: change.id in undone))
+        yield given_back, _stopped_by(planning, given_back)
     if _plans_any(planning, LIMITED_KINDS):
-        yield from _over_limits(planning, allow)
-    yield _WAKES_UP
-    yield _OTHER_SCOPE
+        limits = {**planning.job.limits, **_raised(allow)}
+        gathered = PlanNumbers(planning, allow)
+        for violation in _over_limits(gathered, limits):
+            yield violation, _stopped_by(planning, violation)
+        if found := too_much_is_rewritten(planning, limits, gathered.waiting, gathered.active_people):
+            yield found
+    for violation in (_WAKES_UP, _OTHER_SCOPE):
+        yield violation, _stopped_by(planning, violation)
     if _plans_any(planning, _ALTERED_STORE.stops.kinds) and planning.job.store.altered():
-        yield _ALTERED_STORE
+        yield _ALTERED_STORE, _stopped_by(planning, _ALTERED_STORE)
 
 
-def _over_limits(planning: Planning, allow: Mapping[str, int]) -> Iterator[Violation]:
+def _over_limits(gathered: PlanNumbers, limits: Limits) -> Iterator[Violation]:
     """Limits that stand behind others are judged by what these leave, all others by what is planned."""
-    gathered, limits = PlanNumbers(planning, allow), {**planning.job.limits, **_raised(allow)}
     numbers = {rule.name: list(gathered.of(rule)) for rule in LIMITS if not rule.behind}
     going, managed, is_empty = gathered.departures()
     checks = [empty_app(going, managed) if is_empty else None, *map(emptied, gathered.groups())]
     for rule in LIMITS:
         for each in numbers.get(rule.name) or gathered.of(rule):
-            if found := over(rule, limits[rule.name], each):
+            if found := gathered.unless_expected(rule, over(rule, limits[rule.name], each), each):
                 yield found
         if rule is LIMITS[0]:  # who leaves altogether leaves groups, too
             yield from filter(None, checks)
@@ -145,7 +154,7 @@ def _still_held(planning: Planning, allow: Mapping[str, int], approved: Abstract
     """
     stage, found = planning.stage, []
     for hold, ids in () if planning.reading.has_every_wish else stage.waiting_changes(planning.policy.now):
-        if hold.check not in allow:
+        if hold.check not in allow.keys() | planning.expected.keys():
             stopped = {*ids, *(_other_removals(planning, frozenset(ids)) - approved)}
             _move(planning, stopped, hold.id)
             found.append(replace(hold, changes=len(stopped)))

@@ -6,10 +6,11 @@ sync. What was done meanwhile is journalled as exempt, so that it uses up nobody
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from syncd.core.change import Change, ChangeKind
+from syncd.core.plan import Hold
 from syncd.core.safety import LimitRule
 from syncd.engine.facts import MAKING, NOTHING_IN_THE_MAKING, Making
 from syncd.engine.planning.draft import Planning, group_name
@@ -71,7 +72,9 @@ def begun(planning: Planning) -> Mapping[str, str | None]:
     return dict([MAKING.entry(planning.making)])
 
 
-def ended(planning: Planning, *, whole: bool, came_to_its_end: bool) -> Mapping[str, str | None]:
+def ended(
+    planning: Planning, holds: Sequence[Hold], *, whole: bool, came_to_its_end: bool
+) -> Mapping[str, str | None]:
     """To be remembered after the last write. `whole`: the plan was about everything; `came_to_its_end`: nothing was put
     off.
     """
@@ -81,19 +84,22 @@ def ended(planning: Planning, *, whole: bool, came_to_its_end: bool) -> Mapping[
     left = replace(
         making,
         first_sync=making.first_sync and not whole,
-        groups=making.groups - _filled(planning, making.groups, whole=whole),
+        groups=making.groups - _filled(planning, making.groups, holds, whole=whole),
     )
     if left == making:
         return {}
     return dict([MAKING.entry(None if left == NOTHING_IN_THE_MAKING else left)])
 
 
-def _filled(planning: Planning, groups: Collection[str], *, whole: bool) -> frozenset[str]:
-    """Of these groups those that this plan filled; not those whose people wait for their accounts."""
-    stage = planning.stage
-    waiting: Mapping[str, int] = stage.changes_by_group(ChangeKind.ADD_MEMBER, hold_id=NO_ACCOUNT)
+def _filled(
+    planning: Planning, groups: Collection[str], holds: Sequence[Hold], *, whole: bool
+) -> frozenset[str]:
+    """Of these groups those that this plan filled; not those of which members are held, or wait for their accounts."""
+    stage, member = planning.stage, ChangeKind.ADD_MEMBER
+    waiting = set(stage.changes_by_group(member, hold_id=NO_ACCOUNT))
+    for hold in holds:
+        waiting |= stage.changes_by_group(member, hold_id=hold.id).keys()
     if whole:
-        return frozenset(groups) - waiting.keys()
+        return frozenset(groups) - waiting
     made = {okta_id for _, okta_id in stage.change_keys(ChangeKind.CREATE_GROUP)}
-    filled = made | stage.changes_by_group(ChangeKind.ADD_MEMBER).keys()
-    return frozenset(filled - waiting.keys())
+    return frozenset((made | stage.changes_by_group(member).keys()) - waiting)

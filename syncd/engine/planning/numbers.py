@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from syncd.core.change import ChangeKind
-from syncd.core.safety import GroupNumbers, LimitRule, Numbers, Share
+from syncd.core.limits import Limit
+from syncd.core.safety import GroupNumbers, LimitRule, Numbers, Share, Violation, over
 from syncd.engine.planning.draft import Planning, group_name
 from syncd.engine.planning.keepers import active_members, protected_groups
 from syncd.engine.planning.making import counted_kinds, is_named_protected
 from syncd.engine.reading.learned import NamedReading
-from syncd.ports import WaitingElsewhere
+from syncd.ports import RecentlyApplied, WaitingElsewhere
 
 WINDOW = timedelta(hours=24)
 
@@ -22,10 +24,15 @@ class PlanNumbers:
 
     def __init__(self, planning: Planning, allow: Mapping[str, int]) -> None:
         self._planning = planning
-        self._waiting = _waiting_elsewhere(planning)
+        self.waiting = _waiting_elsewhere(planning)
         store = planning.job.store
         self._population = store.population()
-        self._recent = store.applied_since(planning.policy.now - WINDOW, under=allow.keys())
+        self._raised = allow.keys() | planning.expected.keys()
+        self._recent = store.applied_since(planning.policy.now - WINDOW, under=self._raised)
+
+    @property
+    def active_people(self) -> int:
+        return self._population.active_users
 
     def of(self, rule: LimitRule) -> Iterator[Numbers]:
         """One for each group where the limit is of each group."""
@@ -44,8 +51,31 @@ class PlanNumbers:
             )
         else:
             planned = self._planning.stage.counted(rule.name, counted_kinds(self._planning, rule))
-            planned += sum(each.count for each in self._waiting_for(rule))
-            yield Numbers(planned, self._recent.of(rule.name), self._there(rule.share))
+            planned += sum(each.count for each in self.waits_for(rule))
+            yield Numbers(planned, self._lately(rule, self._recent), self._there(rule.share))
+
+    def _lately(self, rule: LimitRule, recent: RecentlyApplied) -> int:
+        if not rule.each_once:
+            return recent.of(rule.name)
+        again = {okta_id for _, okta_id in self._keys(rule)} if recent.whose(rule.name) else set()
+        return len(recent.whose(rule.name) - again)
+
+    def _keys(self, rule: LimitRule) -> Sequence[tuple[str, str]]:
+        return self._planning.stage.counted_keys(rule.name, counted_kinds(self._planning, rule))
+
+    def unless_expected(self, rule: LimitRule, found: Violation | None, numbers: Numbers) -> Violation | None:
+        """None for what a person expects: it counts from the beginning of the window."""
+        expectation = self._planning.expected.get(rule.name)
+        if found is None or expectation is None:
+            return found
+        recent = self._planning.job.store.applied_since(expectation.begins, under=self._raised)
+        groups, done = self._planning.protected, recent.in_groups(rule.name)
+        lately = self._lately(rule, recent)
+        if numbers.group_id is not None:
+            lately = done.get(numbers.group_id, 0)
+        elif rule.share is Share.PROTECTED:
+            lately = sum(done.get(group_id, 0) for group_id in groups)
+        return over(rule, Limit(number=expectation.number), replace(numbers, lately=lately))
 
     def _there(self, share: Share) -> int:
         population = self._population
@@ -66,13 +96,13 @@ class PlanNumbers:
                 planned.pop(group_id, None)
         if not planned:
             return planned
-        for each in self._waiting_for(rule):
+        for each in self.waits_for(rule):
             if each.group_id in planned or rule.share is Share.PROTECTED:
                 planned[each.group_id or ""] += each.count
         return planned
 
-    def _waiting_for(self, rule: LimitRule) -> Iterator[WaitingElsewhere]:
-        for each in self._waiting:
+    def waits_for(self, rule: LimitRule) -> Iterator[WaitingElsewhere]:
+        for each in self.waiting:
             if rule.name in each.limits and each.check not in rule.behind:
                 yield each
 
@@ -83,7 +113,7 @@ class PlanNumbers:
         planning, active = self._planning, self._population.active_users
         counts = planning.stage.change_counts()
         going = counts.get(ChangeKind.DEACTIVATE_USER, 0)
-        going += sum(each.count for each in self._waiting if "deactivations" in each.limits)
+        going += sum(each.count for each in self.waiting if "deactivations" in each.limits)
         if planning.gives_back:  # what a person asked to be taken back says nothing of the app
             return going, active, False
         if planning.reading.users.proof is not None:
@@ -95,7 +125,7 @@ class PlanNumbers:
         """Of each group that loses members, or active ones."""
         planning = self._planning
         planned = dict(planning.stage.changes_by_group(ChangeKind.REMOVE_MEMBER))
-        for each in self._waiting:
+        for each in self.waiting:
             if "member_removals" in each.limits and each.group_id in planned:
                 planned[each.group_id] += each.count
         keepers = _keepers_of_protected_groups(planning)

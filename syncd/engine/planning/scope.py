@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 
-from syncd.core.change import REMOVALS, ChangeKind
+from syncd.core.change import REMOVALS, Change, ChangeKind
 from syncd.core.waiting import LEFT_BY_SETTING, REMEMBERED
 from syncd.engine.facts import SCOPE, DecidedScope
-from syncd.engine.job import Job, scope_changed
+from syncd.engine.job import Job, scope_as_decided, scope_changed
 from syncd.engine.planning.planned import Planned
+from syncd.engine.planning.rewriting import undecided_rewriting
 from syncd.ports import Stage
 
 UNDECIDED_AT_MOST = 10_000
@@ -48,23 +49,32 @@ def undecided_removals(job: Job, stage: Stage) -> Iterator[str]:
 
 def decided_scope(planned: Planned) -> DecidedScope | None:
     """What is to be remembered after a full cycle that read everything; None: as before."""
-    job = planned.planning.job
-    everything, waiting = scope_changed(job), undecided(job)
-    if not everything and not waiting:
-        return DecidedScope(job.scope)
-    found = frozenset(_found(planned))
-    left = found if everything else found & waiting
-    return DecidedScope(job.scope, left) if len(left) <= UNDECIDED_AT_MOST else None
+    planning = planned.planning
+    job = planning.job
+    known = SCOPE.of(job.store)
+    everything = scope_changed(job)
+    removals = known.undecided if known else frozenset[str]()
+    rewritings = known.rewritten if known else frozenset[str]()
+    if not everything and not removals and not rewritings:
+        return scope_as_decided(job)
+    removed = frozenset(_found(planned))
+    rewritten = undecided_rewriting(planning, _all_held(planned))
+    if not everything:
+        removed, rewritten = removed & removals, rewritten & rewritings
+    few = len(removed) + len(rewritten) <= UNDECIDED_AT_MOST
+    return scope_as_decided(job, removed, rewritten) if few else None
+
+
+def _all_held(planned: Planned) -> Iterator[Change]:
+    for hold in planned.header.holds:
+        yield from planned.held(hold.id)
 
 
 def _found(planned: Planned) -> Iterator[str]:
-    for hold in planned.header.holds:
-        for change in planned.held(hold.id):
-            if change.kind in REMOVALS:
-                about = (
-                    "group" if change.kind in (ChangeKind.DELETE_GROUP, ChangeKind.UNLINK_GROUP) else "user"
-                )
-                yield f"{about}:{change.okta_id}"
+    for change in _all_held(planned):
+        if change.kind in REMOVALS:
+            about = "group" if change.kind in (ChangeKind.DELETE_GROUP, ChangeKind.UNLINK_GROUP) else "user"
+            yield f"{about}:{change.okta_id}"
     for skip in planned.stage.skipped():
         if skip.kind in _HIDES and skip.okta_id:
             yield f"{skip.about}:{skip.okta_id}"
