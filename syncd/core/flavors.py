@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from syncd.core import harness
+from syncd.model import Scalar
 
 SPLIT_NAME_LIMIT = 25
 RESERVED = "Administrators"
@@ -41,6 +42,13 @@ def person_name_problem(flavor: str, attributes: Mapping[str, object]) -> str | 
     return harness.person_name_problem(attributes) if flavor == "harness" else None
 
 
+def with_names(
+    flavor: str, attributes: Mapping[str, Scalar], mapped: Collection[str]
+) -> Mapping[str, Scalar]:
+    """The mapped attributes of a person, with what the target makes of names that they lack."""
+    return harness.with_names(attributes, mapped) if flavor == "harness" else attributes
+
+
 def exact_user_names(flavor: str) -> bool:
     """Whether userNames that differ only in letter case are two people (Split: the e-mail, letter case included)."""
     return flavor == "split"
@@ -49,6 +57,13 @@ def exact_user_names(flavor: str) -> bool:
 def foreign_marks_count(flavor: str) -> bool:
     """Whether an externalId that is nobody's here makes an account somebody else's. Harness keeps the one that another
     account, or another directory, gave the person; a create would hand us the account all the same.
+    """
+    return flavor != "harness"
+
+
+def marks_can_be_set(flavor: str) -> bool:
+    """Whether an account that exists can be given another externalId. Harness stores one with a new account alone and
+    ignores it ever after.
     """
     return flavor != "harness"
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from syncd.core.flavors import exact_user_names, with_names
 from syncd.core.names import letter_case_key
 from syncd.model import AppUser, BadRecord, Scalar, Standing, WantedUser
 
@@ -102,11 +103,16 @@ def as_text(value: Scalar) -> str:
 
 @dataclass(frozen=True, slots=True)
 class MappingPolicy:
-    """How assignments of one connection are read. `exact_names`: letter case tells two people apart (Split)."""
+    """How assignments of one connection are read, for a target of this flavor."""
 
     attributes: Sequence[tuple[str, Template]]
     keep_suspended: bool
-    exact_names: bool
+    flavor: str
+    paths: frozenset[str] = field(init=False, repr=False, compare=False)
+    """What is mapped."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "paths", frozenset(path for path, _ in self.attributes))
 
     @staticmethod
     def of(attributes: Mapping[str, str], *, suspended_users: str, flavor: str) -> MappingPolicy:
@@ -114,12 +120,12 @@ class MappingPolicy:
         return MappingPolicy(
             attributes=tuple((path, Template(text)) for path, text in sorted(attributes.items())),
             keep_suspended=suspended_users == "keep",
-            exact_names=flavor == "split",
+            flavor=flavor,
         )
 
     def name_key(self, user_name: str) -> str:
         """Two people with one key want one userName."""
-        return user_name if self.exact_names else letter_case_key(user_name)
+        return user_name if exact_user_names(self.flavor) else letter_case_key(user_name)
 
 
 def standing_of(status: str, user_status: str | None, *, keep_suspended: bool) -> tuple[Standing, str]:
@@ -164,17 +170,18 @@ def standing_of(status: str, user_status: str | None, *, keep_suspended: bool) -
 def wanted_user(record: AppUser, policy: MappingPolicy) -> WantedUser:
     """What Okta wants of this user; FROZEN when the record cannot be mapped."""
     standing, reason = standing_of(record.status, record.user_status, keep_suspended=policy.keep_suspended)
-    attributes: dict[str, Scalar] = {}
+    mapped: dict[str, Scalar] = {}
     profile = record.profile
     try:
         for path, template in policy.attributes:
             plain = profile.get(template.text) if template.frame is None else None
             value = plain if type(plain) is str and plain else template.value(record)
             if value is not None:
-                attributes[path] = as_text(value) if type(value) is not str and is_string(path) else value
+                mapped[path] = as_text(value) if type(value) is not str and is_string(path) else value
     except Unmappable as problem:
         if standing is Standing.ACTIVE:  # who leaves needs no attributes for it
             standing, reason = Standing.FROZEN, str(problem)
+    attributes = with_names(policy.flavor, mapped, policy.paths)
     user_name = str(attributes.get("userName", ""))
     if not user_name.strip() and standing is Standing.ACTIVE:
         standing, reason = Standing.FROZEN, "the attribute mapped to userName is empty"

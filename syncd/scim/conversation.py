@@ -17,7 +17,7 @@ from syncd.scim.calls import object_of
 from syncd.scim.flavors import FACTS, FlavorFacts
 from syncd.scim.http import ScimHttp
 from syncd.scim.knowledge import Learned
-from syncd.scim.wire import group_from, untyped_lists, user_from
+from syncd.scim.wire import equals, equals_decoded_twice, group_from, untyped_lists, user_from
 
 Flavor = Literal["split", "harness", "scim"]
 UpdateMethod = Literal["auto", "patch", "put"]
@@ -72,6 +72,10 @@ class Conversation:
     def facts(self) -> FlavorFacts:
         """What is known of this kind of server beforehand."""
         return FACTS[self.flavor]
+
+    def equals(self, attribute: str, value: str) -> str:
+        """A filter for this value, as this server reads one."""
+        return (equals_decoded_twice if self.facts.decodes_twice else equals)(attribute, value)
 
     def user_of(self, resource: object) -> RemoteUser | None:
         """A user as shown, in a list or alone; None when it cannot be read, or repeats a secret where it is read: that

@@ -18,7 +18,7 @@ from syncd.core.comparison import GROUP_NAME
 from syncd.core.creation import CREATED, Believed, Create, Disbelief, judge
 from syncd.core.harness import group_identifiers
 from syncd.core.names import Likeness, likeness, look_alike_key
-from syncd.errors import AlreadyExists, Disbelieved, PermanentError, TemporaryError
+from syncd.errors import AlreadyExists, Disbelieved, LockLost, PermanentError, SyncdError, TemporaryError
 from syncd.model import Attributes, RemoteGroup, RemoteUser
 from syncd.ports.target import Against, Applied
 from syncd.scim.answers import ScimAnswer, Unanswered, error_for
@@ -108,11 +108,22 @@ class Creation:
             made = self._create(wish)
         if not isinstance(made.shown, RemoteUser):
             raise TypeError("users are made as users")
-        applied = Applied(made.shown.scim_id, made.status, made.note)
+        applied, shown = Applied(made.shown.scim_id, made.status, made.note), made.shown
+        listed = self._listed(shown, name) if self._talk.facts.names_in_lists else None
         if made.adopted:
-            listed = self._search.listed(made.shown.scim_id, name)
-            return self._mending.adopt(applied, made.shown, listed, attributes)
-        return self._mending.mend(applied, made.shown, attributes, made=made.status == CREATED)
+            return self._mending.adopt(applied, shown, listed, attributes)
+        if listed is not None:  # whoever comes back has our externalId too, and perhaps the names of then
+            shown = replace(shown, attributes={**listed.attributes, **shown.attributes})
+        return self._mending.mend(applied, shown, attributes, made=made.status == CREATED)
+
+    def _listed(self, shown: RemoteUser, name: str) -> RemoteUser | None:
+        """The account as lists show it; None where none does, or none can be had: it was made all the same."""
+        try:
+            return self._search.listed(shown.scim_id, name)
+        except LockLost:
+            raise
+        except SyncdError:
+            return None
 
     def group(self, okta_id: str, name: str, against: Against) -> Applied:
         """See `ports.Target.create_group`."""

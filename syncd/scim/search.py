@@ -21,7 +21,6 @@ from syncd.model import RemoteGroup, RemoteUser
 from syncd.scim.conversation import GROUPS, USERS, Conversation
 from syncd.scim.listed_users import ListedUsers
 from syncd.scim.listing import Walk
-from syncd.scim.wire import equals
 
 T = TypeVar("T", RemoteUser, RemoteGroup)
 _REFUSALS = (400, 405, 422, 500, 501)
@@ -117,11 +116,8 @@ class Search:
     def _named_users(self, user_name: str) -> Sequence[RemoteUser]:
         """Where a filter on anything is one on the e-mail, and shows some of those who have it, or nobody."""
         alike = look_alike_key(user_name)
-        name = user_name.lower()
-        if self._talk.facts.decodes_twice:
-            name = name.replace("%", "%25").replace("+", "%2B")
         return self._filtered(
-            self._users, "userName", name, lambda user: look_alike_key(user.user_name) == alike
+            self._users, "userName", user_name.lower(), lambda user: look_alike_key(user.user_name) == alike
         ).hits
 
     def listed(self, scim_id: str, user_name: str) -> RemoteUser | None:
@@ -267,7 +263,7 @@ class Search:
             self._talk,
             kind.name,
             kind.parse,
-            {"filter": equals(attribute, value), **kind.query},
+            {"filter": self._talk.equals(attribute, value), **kind.query},
             page_cap=_SEARCH_PAGES,
         )
         hits: list[T] = []

@@ -17,7 +17,7 @@ from syncd.ports.target import Applied
 from syncd.scim.answers import Unanswered, error_for
 from syncd.scim.conversation import GROUPS, Conversation
 from syncd.scim.listing import Walk
-from syncd.scim.wire import GROUP, equals, identifier, members_of
+from syncd.scim.wire import GROUP, identifier, members_of
 
 
 def take_over(talk: Conversation, scim_id: str) -> Applied:
@@ -72,5 +72,5 @@ def _post(talk: Conversation, group: RemoteGroup, members: frozenset[str]) -> No
 
 def _is_made_by_scim(talk: Conversation, group: RemoteGroup) -> bool:
     """Lists and filters show those alone."""
-    named = Walk(talk, GROUPS, talk.group_of, {"filter": equals("displayName", group.name)})
+    named = Walk(talk, GROUPS, talk.group_of, {"filter": talk.equals("displayName", group.name)})
     return any(each.scim_id == group.scim_id for page in named for each in page)

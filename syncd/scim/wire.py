@@ -267,6 +267,11 @@ def equals(attribute: str, value: str) -> str:
     return f"{attribute} eq {json.dumps(value, ensure_ascii=False)}"
 
 
+def equals_decoded_twice(attribute: str, value: str) -> str:
+    """The same for a server that decodes the filter again after the query was, and undoes no escapes (Harness)."""
+    return f'{attribute} eq "{value.replace("%", "%25").replace("+", "%2B")}"'
+
+
 def identifier(resource: Mapping[str, Any]) -> str | None:
     """The `id`: text, or a number made text; None when absent or empty."""
     return _text(resource, "id")

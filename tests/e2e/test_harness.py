@@ -111,7 +111,7 @@ def test_the_whole_life_is_exact_and_then_silent(tmp_path: Path, generation: str
         {"page_length_totals": False},
         {"adoption_compares": "all_names"},
         {"adoption_imports": True},
-        {"put_enables": False},
+        {"active_enables": False},
         {"delta_order": "removals_first"},
         {"delete_unknown_user_status": 401},
         {"count_zero_is_all": False},
@@ -384,3 +384,110 @@ def test_a_name_that_harness_never_takes_is_refused_in_the_plan(tmp_path: Path, 
         made.forget()
         made.sync()
         assert made.writes() == []
+
+
+@both
+@pytest.mark.parametrize("mark", [None, "00uForeign"])
+def test_who_was_listed_already_is_adopted_though_no_external_id_is_ever_stored(
+    tmp_path: Path, generation: str, mark: str | None
+) -> None:
+    with at_harness(tmp_path, generation, people=3, names=("Eng",)) as made:
+        made.sync()  # from here on the server is known to show externalIds
+        world = made.split.world
+        attributes: dict[str, Any] = {
+            "userName": "late@example.com",
+            "displayName": "Old Name",
+            "name": {"givenName": "Old", "familyName": "Name"},
+        }
+        if mark is not None:
+            attributes["externalId"] = mark
+        world.insert_user(attributes, active=True, managed=True, identity="listed_before")
+        made.okta.world.add_user("Late@example.com", "Late", "Comer", assign=True)
+
+        document = made.sync()
+
+        assert document["summary"]["applied"] == {"adopt_user": 1}
+        assert_as_wanted(made)
+        assert_quiet(made)
+
+
+@both
+def test_who_comes_back_under_the_record_of_then_gets_the_names_of_now(
+    tmp_path: Path, generation: str
+) -> None:
+    with at_harness(tmp_path, generation, people=3, names=("Eng",)) as made:
+        made.sync()
+        ids = {str(row.profile["email"]): row.id for row in made.okta.world.app_users.values()}
+        made.split.world.join_elsewhere("p01@example.com")
+        made.okta.world.unassign(ids["p01@Example.com"])
+        made.sync()
+        made.okta.world.update_profile(ids["p01@Example.com"], firstName="Renamed", lastName="Person")
+        made.okta.world.assign(ids["p01@Example.com"])
+        made.sync()
+        assert_as_wanted(made)
+        assert_quiet(made)
+
+
+@both
+def test_who_lacks_a_part_of_the_name_is_there_without_drift(tmp_path: Path, generation: str) -> None:
+    with at_harness(tmp_path, generation, people=2, names=()) as made:
+        world = made.okta.world
+        only = {
+            world.add_user("last@example.com", "", "Last", assign=True),
+            world.add_user("first@example.com", "First", "", assign=True),
+            world.add_user("nobody@example.com", "", "", assign=True),
+        }
+        full = world.add_user("full@example.com", "Full", "Name", assign=True)
+        assert made.sync()["summary"]["applied"] == {"create_user": 6}
+        assert_quiet(made)
+        there = people_there(made)
+        assert [there[f"{name}@example.com"] for name in ("last", "first", "nobody")] == [
+            ("Last", "Last", "Last"),
+            ("First", "First", "First"),
+            ("nobody@example.com",) * 3,
+        ]
+        for okta_id in only:
+            world.update_profile(okta_id, firstName="Now", lastName="Named")
+        world.update_profile(full, firstName="", lastName="Name")
+        made.sync()
+        assert_quiet(made)
+        there = people_there(made)
+        assert there["last@example.com"] == ("Now Named", "Now", "Named")
+        assert there["full@example.com"] == ("Name", "Name", "Name")
+
+
+def test_where_leavers_are_disabled_and_kept_that_is_their_deactivation(tmp_path: Path) -> None:
+    knobs = {"user_deletion_v2": False, "deactivation": "disabled"}
+    with at_harness(tmp_path, "2023", people=4, names=("Eng",), **knobs) as made:
+        made.sync()
+        ids = {str(row.profile["email"]): row.id for row in made.okta.world.app_users.values()}
+        made.okta.world.unassign(ids["p01@Example.com"])
+        assert made.sync()["summary"]["applied"]["deactivate_user"] == 1
+        assert not made.split.world.user("p01@example.com").active
+        assert_quiet(made)
+        made.okta.world.assign(ids["p01@Example.com"])
+        made.sync()
+        assert made.split.world.user("p01@example.com").active
+        assert_as_wanted(made)
+        assert_quiet(made)
+
+
+@both
+@pytest.mark.parametrize("name", ["C++ dev", '100% "sure"'])
+def test_a_group_of_an_odd_name_that_scim_made_is_linked_again_as_it_is(
+    tmp_path: Path, generation: str, name: str
+) -> None:
+    with at_harness(tmp_path, generation, people=6, names=()) as made:
+        made.write_config(
+            rules='[[push_groups]]\nsource = { name_contains = "dev" }\n[[push_groups]]\n'
+            'source = { name_contains = "sure" }'
+        )
+        people = list(made.okta.world.app_users)
+        made.okta.world.create_group(name, members=people[:3])
+        made.sync()
+        made.run("unlink", name, "--keep", "--yes")
+        made.forget()
+        [identifier] = set(made.split.world.groups) - set(OLD_ACCOUNT)
+        made.run("link", name, identifier, "--yes")
+        assert made.writes() == []
+        assert_quiet(made)
