@@ -30,7 +30,13 @@ from datetime import datetime
 from syncd.core.change import Change, ChangeKind, Json, Removal
 from syncd.core.comparison import NO_HABITS, ServerHabits, unlike
 from syncd.core.evidence import AskedByOperator, Evidence, SaidByOkta
-from syncd.core.flavors import deactivation_note, group_name_problem, marks_can_be_set, person_name_problem
+from syncd.core.flavors import (
+    deactivation_note,
+    group_name_problem,
+    is_taken_over,
+    marks_can_be_set,
+    person_name_problem,
+)
 from syncd.core.match import MatchedUser
 from syncd.core.order import group_name_freed
 from syncd.core.policy import Policy
@@ -308,7 +314,8 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
         return Decision(skipped=[frozen], still=True)
     if pushed is None:
         return NeedsMatch()
-    if not wanted.rename or wanted.target_name == pushed.name:
+    keeps_its_own = is_taken_over(policy.flavor, wanted.target_name) and pushed.scim_id == wanted.target_name
+    if not wanted.rename or wanted.target_name == pushed.name or keeps_its_own:
         return NOTHING
     problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
     if problem is None and policy.protects_group(pushed):

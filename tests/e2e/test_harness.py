@@ -491,3 +491,23 @@ def test_a_group_of_an_odd_name_that_scim_made_is_linked_again_as_it_is(
         made.run("link", name, identifier, "--yes")
         assert made.writes() == []
         assert_quiet(made)
+
+
+def test_the_group_of_the_administrators_keeps_its_name_without_a_word(tmp_path: Path) -> None:
+    with at_harness(tmp_path, people=8, names=("_fme_admins", "Eng")) as made:
+        made.write_config(
+            rules="\n".join(
+                f'[[push_groups]]\nsource = {{ name_contains = "{part}" }}\nrename = true'
+                for part in ("_fme", "Eng")
+            )
+        )
+        made.sync()
+        document = made.sync()
+        assert [skip for skip in document["skipped"] if skip["kind"] == "refused_name"] == []
+
+        made.okta.world.delete_group("_fme_admins")
+        made.okta.world.rename_group("Eng", "_fme_admins")
+        document = made.sync(code=None)
+        assert {skip["kind"] for skip in document["skipped"]} & {"refused_name", "frozen", "conflict"}
+        assert made.split.world.groups["Eng"].name == "Eng"
+        assert made.split.world.groups["_fme_admins"].name == "All FME Admins"
