@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from tests.connection_text import FREE_TO_CHANGE
 from tests.e2e.rig import Rig, rig
 
 LOOSE = (
-    'max_creations = "1000%"\nmax_updates = "100%"\nmax_identity_changes = "100%"\nmax_blanked = "100%"\n'
-    'max_deactivations = "100%"\nmax_member_removals = "100%"\nmax_member_removals_per_group = "100%"\n'
-    "max_group_deletions = 9"
+    f'{FREE_TO_CHANGE}max_deactivations = "100%"\nmax_member_removals = "100%"\n'
+    'max_member_removals_per_group = "100%"\nmax_group_deletions = 9'
 )
 
 

@@ -20,10 +20,11 @@ from syncd.store.sqlite import SqliteStore
 from syncd.wiring import open_for_status
 from tests.chaos.arena import Arena, arena
 from tests.chaos.oracle import holdings, wishes
+from tests.connection_text import FREE_TO_CHANGE
 from tests.e2e.test_delta import begin, exact, forget, okta_reads, one_delta, opened
 
 RULE = 'on_removal = "delete"\nrename = true'
-SAFETY = 'max_deactivations = "50%"\nmax_member_removals = "50%"\nmax_group_deletions = 5'
+SAFETY = f'{FREE_TO_CHANGE}max_deactivations = "50%"\nmax_member_removals = "50%"\nmax_group_deletions = 5'
 
 
 def flavored(tmp_path: Path, flavor: str) -> Iterator[Arena]:
