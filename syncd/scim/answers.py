@@ -112,7 +112,8 @@ def problem(answer: ScimAnswer) -> str:
         if value := resource.get(name):
             said.append(value if isinstance(value, str) else _as_text(value))
             break
-    text = ": ".join(said) or answer.text.strip()
+    silent = not said and "detail" in resource  # an error document that says nothing
+    text = ": ".join(said) or ("" if silent else answer.text.strip())
     return strip_controls(clip(" ".join(text.split()), 300)) or "(no explanation)"
 
 

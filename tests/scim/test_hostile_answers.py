@@ -12,6 +12,8 @@ import pytest
 from syncd.core.foreign_json import DEEPEST, read_json
 from syncd.errors import IncompleteRead, PermanentError, SyncdError, TemporaryError
 from syncd.scim import bodies
+from syncd.scim.answers import ScimAnswer
+from syncd.scim.answers import problem as said_of
 from syncd.scim.pacing import LONGEST_PAUSE, ServerClock, asked_wait
 from tests.scim.conftest import MakeTarget, person
 from tests.scim.scripted import Reply, Script, ScriptedServer, in_turn, listing, problem
@@ -177,3 +179,11 @@ def test_no_time_to_wait_is_longer_than_an_hour(asked: str) -> None:
     wait = asked_wait({"Retry-After": asked}, datetime(2026, 1, 1, tzinfo=UTC))
 
     assert wait is None or 0 <= wait <= LONGEST_PAUSE
+
+
+def test_an_error_document_that_says_nothing_is_not_shown_as_one() -> None:
+    """Harness answers so to what it has no words for."""
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "detail": None, "status": 404}
+    assert said_of(ScimAnswer(409, {}, body, json.dumps(body))) == "(no explanation)"
+    told = ScimAnswer(409, {}, {**body, "detail": "taken"}, "")
+    assert said_of(told) == "taken"
