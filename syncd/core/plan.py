@@ -17,6 +17,7 @@ from typing import Any
 from syncd.core.canonical import CanonicalTexts, canonical_pieces, texts_of
 from syncd.core.change import Change, ChangeKind, change_document, change_from_document
 from syncd.core.left_alone import LeftAlone
+from syncd.core.plan_size import PlanSize
 from syncd.core.safety import LIMIT_NAMES
 from syncd.errors import RefusedError, UsageError
 
@@ -51,6 +52,7 @@ class PlanHeader:
     skipped: LeftAlone
     allow: Mapping[str, int] = field(default_factory=dict)
     """Limits that were raised for this plan, by name."""
+    size: PlanSize | None = None
 
 
 class Signature:
@@ -126,7 +128,11 @@ def plan_frame(header: PlanHeader) -> dict[str, Any]:
         },
         "summary": {kind.value: header.summary.get(kind, 0) for kind in ChangeKind},
     }
-    return {**frame, "allow": dict(header.allow)} if header.allow else frame
+    if header.allow:
+        frame["allow"] = dict(header.allow)
+    if header.size is not None:
+        frame["size"] = header.size.document()
+    return frame
 
 
 def hold_document(hold: Hold, changes: Iterable[Mapping[str, Any]] | CanonicalTexts) -> dict[str, Any]:
