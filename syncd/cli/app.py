@@ -23,6 +23,7 @@ COMMANDS = {
     "init": ("syncd.cli.init", "Write a commented starter configuration."),
     "check": ("syncd.cli.check", "Test the connection on both sides; changes nothing."),
     "plan": ("syncd.cli.plan", "Show what would change and why; changes nothing."),
+    "show": ("syncd.cli.show", "Show a saved plan (from syncd plan -o FILE) without applying it."),
     "apply": ("syncd.cli.apply", "Apply a saved plan exactly, or plan, ask and apply."),
     "sync": ("syncd.cli.sync", "Plan, check the limits, apply: once."),
     "undo": ("syncd.cli.undo", "Give back what one run changed, as far as nobody changed it since."),

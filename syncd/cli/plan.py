@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Save the plan for `syncd apply FILE`.",
 )
+@click.option("--all", "everything", is_flag=True, help="Every line, not the first 50 of each kind only.")
 @selection_options
 @planning_options
 @click.pass_context
@@ -39,6 +40,7 @@ def command(
     selection: Selection,
     allow: Mapping[str, int],
     *,
+    everything: bool,
     detailed: bool,
     as_json: bool,
 ) -> int:
@@ -49,7 +51,7 @@ def command(
     it is applied under it.
     """
     with Session(globals_of(ctx), as_json=as_json) as session:
-        return run_plan(session, selection, allow, output=output, detailed=detailed)
+        return run_plan(session, selection, allow, output=output, detailed=detailed, everything=everything)
 
 
 def run_plan(
@@ -59,6 +61,7 @@ def run_plan(
     *,
     output: Path | None = None,
     detailed: bool = False,
+    everything: bool = False,
 ) -> int:
     """`plan`, and `sync --dry-run`. Raises SyncdError for a plan file that cannot be written."""
     file = None
@@ -85,7 +88,7 @@ def run_plan(
                 session.note(
                     "A plan holds nothing yet. To decide on what it would hold: syncd sync, then syncd approve ID."
                 )
-            return answer_with(session, planned, detailed=detailed)
+            return answer_with(session, planned, detailed=detailed, everything=everything)
 
     session.listen()
     return session.each(work)
@@ -97,13 +100,13 @@ def saved_to(file: OutputFile, session: Session, planned: Planned) -> None:
     session.note(f"The plan is saved in {file.path}. To apply exactly this: syncd apply {file.path}")
 
 
-def answer_with(session: Session, planned: Planned, *, detailed: bool) -> Answer:
+def answer_with(session: Session, planned: Planned, *, detailed: bool, everything: bool = False) -> Answer:
     """Only what will be printed is made, and while the plan is still open."""
     code = planned.exit_code
     if detailed and planned.has_changes:
         code = exits.worst([code, exits.CHANGES])
     if not session.as_json:
-        return Answer({}, code, shown_lines(planned))
+        return Answer({}, code, shown_lines(planned, everything=everything))
     if session.several:
         return Answer(planned.document(), code, exact=True)
     session.console.data(jsondoc.pieces(plan_document_of(planned)))

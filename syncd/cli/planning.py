@@ -36,13 +36,14 @@ def _document(planned: Planned) -> dict[str, Any]:
     }
 
 
-def shown_lines(planned: Planned) -> list[Line]:
-    """The plan for people; bounded, however many changes there are."""
+def shown_lines(planned: Planned, *, everything: bool = False) -> list[Line]:
+    """The plan for people; bounded, however many changes there are, but with `everything`."""
     header = planned.header
     parts: dict[str, Any] = {
         "summary": {kind.value: count for kind, count in header.summary.items()},
         "skipped": header.skipped.documents,
         "allow": header.allow,
+        "size": header.size.document() if header.size else None,
     }
     holds = [
         (
@@ -57,4 +58,4 @@ def shown_lines(planned: Planned) -> list[Line]:
         )
         for hold in header.holds
     ]
-    return list(plan_lines(parts, planned.stage.change_documents(), holds))
+    return list(plan_lines(parts, planned.stage.change_documents(), holds, everything=everything))

@@ -17,6 +17,7 @@ from typing import Any
 from syncd.core.canonical import CanonicalTexts, canonical_pieces, texts_of
 from syncd.core.change import Change, ChangeKind, change_document, change_from_document
 from syncd.core.left_alone import LeftAlone
+from syncd.core.plan_size import PlanSize
 from syncd.core.safety import LIMIT_NAMES
 from syncd.errors import RefusedError, UsageError
 
@@ -53,6 +54,7 @@ class PlanHeader:
     """Limits that were raised for this plan, by name."""
     undoes: str = ""
     """The run that it gives back."""
+    size: PlanSize | None = None
 
 
 class Signature:
@@ -132,6 +134,8 @@ def plan_frame(header: PlanHeader) -> dict[str, Any]:
         frame["allow"] = dict(header.allow)
     if header.undoes:
         frame["undoes"] = header.undoes
+    if header.size is not None:
+        frame["size"] = header.size.document()
     return frame
 
 

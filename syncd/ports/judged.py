@@ -33,8 +33,8 @@ class JudgedPlan(Protocol):
         """How many of these memberships are to be applied, or held so, by group."""
         ...
 
-    def counted(self, limit: str, kinds: Collection[ChangeKind]) -> int:
-        """How many changes of these kinds that are to be applied count for the limit of this name."""
+    def counted(self, limit: str, kinds: Collection[ChangeKind], *, hold_id: str | None = None) -> int:
+        """How many changes of these kinds that are to be applied, or held so, count for the limit of this name."""
         ...
 
     def counted_keys(self, limit: str, kinds: Collection[ChangeKind]) -> Sequence[tuple[str, str]]:

@@ -13,6 +13,7 @@ from jinja2 import Template
 from syncd.core.counting import counted
 from syncd.report.lines import shown
 from syncd.report.page import template
+from syncd.report.size_text import size_sentence
 
 SHOWN_OF_A_KIND = 300
 _REMOVING = frozenset({"remove_member", "deactivate_user", "unlink_group", "delete_group"})
@@ -58,13 +59,19 @@ class StoryView:
 
 def story_html(view: StoryView) -> str:
     """The page. Its text depends on the view alone."""
-    return _template().render(view=view)
+    return _template("story.html.j2").render(view=view)
+
+
+def plan_html(document: Mapping[str, Any]) -> str:
+    """A saved plan (`syncd.plan/1`) as a page."""
+    sentence = size_sentence(document["size"]) if "size" in document else ""
+    return _template("plan.html.j2").render(plan=document, sentence=sentence)
 
 
 @cache
-def _template() -> Template:
+def _template(name: str) -> Template:
     filters = {"kinds": _kinds, "who": _who, "differing": _differing, "sign": _sign}
-    return template("story.html.j2", filters)
+    return template(name, filters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ bounded memory.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -23,6 +24,7 @@ from syncd.report.lines import (
     skipped_lines,
     strong,
 )
+from syncd.report.size_text import size_sentence
 
 SHOWN_OF_A_KIND = 50
 
@@ -49,49 +51,73 @@ def words_of(kind: str, count: int) -> str:
     return words if count == 1 else words.replace("group ", "groups ").replace("member ", "members ")
 
 
+def heading_of(kind: str) -> str:
+    """What stands over so many changes of this kind."""
+    return _KINDS[kind][2] if kind in _KINDS else kind
+
+
 def plan_lines(
     header: Mapping[str, Any],
     changes: Iterable[Mapping[str, Any]],
     holds: Sequence[tuple[Mapping[str, Any], Iterable[Mapping[str, Any]]]],
+    *,
+    everything: bool = False,
 ) -> Iterator[Line]:
-    """`header` has summary, skipped and, when limits were raised, allow; `changes` come in order of application.
+    """`header` has summary, skipped and, when they are known, allow (limits that were raised) and size; `changes` come
+    in order of application.
 
-    Each hold comes with its changes. At most 50 changes of a kind are shown, then how many more there are.
+    The size of it comes first, and each hold with its changes. Without `everything` at most 50 changes of a kind are
+    shown, then how many more there are.
     """
+    most = sys.maxsize if everything else SHOWN_OF_A_KIND
     summary = header["summary"]
+    if size := header.get("size"):
+        yield line(strong("In short: "), f"{size_sentence(size)}.")
+        yield BLANK
     for kind, group in groupby(changes, key=lambda change: str(change["kind"])):
-        yield from _kind_lines(kind, int(summary.get(kind, 0)), group)
+        yield from _kind_lines(kind, int(summary.get(kind, 0)), group, most)
     for hold, held in holds:
-        yield from _hold_lines(hold, held)
-    yield from _skipped_lines(header["skipped"])
+        yield from _hold_lines(hold, held, most)
+    yield from _skipped_lines(header["skipped"], most)
     if allow := header.get("allow"):
         raised = ", ".join(f"{safe(name)} {number:,}" for name, number in sorted(allow.items()))
         yield line(Span("Limits raised for this plan: ", "warn"), f"{raised}.")
     yield summary_line(header, sum(int(hold["count"]) for hold, _ in holds), len(holds))
 
 
-def _kind_lines(kind: str, total: int, changes: Iterable[Mapping[str, Any]]) -> Iterator[Line]:
-    heading = _KINDS[kind][2] if kind in _KINDS else kind
-    yield line(strong(heading), f" ({total:,})")
-    yield from _some(changes, "  ")
+def saved_plan_lines(document: Mapping[str, Any], *, everything: bool = False) -> Iterator[Line]:
+    """A `syncd.plan/1` document, as `plan_lines`."""
+    holds = [({**hold, "count": len(hold["changes"])}, hold["changes"]) for hold in document["holds"]]
+    return plan_lines(document, document["changes"], holds, everything=everything)
+
+
+def summary_text(document: Mapping[str, Any]) -> str:
+    """The last line of a `syncd.plan/1` document."""
+    held = sum(len(hold["changes"]) for hold in document["holds"])
+    return "".join(span.text for span in summary_line(document, held, len(document["holds"])))
+
+
+def _kind_lines(kind: str, total: int, changes: Iterable[Mapping[str, Any]], most: int) -> Iterator[Line]:
+    yield line(strong(heading_of(kind)), f" ({total:,})")
+    yield from _some(changes, "  ", most)
     yield BLANK
 
 
-def _some(changes: Iterable[Mapping[str, Any]], indent: str) -> Iterator[Line]:
+def _some(changes: Iterable[Mapping[str, Any]], indent: str, most: int) -> Iterator[Line]:
     more = 0
     for number, change in enumerate(changes):
-        if number < SHOWN_OF_A_KIND:
+        if number < most:
             yield from change_lines(change, indent)
         else:
             more += 1
     if more:
-        yield line(f"{indent}… and {more:,} more ", faint("(use --json or -o FILE to see all)"))
+        yield line(f"{indent}… and {more:,} more ", faint("(use --all, --json or -o FILE to see all)"))
 
 
 def change_lines(change: Mapping[str, Any], indent: str = "  ") -> Iterator[Line]:
     """One change: who and why on the first line, what differs, the evidence and notes below it."""
     symbol, style, _, _ = _KINDS.get(str(change["kind"]), ("?", "", "", ""))
-    yield line(indent, Span(f"{symbol} {_title(change)}", style), "  ", faint(str(change["reason"])))
+    yield line(indent, Span(f"{symbol} {change_title(change)}", style), "  ", faint(str(change["reason"])))
     deeper = indent + "    "
     yield from _differences(change, deeper)
     if evidence := change.get("evidence"):
@@ -100,7 +126,8 @@ def change_lines(change: Mapping[str, Any], indent: str = "  ") -> Iterator[Line
         yield line(deeper, Span("note: ", "warn"), safe(note))
 
 
-def _title(change: Mapping[str, Any]) -> str:
+def change_title(change: Mapping[str, Any]) -> str:
+    """Who, and for memberships which group."""
     if change.get("group") is None:
         return safe(change["name"])
     direction = "from" if change["kind"] == "remove_member" else "to"
@@ -122,7 +149,7 @@ def _differences(change: Mapping[str, Any], indent: str) -> Iterator[Line]:
         yield line(indent, f"{safe(key)}: ", shown(before.get(key)), faint(" → "), shown(after.get(key)))
 
 
-def _hold_lines(hold: Mapping[str, Any], changes: Iterable[Mapping[str, Any]]) -> Iterator[Line]:
+def _hold_lines(hold: Mapping[str, Any], changes: Iterable[Mapping[str, Any]], most: int) -> Iterator[Line]:
     count = int(hold["count"])
     yield line(
         Span("Held ", "warn"),
@@ -132,16 +159,16 @@ def _hold_lines(hold: Mapping[str, Any], changes: Iterable[Mapping[str, Any]]) -
     if hold["numbers"]:
         yield line("  ", faint(f"numbers: {facts(hold['numbers'])}"))
     yield line("  ", faint("way out: "), safe(hold["way_out"]))
-    yield from _some(changes, "    ")
+    yield from _some(changes, "    ", most)
     yield BLANK
 
 
-def _skipped_lines(skipped: Collection[Mapping[str, Any]]) -> Iterator[Line]:
+def _skipped_lines(skipped: Collection[Mapping[str, Any]], most: int) -> Iterator[Line]:
     if not skipped:
         return
-    yield from skipped_lines(skipped, SHOWN_OF_A_KIND)
-    if len(skipped) > SHOWN_OF_A_KIND:
-        yield line(f"  … and {len(skipped) - SHOWN_OF_A_KIND:,} more ", faint("(use --json)"))
+    yield from skipped_lines(skipped, most)
+    if len(skipped) > most:
+        yield line(f"  … and {len(skipped) - most:,} more ", faint("(use --all or --json)"))
     yield BLANK
 
 

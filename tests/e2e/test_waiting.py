@@ -24,7 +24,7 @@ from tests.connection_text import FREE_TO_CHANGE
 from tests.e2e.test_delta import begin, exact, forget, okta_reads, one_delta, opened
 
 RULE = 'on_removal = "delete"\nrename = true'
-SAFETY = f'{FREE_TO_CHANGE}max_deactivations = "50%"\nmax_member_removals = "50%"\nmax_group_deletions = 5'
+SAFETY = f'max_deactivations = "50%"\nmax_member_removals = "50%"\nmax_group_deletions = 5\n{FREE_TO_CHANGE}'
 
 
 def flavored(tmp_path: Path, flavor: str) -> Iterator[Arena]:

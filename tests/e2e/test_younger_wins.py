@@ -29,12 +29,13 @@ from syncd.model import GroupState
 from syncd.ports import Source
 from syncd.simulators.world import OktaWorld, default_split
 from tests.chaos.arena import Arena, arena
+from tests.connection_text import FREE_TO_CHANGE
 from tests.e2e.old_lists import OldLists
 from tests.e2e.test_delta import exact, okta_reads, opened
 
 LIMITS = {
     "safety": 'max_deactivations = "100%"\nmax_member_removals = "100%"\n'
-    'max_member_removals_per_group = "100%"\nmax_group_deletions = 5',
+    f'max_member_removals_per_group = "100%"\nmax_group_deletions = 5\n{FREE_TO_CHANGE}',
     "rule": 'on_removal = "delete"\nrename = true',
     "split": "concurrency = 2",
 }

@@ -15,6 +15,7 @@ from syncd.engine.planning.draft import Planning
 from syncd.engine.planning.hold import hold_unsafe_changes
 from syncd.engine.planning.order import order_plan
 from syncd.engine.planning.planned import Planned
+from syncd.engine.planning.size import plan_size
 from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.staged import closing_on_error
 from syncd.ports import Stage
@@ -51,6 +52,7 @@ def checked(planning: Planning, kind: str, allow: Mapping[str, int]) -> Planned:
         holds=holds,
         skipped=LeftAlone(stage.skipped()),
         allow=dict(sorted(allow.items())),
+        size=plan_size(planning, holds),
     )
     return Planned(header, tuple(reading.problems), stage, planning)
 

@@ -65,12 +65,14 @@ def _limits_of(kind: str, document: str) -> str:
 
 
 _COUNTED = """
-FROM main.spool WHERE hold_id IS NULL AND rank IN (SELECT value FROM json_each(?)) AND counts & ?
+FROM main.spool WHERE hold_id IS ? AND rank IN (SELECT value FROM json_each(?)) AND counts & ?
 """
 
 
-def _asked(limit: str, kinds: Collection[ChangeKind]) -> tuple[str, int]:
-    return json.dumps([RANK[kind] for kind in kinds]), _BITS[limit]
+def _asked(
+    limit: str, kinds: Collection[ChangeKind], hold_id: str | None = None
+) -> tuple[str | None, str, int]:
+    return hold_id, json.dumps([RANK[kind] for kind in kinds]), _BITS[limit]
 
 
 class JudgedChanges:
@@ -103,11 +105,11 @@ class JudgedChanges:
             ).fetchall()
         return dict(rows)
 
-    def counted(self, limit: str, kinds: Collection[ChangeKind]) -> int:
-        """How many of what is not held, of these kinds, count for the limit."""
+    def counted(self, limit: str, kinds: Collection[ChangeKind], hold_id: str | None) -> int:
+        """How many of what is not held, or held so, of these kinds, count for the limit."""
         self._flush(HELD)
         with self._file.asking() as conn:
-            (count,) = conn.execute(f"SELECT count(*) {_COUNTED}", _asked(limit, kinds)).fetchone()
+            (count,) = conn.execute(f"SELECT count(*) {_COUNTED}", _asked(limit, kinds, hold_id)).fetchone()
         return int(count)
 
     def counted_keys(self, limit: str, kinds: Collection[ChangeKind]) -> list[tuple[str, str]]:

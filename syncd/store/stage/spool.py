@@ -381,8 +381,8 @@ class PlannedAndListed:
     def changes_by_group(self, kind: ChangeKind, *, hold_id: str | None = None) -> Mapping[str, int]:
         return self._judged.by_group(kind, hold_id)
 
-    def counted(self, limit: str, kinds: Collection[ChangeKind]) -> int:
-        return self._judged.counted(limit, kinds)
+    def counted(self, limit: str, kinds: Collection[ChangeKind], *, hold_id: str | None = None) -> int:
+        return self._judged.counted(limit, kinds, hold_id)
 
     def counted_keys(self, limit: str, kinds: Collection[ChangeKind]) -> Sequence[tuple[str, str]]:
         return self._judged.counted_keys(limit, kinds)
