@@ -221,6 +221,7 @@ class SafetySettings(Table):
     max_blanked: LimitValue = Limit(percent=5)
     max_member_additions_per_group: GrowthLimitValue = Limit(percent=200)
     max_protected_additions: GrowthLimitValue = Limit(number=3)
+    canary: bool = True
     protected_users: Names = ()
     protected_groups: Names = ("Administrators",)
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from syncd.core.counting import counted
+from syncd.core.plan import Hold, hold_id
+from syncd.engine.planning.hold import CANARY
 from syncd.engine.planning.planned import Planned
 from syncd.engine.reading.learned import NamedReading
+from syncd.engine.writing.canary import STEPS, Canary
 from syncd.ports import Stage, Store
 
 
@@ -41,3 +47,18 @@ def forget_what_is_over(store: Store, planned: Planned) -> None:
 
 def _is_over(stage: Stage, change_id: str, okta_id: str) -> bool:
     return not (stage.has_change(change_id) or stage.is_left_alone(okta_id))
+
+
+def hold_after_canary(planned: Planned, canary: Canary) -> bool:
+    """Moves what the first writes of a kind advised against into holds of the plan; False when there is nothing."""
+    for kind, ids in canary.held.items():
+        identity = hold_id(f"{CANARY}:{kind}", ids)
+        planned.stage.hold_changes(ids, identity)
+        reason = f"{counted(len(ids), 'write')} ({kind}) not tried: {canary.seen[kind]}"
+        way_out = (
+            "look at that object at the target; then mend the settings, or approve the hold to go on as it is"
+        )
+        numbers = {"tried": sum(STEPS), "held": len(ids)}
+        hold = Hold(identity, CANARY, reason, way_out, numbers, len(ids))
+        planned.header = replace(planned.header, holds=[*planned.header.holds, hold])
+    return bool(canary.held)

@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 from syncd.core.change import ChangeKind
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import Hold, timestamp
-from syncd.engine.cycles.decided import forget_what_is_over, remember_holds
+from syncd.engine.cycles.decided import forget_what_is_over, hold_after_canary, remember_holds
 from syncd.engine.cycles.result import RunResult, broken_off, run_result, trail_head
 from syncd.engine.cycles.waiting import failures_over, names_left, remember, remember_left
 from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE, UNDONE
@@ -139,6 +139,8 @@ class CycleRun:
         exempt = partial(is_exempt, planning)
         self.applying = applying = Applying(self.job, self.run_id, limits_raised, exempt, planning.order)
         applying.run(planned.stage)
+        if hold_after_canary(planned, applying.canary):
+            remember_holds(self.job.store, planned)
         remember_left(self.job, planned, (*applying.left, *applying.unsent.values()), whole=whole)
         return applying
 

@@ -36,6 +36,8 @@ from syncd.engine.planning.scope import undecided_removals
 _REMOVALS = (ChangeKind.DEACTIVATE_USER, ChangeKind.REMOVE_MEMBER, ChangeKind.DELETE_GROUP)
 Stopped = tuple[Violation, AbstractSet[str]]
 """With the ids of the changes."""
+CANARY = "canary"
+"""The check that is made while writing (`engine.writing.canary`)."""
 _ARRIVALS = (ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER)
 
 
@@ -150,11 +152,15 @@ def _other_removals(planning: Planning, stopped: AbstractSet[str]) -> AbstractSe
 
 def _still_held(planning: Planning, allow: Mapping[str, int], approved: AbstractSet[str]) -> list[Hold]:
     """The open holds that changes of this plan wait in, but for those whose limit is raised for this run. A complete
-    cycle has all these wishes in its own plan, and raises its holds afresh.
+    cycle has all these wishes in its own plan, and raises its holds afresh; but it does not see what was seen while
+    writing, and no more objects are tried unasked.
     """
     stage, found = planning.stage, []
-    for hold, ids in () if planning.reading.has_every_wish else stage.waiting_changes(planning.policy.now):
-        if hold.check not in allow.keys() | planning.expected.keys():
+    for hold, waiting in stage.waiting_changes(planning.policy.now):
+        ids: Iterable[str] = waiting
+        if planning.reading.has_every_wish:
+            ids = [each for each in waiting if hold.check == CANARY and stage.has_change(each)]
+        if ids and hold.check not in allow.keys() | planning.expected.keys():
             stopped = {*ids, *(_other_removals(planning, frozenset(ids)) - approved)}
             _move(planning, stopped, hold.id)
             found.append(replace(hold, changes=len(stopped)))

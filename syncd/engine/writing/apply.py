@@ -17,8 +17,11 @@ from syncd.core.change import GROUP_KINDS, MEMBERSHIPS, PHASES, Change, ChangeKi
 from syncd.core.diff import Skipped
 from syncd.core.order import NO_ORDER, Order
 from syncd.engine.job import Job
+from syncd.engine.planning.hold import CANARY
 from syncd.engine.planning.keepers import LastMembers
+from syncd.engine.planning.making import NO_ACCOUNT
 from syncd.engine.writing.breaking import Breaker, told
+from syncd.engine.writing.canary import Canary
 from syncd.engine.writing.flight import Flight
 from syncd.engine.writing.in_order import NOT_LEFT, InOrder, name_not_left
 from syncd.engine.writing.quarantine import RELINK, RELINK_HINT
@@ -80,15 +83,20 @@ class Applying:
     stage: Stage = field(init=False)
     sequence: InOrder = field(init=False)
     breaker: Breaker = field(default_factory=Breaker)
+    canary: Canary = field(init=False)
 
     def __post_init__(self) -> None:
         self.vanishing = Vanishing(self.job)
         self.sequence = InOrder(self.order)
+        self.canary = Canary(self.job, {}, frozenset())
 
     def run(self, stage: Stage) -> None:
         """Applies every change of the stage that is not held."""
         self.stage = stage
         counts = stage.change_counts()
+        if self.job.settings.safety.canary:
+            approved = stage.decided_changes("approve", self.job.clock())
+            self.canary = Canary(self.job, counts, approved)
         self.job.observer.phase("writing", sum(counts.values()))
         pool = ThreadPoolExecutor(self.job.settings.split.concurrency, "write")
         try:
@@ -110,13 +118,27 @@ class Applying:
             if self.abandoned:
                 return
             changes = self._keeping_last_members(kinds, stage.changes_at(turn, step, kinds))
-            self._phase(pool, self._batches(self._going_on(self._whose_turn_it_is(changes))))
+            for portion in self.canary.portions(kinds, changes):
+                self._phase(pool, self._batches(self._going_on(self._whose_turn_it_is(portion))))
+                self.canary.judge(self._failing(), self.breaker.stopped.keys())
+                if self.abandoned:
+                    return
+            self._hold_back()
         for back, undone in self.sequence.ways_back(stage, kinds):
             self._phase(pool, iter([[back]]))
             if undone is not None:
                 self.left.append(name_not_left(undone))
                 self.applied[undone.kind] -= 1
                 self.deferred[undone.kind] = self.deferred.get(undone.kind, 0) + 1
+
+    def _hold_back(self) -> None:
+        """What the first writes of a kind advised against leaves the plan, memberships of its people too."""
+        for kind, ids in self.canary.held.items():
+            self.stage.hold_changes(ids, f"{CANARY}:{kind}")
+        if people := self.canary.people:
+            memberships = self.stage.change_keys(ChangeKind.ADD_MEMBER)
+            waiting = [change_id for change_id, okta_id in memberships if okta_id in people]
+            self.stage.hold_changes(waiting, NO_ACCOUNT)
 
     def _whose_turn_it_is(self, changes: Iterable[Change]) -> Iterator[Change]:
         """Without those whose name was not left, because what they wait for was not applied."""
