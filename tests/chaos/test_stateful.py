@@ -11,6 +11,7 @@ import os
 import random
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -49,7 +50,24 @@ SERVERS: tuple[dict[str, Any], ...] = (
     {"members_in_lists": False},
     {"location": "missing"},
 )
+REST = {
+    "creations": "max_creations",
+    "updates": "max_updates",
+    "identity_changes": "max_identity_changes",
+    "blanked": "max_blanked",
+    "member_additions": "max_member_additions_per_group",
+}
+"""Limits of what is not a removal, and where they are set: here each is a number, without a floor."""
 STATUSES = ("SUSPENDED", "DEPROVISIONED", "ACTIVE", "LOCKED_OUT", "PASSWORD_EXPIRED")
+_REWRITES = ("update_user", "reactivate_user", "adopt_user")
+KINDS = {
+    "creations": ("create_user",),
+    "updates": _REWRITES,
+    "identity_changes": _REWRITES,
+    "blanked": _REWRITES,
+    "member_additions": ("add_member",),
+}
+"""As which kinds of change what counts for a limit may have been approved."""
 ACTS = (
     "hire", "hire", "leave", "leave", "come_back", "change_status", "change_profile", "change_profile",
     "join", "join", "leave_group", "leave_group", "found_a_group", "delete_a_group", "rename_a_group",
@@ -72,6 +90,12 @@ class Chaos(RuleBasedStateMachine):
         self.removals: list[tuple[Any, str, str]] = []
         """Removals nobody approved: when, kind, object."""
         self.approved: set[tuple[str, str, str]] = set()
+        self.changes: list[tuple[Any, str, str, str]] = []
+        """What else nobody approved: when, limit, group, person."""
+        self.most: dict[str, int] = {}
+        self.first_sync = True
+        """Until a cycle came to its end with everything; so is a group that is being made."""
+        self.making: set[str] = set()
         self.vague_users: set[str] = set()
         """Changed behind our back, or rejected: without a look at the target nobody can know how they end."""
         self.vague_pairs: set[tuple[str, str]] = set()
@@ -88,6 +112,7 @@ class Chaos(RuleBasedStateMachine):
         flavor=st.sampled_from(("split", "split", "scim")),
         server=st.sampled_from(SERVERS),
         limits=st.tuples(st.integers(0, 4), st.integers(0, 6)),
+        rest=st.tuples(*[st.integers(0, 5)] * len(REST)),
         grace=st.sampled_from(("0s", "0s", "2h")),
         removal=st.sampled_from(("keep", "delete")),
         rename=st.booleans(),
@@ -102,6 +127,7 @@ class Chaos(RuleBasedStateMachine):
         flavor: str,
         server: dict[str, Any],
         limits: tuple[int, int],
+        rest: tuple[int, ...],
         grace: str,
         removal: str,
         rename: bool,
@@ -117,7 +143,7 @@ class Chaos(RuleBasedStateMachine):
         split = default_split(flavor=flavor)
         folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         self.deletes = removal == "delete"
-        self.limits = limits
+        self.limits, self.most = limits, dict(zip(REST, rest, strict=True))
         self.grace = grace != "0s"
         renaming = rename and flavor == "scim"
         self.arena = self.stack.enter_context(
@@ -130,7 +156,8 @@ class Chaos(RuleBasedStateMachine):
                     "split": f"concurrency = {concurrency}",
                     "provisioning": f'deactivation_grace = "{grace}"',
                     "safety": f"max_deactivations = {limits[0]}\nmax_member_removals = {limits[1]}\n"
-                    f'max_member_removals_per_group = "50%"\nprotected_users = ["{BOSS}"]',
+                    f'max_member_removals_per_group = "50%"\nprotected_users = ["{BOSS}"]\n'
+                    + "\n".join(f"{REST[name]} = {most}" for name, most in self.most.items()),
                     "rule": f'on_removal = "{removal}"\nrename = {str(renaming).lower()}',
                 },
             )
@@ -200,11 +227,12 @@ class Chaos(RuleBasedStateMachine):
         self.act("set_user_status", self.person(picks[0]), status)
 
     def change_profile(self, pick: int, picks: list[int], flag: bool) -> None:
-        person, what = self.person(picks[0]), ("firstName", "lastName", "email")[pick % 3]
+        person, what = self.person(picks[0]), ("firstName", "lastName", "email", "lastName")[pick % 4]
         if what == "email" and self.okta.users[person].login == BOSS:
             return
         self.named += 1
         value = f"m{self.named:03}@example.com" if what == "email" else f"N{self.named:03}"
+        value = "" if pick % 4 == 3 else value
         self.act("update_profile", person, **{what: value})
 
     def join(self, pick: int, picks: list[int], flag: bool) -> None:
@@ -335,6 +363,11 @@ class Chaos(RuleBasedStateMachine):
         note(f"  cycle: {found.exit_code} {found.result.summary() if found.result else found.error}")
         self.nobody_is_harmed(wanted, before, after)
         self.limits_hold(wanted, before, after)
+        self.other_limits_hold(before, after)
+        if found.exit_code == 0:
+            self.making.clear()
+        if found.exit_code in (0, 3):
+            self.first_sync = False
         self.strangers_are_untouched(before, after)
         self.arena.assert_journal_is_whole()
         self.arena.assert_no_secret()
@@ -401,6 +434,46 @@ class Chaos(RuleBasedStateMachine):
                 counted = {row[2] for row in self.removals if row[0] == now}
                 assert not all(f"{key}:{one}" in counted for one in members), f"{key} was emptied unasked"
 
+    def other_limits_hold(self, before: Holdings, after: Holdings) -> None:
+        """Of nothing is more written in 24 hours than its limit, but for what was approved. A first sync and new groups
+        are spared; who was lost is found again as whatever they are.
+        """
+        now = self.arena.clock()
+        self.making |= set(after.groups) - set(before.groups)
+        done = [*self.created(before, after), *self.rewritten(before, after), *self.added(before, after)]
+        unasked = [row for row in done if not {(kind, *row[1:]) for kind in KINDS[row[0]]} & self.approved]
+        self.changes += [(now, *row) for row in unasked if row[2] not in self.lost_users]
+        self.approved -= {(kind, *row[1:]) for row in done for kind in KINDS[row[0]]}
+        counted: dict[tuple[str, str], list[str]] = {}
+        for when, name, group, one in self.changes:
+            if now - when < DAY:
+                counted.setdefault((name, group), []).append(one)
+        for (name, group), people in counted.items():
+            number = len(people) if name in ("creations", "member_additions") else len(set(people))
+            assert number <= self.most[name], f"{name} {group} over {self.most[name]}: {people}"
+
+    def created(self, before: Holdings, after: Holdings) -> Iterator[tuple[str, str, str]]:
+        for owner in sorted(after.people.keys() - before.people.keys()):
+            if not self.first_sync and after.people[owner].scim_id not in before.strangers:
+                yield "creations", "", owner
+
+    def rewritten(self, before: Holdings, after: Holdings) -> Iterator[tuple[str, str, str]]:
+        """Names on the way to another one are no change yet."""
+        for owner in sorted(before.people.keys() & after.people.keys()):
+            was, now = before.people[owner].person, after.people[owner].person
+            if was == now or "+syncd-" in was[0] + now[0]:
+                continue
+            yield "updates", "", owner
+            if was[0] != now[0]:
+                yield "identity_changes", "", owner
+            if any(old and not new for old, new in zip(was, now, strict=True)):
+                yield "blanked", "", owner
+
+    def added(self, before: Holdings, after: Holdings) -> Iterator[tuple[str, str, str]]:
+        for group, member in sorted(after.memberships - before.memberships):
+            if not self.first_sync and group not in self.making and member in after.people:
+                yield "member_additions", group, member
+
     def strangers_are_untouched(self, before: Holdings, after: Holdings) -> None:
         for key, was in before.strangers.items():
             if was[0] != ADOPTED:
@@ -421,7 +494,7 @@ class Chaos(RuleBasedStateMachine):
         self.arena.heal()
         self.touch_what_was_lost()
         self.approve([])
-        for _ in range(3):
+        for _ in range(5):
             self.arena.later(timedelta(hours=25))
             last = self.judged(full=True)
             self.approve([])

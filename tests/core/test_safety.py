@@ -402,6 +402,7 @@ ANN = {"userName": "ann@example.com", "title": "Dr"}
             {"userName": "b", "title": None},
             {"updates", "identity_changes", "blanked"},
         ),
+        (ChangeKind.UPDATE_USER, {"userName": "a+syncd-eb1807ba@x.org"}, {"userName": "b@x.org"}, set()),
         (ChangeKind.ADOPT_USER, {}, {}, set()),
         (ChangeKind.ADOPT_USER, {"externalId": None}, {"externalId": "00u1"}, set()),
         (ChangeKind.ADOPT_USER, {"active": False}, {"active": True}, set()),

@@ -269,6 +269,36 @@ def test_who_is_changed_again_and_again_is_one_person(company: Rig) -> None:
     assert [hold["check"] for hold in held(company)] == ["identity_changes"]
 
 
+def test_a_repair_of_what_somebody_did_to_everybody_at_the_target_is_held_too(company: Rig) -> None:
+    for user in list(company.split.world.users.values()):
+        if user.user_name in EVERYBODY:
+            company.split.world.edit_user(user.id, name={"givenName": "P", "familyName": "Hacked"})
+
+    company.run("drift", "--fix", "--json", code=3)
+
+    assert company.writes() == []
+    assert [(hold["check"], len(hold["changes"])) for hold in held(company)] == [("updates", PEOPLE)]
+    company.run("approve", "--all", "--json")
+    assert company.sync()["summary"]["applied"] == {"update_user": PEOPLE}
+    company.assert_exact()
+
+
+def test_runs_for_single_people_and_saved_plans_count_with_all_others(company: Rig) -> None:
+    for name in EVERYBODY[:4]:
+        company.okta.world.update_profile(name, email=name.replace("example.com", "example.org"))
+        company.sync("--user", company.okta.world.user(name).id)
+    for name in EVERYBODY[4:6]:
+        company.okta.world.update_profile(name, email=name.replace("example.com", "example.org"))
+    file = company.folder / "the.plan"
+    company.run("plan", "--user", company.okta.world.user(EVERYBODY[4]).id, "-o", str(file))
+    company.sync("--user", company.okta.world.user(EVERYBODY[5]).id)
+    company.forget()
+
+    company.run("apply", str(file), code=3)
+
+    assert company.writes() == []
+
+
 def test_a_first_sync_that_was_cut_short_is_the_same_first_sync(tmp_path: Path) -> None:
     """And what it did uses up nothing of the day."""
     with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as made:

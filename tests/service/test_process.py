@@ -13,6 +13,7 @@ from pathlib import Path
 import requests
 
 from syncd.simulators.world import OktaWorld
+from tests.connection_text import FREE_TO_CHANGE
 from tests.e2e.rig import SPLIT_TOKEN, Rig
 from tests.service.connecting import (
     free_port,
@@ -200,7 +201,8 @@ def test_sighup_with_a_broken_file_keeps_the_settings_and_says_so(world: Rig) ->
 def test_sighup_with_other_scope_settings_brings_the_full_cycle_forward_once(world: Rig) -> None:
     with supervised(world.folder, world.config) as daemon:
         daemon.logs("cycle done", cycle="full")
-        world.write_config(attributes='[attributes]\nuserName = "email"\n"name.givenName" = "givenName"')
+        fewer = '[attributes]\nuserName = "email"\n"name.givenName" = "givenName"'
+        world.write_config(attributes=fewer, safety=FREE_TO_CHANGE)
         schedule(world)
         daemon.signal(signal.SIGHUP)
         daemon.logs("applied", kind="update_user")
