@@ -30,7 +30,12 @@ from datetime import datetime
 from syncd.core.change import Change, ChangeKind, Json, Removal
 from syncd.core.comparison import NO_HABITS, ServerHabits, unlike
 from syncd.core.evidence import AskedByOperator, Evidence, SaidByOkta
-from syncd.core.flavors import deactivation_note, group_name_problem, person_name_problem
+from syncd.core.flavors import (
+    deactivation_note,
+    group_name_problem,
+    marks_whom_it_adopts,
+    person_name_problem,
+)
 from syncd.core.match import MatchedUser
 from syncd.core.order import group_name_freed
 from syncd.core.policy import Policy
@@ -248,7 +253,7 @@ def adopt_user(
     before, after = unlike(wanted.attributes, remote.attributes, habits)
     if not policy.update_users:
         before, after = {}, {}
-    if remote.external_id != wanted.okta_id:
+    if remote.external_id != wanted.okta_id and marks_whom_it_adopts(policy.flavor):
         before["externalId"], after["externalId"] = remote.external_id, wanted.okta_id
     if remote.active is False:
         before["active"], after["active"] = False, True

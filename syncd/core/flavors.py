@@ -53,6 +53,13 @@ def foreign_marks_count(flavor: str) -> bool:
     return flavor != "harness"
 
 
+def marks_whom_it_adopts(flavor: str) -> bool:
+    """Whether an account that was there takes our externalId. Harness stores it with a creation, and ignores it ever
+    after.
+    """
+    return flavor != "harness"
+
+
 def group_identifiers(flavor: str, name: str) -> tuple[str, ...] | None:
     """The ids that such a target may give, or find, a group of this name under; None where ids are arbitrary."""
     return harness.group_identifiers(name) if flavor == "harness" else None
