@@ -33,10 +33,12 @@ from syncd.scim.pacing import RetryPolicy as SplitRetry
 from syncd.scim.split import ScimTarget
 from syncd.settings import ConnectionSettings, load_or_raise
 from syncd.simulators.okta import OktaSimulator
-from syncd.simulators.split import SplitKnobs, SplitSimulator
+from syncd.simulators.split import HarnessKnobs, SplitKnobs, SplitSimulator
 from syncd.simulators.world import OktaWorld, SplitWorld, default_split
 from syncd.store.sqlite import SqliteStore
 from syncd.wiring import open_for_deciding, open_for_status, open_job
+from tests.chaos.oracle import Holdings, Wishes, holdings, wishes
+from tests.chaos.owners import Owners
 from tests.connection_text import connection_text
 
 OKTA_TOKEN = "00tOkTaVeRySeCrEt-chaos-0042"
@@ -119,6 +121,16 @@ class Arena:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     notes: Notes = field(default_factory=Notes)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    owners: Owners | None = None
+    """At Harness only."""
+
+    def wishes(self) -> Wishes:
+        """What Okta wants."""
+        return wishes(self.okta.world, lowered=self.owners is not None)
+
+    def holdings(self) -> Holdings:
+        """What the target has."""
+        return holdings(self.split.world, self.owners)
 
     @property
     def store_path(self) -> Path:
@@ -299,6 +311,7 @@ def arena(
     *,
     split: SplitWorld | None = None,
     knobs: SplitKnobs | None = None,
+    harness: HarnessKnobs | None = None,
     tables: Mapping[str, str] | None = None,
     attempts: int = 5,
 ) -> Iterator[Arena]:
@@ -306,9 +319,12 @@ def arena(
     with (
         impatient(attempts),
         OktaSimulator(okta, token=OKTA_TOKEN) as okta_server,
-        SplitSimulator(split or default_split(), token=SPLIT_TOKEN, knobs=knobs) as split_server,
+        SplitSimulator(
+            split or default_split(), token=SPLIT_TOKEN, knobs=knobs, harness=harness
+        ) as split_server,
     ):
         settings = settings_for(folder, okta_server, split_server, tables or {})
-        made = Arena(okta_server, split_server, settings, folder)
+        owners = Owners(okta) if split_server.world.flavor == "harness" else None
+        made = Arena(okta_server, split_server, settings, folder, owners=owners)
         yield made
         made.assert_no_secret()

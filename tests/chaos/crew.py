@@ -32,7 +32,8 @@ from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.split import SplitSimulator
 from syncd.wiring import open_job
 from tests.chaos.oracle import holdings
-from tests.chaos.timeline import Key, Scope, Timeline, Write, differences, held, parts, parts_of
+from tests.chaos.owners import Owners
+from tests.chaos.timeline import Facts, Key, Scope, Timeline, Write, differences, held, parts, parts_of
 from tests.observing import Unheard
 
 _STILL = 5
@@ -56,8 +57,11 @@ class Ticks:
 class WitnessedSplit(SplitSimulator):
     """Keeps what each request changed."""
 
-    def __init__(self, *args: Any, ticks: Ticks, scope: Scope, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, ticks: Ticks, scope: Scope, owners: Owners | None = None, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
+        self.owners = owners
         self.scope = scope
         self.writes: list[Write] = []
         self.twins: list[str] = []
@@ -68,16 +72,22 @@ class WitnessedSplit(SplitSimulator):
         if call.method == "GET":
             return super().answer(call)
         with self.world.lock:
-            before, started = held(holdings(self.world), self.scope), self._ticks()
+            before, started = self.held(), self._ticks()
             reply = super().answer(call)
             try:
-                after = held(holdings(self.world), self.scope)
+                after = self.held()
             except AssertionError as twins:
                 self.twins.append(str(twins))
                 return reply
             for key, value in differences(before, after):
+                if value is None and key[0] in ("userName", "name"):
+                    continue  # it went with the account
                 self.writes.append(Write(key, value, started, self._ticks(), self.writer()))
         return reply
+
+    def held(self) -> Facts:
+        """Everything of ours that is there. Raises AssertionError for twins."""
+        return held(holdings(self.world, self.owners), self.scope)
 
 
 @dataclass
@@ -273,6 +283,8 @@ class Crew:
 
     def note(self, began: int) -> None:
         """What Okta wants now; some moment since `began` it became so."""
+        if self.split.owners is not None:
+            self.split.owners.look()
         self.timeline.note(parts(self.okta.world, self.split.scope), began=began, ended=self.ticks())
 
     def start(self, kind: str, selection: Selection | None = None) -> Actor:

@@ -32,11 +32,15 @@ class Kind:
     setting: str = "plain"
 
     @property
+    def is_at_harness(self) -> bool:
+        return self.setting == "harness"
+
+    @property
     def about(self) -> str:
         """Who waits while such requests are refused; with people who have no account yet their groups wait too."""
         if "group" in self.name or "members" in self.name:
             return "groups"
-        return "newcomers" if self.name in ("find a user", "create a user") else "people"
+        return "newcomers" if self.name.startswith(("find a user", "create a user")) else "people"
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,19 @@ KINDS: Sequence[Kind] = (
     Kind("remove members", "split", "PATCH", r"/Groups/{left}"),
     Kind("rename a group", "split", "PATCH", r"/Groups/{renamed}"),
     Kind("delete a group", "split", "DELETE", r"/Groups/{gone}"),
+    Kind("find a user by e-mail", "split", "GET", r"/Users\?.*filter=.*new", "harness"),
+    Kind("create a user, who may be there", "split", "POST", r"/Users", "harness"),
+    Kind("put a user unread", "split", "PUT", r"/Users/{mover}", "harness"),
+    Kind("list the names that were put", "split", "GET", r"/Users\?.*filter=.*p10", "harness"),
+    Kind("remove a user", "split", "PATCH", r"/Users/{leaver}", "harness"),
+    Kind("read a removed user", "split", "GET", r"/Users/{leaver}", "harness"),
+    Kind("read the group of an identifier", "split", "GET", r"/Groups/push_new$", "harness"),
+    Kind("create a group of that identifier", "split", "POST", r"/Groups", "harness"),
+    Kind("add members, unheard", "split", "PATCH", r"/Groups/{joined}", "harness"),
+    Kind("remove members, unheard", "split", "PATCH", r"/Groups/{left}", "harness"),
+    Kind("read a group back", "split", "GET", r"/Groups/{joined}", "harness"),
+    Kind("rename a group, unheard", "split", "PATCH", r"/Groups/{renamed}", "harness"),
+    Kind("delete a group by identifier", "split", "DELETE", r"/Groups/{gone}", "harness"),
 )
 
 _OKTA_429 = ("okta", "no_reset", "reset_past", "concurrency")
@@ -152,16 +169,43 @@ OUTCOMES: Mapping[str, str] = {
         "ee ww ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ee ew ww ee ee ee ew ee ew",
     "delete a group":
         "ww ww ww ew ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ee ee ww ew ww ee ew ww ew",
+    "find a user by e-mail":
+        "ee ww ww ee ef ff ff ff ef ef ef ef ee ef ef ef ef ef ef ef ef ff ee ef ee ef ee ef",
+    "create a user, who may be there":
+        "ww ww ww ww ww ww ww ww ew ew ew ew ew ew ew ww ee ew ee ee ee ww ew ww ee ew ww ew",
+    "put a user unread":
+        "ww ww ww ew ew ww ew ww ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ww ee ew ww ew",
+    "list the names that were put":
+        "ee ww ww ee ew ww ww ww ew ew ew ew ee ew ew ew ew ew ew ew ew ww ee ew ee ew ee ew",
+    "remove a user":
+        "ww ww ww ww ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ee ee ww ew ww ee ew ww ew",
+    "read a removed user":
+        "ww ww ww ee ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ee ew ww ew ew ee ew ww ew",
+    "read the group of an identifier":
+        "ff ww ww ew ef ff ff ff ef ef ef ef ef ef ef ef ef ef ef ew ef ff ef ef ew ef ff ef",
+    "create a group of that identifier":
+        "ww ww ww ww ww ww ww ww ew ew ew ew ew ew ew ww ee ew ee ee ee ww ew ww ee ew ww ew",
+    "add members, unheard":
+        "ew ew ew ew ew ew ww ew ew ew ew ew ew ew ew ew ee ew ee ee ee ww ew ww ee ew ew ew",
+    "remove members, unheard":
+        "ew ww ww ew ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ee ee ww ew ew ee ew ew ew",
+    "read a group back":
+        "ww ww ww ww ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ew ew ww ew ew ew ew ww ew",
+    "rename a group, unheard":
+        "ww ww ww ww ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ee ee ww ew ww ee ew ww ew",
+    "delete a group by identifier":
+        "ww ww ww ew ew ww ww ww ew ew ew ew ew ew ew ew ew ew ew ee ee ww ew ww ee ew ww ew",
 }
 # fmt: on
 
 
 EVERYBODY: Mapping[str, str] = {
-    "400": "ff", "401": "ss", "403": "ss", "404": "fs", "409": "ff", "412": "ff", "413": "ff", "423": "ff",
-    "429": "ff", "500": "ff", "501": "ff", "503": "ff", "403 retry after": "ff",
+    "400": "fff", "401": "sss", "403": "sss", "404": "fss", "409": "fff", "412": "fff", "413": "fff", "423": "fff",
+    "429": "fff", "500": "fff", "501": "fff", "503": "fff", "403 retry after": "fff",
 }  # fmt: skip
-"""Answers that one side gives to every request of a run: what it comes to, for Okta and for the target. Only what says
-that we are not welcome, or that nobody is there, quarantines; a side in trouble is simply asked again later."""
+"""Answers that one side gives to every request of a run: what it comes to, for Okta, the target, and Harness. Only
+what says that we are not welcome, or that nobody is there, quarantines; a side in trouble is simply asked again
+later."""
 
 
 def of_everybody(name: str) -> Fault:
@@ -192,13 +236,20 @@ def cells() -> list[tuple[Kind, Fault, bool]]:
     ]
 
 
+_TABLES = (
+    ("okta", False, "Requests to Okta"),
+    ("split", False, "Requests to the target"),
+    ("split", True, "Requests to Harness"),
+)
+
+
 def document() -> str:
     """docs/faults.md."""
     lines = [
         "# What every fault comes to",
         "",
-        "Every kind of request to Okta and to the target, with every fault. The first letter says what a run comes",
-        "to that meets the fault once, the second what it comes to when the fault meets every try.",
+        "Every kind of request to Okta, to the target and to Harness, with every fault. The first letter says what",
+        "a run comes to that meets the fault once, the second what it comes to when the fault meets every try.",
         "",
         *(f"- **{letter}** {meaning}" for letter, meaning in MEANINGS.items()),
         "",
@@ -208,8 +259,8 @@ def document() -> str:
         "",
         "Written by `python -m tests.chaos.matrix`; held by `tests/chaos/test_fault_matrix.py`.",
     ]
-    for side, title in (("okta", "Requests to Okta"), ("split", "Requests to the target")):
-        kinds = [kind for kind in KINDS if kind.side == side]
+    for side, at_harness, title in _TABLES:
+        kinds = [kind for kind in KINDS if kind.side == side and kind.is_at_harness is at_harness]
         lines += ["", f"## {title}", "", f"| fault | {' | '.join(kind.name for kind in kinds)} |"]
         lines.append(f"| --- |{' --- |' * len(kinds)}")
         for fault in faults_of(side):
@@ -219,9 +270,9 @@ def document() -> str:
         "",
         "## One side gives every request the same answer",
         "",
-        "| answer | Okta | the target |",
-        "| --- | --- | --- |",
-        *(f"| {name} | {letters[0]} | {letters[1]} |" for name, letters in EVERYBODY.items()),
+        "| answer | Okta | the target | Harness |",
+        "| --- | --- | --- | --- |",
+        *(f"| {name} | {' | '.join(letters)} |" for name, letters in EVERYBODY.items()),
     ]
     return "\n".join(lines) + "\n"
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from syncd.simulators.split_entities import ScimGroup, ScimUser
 from syncd.simulators.world import OktaWorld, SplitWorld
+from tests.chaos.owners import PREFIX, Owners, is_nobodys
 
 ASSIGNED = {"ACTIVE", "PROVISIONED", "STAGED", "APPROVED", "PENDING", "IMPLICIT"}
 ALIVE = {"ACTIVE", "RECOVERY", "PASSWORD_EXPIRED", "LOCKED_OUT", "PROVISIONED", "SUSPENDED"}
-PREFIX = "push-"
 
 Person = tuple[str, str, str]
 """userName, first name, last name."""
@@ -42,7 +43,7 @@ class Pushed:
 
 @dataclass(frozen=True)
 class Holdings:
-    """What Split has: ours by Okta id, and everything that carries no Okta id."""
+    """What the target has: ours by Okta id, and everything that is nobody's in Okta."""
 
     people: Mapping[str, Account]
     groups: Mapping[str, Pushed]
@@ -54,14 +55,16 @@ class Holdings:
         return frozenset((key, member) for key, group in self.groups.items() for member in group.members)
 
 
-def wishes(world: OktaWorld) -> Wishes:
+def wishes(world: OktaWorld, *, lowered: bool = False) -> Wishes:
+    """`lowered`: the target keeps e-mails in small letters."""
     with world.lock:
         people = {}
         for row in world.app_users.values():
             if row.status in ASSIGNED and world.users[row.id].status in ALIVE:
                 profile = row.profile
+                email = str(profile["email"])
                 names = (str(profile.get("givenName") or ""), str(profile.get("familyName") or ""))
-                people[row.id] = (str(profile["email"]), *names)
+                people[row.id] = (email.lower() if lowered else email, *names)
         listed = {
             group.id: frozenset(group.members)
             for group in world.groups.values()
@@ -71,36 +74,53 @@ def wishes(world: OktaWorld) -> Wishes:
     return Wishes(people, wanted, listed)
 
 
-def holdings(world: SplitWorld) -> Holdings:
-    """Raises AssertionError for twins: two accounts or groups of one Okta id, or of one userName."""
+def holdings(world: SplitWorld, owners: Owners | None = None) -> Holdings:
+    """`owners`: at Harness, who keeps no Okta ids of groups; there a member who is not in the account is none.
+
+    Raises AssertionError for twins: two accounts or groups of one Okta id, or of one userName.
+    """
     with world.lock:
-        users, groups = list(world.users.values()), list(world.groups.values())
-        names = [user.user_name for user in users]
-        owners = [user.external_id for user in users if user.external_id]
-        sources = [group.external_id for group in groups if group.external_id]
-        for what, found in (("userName", names), ("externalId", owners), ("group externalId", sources)):
+        people, groups = _owned(world, owners)
+        names = [user.user_name for user in world.users.values()]
+        for what, found in (
+            ("userName", names),
+            ("Okta user", list(people.values())),
+            ("Okta group", list(groups.values())),
+        ):
             twins = sorted({one for one in found if found.count(one) > 1})
             assert not twins, f"twins: one {what}, several objects: {twins}"
-        ids = {user.id: user.external_id or user.id for user in users}
-        people = {}
-        for user in users:
-            if user.external_id:
-                name = user.attributes.get("name", {})
-                person = (user.user_name, name.get("givenName") or "", name.get("familyName") or "")
-                people[user.external_id] = Account(user.id, user.active, person)
-        pushed = {
-            group.external_id: Pushed(
-                group.id, group.name, frozenset(ids.get(member, member) for member in group.members)
-            )
-            for group in groups
-            if group.external_id
-        }
+        accounts = {owner: _account(world.users[scim_id]) for scim_id, owner in people.items()}
+        pushed = {owner: _pushed(world.groups[scim_id], world, people) for scim_id, owner in groups.items()}
         strangers: dict[str, tuple[object, ...]] = {
             user.id: (user.user_name, user.active, repr(user.attributes))
-            for user in users
-            if not user.external_id
+            for user in world.users.values()
+            if user.id not in people
         }
         strangers |= {
-            group.id: (group.name, tuple(group.members)) for group in groups if not group.external_id
+            group.id: (group.name, tuple(group.members))
+            for group in world.groups.values()
+            if group.id not in groups and not (owners and is_nobodys(group))
         }
-    return Holdings(people, pushed, strangers)
+    return Holdings(accounts, pushed, strangers)
+
+
+def _owned(world: SplitWorld, owners: Owners | None) -> tuple[dict[str, str], dict[str, str]]:
+    """Okta ids by SCIM id: of users, and of groups."""
+    if owners is None:
+        people = {user.id: user.external_id for user in world.users.values() if user.external_id}
+        return people, {group.id: group.external_id for group in world.groups.values() if group.external_id}
+    owners.look()
+    found = {user.id: owners.of_user(user) for user in world.users.values()}
+    return {scim_id: owner for scim_id, owner in found.items() if owner}, owners.of_groups(world)
+
+
+def _account(user: ScimUser) -> Account:
+    name = user.attributes.get("name", {})
+    person = (user.user_name, name.get("givenName") or "", name.get("familyName") or "")
+    return Account(user.id, user.active, person)
+
+
+def _pushed(group: ScimGroup, world: SplitWorld, people: Mapping[str, str]) -> Pushed:
+    """At Harness groups forget later who was removed."""
+    there = [member for member in group.members if world.flavor != "harness" or member in world.users]
+    return Pushed(group.id, group.name, frozenset(people.get(member, member) for member in there))

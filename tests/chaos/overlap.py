@@ -7,6 +7,7 @@ quiet, a delta and a full cycle leave both worlds equal.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -24,10 +25,11 @@ from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.world import OktaWorld, default_split
 from tests.chaos.arena import DECIDER, OKTA_TOKEN, SPLIT_TOKEN, impatient, settings_for
 from tests.chaos.crew import Crew, Ticks, WitnessedSplit
-from tests.chaos.oracle import PREFIX, holdings
-from tests.chaos.timeline import Scope, held, unequal, wanted
+from tests.chaos.owners import PREFIX, Owners
+from tests.chaos.timeline import Scope, unequal, wanted
 from tests.connection_text import FREE_TO_CHANGE
 
+FLAVORS = tuple(os.environ.get("CHAOS_FLAVORS", "split scim harness").split())
 ACTS = (
     "hire", "leave", "leave", "leave", "come_back", "come_back", "come_back", "rename_person", "readdress", "suspend",
     "deprovision", "join", "join", "leave_group", "leave_group", "leave_group", "found_a_group", "delete_a_group",
@@ -79,7 +81,7 @@ class Setup:
     @classmethod
     def thrown(cls, dice: Random) -> Self:
         return cls(
-            dice.choice(("split", "scim")),
+            dice.choice(FLAVORS),
             dice.choice(("name", "name", "assigned", "mappings")),
             dice.choice(("keep", "delete", "delete")),
             dice.choice(("0s", "0s", "0s", "2h")),
@@ -175,7 +177,7 @@ class Overlap:
         self.named = self.holds = 0
         self.ahead = timedelta()
         self.lags, self.grace, self.deletes = setup.lags, setup.grace != "0s", setup.removal == "delete"
-        self.scope = Scope(setup.source, renames=setup.flavor == "scim" and setup.source != "mappings")
+        self.scope = Scope(setup.source, renames=setup.flavor != "split" and setup.source != "mappings")
         with ExitStack() as stack:
             self.crew = self.build(setup, stack)
             self.stack = stack.pop_all()
@@ -196,9 +198,14 @@ class Overlap:
         stack.enter_context(impatient())
         ticks = Ticks()
         okta = stack.enter_context(OktaSimulator(OktaWorld(clock=self.clock), token=OKTA_TOKEN))
+        owners = Owners(okta.world) if setup.flavor == "harness" else None
         split = stack.enter_context(
             WitnessedSplit(
-                default_split(flavor=setup.flavor), token=SPLIT_TOKEN, ticks=ticks, scope=self.scope
+                default_split(flavor=setup.flavor),
+                token=SPLIT_TOKEN,
+                ticks=ticks,
+                scope=self.scope,
+                owners=owners,
             )
         )
         okta.set_knobs(page_size=3, log_duplicates=setup.twice)
@@ -420,7 +427,7 @@ class Overlap:
             decide(crew.connection.current.store, "chaos", (), "approve", DECIDER)
             self.run("full")
         self.nobody_is_harmed()
-        want, have = wanted(self.okta, self.scope), held(holdings(crew.split.world), self.scope)
+        want, have = wanted(self.okta, self.scope), crew.split.held()
         _nothing(unequal(want, have, deletes=self.deletes), "the worlds differ in the end")
         crew.split.reset_requests()
         self.later(SETTLED)

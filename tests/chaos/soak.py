@@ -29,7 +29,8 @@ import requests
 
 from syncd.simulators.ids import WorldError, perform
 from syncd.simulators.world import OktaWorld, SplitWorld, default_split
-from tests.chaos.oracle import PREFIX, holdings
+from tests.chaos.oracle import holdings
+from tests.chaos.owners import PREFIX
 from tests.chaos.target_log import TargetLog
 from tests.chaos.timeline import Key, Timeline, Write, held, parts, parts_of, unequal, wanted
 from tests.connection_text import FREE_TO_CHANGE, connection_text

@@ -2,7 +2,7 @@
 
 `Together`: cycles of one connection at the same time, over slow and lagging pages (overlap.py). `Chaos`: one cycle
 after the other, with faults and deaths. `make test` runs short, repeatable ones. `make chaos` runs CHAOS_EXAMPLES
-(default 1000) of each from CHAOS_SEED.
+(default 1000) of each from CHAOS_SEED; CHAOS_FLAVORS ("harness") takes targets of these flavors only.
 """
 
 from __future__ import annotations
@@ -24,18 +24,21 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from syncd.core.change import ChangeKind
 from syncd.simulators.ids import WorldError
-from syncd.simulators.split import SplitKnobs
+from syncd.simulators.split import HarnessKnobs, SplitKnobs
 from syncd.simulators.world import OktaWorld, default_split
 from tests.chaos.arena import STORE_ACTS, Arena, Cycle, Death, arena
 from tests.chaos.mischief import okta_mishap, split_mishap
-from tests.chaos.oracle import Holdings, Wishes, holdings, wishes
+from tests.chaos.oracle import Holdings, Wishes
 from tests.chaos.overlap import Overlap, Setup, episode
 
 EXAMPLES = int(os.environ.get("CHAOS_EXAMPLES", "0"))
 """0: the short run of `make test`, the same every time."""
+FLAVORS = tuple(os.environ.get("CHAOS_FLAVORS", "split split scim harness").split())
 DAY = timedelta(hours=24)
 BOSS = "boss@example.com"
 ADOPTED = "early@example.com"
+ELSEWHERE = "elsewhere@example.com"
+"""Known to another account of Harness, under another Okta's id."""
 SERVERS: tuple[dict[str, Any], ...] = (
     {},
     {},
@@ -58,6 +61,19 @@ REST = {
     "member_additions": "max_member_additions_per_group",
 }
 """Limits of what is not a removal, and where they are set: here each is a number, without a floor."""
+HARNESS_SERVERS: tuple[dict[str, Any], ...] = (
+    {},
+    {},
+    {"generation": "2023"},
+    {"generation": "2023", "put_removal_shows": "person"},
+    {"new_scim_standards": True},
+    {"page_length_totals": False},
+    {"adoption_imports": True},
+    {"adoption_compares": "all_names"},
+    {"delta_order": "removals_first"},
+    {"group_removal_lag_seconds": 0.05},
+    {"count_zero_is_all": False},
+)
 STATUSES = ("SUSPENDED", "DEPROVISIONED", "ACTIVE", "LOCKED_OUT", "PASSWORD_EXPIRED")
 _REWRITES = ("update_user", "reactivate_user", "adopt_user")
 KINDS = {
@@ -70,7 +86,8 @@ KINDS = {
 """As which kinds of change what counts for a limit may have been approved."""
 ACTS = (
     "hire", "hire", "leave", "leave", "come_back", "change_status", "change_profile", "change_profile",
-    "join", "join", "leave_group", "leave_group", "found_a_group", "delete_a_group", "rename_a_group",
+    "join", "join", "leave_group", "leave_group", "found_a_group", "found_one_alike", "delete_a_group",
+    "rename_a_group",
     "split_loses_an_account", "split_loses_a_group", "split_switches_an_account", "split_edits_a_group",
 )  # fmt: skip
 SEEDS = st.integers(0, 2**32)
@@ -85,6 +102,9 @@ class Chaos(RuleBasedStateMachine):
         self.stack = ExitStack()
         self.arena: Arena
         self.named = self.steps = self.course = 0
+        self.at_harness = False
+        self.ever: dict[str, set[str]] = {}
+        """Whoever was in an Okta group at some time, by its id."""
         self.limits = (0, 0)
         self.grace = False
         self.removals: list[tuple[Any, str, str]] = []
@@ -109,8 +129,8 @@ class Chaos(RuleBasedStateMachine):
     @initialize(
         people=st.integers(5, 15),
         groups=st.integers(2, 4),
-        flavor=st.sampled_from(("split", "split", "scim")),
-        server=st.sampled_from(SERVERS),
+        flavor=st.sampled_from(FLAVORS),
+        server=st.integers(0, 2**16),
         limits=st.tuples(st.integers(0, 4), st.integers(0, 6)),
         rest=st.tuples(*[st.integers(0, 5)] * len(REST)),
         grace=st.sampled_from(("0s", "0s", "2h")),
@@ -125,7 +145,7 @@ class Chaos(RuleBasedStateMachine):
         people: int,
         groups: int,
         flavor: str,
-        server: dict[str, Any],
+        server: int,
         limits: tuple[int, int],
         rest: tuple[int, ...],
         grace: str,
@@ -140,18 +160,23 @@ class Chaos(RuleBasedStateMachine):
         if old:  # what happens gets stamps that lie far enough back to be believed
             aged = world.clock
             world.clock = lambda: aged() - timedelta(hours=1)
-        split = default_split(flavor=flavor)
+        split, at_harness = default_split(flavor=flavor), flavor == "harness"
+        self.at_harness = at_harness
+        servers = HARNESS_SERVERS if at_harness else SERVERS
+        peculiar = servers[server % len(servers)]
+        note(f"{flavor} {peculiar}")
         folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         self.deletes = removal == "delete"
         self.limits, self.most = limits, dict(zip(REST, rest, strict=True))
         self.grace = grace != "0s"
-        renaming = rename and flavor == "scim"
+        renaming = rename and flavor != "split"
         self.arena = self.stack.enter_context(
             arena(
                 folder,
                 world,
                 split=split,
-                knobs=SplitKnobs(**server),
+                knobs=SplitKnobs() if at_harness else SplitKnobs(**peculiar),
+                harness=HarnessKnobs(**peculiar) if at_harness else None,
                 tables={
                     "split": f"concurrency = {concurrency}",
                     "provisioning": f'deactivation_grace = "{grace}"',
@@ -164,15 +189,18 @@ class Chaos(RuleBasedStateMachine):
         )
         split.create_local_user("stranger@example.com", "Strange", "Er")
         split.create_local_user(ADOPTED, "Early", "Bird")
-        split.create_local_group("push-taken", members=["stranger@example.com"])
-        for name in (BOSS, ADOPTED):
+        alike = at_harness and server % 2  # another name, of the same identifier
+        split.create_local_group("push.taken" if alike else "push-taken", members=["stranger@example.com"])
+        if at_harness:
+            split.create_elsewhere(ELSEWHERE, "Else", "Where", external_id="00uForeign")
+        for name in (BOSS, ADOPTED, ELSEWHERE):
             world.add_user(name, name.partition("@")[0], "X", assign=True)
         ids = [self.new_person(assign=chooser.random() < 0.9) for _ in range(people)]
         for _ in range(groups):
             self.new_group([one for one in ids if chooser.random() < 0.5])
         world.create_group("push-taken", members=ids[:2])
         world.create_group("Everybody else", members=ids[:3])
-        self.before = holdings(split)
+        self.before = self.arena.holdings()
 
     def dice(self, number: int) -> random.Random:
         """Steps of one number differ: generators of examples like to repeat themselves."""
@@ -181,7 +209,8 @@ class Chaos(RuleBasedStateMachine):
 
     def new_person(self, *, assign: bool) -> str:
         self.named += 1
-        return self.okta.add_user(f"p{self.named:03}@example.com", "P", f"{self.named:03}", assign=assign)
+        domain = "Example.com" if self.at_harness else "example.com"
+        return self.okta.add_user(f"p{self.named:03}@{domain}", "P", f"{self.named:03}", assign=assign)
 
     def new_group(self, members: list[str]) -> str:
         self.named += 1
@@ -228,7 +257,8 @@ class Chaos(RuleBasedStateMachine):
 
     def change_profile(self, pick: int, picks: list[int], flag: bool) -> None:
         person, what = self.person(picks[0]), ("firstName", "lastName", "email", "lastName")[pick % 4]
-        if what == "email" and self.okta.users[person].login == BOSS:
+        who_they_are = (BOSS, ADOPTED, ELSEWHERE) if self.at_harness else (BOSS,)
+        if what == "email" and self.okta.users[person].login in who_they_are:
             return
         self.named += 1
         value = f"m{self.named:03}@example.com" if what == "email" else f"N{self.named:03}"
@@ -252,13 +282,20 @@ class Chaos(RuleBasedStateMachine):
     def found_a_group(self, pick: int, picks: list[int], flag: bool) -> None:
         self.new_group([self.person(one) for one in picks])
 
+    def found_one_alike(self, pick: int, picks: list[int], flag: bool) -> None:
+        """Another name, and at Harness the same identifier: only one of them may ever be there."""
+        group = self.group(pick)
+        if group is not None and self.at_harness:
+            name = f"{self.okta.groups[group].name}{'!' if flag else '?'}"
+            self.act("create_group", name, members=[self.person(one) for one in picks])
+
     def delete_a_group(self, pick: int, picks: list[int], flag: bool) -> None:
         if (group := self.group(pick)) is not None:
             self.act("delete_group", group)
 
     def rename_a_group(self, pick: int, picks: list[int], flag: bool) -> None:
         group = self.group(pick)
-        if group is not None and self.okta.groups[group].name != "push-taken":
+        if group is not None and "taken" not in self.okta.groups[group].name:
             self.named += 1
             self.act("rename_group", group, f"{'push' if flag else 'other'}-{self.named:03}")
 
@@ -301,7 +338,12 @@ class Chaos(RuleBasedStateMachine):
             pick, flag = dice.randrange(10**6), dice.random() < 0.5
             note(f"  {name} {pick} {picks} {flag}")
             getattr(self, name)(pick, picks, flag)
-            self.before = holdings(self.arena.split.world)
+            self.before = self.arena.holdings()
+            self.remember_who_was_listed()
+
+    def remember_who_was_listed(self) -> None:
+        for key, listed in self.arena.wishes().listed.items():
+            self.ever.setdefault(key, set()).update(listed)
 
     # --- time, people who decide, cycles ----------------------------------------------------------------------
 
@@ -357,9 +399,10 @@ class Chaos(RuleBasedStateMachine):
 
     def judged(self, *, full: bool = False, death: Death | None = None) -> Cycle:
         """One cycle, and whether it harmed anybody."""
-        wanted, before = wishes(self.okta), holdings(self.arena.split.world)
+        self.remember_who_was_listed()
+        wanted, before = self.arena.wishes(), self.arena.holdings()
         found = self.arena.cycle(full=full, death=death)
-        after = holdings(self.arena.split.world)
+        after = self.arena.holdings()
         note(f"  cycle: {found.exit_code} {found.result.summary() if found.result else found.error}")
         self.nobody_is_harmed(wanted, before, after)
         self.limits_hold(wanted, before, after)
@@ -382,12 +425,19 @@ class Chaos(RuleBasedStateMachine):
             assert now is not None, f"the account of {was.person} is gone"
             assert now.scim_id == was.scim_id, f"{was.person} was made anew"
             assert now.active or not was.active, f"{was.person} was deactivated"
-        assert set(before.people) <= set(after.people), "an account was deleted"
+        if not self.at_harness:  # which deletes whom it deactivates
+            assert set(before.people) <= set(after.people), "an account was deleted"
         pairs = {(group, member) for group, members in wanted.members.items() for member in members}
         lost = before.memberships - after.memberships
         assert not lost & pairs, f"removed though Okta has them: {lost & pairs}"
         strange = {pair for pair in lost if pair[0] in wanted.members and pair[1] not in before.people}
         assert not strange, f"members that nobody manages were removed: {strange}"
+        strangers_let_in = {
+            (group, member)
+            for group, member in after.memberships - before.memberships
+            if member not in self.ever.get(group, ())
+        }
+        assert not strangers_let_in, f"in a group of which they never were: {strangers_let_in}"
         gone = set(before.groups) - set(after.groups)
         assert not gone & set(wanted.members), f"groups were deleted: {gone}"
         if boss:
@@ -395,11 +445,15 @@ class Chaos(RuleBasedStateMachine):
 
     def limits_hold(self, wanted: Wishes, before: Holdings, after: Holdings) -> None:
         now = self.arena.clock()
-        asleep = {
-            owner for owner, was in before.people.items() if was.active and not after.people[owner].active
-        }
+        still = {owner for owner, account in after.people.items() if account.active}
+        asleep = {owner for owner, was in before.people.items() if was.active and owner not in still}
         gone = set(before.groups) - set(after.groups)
-        lost = {pair for pair in before.memberships - after.memberships if pair[0] not in gone}
+        removed = set(before.people) - set(after.people)
+        lost = {
+            pair
+            for pair in before.memberships - after.memberships
+            if pair[0] not in gone and pair[1] not in removed
+        }
         done = [
             *(("deactivate_user", "", owner) for owner in asleep),
             *(("remove_member", *pair) for pair in lost),
@@ -518,9 +572,14 @@ class Chaos(RuleBasedStateMachine):
 
     def differences(self) -> list[str]:
         """What Split has and should not have, or the other way round; the vague aside."""
-        wanted, have = wishes(self.okta), holdings(self.arena.split.world)
+        wanted, have = self.arena.wishes(), self.arena.holdings()
         boss = self.okta.find_user(BOSS)
         aside = self.vague_users | ({boss.id} if boss else set())
+        if (
+            self.at_harness
+        ):  # nothing there tells whether a create whose answer was lost took them, before they left
+            there_before = {u.id for u in self.okta.users.values() if u.login in (ADOPTED, ELSEWHERE)}
+            aside |= there_before - wanted.people.keys()
         found = []
         for owner in sorted((set(wanted.people) | set(have.people)) - aside):
             account = have.people.get(owner)
@@ -528,9 +587,12 @@ class Chaos(RuleBasedStateMachine):
             if person != wanted.people.get(owner):
                 found.append(f"{owner}: {account}, wanted {wanted.people.get(owner)}")
         for key, listed in sorted(wanted.members.items()):
-            if self.okta.groups[key].name == "push-taken" or key in self.vague_groups:
+            if "taken" in self.okta.groups[key].name or key in self.vague_groups:
                 continue
             group = have.groups.get(key)
+            owners = self.arena.owners
+            if group is None and owners is not None and owners.is_taken(key, self.arena.split.world):
+                continue
             if group is None:
                 found.append(f"group {key} is missing")
                 continue

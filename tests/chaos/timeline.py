@@ -21,7 +21,8 @@ from itertools import pairwise
 from typing import Any
 
 from syncd.simulators.world import OktaWorld
-from tests.chaos.oracle import PREFIX, Holdings, wishes
+from tests.chaos.oracle import Holdings, wishes
+from tests.chaos.owners import PREFIX
 
 Key = tuple[str, ...]
 Facts = Mapping[Key, Any]

@@ -305,6 +305,23 @@ def test_people_whom_no_list_shows_are_adopted_and_it_says_what_was_found(tmp_pa
         assert "00uForeign" in notes
 
 
+def test_people_whom_a_list_shows_without_our_externalid_are_adopted(tmp_path: Path) -> None:
+    """Whoever was adopted before, once the store is lost: of somebody who is there Harness takes no externalId."""
+    with at_harness(tmp_path, people=4, names=("Eng",)) as made:
+        world = made.split.world
+        world.create_local_user("p01@example.com", "Old", "Name")
+        world.create_elsewhere("p02@example.com", "Else", "Where", external_id="00uForeign")
+        made.sync()
+        before = people_there(made), set(world.users)
+        made.store.unlink()
+
+        document = made.sync()
+
+        assert document["summary"]["applied"]["adopt_user"] == 4
+        assert (people_there(made), set(world.users)) == before
+        assert_as_wanted(made)
+
+
 def test_the_group_of_the_administrators_is_taken_over_on_request_and_never_emptied(tmp_path: Path) -> None:
     with at_harness(tmp_path, people=6, names=("_fme_admins",)) as made:
         world = made.split.world
