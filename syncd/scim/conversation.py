@@ -189,7 +189,8 @@ class Conversation:
         except (PermanentError, TemporaryError) as error:
             if error.status in _MAY_BE_GONE and not concerns_the_connection(error):
                 try:
-                    self.still_there(kind, scim_id, NotFound(error.message, status=error.status))
+                    with self.http.doubt.kept():
+                        self.still_there(kind, scim_id, NotFound(error.message, status=error.status))
                 except SyncdError as failure:  # any other says nothing about the object
                     if isinstance(failure, NotFound) or concerns_the_connection(failure):
                         raise

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import tenacity
 
@@ -41,15 +43,16 @@ class Doubt(threading.local):
 
     last: Unanswered | None = None
     unseen: Unanswered | None = None
+    _accepted: Unanswered | None = None
 
     def begin(self) -> None:
         """A new write: nothing is in doubt yet."""
-        self.last = self.unseen = None
+        self.last = self.unseen = self._accepted = None
 
     def sends(self, method: str) -> None:
         """A further write: what came of it is not known yet, and no longer of the one before."""
         if method != "GET":
-            self.unseen = None
+            self.unseen = self._accepted = None
 
     def answered(self, method: str, what: str, answer: ScimAnswer) -> None:
         """Notes an answer that settles its request."""
@@ -58,7 +61,20 @@ class Doubt(threading.local):
                 self.unseen = None
         elif answer.ok:
             said = f"{what}: Split answers {answer.status}, and could not be asked what came of it"
-            self.unseen = Unanswered(said, status=answer.status)
+            self.unseen = self._accepted = Unanswered(said, status=answer.status)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Reads within ask something else than what came of the accepted write."""
+        unseen = self.unseen
+        try:
+            yield
+        finally:
+            self.unseen = unseen
+
+    def unseen_in_part(self) -> None:
+        """The read that came did not show all that the accepted write was to change: another one is needed."""
+        self.unseen = self._accepted
 
     def looked(self) -> None:
         """What came of the accepted one is known, by its own answer or because such answers were seen to be true."""

@@ -308,6 +308,7 @@ class UserUpdate:
         name = (
             wish.after.get("userName") or wish.whole.get("userName") or read(resource, parse_path("userName"))
         )
+        self._talk.http.doubt.unseen_in_part()
         listed = self._search.listed(wish.scim_id, str(name))
         shown = listed.attributes.get(text) if listed is not None else None
         if shown is None or self._compared(wish, text, shown, attempt) is not Verdict.SAME:

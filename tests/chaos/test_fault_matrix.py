@@ -219,7 +219,8 @@ def assert_nobody_else_waits(scene: Cell, kind: Kind) -> None:
 
 def _id(cell: tuple[Kind, Fault, bool]) -> str:
     kind, fault, lasting = cell
-    return f"{kind.name}-{fault.name}-{'always' if lasting else 'once'}"
+    where = "harness: " if kind.is_at_harness else ""
+    return f"{where}{kind.name}-{fault.name}-{'always' if lasting else 'once'}"
 
 
 def _sample() -> list[tuple[Kind, Fault, bool]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.simulators.world import OktaWorld
+from syncd.simulators.world import OktaWorld, SplitWorld
 from tests.chaos.arena import Arena, Death, arena
 
 LATER = timedelta(hours=25)
@@ -210,3 +210,73 @@ def test_a_group_that_lagging_lists_show_unassigned_is_asked_for_by_id_before_it
         okta.unassign_group("crew")
         assert made.cycle().exit_code == 0
         assert before not in made.split.world.groups
+
+
+@pytest.fixture
+def at_harness(tmp_path: Path) -> Iterator[Arena]:
+    """Ten people; a pushed group with the first four. Harness shows of a write only by a read what came of it."""
+    okta = OktaWorld()
+    people = [okta.add_user(f"p{n}@example.com", "P", str(n), assign=True) for n in range(10)]
+    okta.create_group("push-crew", members=people[:4])
+    tables = {"provisioning": 'deactivation_grace = "0s"', "rule": "rename = true"}
+    with arena(tmp_path, okta, split=SplitWorld(flavor="harness"), tables=tables) as made:
+        assert made.cycle().exit_code == 0
+        yield made
+
+
+def test_members_added_under_a_read_that_was_refused_are_removed_when_nobody_wants_them_any_more(
+    at_harness: Arena,
+) -> None:
+    """A second read only asked whether the group is there."""
+    at_harness.okta.world.add_member("push-crew", "p7@example.com")
+    at_harness.split.faults.add("status", method="GET", path="/Groups/", count=1, status=403)
+    assert at_harness.cycle().exit_code == 4
+    assert "p7@example.com" in at_harness.split.world.members("push-crew")
+    at_harness.okta.world.remove_member("push-crew", "p7@example.com")
+
+    settle(at_harness)
+
+    assert "p7@example.com" not in at_harness.split.world.members("push-crew")
+
+
+def test_a_group_renamed_under_a_read_that_was_refused_gets_its_name_back(at_harness: Arena) -> None:
+    at_harness.okta.world.rename_group("push-crew", "push-band")
+    at_harness.split.faults.add("status", method="GET", path="/Groups/", count=1, status=403)
+    assert at_harness.cycle().exit_code == 4
+    assert at_harness.split.world.groups["push_crew"].name == "push-band"
+    at_harness.okta.world.rename_group("push-band", "push-crew")
+
+    settle(at_harness)
+
+    assert at_harness.split.world.groups["push_crew"].name == "push-crew"
+
+
+@pytest.mark.parametrize(
+    ("path", "count"), [("/Users/", 1), (r"/Users\?.*filter=", -1)], ids=["by id", "listed"]
+)
+def test_a_person_renamed_under_a_read_that_was_refused_gets_their_name_back(
+    at_harness: Arena, path: str, count: int
+) -> None:
+    """The names are looked for in a list, after a read by id that shows none of them."""
+    at_harness.okta.world.update_profile("p9@example.com", lastName="Married")
+    at_harness.split.faults.add("status", method="GET", path=path, count=count, status=403)
+    assert at_harness.cycle().exit_code == 4
+    assert at_harness.split.world.user("p9@example.com").attributes["name"]["familyName"] == "Married"
+    at_harness.okta.world.update_profile("p9@example.com", lastName="9")
+
+    settle(at_harness)
+
+    assert at_harness.split.world.user("p9@example.com").attributes["name"]["familyName"] == "9"
+
+
+def test_whoever_comes_back_after_a_removal_that_could_not_be_looked_at_has_an_account(
+    at_harness: Arena,
+) -> None:
+    at_harness.okta.world.unassign("p9@example.com")
+    at_harness.split.faults.add("status", method="GET", path="/Users/", count=-1, status=403)
+    assert at_harness.cycle().exit_code == 4
+    at_harness.okta.world.assign("p9@example.com")
+
+    settle(at_harness)
+
+    assert at_harness.split.world.user("p9@example.com").active

@@ -16,7 +16,7 @@ from syncd.engine.job import Job
 from syncd.engine.writing.unit import patched
 from syncd.engine.writing.vanishing import Vanishing
 from syncd.errors import LockLost, NotFound, SyncdError, concerns_the_connection
-from syncd.model import KnownUser, PushedGroup, PushedUser, RemoteGroup, RemoteUser, Scalar
+from syncd.model import Attributes, KnownUser, PushedGroup, PushedUser, RemoteGroup, RemoteUser, Scalar
 from syncd.ports import (
     CreationUnproven,
     Effect,
@@ -165,7 +165,7 @@ def _changed_user(asking: _Asking, change: Change, scim_id: str) -> Sequence[Eff
             return None
         asking.vanishing.user_is_gone(change.okta_id, change.name)
         return [UserForgotten(change.okta_id)]
-    habits = asking.job.target.habits()
+    habits, shown = asking.job.target.habits(), _shown(asking.job, change, remote)
     was = known.pushed if known else None
     if was is not None and was.invited and remote.active is not True and "active" in change.after:
         return None  # an account that was never seen active shows nothing of that: it is sent again
@@ -178,13 +178,22 @@ def _changed_user(asking: _Asking, change: Change, scim_id: str) -> Sequence[Eff
                 return (
                     None  # or the server drops it: then adopting once more writes it in vain, and that is all
                 )
-        elif compare(value, remote.attributes.get(path), habits.of(path)) is not Verdict.SAME:
+        elif compare(value, shown.get(path), habits.of(path)) is not Verdict.SAME:
             return None
     attributes = _attributes_after(known, change)
     active = bool(change.after.get("active", known.pushed.active if known and known.pushed else True))
     invited = was is not None and was.invited and remote.active is not True
     pushed = PushedUser(scim_id, attributes, active, invited)
     return [UserPushed(change.okta_id, pushed)]
+
+
+def _shown(job: Job, change: Change, remote: RemoteUser) -> Attributes:
+    """What the target shows of an account: in a list, where it shows less by id (Harness: the parts of the name)."""
+    shown = remote.attributes
+    if all(path in shown for path in change.after if path not in ("active", "externalId")):
+        return shown
+    listed = job.target.find_users(okta_id=change.okta_id, user_name=remote.user_name)
+    return {**next((user.attributes for user in listed if user.scim_id == remote.scim_id), {}), **shown}
 
 
 def _attributes_after(known: KnownUser | None, change: Change) -> dict[str, Scalar]:
