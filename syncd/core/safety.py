@@ -37,10 +37,9 @@ class Share(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LimitRule:
-    """One limit. Its name is that of the hold kind and of `--allow`; `max_SETTING` is where it is set."""
+    """One limit. Its name is that of the hold kind and of `--allow`."""
 
     name: str
-    setting: str
     kinds: tuple[ChangeKind, ...]
     """What counts, and what is stopped when it is too much."""
     share: Share
@@ -60,6 +59,8 @@ class LimitRule:
     spares_beginnings: bool = True
     """What a first sync does, and what fills a group that is being made, does not count."""
     most_percent: float = ALL
+    setting: str = ""
+    """Where it is set, without `max_`, if not under its name."""
     each_once: bool = False
     """Whoever was changed lately and is changed again is one person."""
 
@@ -70,7 +71,7 @@ class LimitRule:
     @property
     def key(self) -> str:
         """The key under `[safety]`."""
-        return f"max_{self.setting}"
+        return f"max_{self.setting or self.name}"
 
 
 def _mapped(values: Values) -> set[str]:
@@ -109,7 +110,6 @@ REWRITES = (ChangeKind.UPDATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE
 LIMITS: Sequence[LimitRule] = (
     LimitRule(
         "deactivations",
-        "deactivations",
         (ChangeKind.DEACTIVATE_USER,),
         Share.PEOPLE,
         floor=3,
@@ -119,7 +119,6 @@ LIMITS: Sequence[LimitRule] = (
         moves=-1,
     ),
     LimitRule(
-        "group_deletions",
         "group_deletions",
         (ChangeKind.DELETE_GROUP,),
         Share.GROUPS,
@@ -131,7 +130,6 @@ LIMITS: Sequence[LimitRule] = (
     ),
     LimitRule(
         "member_removals",
-        "member_removals",
         (ChangeKind.REMOVE_MEMBER,),
         Share.MEMBERSHIPS,
         floor=1,
@@ -141,7 +139,6 @@ LIMITS: Sequence[LimitRule] = (
         moves=-1,
     ),
     LimitRule(
-        "member_removals_per_group",
         "member_removals_per_group",
         (ChangeKind.REMOVE_MEMBER,),
         Share.MEMBERS,
@@ -153,7 +150,6 @@ LIMITS: Sequence[LimitRule] = (
     ),
     LimitRule(
         "identity_changes",
-        "identity_changes",
         REWRITES,
         Share.PEOPLE,
         floor=5,
@@ -164,7 +160,6 @@ LIMITS: Sequence[LimitRule] = (
     ),
     LimitRule(
         "blanked",
-        "blanked",
         REWRITES,
         Share.PEOPLE,
         floor=5,
@@ -174,7 +169,6 @@ LIMITS: Sequence[LimitRule] = (
         each_once=True,
     ),
     LimitRule(
-        "updates",
         "updates",
         REWRITES,
         Share.PEOPLE,
@@ -187,7 +181,6 @@ LIMITS: Sequence[LimitRule] = (
     ),
     LimitRule(
         "creations",
-        "creations",
         (ChangeKind.CREATE_USER,),
         Share.PEOPLE,
         floor=50,
@@ -197,7 +190,6 @@ LIMITS: Sequence[LimitRule] = (
         most_percent=GROWTH,
     ),
     LimitRule(
-        "protected_additions",
         "protected_additions",
         (ChangeKind.ADD_MEMBER,),
         Share.PROTECTED,
@@ -211,12 +203,12 @@ LIMITS: Sequence[LimitRule] = (
     ),
     LimitRule(
         "member_additions",
-        "member_additions_per_group",
         (ChangeKind.ADD_MEMBER,),
         Share.MEMBERS,
         floor=50,
         what="member",
         would="would be added to {group}",
+        setting="member_additions_per_group",
         moves=1,
         behind=("creations", "protected_additions"),
         most_percent=GROWTH,
