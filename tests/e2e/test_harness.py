@@ -175,6 +175,31 @@ def test_a_group_made_by_hand_is_linked_with_everybody_in_it(tmp_path: Path) -> 
         assert made.writes() == []
 
 
+def test_a_group_that_was_let_go_and_comes_back_is_a_conflict_until_it_is_linked(tmp_path: Path) -> None:
+    """Nothing at Harness tells whose a group is: what the store has let go of is anybody's."""
+    with at_harness(tmp_path, people=8, names=("Eng", "Ops")) as made:
+        world = made.okta.world
+        made.write_config(rules='[[push_groups]]\nsource = { name_starts_with = "Eng" }')
+        made.sync()
+        world.rename_group("Eng", "Old Eng")
+        made.sync()
+        world.rename_group("Old Eng", "Eng")
+        gone = min(world.group("Eng").members)
+        world.remove_member("Eng", gone)
+        before = made.split.world.members("Eng")
+
+        document = made.sync()
+
+        [skipped] = [skip for skip in document["skipped"] if skip["kind"] == "conflict"]
+        assert '"Eng"' in skipped["reason"]
+        assert made.split.world.members("Eng") == before
+        made.run("link", "Eng", "Eng", "--yes")
+        made.sync()
+        assert made.split.world.members("Eng") == sorted(
+            member.lower() for member in made.wanted_groups()["Eng"]
+        )
+
+
 def test_an_older_server_that_lets_nobody_take_a_group_over_says_so(tmp_path: Path) -> None:
     with at_harness(tmp_path, "2023", people=10, names=("Engineering",)) as made:
         group = hand_made(made, "Engineering", 5)
