@@ -169,14 +169,14 @@ QUARANTINE = Fact(KEY, _quarantine_text, Quarantine.read)
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What people gave back: `runs` by the run that undid them, and the ids of the `changes` that would do it again."""
+    """What people gave back: `runs` by the run that undid them, and `wishes` (`core.undo`) that would do it again."""
 
     runs: Mapping[str, str] = field(default_factory=dict)
-    changes: frozenset[str] = frozenset()
+    wishes: frozenset[str] = frozenset()
 
-    def with_changes(self, some: Iterable[Iterable[str]]) -> Undone:
+    def with_wishes(self, some: Iterable[Iterable[str]]) -> Undone:
         """And these."""
-        return replace(self, changes=self.changes.union(*some))
+        return replace(self, wishes=self.wishes.union(*some))
 
     def with_run(self, run_id: str, by: str) -> Undone:
         """`run_id` was undone by the run `by`."""
@@ -184,12 +184,12 @@ class Undone:
 
 
 def _undone_text(undone: Undone) -> str:
-    return json.dumps({"runs": dict(undone.runs), "changes": sorted(undone.changes)})
+    return json.dumps({"runs": dict(undone.runs), "wishes": sorted(undone.wishes)})
 
 
 def _undone_read(text: str) -> Undone:
     found = _document(text)
-    return Undone(dict(found["runs"]), frozenset(map(str, found["changes"])))
+    return Undone(dict(found["runs"]), frozenset(map(str, found["wishes"])))
 
 
 UNDONE: Fact[Undone] = Fact("undone", _undone_text, _undone_read)

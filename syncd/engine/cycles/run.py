@@ -19,7 +19,7 @@ from syncd.engine.cycles.result import RunResult, broken_off, run_result, trail_
 from syncd.engine.cycles.waiting import failures_over, names_left, remember, remember_left
 from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE, UNDONE
 from syncd.engine.job import Job, scope_as_decided
-from syncd.engine.planning.hold import held_as_undone
+from syncd.engine.planning.hold import still_undone
 from syncd.engine.planning.making import begun, ended, is_exempt, manages_anything
 from syncd.engine.planning.planned import Planned
 from syncd.engine.planning.rewriting import seen_now
@@ -157,6 +157,10 @@ class CycleRun:
         )
         if whole:
             facts |= self._complete_read(planned)
+        undone = UNDONE.of(self.job.store)
+        if whole and at_end and undone is not None:
+            failed = {change.id for change, _ in applying.failures}
+            facts |= [UNDONE.entry(replace(undone, wishes=still_undone(planned, undone.wishes, failed)))]
         self.job.store.remember_all(facts)
         if whole:
             self._prune()
@@ -167,8 +171,6 @@ class CycleRun:
         yield ASSIGNMENTS.entry(proof.records if proof else None)
         if scope := decided_scope(planned):
             yield SCOPE.entry(scope)
-        if undone := UNDONE.of(self.job.store):
-            yield UNDONE.entry(replace(undone, changes=frozenset(held_as_undone(planned))))
 
     def _result(self, planned: Planned, applying: Applying) -> RunResult:
         for problem in (*planned.problems, applying.stopped):

@@ -82,16 +82,15 @@ def _carry_out(job: Job, run: CycleRun, planned: Planned, by: str) -> None:
     """What would make it all again is remembered first: a run that dies in the middle is not taken back by the next."""
     undoes = planned.header.undoes
     job.store.note({"decision": "undo", "by": by, "run": undoes}, run_id=run.run_id)
-    again = {change.id: change_ids for change, change_ids in _again(job, undoes, by)}
-    before = UNDONE.of(job.store, Undone())
+    again = dict(_again(job, undoes, by))
     planned_ids = [change.id for change in planned.changes()]
-    UNDONE.remember(job.store, before.with_changes(again.get(each, ()) for each in planned_ids))
+    undone = UNDONE.of(job.store, Undone()).with_wishes(again.get(each, ()) for each in planned_ids)
+    UNDONE.remember(job.store, undone)
     run.write(planned)
+    # What failed stays remembered too: it may have been done without an answer. The next complete cycle knows.
     applied = {change.id for change in _applied(job, run.run_id)}
-    after = before.with_changes(again.get(each, ()) for each in planned_ids if each in applied)
-    if applied.issuperset(planned_ids) and not planned.header.holds:
-        after = after.with_run(undoes, run.run_id)
-    UNDONE.remember(job.store, after)
+    if planned_ids and applied.issuperset(planned_ids) and not planned.header.holds:
+        UNDONE.remember(job.store, undone.with_run(undoes, run.run_id))
 
 
 def _done_by(job: Job, run_id: str) -> list[Change]:
@@ -131,12 +130,12 @@ def _reversals(job: Job, done: Sequence[Change], by: str) -> Iterator[tuple[Chan
         yield change, reverse(change, _scim_id(job, change), by, removes=removes)
 
 
-def _again(job: Job, run_id: str, by: str) -> Iterator[tuple[Change, frozenset[str]]]:
-    """Each change that gives something back, with the ids of what would make that again."""
+def _again(job: Job, run_id: str, by: str) -> Iterator[tuple[str, frozenset[str]]]:
+    """The id of each change that gives something back, with the wishes that would make that again."""
     by = f"undo of run {run_id}, asked for by {by}"
     for _, found in _reversals(job, list(_applied(job, run_id)), by):
         if isinstance(found, Reversal):
-            yield from ((change, found.again) for change in found.changes)
+            yield from ((change.id, found.again) for change in found.changes)
 
 
 def _scim_id(job: Job, change: Change) -> str | None:

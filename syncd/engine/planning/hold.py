@@ -23,6 +23,7 @@ from syncd.core.safety import (
     empty_app,
     over,
 )
+from syncd.core.undo import wish_about, wishes
 from syncd.core.waiting import REJECTED
 from syncd.engine.facts import UNDONE, Undone
 from syncd.engine.planning.draft import Planning
@@ -64,8 +65,9 @@ def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Ho
 
 def _violations(planning: Planning, allow: Mapping[str, int]) -> Iterator[Stopped]:
     """One after the other: what one of them stops, the next does not see."""
-    if undone := UNDONE.of(planning.job.store, Undone()).changes:
-        given_back = replace(_UNDONE, stops=Stops(tuple(ChangeKind), only=lambda change: change.id in undone))
+    if undone := UNDONE.of(planning.job.store, Undone()).wishes:
+        stops = Stops(tuple(ChangeKind), only=lambda change: not undone.isdisjoint(wishes(change)))
+        given_back = replace(_UNDONE, stops=stops)
         yield given_back, _stopped_by(planning, given_back)
     if _plans_any(planning, LIMITED_KINDS):
         limits = {**planning.job.limits, **_raised(allow)}
@@ -184,7 +186,8 @@ def _stopped_by(planning: Planning, violation: Violation) -> AbstractSet[str]:
     if violation is _OTHER_SCOPE:  # not all of its kinds
         return frozenset(undecided_removals(planning.job, stage))
     if stops.only is not None:
-        return {change.id for change in stage.changes(kinds=stops.kinds) if stops.only(change)}
+        chosen = {change.id for change in stage.changes(kinds=stops.kinds) if stops.only(change)}
+        return chosen | _other_removals(planning, chosen)
     keys = _keys(planning, violation)
     stopped = {change_id for change_id, _ in keys}
     if stops.leavers:
@@ -227,8 +230,15 @@ def _move(planning: Planning, ids: AbstractSet[str], hold: str) -> None:
         stage.hold_changes([change_id for change_id, okta_id in memberships if okta_id in people], NO_ACCOUNT)
 
 
-def held_as_undone(planned: Planned) -> Iterator[str]:
-    """Ids of what a person gave back and Okta still wants, in a plan that saw everything."""
-    for hold in planned.header.holds:
-        if hold.check == _UNDONE.check:
-            yield from (change.id for change in planned.held(hold.id))
+def still_undone(planned: Planned, undone: AbstractSet[str], failed: AbstractSet[str]) -> frozenset[str]:
+    """Of these wishes that a person gave back those that are not seen to be over, in a plan that saw everything and was
+    carried out: wanted and held, for whatever reason; tried on approval and `failed` (ids); of whom was left alone.
+    """
+    stage, wanted = planned.stage, set[str]()
+    for hold in (*(each.id for each in planned.header.holds), REJECTED, NO_ACCOUNT, None):
+        for change in stage.changes(hold_id=hold):
+            if hold is not None or change.id in failed:
+                wanted |= wishes(change)
+    return frozenset(
+        wish for wish in undone if wish in wanted or any(map(stage.is_left_alone, wish_about(wish)))
+    )
