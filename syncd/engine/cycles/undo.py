@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from syncd.core.change import GROUP_KINDS, Change, change_from_document
-from syncd.core.diff import Skipped
+from syncd.core.change import GROUP_KINDS, Change, ChangeKind, change_from_document
+from syncd.core.diff import Skipped, create_user
 from syncd.core.flavors import deactivation_note
 from syncd.core.plan import SavedPlan
 from syncd.core.undo import Irreversible, Reversal, reverse
@@ -136,7 +136,15 @@ def _again(job: Job, run_id: str, by: str) -> Iterator[tuple[Change, frozenset[s
     by = f"undo of run {run_id}, asked for by {by}"
     for _, found in _reversals(job, list(_applied(job, run_id)), by):
         if isinstance(found, Reversal):
-            yield from ((change, found.again) for change in found.changes)
+            yield from ((change, found.again | _made_anew(job, change)) for change in found.changes)
+
+
+def _made_anew(job: Job, change: Change) -> frozenset[str]:
+    """Where a deactivation removes the account the wish makes a new one, as it is now and not as the run saw it."""
+    user = job.store.user(change.okta_id) if change.kind is ChangeKind.DEACTIVATE_USER else None
+    if user is None:
+        return frozenset()
+    return frozenset(made.id for made in create_user(user.wanted, job.policy).changes)
 
 
 def _scim_id(job: Job, change: Change) -> str | None:
