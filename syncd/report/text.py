@@ -270,6 +270,7 @@ def _status_runs(runs: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
         rows.append(
             (
                 Span(safe(run["started"])),
+                Span(safe(run["run_id"])),
                 Span(safe(run["kind"])),
                 Span(status, _STATUS_STYLE.get(status, "")),
                 Span(f"{text}; {safe(run['error'], 160)}" if run["error"] else text),

@@ -126,7 +126,7 @@ def test_a_long_plan_shows_fifty_of_a_kind_and_how_many_more() -> None:
     text = plan_text([change("create_user", f"u{number}@example.com") for number in range(990)])
 
     assert text.count("  + u") == 50
-    assert "… and 940 more (use --json or -o FILE to see all)" in text
+    assert "… and 940 more (use --all, --json or -o FILE to see all)" in text
 
 
 def test_an_empty_plan_is_one_line() -> None:
@@ -368,7 +368,7 @@ def test_status_shows_age_runs_failures_and_the_token() -> None:
 
     assert "1 user (1 active), 2 groups, 3 memberships" in text
     assert "(2 h ago)" in text
-    assert "unfinished" in text
+    assert "2026-01-01T00:00:00Z  r1  full  unfinished" in text
     assert "1 try since a, next b" in text
     assert "syncd retry" in text
     assert "expires in 12 days" in text

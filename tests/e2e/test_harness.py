@@ -366,6 +366,12 @@ def test_the_group_of_the_administrators_is_taken_over_on_request_and_never_empt
         assert world.members(group.id) == sorted([*members, "old.admin@example.com"])
 
 
+def test_check_does_not_warn_of_the_administrators_that_a_plan_takes_over(tmp_path: Path) -> None:
+    with at_harness(tmp_path, people=6, names=("_fme_admins",)) as made:
+        checks = made.run("check", "--json").document["checks"]
+        assert [check["state"] for check in checks if check["name"] == "push rules"] == ["ok"]
+
+
 @pytest.mark.parametrize("operation", ["member_patch", "group_rename", "user_put", "user_patch"])
 def test_what_is_answered_and_not_done_is_reported_as_failed(tmp_path: Path, operation: str) -> None:
     with at_harness(tmp_path, people=6, names=("Eng",)) as made:

@@ -227,3 +227,35 @@ def test_whom_harness_removed_cannot_be_given_back_and_that_is_said_first(tmp_pa
         assert kinds(document) == {}
         [left] = document["skipped"]
         assert "removed the account" in left["reason"]
+
+
+def test_a_group_stays_managed_while_the_removal_of_its_members_is_held(made: Rig) -> None:
+    """Unlinked it could never be given back: nothing manages its members any more."""
+    made.sync()
+    made.split.world.create_local_group("Others")
+    made.okta.world.create_group("Others", members=[f"p{n:02}@example.com" for n in range(8)])
+    linked = made.run("link", "Others", "Others", "--yes", "--json").document["run_id"]
+    made.write_config(safety=f"{FREE_TO_CHANGE}")
+    made.forget()
+
+    assert undo(made, linked, code=3)["summary"]["held"] == {"remove_member": 8, "unlink_group": 1}
+    assert made.writes() == []
+
+    made.run("approve", "--all")
+    assert kinds(undo(made, linked)) == {"remove_member": 8, "unlink_group": 1}
+    assert made.split.world.members("Others") == []
+
+
+def test_whoever_was_changed_since_is_not_made_again_either(tmp_path: Path) -> None:
+    from tests.e2e.test_harness import at_harness  # noqa: PLC0415  (there a given back account is gone)
+
+    with at_harness(tmp_path, people=6, names=()) as made:
+        made.write_config(provisioning='deactivation_grace = "0s"', safety=LOOSE)
+        first = made.sync()["run_id"]
+        made.okta.world.update_profile("p00@Example.com", lastName="Newname")
+        assert kinds(made.sync()) == {"update_user": 1}
+        assert kinds(undo(made, first)) == {"deactivate_user": 6}
+        made.forget()
+
+        assert made.sync(code=3)["summary"]["held"] == {"create_user": 6}
+        assert made.writes() == []

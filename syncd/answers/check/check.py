@@ -207,12 +207,14 @@ def _prerequisites(checks: Checks, settings: ConnectionSettings) -> None:
 
 def _features(checks: Checks, settings: ConnectionSettings) -> None:
     """The seed of every later question: would it work?"""
-    of_split = (split.TOKEN, split.USERS, *split.RIGHTS_ON_USERS)
+    asks_rights = settings.split.flavor == "harness"  # other targets have none to ask for
+    of_split = (split.TOKEN, split.USERS, *(split.RIGHTS_ON_USERS if asks_rights else ()))
     writing = (STORE, okta.APP, okta.APPS, okta.USERS, okta.WRITERS, *of_split)
     provisioning = settings.provisioning
     _feature(checks, "create users", "provisioning.create_users", writing, on=provisioning.create_users)
     _feature(checks, "update attributes", "provisioning.update_users", writing, on=provisioning.update_users)
-    pushing = (*writing, okta.GROUPS, split.GROUPS, *split.RIGHTS_ON_GROUPS)
+    of_groups = (split.GROUPS, *(split.RIGHTS_ON_GROUPS if asks_rights else ()))
+    pushing = (*writing, okta.GROUPS, *of_groups)
     _feature(checks, "push groups", "provisioning.push_groups", pushing, on=provisioning.push_groups)
 
 

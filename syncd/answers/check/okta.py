@@ -11,7 +11,7 @@ from typing import Protocol
 from syncd.answers.check.line import Checks
 from syncd.answers.check.profiles import PROFILES, check_profiles
 from syncd.core.counting import counted
-from syncd.core.flavors import group_name_problem
+from syncd.core.flavors import group_name_problem, is_taken_over
 from syncd.core.rules import PushRule
 from syncd.errors import AccessDenied, ConnectionSick, SyncdError, TemporaryError
 from syncd.model import Absent, Application, OktaGroup
@@ -260,9 +260,10 @@ class OktaChecks:
 
     def _refused(self, names: Iterable[str]) -> str | None:
         protected = self.settings.safety.protected_groups
+        flavor = self.settings.split.flavor
         for name in sorted(names):
-            problem = group_name_problem(self.settings.split.flavor, name, protected)
-            if problem:
+            problem = group_name_problem(flavor, name, protected)
+            if problem and not is_taken_over(flavor, name):
                 return f"{name}: {problem}"
         return None
 

@@ -93,7 +93,7 @@ class SplitChecks:
                 name, "cannot be told: the target does not answer that", "Run syncd check again."
             )
         else:
-            hint = "Give it to the token's service account in Harness; docs/scim.md names the role."
+            hint = "Give it to the token's service account in Harness; docs/scim.md names the rights."
             self.checks.fail(name, "the token lacks it", hint)
 
     def _method(self, probe: TargetProbe) -> None:

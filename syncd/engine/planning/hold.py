@@ -35,6 +35,7 @@ from syncd.engine.planning.rewriting import too_much_is_rewritten
 from syncd.engine.planning.scope import undecided_removals
 
 _REMOVALS = (ChangeKind.DEACTIVATE_USER, ChangeKind.REMOVE_MEMBER, ChangeKind.DELETE_GROUP)
+_GROUPS_LEFT = (ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP)
 Stopped = tuple[Violation, AbstractSet[str]]
 """With the ids of the changes."""
 CANARY = "canary"
@@ -60,6 +61,7 @@ def hold_unsafe_changes(planning: Planning, allow: Mapping[str, int]) -> list[Ho
         ids = stopped - (knowing if violation is _ALTERED_STORE else approved)
         if ids:
             holds.append(_hold(planning, violation, ids))
+    holds = [_with_groups_left(planning, hold) for hold in holds]
     return sorted(holds, key=lambda hold: (hold.check, hold.id))
 
 
@@ -150,6 +152,18 @@ def _other_removals(planning: Planning, stopped: AbstractSet[str]) -> AbstractSe
     people = {okta_id for change_id, okta_id in keys(ChangeKind.DEACTIVATE_USER) if change_id in stopped}
     memberships = keys(ChangeKind.REMOVE_MEMBER) if people else ()
     return {change_id for change_id, okta_id in memberships if okta_id in people}
+
+
+def _with_groups_left(planning: Planning, hold: Hold) -> Hold:
+    """And what unlinks or deletes a group out of which held members were to go first. Once it is no longer managed
+    nothing takes them out, and a deletion takes out everybody whose removal is held.
+    """
+    stage = planning.stage
+    held_in = stage.changes_by_group(ChangeKind.REMOVE_MEMBER, hold_id=hold.id)
+    leaving = (key for kind in _GROUPS_LEFT for key in stage.change_keys(kind))
+    ids = {change_id for change_id, group_id in leaving if group_id in held_in}
+    _move(planning, ids, hold.id)
+    return replace(hold, changes=hold.changes + len(ids))
 
 
 def _still_held(planning: Planning, allow: Mapping[str, int], approved: AbstractSet[str]) -> list[Hold]:
