@@ -9,7 +9,7 @@ from syncd.core.plan import Hold, hold_id
 from syncd.engine.planning.hold import CANARY
 from syncd.engine.planning.planned import Planned
 from syncd.engine.reading.learned import NamedReading
-from syncd.engine.writing.canary import STEPS, Canary
+from syncd.engine.writing.canary import Canary
 from syncd.ports import Stage, Store
 
 
@@ -58,7 +58,7 @@ def hold_after_canary(planned: Planned, canary: Canary) -> bool:
         way_out = (
             "look at that object at the target; then mend the settings, or approve the hold to go on as it is"
         )
-        numbers = {"tried": sum(STEPS), "held": len(ids)}
+        numbers = {"tried": canary.tried(kind), "held": len(ids)}
         hold = Hold(identity, CANARY, reason, way_out, numbers, len(ids))
         planned.header = replace(planned.header, holds=[*planned.header.holds, hold])
     return bool(canary.held)

@@ -95,8 +95,8 @@ class Applying:
         self.stage = stage
         counts = stage.change_counts()
         if self.job.settings.safety.canary:
-            approved = stage.decided_changes("approve", self.job.clock())
-            self.canary = Canary(self.job, counts, approved)
+            approved = stage.decided_changes("approve", self.job.clock(), about=CANARY)
+            self.canary = Canary(self.job, counts, approved, self.sequence.whose)
         self.job.observer.phase("writing", sum(counts.values()))
         pool = ThreadPoolExecutor(self.job.settings.split.concurrency, "write")
         try:
@@ -113,14 +113,17 @@ class Applying:
     def _steps(self, pool: ThreadPoolExecutor, stage: Stage, turn: int, kinds: Sequence[ChangeKind]) -> None:
         """One phase of one turn. What waits for nobody goes first, and together; then whoever waited for that."""
         if turn == 0 and self.order.detours:
-            self._phase(pool, self._batches(self.sequence.detours(stage.detours(kinds))))
+            detours = self.sequence.detours(stage.detours(kinds))
+            for portion in self.canary.portions(kinds, detours, extra=True):
+                self._phase(pool, self._batches(portion))
+                self.canary.judge(self.breaker.stopped.keys())
         for step in range(self.sequence.steps(turn, kinds)):
             if self.abandoned:
                 return
             changes = self._keeping_last_members(kinds, stage.changes_at(turn, step, kinds))
             for portion in self.canary.portions(kinds, changes):
                 self._phase(pool, self._batches(self._going_on(self._whose_turn_it_is(portion))))
-                self.canary.judge(self._failing(), self.breaker.stopped.keys())
+                self.canary.judge(self.breaker.stopped.keys())
                 if self.abandoned:
                     return
             self._hold_back()
@@ -322,6 +325,7 @@ class Applying:
             if not deferred:
                 self.failures.append((change, error))
         if not deferred:
+            self.canary.note(change, failed=error is not None)
             self.breaker.note(change, error)
         elif outcome.deferred and change.kind in self.breaker.stopped:
             self._not_sent(change)

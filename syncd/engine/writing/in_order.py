@@ -59,6 +59,10 @@ class InOrder:
             self._detours[step.id] = change.id
             yield step
 
+    def whose(self, change_id: str) -> str:
+        """The id of the planned change whose detour this is; of any other change its own."""
+        return self._detours.get(change_id, change_id)
+
     def may_go(self, change: Change) -> bool:
         """Whether everything that it waits for was applied. Whose detour was refused goes, and fails."""
         if change.id in self.refused:
