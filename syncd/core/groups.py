@@ -202,7 +202,7 @@ def _without_name_conflicts(
             what = f'wants the name "{found.wanted.target_name}" at the target'
             if not rules.renaming_counts:
                 what += f', where it becomes the identifier "{key}"'
-            frozen[found.wanted.okta_id] = f"{what}, as does {others}"
+            frozen[found.wanted.okta_id] = f"{what}, as does {others}: rename one of them in Okta"
     return [
         replace(found.wanted, state=GroupState.FROZEN, reason=frozen[found.wanted.okta_id])
         if found.wanted.okta_id in frozen

@@ -126,6 +126,24 @@ def test_held_stays_held_until_a_person_decides_and_then_goes_on(tmp_path: Path)
         assert made.writes() == []
 
 
+def test_a_saved_plan_tells_what_was_held_too(tmp_path: Path) -> None:
+    with crowd(tmp_path) as made:
+        made.sync()
+        for okta_id in made.okta.world.app_users:
+            made.okta.world.update_profile(okta_id, lastName="Married")
+        made.run("plan", "-o", str(tmp_path / "plan.json"))
+        for method in ("PATCH", "PUT"):
+            made.split.faults.add("empty", method=method, path="/Users/", status=200, count=-1)
+
+        document = made.run("apply", str(tmp_path / "plan.json"), "--yes", "--json", code=3).document
+
+        assert (
+            document["summary"]["held"]
+            == {"update_user": 49}
+            == {"update_user": the_hold(document)["changes"]}
+        )
+
+
 def test_it_can_be_switched_off(tmp_path: Path) -> None:
     with crowd(tmp_path) as made:
         made.write_config(safety=f"{FREE_TO_CHANGE}canary = false")

@@ -220,6 +220,7 @@ def test_two_names_of_one_identifier_never_meet(tmp_path: Path, generation: str)
         reasons = " ".join(skip["reason"] for skip in plan["skipped"])
         assert "R&D" in reasons
         assert 'identifier "RD"' in reasons
+        assert "rename one of them in Okta" in reasons
         assert [g.id for g in made.split.world.groups.values() if g.id not in OLD_ACCOUNT] == []
 
 

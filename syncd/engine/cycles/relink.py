@@ -22,7 +22,7 @@ from syncd.core.comparison import Verdict, compare
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import PlanHeader
 from syncd.engine.cycles.rematch import Sides, Tally, in_batches, linked_group, match_groups, match_users
-from syncd.engine.facts import TARGET
+from syncd.engine.facts import MAKING, NOTHING_IN_THE_MAKING, TARGET
 from syncd.engine.writing import quarantine
 from syncd.errors import status_after, words_after
 from syncd.model import PushedGroup, PushedUser
@@ -134,6 +134,9 @@ def store_relinking(sides: Sides, found: Relinking, by: str) -> None:
     store.retry_now(None)  # what failed with the old ids says nothing about the new ones
     quarantine.relinked(store)
     TARGET.remember(store, target_fingerprint(sides.settings))
+    if found.lost_users or found.lost_groups:  # who is made again was there before, and a person has seen it
+        making = MAKING.of(store, NOTHING_IN_THE_MAKING)
+        MAKING.remember(store, replace(making, first_sync=True))
     store.finish_run(run_id, status="succeeded", summary=_summary(found), error=None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
@@ -119,7 +120,9 @@ class CycleRun:
         planned.header = replace(planned.header, holds=holds, skipped=LeftAlone())
         applying = self._apply(planned, whole=False)
         self._remember(planned, applying, whole=False)
-        self._end(replace(self._result(planned, applying), held=held or {}))
+        counts = Counter(held or {})
+        counts.update({kind: len(ids) for kind, ids in applying.canary.held.items()})
+        self._end(replace(self._result(planned, applying), held=counts))
 
     def _store_what_was_read(self, planned: Planned, *, whole: bool) -> None:
         job, reading = self.job, planned.planning.reading
