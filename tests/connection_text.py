@@ -8,8 +8,9 @@ max_identity_changes = 100000
 max_blanked = 100000
 max_member_additions_per_group = 100000
 max_protected_additions = 100000
+canary = false
 """
-"""Lines for `[safety]` where the subject is another: no limit of what is not a removal."""
+"""Lines for `[safety]` where the subject is another: no limit of what is not a removal, and nobody feels their way."""
 
 
 def connection_text(

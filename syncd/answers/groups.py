@@ -19,7 +19,7 @@ def app_groups(job: Job) -> tuple[dict[str, Any], Sequence[SyncdError]]:
     job.observer.phase("listing the target's groups")
     listing = job.target.list_groups()
     remote = {group.scim_id: group for page in listing for group in page}
-    if not listing.complete:
+    if not listing.ended:
         problems.append(PermanentError("the target did not list its groups whole: some may be missing here"))
     known = {group.okta_id: group for group in job.store.groups()}
     in_okta = _okta_counts(job, known, problems)

@@ -53,11 +53,18 @@ class MemberOutcome:
 
 
 class RemoteListing(Protocol[T_co]):
-    """Pages of a target listing. `complete` is True only after the loop and only if it provably saw everything."""
+    """Pages of a target listing. `complete` is True only after the loop and only if it provably saw everything; `ended`
+    when it came to its end, be it that such lists leave some out (Harness: groups that were made by hand).
+    """
 
     @property
     def complete(self) -> bool:
         """Whether the list proves what is not in it; known once it was read to its end."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether the list was read to its end; known after the loop."""
         ...
 
     def __iter__(self) -> Iterator[Sequence[T_co]]: ...

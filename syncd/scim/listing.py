@@ -67,6 +67,11 @@ class Walk(Generic[T]):
         return self._proven and not self._talk.facts.lists_leave_out
 
     @property
+    def ended(self) -> bool:
+        """See `ports.RemoteListing.ended`."""
+        return self._proven
+
+    @property
     def announced(self) -> int:
         """The largest totalResults so far."""
         return self._announced

@@ -15,6 +15,7 @@ from tests.connection_text import FREE_TO_CHANGE
 from tests.e2e.rig import Rig, rig
 from tests.e2e.test_undo import kinds
 
+UNLIMITED = FREE_TO_CHANGE.replace("canary = false\n", "")
 PEOPLE = 60
 
 
@@ -24,7 +25,7 @@ def crowd(folder: Path, knobs: SplitKnobs | None = None, flavor: str = "scim") -
     with rig(
         folder, users=0, groups=0, pushed=["Crew"], split=SplitWorld(flavor=flavor), knobs=knobs
     ) as made:
-        made.write_config(safety=FREE_TO_CHANGE)
+        made.write_config(safety=UNLIMITED)
         world = made.okta.world
         ids = [world.add_user(f"p{n:02}@example.com", f"F{n}", f"L{n}", assign=True) for n in range(PEOPLE)]
         world.create_group("Crew", members=ids)
@@ -146,7 +147,7 @@ def test_a_saved_plan_tells_what_was_held_too(tmp_path: Path) -> None:
 
 def test_it_can_be_switched_off(tmp_path: Path) -> None:
     with crowd(tmp_path) as made:
-        made.write_config(safety=f"{FREE_TO_CHANGE}canary = false")
+        made.write_config(safety=f"{UNLIMITED}canary = false")
         made.sync()
         assert reads_back(made) == 0
         made.assert_exact()
@@ -156,7 +157,7 @@ def test_it_can_be_switched_off(tmp_path: Path) -> None:
 def test_leavers_in_number_feel_their_way_too(tmp_path: Path, flavor: str) -> None:
     with crowd(tmp_path, flavor=flavor) as made:
         made.write_config(
-            safety=f'{FREE_TO_CHANGE}max_deactivations = "100%"\nmax_member_removals = "100%"\n'
+            safety=f'{UNLIMITED}max_deactivations = "100%"\nmax_member_removals = "100%"\n'
             'max_member_removals_per_group = "100%"',
             provisioning='deactivation_grace = "0s"',
         )

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from syncd.simulators.split import SplitKnobs
 from syncd.simulators.split_world import SplitWorld
-from tests.connection_text import FREE_TO_CHANGE
 from tests.e2e.rig import rig
-from tests.e2e.test_canary import crowd, the_hold
+from tests.e2e.test_canary import UNLIMITED, crowd, the_hold
 from tests.e2e.test_undo import kinds
 
 
@@ -62,7 +61,7 @@ def test_swaps_that_are_taken_are_all_written(tmp_path: Path) -> None:
 def test_an_approval_for_another_reason_does_not_send_all_at_once(tmp_path: Path) -> None:
     with crowd(tmp_path) as made:
         made.sync()
-        made.write_config(safety=f"{FREE_TO_CHANGE}".replace("max_updates = 100000", "max_updates = 20"))
+        made.write_config(safety=UNLIMITED.replace("max_updates = 100000", "max_updates = 20"))
         for okta_id in made.okta.world.app_users:
             made.okta.world.update_profile(okta_id, lastName="Married")
         made.sync(code=3)

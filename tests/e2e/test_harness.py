@@ -560,3 +560,11 @@ def test_the_group_of_the_administrators_keeps_its_name_without_a_word(tmp_path:
         assert {skip["kind"] for skip in document["skipped"]} & {"refused_name", "frozen", "conflict"}
         assert made.split.world.groups["Eng"].name == "Eng"
         assert made.split.world.groups["_fme_admins"].name == "All FME Admins"
+
+
+def test_groups_are_listed_whole_as_far_as_harness_lists_them(tmp_path: Path) -> None:
+    with at_harness(tmp_path, people=3, names=("Eng",)) as made:
+        made.sync()
+        document = made.run("groups", "--json").document
+        assert document["complete"]
+        assert {item["name"] for item in document["items"]} == {"Eng"}

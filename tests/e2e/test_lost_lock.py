@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.connection_text import FREE_TO_CHANGE
 from tests.e2e.elsewhere import Held, altered, freeze
 from tests.e2e.rig import rig
 from tests.service.supervisor import eventually
@@ -40,7 +41,7 @@ def test_frozen_and_continued_it_sends_nothing_after_its_successor_has_begun(
     """Where no file can be locked only its silence tells, and it may have been frozen."""
     one, other = altered(file_locks=False), altered(file_locks=False)
     with rig(tmp_path, users=40) as made:
-        made.write_config(split=f"concurrency = {workers}")
+        made.write_config(split=f"concurrency = {workers}", safety=FREE_TO_CHANGE)
         made.sync()
         world = made.okta.world
         *renamed, leaver = sorted(made.wanted_people())[:25]

@@ -18,12 +18,15 @@ NAMES = ("Engineering", "Product", "R&D", "RD")
 
 
 @contextmanager
-def moved(folder: Path, generation: str = "2026", *, migrated: bool = True) -> Iterator[Rig]:
+def moved(
+    folder: Path, generation: str = "2026", *, migrated: bool = True, people: int = 12
+) -> Iterator[Rig]:
     """Synced at Split, and then the settings name Harness, where the migration made everybody's account."""
     with rig(folder, users=0, groups=0, pushed=NAMES) as made:
         world = made.okta.world
         ids = [
-            world.add_user(f"p{n:02}@Example.com", f"First{n}", f"Last{n}", assign=True) for n in range(12)
+            world.add_user(f"p{n:02}@Example.com", f"First{n}", f"Last{n}", assign=True)
+            for n in range(people)
         ]
         for place, name in enumerate(NAMES):
             world.create_group(name, members=ids[place::3])
@@ -35,7 +38,7 @@ def moved(folder: Path, generation: str = "2026", *, migrated: bool = True) -> I
             token=SPLIT_TOKEN,
             harness=HarnessKnobs(generation=generation),  # type: ignore[arg-type]
         ) as server:
-            for number in range(12) if migrated else ():
+            for number in range(people) if migrated else ():
                 harness.create_local_user(f"p{number:02}@example.com", f"First{number}", f"Last{number}")
             made.split = server
             made.write_config(provisioning='deactivation_grace = "0s"')
@@ -90,3 +93,13 @@ def test_groups_whose_identifiers_are_taken_are_shown_first_and_stay_as_they_are
         made.sync(code=None)
         assert world.members("Product") == ["p00@example.com"]
         assert "p01@example.com" in world.members(other)
+
+
+def test_no_limit_stops_whom_relink_did_not_find_from_being_found_by_the_next_sync(tmp_path: Path) -> None:
+    with moved(tmp_path, people=180) as made:
+        made.run("relink", "--yes", code=None)
+        document = made.sync(code=None)
+        assert [hold["check"] for hold in document["holds"]] == []
+        assert len(people_there(made)) == 180
+        members = [member.lower() for member in made.wanted_groups()["Engineering"]]
+        assert made.split.world.members("Engineering") == members

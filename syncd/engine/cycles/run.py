@@ -29,7 +29,7 @@ from syncd.engine.reading.learned import NamedReading
 from syncd.engine.reading.staged import staged
 from syncd.engine.writing import quarantine
 from syncd.engine.writing.apply import Applying
-from syncd.engine.writing.other_target import refuse_other_target, remember_target
+from syncd.engine.writing.other_target import refuse_other_target, target_to_remember
 from syncd.engine.writing.recover import settle_open_intents
 from syncd.errors import PermanentError, RefusedError, SyncdError, status_after, words_after
 from syncd.model import Application
@@ -126,7 +126,7 @@ class CycleRun:
 
     def _store_what_was_read(self, planned: Planned, *, whole: bool) -> None:
         job, reading = self.job, planned.planning.reading
-        facts = {**begun(planned.planning), **seen_now(planned.planning)}
+        facts = {**begun(planned.planning), **seen_now(planned.planning), **target_to_remember(job)}
         if SCOPE.of(job.store) is None and not manages_anything(job.store):
             facts |= [SCOPE.entry(scope_as_decided(job))]
         job.store.remember_all(facts)
@@ -203,7 +203,6 @@ def settle_interrupted(job: Job) -> frozenset[str]:
     with job.turn:
         quarantine.probe(job)
         refuse_other_target(job)
-        remember_target(job)
         return settle_open_intents(job)
 
 

@@ -7,7 +7,7 @@ or puts the old settings back. (The day on which a Split organisation moves to H
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 
 from syncd.core.names import look_alike_key
@@ -39,11 +39,10 @@ def refuse_other_target(job: Job) -> None:
     )
 
 
-def remember_target(job: Job) -> None:
-    """From now on the known ids are those of this target."""
+def target_to_remember(job: Job) -> Mapping[str, str | None]:
+    """From now on the known ids are those of this target; nothing where that is known."""
     fingerprint = target_fingerprint(job.settings)
-    if TARGET.of(job.store) != fingerprint:
-        TARGET.remember(job.store, fingerprint)
+    return {} if TARGET.of(job.store) == fingerprint else dict([TARGET.entry(fingerprint)])
 
 
 def _users(job: Job) -> Iterator[bool]:
