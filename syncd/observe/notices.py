@@ -46,7 +46,7 @@ class Held:
 class Facts:
     """A connection after a run of this `kind`, one of `CYCLES` or "targeted".
 
-    `status` is quiet, succeeded, partial, refused, interrupted or failed.
+    `status` is quiet, succeeded, held, partial, refused, interrupted or failed.
 
     `held` is None when nobody looked; `stuck` names the objects that failed at least twice; `token_created` is an
     ISO date, None when the settings have none.

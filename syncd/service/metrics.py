@@ -23,7 +23,7 @@ from syncd.service.health import View, not_ready
 
 KINDS = ("delta", "full", "drift")
 SIDES = ("okta", "target")
-STATUSES = ("succeeded", "partial", "refused", "interrupted", "failed")
+STATUSES = ("succeeded", "held", "partial", "refused", "interrupted", "failed")
 _OTHER = "other"
 _WORD = re.compile(r"[1-5][0-9]{2}|[a-z_]{1,20}")
 

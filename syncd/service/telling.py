@@ -15,6 +15,7 @@ _LEVELS = {
     "quiet": "debug",
     "succeeded": "debug",
     "partial": "warning",
+    "held": "warning",
     "refused": "warning",
     "interrupted": "info",
     "failed": "error",

@@ -373,3 +373,15 @@ def test_many_holds_read_no_change_more_than_twice_and_a_run_beside_them_none(
         read_changes.clear()
         assert made.sync("--user", "p12@example.com")["summary"]["applied"] == {"deactivate_user": 1}
         assert len(read_changes) == 1
+
+
+def test_a_run_that_applied_everything_else_is_held_and_one_that_applied_nothing_is_refused(
+    synced: Rig,
+) -> None:
+    unassign(synced, *range(16, 40))
+    synced.okta.world.add_user("new@example.com", "New", "One", assign=True)
+    first, second = synced.sync(code=3), synced.sync(code=3)
+    assert (first["status"], first["summary"]["applied"]) == ("held", {"create_user": 1})
+    assert (second["status"], second["summary"]["applied"]) == ("refused", {})
+    runs = synced.run("status", "--json").document["runs"]
+    assert [run["status"] for run in runs[:2]] == ["refused", "held"]

@@ -10,6 +10,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from syncd.simulators.world import SplitWorld, default_split
+from tests.connection_text import FREE_TO_CHANGE
 from tests.e2e.rig import Rig, rig
 
 RULES = """
@@ -162,6 +163,7 @@ def test_members_travel_a_hundred_at_a_time(tmp_path: Path) -> None:
         world = made.okta.world
         people = [world.add_user(f"u{n}@example.com", "U", str(n), assign=True) for n in range(130)]
         world.create_group("All", members=people)
+        made.write_config(safety=FREE_TO_CHANGE)
 
         made.sync()
 

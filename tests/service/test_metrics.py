@@ -106,7 +106,7 @@ def test_failures_count_from_zero_so_that_the_first_is_an_increase() -> None:
     shown = Shown()
     shown.board.connection("split-prod")
     for kind in ("delta", "full", "drift"):
-        for status in ("succeeded", "partial", "refused", "interrupted", "failed"):
+        for status in ("succeeded", "held", "partial", "refused", "interrupted", "failed"):
             labels = {"connection": "split-prod", "kind": kind, "status": status}
             assert value(shown, "syncd_runs_total", **labels) == 0
     for side in ("okta", "target"):

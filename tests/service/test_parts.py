@@ -207,6 +207,7 @@ def report(status: str = "succeeded", error: str = "", **changes: int) -> CycleR
         ("succeeded", {"skipped": 3}, "debug"),
         ("succeeded", {"applied": 3}, "info"),
         ("partial", {"failed": 1}, "warning"),
+        ("held", {"applied": 3, "held": 1}, "warning"),
         ("refused", {"held": 1}, "warning"),
         ("failed", {}, "error"),
     ],

@@ -63,7 +63,9 @@ class RunResult:
 
     @property
     def _documented(self) -> str:
-        return {0: "succeeded", 3: "refused", 4: "partial"}.get(self.exit_code, "failed")
+        """Held: everything else was applied. Refused: nothing was."""
+        held = "held" if any(self.applied.values()) and not self.problems else "refused"
+        return {0: "succeeded", 3: held, 4: "partial"}.get(self.exit_code, "failed")
 
     def summary(self) -> dict[str, dict[str, int]]:
         deferred = _counts(self.deferred)
