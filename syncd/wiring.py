@@ -70,8 +70,6 @@ def open_job(
     a store that is none), RefusedError (another writer), PermanentError (a damaged store). Sets the thresholds of this
     process's cycle collector.
     """
-    from syncd.store.keeping import patiently  # noqa: PLC0415
-
     gc.set_threshold(*_GARBAGE)
     fingerprint = target_fingerprint(settings)
     with ExitStack() as stack:
@@ -81,26 +79,12 @@ def open_job(
             with suppress(SyncdError):  # who is told nothing is told so when there is something to tell
                 _secret(url, redactor)
         if store is None and writing:
-            opened = open_for_writing(
-                settings,
-                clock=clock,
-                redactor=redactor,
-                event=observer.event,
-                wait=lambda seconds: patiently(seconds) and not cancelled(),
-            )
-            store = stack.enter_context(opened)
+            store = stack.enter_context(_owned(settings, observer, redactor, clock, cancelled))
         store = store or stack.enter_context(open_for_status(settings, clock=clock, redactor=redactor))
         learned = learned_of(store, fingerprint)
-        target = stack.enter_context(
-            open_target(
-                settings,
-                observer,
-                redactor,
-                learned=learned,
-                permit=store.permit if writing else None,
-                impatient=impatient,
-            )
-        )
+        permit = store.permit if writing else None
+        split = open_target(settings, observer, redactor, learned=learned, permit=permit, impatient=impatient)
+        target = stack.enter_context(split)
         if writing:
             stack.callback(lambda: remember_learned(store, fingerprint, target.learned()))
         yield Job(
@@ -115,6 +99,25 @@ def open_job(
             cancelled=cancelled,
             turn=turn or nullcontext(),
         )
+
+
+def _owned(
+    settings: ConnectionSettings,
+    observer: Observer,
+    redactor: Redactor,
+    clock: Clock,
+    cancelled: Callable[[], bool],
+) -> AbstractContextManager[Store]:
+    """The store with its writer's lock, which is waited for until somebody asks to stop."""
+    from syncd.store.keeping import patiently  # noqa: PLC0415
+
+    return open_for_writing(
+        settings,
+        clock=clock,
+        redactor=redactor,
+        event=observer.event,
+        wait=lambda seconds: patiently(seconds) and not cancelled(),
+    )
 
 
 @contextmanager

@@ -191,9 +191,10 @@ def judge_unlinked_user(case: UserCase, remote: RemoteUser | None, shown: Shown)
     wish = case.wanted
     if wish is None or wish.standing in (Standing.FROZEN, Standing.ABSENT):
         return None
+    active = wanted_active(wish)
+    if not active and (remote is None or remote.active is not True):
+        return None
     if remote is None:
-        if not wanted_active(wish):
-            return None
         return _user(
             DriftKind.MISSING_USER,
             case,
@@ -205,10 +206,7 @@ def judge_unlinked_user(case: UserCase, remote: RemoteUser | None, shown: Shown)
             reason=f"{wish.reason}, and no account at the target matches",
             repair="create it",
         )
-    active = wanted_active(wish)
     if not active:
-        if remote.active is not True:
-            return None
         return _user(
             DriftKind.WRONGLY_ACTIVE_USER,
             case,

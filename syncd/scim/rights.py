@@ -1,7 +1,8 @@
 """Which rights a token has, where the target gives them one by one (Harness: "manage" and "view", users and groups).
 
 The right is asked before the object is looked for. So a change of an object that nobody can have, whose id is drawn
-anew each time, tells: 403 where the right is missing, anything else where it is there. Nothing is changed.
+anew each time, tells: 403 where the right is missing, and where it is there what is answered about nobody (400, 404).
+Anything else tells nothing. Nothing is changed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from syncd.scim.http import ScimHttp
 from syncd.scim.wire import patch
 
 _FORBIDDEN = 403
+_NOBODY = (400, 404)
+"""Harness answers 400 to a PATCH of a person who is not in the account, 404 to all the rest."""
 _RENAME = {"op": "replace", "path": "displayName", "value": "nobody"}
 _NO_MEMBER = {"op": "add", "path": "members", "value": []}
 
@@ -34,11 +37,11 @@ def _allowed(
     http: ScimHttp, method: str, path: list[str], body: Mapping[str, object] | None = None
 ) -> bool | None:
     try:
-        http.send(method, path, body=body, once=True)
+        answer = http.send(method, path, body=body, once=True)
     except AccessDenied as denied:
         if denied.status != _FORBIDDEN:
             raise
         return False
     except SyncdError:
         return None
-    return True
+    return True if answer.status in _NOBODY else None

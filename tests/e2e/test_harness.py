@@ -568,3 +568,16 @@ def test_groups_are_listed_whole_as_far_as_harness_lists_them(tmp_path: Path) ->
         document = made.run("groups", "--json").document
         assert document["complete"]
         assert {item["name"] for item in document["items"]} == {"Eng"}
+
+
+@both
+def test_a_create_that_sets_up_roles_takes_longer_than_everything_else_may(
+    tmp_path: Path, generation: str
+) -> None:
+    with at_harness(tmp_path, generation, people=2, names=()) as made:
+        made.write_config(split='timeout = "1s"')
+        made.split.set_knobs(role_setup_seconds=2.0)
+        document = made.sync()
+        assert document["summary"]["applied"] == {"create_user": 2}
+        assert document["requests"]["target"]["POST 201"] == 2
+        assert_as_wanted(made)
