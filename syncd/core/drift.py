@@ -225,17 +225,9 @@ def judge_unlinked_user(case: UserCase, remote: RemoteUser | None, shown: Shown)
         kind, reason = DriftKind.WRONGLY_INACTIVE_USER, f"{wish.reason}, and inactive at the target"
     if not found:
         return _untold(wish.user_name, case.okta_id, untold)
-    return _user(
-        kind,
-        case,
-        wish.user_name,
-        remote.scim_id,
-        wanted=wanted,
-        remembered=None,
-        found=found,
-        reason=reason,
-        repair="adopt it, and write it as Okta has it",
-    )
+    sides = {"wanted": wanted, "remembered": None, "found": found}
+    repair = "adopt it, and write it as Okta has it"
+    return _user(kind, case, wish.user_name, remote.scim_id, **sides, reason=reason, repair=repair)
 
 
 def _compared(

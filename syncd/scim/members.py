@@ -159,7 +159,8 @@ class Members:
         error = error_for(answer, f"change members of group {work.scim_id}")
         if isinstance(error, NotFound) and self._talk.facts.identifies and not work.taken_over:
             work.taken_over = True  # it was made by hand, or SCIM was switched off in between
-            take_over(self._talk, work.scim_id)
+            if note := take_over(self._talk, work.scim_id).note:
+                work.notes.append(note)
             return self._send(work, form, ids, adding=adding)
         if isinstance(error, NotFound):
             # Whoever asked reads the group next, and hears NotFound there when it is gone.

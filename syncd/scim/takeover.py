@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from syncd.core.counting import counted
 from syncd.core.harness import group_identifiers
 from syncd.errors import PermanentError, TemporaryError
 from syncd.model import RemoteGroup
@@ -43,7 +44,7 @@ def take_over(talk: Conversation, scim_id: str) -> Applied:
             f'take over the group "{group.name}" ({scim_id}): {len(members - after)} members are missing now: {lost}',
             hint="put them back in Harness by hand: syncd has removed nobody itself",
         )
-    return Applied(scim_id, 201, f"made by hand, taken over with its {len(members)} members")
+    return Applied(scim_id, 201, f"not one of SCIM's, taken over with its {counted(len(members), 'member')}")
 
 
 def _post(talk: Conversation, group: RemoteGroup, members: frozenset[str]) -> None:

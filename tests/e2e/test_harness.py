@@ -581,3 +581,16 @@ def test_a_create_that_sets_up_roles_takes_longer_than_everything_else_may(
         assert document["summary"]["applied"] == {"create_user": 2}
         assert document["requests"]["target"]["POST 201"] == 2
         assert_as_wanted(made)
+
+
+def test_a_group_that_somebody_took_out_of_scim_is_taken_over_again_and_the_trail_says_so(
+    tmp_path: Path,
+) -> None:
+    with at_harness(tmp_path, people=4, names=("Eng",)) as made:
+        made.sync()
+        made.split.world.set_externally_managed("Eng", managed=False)
+        late = [row.id for row in made.okta.world.app_users.values()][2]
+        made.okta.world.add_member("Eng", late)
+        assert made.sync()["summary"]["applied"] == {"add_member": 1}
+        assert_as_wanted(made)
+        assert "taken over with its 1 member" in made.run("audit", "export").stdout
