@@ -22,6 +22,7 @@ from syncd.errors import (
     PermanentError,
     SyncdError,
     TemporaryError,
+    kept,
 )
 from syncd.model import Absent, Application, AppUser, BadRecord, OktaGroup, PushMapping, ReadProof
 from syncd.okta import loop_thread, records
@@ -149,7 +150,7 @@ class OktaReader(Closing):
                     ):  # deleted in this moment: the next look finds no assignment either
                         groups = await self._groups_of(okta_id)
             except SyncdError as error:
-                yield Person(okta_id, answer, failed=error)
+                yield Person(okta_id, answer, failed=kept(error))
             else:
                 yield Person(okta_id, answer, groups)
 
@@ -293,7 +294,7 @@ class OktaReader(Closing):
                 else:
                     yield MemberPage(group_id, ids, ReadProof(what, page.number, count, at))
         except SyncdError as error:
-            yield MemberPage(group_id, (), failed=error)
+            yield MemberPage(group_id, (), failed=kept(error))
 
     def read_log_once(self) -> None:
         """May the System Log be read? Raises AccessDenied when not, IncompleteRead when nobody can say."""
