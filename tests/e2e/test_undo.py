@@ -89,6 +89,7 @@ def test_a_first_sync_is_given_back_under_the_limits(made: Rig) -> None:
     run = made.sync()
     held = undo(made, run["run_id"], code=3)
     assert {hold["check"] for hold in held["holds"]} >= {"deactivations", "group_deletions"}
+    assert all(hold["way_out"].endswith(f"then syncd undo {run['run_id']} again") for hold in held["holds"])
     assert len([u for u in made.split.world.users.values() if u.active and u.external_id]) == 12
 
     made.run("approve", "--all")
