@@ -43,6 +43,8 @@ COMMANDS = {
     "relink": ("syncd.cli.relink", "Match everybody afresh after SCIM was switched off and on."),
     "release": ("syncd.cli.release", "Stop managing a user or group; leave it at the target."),
     "audit": ("syncd.cli.audit", "Check or export the audit trail."),
+    "backup": ("syncd.cli.backup", "Copy the store into a file, also while the daemon runs."),
+    "restore": ("syncd.cli.restore", "Put a backup in the place of the store."),
     "simulate": ("syncd.cli.simulate", "Serve a simulated Okta org or Split organisation."),
     "demo": ("syncd.cli.demo", "Tell the whole story against both simulators."),
     "completion": ("syncd.cli.completion", "Print the completion script for bash, zsh or fish."),

@@ -18,6 +18,7 @@ from tests.schema.judging import SCHEMAS, problems, validator
 NAMES = sorted(path.stem for path in SCHEMAS.glob("*.json"))
 CONTRACT = [
     "audit",
+    "backup",
     "check",
     "decision",
     "drift",
@@ -28,6 +29,7 @@ CONTRACT = [
     "list",
     "plan",
     "report",
+    "restore",
     "run",
     "status",
 ]
@@ -70,6 +72,8 @@ def test_the_documents_of_an_ordinary_day_are_valid(world: World) -> None:
     answer(world, "groups")
     answer(world, "explain", world.email(world.people[0]))
     answer(world, "explain", "Crew")
+    answer(world, "backup", "saved")
+    answer(world, "restore", "saved")
 
 
 def test_rows_of_an_export_are_valid(world: World) -> None:
