@@ -45,6 +45,8 @@ COMMANDS = {
     "audit": ("syncd.cli.audit", "Check or export the audit trail."),
     "backup": ("syncd.cli.backup", "Copy the store into a file, also while the daemon runs."),
     "restore": ("syncd.cli.restore", "Put a backup in the place of the store."),
+    "doctor": ("syncd.cli.doctor", "Gather what support needs to know, without secrets."),
+    "schema": ("syncd.cli.schema", "Print the JSON Schema of a document, or of the settings."),
     "simulate": ("syncd.cli.simulate", "Serve a simulated Okta org or Split organisation."),
     "demo": ("syncd.cli.demo", "Tell the whole story against both simulators."),
     "completion": ("syncd.cli.completion", "Print the completion script for bash, zsh or fish."),
