@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from syncd.custody import refuse_a_second_store
 from syncd.engine.facts import learned_of, remember_learned
 from syncd.engine.job import Job
 from syncd.errors import ConfigurationError, SyncdError
@@ -86,7 +87,7 @@ def open_job(
         split = open_target(settings, observer, redactor, learned=learned, permit=permit, impatient=impatient)
         target = stack.enter_context(split)
         if writing:
-            stack.callback(lambda: remember_learned(store, fingerprint, target.learned()))
+            stack.callback(lambda: remember_learned(store, settings, target.learned()))
         yield Job(
             settings=settings,
             store=store,
@@ -138,6 +139,7 @@ def open_for_writing(
     from syncd.store.keeping import keeping, patiently  # noqa: PLC0415
     from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
+    refuse_a_second_store(settings, clock)
     store = open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor)
     kept = keeping(
         store, owner, lasts=LOCK_LASTS, renewed_every=_RENEWED_EVERY, wait=wait or patiently, event=event
@@ -156,6 +158,7 @@ def open_for_deciding(
     """The store for a person's decision: a short transaction of its own beside whoever holds the writer's lock."""
     from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
+    refuse_a_second_store(settings, clock)
     with open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor) as store:
         yield store
 
@@ -168,6 +171,7 @@ def open_for_status(
     del redactor  # nothing is written
     from syncd.store.opening import open_for_reading  # noqa: PLC0415  (sqlite-utils)
 
+    refuse_a_second_store(settings, clock)
     with open_for_reading(settings.store_path, connection=settings.name, clock=clock) as store:
         yield store
 
@@ -268,7 +272,7 @@ def bench(
     return Bench(
         settings=settings,
         warnings=warnings,
-        store_place=lambda: _store_place(settings.store_path),
+        store_place=lambda: _store_place(settings),
         store_misgivings=lambda: _store_misgivings(settings.store_path),
         open_store=lambda: open_for_status(settings),
         open_source=lambda: _probe(settings, observer, redactor),
@@ -283,13 +287,15 @@ def _probe(settings: ConnectionSettings, observer: Observer, redactor: Redactor)
     return _reader(settings, observer, redactor, RetryPolicy(attempts=2))
 
 
-def _store_place(path: Path) -> str:
+def _store_place(settings: ConnectionSettings) -> str:
     """Where the store is, or will be. Raises ConfigurationError when neither it nor its directory can be written, or
     somebody else could.
     """
     from syncd.store.faults import not_readable  # noqa: PLC0415
     from syncd.store.ownership import refuse_unsafe  # noqa: PLC0415
 
+    refuse_a_second_store(settings, utc_now)
+    path = settings.store_path
     try:
         refuse_unsafe(path, writing=True)
         there = path.exists()

@@ -41,7 +41,7 @@ def command(ctx: click.Context, path: Path | None) -> int:
     with Session(globals_of(ctx)) as session:
         place = _place(path, session.said.configs)
         target = place / "config.toml" if place.is_dir() else place
-        _write(target, starter())
+        _write(target, _named(starter(), target))
         found = target == Path("config.toml") and "SYNCD_CONFIG" not in os.environ
         named = "" if found else f" --config {shlex.quote(str(target))}"
         steps = [_COMMAND.sub(rf"\g<0>{named}", text) for text in _NEXT]
@@ -61,6 +61,14 @@ def _place(path: Path | None, configs: Sequence[Path]) -> Path:
             f"init writes one file, and there are {len(places)}: {named}", hint="Name one of them."
         )
     return places[0] if places else Path("config.toml")
+
+
+def _named(text: str, path: Path) -> str:
+    """The starter with the name of its file, where that is one and tells anything."""
+    stem = path.stem
+    if stem == "config" or stem.endswith(".db") or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", stem):
+        return text
+    return text.replace('name = "split-prod"', f'name = "{stem}"', 1)
 
 
 def _write(path: Path, text: str) -> None:

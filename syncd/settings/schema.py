@@ -280,11 +280,18 @@ class ConnectionSettings(Table):
     audit: AuditSettings = AuditSettings()
 
     _path: Path = PrivateAttr()
+    _is_named: bool = PrivateAttr()
 
     def model_post_init(self, context: Any, /) -> None:
         if not isinstance(context, Origin):
             raise TypeError("settings are validated with an Origin as context")
         self._path = context.file
+        self._is_named = context.named
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the file says the `name`, which is its own name else."""
+        return self._is_named
 
     @property
     def path(self) -> Path:

@@ -234,7 +234,17 @@ def test_init_writes_a_starter_that_loads_once_the_variables_are_set(syncd: Invo
     assert said.code == 0
     assert [path.name for path in syncd.directory.iterdir()] == ["config.toml"]
     assert stat.S_IMODE((syncd.directory / "config.toml").stat().st_mode) == 0o600
-    assert syncd("status", "--json").document["connection"] == "config"
+    assert syncd("status", "--json").document["connection"] == "split-prod"
+
+
+@pytest.mark.parametrize(("file", "name"), [("acme.toml", "acme"), ("my split.toml", "split-prod")])
+def test_init_writes_a_name_that_stays_when_the_file_is_called_otherwise(
+    syncd: Invoker, file: str, name: str
+) -> None:
+    syncd("init", file)
+    (syncd.directory / file).rename(syncd.directory / "config.toml")
+
+    assert syncd("status", "--json").document["connection"] == name
 
 
 def test_init_writes_where_config_says_and_names_the_file_in_every_next_step(syncd: Invoker) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.invoking import invoker, write_config
+from tests.cli.invoking import Invoker, invoker, write_config
 from tests.cli.world import World, small_world
 from tests.report.formats import rendered
 from tests.report.story import reported
@@ -18,8 +18,10 @@ from tests.schema.judging import SCHEMAS, problems, validator
 NAMES = sorted(path.stem for path in SCHEMAS.glob("*.json"))
 CONTRACT = [
     "audit",
+    "backup",
     "check",
     "decision",
+    "doctor",
     "drift",
     "error",
     "explain",
@@ -28,16 +30,20 @@ CONTRACT = [
     "list",
     "plan",
     "report",
+    "restore",
     "run",
     "status",
 ]
 
 
 @pytest.fixture
-def world(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[World]:
-    with small_world(invoker(tmp_path, monkeypatch, capsys)) as made:
+def syncd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoker:
+    return invoker(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def world(syncd: Invoker) -> Iterator[World]:
+    with small_world(syncd) as made:
         yield made
 
 
@@ -70,6 +76,9 @@ def test_the_documents_of_an_ordinary_day_are_valid(world: World) -> None:
     answer(world, "groups")
     answer(world, "explain", world.email(world.people[0]))
     answer(world, "explain", "Crew")
+    answer(world, "doctor")
+    answer(world, "backup", "saved")
+    answer(world, "restore", "saved")
 
 
 def test_rows_of_an_export_are_valid(world: World) -> None:
@@ -126,3 +135,21 @@ def test_several_connections_and_errors_are_valid(world: World) -> None:
 def test_the_report_of_a_month_is_valid() -> None:
     with reported() as one:
         assert problems(json.loads(rendered("json", one))) == []
+
+
+# the command that prints them
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_syncd_schema_prints_the_published_schema_of_each_document(syncd: Invoker, name: str) -> None:
+    published = (SCHEMAS / f"{name}.json").read_text(encoding="utf-8")
+    assert syncd("schema", name).out == published
+    assert syncd("schema", f"syncd.{name}/1").out == published
+
+
+@pytest.mark.parametrize("words", [[], ["nope"], ["../plan"], ["settings.json"]])
+def test_an_unknown_schema_is_a_usage_error_with_the_list(syncd: Invoker, words: list[str]) -> None:
+    said = syncd("schema", *words)
+
+    assert (said.code, said.out) == (64, "")
+    assert ", ".join(sorted([*NAMES, "settings"])) in " ".join(said.err.split())
