@@ -214,6 +214,7 @@ def _reader(
         retry=retry,
         on_wait=_teller(observer, "Okta"),
         redactor=redactor,
+        user_profiles=settings.reads_user_profiles,
     )
 
 
