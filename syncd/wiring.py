@@ -218,6 +218,7 @@ def _reader(
         retry=retry,
         on_wait=_teller(observer, "Okta"),
         redactor=redactor,
+        user_profiles=settings.reads_user_profiles,
     )
 
 

@@ -23,12 +23,12 @@ groups     pushed                 never                look for a match: link, c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.core.change import Change, ChangeKind, Json, Removal
-from syncd.core.comparison import NO_HABITS, ServerHabits, unlike
+from syncd.core.comparison import NO_HABITS, ServerHabits, is_blank, unlike
 from syncd.core.evidence import AskedByOperator, Evidence, SaidByOkta
 from syncd.core.flavors import (
     deactivation_note,
@@ -125,7 +125,7 @@ def decide_user(case: UserCase, policy: Policy, evidence: Evidence | None) -> De
 
 
 def _decide_linked(wanted: WantedUser, pushed: PushedUser, policy: Policy) -> Decision:
-    before, after = differing(pushed.attributes, wanted.attributes)
+    before, after = differing(without(pushed.attributes, policy.initial), wanted.attributes)
     if not pushed.active:
         update = (before, after) if policy.update_users else ({}, {})
         change = Change(
@@ -238,7 +238,7 @@ def create_user(wanted: WantedUser, policy: Policy) -> Decision:
         None,
         wanted.user_name,
         {},
-        {**wanted.attributes, "externalId": wanted.okta_id, "active": True},
+        {**wanted.attributes, **wanted.initial, "externalId": wanted.okta_id, "active": True},
         wanted.reason,
     )
     return Decision([change])
@@ -248,10 +248,15 @@ def adopt_user(
     wanted: WantedUser, match: MatchedUser, policy: Policy, habits: ServerHabits = NO_HABITS
 ) -> Decision:
     """Takes an existing account under management; `before` and `after` are what a write must mend (maybe nothing): all
-    that is not known to be there.
+    that is not known to be there. What is only sent once is sent where the account has nothing: whoever set it, maybe
+    Okta's own push, it stays.
     """
     remote = match.remote
-    before, after = unlike(wanted.attributes, remote.attributes, habits)
+    shown = remote.attributes
+    before, after = unlike(wanted.attributes, without(shown, policy.initial), habits)
+    for path, value in wanted.initial.items():
+        if is_blank(shown.get(path)):
+            before[path], after[path] = shown.get(path), value
     if not policy.update_users:
         before, after = {}, {}
     if remote.external_id != wanted.okta_id and marks_can_be_set(policy.flavor):
@@ -354,6 +359,13 @@ def differing(have: Attributes, want: Attributes) -> tuple[dict[str, Json], dict
     """What differs, removals included: a dropped attribute is None in `after`."""
     names = [name for name in sorted({*have, *want}) if not _same(have.get(name), want.get(name))]
     return {name: have.get(name) for name in names}, {name: want.get(name) for name in names}
+
+
+def without(attributes: Attributes, initial: Collection[str]) -> Attributes:
+    """Those that are compared."""
+    return (
+        {path: value for path, value in attributes.items() if path not in initial} if initial else attributes
+    )
 
 
 def _same(one: Json, other: Json) -> bool:

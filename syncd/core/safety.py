@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from syncd.core.change import Change, ChangeKind, Json
+from syncd.core.comparison import is_blank
 from syncd.core.counting import counted
 from syncd.core.limits import ALL, GROWTH, Limit
 from syncd.core.order import former_name
@@ -97,12 +98,8 @@ def _is_on_its_way(before: Values) -> bool:
     return isinstance(name, str) and former_name(name) is not None
 
 
-def _is_blank(value: Json) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
 def _blanks(before: Values, after: Values) -> bool:
-    return any(_is_blank(after[path]) and not _is_blank(before.get(path)) for path in _mapped(after))
+    return any(is_blank(after[path]) and not is_blank(before.get(path)) for path in _mapped(after))
 
 
 REWRITES = (ChangeKind.UPDATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER)

@@ -68,6 +68,7 @@ class Job:
             grace=provisioning.deactivation_grace,
             protected_users=frozenset(safety.protected_users),
             protected_groups=frozenset(safety.protected_groups),
+            initial=self.settings.initial,
         )
 
     @property
@@ -82,7 +83,7 @@ def scope_as_decided(
     """The settings as they are now, to be told from later ones."""
     settings = job.settings
     rules = frozenset(rule.source.label for rule in settings.push_groups)
-    return DecidedScope(job.scope, undecided, rewritten, dict(settings.attributes), rules)
+    return DecidedScope(job.scope, undecided, rewritten, settings.mapped_as, rules)
 
 
 def scope_changed(job: Job) -> bool:

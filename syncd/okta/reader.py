@@ -48,7 +48,8 @@ class OktaReader(Closing):
 
     `rate_limit_share` (0 to 1) of every rate-limit bucket may be used, `timeout` is seconds for one exchange,
     `parallel` bounds the requests under way at once. `on_wait(seconds, reason)` is told of every wait, from the
-    reader's own thread. Raises ConfigurationError for credentials or a CA file that cannot be used.
+    reader's own thread. `user_profiles`: app users come with the users' own. Raises ConfigurationError for credentials
+    or a CA file that cannot be used.
     """
 
     def __init__(
@@ -67,11 +68,13 @@ class OktaReader(Closing):
         clock: Clock | None = None,
         limits: ListingLimits | None = None,
         redactor: Redactor | None = None,
+        user_profiles: bool = False,
     ) -> None:
         self._origin = org_url.rstrip("/")
         self._app_id = app_id
         self._app_path = f"/api/v1/apps/{_segment(app_id)}"
         self._parallel = parallel
+        self._app_users = records.reading_app_users(user_profiles=user_profiles)
         self._clock = clock or Clock()
         self._limits = limits or ListingLimits()
         self._client = OktaClient(
@@ -126,7 +129,7 @@ class OktaReader(Closing):
             if self._app_error(answer) is not None:
                 await self._app_answers()
             return absent(answer, f"app user {okta_id}")
-        user = records.checked(answer.body, records.app_user, answer.reveals)
+        user = records.checked(answer.body, self._app_users[0], answer.reveals)
         if isinstance(user, AppUser) and user.okta_id != okta_id:
             return BadRecord(okta_id, "the answer is about another user")
         return user if isinstance(user, AppUser) else BadRecord(okta_id, user.problem)
@@ -212,8 +215,7 @@ class OktaReader(Closing):
         return self._listing(
             "app users",
             f"{self._app_path}/users?limit=500&expand=user",
-            records.app_user,
-            records.app_users_page,
+            *self._app_users,
         )
 
     def app_groups(self) -> Listing[str]:

@@ -88,8 +88,36 @@ def _attributes(raw: Raw) -> Iterator[Finding]:
                 "has parts in SCIM; map them one by one",
                 '"name.givenName" = "givenName"',
             )
+        if folded == "username" and isinstance(value, dict):
+            yield from _user_name(path, value)
+        if flavor_of(raw) == "harness" and folded in _NAMES and _sent_once(value):
+            yield Finding(
+                ("attributes", path, "on"),
+                "cannot be kept: every update at Harness sends all names, and what is left out is made up there;"
+                " take on out",
+            )
     if "username" not in seen and isinstance(raw["attributes"], dict):
         yield Finding(("attributes", "userName"), "is missing: no user can be made without it", missing=True)
+
+
+_NAMES = ("displayname", "name.givenname", "name.familyname")
+
+
+def _sent_once(value: object) -> bool:
+    return isinstance(value, dict) and value.get("on") == "create"
+
+
+def _user_name(path: str, value: Raw) -> Iterator[Finding]:
+    if "value" in value:
+        yield Finding(
+            ("attributes", path, "value"), "would give everybody the same userName; name an attribute"
+        )
+    if "default" in value:
+        message = "would give everybody without one the same userName; take default out"
+        yield Finding(("attributes", path, "default"), message)
+    if "on" in value:
+        message = "cannot be: userName is what people are known by, and is always compared; take on out"
+        yield Finding(("attributes", path, "on"), message)
 
 
 def _seconds(value: object) -> float | None:

@@ -34,7 +34,7 @@ def scope_fingerprint(settings: ConnectionSettings) -> str:
                 "suspended_users": provisioning.suspended_users,
                 "deactivation_grace": int(provisioning.deactivation_grace.total_seconds()),
             },
-            "attributes": dict(settings.attributes),
+            "attributes": settings.mapped_as,
             "push_groups": [asdict(rule) for rule in settings.push_groups],
         }
     )

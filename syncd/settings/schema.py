@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 
 from syncd.core.limits import Limit
 from syncd.core.rules import GroupSource, PushRule, SourceKind
+from syncd.core.terms import UserAttribute
 from syncd.settings.attributes import DEFAULT_ATTRIBUTES, AttributeMap
 from syncd.settings.secrets import SecretRef
 from syncd.settings.suggest import nearest
@@ -292,6 +293,25 @@ class ConnectionSettings(Table):
     def is_named(self) -> bool:
         """Whether the file says the `name`, which is its own name else."""
         return self._is_named
+
+    @property
+    def mapped_as(self) -> dict[str, str]:
+        """How each SCIM attribute is mapped, as text: equal texts are equal mappings."""
+        return {path: str(mapping) for path, mapping in self.attributes.items()}
+
+    @property
+    def initial(self) -> frozenset[str]:
+        """The attributes that are sent only when an account is made or first adopted."""
+        return frozenset(path for path, mapping in self.attributes.items() if mapping.on_create)
+
+    @property
+    def reads_user_profiles(self) -> bool:
+        """Whether something is mapped from the users' own profiles in Okta."""
+        return any(
+            isinstance(read, UserAttribute)
+            for mapping in self.attributes.values()
+            for read in mapping.expression.references
+        )
 
     @property
     def path(self) -> Path:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeGuard
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator, InstanceOf, PlainSerializer, ValidationInfo
@@ -23,6 +24,7 @@ from pydantic_core import PydanticCustomError
 
 from syncd.core.limits import ALL, GROWTH, Limit
 from syncd.errors import ConfigurationError
+from syncd.model import Scalar
 from syncd.settings.secrets import Form, SecretRef
 from syncd.settings.suggest import nearest
 
@@ -81,6 +83,13 @@ def text(raw: object) -> str:
     if _CONTROL.search(raw):
         raise wrong("contains a line break, a NUL or another control character")
     return raw
+
+
+def is_one_value(raw: object) -> TypeGuard[Scalar]:
+    """A text with something in it, a finite number, true or false: what a SCIM attribute can hold."""
+    if isinstance(raw, str):
+        return bool(raw.strip()) and not _CONTROL.search(raw)
+    return isinstance(raw, bool | int) or (isinstance(raw, float) and math.isfinite(raw))
 
 
 def read_duration(raw: object) -> timedelta:

@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
+from syncd.core.attribute_mapping import AttributeMapping, mapping_of
 from syncd.core.change import Change, ChangeKind, Removal
 from syncd.core.diff import Decision
 from syncd.core.evidence import AbsentById, Evidence, SaidByOkta, Witnessed
@@ -48,6 +49,11 @@ SAID = SaidByOkta("the Okta user is DEPROVISIONED")
 
 def policy(flavor: str = "split", **changed: Any) -> Policy:
     return Policy(flavor=flavor, now=changed.pop("now", NOW), **changed)
+
+
+def mapped(attributes: Mapping[str, str]) -> dict[str, AttributeMapping]:
+    """As [attributes] in the settings."""
+    return {path: mapping_of(text) for path, text in attributes.items()}
 
 
 def record(

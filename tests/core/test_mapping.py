@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from syncd.core.mapping import MappingPolicy, Template, Unmappable, frozen_user, standing_of, wanted_user
+from syncd.core.expressions import Template, Unmappable
+from syncd.core.mapping import MappingPolicy, frozen_user, standing_of, wanted_user
 from syncd.model import BadRecord, Scalar, Standing, WantedUser
-from tests.core.making import ANN, record
+from tests.core.making import ANN, mapped, record
 
 ASSIGNED = ("ACTIVE", "PROVISIONED", "STAGED", "APPROVED", "PENDING", "IMPLICIT")
 NOT_ASSIGNED = ("IMPORTED", "MATCHED", "UNASSIGNED", "INACTIVE", "SUSPENDED", "REVOKED", "DEPROVISIONED")
@@ -27,7 +28,7 @@ DEFAULT = {
 
 def reading(attributes: dict[str, str] | None = None, **changed: str) -> MappingPolicy:
     settings = {"suspended_users": "keep", "flavor": "split", **changed}
-    return MappingPolicy.of(attributes or DEFAULT, **settings)
+    return MappingPolicy.of(mapped(attributes or DEFAULT), **settings)
 
 
 def standing(status: str, user_status: str | None, *, keep: bool = True) -> Standing:
@@ -193,8 +194,9 @@ def test_a_template_that_names_no_attribute_is_refused(text: str) -> None:
 @pytest.mark.parametrize("value", [["a"], {"a": 1}, [], {}])
 @pytest.mark.parametrize("text", ["email", "<{email}>"])
 def test_a_list_or_an_object_cannot_be_mapped(text: str, value: object) -> None:
-    with pytest.raises(Unmappable, match="email"):
-        Template(text).value(record({"email": value}))
+    found = Template(text).value(record({"email": value}))
+    assert isinstance(found, Unmappable)
+    assert "email" in found.reason
 
 
 @pytest.mark.parametrize("text", ["1e999", "-1e999", "NaN"])

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from syncd.core.attribute_mapping import mapping_of
 from syncd.core.mapping import MappingPolicy, frozen_user, wanted_user
 from syncd.core.nomination import Known, nominate
 from syncd.engine.cycles.seen import Seen
@@ -35,10 +36,11 @@ _PAGES = 30
 _PIECE = 256 * 1024
 POLICY = MappingPolicy.of(
     {
-        "userName": "email",
-        "name.givenName": "{givenName}",
-        "displayName": "{givenName} {familyName}",
-        "urn:example:2.0:User:level": "level",
+        "userName": mapping_of("email"),
+        "name.givenName": mapping_of("{givenName}"),
+        "displayName": mapping_of("{givenName} {familyName}"),
+        "title": mapping_of("{switch(join(level, '/'), 'a', upper(user.title), before(level, 'b'))}"),
+        "urn:example:2.0:User:level": mapping_of("level"),
     },
     suspended_users="keep",
     flavor="split",

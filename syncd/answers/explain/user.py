@@ -233,12 +233,12 @@ def _attributes(job: Job, found: Found) -> list[dict[str, Any]]:
     return [
         {
             "attribute": path,
-            "source": template.text,
+            "source": str(mapping),
             "wanted": wanted.get(path),
             "pushed": pushed.get(path),
             "target": remote.get(path),
         }
-        for path, template in job.mapping.attributes
+        for path, mapping in job.mapping.attributes
     ]
 
 

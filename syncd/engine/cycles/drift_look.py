@@ -88,7 +88,7 @@ class Look:
             paths.update(remote.attributes)
             active |= remote.active is not None
             anybody = True
-        mapped = set(self.job.settings.attributes)
+        mapped = set(self.job.mapping.paths)
         listed = frozenset(paths & mapped if anybody else mapped)
         self.shown = Shown(listed, active or not anybody, self.job.target.habits().showing(listed))
         for path in sorted(mapped - paths if anybody else ()):
@@ -126,7 +126,7 @@ class Look:
         shown = self.shown
         listed = None if remote is None else self.stage.remote_user(remote.scim_id)
         if self.narrowed or (remote is not None and listed is None):
-            shown = Shown(frozenset(self.job.settings.attributes), habits=self.job.target.habits())
+            shown = Shown(frozenset(self.job.mapping.paths), habits=self.job.target.habits())
         elif remote is not None:
             remote = _with_what_lists_show(remote, listed)
         item = core.judge_linked_user(case, remote, shown)

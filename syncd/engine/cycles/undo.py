@@ -178,7 +178,8 @@ def _is_as_remembered(job: Job, change: Change) -> bool:
     if change.kind in GROUP_KINDS or user is None or user.pushed is None:
         return True
     values = {"active": user.pushed.active, **user.pushed.attributes}
-    return all(values.get(path) == value for path, value in change.before.items())
+    initial = job.settings.initial  # not remembered: the target alone tells
+    return all(values.get(path) == value for path, value in change.before.items() if path not in initial)
 
 
 def _name(planning: Planning, change: Change) -> None:

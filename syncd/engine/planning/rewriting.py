@@ -71,7 +71,7 @@ def _about(keys: AbstractSet[str], kind: str) -> frozenset[str]:
 def _paths_mapped_otherwise(job: Job, known: DecidedScope) -> frozenset[str] | None:
     if known.attributes is None:
         return None
-    before, now = dict(known.attributes), dict(job.settings.attributes)
+    before, now = dict(known.attributes), job.settings.mapped_as
     return frozenset(path for path in {*before, *now} if before.get(path) != now.get(path))
 
 

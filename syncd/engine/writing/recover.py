@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
 from syncd.core.comparison import Verdict, compare, unlike
 from syncd.core.creation import CLOCKS_APART, CREATED, Create, Disbelief, judge
+from syncd.core.diff import without
 from syncd.core.match import MatchedUser, match_user, owner_by
 from syncd.engine.job import Job
 from syncd.engine.writing.unit import patched
@@ -140,7 +141,9 @@ def _created_user(job: Job, intent: Intent) -> Effect:
     # What was made and never answered was not seen active either: it may wait for the person.
     pushed = PushedUser(
         remote.scim_id,
-        {**attributes, **{path: shown[path] for path in wrong if path in shown}},
+        without(
+            {**attributes, **{path: shown[path] for path in wrong if path in shown}}, job.settings.initial
+        ),
         active=not asleep,
         invited=asleep,
     )
@@ -180,7 +183,7 @@ def _changed_user(asking: _Asking, change: Change, scim_id: str) -> Sequence[Eff
                 )
         elif compare(value, shown.get(path), habits.of(path)) is not Verdict.SAME:
             return None
-    attributes = _attributes_after(known, change)
+    attributes = without(_attributes_after(known, change), asking.job.settings.initial)
     active = bool(change.after.get("active", known.pushed.active if known and known.pushed else True))
     invited = was is not None and was.invited and remote.active is not True
     pushed = PushedUser(scim_id, attributes, active, invited)
