@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from syncd.answers.left_out import REJECTED_HINT
 from syncd.core.change import Change, ChangeKind, change_document
 from syncd.core.expectation import Expectation
 from syncd.core.plan import timestamp
 from syncd.errors import RefusedError, UsageError
 from syncd.ports import HoldRecord, Store
 
+REJECTED_HINT = (
+    "a rejection ends when a full cycle finds the change unwanted: for somebody who left, assign them in Okta, "
+    "`syncd sync`, and unassign them; then it is done, or held, anew"
+)
 ALTERED = (
     "the holds in the store were changed behind syncd's back: they may show other things than would be done"
 )

@@ -11,7 +11,6 @@ from syncd.answers.audit import cleaner, verification
 from syncd.answers.left_out import left_out
 from syncd.answers.status import token_document
 from syncd.core.plan import timestamp
-from syncd.core.waiting import LEFT_BY_SETTING
 from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT
 from syncd.engine.writing.quarantine import current
 from syncd.errors import PermanentError, UsageError
@@ -192,7 +191,7 @@ def _current(store: Store) -> dict[str, int]:
         "groups": population.groups,
         "memberships": population.memberships,
         "without_group": store.people_without_group(),
-        "left_out": sum(each.kind not in LEFT_BY_SETTING for each in left_out(store)),
+        "left_out": len(left_out(store)),
     }
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from syncd.answers.failing import failing_documents
-from syncd.answers.left_out import left_out
+from syncd.answers.left_out import FIRST, left_out, left_out_documents
+from syncd.core.left_out import LeftOut
 from syncd.core.plan import timestamp
 from syncd.core.token_age import token_days_left
-from syncd.core.waiting import Waiting
 from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT, readable
 from syncd.engine.writing.quarantine import current
 from syncd.ports import RunRecord, Store, Unproven
@@ -24,13 +25,14 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
     with readable("the time of the last complete read"):
         age = _age(complete, now)
     waiting = store.waiting()
+    left = left_out(store)
     failing = failing_documents(store.failures(), waiting, now)
     sick = current(store)
     holds = store.holds()
     return {
         "schema": "syncd.status/1",
         "connection": settings.name,
-        "state": _state(complete, store, failing=bool(failing)),
+        "state": _state(complete, store, failing=bool(failing), left_out=bool(left)),
         "quarantine": sick.document() if sick else None,
         "managed": {
             "users": population.users,
@@ -48,7 +50,7 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         ],
         "failing": failing,
         "unproven": _unproven(store),
-        "left_out": _left_out(left_out(store)),
+        "left_out": _left_out(left, settings),
         "token": token_document(settings.split.token_year_began, now.date()),
     }
 
@@ -77,21 +79,12 @@ def _name_of(store: Store, doubt: Unproven) -> str:
     return user.wanted.user_name if user and user.wanted.user_name else doubt.okta_id
 
 
-def _left_out(waiting: Sequence[Waiting]) -> dict[str, Any]:
-    """How many are left alone for now or were rejected, and the first five, the oldest first."""
+def _left_out(left: Sequence[LeftOut], settings: ConnectionSettings) -> dict[str, Any]:
+    """How many are left out, by kind too, and the first five, the oldest first; `syncd skipped` has them all."""
     return {
-        "count": len(waiting),
-        "items": [
-            {
-                "kind": each.kind,
-                "object": each.name,
-                "okta_id": each.okta_id,
-                "reason": each.reason,
-                "since": timestamp(each.since),
-                "next_look": timestamp(each.next_look) if each.next_look else None,
-            }
-            for each in waiting[:5]
-        ],
+        "count": len(left),
+        "by_kind": dict(sorted(Counter(each.kind for each in left).items())),
+        "items": left_out_documents(left[:FIRST], settings.path),
     }
 
 
@@ -107,13 +100,15 @@ def _due(last: str | None, every: timedelta) -> str | None:
     return None if last is None else timestamp(datetime.fromisoformat(last) + every)
 
 
-def _state(complete: str | None, store: Store, *, failing: bool) -> str:
+def _state(complete: str | None, store: Store, *, failing: bool, left_out: bool) -> str:
     """The worst that can be said of it."""
     if current(store):
         return "quarantined"
     if complete is None:
         return "never_synced"
-    return "failing" if failing else "held" if store.holds() else "well"
+    if failing:
+        return "failing"
+    return "held" if store.holds() else "left_out" if left_out else "well"
 
 
 def _age(moment: str | None, now: datetime) -> int | None:

@@ -31,6 +31,7 @@ COMMANDS = {
     "run": ("syncd.cli.run", "Provision continuously: the daemon, for every connection given."),
     "status": ("syncd.cli.status", "Show runs, held changes and failing objects."),
     "report": ("syncd.cli.report", "Write the audit report: who has access, since when, why."),
+    "skipped": ("syncd.cli.skipped", "List who and what is left out, why, and what settles it."),
     "held": ("syncd.cli.held", "Show what safety checks hold, with numbers and reasons."),
     "approve": ("syncd.cli.approve", "Release held changes: exactly those, once."),
     "reject": ("syncd.cli.reject", "Drop held changes until the world moves."),

@@ -6,6 +6,7 @@ failed cycle is none, for networks fail now and then. Objects that keep failing 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any, Literal, Self
 from syncd.core.counting import counted
 from syncd.core.sickness import Quarantine
 from syncd.core.token_age import TOKEN_LIVES, warning_mark
+from syncd.core.waiting import LEFT_BY_SETTING, Waiting
 from syncd.redact import clip, strip_controls
 
 ROTATION = (
@@ -28,6 +30,7 @@ neither when it fails nor when it does not.
 ENOUGH_FAILURES = 2
 _LONGEST = 300
 _HELD_NAMED = 5
+_LEFT_OUT_NAMED = 5
 
 Severity = Literal["info", "success", "warning", "failure"]
 
@@ -48,8 +51,8 @@ class Facts:
 
     `status` is quiet, succeeded, held, partial, refused, interrupted or failed.
 
-    `held` is None when nobody looked; `stuck` names the objects that failed at least twice; `token_created` is an
-    ISO date, None when the settings have none.
+    `held` and `left_out` are None when nobody looked; `stuck` names the objects that failed at least twice;
+    `token_created` is an ISO date, None when the settings have none.
     """
 
     kind: str
@@ -58,6 +61,7 @@ class Facts:
     quarantine: Quarantine | None = None
     held: Sequence[Held] | None = None
     stuck: Sequence[str] = ()
+    left_out: Sequence[Waiting] | None = None
     token_created: str | None = None
     token_days_left: int = TOKEN_LIVES
 
@@ -82,7 +86,7 @@ class Memory:
 
     `failing` counts failed cycles in a row by kind. `sick` is the side of the quarantine that was told, `held` maps
     keys of holds to the number of changes told, `token` is the date of the token and the days ahead that were told.
-    `stuck` is "silent" when something graver had been told already.
+    `stuck` is "silent" when something graver had been told already. `left_out` are digests of those who were told.
     """
 
     failing: Mapping[str, int] = field(default_factory=dict)
@@ -91,6 +95,7 @@ class Memory:
     stuck: Literal["", "told", "silent"] = ""
     held: Mapping[str, int] = field(default_factory=dict)
     token: tuple[str, int] | None = None
+    left_out: frozenset[str] = frozenset()
 
     def text(self) -> str:
         """One line of JSON, for `read`."""
@@ -101,6 +106,7 @@ class Memory:
             "stuck": self.stuck,
             "held": dict(self.held),
             "token": self.token,
+            "left_out": " ".join(sorted(self.left_out)),
         }
         return json.dumps(made, sort_keys=True)
 
@@ -117,6 +123,7 @@ class Memory:
                 stuck=found["stuck"] if found.get("stuck") in ("told", "silent") else "",
                 held={str(key): int(count) for key, count in found.get("held", {}).items()},
                 token=(str(token[0]), int(token[1])) if token else None,
+                left_out=frozenset(str(found.get("left_out", "")).split()),
             )
         except (ValueError, TypeError, AttributeError, LookupError):
             return cls()
@@ -126,7 +133,7 @@ def decide(connection: str, memory: Memory, facts: Facts) -> tuple[list[Notice],
     """What to tell now, and what is then told."""
     told: list[Notice] = []
     memory = _counted(memory, facts)
-    for topic in (_trouble, _stuck, _held, _token):
+    for topic in (_trouble, _stuck, _held, _left_out, _token):
         notice, memory = topic(memory, facts)
         if notice is not None:
             told.append(replace(notice, title=f"syncd {connection}: {notice.title}"))
@@ -219,6 +226,37 @@ def _held(memory: Memory, facts: Facts) -> _Said:
     )
     total = counted(sum(hold.changes for hold in new), "change")
     return Notice("warning", f"{total} held", "\n".join(lines)), replace(memory, held=told)
+
+
+_AT_ONCE = frozenset({"conflict", "refused_name", "frozen", "protected", "last_member"})
+"""Who is left out for these reasons stays so until somebody does something. Others are told when another look found
+them so again; what fails is told as failing, and what a setting leaves out somebody chose.
+"""
+
+
+def _left_out(memory: Memory, facts: Facts) -> _Said:
+    """All who are newly left out in one notice; who is so again, after it was over, is told again."""
+    if facts.left_out is None:
+        return None, memory
+    found = {
+        _digest(each): each
+        for each in facts.left_out
+        if each.kind in _AT_ONCE or (each.kind not in LEFT_BY_SETTING and each.looks > 1)
+    }
+    new = [each for key, each in found.items() if key not in memory.left_out]
+    memory = replace(memory, left_out=frozenset(found))
+    if not new:
+        return None, memory
+    lines = [f"{plain(each.name) or each.okta_id}: {plain(each.reason)}." for each in new[:_LEFT_OUT_NAMED]]
+    if len(new) > _LEFT_OUT_NAMED:
+        lines.append(f"and {counted(len(new) - _LEFT_OUT_NAMED, 'more object')}.")
+    lines.append("syncd skipped lists all who are left out, each with the command that settles it.")
+    return Notice("warning", f"{counted(len(new), 'object')} newly left out", "\n".join(lines)), memory
+
+
+def _digest(each: Waiting) -> str:
+    said = f"{each.object_key} {each.kind}"
+    return hashlib.blake2b(said.encode("utf-8", "backslashreplace"), digest_size=5).hexdigest()
 
 
 def _token(memory: Memory, facts: Facts) -> _Said:

@@ -96,12 +96,14 @@ class Notifier:
 
     def _tell(self, store: Store, now: datetime, kind: str, status: str, error: str) -> None:
         facts = _facts(store, self._settings, now, kind, status, error)
-        notices, memory = decide(self._settings.name, Memory.read(self._recall(store, TOLD)), facts)
+        before = self._recall(store, TOLD)
+        notices, memory = decide(self._settings.name, Memory.read(before), facts)
         everybody = tuple(range(len(self._settings.notify.urls)))
         letters = [*self._unsent(store), *(Letter(self._redacted(each), now, everybody) for each in notices)]
         # Before it is sent: dying in between may say it twice, but never loses it.
         self._keep(store, letters)
-        self._remember(store, TOLD, memory.text())
+        if memory.text() != before or TOLD in self._unsaved:
+            self._remember(store, TOLD, memory.text())
         if letters:
             self._keep(store, [left for letter in letters if (left := self._send(letter, now)) is not None])
 
@@ -218,6 +220,7 @@ def _facts(
         quarantine=_quarantine(store),
         # Reading the holds reads their changes, and a quiet cycle raises none.
         held=None if status == "quiet" else [_held(hold) for hold in store.holds()],
+        left_out=None if status == "quiet" else store.waiting(),
         stuck=[failure.name for failure in store.failures() if failure.attempts > 1],
         token_created=created.isoformat() if created else None,
         token_days_left=token_days_left(created, now.date()) if created else TOKEN_LIVES,

@@ -7,6 +7,7 @@ from typing import Any
 
 from syncd.core.counting import counted
 from syncd.core.token_age import TOKEN_LIVES
+from syncd.report.left_out_text import left_out_lines
 from syncd.report.lines import (
     BLANK,
     Line,
@@ -51,6 +52,7 @@ _STATUS_STYLE: Mapping[str, str] = {
     "interrupted": "warn",
     "failing": "warn",
     "held": "warn",
+    "left_out": "warn",
     "never_synced": "warn",
     "failed": "bad",
     "quarantined": "bad",
@@ -318,19 +320,10 @@ def _status_left_out(left_out: Mapping[str, Any]) -> Iterator[Line]:
         return
     yield line(strong("Left out"), f" ({left_out['count']:,})")
     for item in left_out["items"]:
-        kind = str(item["kind"]).replace("_", " ")
-        who = f"{safe(item['object'])} ({safe(item['okta_id'])})"
-        yield line("  - ", Span(who, "warn"), f"  {kind}: {safe(item['reason'])}")
-        again = f", looked at again {item['next_look']}" if item["next_look"] else ""
-        yield line("      ", faint(f"since {item['since']}{again}"))
+        yield from left_out_lines(item)
     more = int(left_out["count"]) - len(left_out["items"])
     if more > 0:
-        yield line(f"  … and {more:,} more")
-    yield line(
-        "  ",
-        faint("what to do: "),
-        "mend what the reason names, in Okta or at the target; syncd explain ID tells one of them step by step.",
-    )
+        yield line(f"  … and {more:,} more: syncd skipped")
 
 
 def duration(seconds: float) -> str:

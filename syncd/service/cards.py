@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from syncd.core.counting import counted
+from syncd.core.left_out import CHOSEN, FAILED
 from syncd.core.token_age import warning_mark
 from syncd.observe.notices import ROTATION
 from syncd.report.text import duration
@@ -16,7 +17,7 @@ from syncd.service.board import CycleReport, RateHeadroom, Snapshot
 from syncd.service.headroom import shown_buckets
 from syncd.service.health import View, overdue
 
-State = Literal["broken", "quarantined", "failing", "unknown", "never_synced", "held", "well"]
+State = Literal["broken", "quarantined", "failing", "unknown", "never_synced", "held", "left_out", "well"]
 STATES: Mapping[State, str] = {
     "broken": "with broken settings",
     "quarantined": "quarantined",
@@ -24,6 +25,7 @@ STATES: Mapping[State, str] = {
     "unknown": "unknown",
     "never_synced": "never synced",
     "held": "with changes held",
+    "left_out": "with somebody left out",
     "well": "well",
 }
 """Every state in words, the worst first."""
@@ -156,7 +158,7 @@ def _state(view: View, name: str, document: Mapping[str, Any] | None, concerns: 
         return "unknown"
     said: State = document["state"]
     worse = any(concern.weight == "bad" for concern in concerns)
-    return "failing" if worse and said in ("well", "held") else said
+    return "failing" if worse and said in ("well", "held", "left_out") else said
 
 
 def _concerns(
@@ -203,7 +205,26 @@ def _of_the_document(
             hold["reason"],
             f"syncd held shows them; then syncd approve {hold['id']} or syncd reject {hold['id']}.",
         )
+    yield from _left_out(name, document["left_out"])
     yield from _token(name, document["token"])
+
+
+def _left_out(name: str, left_out: Mapping[str, Any]) -> Iterator[Concern]:
+    """What fails is told as failing already; what a person decided on is only good to know."""
+    kinds = Counter(left_out["by_kind"])
+    del kinds[FAILED]
+    if not kinds:
+        return
+    weight: Weight = "note" if kinds.keys() <= CHOSEN else "warn"
+    number = kinds.total()
+    first = [item for item in left_out["items"] if item["kind"] != FAILED]
+    detail = "; ".join(f"{item['object']}: {item['reason']}" for item in first[:3])
+    what = f"{counted(number, 'object is', 'objects are')} left out"
+    alone = number == 1 and bool(first)
+    way_out = (
+        first[0]["way_out"] if alone else "syncd skipped lists them, each with the command that settles it."
+    )
+    yield Concern(weight, name, what, detail, way_out)
 
 
 def _named(failing: Sequence[Mapping[str, Any]]) -> str:

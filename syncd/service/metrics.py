@@ -161,7 +161,12 @@ def _of_the_documents(view: View) -> Iterator[Metric]:
     managed = GaugeMetricFamily(
         "syncd_managed_objects", "What syncd manages at the target.", labels=["connection", "kind"]
     )
+    left_out = GaugeMetricFamily(
+        "syncd_left_out_objects", "Who and what is left out (syncd skipped).", labels=["connection", "kind"]
+    )
     for name, document in sorted(view.documents.items()):
+        for kind, number in sorted(document["left_out"]["by_kind"].items()):
+            left_out.add_metric([name, kind], number)
         token = document["token"]
         values = {
             "last_complete_read_age_seconds": document["last_complete_read_age_seconds"],
@@ -177,3 +182,4 @@ def _of_the_documents(view: View) -> Iterator[Metric]:
             managed.add_metric([name, kind], number)
     yield from gauges.values()
     yield managed
+    yield left_out

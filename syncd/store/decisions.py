@@ -52,6 +52,8 @@ class Ruling:
     expires_at: str | None
     check: str | None = field(default=None, compare=False)
     """Of the hold that a person saw, where the row of the trail says it; the table does not."""
+    reason: str | None = field(default=None, compare=False)
+    """The person's own, likewise."""
 
     def expired(self, stamp: str) -> bool:
         """`stamp` is a stored moment."""
@@ -141,7 +143,7 @@ def decided(found: Iterable[Ruling]) -> Decided:
         rejected=frozenset(each.change_id for each in known if each.decision == "reject"),
         objects={each.change_id: each.object_key for each in known},
         rejections={
-            each.change_id: Rejection(each.object_key, each.by, at_moment(each.at))
+            each.change_id: Rejection(each.object_key, each.by, at_moment(each.at), each.reason)
             for each in known
             if each.decision == "reject"
         },

@@ -32,6 +32,7 @@ CONTRACT = [
     "report",
     "restore",
     "run",
+    "skipped",
     "status",
 ]
 
@@ -66,6 +67,7 @@ def test_every_schema_is_one_and_refuses_another_document(name: str) -> None:
 def test_the_documents_of_an_ordinary_day_are_valid(world: World) -> None:
     answer(world, "check")
     answer(world, "status")
+    answer(world, "skipped")
     answer(world, "plan")
     assert answer(world, "sync")["schema"] == "syncd.run/1"
     answer(world, "status")
@@ -114,6 +116,8 @@ def test_holds_and_decisions_are_valid(world: World) -> None:
     assert answer(world, "reject", "--all")["decision"] == "reject"
     answer(world, "retry")
     answer(world, "release", "Crew")
+    assert answer(world, "skipped")["by_kind"]["released"] == 1
+    answer(world, "status")
     assert answer(world, "report")["decisions"]
 
 

@@ -36,7 +36,7 @@ def document(name: str = "split-prod", **changed: Any) -> dict[str, Any]:
         "held": [],
         "failing": [],
         "unproven": [],
-        "left_out": {"count": 0, "items": []},
+        "left_out": {"count": 0, "by_kind": {}, "items": []},
         "token": {"created": "2025-08-01", "expires_in_days": 153},
     } | changed
 
