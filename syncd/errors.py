@@ -205,6 +205,10 @@ class StaleError(RefusedError):
     """The world moved since the plan was made; nothing was written."""
 
 
+class WritingWaits(RefusedError):  # noqa: N818  (nothing went wrong)
+    """A person paused the connection, or it is outside the windows of its schedule: what is wanted waits."""
+
+
 class LockWatched(RefusedError):  # noqa: N818  (what is done about it)
     """Another process has the store's lock, and only its silence could tell that it is gone: `left` is for how long it
     has to be looked at on.

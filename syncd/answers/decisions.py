@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from syncd.core.change import Change, ChangeKind, change_document
 from syncd.core.expectation import Expectation
+from syncd.core.pausing import Pause
 from syncd.core.plan import timestamp
+from syncd.engine.facts import PAUSE
+from syncd.engine.writing.permission import paused
 from syncd.errors import RefusedError, UsageError
 from syncd.ports import HoldRecord, Store
 
@@ -86,6 +90,34 @@ def revoke(store: Store, connection: str, expectation_id: str, by: str) -> dict[
     """Raises UsageError for one that is unknown or over."""
     revoked = store.revoke(expectation_id, by)
     return {**decision_document(connection, "revoke", by, []), "expected": [_expected(revoked)]}
+
+
+def pause(store: Store, connection: str, made: Pause) -> dict[str, Any]:
+    """Nothing is written from now on; in the place of an earlier pause, if there is one."""
+    said = made.document()
+    body = {"decision": "pause", "by": made.by, "asked": [_asked_for(made)], "pause": said}
+    store.note(body, facts=dict([PAUSE.entry(made)]))
+    return {**decision_document(connection, "pause", made.by, []), "pause": said}
+
+
+def resume(store: Store, connection: str, by: str, reason: str, now: datetime) -> dict[str, Any]:
+    """Ends the pause; `pause` of the document is the one that ended, None when there was none to end."""
+    ended = paused(store, now)
+    if ended is not None:
+        body = {
+            "decision": "resume",
+            "by": by,
+            "asked": [reason] if reason else [],
+            "pause": ended.document(),
+        }
+        store.note(body, facts=dict([PAUSE.entry(None)]))
+    said = None if ended is None else ended.document()
+    return {**decision_document(connection, "resume", by, []), "pause": said}
+
+
+def _asked_for(pause: Pause) -> str:
+    until = "until resumed" if pause.until is None else f"until {timestamp(pause.until)}"
+    return f"{until}: {pause.reason}" if pause.reason else until
 
 
 def _expected(expectation: Expectation) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from syncd.answers.left_out import FIRST, left_out, left_out_documents
 from syncd.core.left_out import LeftOut
 from syncd.core.plan import timestamp
 from syncd.core.token_age import token_days_left
+from syncd.core.windows import Window, next_opening, open_until
 from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT, readable
+from syncd.engine.writing.permission import paused
 from syncd.engine.writing.quarantine import current
 from syncd.ports import RunRecord, Store, Unproven
 from syncd.settings.schema import ConnectionSettings
@@ -28,12 +30,17 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
     left = left_out(store)
     failing = failing_documents(store.failures(), waiting, now)
     sick = current(store)
+    pause = paused(store, now)
     holds = store.holds()
     return {
         "schema": "syncd.status/1",
         "connection": settings.name,
-        "state": _state(complete, store, failing=bool(failing), left_out=bool(left)),
+        "state": _state(
+            complete, store, failing=bool(failing), left_out=bool(left), paused=pause is not None
+        ),
         "quarantine": sick.document() if sick else None,
+        "pause": pause.document() if pause else None,
+        "windows": windows_document(settings.schedule.windows, now),
         "managed": {
             "users": population.users,
             "active_users": population.active_users,
@@ -100,10 +107,25 @@ def _due(last: str | None, every: timedelta) -> str | None:
     return None if last is None else timestamp(datetime.fromisoformat(last) + every)
 
 
-def _state(complete: str | None, store: Store, *, failing: bool, left_out: bool) -> str:
-    """The worst that can be said of it."""
+def windows_document(windows: Sequence[Window], now: datetime) -> dict[str, Any] | None:
+    """Whether one is open, and until when; None where writing is allowed at any time."""
+    if not windows:
+        return None
+    until = open_until(windows, now)
+    return {
+        "said": [str(window) for window in windows],
+        "open": until is not None,
+        "closes": None if until is None else timestamp(until),
+        "opens": timestamp(next_opening(windows, now)),
+    }
+
+
+def _state(complete: str | None, store: Store, *, failing: bool, left_out: bool, paused: bool) -> str:
+    """The worst that can be said of it; of a pause, that a person wanted it so."""
     if current(store):
         return "quarantined"
+    if paused:
+        return "paused"
     if complete is None:
         return "never_synced"
     if failing:

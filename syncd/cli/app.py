@@ -36,6 +36,8 @@ COMMANDS = {
     "approve": ("syncd.cli.approve", "Release held changes: exactly those, once."),
     "reject": ("syncd.cli.reject", "Drop held changes until the world moves."),
     "expect": ("syncd.cli.expect", "Raise one limit for a window ahead."),
+    "pause": ("syncd.cli.pause", "Write nothing until syncd resume, or a time."),
+    "resume": ("syncd.cli.resume", "End a pause: what Okta wants is written again."),
     "retry": ("syncd.cli.retry", "Try what failed again at the next sync."),
     "explain": ("syncd.cli.explain", "Explain one user or group, step by step; changes nothing."),
     "groups": ("syncd.cli.groups", "List Split's groups with their link state and members."),

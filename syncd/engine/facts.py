@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar, overload
 
+from syncd.core import pausing
+from syncd.core.pausing import Pause
 from syncd.core.sickness import KEY, Quarantine
 from syncd.errors import PermanentError, SyncdError
 from syncd.ports import Store
@@ -59,7 +61,7 @@ def _document(text: str) -> dict[str, Any]:
     return found
 
 
-def _quarantine_text(found: Quarantine) -> str:
+def _document_text(found: Quarantine | Pause) -> str:
     return json.dumps(found.document())
 
 
@@ -165,7 +167,9 @@ LOG_ASKED = _text("log_asked")
 """What kinds of events that place was asked with."""
 LAST_DRIFT: Fact[dict[str, Any]] = Fact("last_drift", json.dumps, _document)
 """The last drift document, with at most `ITEMS_KEPT` items."""
-QUARANTINE = Fact(KEY, _quarantine_text, Quarantine.read)
+QUARANTINE: Fact[Quarantine] = Fact(KEY, _document_text, Quarantine.read)
+PAUSE: Fact[Pause] = Fact(pausing.KEY, _document_text, Pause.read)
+"""A person's; over once its time has come, also where it is still remembered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,8 +172,16 @@ class Store(Decisions, History, Waits, Protocol):
         """Intents without an outcome, oldest first: nobody knows how they ended."""
         ...
 
-    def note(self, body: Mapping[str, Any], *, run_id: str | None = None) -> int:
-        """Adds a free row to the journal (a decision of a person); returns its sequence number."""
+    def note(
+        self,
+        body: Mapping[str, Any],
+        *,
+        run_id: str | None = None,
+        facts: Mapping[str, str | None] | None = None,
+    ) -> int:
+        """Adds a free row to the journal (a decision of a person); returns its sequence number. `facts` are remembered
+        with it or not at all; they and the body are without secrets already.
+        """
         ...
 
     def journal_entries(

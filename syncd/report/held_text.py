@@ -64,6 +64,19 @@ def expected_lines(document: Mapping[str, Any]) -> Iterator[Line]:
         yield line(strong(f"{safe(document['decision'])}: "), f"{safe(each['id'])}, {_expectation(each)}.")
 
 
+def paused_lines(document: Mapping[str, Any]) -> Iterator[Line]:
+    """The decision to pause or to resume."""
+    pause, ends = document["pause"], document["decision"] == "resume"
+    if ends:
+        text = "it was not paused." if pause is None else "writing goes on with the next cycle."
+    else:
+        until = "until somebody resumes" if pause["until"] is None else f"until {safe(pause['until'])}"
+        text = f"nothing is written {until}; reading and planning go on."
+    yield line(strong(f"{safe(document['connection'])}: "), text)
+    if not ends:
+        yield line("  ", faint("to end it: "), "syncd resume")
+
+
 def decided_lines(
     document: Mapping[str, Any], after: str, nothing: str = "nothing is held."
 ) -> Iterator[Line]:

@@ -54,6 +54,7 @@ _STATUS_STYLE: Mapping[str, str] = {
     "held": "warn",
     "left_out": "warn",
     "never_synced": "warn",
+    "paused": "warn",
     "failed": "bad",
     "quarantined": "bad",
 }
@@ -220,6 +221,7 @@ def status_lines(document: Mapping[str, Any]) -> Iterator[Line]:
         rows.append(("Split token", _token(document["token"])))
     yield from columns([(faint(name), Span(text)) for name, text in rows])
     yield from _status_quarantine(document["quarantine"])
+    yield from pause_lines(document)
     yield from _status_runs(document["runs"])
     yield from _status_held(document["held"])
     yield from _status_failing(document["failing"])
@@ -233,6 +235,27 @@ def _status_quarantine(found: Mapping[str, Any] | None) -> Iterator[Line]:
     yield line(Span("Quarantined", "bad"), f" since {safe(found['since'])}: {safe(found['reason'])}")
     way_out = _WELL_AGAIN.get(str(found["side"]), "")
     yield line("  ", faint("what to do: "), f"{way_out} Nothing is written until then.")
+
+
+def pause_lines(document: Mapping[str, Any]) -> Iterator[Line]:
+    """Of a `syncd.status/1` document: why nothing is written though all is well."""
+    pause, windows = document.get("pause"), document.get("windows")
+    if pause:
+        until = f", until {safe(pause['until'])}" if pause["until"] else ""
+        why = f": {safe(pause['reason'])}" if pause["reason"] else ""
+        yield line(
+            Span("Paused", "warn"), f" by {safe(pause['by'])} since {safe(pause['since'])}{until}{why}"
+        )
+        yield line("  ", faint("to end it: "), "syncd resume. Nothing is written until then.")
+    if windows:
+        named = safe(", ".join(windows["said"]))
+        if windows["open"]:
+            yield line(faint("writing until "), f"{windows['closes']} ", faint(f"({named})"))
+        else:
+            yield line(
+                Span("Outside the windows", "warn"),
+                f": nothing is written before {windows['opens']} ({named})",
+            )
 
 
 def _status_held(holds: Sequence[Mapping[str, Any]]) -> Iterator[Line]:

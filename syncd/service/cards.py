@@ -17,7 +17,9 @@ from syncd.service.board import CycleReport, RateHeadroom, Snapshot
 from syncd.service.headroom import shown_buckets
 from syncd.service.health import View, overdue
 
-State = Literal["broken", "quarantined", "failing", "unknown", "never_synced", "held", "left_out", "well"]
+State = Literal[
+    "broken", "quarantined", "failing", "unknown", "never_synced", "held", "left_out", "paused", "well"
+]
 STATES: Mapping[State, str] = {
     "broken": "with broken settings",
     "quarantined": "quarantined",
@@ -26,6 +28,7 @@ STATES: Mapping[State, str] = {
     "never_synced": "never synced",
     "held": "with changes held",
     "left_out": "with somebody left out",
+    "paused": "paused",
     "well": "well",
 }
 """Every state in words, the worst first."""
@@ -99,6 +102,8 @@ class Overview:
     def verdict(self) -> str:
         """Five words that answer the only question most visitors have."""
         serious = [concern for concern in self.concerns if concern.weight != "note"]
+        if not serious and any(card.state == "paused" for card in self.cards):
+            return "All is well; writing is paused"
         if not serious:
             return "All is well" if self.cards else "No connection is served"
         return f"{counted(len(serious), 'thing needs', 'things need')} attention"
@@ -186,6 +191,7 @@ def _of_the_document(
             sick["reason"],
             _WAYS_OUT.get(sick["side"], ""),
         )
+    yield from _not_written(name, document)
     interval = view.full_intervals.get(name)
     if document["last_complete_read_age_seconds"] is None:
         busy = board is not None and "full" in board.running
@@ -225,6 +231,20 @@ def _left_out(name: str, left_out: Mapping[str, Any]) -> Iterator[Concern]:
         first[0]["way_out"] if alone else "syncd skipped lists them, each with the command that settles it."
     )
     yield Concern(weight, name, what, detail, way_out)
+
+
+def _not_written(name: str, document: Mapping[str, Any]) -> Iterator[Concern]:
+    """What a person decided, or the schedule: good to know, and no trouble."""
+    if pause := document.get("pause"):
+        until = f"until {pause['until']}" if pause["until"] else "until somebody resumes"
+        why = f": {pause['reason']}" if pause["reason"] else ""
+        said = f"By {pause['by']} since {pause['since']}, {until}{why}"
+        yield Concern("note", name, "Paused: nothing is written", said, "syncd resume ends it.")
+    windows = document.get("windows")
+    if windows and not windows["open"]:
+        named = ", ".join(windows["said"])
+        what = f"Nothing is written before {windows['opens']}"
+        yield Concern("note", name, what, f"It is outside the windows of the schedule: {named}.")
 
 
 def _named(failing: Sequence[Mapping[str, Any]]) -> str:
@@ -268,8 +288,14 @@ def _failed_runs(
         ago = duration((view.now - run.started).total_seconds())
         if run.status == "failed":
             yield Concern("bad", name, f"The last {run.kind} run failed, {ago} ago", run.error)
-        elif run.status == "refused" and not (document and document["held"]):
+        elif run.status == "refused" and not (document and (document["held"] or _waits(document))):
             yield Concern("warn", name, f"The last {run.kind} run was refused, {ago} ago", run.error)
+
+
+def _waits(document: Mapping[str, Any]) -> bool:
+    """Nothing may be written now, so that runs only read and plan."""
+    windows = document.get("windows")
+    return bool(document.get("pause") or (windows and not windows["open"]))
 
 
 def _runs(document: Mapping[str, Any] | None, board: Snapshot | None) -> list[Ran]:

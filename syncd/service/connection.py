@@ -23,6 +23,7 @@ from syncd.engine.facts import LAST_DRIFT
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
 from syncd.engine.writing import quarantine
+from syncd.engine.writing.permission import barred_now
 from syncd.errors import LockLost, RefusedError, SyncdError, TemporaryError
 from syncd.ports import Store
 from syncd.redact import Redactor
@@ -78,6 +79,8 @@ class ServedConnection:
         self._system_log = SystemLog.NOT_FOLLOWED
         self._probe_asked = False
         """A person started or reloaded the daemon: the next probe of a quarantine does not wait for its time."""
+        self._waits = False
+        """A cycle left changes unwritten because of a pause or a shut window; the full cycle that follows sees them."""
         self._voice = Voice(around.event, settings.name)
         self._old_secrets = OldSecrets()
         self.activity = Activity(patience=patience_of(settings))
@@ -169,6 +172,10 @@ class ServedConnection:
 
     def _take_turn(self, kind: str) -> None:
         self._look()
+        if self._waits and not self._is_barred():
+            self._waits = False
+            self._voice.say("info", "writing goes on", kind)
+            self.hurry_full()
         moment = Moment(
             self._around.clock(),
             alone=self._gate.running == 1,
@@ -188,6 +195,10 @@ class ServedConnection:
             case TurnStep.DRIFT_CYCLE:
                 self._run("drift", self._drift)
                 self.current.read_quarantine()
+
+    def _is_barred(self) -> bool:
+        store = self.current.store
+        return store is None or barred_now(store, self.settings, self._around.clock()) is not None
 
     def drift_due_in(self) -> float:
         """Seconds until the next drift cycle: what restarts put off would never come."""
@@ -248,7 +259,7 @@ class ServedConnection:
     def _full_cycle(self, job: Job) -> Ending:
         self._follow(job)
         with self._seen.full() as full:
-            result = sync(job, Selection())
+            result = sync(job, Selection(), may_wait=True)
             full.whole = not result.problems
         return Ending(result)
 
@@ -349,6 +360,7 @@ class ServedConnection:
             raise RuntimeError("a cycle without a report")
         self.board.ended(report)
         self._voice.ended(report, ending, stopping=around.stopping.is_set())
+        self._waits |= ending.waits
         self._after(report)
         return report
 

@@ -155,6 +155,8 @@ def _of_the_documents(view: View) -> Iterator[Metric]:
             ("held_changes", "Changes that a safety check stopped until a person decides."),
             ("quarantined_objects", "Objects that failed and wait for their next try."),
             ("connection_quarantined", "1 while the whole connection is quarantined."),
+            ("connection_paused", "1 while a person has paused the writing (syncd pause)."),
+            ("window_open", "1 while a window of schedule.windows is open; absent without windows."),
             ("token_expiry_days", "Days until the Split token expires; absent without split.token_created."),
         )
     }
@@ -173,6 +175,8 @@ def _of_the_documents(view: View) -> Iterator[Metric]:
             "held_changes": sum(hold["changes"] for hold in document["held"]),
             "quarantined_objects": len(document["failing"]),
             "connection_quarantined": int(document["quarantine"] is not None),
+            "connection_paused": int(document.get("pause") is not None),
+            "window_open": int(windows["open"]) if (windows := document.get("windows")) else None,
             "token_expiry_days": None if token is None else token["expires_in_days"],
         }
         for gauge, value in values.items():

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from syncd.engine.cycles.drift_report import DriftReport
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.job import Job
-from syncd.errors import SyncdError, status_after
+from syncd.errors import SyncdError, WritingWaits, status_after
 from syncd.ports import Bucket
 from syncd.redact import Redactor
 from syncd.service.board import CycleReport, RateHeadroom
@@ -38,6 +38,12 @@ class Ending:
     def problems(self) -> Sequence[SyncdError]:
         """Of the run and of the comparison."""
         return (*(self.result.problems if self.result else ()), *(self.drift.problems if self.drift else ()))
+
+    @property
+    def waits(self) -> bool:
+        """Nothing went wrong but that a pause or a shut window kept it from writing."""
+        problems = [*self.problems, *([self.error] if self.error else [])]
+        return bool(problems) and all(isinstance(each, WritingWaits) for each in problems)
 
     @property
     def message(self) -> str:

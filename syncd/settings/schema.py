@@ -52,6 +52,7 @@ from syncd.settings.values import (
     text,
     wrong,
 )
+from syncd.settings.windows import WindowValue
 
 SOURCE_KINDS: tuple[SourceKind, ...] = get_args(SourceKind)
 _FLAG_SOURCES = ("assigned", "okta_mappings")
@@ -228,11 +229,12 @@ class SafetySettings(Table):
 
 
 class ScheduleSettings(Table):
-    """`[schedule]`: how often `syncd run` does each kind of cycle."""
+    """`[schedule]`: how often `syncd run` does each kind of cycle, and when anything may be written at all."""
 
     delta: Interval = timedelta(seconds=30)
     full: Interval = timedelta(hours=6)
     drift: Interval = timedelta(hours=24)
+    windows: Annotated[tuple[WindowValue, ...], Field(strict=False)] = ()
 
 
 class ServerSettings(Table):

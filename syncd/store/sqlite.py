@@ -192,9 +192,17 @@ class SqliteStore(HistoryReads, Closing):
                 state.advance(conn)
         return late
 
-    def note(self, body: Mapping[str, Any], *, run_id: str | None = None) -> int:
-        """Adds a free row to the journal (a decision of a person); returns its sequence number."""
+    def note(
+        self,
+        body: Mapping[str, Any],
+        *,
+        run_id: str | None = None,
+        facts: Mapping[str, str | None] | None = None,
+    ) -> int:
+        """See `ports.Store.note`."""
         with self._writing() as conn:
+            for key, value in (facts or {}).items():
+                state.remember(conn, key, value)
             return self._note(conn, body, run_id)
 
     def prune(self, keep: timedelta) -> int:

@@ -15,7 +15,9 @@ from typing import Any
 from syncd.answers.check import okta, split
 from syncd.answers.check.line import Check, Checks
 from syncd.core.counting import counted
+from syncd.core.pausing import said_of, way_out_of
 from syncd.core.plan import timestamp
+from syncd.engine.writing.permission import barred_now
 from syncd.errors import SyncdError
 from syncd.ports import Store, Target
 from syncd.settings.schema import ConnectionSettings
@@ -25,6 +27,7 @@ SETTINGS = "settings"
 SECRETS = "secrets"
 STORE = "store"
 CLOCK = "clock"
+WRITING = "writing"
 _MOST_APART = timedelta(seconds=60)
 
 
@@ -146,8 +149,11 @@ def _store(checks: Checks, bench: Bench) -> None:
         with bench.open_store() as store:
             population = store.population()
             runs = store.runs(limit=1)
+            bar = barred_now(store, bench.settings, bench.clock())
         managed = f"{counted(population.users, 'user')}, {counted(population.groups, 'group')} managed"
         checks.ok(STORE, f"{place}: {managed}")
+        if bar is not None:
+            checks.warn(WRITING, f"nothing is written: {said_of(bar)}", way_out_of(bar))
         for misgiving, way_out in bench.store_misgivings():
             checks.warn(STORE, misgiving, way_out)
         if runs and runs[0].finished is None:

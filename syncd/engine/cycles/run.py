@@ -30,6 +30,7 @@ from syncd.engine.reading.staged import staged
 from syncd.engine.writing import quarantine
 from syncd.engine.writing.apply import Applying
 from syncd.engine.writing.other_target import refuse_other_target, target_to_remember
+from syncd.engine.writing.permission import refuse_while_barred
 from syncd.engine.writing.recover import settle_open_intents
 from syncd.errors import PermanentError, RefusedError, SyncdError, status_after, words_after
 from syncd.model import Application
@@ -196,10 +197,13 @@ class CycleRun:
             self.job.observer.event("error", "audit trail not pruned", error=error.message, hint=error.hint)
 
 
-def settle_interrupted(job: Job) -> frozenset[str]:
+def settle_interrupted(job: Job, *, may_wait: bool = False) -> frozenset[str]:
     """Before anything new is planned: what interrupted runs left open is settled. Returns the keys of objects of which
-    nobody knows yet how it ended; raises what a connection answers that is still sick.
+    nobody knows yet how it ended; raises what a connection answers that is still sick, and WritingWaits while nothing
+    may be written, unless the run `may_wait`: it reads and plans all the same, and the next one writes.
     """
+    if not may_wait:
+        refuse_while_barred(job)
     with job.turn:
         quarantine.probe(job)
         refuse_other_target(job)
