@@ -171,6 +171,13 @@ def m011_counted(db: Database) -> None:
     )
 
 
+@migrations()  # type: ignore[untyped-decorator]
+def m012_requests(db: Database) -> None:
+    """What people ask of whoever holds the lock, who says in the lock's row that it carries that out."""
+    for statement in _statements(tables.REQUESTS):
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """One statement each: `executescript` would commit the migration's transaction."""
     found, pending = [], ""
