@@ -13,6 +13,7 @@ SyncdError                 exit 1   the root: a message, a hint, an exit code
 │   └── ConnectionSick     exit 1   the connection as a whole must be mended first
 ├── RefusedError           exit 3   a safety rule says no
 │   ├── StaleError         exit 3   the world is no longer what the plan saw
+│   ├── LockHeld           exit 3   another process has the store's lock, and lives
 │   └── LockWatched        exit 3   another process has the store's lock, and may be gone
 ├── LockLost               exit 1   another process writes with the store now
 ├── UsageError             exit 64  the command line makes no sense
@@ -207,6 +208,10 @@ class StaleError(RefusedError):
 
 class WritingWaits(RefusedError):  # noqa: N818  (nothing went wrong)
     """A person paused the connection, or it is outside the windows of its schedule: what is wanted waits."""
+
+
+class LockHeld(RefusedError):  # noqa: N818  (what is done about it)
+    """Another process has the store's lock, and lives: it is asked to do it, or waited for."""
 
 
 class LockWatched(RefusedError):  # noqa: N818  (what is done about it)

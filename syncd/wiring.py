@@ -68,7 +68,7 @@ def open_job(
 
     `store` is one that is open already, with its lock if need be; it stays open. `turn` is the job's: one for all
     cycles that share a store. Secrets are read now and made known to `redactor`. Raises ConfigurationError (secrets,
-    a store that is none), RefusedError (another writer), PermanentError (a damaged store). Sets the thresholds of this
+    a store that is none), LockHeld (another writer), PermanentError (a damaged store). Sets the thresholds of this
     process's cycle collector.
     """
     gc.set_threshold(*_GARBAGE)
@@ -130,11 +130,12 @@ def open_for_writing(
     redactor: Redactor | None = None,
     event: Callable[..., None] | None = None,
     wait: Callable[[float], bool] | None = None,
+    serves: bool = False,
 ) -> Iterator[Store]:
     """The store with its writer's lock, renewed until it is closed. What `redactor` knows by then is never stored.
 
     Where only its silence can tell that another writer is gone, it is watched as long as `wait` (None: without end)
-    sleeps and says True; `event` is told. Raises RefusedError naming another writer.
+    sleeps and says True; `event` is told. `serves`: requests are carried out. Raises LockHeld naming another writer.
     """
     from syncd.store.keeping import keeping, patiently  # noqa: PLC0415
     from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
@@ -142,7 +143,13 @@ def open_for_writing(
     refuse_a_second_store(settings, clock)
     store = open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor)
     kept = keeping(
-        store, owner, lasts=LOCK_LASTS, renewed_every=_RENEWED_EVERY, wait=wait or patiently, event=event
+        store,
+        owner,
+        lasts=LOCK_LASTS,
+        renewed_every=_RENEWED_EVERY,
+        wait=wait or patiently,
+        event=event,
+        serves=serves,
     )
     try:
         with kept:

@@ -13,6 +13,7 @@ from syncd.model import KnownGroup, KnownUser
 from syncd.ports.deciding import Decisions
 from syncd.ports.history import History
 from syncd.ports.outcomes import Effect, Intent, Settled, Unproven
+from syncd.ports.requests import RequestRecords
 from syncd.ports.stage import Stage
 from syncd.ports.trail import ChainReport, Head, JournalEntry
 from syncd.ports.waiting import Waits
@@ -87,7 +88,7 @@ class Due:
     groups: frozenset[str] = frozenset()
 
 
-class Store(Decisions, History, Waits, Protocol):
+class Store(Decisions, History, Waits, RequestRecords, Protocol):
     """What one connection remembers: one file, one writer."""
 
     # meta
@@ -108,11 +109,11 @@ class Store(Decisions, History, Waits, Protocol):
         ...
 
     # single writer
-    def lock(self, owner: str, *, expires_in: timedelta) -> None:
-        """Takes the writer's lock or raises RefusedError naming the owner. That of an owner that has certainly ended is
-        taken over. For one that may live LockWatched is raised: asked again and again, it is taken over once no renewal
-        was seen for `expires_in` by this process's own clock, whatever any wall clock says, and RefusedError is raised
-        once there was one.
+    def lock(self, owner: str, *, expires_in: timedelta, serves: bool = False) -> None:
+        """Takes the writer's lock or raises LockHeld naming the owner; `serves`: this one carries requests out. That of
+        an owner that has certainly ended is taken over. For one that may live LockWatched is raised: asked again and
+        again, it is taken over once no renewal was seen for `expires_in` by this process's own clock, whatever any wall
+        clock says, and LockHeld is raised once there was one.
         """
         ...
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +17,7 @@ from datetime import datetime
 from syncd.engine.cycles.delta import LogDenied, delta, follow
 from syncd.engine.cycles.drift import drift_cycle
 from syncd.engine.cycles.drift_report import DriftReport
+from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.seen import Seen
 from syncd.engine.cycles.sync import sync
 from syncd.engine.facts import LAST_DRIFT
@@ -33,7 +34,8 @@ from syncd.service.current_state import CurrentState
 from syncd.service.full_turns import LONG_REST, REST, RETRY, FullTurns
 from syncd.service.gate import Gate
 from syncd.service.old_secrets import OldSecrets
-from syncd.service.reports import Ending, cycle_report, ended
+from syncd.service.reports import Ending, cycle_report, ended, run_of
+from syncd.service.requests import Acts, Attend, RequestLanes, nobody
 from syncd.service.telling import Event, Voice
 from syncd.service.watch import Activity, Watch, patience_of
 from syncd.settings import ConnectionSettings, scope_fingerprint
@@ -84,6 +86,8 @@ class ServedConnection:
         self._voice = Voice(around.event, settings.name)
         self._old_secrets = OldSecrets()
         self.activity = Activity(patience=patience_of(settings))
+        acts = Acts(self._run, self._asked_for_all, lambda: self.settings)
+        self.requests = RequestLanes(self.current, self._gate, acts, around, self._voice)
 
     # life
 
@@ -155,13 +159,16 @@ class ServedConnection:
     def full(self) -> None:
         again = True
         while again:
-            self._fulls.begins()
             with self._gate.place("full") as mine, self._crash_proof("full"):
-                if not mine:
+                if not mine:  # what was asked for stays so: a person's sync of everything may have the place
                     return
+                self._fulls.begins()
                 self._reopen()
                 self._take_turn("full")
             again = self._fulls.again
+        self._full_once_more()
+
+    def _full_once_more(self) -> None:
         if (wait := self._fulls.after_this()) is not None:
             self._around.hurry(self.settings.name, "full", wait)
 
@@ -250,18 +257,33 @@ class ServedConnection:
 
     def _full(self) -> None:
         self._fulls.reads()
-        report = self._run("full", self._full_cycle)
+        report, _ = self._run("full", self._full_cycle)
         self._fulls.ended()
         sick = self.current.read_quarantine()
         failed = report.status == "failed" or (bool(self._seen.owed) and self._fulls.rest is None)
         self._try_again(failed=failed and not sick and not self._around.stopping.is_set())
 
     def _full_cycle(self, job: Job) -> Ending:
+        return Ending(self._sync_all(job, Selection(), {}, may_wait=True))
+
+    def _sync_all(
+        self, job: Job, selection: Selection, allow: Mapping[str, int], *, may_wait: bool
+    ) -> RunResult:
         self._follow(job)
         with self._seen.full() as full:
-            result = sync(job, Selection(), may_wait=True)
+            result = sync(job, selection, allow, may_wait=may_wait)
             full.whole = not result.problems
-        return Ending(result)
+        return result
+
+    def _asked_for_all(self, job: Job, selection: Selection, allow: Mapping[str, int]) -> RunResult:
+        """A full cycle that a person asked for; what asked for another one meanwhile gets it."""
+        self._fulls.begins()
+        self._fulls.reads()
+        try:
+            return self._sync_all(job, selection, allow, may_wait=False)
+        finally:
+            self._fulls.ended()
+            self.hurry_full() if self._fulls.again else self._full_once_more()
 
     def _try_again(self, *, failed: bool) -> None:
         if (wait := self._fulls.retry(failed=failed)) is not None:
@@ -333,10 +355,13 @@ class ServedConnection:
             self.hurry_full()
         return Ending()
 
-    def _run(self, kind: str, work: Callable[[Job], Ending]) -> CycleReport:
-        """One cycle, told to the board, the log and whoever listens."""
+    def _run(
+        self, kind: str, work: Callable[[Job], Ending], attend: Attend = nobody
+    ) -> tuple[CycleReport, Ending]:
+        """One cycle, told to the board, the log and whoever listens; `attend` hears of its watch first."""
         around, started = self._around, self._around.clock()
         watch = Watch(around.event, self.activity, connection=self.settings.name)
+        cancelled = attend(watch)
         self.board.began(kind, started)
         ending, report = Ending(), None
         try:
@@ -346,7 +371,7 @@ class ServedConnection:
                 observer=watch,
                 redactor=around.redactor,
                 clock=around.clock,
-                cancelled=around.stopping.is_set,
+                cancelled=lambda: around.stopping.is_set() or cancelled(),
                 store=self.current.store,
                 turn=self._turn,
             ) as job:
@@ -362,7 +387,7 @@ class ServedConnection:
         self._voice.ended(report, ending, stopping=around.stopping.is_set())
         self._waits |= ending.waits
         self._after(report)
-        return report
+        return report, ending
 
     def _report(
         self, kind: str, started: datetime, ending: Ending, watch: Watch, job: Job | None
@@ -374,18 +399,9 @@ class ServedConnection:
             ending,
             job=job,
             waited=watch.waited,
-            run_id=self._run_of(kind, started) if ending.error or ending.drift else None,
+            run_id=run_of(self.current.store, kind, started) if ending.error or ending.drift else None,
             error=ending.told(self._around.redactor),
         )
-
-    def _run_of(self, kind: str, started: datetime) -> str | None:
-        """The run that was written down for a cycle which then crashed."""
-        store = self.current.store
-        try:
-            runs = () if store is None else store.runs(limit=5)
-        except SyncdError:
-            return None
-        return next((run.run_id for run in runs if run.kind == kind and run.started >= started), None)
 
     def _after(self, report: CycleReport) -> None:
         store = self.current.store

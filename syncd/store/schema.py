@@ -171,6 +171,13 @@ def m011_counted(db: Database) -> None:
     )
 
 
+@migrations()  # type: ignore[untyped-decorator]
+def m012_requests(db: Database) -> None:
+    """What people ask of whoever holds the lock, who says in the lock's row that it carries that out."""
+    for statement in _statements(tables.REQUESTS):
+        db.execute(statement)
+
+
 _RELEASED = """
 CREATE INDEX users_released ON users (okta_id) WHERE released = 1;
 CREATE INDEX journal_releases ON journal (sequence)

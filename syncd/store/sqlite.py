@@ -25,8 +25,8 @@ from syncd.redact import Redactor
 from syncd.store import decisions, effects, expected, holds, journal, pruning, state, unproven, waiting
 from syncd.store.absorb import absorb_stage
 from syncd.store.faults import explained, explained_beside, no_scratch
-from syncd.store.history_reads import HistoryReads
 from syncd.store.private import Scratch, make_file
+from syncd.store.requests import RequestActs
 from syncd.store.rows import moment
 from syncd.store.soundness import refuse_foreign_acts
 from syncd.store.stage.sqlite import SqliteStage
@@ -35,7 +35,7 @@ from syncd.store.transaction import transaction
 from syncd.store.writership import Writership
 
 
-class SqliteStore(HistoryReads, Closing):
+class SqliteStore(RequestActs, Closing):
     """Opened by `opening`. Safe to share between threads: one of them is inside at a time."""
 
     def __init__(
@@ -111,9 +111,9 @@ class SqliteStore(HistoryReads, Closing):
 
     # single writer
 
-    def lock(self, owner: str, *, expires_in: timedelta) -> None:
+    def lock(self, owner: str, *, expires_in: timedelta, serves: bool = False) -> None:
         """See `ports.Store.lock`."""
-        self._writer.take(owner, expires_in)
+        self._writer.take(owner, expires_in, serves=serves)
 
     def renew_lock(self) -> None:
         """See `ports.Store.renew_lock`."""
