@@ -20,7 +20,7 @@ from syncd.redact import clip
 from syncd.report import jsondoc
 
 COMMANDS = {
-    "init": ("syncd.cli.init", "Write a commented starter configuration."),
+    "init": ("syncd.cli.init", "Set up a connection by asking, or write a starter."),
     "check": ("syncd.cli.check", "Test the connection on both sides; changes nothing."),
     "plan": ("syncd.cli.plan", "Show what would change and why; changes nothing."),
     "show": ("syncd.cli.show", "Show a saved plan (from syncd plan -o FILE) without applying it."),
@@ -59,7 +59,7 @@ _RELOADING = ("run",)
 
 _HELP = """Provision the people and groups of an Okta app into Split (Harness FME) by SCIM.
 
-A new connection: syncd init, edit config.toml, syncd check, syncd plan, syncd sync.
+A new connection: syncd init (it asks), syncd check, syncd plan, syncd sync.
 """
 _EPILOG = """\b
 Exit codes: 0 done or nothing to do, 1 failed, 2 changes found (only with
