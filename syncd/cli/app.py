@@ -15,6 +15,7 @@ from syncd.cli.console import put
 from syncd.cli.interrupts import Hangups, Stoppable
 from syncd.cli.options import Globals, LazyGroup, globals_of
 from syncd.cli.streams import OutputLost, ReaderGone
+from syncd.cli.tasks import by_task
 from syncd.errors import SyncdError, UsageError
 from syncd.redact import clip
 from syncd.report import jsondoc
@@ -83,6 +84,13 @@ class _Root(LazyGroup):
             said.command = args[0]
             said.on_command()
         return super().resolve_command(ctx, args)
+
+    def format_commands_of(self, formatter: click.HelpFormatter) -> None:
+        """By task: who looks for a command knows what they want to do."""
+        widest = max(map(len, self.lazy))
+        for task, names in by_task(self.lazy):
+            with formatter.section(task):
+                formatter.write_dl([(name.ljust(widest), self.lazy[name][1]) for name in names])
 
     def main(
         self,
