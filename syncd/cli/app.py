@@ -15,12 +15,13 @@ from syncd.cli.console import put
 from syncd.cli.interrupts import Hangups, Stoppable
 from syncd.cli.options import Globals, LazyGroup, globals_of
 from syncd.cli.streams import OutputLost, ReaderGone
+from syncd.cli.tasks import by_task
 from syncd.errors import SyncdError, UsageError
 from syncd.redact import clip
 from syncd.report import jsondoc
 
 COMMANDS = {
-    "init": ("syncd.cli.init", "Write a commented starter configuration."),
+    "init": ("syncd.cli.init", "Set up a connection by asking, or write a starter."),
     "check": ("syncd.cli.check", "Test the connection on both sides; changes nothing."),
     "plan": ("syncd.cli.plan", "Show what would change and why; changes nothing."),
     "show": ("syncd.cli.show", "Show a saved plan (from syncd plan -o FILE) without applying it."),
@@ -62,7 +63,7 @@ _RELOADING = ("run",)
 
 _HELP = """Provision the people and groups of an Okta app into Split (Harness FME) by SCIM.
 
-A new connection: syncd init, edit config.toml, syncd check, syncd plan, syncd sync.
+A new connection: syncd init (it asks), syncd check, syncd plan, syncd sync.
 """
 _EPILOG = """\b
 Exit codes: 0 done or nothing to do, 1 failed, 2 changes found (only with
@@ -86,6 +87,13 @@ class _Root(LazyGroup):
             said.command = args[0]
             said.on_command()
         return super().resolve_command(ctx, args)
+
+    def format_commands_of(self, formatter: click.HelpFormatter) -> None:
+        """By task: who looks for a command knows what they want to do."""
+        widest = max(map(len, self.lazy))
+        for task, names in by_task(self.lazy):
+            with formatter.section(task):
+                formatter.write_dl([(name.ljust(widest), self.lazy[name][1]) for name in names])
 
     def main(
         self,

@@ -210,6 +210,10 @@ class OktaReader(Closing):
 
     # lists
 
+    def applications(self) -> Listing[Application]:
+        """Every app of the org, for who has to choose one."""
+        return self._listing("apps", "/api/v1/apps?limit=200", records.application)
+
     def app_users(self) -> Listing[AppUser]:
         """See `ports.Source.app_users`."""
         return self._listing(

@@ -155,6 +155,9 @@ def _rules_list(raw: object) -> object:
 PushRuleValue = Annotated[
     InstanceOf[PushRule], BeforeValidator(_push_rule), PlainSerializer(lambda rule: rule.source.label)
 ]
+AppId = Annotated[str, BeforeValidator(_app_id)]
+ConnectionName = Annotated[str, BeforeValidator(_name)]
+Day = Annotated[date, BeforeValidator(_day)]
 Names = Annotated[tuple[Text, ...], Field(strict=False)]
 
 
@@ -162,7 +165,7 @@ class OktaSettings(Table):
     """`[okta]`: the org that is read. `ca_file` is absolute; `proxy` is read like a secret."""
 
     org_url: OrgUrl
-    app_id: Annotated[str, BeforeValidator(_app_id)]
+    app_id: AppId
     auth: Literal["ssws", "private_key"] = "ssws"
     token: Token | None = None
     client_id: Text | None = None
@@ -181,7 +184,7 @@ class SplitSettings(Table):
 
     base_url: BaseUrl
     token: Token
-    token_created: Annotated[date, BeforeValidator(_day)] | None = None
+    token_created: Day | None = None
     flavor: Literal["split", "harness", "scim"] = "split"
     update_method: Literal["auto", "patch", "put"] = "auto"
     concurrency: Annotated[int, Field(ge=1, le=64)] = 8
@@ -269,7 +272,7 @@ class ConnectionSettings(Table):
     `state_dir` and `path` are absolute. Made by load.py only.
     """
 
-    name: Annotated[str, BeforeValidator(_name)]
+    name: ConnectionName
     state_dir: DirectoryPath = Field(alias="state")
     okta: OktaSettings
     split: SplitSettings

@@ -18,7 +18,9 @@ import click
 import pytest
 
 from syncd.cli import app, exits
+from syncd.cli.app import COMMANDS
 from syncd.cli.options import Globals
+from syncd.cli.tasks import TASKS, by_task
 from syncd.errors import ConfigurationError
 from tests.cli.invoking import OKTA_TOKEN, Invoker, write_config
 from tests.e2e.echoing import SPELLINGS, leaks
@@ -223,6 +225,30 @@ def test_the_shell_is_offered_the_commands() -> None:
 
     assert "plain,sync" in done.stdout
     assert "plain,status" in done.stdout
+
+
+# the help
+
+
+def test_the_help_shows_each_command_once_under_what_somebody_wants_to_do(syncd: Invoker) -> None:
+    shown = syncd("--help").out
+
+    for name, (_, text) in COMMANDS.items():
+        assert len(re.findall(rf"(?m)^  {name} +{re.escape(text[:30])}", shown)) == 1, name
+    assert re.findall(r"(?m)^([A-Z][a-z ,]+):$", shown) == [
+        *("Options", *(task for task, _ in by_task(COMMANDS))),
+    ]
+
+
+def test_no_command_is_without_a_task_and_none_has_two() -> None:
+    named = [name for _, names in TASKS for name in names]
+
+    assert len(named) == len(set(named))
+    assert sorted(set(COMMANDS) - set(named)) == []
+
+
+def test_a_command_that_nobody_gave_a_task_is_shown_all_the_same() -> None:
+    assert by_task(["init", "unheard-of"]) == [("Set up", ["init"]), ("More", ["unheard-of"])]
 
 
 # init
