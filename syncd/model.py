@@ -48,6 +48,11 @@ class WantedUser:
     initial: Attributes = field(default_factory=lambda: NO_ATTRIBUTES)
     """What an account is given when it is made or first adopted, and what is never looked at again."""
 
+    @property
+    def mapped(self) -> Attributes:
+        """All that is mapped."""
+        return {**self.attributes, **self.initial} if self.initial else self.attributes
+
 
 @dataclass(frozen=True, slots=True)
 class PushedUser:
@@ -200,6 +205,8 @@ class RemoteUser:
     created: datetime | None = None
     """`meta.created` and `meta.lastModified` (RFC 7643 section 3.1), when they say in which time zone."""
     modified: datetime | None = None
+    emails: tuple[str, ...] = ()
+    """All of them, whatever their type; kept only where people are matched by e-mail."""
 
 
 @dataclass(frozen=True, slots=True)

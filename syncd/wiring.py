@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from syncd.core.match_rules import EMAILS
 from syncd.custody import refuse_a_second_store
 from syncd.engine.facts import learned_of, remember_learned
 from syncd.engine.job import Job
@@ -260,6 +261,7 @@ def open_target(
         proxy=_secret(split.proxy, redactor) if split.proxy else None,
         learned=learned or {},
         attribute_paths=tuple(settings.attributes),
+        keeps_emails=any(rule.attribute == EMAILS for rule in settings.matching.by),
         retry=RetryPolicy(attempts=2, deadline=30.0) if impatient else RetryPolicy(),
         on_wait=_teller(observer, "Split"),
         permit=permit,

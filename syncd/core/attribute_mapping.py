@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from syncd.core.comparison import is_blank
 from syncd.core.expressions import Template, Unmappable
+from syncd.core.functions import OddValueError
 from syncd.core.terms import Attribute, as_text
 from syncd.model import AppUser, Scalar
 
@@ -18,7 +20,7 @@ class Constant:
     references: tuple[Attribute, ...] = field(default=(), init=False, repr=False, compare=False)
     plain: None = field(default=None, init=False, repr=False, compare=False)
 
-    def value(self, _: AppUser) -> Scalar:
+    def evaluate(self, _: AppUser) -> Scalar:
         return self.constant
 
     def __str__(self) -> str:
@@ -43,11 +45,22 @@ class AttributeMapping:
 
     def value(self, record: AppUser) -> Scalar | Unmappable | None:
         """None when not set. Raises nothing."""
-        found = self.expression.value(record)
-        if self.default is None or isinstance(found, Unmappable):
-            return found
-        blank = found is None or (isinstance(found, str) and not found.strip())
-        return self.default if blank else found
+        try:
+            return self.reader()(record)
+        except OddValueError as problem:
+            return Unmappable(str(problem))
+
+    def reader(self) -> Callable[[AppUser], Scalar | None]:
+        """What evaluates it: everybody is mapped. Raises OddValueError."""
+        evaluate, default = self.expression.evaluate, self.default
+        if default is None:
+            return evaluate
+
+        def read(record: AppUser) -> Scalar | None:
+            found = evaluate(record)
+            return default if is_blank(found) else found
+
+        return read
 
     def __str__(self) -> str:
         """As the settings say it, the shortest way: equal texts are equal mappings."""

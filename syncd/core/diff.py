@@ -238,7 +238,7 @@ def create_user(wanted: WantedUser, policy: Policy) -> Decision:
         None,
         wanted.user_name,
         {},
-        {**wanted.attributes, **wanted.initial, "externalId": wanted.okta_id, "active": True},
+        {**wanted.mapped, "externalId": wanted.okta_id, "active": True},
         wanted.reason,
     )
     return Decision([change])

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from syncd.core.functions import FUNCTIONS, LONGEST, TooLongError
+from syncd.core.functions import FUNCTIONS, OddValueError
 from syncd.core.terms import (
     LOGIN,
     USER,
@@ -26,7 +26,6 @@ from syncd.core.terms import (
     Expression,
     JoinFunction,
     Literal,
-    OddValueError,
     SwitchFunction,
     attribute,
 )
@@ -80,47 +79,51 @@ class Template:
     """All that it reads, each once."""
     plain: Attribute | None = field(init=False, repr=False, compare=False)
     """Of a lone attribute."""
-    _frame: str = field(init=False, repr=False, compare=False)
-    """The text with %s for each term. All is worked out once: every user is mapped."""
-    _terms: tuple[Expression, ...] = field(init=False, repr=False, compare=False)
-    _reading: tuple[int, ...] | None = field(init=False, repr=False, compare=False)
-    """Which of the terms read something; None: all do."""
+    evaluate: Callable[[AppUser], Scalar | None] = field(init=False, repr=False, compare=False)
+    """Worked out once: everybody is mapped. Raises OddValueError."""
 
     def __post_init__(self) -> None:
         parser = _Parser(self.source)
         pieces = parser.pieces()
         if parser.flaws:
             raise ExpressionError(self.source, parser.flaws)
-        terms = tuple(each for each in pieces if not isinstance(each, str))
-        lone = pieces[0] if len(pieces) == 1 and "{" not in self.source else None
+        terms = [each for each in pieces if not isinstance(each, str)]
         reads = [tuple(term.attributes()) for term in terms]
-        frame = "".join(each.replace("%", "%%") if isinstance(each, str) else "%s" for each in pieces)
-        for name, value in {
-            "references": tuple(dict.fromkeys(each for of_term in reads for each in of_term)),
-            "plain": lone if isinstance(lone, Attribute) else None,
-            "_frame": frame,
-            "_terms": terms,
-            "_reading": None if all(reads) else tuple(at for at, of_term in enumerate(reads) if of_term),
-        }.items():
-            object.__setattr__(self, name, value)
+        lone = pieces[0] if "{" not in self.source else None
+        plain = lone if isinstance(lone, Attribute) else None
+        object.__setattr__(self, "references", tuple(dict.fromkeys(each for some in reads for each in some)))
+        object.__setattr__(self, "plain", plain)
+        object.__setattr__(self, "evaluate", plain.scalar if plain else _filling(pieces))
 
     def value(self, record: AppUser) -> Scalar | Unmappable | None:
         """None when not set. Raises nothing."""
         try:
-            return self.plain.scalar(record) if self.plain is not None else self._filled(record)
+            return self.evaluate(record)
         except OddValueError as problem:
             return Unmappable(str(problem))
-        except TooLongError:
-            return Unmappable(f"{self.source} makes more than {LONGEST:,} characters")
-
-    def _filled(self, record: AppUser) -> str | None:
-        texts = [term.text(record) for term in self._terms]
-        if not any(texts if self._reading is None else [texts[at] for at in self._reading]):
-            return None
-        return " ".join((self._frame % tuple(texts)).split()) or None
 
     def __str__(self) -> str:
         return self.source
+
+
+def _filling(pieces: Sequence[str | Expression]) -> Callable[[AppUser], str | None]:
+    """What evaluates a template: None where all that it reads is empty."""
+    terms = [each for each in pieces if not isinstance(each, str)]
+    readers = [term.reader() for term in terms]
+    if len(pieces) == 1:
+        [only] = readers
+        return lambda record: " ".join(only(record).split()) or None
+    frame = "".join(each.replace("%", "%%") if isinstance(each, str) else "%s" for each in pieces)
+    reading = [at for at, term in enumerate(terms) if any(True for _ in term.attributes())]
+    all_read = len(reading) == len(terms)
+
+    def fill(record: AppUser) -> str | None:
+        texts = [read(record) for read in readers]
+        if not any(texts if all_read else [texts[at] for at in reading]):
+            return None
+        return " ".join((frame % tuple(texts)).split()) or None
+
+    return fill
 
 
 def _is_simple(key: str) -> bool:

@@ -9,8 +9,13 @@ LONGEST = 100_000
 """Characters that one function may make."""
 
 
-class TooLongError(Exception):
-    """The result would have more than `LONGEST` characters."""
+class OddValueError(Exception):
+    """What an attribute holds, or a function would make of it, cannot be mapped."""
+
+
+def too_long() -> OddValueError:
+    """For a result that no attribute holds."""
+    return OddValueError(f"a function makes more than {LONGEST:,} characters of it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ def _replace(text: str, old: str, new: str) -> str:
     if not old:
         return text
     if len(text) + text.count(old) * (len(new) - len(old)) > LONGEST:
-        raise TooLongError
+        raise too_long()
     return text.replace(old, new)
 
 

@@ -7,12 +7,12 @@ SCIM client: a suspended user is not deprovisioned, an unknown word changes noth
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncd.core.attribute_mapping import AttributeMapping
-from syncd.core.expressions import Unmappable
 from syncd.core.flavors import exact_user_names, with_names
+from syncd.core.functions import OddValueError
 from syncd.core.names import letter_case_key
 from syncd.core.terms import as_text
 from syncd.model import NO_ATTRIBUTES, AppUser, Attributes, BadRecord, Scalar, Standing, WantedUser
@@ -41,7 +41,7 @@ class _Step:
 
     path: str
     plain: str | None
-    mapping: AttributeMapping
+    read: Callable[[AppUser], Scalar | None]
     as_string: bool
 
 
@@ -59,7 +59,9 @@ class MappingPolicy:
     """What is sent only when an account is made or first adopted."""
 
     def __post_init__(self) -> None:
-        steps = tuple(_Step(path, each.plain, each, is_string(path)) for path, each in self.attributes)
+        steps = tuple(
+            _Step(path, each.plain, each.reader(), is_string(path)) for path, each in self.attributes
+        )
         initial = frozenset(path for path, each in self.attributes if each.on_create)
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "paths", frozenset(path for path, _ in self.attributes) - initial)
@@ -123,19 +125,19 @@ def wanted_user(record: AppUser, policy: MappingPolicy) -> WantedUser:
     standing, reason = standing_of(record.status, record.user_status, keep_suspended=policy.keep_suspended)
     mapped: dict[str, Scalar] = {}
     profile = record.profile
-    for step in policy.steps:
-        value: object = profile.get(step.plain) if step.plain is not None else None
-        if type(value) is not str or not value:
-            value = step.mapping.value(record)
-            if value is None:
-                continue
-            if isinstance(value, Unmappable):
-                if standing is Standing.ACTIVE:  # who leaves needs no attributes for it
-                    standing, reason = Standing.FROZEN, value.reason
-                break
-            if step.as_string and type(value) is not str:
-                value = as_text(value)
-        mapped[step.path] = value
+    try:
+        for step in policy.steps:
+            plain = profile.get(step.plain) if step.plain is not None else None
+            value = plain if type(plain) is str and plain else step.read(record)
+            if type(value) is not str:
+                if value is None:
+                    continue
+                if step.as_string:
+                    value = as_text(value)
+            mapped[step.path] = value
+    except OddValueError as problem:
+        if standing is Standing.ACTIVE:  # who leaves needs no attributes for it
+            standing, reason = Standing.FROZEN, str(problem)
     initial = {path: mapped.pop(path) for path in policy.initial if path in mapped} if policy.initial else {}
     attributes = with_names(policy.flavor, mapped, policy.paths)
     user_name = str(attributes.get("userName", ""))

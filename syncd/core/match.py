@@ -1,8 +1,8 @@
 """Is an object at the target the one we mean? Decided by comparing values, never by trusting a filter.
 
-Order: externalId, exact userName, then a userName that differs only in letter case and is unique. What is merely alike
-(core.names) is a conflict. What belongs to another Okta id is never matched: a re-used e-mail must not hand over the
-leaver's account.
+Order: externalId, exact userName, then a userName that differs only in letter case and is unique; or as `[matching] by`
+says. What is merely alike (core.names) is a conflict. What belongs to another Okta id is never matched: a re-used
+e-mail must not hand over the leaver's account.
 """
 
 from __future__ import annotations
@@ -12,8 +12,16 @@ from dataclasses import dataclass
 
 from syncd.core.counting import counted
 from syncd.core.flavors import foreign_marks_count
+from syncd.core.match_rules import (
+    DEFAULT_RULES,
+    EXTERNAL_ID,
+    USER_NAME,
+    MatchRule,
+    shown_values,
+    wanted_values,
+)
 from syncd.core.names import Likeness, likeness
-from syncd.model import KnownGroup, KnownUser, RemoteGroup, RemoteUser
+from syncd.model import NO_ATTRIBUTES, Attributes, KnownGroup, KnownUser, RemoteGroup, RemoteUser
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +95,11 @@ def match_user(
     exact_names: bool,
     mark_counts: Callable[[str], bool] = everybody,
     leaving: Leaving = nobody_leaves,
+    by: Sequence[MatchRule] = DEFAULT_RULES,
+    attributes: Attributes = NO_ATTRIBUTES,
 ) -> MatchedUser | NoMatch | Conflict:
     """Raises nothing; several equally good candidates are a Conflict. `mark_counts`: whether whoever has such an
-    externalId is somebody else.
+    externalId is somebody else. `attributes`: all that is mapped of the person, for rules that go by values.
     """
     if not candidates:  # nearly everybody, in a first plan
         return NoMatch()
@@ -105,12 +115,72 @@ def match_user(
             foreign.append((remote, remote.external_id))
         else:
             free.append(remote)
-    if len(ours) == 1:
-        return MatchedUser(ours[0], "externalId")
-    if ours:
+    if len(ours) > 1:
         return Conflict(f"{len(ours)} accounts at the target carry the externalId {okta_id}")
-    foreign = [(remote, other) for remote, other in foreign if not leaving(other)]
-    return _by_name(user_name, free, foreign, exact_names=exact_names)
+    if tuple(by) == DEFAULT_RULES and ours:
+        return MatchedUser(ours[0], "externalId")
+    theirs = [(remote, other) for remote, other in foreign if not leaving(other)]
+    if tuple(by) == DEFAULT_RULES:
+        return _by_name(user_name, free, theirs, exact_names=exact_names)
+    return _by_rules(_Search(user_name, ours, free, theirs, attributes, exact_names), by)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """`ours` carries our externalId; `free` belongs to nobody; `foreign` comes with whose it is."""
+
+    user_name: str
+    ours: Sequence[RemoteUser]
+    free: Sequence[RemoteUser]
+    foreign: Sequence[tuple[RemoteUser, str]]
+    attributes: Attributes
+    exact_names: bool
+
+
+def _by_rules(search: _Search, by: Sequence[MatchRule]) -> MatchedUser | NoMatch | Conflict:
+    """The first rule that finds somebody decides. Who is left over under our mark, or under this name, is in the way of
+    a new account, but not to be taken for it.
+    """
+    for rule in by:
+        found = _by_rule(search, rule)
+        if not isinstance(found, NoMatch):
+            return found
+    if search.ours:
+        name = search.ours[0].user_name
+        return Conflict(f"{name} at the target carries this externalId, by which [matching] does not look")
+    if any(rule.attribute == USER_NAME for rule in by):
+        return NoMatch()
+    found = _by_name(search.user_name, search.free, search.foreign, exact_names=search.exact_names)
+    if isinstance(found, MatchedUser):
+        name = found.remote.user_name
+        return Conflict(f"{name} is there at the target, and [matching] does not look by userName")
+    return found
+
+
+def _by_rule(search: _Search, rule: MatchRule) -> MatchedUser | NoMatch | Conflict:
+    if rule.attribute == EXTERNAL_ID:
+        return MatchedUser(search.ours[0], EXTERNAL_ID) if search.ours else NoMatch()
+    mine = [*search.ours, *search.free]
+    if rule.attribute == USER_NAME:
+        exact = search.exact_names and not rule.ignores_case
+        return _by_name(search.user_name, mine, search.foreign, exact_names=exact)
+    values = [value for _, value in wanted_values([rule], search.attributes)]
+
+    def fits(remote: RemoteUser) -> bool:
+        shown = shown_values(rule.attribute, remote)
+        return any(rule.same(value, each) for value in values for each in shown)
+
+    how = f"{rule.attribute}, ignoring letter case" if rule.ignores_case else rule.attribute
+    for remote, other in sorted(search.foreign, key=lambda each: (each[0].user_name, each[0].scim_id)):
+        if fits(remote):
+            reason = (
+                f"{remote.user_name} at the target, which has the same {how}, belongs to another Okta user"
+            )
+            return Conflict(f"{reason} ({other})", other)
+    hits = [remote for remote in mine if fits(remote)]
+    if len(hits) > 1:
+        return Conflict(f"{len(hits)} accounts at the target have the same {how}")
+    return MatchedUser(hits[0], how) if hits else NoMatch()
 
 
 def _by_name(

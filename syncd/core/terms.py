@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from syncd.core.functions import LONGEST, Function, TooLongError
+from syncd.core.functions import LONGEST, Function, OddValueError, too_long
 from syncd.model import AppUser, Scalar
 
 _DIGITS = 1024
@@ -15,8 +15,8 @@ _DIGITS = 1024
 USER, LOGIN = "user.", "credentials.userName"
 
 
-class OddValueError(Exception):
-    """What an attribute holds cannot be mapped. Caught where expressions are evaluated."""
+Reader = Callable[[AppUser], str]
+"""Makes text of a record, empty when there is nothing. Raises OddValueError."""
 
 
 def as_text(value: Scalar) -> str:
@@ -46,8 +46,8 @@ def scalar(value: object, name: str) -> Scalar | None:
 class Expression(Protocol):
     """One part of an expression."""
 
-    def text(self, record: AppUser) -> str:
-        """Empty when there is nothing."""
+    def reader(self) -> Reader:
+        """What evaluates it, made once: everybody's every attribute goes through it."""
         ...
 
     def attributes(self) -> Iterator[Attribute]:
@@ -61,8 +61,9 @@ class Literal:
 
     value: str
 
-    def text(self, _: AppUser) -> str:
-        return self.value
+    def reader(self) -> Reader:
+        value = self.value
+        return lambda _: value
 
     def attributes(self) -> Iterator[Attribute]:
         yield from ()
@@ -81,15 +82,22 @@ class Attribute:
     def scalar(self, record: AppUser) -> Scalar | None:
         return scalar(self.raw(record), self.name)
 
-    def text(self, record: AppUser) -> str:
-        value = self.raw(record)
-        if type(value) is str:  # nearly every value
-            return value
-        found = scalar(value, self.name)
-        return "" if found is None else as_text(found)
+    def reader(self) -> Reader:
+        name = self.name
+
+        def read(record: AppUser) -> str:
+            value = record.profile.get(name)
+            return value if type(value) is str else _text(value, name)
+
+        return read
 
     def attributes(self) -> Iterator[Attribute]:
         yield self
+
+
+def _text(value: object, name: str) -> str:
+    found = scalar(value, name)
+    return "" if found is None else as_text(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,9 @@ class UserAttribute(Attribute):
             raise OddValueError(f"Okta did not show the user's own profile, which {self.name} is read from")
         return record.user_profile.get(self.name.removeprefix(USER))
 
+    def reader(self) -> Reader:
+        return lambda record: _text(self.raw(record), self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class LoginAttribute(Attribute):
@@ -109,6 +120,9 @@ class LoginAttribute(Attribute):
 
     def raw(self, record: AppUser) -> object:
         return record.user_name
+
+    def reader(self) -> Reader:
+        return lambda record: record.user_name
 
 
 def attribute(name: str) -> Attribute:
@@ -125,8 +139,15 @@ class AppliedFunction:
     function: Function
     arguments: tuple[Expression, ...]
 
-    def text(self, record: AppUser) -> str:
-        return self.function.apply(*[each.text(record) for each in self.arguments])
+    def reader(self) -> Reader:
+        apply, read = self.function.apply, [each.reader() for each in self.arguments]
+        first, *others = read
+        if not others:
+            return lambda record: apply(first(record))
+        if all(isinstance(each, Literal) for each in self.arguments[1:]):
+            literals = [each.value for each in self.arguments[1:] if isinstance(each, Literal)]
+            return lambda record: apply(first(record), *literals)
+        return lambda record: apply(*[each(record) for each in read])
 
     def attributes(self) -> Iterator[Attribute]:
         for each in self.arguments:
@@ -140,16 +161,21 @@ class JoinFunction:
     items: Attribute
     between: Expression
 
-    def text(self, record: AppUser) -> str:
-        raw = self.items.raw(record)
-        values = raw if isinstance(raw, list) else [raw]
-        name = f"{self.items.name} holds a list in which something"
-        given = [scalar(value, name if isinstance(raw, list) else self.items.name) for value in values]
-        texts = [as_text(value) for value in given if value is not None]
-        between = self.between.text(record)
-        if sum(map(len, texts)) + len(between) * len(texts) > LONGEST:
-            raise TooLongError
-        return between.join(texts)
+    def reader(self) -> Reader:
+        items, separator = self.items, self.between.reader()
+        within = f"{items.name} holds a list in which something"
+
+        def read(record: AppUser) -> str:
+            raw = items.raw(record)
+            listed = raw if isinstance(raw, list) else [raw]
+            values = [scalar(each, within if listed is raw else items.name) for each in listed]
+            texts = [as_text(value) for value in values if value is not None]
+            between = separator(record)
+            if sum(map(len, texts)) + len(between) * len(texts) > LONGEST:
+                raise too_long()
+            return between.join(texts)
+
+        return read
 
     def attributes(self) -> Iterator[Attribute]:
         yield self.items
@@ -164,12 +190,18 @@ class SwitchFunction:
     cases: tuple[tuple[Expression, Expression], ...]
     otherwise: Expression
 
-    def text(self, record: AppUser) -> str:
-        value = self.of.text(record)
-        for case, result in self.cases:
-            if case.text(record) == value:
-                return result.text(record)
-        return self.otherwise.text(record)
+    def reader(self) -> Reader:
+        of, otherwise = self.of.reader(), self.otherwise.reader()
+        cases = [(case.reader(), result.reader()) for case, result in self.cases]
+
+        def read(record: AppUser) -> str:
+            value = of(record)
+            for case, result in cases:
+                if case(record) == value:
+                    return result(record)
+            return otherwise(record)
+
+        return read
 
     def attributes(self) -> Iterator[Attribute]:
         yield from self.of.attributes()

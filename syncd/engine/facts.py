@@ -79,6 +79,8 @@ class DecidedScope:
     """How they were mapped; None: an older version did not say."""
     rules: frozenset[str] | None = None
     """What the push rules were called."""
+    matching: tuple[str, ...] | None = None
+    """By what people were matched; None: as by default, before there was anything to say about it."""
 
 
 def _scope_text(scope: DecidedScope) -> str:
@@ -89,6 +91,8 @@ def _scope_text(scope: DecidedScope) -> str:
         said["attributes"] = dict(scope.attributes)
     if scope.rules is not None:
         said["rules"] = sorted(scope.rules)
+    if scope.matching is not None:
+        said["matching"] = list(scope.matching)
     return json.dumps(said, sort_keys=True)
 
 
@@ -103,6 +107,7 @@ def _scope_read(text: str) -> DecidedScope:
             frozenset(map(str, found.get("rewritten", ()))),
             None if attributes is None else {str(path): str(said) for path, said in attributes.items()},
             None if rules is None else frozenset(map(str, rules)),
+            tuple(map(str, found["matching"])) if "matching" in found else None,
         )
     return DecidedScope(text)
 

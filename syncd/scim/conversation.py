@@ -59,6 +59,8 @@ class Conversation:
     paths: Sequence[str]
     settle: Sequence[float]
     learned: Learned
+    keeps_emails: bool = False
+    """People are matched by any e-mail of theirs."""
     user_locks: Locks = field(default_factory=Locks)
     group_locks: Locks = field(default_factory=Locks)
     reserved: dict[str, str] = field(default_factory=dict)
@@ -81,9 +83,9 @@ class Conversation:
         """A user as shown, in a list or alone; None when it cannot be read, or repeats a secret where it is read: that
         would be kept, and sent on.
         """
-        user = user_from(resource, self.paths)
+        user = user_from(resource, self.paths, emails=self.keeps_emails)
         if user is None or self.http.echoes.are_in(
-            user.scim_id, user.external_id, user.user_name, *user.attributes.values()
+            user.scim_id, user.external_id, user.user_name, *user.attributes.values(), *user.emails
         ):
             return None
         if user.external_id is not None:

@@ -12,6 +12,7 @@ from syncd.backoff import http_date
 from syncd.closing import Closing
 from syncd.core.change import Json
 from syncd.core.comparison import GROUP_NAME, Habit, ServerHabits
+from syncd.core.match_rules import Sought
 from syncd.errors import (
     AccessDenied,
     AlreadyExists,
@@ -66,6 +67,7 @@ class ScimTarget(Closing):
         proxy: str | None = None,
         learned: Mapping[str, str] | None = None,
         attribute_paths: Sequence[str] = (),
+        keeps_emails: bool = False,
         retry: RetryPolicy | None = None,
         on_wait: OnWait | None = None,
         settle: Sequence[float] = SETTLE,
@@ -106,6 +108,7 @@ class ScimTarget(Closing):
             paths=tuple(attribute_paths),
             settle=tuple(settle),
             learned=known,
+            keeps_emails=keeps_emails,
         )
         self._search = Search(self._talk)
         self._update = UserUpdate(self._talk, self._search)
@@ -116,9 +119,14 @@ class ScimTarget(Closing):
     def __repr__(self) -> str:
         return f"ScimTarget({self._http!r}, flavor={self._talk.flavor!r})"
 
-    def find_users(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
+    def find_users(self, *, okta_id: str, user_name: str, also: Sought = ()) -> Sequence[RemoteUser]:
         """Also raises IncompleteRead when the server cannot show whether the user exists."""
-        return self._search.users(okta_id, user_name)
+        found = self._search.users(okta_id, user_name)
+        return self._search.users_with(also, found) if also else found
+
+    def finds_by(self, attribute: str) -> bool:
+        """See `ports.Target.finds_by`."""
+        return self._search.finds_by(attribute)
 
     def search_is_whole(self, user_name: str) -> bool:
         """See `ports.Target.search_is_whole`."""

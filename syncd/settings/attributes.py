@@ -75,6 +75,15 @@ def attribute_path(raw: object) -> str:
     raise wrong(f"is not a SCIM user attribute{hint}")
 
 
+def is_attribute(path: str) -> bool:
+    """Whether syncd can write it."""
+    try:
+        attribute_path(path)
+    except PydanticCustomError:
+        return False
+    return True
+
+
 def mapping(raw: object) -> AttributeMapping:
     """A name, a template, or a table: { value = ... } or { from = ... }, with default and on. Raises for all that is
     wrong with it at once.

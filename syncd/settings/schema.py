@@ -25,9 +25,11 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from syncd.core.limits import Limit
+from syncd.core.match_rules import DEFAULT_RULES
 from syncd.core.rules import GroupSource, PushRule, SourceKind
 from syncd.core.terms import UserAttribute
 from syncd.settings.attributes import DEFAULT_ATTRIBUTES, AttributeMap
+from syncd.settings.matching import MatchRules
 from syncd.settings.secrets import SecretRef
 from syncd.settings.suggest import nearest
 from syncd.settings.values import (
@@ -231,6 +233,12 @@ class SafetySettings(Table):
     protected_groups: Names = ("Administrators",)
 
 
+class MatchingSettings(Table):
+    """`[matching]`: what makes an account at the target the one that is meant, in this order."""
+
+    by: MatchRules = DEFAULT_RULES
+
+
 class ScheduleSettings(Table):
     """`[schedule]`: how often `syncd run` does each kind of cycle, and when anything may be written at all."""
 
@@ -278,6 +286,7 @@ class ConnectionSettings(Table):
     split: SplitSettings
     provisioning: ProvisioningSettings = ProvisioningSettings()
     attributes: AttributeMap = Field(default_factory=lambda: DEFAULT_ATTRIBUTES)
+    matching: MatchingSettings = MatchingSettings()
     push_groups: Annotated[tuple[PushRuleValue, ...], Field(strict=False), BeforeValidator(_rules_list)] = ()
     safety: SafetySettings = SafetySettings()
     schedule: ScheduleSettings = ScheduleSettings()
@@ -303,6 +312,11 @@ class ConnectionSettings(Table):
     def mapped_as(self) -> dict[str, str]:
         """How each SCIM attribute is mapped, as text: equal texts are equal mappings."""
         return {path: str(mapping) for path, mapping in self.attributes.items()}
+
+    @property
+    def matched_by(self) -> list[str]:
+        """`[matching] by` as it is written."""
+        return [str(rule) for rule in self.matching.by]
 
     @property
     def initial(self) -> frozenset[str]:

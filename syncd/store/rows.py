@@ -203,12 +203,15 @@ def _asked(parts: Sequence[Any]) -> Asked:
 
 
 def remote_user_document(user: RemoteUser) -> str:
-    return canonical([user.external_id, user.user_name, user.active, dict(user.attributes)])
+    shown = [user.external_id, user.user_name, user.active, dict(user.attributes)]
+    return canonical([*shown, list(user.emails)] if user.emails else shown)
 
 
 def remote_user(scim_id: str, document: str) -> RemoteUser:
-    external_id, user_name, active, attributes = read_canonical(document)
-    return RemoteUser(scim_id, external_id, user_name, active, attributes)
+    external_id, user_name, active, attributes, *emails = read_canonical(document)
+    return RemoteUser(
+        scim_id, external_id, user_name, active, attributes, emails=tuple(emails[0]) if emails else ()
+    )
 
 
 def change_of(text: str) -> Change:

@@ -243,7 +243,7 @@ def test_a_result_that_is_longer_than_any_attribute_is_not_made(text: str) -> No
     found = Template(text).value(record)
 
     assert isinstance(found, Unmappable)
-    assert "100,000 characters" in found.reason
+    assert "more than 100,000 characters" in found.reason
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from syncd.core.change import MEMBERSHIPS, Change
 from syncd.core.flavors import exact_user_names
 from syncd.core.mapping import wanted_user
 from syncd.core.match import Conflict, MatchedUser, counting_marks, match_user, owner_by
+from syncd.core.match_rules import wanted_values
 from syncd.engine.job import Job
 from syncd.errors import SyncdError
 from syncd.model import Absent, AppUser, KnownUser, RemoteUser, Standing
@@ -137,7 +138,10 @@ def _ask_target(look: ObjectLook, found: Found) -> None:
         found.ask_by_id(look, lambda: target.user(scim_id), "the stored id")
         return
     name = found.wanted.user_name if found.wanted else known.wanted.user_name if known else ""
-    candidates = look.ask(lambda: target.find_users(okta_id=look.okta_id, user_name=name))
+    by = look.job.settings.matching.by
+    mapped = found.wanted.mapped if found.wanted else {}
+    also = [(rule.attribute, value) for rule, value in wanted_values(by, mapped)]
+    candidates = look.ask(lambda: target.find_users(okta_id=look.okta_id, user_name=name, also=also))
     if candidates is None:
         return
     found.asked_target = True
@@ -150,6 +154,8 @@ def _ask_target(look: ObjectLook, found: Found) -> None:
         owner,
         exact_names=exact_user_names(flavor),
         mark_counts=counting_marks(flavor, look.job.store.user),
+        by=by,
+        attributes=mapped,
     )
     if isinstance(match, MatchedUser):
         found.remote, found.how = match.remote, match.how

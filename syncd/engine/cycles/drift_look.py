@@ -13,6 +13,7 @@ from syncd.core.counting import counted
 from syncd.core.drift import DriftItem, Member, Shown
 from syncd.core.flavors import exact_user_names, group_identifiers
 from syncd.core.match import Conflict, MatchedGroup, MatchedUser, counting_marks, match_group, match_user
+from syncd.core.match_rules import wanted_values
 from syncd.engine.job import Job
 from syncd.engine.planning.match import list_into
 from syncd.engine.reading.learned import Reading
@@ -79,7 +80,7 @@ class Look:
     def _list_users(self) -> None:
         self.job.observer.phase("listing the target's users")
         try:
-            self.complete = list_into(self.job.target.list_users(), self.stage)
+            self.complete = list_into(self.job.target.list_users(), self.stage, self.job.settings.matching.by)
         except IncompleteRead as problem:
             self.problems.append(problem)
         paths: set[str] = set()
@@ -139,9 +140,11 @@ class Look:
         wish = case.wanted
         if wish is None or wish.standing in (Standing.FROZEN, Standing.ABSENT):
             return
-        found = list(self.stage.remote_candidates(okta_id=case.okta_id, user_name=wish.user_name))
+        by, name = self.job.settings.matching.by, wish.user_name
+        also = [(rule.attribute, value) for rule, value in wanted_values(by, wish.mapped)]
+        found = list(self.stage.remote_candidates(okta_id=case.okta_id, user_name=name, also=also))
         if not found and not self.complete:
-            found = list(self.job.target.find_users(okta_id=case.okta_id, user_name=wish.user_name))
+            found = list(self.job.target.find_users(okta_id=case.okta_id, user_name=name, also=also))
         flavor = self.job.settings.split.flavor
         match = match_user(
             case.okta_id,
@@ -150,6 +153,8 @@ class Look:
             lambda _: None,
             exact_names=exact_user_names(flavor),
             mark_counts=counting_marks(flavor, self.job.store.user),
+            by=by,
+            attributes=wish.mapped,
         )
         if isinstance(match, Conflict):
             self.items.append(core.unknown("user", wish.user_name, match.reason, okta_id=case.okta_id))

@@ -19,6 +19,7 @@ from typing import Self
 
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
 from syncd.core.comparison import Verdict, compare
+from syncd.core.diff import without
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import PlanHeader
 from syncd.engine.cycles.rematch import Sides, Tally, in_batches, linked_group, match_groups, match_users
@@ -177,7 +178,8 @@ def _user_now(sides: Sides, stage: Stage, change: Change) -> Effect:
         for path, written in (was.attributes if was else {}).items()
         if compare(written, there.get(path), habits.of(path)) is Verdict.SAME
     }
-    return UserPushed(change.okta_id, PushedUser(remote.scim_id, {**there, **still}, active))
+    compared = without({**there, **still}, sides.settings.initial)
+    return UserPushed(change.okta_id, PushedUser(remote.scim_id, compared, active))
 
 
 def _groups_to_store(sides: Sides, found: Relinking) -> Iterator[Change]:

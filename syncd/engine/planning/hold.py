@@ -115,8 +115,8 @@ _WAKES_UP = Violation(
 
 _OTHER_SCOPE = Violation(
     "scope_change",
-    "the scope settings (app, target, provisioning, attributes, push groups) changed: what would be removed until a "
-    "full cycle has seen everything under the new ones, and what that one found, is held whatever the limits",
+    "the scope settings (app, target, provisioning, attributes, matching, push groups) changed: what would be removed"
+    " until a full cycle has seen everything under the new ones, and what that one found, is held whatever the limits",
     "if these removals are what the new settings are meant to do, approve the hold; else mend the settings",
     Stops(_REMOVALS),
 )

@@ -34,6 +34,7 @@ from syncd.core.match import (
     nobody_leaves,
     owner_by,
 )
+from syncd.core.match_rules import MatchRule, wanted_values
 from syncd.core.order import NAME_RULES, group_name_freed, leaves, user_name_freed
 from syncd.engine.planning.draft import Planning, UnreadError
 from syncd.engine.planning.unproven import blocking_group, blocking_user, with_doubted
@@ -60,6 +61,7 @@ class UserFinder:
         self._target = planning.job.target
         self._listed: bool | None = None
         self._complete = False
+        self._by = planning.job.settings.matching.by
         self._put_off: list[tuple[WantedUser, Sequence[RemoteUser]]] = []
 
     def decide(self, wanted: WantedUser, candidates: Sequence[RemoteUser] | None = None) -> Decision:
@@ -113,6 +115,8 @@ class UserFinder:
             exact_names=exact_user_names(policy.flavor),
             mark_counts=counting_marks(policy.flavor, store.user),
             leaving=nobody_leaves if candidates is None else self._leaves,
+            by=self._by,
+            attributes=wanted.mapped,
         )
 
     def _may_be_missed(self, wanted: WantedUser) -> bool:
@@ -131,7 +135,7 @@ class UserFinder:
     def _list(self) -> None:
         self._listed = True
         self._planning.job.observer.phase("listing the target's users")
-        self._complete = list_into(self._target.list_users(), self._planning.stage)
+        self._complete = list_into(self._target.list_users(), self._planning.stage, self._by)
 
     def _candidates(self, wanted: WantedUser) -> Sequence[RemoteUser]:
         return with_doubted(self._planning, wanted.okta_id, self._found(wanted))
@@ -142,13 +146,22 @@ class UserFinder:
             self._listed = False
             if self._many_unlinked():
                 self._list()
+        sought = list(wanted_values(self._by, wanted.mapped))
+        if not self._listed and not all(self._is_searchable(rule) for rule, _ in sought):
+            self._list()
+        okta_id, name = wanted.okta_id, wanted.user_name
+        also = [(rule.attribute, value) for rule, value in sought]
         if self._listed:
-            found = list(stage.remote_candidates(okta_id=wanted.okta_id, user_name=wanted.user_name))
+            found = list(stage.remote_candidates(okta_id=okta_id, user_name=name, also=also))
             if found or self._complete:
                 return found
         return self._planning.asked(
-            lambda: list(self._target.find_users(okta_id=wanted.okta_id, user_name=wanted.user_name)),
+            lambda: list(self._target.find_users(okta_id=okta_id, user_name=name, also=also))
         )
+
+    def _is_searchable(self, rule: MatchRule) -> bool:
+        """Else only a whole listing tells; a filter may tell letter case apart where the rule does not."""
+        return not rule.ignores_case and self._target.finds_by(rule.attribute)
 
     def _many_unlinked(self) -> bool:
         unlinked = (
@@ -161,10 +174,10 @@ class UserFinder:
         return len(list(islice(unlinked, BY_ID_AT_MOST + 1))) > BY_ID_AT_MOST
 
 
-def list_into(listing: RemoteListing[RemoteUser], stage: Stage) -> bool:
-    """Stages a listing of the target; True when it provably saw everybody."""
+def list_into(listing: RemoteListing[RemoteUser], stage: Stage, by: Sequence[MatchRule] = ()) -> bool:
+    """Stages a listing of the target, to be looked at `by` these rules; True when it provably saw everybody."""
     for page in listing:
-        stage.put_remote_users(page)
+        stage.put_remote_users(page, by)
     return listing.complete
 
 

@@ -29,7 +29,7 @@ def refuse_other_settings(job: Job, saved: SavedPlan) -> None:
     """Connection, target and scope settings must be those of the plan. Raises StaleError."""
     _same("connection", saved.connection, job.settings.name)
     _same("target (base_url, flavor)", saved.target, job.target_fingerprint)
-    _same("scope settings (app, provisioning, attributes, push groups)", saved.scope, job.scope)
+    _same("scope settings (app, provisioning, attributes, matching, push groups)", saved.scope, job.scope)
 
 
 def refuse_if_stale(job: Job, saved: SavedPlan, *, wanted: AbstractSet[str], held: AbstractSet[str]) -> None:

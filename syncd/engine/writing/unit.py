@@ -185,7 +185,7 @@ def _found_again(job: Job, unit: Unit, known: KnownUser) -> Outcome:
     try:
         applied = job.target.create_user(
             change.okta_id,
-            {**wanted.attributes, **wanted.initial},
+            wanted.mapped,
             against=not_new(unit.stage, change.okta_id),
         )
     except AlreadyExists as taken:

@@ -71,6 +71,12 @@ CREATE TABLE remote_users (
     folded_name TEXT NOT NULL,
     document TEXT NOT NULL
 );
+-- Of what else the listing is looked at by: an attribute with a value, as `core.match_rules` writes it.
+CREATE TABLE remote_keys (
+    key TEXT NOT NULL,
+    scim_id TEXT NOT NULL,
+    PRIMARY KEY (key, scim_id)
+) WITHOUT ROWID;
 CREATE TABLE skipped (
     kind TEXT NOT NULL,
     name TEXT NOT NULL,
