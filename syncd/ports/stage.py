@@ -130,6 +130,12 @@ class Stage(JudgedPlan, Protocol):
         """
         ...
 
+    def ask_user(self, okta_id: str) -> None:
+        """A person ties this user to an account: they count as not released in this stage, and once it is absorbed. The
+        tie itself the caller remembers.
+        """
+        ...
+
     def links_asked(self) -> Mapping[str, str]:
         """Okta ids of the groups linked by hand, remembered or asked for now, with their names at the target."""
         ...

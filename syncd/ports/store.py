@@ -172,8 +172,10 @@ class Store(Decisions, History, Waits, Protocol):
         """Intents without an outcome, oldest first: nobody knows how they ended."""
         ...
 
-    def note(self, body: Mapping[str, Any], *, run_id: str | None = None) -> int:
-        """Adds a free row to the journal (a decision of a person); returns its sequence number."""
+    def note(self, body: Mapping[str, Any], *, run_id: str | None = None, reason: str | None = None) -> int:
+        """Adds a free row to the journal (a decision of a person, with the reason that they gave); returns its sequence
+        number.
+        """
         ...
 
     def journal_entries(
@@ -246,6 +248,10 @@ class Store(Decisions, History, Waits, Protocol):
         """By Okta id, SCIM id, or userName (wanted or pushed; exact first, else letter case aside)."""
         ...
 
+    def find_former_users(self, user_name: str) -> Sequence[KnownUser]:
+        """Who had this userName at the target once, by the audit trail: for when nobody has it now."""
+        ...
+
     def linked_users(self, *, after: str = "") -> Iterator[KnownUser]:
         """Users that have an id at the target, by Okta id, from behind `after`; a page in memory at a time."""
         ...
@@ -280,13 +286,16 @@ class Store(Decisions, History, Waits, Protocol):
         """Okta ids of the groups into which this user was pushed."""
         ...
 
-    def release_user(self, okta_id: str, by: str) -> None:
+    def release_user(
+        self, okta_id: str, by: str, reason: str | None = None, *, unlinked: bool = False
+    ) -> None:
         """Stops managing: the SCIM id and pushed memberships are forgotten, the object is not matched again until
-        it left Okta's list and came back. `by`, who decided it, stands in the journal.
+        it left Okta's list and came back, or a person links it. `by`, who decided it, and why stand in the journal;
+        `unlinked`: in that word.
         """
         ...
 
-    def release_group(self, okta_id: str, by: str) -> None:
+    def release_group(self, okta_id: str, by: str, reason: str | None = None) -> None:
         """As with a user, but no coming back of the group or of its rule undoes it: only a link by hand does."""
         ...
 

@@ -35,6 +35,7 @@ from syncd.core.match import (
     owner_by,
 )
 from syncd.core.order import NAME_RULES, group_name_freed, leaves, user_name_freed
+from syncd.engine.facts import AskedTie
 from syncd.engine.planning.draft import Planning, UnreadError
 from syncd.engine.planning.unproven import blocking_group, blocking_user, with_doubted
 from syncd.engine.reading.selection import BY_ID_AT_MOST
@@ -71,6 +72,8 @@ class UserFinder:
 
     def _decide(self, wanted: WantedUser, candidates: Sequence[RemoteUser] | None) -> Decision:
         policy = self._planning.policy
+        if (tie := self._planning.ties.get(wanted.okta_id)) is not None:
+            return self._by_hand(wanted, tie)
         blocked = blocking_user(self._planning, wanted)
         if blocked is not None and not blocked.is_theirs:
             return name_conflict(wanted, blocked.reason)
@@ -91,6 +94,23 @@ class UserFinder:
             case MatchedUser():
                 self._planning.stage.will_link_user(wanted.okta_id, match.remote.scim_id)
                 return adopt_user(wanted, match, policy, self._target.habits())
+
+    def _by_hand(self, wanted: WantedUser, tie: AskedTie) -> Decision:
+        """The account that a person chose is adopted by the ordinary rules, unless it is somebody else's by now."""
+        store = self._planning.job.store
+        chosen = f"{tie.name} ({tie.scim_id}), chosen by {tie.by},"
+        try:
+            remote = self._planning.asked(lambda: self._target.user(tie.scim_id))
+        except NotFound:
+            return name_conflict(wanted, f"{chosen} is gone at the target")
+        owner = store.user_by_scim_id(remote.scim_id)
+        if owner is not None and owner.okta_id != wanted.okta_id:
+            return name_conflict(wanted, f"{chosen} belongs to another Okta user ({owner.okta_id})")
+        self._planning.stage.will_link_user(wanted.okta_id, remote.scim_id)
+        match = MatchedUser(remote, "account, chosen by hand")
+        [change] = adopt_user(wanted, match, self._planning.policy, self._target.habits()).changes
+        reason = f"{wanted.reason}; tied by hand to {remote.user_name}, asked for by {tie.by}"
+        return Decision([replace(change, reason=reason)])
 
     def put_off(self) -> Iterator[tuple[str, Decision]]:
         """Those whose name somebody else has: decided once it is known who leaves a name in this plan."""

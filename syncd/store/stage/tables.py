@@ -29,6 +29,7 @@ CREATE TABLE groups (
     state TEXT NOT NULL,
     wish TEXT NOT NULL
 );
+CREATE TABLE asked_users (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE asked (okta_id TEXT NOT NULL PRIMARY KEY, what TEXT NOT NULL, asked TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE lists (
     group_id TEXT NOT NULL PRIMARY KEY,
@@ -264,7 +265,7 @@ WITH pair AS (
         coalesce(fu.standing, CASE WHEN n.okta_id IS NOT NULL THEN 'absent' END, u.standing, 'absent')
             AS standing,
         fu.okta_id IS NOT NULL AS is_staged,
-        hu.okta_id IS NOT NULL OR coalesce(u.released, 0) AS still,
+        hu.okta_id IS NOT NULL OR (coalesce(u.released, 0) AND au.okta_id IS NULL) AS still,
         hg.okta_id IS NOT NULL OR gg.okta_id IS NOT NULL
             OR (coalesce(g.released, 0) AND coalesce(a.what, '') <> 'link') AS group_still
     FROM temp.candidate c
@@ -277,6 +278,7 @@ WITH pair AS (
     LEFT JOIN main.user_groups ug ON ug.group_id = c.group_id AND ug.user_id = c.user_id
     LEFT JOIN store.groups g ON g.okta_id = c.group_id
     LEFT JOIN main.asked a ON a.okta_id = c.group_id
+    LEFT JOIN main.asked_users au ON au.okta_id = c.user_id
     LEFT JOIN temp.fresh_group_ids fi ON fi.group_id = c.group_id
     LEFT JOIN main.groups fg ON fg.okta_id = fi.group_id
     LEFT JOIN store.users u ON u.okta_id = c.user_id
