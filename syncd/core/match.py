@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from syncd.core.counting import counted
 from syncd.core.flavors import foreign_marks_count
 from syncd.core.names import Likeness, likeness, look_alike_key
-from syncd.model import KnownGroup, KnownUser, RemoteGroup, RemoteUser, WantedUser
+from syncd.model import Attributes, KnownGroup, KnownUser, RemoteGroup, RemoteUser, WantedUser
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +176,7 @@ def near_misses(wanted: WantedUser, shown: Iterable[RemoteUser], owner: Owner) -
     """Accounts that nobody owns and that look like this person's: the same externalId, a userName that is the same or
     alike, the same e-mail. Shown to people and never taken unasked.
     """
-    mails = {key for path, value in wanted.attributes.items() if (key := _mail(path, value))}
-    mails |= {look_alike_key(wanted.user_name)} if "@" in wanted.user_name else set()
+    mails = {mail_of(wanted.attributes), look_alike_key(wanted.user_name)} - {""}
     found = []
     for remote in shown:
         if owner(remote.scim_id) is not None or (remote.external_id and remote.external_id != wanted.okta_id):
@@ -198,13 +197,16 @@ def _what_is_the_same(wanted: WantedUser, remote: RemoteUser, mails: Collection[
         case Likeness.ALIKE:
             return "a userName that may be taken for it"
         case Likeness.DIFFERENT:
-            theirs = {_mail(path, value) for path, value in remote.attributes.items()}
-            theirs.add(look_alike_key(remote.user_name))
+            theirs = {mail_of(remote.attributes), look_alike_key(remote.user_name)}
             return "the same e-mail" if theirs & set(mails) else ""
 
 
-def _mail(path: str, value: object) -> str:
-    return look_alike_key(value) if path.startswith("emails") and isinstance(value, str) else ""
+def mail_of(attributes: Attributes) -> str:
+    """The e-mail among mapped attributes, as it is compared; "" where none is mapped, or shown."""
+    for path in sorted(attributes):
+        if path.startswith("emails"):
+            return look_alike_key(str(attributes[path]))
+    return ""
 
 
 def match_group(

@@ -269,6 +269,10 @@ class Stage(JudgedPlan, Protocol):
         """From the listing given by `put_remote_users`: same externalId, or a userName that is the same or alike."""
         ...
 
+    def remote_with_mail(self, mail: str) -> Sequence[RemoteUser]:
+        """From the same listing: whose e-mail, or userName, is this (`core.match.mail_of`); a few of them."""
+        ...
+
     def remote_user(self, scim_id: str) -> RemoteUser | None:
         """From the same listing, by id."""
         ...

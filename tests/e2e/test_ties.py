@@ -179,3 +179,24 @@ def test_two_accounts_that_look_like_the_person_are_named(made: Rig) -> None:
 
     assert "2 accounts look like mixed.case@example.com" in answer.stderr
     assert "name one: syncd link --user" in answer.stderr
+
+
+def test_a_plan_shows_who_looks_like_an_account_and_takes_it_for_nobody(made: Rig) -> None:
+    made.split.world.insert_user(
+        {"userName": "old.name", "emails": [{"value": "ada@example.com", "type": "work"}]},
+        active=True,
+        managed=False,
+    )
+    ada = made.okta.world.add_user("ada@example.com", "Ada", "L", assign=True)
+
+    document = made.plan("--user", "ada@example.com")
+    text = made.run("plan").stdout
+
+    assert problems(document) == []
+    [near] = [skip for skip in document["skipped"] if skip["kind"] == "near_miss"]
+    assert near["reason"].startswith("looks like old.name (")
+    assert "the same e-mail" in near["reason"]
+    assert [change["kind"] for change in document["changes"]] == ["create_user"]
+    assert "looks like old.name" in text
+    made.run("link", "--user", ada, "--yes")
+    assert account(made, "ada@example.com").external_id == ada

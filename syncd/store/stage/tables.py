@@ -70,6 +70,7 @@ CREATE TABLE remote_users (
     scim_id TEXT NOT NULL PRIMARY KEY,
     external_id TEXT,
     folded_name TEXT NOT NULL,
+    mail TEXT,
     document TEXT NOT NULL
 );
 CREATE TABLE skipped (
@@ -109,6 +110,7 @@ CREATE INDEX users_not_active ON users (okta_id) WHERE standing <> 'active';
 CREATE INDEX links_okta_id ON links (okta_id);
 CREATE INDEX remote_users_external_id ON remote_users (external_id);
 CREATE INDEX remote_users_folded_name ON remote_users (folded_name);
+CREATE INDEX remote_users_mail ON remote_users (mail) WHERE mail IS NOT NULL;
 """
 
 SPOOL_TWICE = "DELETE FROM main.spool WHERE rowid NOT IN (SELECT max(rowid) FROM main.spool GROUP BY id)"
