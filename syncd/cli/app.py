@@ -42,8 +42,11 @@ COMMANDS = {
     "retry": ("syncd.cli.retry", "Try what failed again at the next sync."),
     "explain": ("syncd.cli.explain", "Explain one user or group, step by step; changes nothing."),
     "groups": ("syncd.cli.groups", "List Split's groups with their link state and members."),
-    "link": ("syncd.cli.link", "Tie an Okta group to a group in Split, whatever the rules say."),
-    "unlink": ("syncd.cli.unlink", "Stop managing a group: keep it in Split, or delete it there."),
+    "link": ("syncd.cli.link", "Tie an Okta group to a group in Split, or a person to an account."),
+    "unlink": (
+        "syncd.cli.unlink",
+        "Stop managing a group, kept in Split or deleted; or forget a person's tie.",
+    ),
     "relink": ("syncd.cli.relink", "Match everybody afresh after SCIM was switched off and on."),
     "release": ("syncd.cli.release", "Stop managing a user or group; leave it at the target."),
     "audit": ("syncd.cli.audit", "Check or export the audit trail."),

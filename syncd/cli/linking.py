@@ -29,7 +29,7 @@ def linking_options(command: F) -> F:
 def need_a_name(*names: str) -> None:
     """Raises click.UsageError for an empty one."""
     if any(not name.strip() for name in names):
-        raise click.UsageError("a group needs a name or an id")
+        raise click.UsageError("a group or a person needs a name or an id")
 
 
 def need_an_answer(*, yes: bool) -> None:
@@ -65,8 +65,15 @@ def plan_ask_apply(
         return session.one(run_answer(session, result, stop, detailed=detailed))
 
 
-def apply_link(job: Job, planned: Planned) -> RunResult:
+def apply_link(job: Job, planned: Planned, reason: str | None = None) -> RunResult:
     """See `engine.cycles.link.apply_link`: imported when it is needed."""
     from syncd.engine.cycles import link  # noqa: PLC0415  (the engine)
 
-    return link.apply_link(job, planned)
+    return link.apply_link(job, planned, reason)
+
+
+def apply_link_user(job: Job, planned: Planned, reason: str | None = None) -> RunResult:
+    """See `engine.cycles.link_user.apply_link_user`: imported when it is needed."""
+    from syncd.engine.cycles import link_user  # noqa: PLC0415  (the engine)
+
+    return link_user.apply_link_user(job, planned, reason)

@@ -202,6 +202,29 @@ def _undone_read(text: str) -> Undone:
     return Undone(dict(found["runs"]), frozenset(map(str, found["wishes"])))
 
 
+@dataclass(frozen=True, slots=True)
+class AskedTie:
+    """A person ties one user to this account at the target; it counts until the account is adopted, or taken back."""
+
+    scim_id: str
+    name: str
+    by: str
+
+
+def _ties_text(ties: Mapping[str, AskedTie]) -> str:
+    said = {okta_id: [tie.scim_id, tie.name, tie.by] for okta_id, tie in ties.items()}
+    return json.dumps(said, sort_keys=True)
+
+
+def _ties_read(text: str) -> Mapping[str, AskedTie]:
+    """What cannot be read ties nobody."""
+    with suppress(ValueError, TypeError, AttributeError, RecursionError):
+        return {okta_id: AskedTie(*map(str, said)) for okta_id, said in json.loads(text).items()}
+    return {}
+
+
+TIES: Fact[Mapping[str, AskedTie]] = Fact("ties_asked", _ties_text, _ties_read)
+"""By Okta id, the accounts that people chose and that are not adopted yet."""
 UNDONE: Fact[Undone] = Fact("undone", _undone_text, _undone_read)
 """What an undo gave back, and Okta may still want."""
 TARGET = _text("target")

@@ -38,6 +38,17 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """A held change that a person approved, and that was not applied yet. `expires_at`: until when it counts."""
+
+    object_key: str
+    by: str
+    at: datetime
+    reason: str | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """A user or group that a person took out of syncd's hands. `what`: "release", or "unlink" of a group that stays so.
     `by` None: the row of the trail that says who is gone, and `since` is as far as the trail goes back. `target` is the
@@ -71,6 +82,8 @@ class Decided:
     """What each of them is about: change id to object key."""
     rejections: Mapping[str, Rejection] = field(default_factory=dict, compare=False)
     """Those of `rejected`, by change id."""
+    approvals: Mapping[str, Approval] = field(default_factory=dict, compare=False)
+    """Those of `approved`, by change id."""
 
 
 class Decisions(Protocol):
@@ -87,9 +100,11 @@ class Decisions(Protocol):
         """Open holds, oldest first; expired ones are not among them."""
         ...
 
-    def decide(self, ids: Sequence[str], decision: str, by: str) -> Sequence[Change]:
-        """Decides on whole holds or single held changes by their ids ("approve" or "reject"); journals who and what.
-        Raises UsageError for an id that no open hold has.
+    def decide(
+        self, ids: Sequence[str], decision: str, by: str, reason: str | None = None
+    ) -> Sequence[Change]:
+        """Decides on whole holds or single changes by their ids ("approve" or "reject"); journals who, what and why.
+        Held changes, and those that were decided the other way and still are. Raises UsageError for another id.
         """
         ...
 

@@ -15,7 +15,7 @@ from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from syncd.ports.deciding import Decided, Rejection
+from syncd.ports.deciding import Approval, Decided, Rejection
 from syncd.store.journal import COLUMNS, row_hash
 from syncd.store.rows import Row, at_moment, moment
 
@@ -146,6 +146,17 @@ def decided(found: Iterable[Ruling]) -> Decided:
             each.change_id: Rejection(each.object_key, each.by, at_moment(each.at), each.reason)
             for each in known
             if each.decision == "reject"
+        },
+        approvals={
+            each.change_id: Approval(
+                each.object_key,
+                each.by,
+                at_moment(each.at),
+                each.reason,
+                None if each.expires_at is None else at_moment(each.expires_at),
+            )
+            for each in known
+            if each.decision == "approve"
         },
     )
 

@@ -64,6 +64,12 @@ class StoreReads:
         with self._reading() as conn:
             return state.find_users(conn, text)
 
+    def find_former_users(self, user_name: str) -> Sequence[KnownUser]:
+        """See `ports.Store.find_former_users`."""
+        with self._reading() as conn:
+            found = state.users(conn, journal.once_called(conn, user_name))
+        return [found[okta_id] for okta_id in sorted(found)]
+
     def linked_users(self, *, after: str = "") -> Iterator[KnownUser]:
         """See `ports.Store.linked_users`."""
         while True:

@@ -145,3 +145,24 @@ def test_the_log_has_a_line_when_it_begins_and_when_it_ends(made: Rig) -> None:
 def lines(answer: Answer, event: str) -> list[dict[str, Any]]:
     found = [json.loads(line) for line in answer.stderr.splitlines() if line.startswith("{")]
     return [each for each in found if each["event"] == event]
+
+
+def test_check_names_who_is_left_out_and_calls_no_quarantine_ready(made: Rig) -> None:
+    document = made.run("check", "--json").document
+    [line] = [each for each in document["checks"] if each["name"] == "left out"]
+    assert TWICE in line["detail"]
+    assert line["hint"] == f"syncd -c {made.config} skipped"
+
+    with made.split.world.lock:
+        for user in list(made.split.world.users.values()):
+            made.split.world.delete_user(user.id)
+    made.okta.world.update_profile("p00@example.com", lastName="Changed")
+    made.sync(code=None)
+    for number in range(1, 9):
+        made.okta.world.update_profile(f"p{number:02}@example.com", lastName="Changed")
+    made.sync(code=None)
+    sick = made.run("check", "--json", code=1).document
+    [line] = [each for each in sick["checks"] if each["name"] == "quarantine"]
+    assert line["state"] == "fail"
+    assert "syncd relink" in line["hint"]
+    assert not sick["ok"]

@@ -68,22 +68,3 @@ def test_the_report_says_so_and_shows_todays_reason_as_what_it_is(rejected: Rig)
     assert {row["assigned"] for row in document["access"] if row["user"] == "p02@example.com"} == {
         "assigned directly"
     }
-
-
-def test_approving_what_was_rejected_says_so_and_how_to_take_it_back(tmp_path: Path, rejected: Rig) -> None:
-    change = next(
-        each
-        for each in rejected.run("audit", "export", "--json").document["entries"]
-        if each["kind"] == "reject"
-    )["details"]["asked"][0]
-
-    answer = rejected.run("approve", change, code=64)
-
-    assert f"{change} was rejected by" in answer.stderr
-    assert "assign them in Okta" in answer.stderr
-    rejected.okta.world.assign("p01@example.com")
-    rejected.sync()
-    rejected.okta.world.unassign("p01@example.com")
-    rejected.sync(code=3)
-    rejected.run("approve", deactivation(rejected), "--now", code=None)
-    assert "p01@example.com" not in rejected.actual_people()

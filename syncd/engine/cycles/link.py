@@ -92,7 +92,7 @@ def plan_unlink(
     return planned_from(job, KIND, stage, reading, allow, unsettled)
 
 
-def apply_link(job: Job, planned: Planned) -> RunResult:
+def apply_link(job: Job, planned: Planned, reason: str | None = None) -> RunResult:
     """Remembers what was asked for, then applies the plan of `plan_link` or `plan_unlink` under the same lock.
 
     What a safety check holds stays asked for: once it is approved, the next cycle does it.
@@ -102,7 +102,7 @@ def apply_link(job: Job, planned: Planned) -> RunResult:
     for okta_id, what in asked:
         decision = "link" if what.what == "link" else "unlink"
         note = {"decision": decision, "by": what.by, "okta_id": okta_id, "scim_id": what.scim_id}
-        store.note({**note, "name": what.name, "delete": what.what == "delete"})
+        store.note({**note, "name": what.name, "delete": what.what == "delete"}, reason=reason)
     with CycleRun(job, KIND) as run:
         run.write(planned)
     return run.result
