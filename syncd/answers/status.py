@@ -8,6 +8,7 @@ from typing import Any
 
 from syncd.answers.failing import failing_documents
 from syncd.answers.left_out import left_out
+from syncd.core.drift_news import is_repaired, news_of
 from syncd.core.plan import timestamp
 from syncd.core.token_age import token_days_left
 from syncd.core.waiting import Waiting
@@ -54,6 +55,7 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         "failing": failing,
         "unproven": _unproven(store),
         "left_out": _left_out(left_out(store)),
+        "drift": _drift(store),
         "token": token_document(settings.split.token_year_began, now.date()),
     }
 
@@ -98,6 +100,34 @@ def _left_out(waiting: Sequence[Waiting]) -> dict[str, Any]:
             for each in waiting[:5]
         ],
     }
+
+
+def _drift(store: Store) -> dict[str, Any] | None:
+    """What the last comparison with the target found, the first five; None before there was one."""
+    with readable("the last look for drift"):
+        last = LAST_DRIFT.of(store)
+        if last is None:
+            return None
+        repaired = is_repaired(last)
+        found = [] if repaired else news_of(last)
+        return {
+            "compared_at": last["created_at"],
+            "complete": last["complete"] is not False,
+            "repaired": repaired,
+            "differs": len(found),
+            "summary": {} if repaired else dict(last["summary"]),
+            "items": [
+                {
+                    "kind": each.kind,
+                    "object": each.object,
+                    "okta_id": each.okta_id,
+                    "group": each.group,
+                    "reason": each.reason,
+                    "repair": each.repair,
+                }
+                for each in found[:5]
+            ],
+        }
 
 
 def _next_runs(store: Store, settings: ConnectionSettings, complete: str | None) -> dict[str, str | None]:

@@ -207,7 +207,19 @@ def _of_the_document(
             hold["reason"],
             f"syncd held shows them; then syncd approve {hold['id']} or syncd reject {hold['id']}.",
         )
+    yield from _drift(name, document.get("drift"))
     yield from _token(name, document["token"])
+
+
+def _drift(name: str, drift: Mapping[str, Any] | None) -> Iterator[Concern]:
+    if not drift or not drift["differs"]:
+        return
+    named = ", ".join(f"{item['object']} ({item['kind'].replace('_', ' ')})" for item in drift["items"][:3])
+    more = f" and {drift['differs'] - 3:,} more" if drift["differs"] > 3 else ""
+    number = counted(drift["differs"], "difference")
+    what = f"Split was changed behind syncd's back: {number}"
+    way_out = "syncd drift shows all; syncd drift --fix gives it back, under the limits."
+    yield Concern("warn", name, what, f"{named}{more}; compared {drift['compared_at']}.", way_out)
 
 
 def _not_written(name: str, document: Mapping[str, Any]) -> Iterator[Concern]:

@@ -19,7 +19,6 @@ from syncd.engine.cycles.drift import drift_cycle
 from syncd.engine.cycles.drift_report import DriftReport
 from syncd.engine.cycles.seen import Seen
 from syncd.engine.cycles.sync import sync
-from syncd.engine.facts import LAST_DRIFT
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
 from syncd.engine.writing import quarantine
@@ -30,6 +29,7 @@ from syncd.redact import Redactor
 from syncd.service.board import ConnectionBoard, CycleReport
 from syncd.service.connection_state import FoundWell, Moment, NoStore, Retired, SystemLog, TurnStep, next_step
 from syncd.service.current_state import CurrentState
+from syncd.service.drift_turns import drift_turn, due_in
 from syncd.service.full_turns import LONG_REST, REST, RETRY, FullTurns
 from syncd.service.gate import Gate
 from syncd.service.old_secrets import OldSecrets
@@ -43,8 +43,6 @@ OnCycle = Callable[[ConnectionSettings, Store, CycleReport], None]
 Hurry = Callable[[str, str, float], None]
 """Brings a turn forward: connection, kind of cycle, in how many seconds."""
 _GIVES_UP_WITHIN = 0.3
-_FIRST_DRIFT = 600.0
-"""Seconds after the start before which no drift cycle runs: the full cycle comes first."""
 
 
 @dataclass(frozen=True)
@@ -201,16 +199,8 @@ class ServedConnection:
         return store is None or barred_now(store, self.settings, self._around.clock()) is not None
 
     def drift_due_in(self) -> float:
-        """Seconds until the next drift cycle: what restarts put off would never come."""
-        every = self.settings.schedule.drift.total_seconds()
-        store = self.current.store
-        try:
-            last = {} if store is None else LAST_DRIFT.of(store, {})
-            made = datetime.fromisoformat(last["created_at"])
-            ago = (self._around.clock() - made).total_seconds()
-        except (ValueError, KeyError, TypeError):
-            return every
-        return min(max(every - ago, _FIRST_DRIFT), every)
+        """Seconds until the next drift cycle."""
+        return due_in(self.current.store, self.settings.schedule.drift, self._around.clock())
 
     @contextmanager
     def _crash_proof(self, kind: str) -> Iterator[None]:
@@ -311,14 +301,10 @@ class ServedConnection:
             self._around.hurry(self.settings.name, "full", wait)
 
     def _drift(self, job: Job) -> Ending:
-        try:
-            report = self._around.drift(job)
-        except SyncdError as error:
-            quarantine.note(job, error)
-            raise
-        if report.differs:
-            self._voice.say("warning", "drift found", "drift", **report.summary)
-        return Ending(drift=report)
+        ending = drift_turn(job, self._around.drift)
+        if ending.drift is not None and ending.drift.differs:
+            self._voice.say("warning", "drift found", "drift", **ending.drift.summary)
+        return ending
 
     def _probe(self, job: Job) -> Ending:
         try:

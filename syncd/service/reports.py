@@ -19,7 +19,9 @@ from syncd.service.board import CycleReport, RateHeadroom
 
 @dataclass(frozen=True)
 class Ending:
-    """How a cycle ended: with a result, with a report of drift, with an error, or (none of them) with nothing to do."""
+    """How a cycle ended: with a result, with a report of drift (of a repair with both), with an error, or (none of
+    them) with nothing to do.
+    """
 
     result: RunResult | None = None
     drift: DriftReport | None = None
@@ -30,14 +32,16 @@ class Ending:
         """As in the run's record; "quiet" when there was nothing to do."""
         if self.error is not None:
             return status_after(self.error)
+        if self.result is not None:
+            return self.result.status
         if self.drift is not None:
             return "failed" if self.drift.problems else "succeeded"
-        return "quiet" if self.result is None else self.result.status
+        return "quiet"
 
     @property
     def problems(self) -> Sequence[SyncdError]:
         """Of the run and of the comparison."""
-        return (*(self.result.problems if self.result else ()), *(self.drift.problems if self.drift else ()))
+        return self.result.problems if self.result else self.drift.problems if self.drift else ()
 
     @property
     def waits(self) -> bool:
