@@ -11,8 +11,10 @@ from syncd.core.change import Change, ChangeKind, change_document
 from syncd.core.expectation import Expectation
 from syncd.core.pausing import Pause
 from syncd.core.plan import timestamp
-from syncd.engine.facts import PAUSE
+from syncd.core.sickness import Quarantine
+from syncd.engine.facts import PAUSE, QUARANTINE
 from syncd.engine.writing.permission import paused
+from syncd.engine.writing.quarantine import ask_now, current
 from syncd.errors import RefusedError, UsageError
 from syncd.ports import HoldRecord, Store
 
@@ -130,8 +132,10 @@ def _expected(expectation: Expectation) -> dict[str, Any]:
     }
 
 
-def retry(store: Store, connection: str, wanted: str | None, by: str) -> dict[str, Any]:
-    """Makes quarantined objects due at once: one, by its object, Okta id or name, or all. Raises UsageError."""
+def retry(store: Store, connection: str, wanted: str | None, by: str, now: datetime) -> dict[str, Any]:
+    """Makes quarantined objects due at once: one, by its object, Okta id or name, or all; with all of them the next
+    probe of a quarantine of the whole connection, which the document then shows. Raises UsageError.
+    """
     failures = [
         failure
         for failure in store.failures()
@@ -146,7 +150,20 @@ def retry(store: Store, connection: str, wanted: str | None, by: str) -> dict[st
         decided_on(failure.object_key, failure.name, change_id=failure.change_id, kind=failure.kind)
         for failure in failures
     ]
-    return decision_document(connection, "retry", by, items)
+    sick = _probe_now(store, by, now) if wanted is None else None
+    quarantine = {} if sick is None else {"quarantine": sick.document()}
+    return {**decision_document(connection, "retry", by, items), **quarantine}
+
+
+def _probe_now(store: Store, by: str, now: datetime) -> Quarantine | None:
+    sick = current(store)
+    if sick is None:
+        return None
+    due = ask_now(sick, now)
+    if due != sick:
+        body = {"decision": "retry", "by": by, "asked": [f"the quarantine of {sick.side}"]}
+        store.note(body, facts=dict([QUARANTINE.entry(due)]))
+    return due
 
 
 def release(store: Store, connection: str, text: str, by: str) -> dict[str, Any]:

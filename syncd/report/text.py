@@ -60,8 +60,8 @@ _STATUS_STYLE: Mapping[str, str] = {
 
 
 _WELL_AGAIN: Mapping[str, str] = {
-    "okta": "mend the cause; every sync asks Okta once and goes on when it is well.",
-    "split": "mend the cause; every sync asks Split once and goes on when it is well.",
+    "okta": "mend the cause; syncd retry (the daemon) or a sync asks Okta once, now, and goes on when it is well.",
+    "split": "mend the cause; syncd retry (the daemon) or a sync asks Split once, now, and goes on when it is well.",
     "relink": "was SCIM switched off and on in Split? Then run syncd relink, which shows its result first.",
 }
 """By the side of a quarantine: how it ends."""
@@ -233,6 +233,11 @@ def _status_quarantine(found: Mapping[str, Any] | None) -> Iterator[Line]:
     if not found:
         return
     yield line(Span("Quarantined", "bad"), f" since {safe(found['since'])}: {safe(found['reason'])}")
+    if found["side"] != "relink":
+        probes = counted(int(found.get("probes", 0)), "probe")
+        yield line(
+            "  ", faint("next probe: "), f"{safe(found.get('next_probe'))}", faint(f" ({probes} in vain)")
+        )
     way_out = _WELL_AGAIN.get(str(found["side"]), "")
     yield line("  ", faint("what to do: "), f"{way_out} Nothing is written until then.")
 

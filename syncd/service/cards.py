@@ -36,8 +36,8 @@ CYCLES = ("full", "drift", "delta")
 RUNS_SHOWN = 40
 """In the sparkline."""
 _WAYS_OUT: Mapping[str, str] = {
-    "okta": f"Mend the cause at Okta. syncd asks again by itself and goes on when all is well. {ROTATION}",
-    "split": f"Mend the cause at Split. syncd asks again by itself and goes on when all is well. {ROTATION}",
+    "okta": f"Mend the cause at Okta; it goes on when all is well. To ask now: syncd retry. {ROTATION}",
+    "split": f"Mend the cause at Split; it goes on when all is well. To ask now: syncd retry. {ROTATION}",
     "relink": "Was SCIM switched off and on in Split? Then run syncd relink: it shows its result before it stores it.",
 }
 
@@ -180,11 +180,12 @@ def _of_the_document(
 ) -> Iterator[Concern]:
     if sick := document["quarantine"]:
         since = duration((view.now - datetime.fromisoformat(sick["since"])).total_seconds())
+        probe = "" if sick["side"] == "relink" else f" Asked again at {sick['next_probe']}."
         yield Concern(
             "bad",
             name,
             f"Quarantined for {since}: nothing is written",
-            sick["reason"],
+            f"{sick['reason']}.{probe}" if probe else sick["reason"],
             _WAYS_OUT.get(sick["side"], ""),
         )
     yield from _not_written(name, document)

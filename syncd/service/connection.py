@@ -27,14 +27,24 @@ from syncd.errors import LockLost, RefusedError, SyncdError, TemporaryError
 from syncd.ports import Store
 from syncd.redact import Redactor
 from syncd.service.board import ConnectionBoard, CycleReport
-from syncd.service.connection_state import FoundWell, Moment, NoStore, Retired, SystemLog, TurnStep, next_step
+from syncd.service.connection_state import (
+    FoundWell,
+    Moment,
+    NoStore,
+    Quarantined,
+    Retired,
+    SystemLog,
+    TurnStep,
+    next_step,
+)
 from syncd.service.current_state import CurrentState
 from syncd.service.drift_turns import drift_turn, due_in
 from syncd.service.full_turns import LONG_REST, REST, RETRY, FullTurns
 from syncd.service.gate import Gate
 from syncd.service.old_secrets import OldSecrets
-from syncd.service.reports import Ending, cycle_report, ended
+from syncd.service.reports import Ending, cycle_report, ended, run_written_for
 from syncd.service.telling import Event, Voice
+from syncd.service.used_secrets import UsedSecrets
 from syncd.service.watch import Activity, Watch, patience_of
 from syncd.settings import ConnectionSettings, scope_fingerprint
 from syncd.wiring import open_job, utc_now
@@ -43,6 +53,8 @@ OnCycle = Callable[[ConnectionSettings, Store, CycleReport], None]
 Hurry = Callable[[str, str, float], None]
 """Brings a turn forward: connection, kind of cycle, in how many seconds."""
 _GIVES_UP_WITHIN = 0.3
+_LOOKS_AGAIN = 5.0
+"""Seconds between two looks at a quarantine, where deltas come less often; a look asks nobody."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +88,14 @@ class ServedConnection:
         self._seen = Seen()
         self._system_log = SystemLog.NOT_FOLLOWED
         self._probe_asked = False
-        """A person started or reloaded the daemon: the next probe of a quarantine does not wait for its time."""
+        """A person started or reloaded the daemon, or a secret is another one: the next probe of a quarantine does not
+        wait for its time.
+        """
         self._waits = False
         """A cycle left changes unwritten because of a pause or a shut window; the full cycle that follows sees them."""
         self._voice = Voice(around.event, settings.name)
         self._old_secrets = OldSecrets()
+        self._used_secrets = UsedSecrets()
         self.activity = Activity(patience=patience_of(settings))
 
     # life
@@ -103,6 +118,8 @@ class ServedConnection:
         self._gate.change(lambda: self._adopt(settings))
         if moved:
             self.hurry_full()
+        if isinstance(self.current.state, Quarantined):
+            self._around.hurry(self.settings.name, "delta", 0.0)  # which probes
 
     def _adopt(self, settings: ConnectionSettings) -> None:
         if settings.okta != self.settings.okta:  # what is pending is in the store
@@ -174,6 +191,8 @@ class ServedConnection:
             self._waits = False
             self._voice.say("info", "writing goes on", kind)
             self.hurry_full()
+        if isinstance(self.current.state, Quarantined) and self._used_secrets.are_others(self.settings):
+            self._probe_asked = True
         moment = Moment(
             self._around.clock(),
             alone=self._gate.running == 1,
@@ -193,6 +212,8 @@ class ServedConnection:
             case TurnStep.DRIFT_CYCLE:
                 self._run("drift", self._drift)
                 self.current.read_quarantine()
+        if isinstance(self.current.state, Quarantined):  # what a person does about it is seen soon
+            self._around.hurry(self.settings.name, "delta", _LOOKS_AGAIN)
 
     def _is_barred(self) -> bool:
         store = self.current.store
@@ -322,6 +343,7 @@ class ServedConnection:
     def _run(self, kind: str, work: Callable[[Job], Ending]) -> CycleReport:
         """One cycle, told to the board, the log and whoever listens."""
         around, started = self._around, self._around.clock()
+        self._used_secrets.use(self.settings)
         watch = Watch(around.event, self.activity, connection=self.settings.name)
         self.board.began(kind, started)
         ending, report = Ending(), None
@@ -360,18 +382,11 @@ class ServedConnection:
             ending,
             job=job,
             waited=watch.waited,
-            run_id=self._run_of(kind, started) if ending.error or ending.drift else None,
+            run_id=run_written_for(self.current.store, kind, started)
+            if ending.error or ending.drift
+            else None,
             error=ending.told(self._around.redactor),
         )
-
-    def _run_of(self, kind: str, started: datetime) -> str | None:
-        """The run that was written down for a cycle which then crashed."""
-        store = self.current.store
-        try:
-            runs = () if store is None else store.runs(limit=5)
-        except SyncdError:
-            return None
-        return next((run.run_id for run in runs if run.kind == kind and run.started >= started), None)
 
     def _after(self, report: CycleReport) -> None:
         store = self.current.store

@@ -12,7 +12,7 @@ from syncd.engine.cycles.drift_report import DriftReport
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.job import Job
 from syncd.errors import SyncdError, WritingWaits, status_after
-from syncd.ports import Bucket
+from syncd.ports import Bucket, Store
 from syncd.redact import Redactor
 from syncd.service.board import CycleReport, RateHeadroom
 
@@ -85,6 +85,15 @@ def ended(work: Callable[[Job], Ending], job: Job) -> Ending:
         return work(job)
     except Exception as error:  # noqa: BLE001  (a crash in a cycle is a failed cycle)
         return Ending(error=error)
+
+
+def run_written_for(store: Store | None, kind: str, started: datetime) -> str | None:
+    """The run that was written down for a cycle which then crashed, or that has no result."""
+    try:
+        runs = () if store is None else store.runs(limit=5)
+    except SyncdError:
+        return None
+    return next((run.run_id for run in runs if run.kind == kind and run.started >= started), None)
 
 
 def cycle_report(
