@@ -11,9 +11,11 @@ from syncd.core.change import Change, ChangeKind, change_document
 from syncd.core.expectation import Expectation
 from syncd.core.pausing import Pause
 from syncd.core.plan import timestamp
+from syncd.core.sickness import Quarantine
 from syncd.core.waiting import Waiting
-from syncd.engine.facts import PAUSE, TIES
+from syncd.engine.facts import PAUSE, QUARANTINE, TIES
 from syncd.engine.writing.permission import paused
+from syncd.engine.writing.quarantine import ask_now, current
 from syncd.errors import RefusedError, UsageError
 from syncd.ports import Failure, HoldRecord, Store
 from syncd.ports.deciding import Approval, Rejection
@@ -146,9 +148,11 @@ def _expected(expectation: Expectation) -> dict[str, Any]:
 
 
 def retry(
-    store: Store, connection: str, wanted: str | None, by: str, reason: str | None = None
+    store: Store, connection: str, wanted: str | None, by: str, now: datetime, reason: str | None = None
 ) -> dict[str, Any]:
-    """Makes what failed due at once: one object, by its key or as in `objects_named`, or all. Raises UsageError."""
+    """Makes what failed due at once: one object, by its key or as in `objects_named`, or all; with all of them the next
+    probe of a quarantine of the whole connection, which the document then shows. Raises UsageError.
+    """
     if wanted is None:
         failures: Sequence[Failure] = store.failures()
         waiting: Sequence[Waiting] = ()
@@ -171,7 +175,20 @@ def retry(
     items += [decided_on(each.object_key, each.name) for each in waiting if each.object_key not in failing]
     if items:
         store.note({"decision": "retry", "by": by, "asked": [wanted] if wanted else []}, reason=reason)
-    return decision_document(connection, "retry", by, items, reason)
+    sick = _probe_now(store, by, now, reason) if wanted is None else None
+    quarantine = {} if sick is None else {"quarantine": sick.document()}
+    return {**decision_document(connection, "retry", by, items, reason), **quarantine}
+
+
+def _probe_now(store: Store, by: str, now: datetime, reason: str | None) -> Quarantine | None:
+    sick = current(store)
+    if sick is None:
+        return None
+    due = ask_now(sick, now)
+    if due != sick:
+        body = {"decision": "retry", "by": by, "asked": [f"the quarantine of {sick.side}"]}
+        store.note(body, facts=dict([QUARANTINE.entry(due)]), reason=reason)
+    return due
 
 
 def release(store: Store, connection: str, text: str, by: str, reason: str | None = None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from syncd.answers.failing import failing_documents
 from syncd.answers.left_out import FIRST, left_out, left_out_documents
+from syncd.core.drift_news import is_repaired, news_of
 from syncd.core.left_out import LeftOut
 from syncd.core.plan import timestamp
 from syncd.core.token_age import token_days_left
@@ -58,6 +59,7 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         "failing": failing,
         "unproven": _unproven(store),
         "left_out": _left_out(left, settings),
+        "drift": _drift(store),
         "token": token_document(settings.split.token_year_began, now.date()),
     }
 
@@ -93,6 +95,34 @@ def _left_out(left: Sequence[LeftOut], settings: ConnectionSettings) -> dict[str
         "by_kind": dict(sorted(Counter(each.kind for each in left).items())),
         "items": left_out_documents(left[:FIRST], settings.path),
     }
+
+
+def _drift(store: Store) -> dict[str, Any] | None:
+    """What the last comparison with the target found, the first five; None before there was one."""
+    with readable("the last look for drift"):
+        last = LAST_DRIFT.of(store)
+        if last is None:
+            return None
+        repaired = is_repaired(last)
+        found = [] if repaired else news_of(last)
+        return {
+            "compared_at": last["created_at"],
+            "complete": last["complete"] is not False,
+            "repaired": repaired,
+            "differs": len(found),
+            "summary": {} if repaired else dict(last["summary"]),
+            "items": [
+                {
+                    "kind": each.kind,
+                    "object": each.object,
+                    "okta_id": each.okta_id,
+                    "group": each.group,
+                    "reason": each.reason,
+                    "repair": each.repair,
+                }
+                for each in found[:5]
+            ],
+        }
 
 
 def _next_runs(store: Store, settings: ConnectionSettings, complete: str | None) -> dict[str, str | None]:

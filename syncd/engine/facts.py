@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar, overload
 
-from syncd.core import pausing
+from syncd.core import drift_news, pausing
 from syncd.core.pausing import Pause
 from syncd.core.sickness import KEY, Quarantine
 from syncd.errors import PermanentError, SyncdError
@@ -170,8 +170,8 @@ PENDING = _text("log_pending")
 """What the log named before that place and nobody has read yet (`Seen.kept`)."""
 LOG_ASKED = _text("log_asked")
 """What kinds of events that place was asked with."""
-LAST_DRIFT: Fact[dict[str, Any]] = Fact("last_drift", json.dumps, _document)
-"""The last drift document, with at most `ITEMS_KEPT` items."""
+LAST_DRIFT: Fact[dict[str, Any]] = Fact(drift_news.KEY, json.dumps, _document)
+"""The last drift document, with at most `ITEMS_KEPT` items; with `REPAIRED_BY` once all of it was repaired."""
 QUARANTINE: Fact[Quarantine] = Fact(KEY, _document_text, Quarantine.read)
 PAUSE: Fact[Pause] = Fact(pausing.KEY, _document_text, Pause.read)
 """A person's; over once its time has come, also where it is still remembered."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 from syncd.core.counting import counted
+from syncd.core.drift_news import DriftFound
 from syncd.core.sickness import Quarantine
 from syncd.core.token_age import TOKEN_LIVES, warning_mark
 from syncd.core.waiting import LEFT_BY_SETTING, Waiting
@@ -31,6 +32,7 @@ ENOUGH_FAILURES = 2
 _LONGEST = 300
 _HELD_NAMED = 5
 _LEFT_OUT_NAMED = 5
+_DRIFT_NAMED = 10
 
 Severity = Literal["info", "success", "warning", "failure"]
 
@@ -46,12 +48,21 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """What a comparison with the target found that is news. `complete`: it could look at everything."""
+
+    found: Sequence[DriftFound]
+    complete: bool = True
+    repaired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """A connection after a run of this `kind`, one of `CYCLES` or "targeted".
 
     `status` is quiet, succeeded, held, partial, refused, interrupted or failed.
 
-    `held` and `left_out` are None when nobody looked; `stuck` names the objects that failed at least twice;
+    `held`, `left_out` and `drift` are None when nobody looked; `stuck` names the objects that failed at least twice;
     `token_created` is an ISO date, None when the settings have none.
     """
 
@@ -62,6 +73,7 @@ class Facts:
     held: Sequence[Held] | None = None
     stuck: Sequence[str] = ()
     left_out: Sequence[Waiting] | None = None
+    drift: Compared | None = None
     token_created: str | None = None
     token_days_left: int = TOKEN_LIVES
 
@@ -86,7 +98,8 @@ class Memory:
 
     `failing` counts failed cycles in a row by kind. `sick` is the side of the quarantine that was told, `held` maps
     keys of holds to the number of changes told, `token` is the date of the token and the days ahead that were told.
-    `stuck` is "silent" when something graver had been told already. `left_out` are digests of those who were told.
+    `stuck` is "silent" when something graver had been told already. `left_out` are digests of those who were told,
+    `drift` has keys of differences.
     """
 
     failing: Mapping[str, int] = field(default_factory=dict)
@@ -96,6 +109,7 @@ class Memory:
     held: Mapping[str, int] = field(default_factory=dict)
     token: tuple[str, int] | None = None
     left_out: frozenset[str] = frozenset()
+    drift: frozenset[str] = frozenset()
 
     def text(self) -> str:
         """One line of JSON, for `read`."""
@@ -107,6 +121,7 @@ class Memory:
             "held": dict(self.held),
             "token": self.token,
             "left_out": " ".join(sorted(self.left_out)),
+            "drift": sorted(self.drift),
         }
         return json.dumps(made, sort_keys=True)
 
@@ -124,6 +139,7 @@ class Memory:
                 held={str(key): int(count) for key, count in found.get("held", {}).items()},
                 token=(str(token[0]), int(token[1])) if token else None,
                 left_out=frozenset(str(found.get("left_out", "")).split()),
+                drift=frozenset(map(str, found.get("drift", ()))),
             )
         except (ValueError, TypeError, AttributeError, LookupError):
             return cls()
@@ -133,7 +149,7 @@ def decide(connection: str, memory: Memory, facts: Facts) -> tuple[list[Notice],
     """What to tell now, and what is then told."""
     told: list[Notice] = []
     memory = _counted(memory, facts)
-    for topic in (_trouble, _stuck, _held, _left_out, _token):
+    for topic in (_trouble, _stuck, _held, _left_out, _drift, _token):
         notice, memory = topic(memory, facts)
         if notice is not None:
             told.append(replace(notice, title=f"syncd {connection}: {notice.title}"))
@@ -257,6 +273,26 @@ def _left_out(memory: Memory, facts: Facts) -> _Said:
 def _digest(each: Waiting) -> str:
     said = f"{each.object_key} {each.kind}"
     return hashlib.blake2b(said.encode("utf-8", "backslashreplace"), digest_size=5).hexdigest()
+
+
+def _drift(memory: Memory, facts: Facts) -> _Said:
+    """A difference is told when its kind or its object is new, and again when it was over in between."""
+    compared = facts.drift
+    if compared is None:
+        return None, memory
+    keys = frozenset() if compared.repaired else frozenset(each.key for each in compared.found)
+    new = [each for each in compared.found if each.key not in memory.drift]
+    memory = replace(memory, drift=keys if compared.complete else keys | memory.drift)
+    if not new:
+        return None, memory
+    lines = [f"{plain(each.named)}: {plain(each.reason)}." for each in new[:_DRIFT_NAMED]]
+    if len(new) > _DRIFT_NAMED:
+        lines.append(f"and {counted(len(new) - _DRIFT_NAMED, 'more difference')}.")
+    number = counted(len(new), "difference")
+    if compared.repaired:
+        return Notice("info", f"{number} found and repaired", "\n".join(lines)), memory
+    lines.append("Somebody else wrote to Split. All of it: syncd drift. To give it back: syncd drift --fix.")
+    return Notice("warning", f"drift: {number}", "\n".join(lines)), memory
 
 
 def _token(memory: Memory, facts: Facts) -> _Said:

@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from syncd.core import drift_news
 from syncd.core.safety import OF_ONE_GROUP
 from syncd.core.sickness import KEY as QUARANTINE
 from syncd.core.sickness import Quarantine
 from syncd.core.token_age import TOKEN_LIVES, token_days_left
 from syncd.errors import ConfigurationError, SyncdError
-from syncd.observe.notices import Facts, Held, Memory, Notice, Severity, decide
+from syncd.observe.notices import Compared, Facts, Held, Memory, Notice, Severity, decide
 from syncd.ports import HoldRecord, Store
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings
@@ -222,6 +223,7 @@ def _facts(
         held=None if status == "quiet" else [_held(hold) for hold in store.holds()],
         left_out=None if status == "quiet" else store.waiting(),
         stuck=[failure.name for failure in store.failures() if failure.attempts > 1],
+        drift=_compared(store) if kind == "drift" else None,
         token_created=created.isoformat() if created else None,
         token_days_left=token_days_left(created, now.date()) if created else TOKEN_LIVES,
     )
@@ -231,6 +233,17 @@ def _quarantine(store: Store) -> Quarantine | None:
     said = store.recall(QUARANTINE)
     with suppress(ValueError, LookupError, TypeError):
         return None if said is None else Quarantine.read(said)
+    return None
+
+
+def _compared(store: Store) -> Compared | None:
+    """What the comparison that has just ended found; None when it cannot be read."""
+    said = store.recall(drift_news.KEY)
+    with suppress(ValueError, LookupError, TypeError, AttributeError):
+        if said is not None:
+            document = json.loads(said)
+            complete = document["complete"] is not False
+            return Compared(drift_news.news_of(document), complete, drift_news.is_repaired(document))
     return None
 
 

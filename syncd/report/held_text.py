@@ -115,6 +115,21 @@ def decided_lines(
     yield line(strong(f"{safe(document['decision'])}: "), text)
 
 
+def retried_lines(document: Mapping[str, Any]) -> Iterator[Line]:
+    """The decision to try again."""
+    sick = document.get("quarantine")
+    if sick is None or document["items"]:
+        yield from decided_lines(document, "The next sync tries again.", "nothing has failed.")
+    if sick is None:
+        return
+    if sick["side"] == "relink":
+        text = "it waits for syncd relink, and nothing else ends it."
+    else:
+        side = str(sick["side"]).capitalize()
+        text = f"{side} is asked at once whether it is over: by the daemon's next look, or the next sync."
+    yield line(strong("quarantine: "), text)
+
+
 def released_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     """The decision to release objects, and what becomes of each."""
     for item in document["items"]:

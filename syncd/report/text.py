@@ -20,6 +20,7 @@ from syncd.report.lines import (
     skipped_lines,
     strong,
 )
+from syncd.report.status_parts import drift_found_lines, pause_lines
 
 SHOWN = 50
 
@@ -61,8 +62,8 @@ _STATUS_STYLE: Mapping[str, str] = {
 
 
 _WELL_AGAIN: Mapping[str, str] = {
-    "okta": "mend the cause; every sync asks Okta once and goes on when it is well.",
-    "split": "mend the cause; every sync asks Split once and goes on when it is well.",
+    "okta": "mend the cause; syncd retry (the daemon) or a sync asks Okta once, now, and goes on when it is well.",
+    "split": "mend the cause; syncd retry (the daemon) or a sync asks Split once, now, and goes on when it is well.",
     "relink": "was SCIM switched off and on in Split? Then run syncd relink, which shows its result first.",
 }
 """By the side of a quarantine: how it ends."""
@@ -227,35 +228,20 @@ def status_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     yield from _status_failing(document["failing"])
     yield from _status_unproven(document["unproven"])
     yield from _status_left_out(document["left_out"])
+    yield from drift_found_lines(document.get("drift"))
 
 
 def _status_quarantine(found: Mapping[str, Any] | None) -> Iterator[Line]:
     if not found:
         return
     yield line(Span("Quarantined", "bad"), f" since {safe(found['since'])}: {safe(found['reason'])}")
+    if found["side"] != "relink":
+        probes = counted(int(found.get("probes", 0)), "probe")
+        yield line(
+            "  ", faint("next probe: "), f"{safe(found.get('next_probe'))}", faint(f" ({probes} in vain)")
+        )
     way_out = _WELL_AGAIN.get(str(found["side"]), "")
     yield line("  ", faint("what to do: "), f"{way_out} Nothing is written until then.")
-
-
-def pause_lines(document: Mapping[str, Any]) -> Iterator[Line]:
-    """Of a `syncd.status/1` document: why nothing is written though all is well."""
-    pause, windows = document.get("pause"), document.get("windows")
-    if pause:
-        until = f", until {safe(pause['until'])}" if pause["until"] else ""
-        why = f": {safe(pause['reason'])}" if pause["reason"] else ""
-        yield line(
-            Span("Paused", "warn"), f" by {safe(pause['by'])} since {safe(pause['since'])}{until}{why}"
-        )
-        yield line("  ", faint("to end it: "), "syncd resume. Nothing is written until then.")
-    if windows:
-        named = safe(", ".join(windows["said"]))
-        if windows["open"]:
-            yield line(faint("writing until "), f"{windows['closes']} ", faint(f"({named})"))
-        else:
-            yield line(
-                Span("Outside the windows", "warn"),
-                f": nothing is written before {windows['opens']} ({named})",
-            )
 
 
 def _status_held(holds: Sequence[Mapping[str, Any]]) -> Iterator[Line]:

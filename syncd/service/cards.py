@@ -40,8 +40,8 @@ CYCLES = ("full", "drift", "delta")
 RUNS_SHOWN = 40
 """In the sparkline."""
 _WAYS_OUT: Mapping[str, str] = {
-    "okta": f"Mend the cause at Okta. syncd asks again by itself and goes on when all is well. {ROTATION}",
-    "split": f"Mend the cause at Split. syncd asks again by itself and goes on when all is well. {ROTATION}",
+    "okta": f"Mend the cause at Okta; it goes on when all is well. To ask now: syncd retry. {ROTATION}",
+    "split": f"Mend the cause at Split; it goes on when all is well. To ask now: syncd retry. {ROTATION}",
     "relink": "Was SCIM switched off and on in Split? Then run syncd relink: it shows its result before it stores it.",
 }
 
@@ -184,11 +184,12 @@ def _of_the_document(
 ) -> Iterator[Concern]:
     if sick := document["quarantine"]:
         since = duration((view.now - datetime.fromisoformat(sick["since"])).total_seconds())
+        probe = "" if sick["side"] == "relink" else f" Asked again at {sick['next_probe']}."
         yield Concern(
             "bad",
             name,
             f"Quarantined for {since}: nothing is written",
-            sick["reason"],
+            f"{sick['reason']}.{probe}" if probe else sick["reason"],
             _WAYS_OUT.get(sick["side"], ""),
         )
     yield from _not_written(name, document)
@@ -212,6 +213,7 @@ def _of_the_document(
             f"syncd held shows them; then syncd approve {hold['id']} or syncd reject {hold['id']}.",
         )
     yield from _left_out(name, document["left_out"])
+    yield from _drift(name, document.get("drift"))
     yield from _token(name, document["token"])
 
 
@@ -231,6 +233,17 @@ def _left_out(name: str, left_out: Mapping[str, Any]) -> Iterator[Concern]:
         first[0]["way_out"] if alone else "syncd skipped lists them, each with the command that settles it."
     )
     yield Concern(weight, name, what, detail, way_out)
+
+
+def _drift(name: str, drift: Mapping[str, Any] | None) -> Iterator[Concern]:
+    if not drift or not drift["differs"]:
+        return
+    named = ", ".join(f"{item['object']} ({item['kind'].replace('_', ' ')})" for item in drift["items"][:3])
+    more = f" and {drift['differs'] - 3:,} more" if drift["differs"] > 3 else ""
+    number = counted(drift["differs"], "difference")
+    what = f"Split was changed behind syncd's back: {number}"
+    way_out = "syncd drift shows all; syncd drift --fix gives it back, under the limits."
+    yield Concern("warn", name, what, f"{named}{more}; compared {drift['compared_at']}.", way_out)
 
 
 def _not_written(name: str, document: Mapping[str, Any]) -> Iterator[Concern]:

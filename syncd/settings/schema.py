@@ -245,6 +245,7 @@ class ScheduleSettings(Table):
     delta: Interval = timedelta(seconds=30)
     full: Interval = timedelta(hours=6)
     drift: Interval = timedelta(hours=24)
+    drift_repair: bool = False
     windows: Annotated[tuple[WindowValue, ...], Field(strict=False)] = ()
 
 

@@ -8,10 +8,11 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from syncd.core.drift_news import DriftFound
 from syncd.core.sickness import Quarantine
 from syncd.core.token_age import token_days_left
 from syncd.core.waiting import Waiting
-from syncd.observe.notices import Facts, Held, Memory, Notice, decide, plain
+from syncd.observe.notices import Compared, Facts, Held, Memory, Notice, decide, plain
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WELL = Facts("full", "succeeded", held=())
@@ -122,6 +123,45 @@ def test_trouble_is_told_once_and_so_is_its_end(life: tuple[Facts, ...], said: l
 )
 def test_a_hold_is_told_when_it_is_new_or_has_doubled(life: tuple[Facts, ...], said: list[str]) -> None:
     assert titles(*life) == said
+
+
+def _found(*names: str, complete: bool = True, repaired: bool = False) -> Facts:
+    found = [
+        DriftFound(name, "changed_user", name, None, None, "changed at the target", "") for name in names
+    ]
+    return Facts("drift", "succeeded", drift=Compared(found, complete, repaired))
+
+
+@pytest.mark.parametrize(
+    ("life", "said"),
+    [
+        ((_found("ada"), _found("ada"), _found("ada")), ["drift: 1 difference"]),
+        ((_found("ada"), _found("ada", "bob")), ["drift: 1 difference", "drift: 1 difference"]),
+        ((_found("ada"), _found(), _found("ada")), ["drift: 1 difference", "drift: 1 difference"]),
+        ((_found("ada"), _found(complete=False), _found("ada")), ["drift: 1 difference"]),
+        (
+            (_found("ada", repaired=True), _found("ada")),
+            ["1 difference found and repaired", "drift: 1 difference"],
+        ),
+        ((_found("ada"), Facts("full", "succeeded"), _found("ada")), ["drift: 1 difference"]),
+        ((_found(),), []),
+    ],
+    ids=[
+        "once",
+        "a new object",
+        "over and back",
+        "not everything was seen",
+        "repaired",
+        "others look",
+        "nothing",
+    ],
+)
+def test_drift_is_told_once_for_each_new_kind_and_object(life: tuple[Facts, ...], said: list[str]) -> None:
+    memory, told = Memory(), []
+    for facts in life:
+        notices, memory = decide("acme", Memory.read(memory.text()), facts)
+        told += [notice.title.removeprefix("syncd acme: ") for notice in notices]
+    assert told == said
 
 
 @pytest.mark.parametrize(

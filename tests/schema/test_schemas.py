@@ -101,7 +101,7 @@ def test_drift_and_its_repair_are_valid(world: World) -> None:
     assert answer(world, "drift", "--fix")["run"]["summary"]["applied"]
     told = answer(world, "report")
     assert told["summary"]["drift"] == {"found": 1, "repaired": 1}
-    assert [check["fixed"] for check in told["drift"]["checks"]] == [True]
+    assert [check["fixed"] for check in told["drift"]["checks"]] == [False, True]
 
 
 def test_holds_and_decisions_are_valid(world: World) -> None:

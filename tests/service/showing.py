@@ -39,6 +39,7 @@ def document(name: str = "split-prod", **changed: Any) -> dict[str, Any]:
         "failing": [],
         "unproven": [],
         "left_out": {"count": 0, "by_kind": {}, "items": []},
+        "drift": None,
         "token": {"created": "2025-08-01", "expires_in_days": 153},
     } | changed
 
@@ -86,6 +87,28 @@ def stored_run(status: str = "succeeded", **changed: Any) -> dict[str, Any]:
 
 def pause(reason: str = "maintenance") -> dict[str, Any]:
     return {"by": "ada@ops1", "since": ago(minutes=20), "until": None, "reason": reason}
+
+
+def drift(*items: tuple[str, str]) -> dict[str, Any]:
+    """What the last comparison found, by kind and object."""
+    return {
+        "compared_at": ago(hours=3),
+        "complete": True,
+        "repaired": False,
+        "differs": len(items),
+        "summary": {kind: 1 for kind, _ in items},
+        "items": [
+            {
+                "kind": kind,
+                "object": name,
+                "okta_id": "00u1",
+                "group": None,
+                "reason": "changed",
+                "repair": "",
+            }
+            for kind, name in items[:5]
+        ],
+    }
 
 
 def windows(*, open_now: bool) -> dict[str, Any]:
@@ -213,7 +236,7 @@ def a_bad_day() -> Shown:
                 failing=[failure(), failure(HOSTILE, attempts=1)],
                 token={"created": "2025-03-10", "expires_in_days": 9},
             ),
-            document("split-emea", state="quarantined", quarantine=quarantine()),
+            document("split-emea", state="quarantined", quarantine=quarantine(), drift=drift()),
             document("split-sandbox", windows=windows(open_now=True)),
             never_synced("split-new"),
         ]

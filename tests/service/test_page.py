@@ -22,6 +22,7 @@ from tests.service.showing import (
     busy,
     cycle,
     document,
+    drift,
     failure,
     hold,
     never_synced,
@@ -88,6 +89,17 @@ def test_a_pause_and_shut_windows_are_said_and_alarm_nobody() -> None:
     shown = Shown([document(windows=windows(open_now=False), runs=[refused])])
     assert concerns(shown) == [("note", "Nothing is written before 2026-03-02T05:00:00Z")]
     assert concerns(Shown([document(windows=windows(open_now=True))])) == []
+
+
+def test_found_drift_is_on_the_page_with_what_to_do() -> None:
+    found = drift(("changed_user", "ada@example.com"), ("extra_member", HOSTILE))
+    shown = Shown([document(drift=found)])
+    assert concerns(shown) == [("warn", "Split was changed behind syncd's back: 2 differences")]
+    page = status_page(shown.view()).html
+    assert "syncd drift --fix" in page
+    assert "ada@example.com (changed user)" in page
+    assert "<script>alert" not in page
+    assert concerns(Shown([document(drift=drift())])) == []
 
 
 def test_a_failed_run_makes_it_failing_though_the_store_says_well() -> None:
