@@ -11,6 +11,7 @@ from syncd.cli.deciding import decider
 from syncd.cli.linking import apply_link, linking_options, need_a_name, need_an_answer, plan_ask_apply
 from syncd.cli.options import Command, globals_of
 from syncd.cli.session import Session
+from syncd.core.request import LinkRequest
 
 if TYPE_CHECKING:
     from syncd.engine.job import Job
@@ -31,6 +32,7 @@ def command(
     yes: bool,
     detailed: bool,
     as_json: bool,
+    no_wait: bool,
 ) -> int:
     """Tie an Okta group to a group in Split, whatever the rules say.
 
@@ -47,4 +49,7 @@ def command(
         return plan_link(job, group, target, decider(), allow)
 
     with Session(globals_of(ctx), as_json=as_json) as session:
-        return plan_ask_apply(session, "link", make, apply_link, yes=yes, detailed=detailed)
+        request = LinkRequest(group, target, allow)
+        return plan_ask_apply(
+            session, "link", make, apply_link, request=request, yes=yes, detailed=detailed, no_wait=no_wait
+        )

@@ -11,6 +11,7 @@ from syncd.cli.deciding import decider
 from syncd.cli.linking import apply_link, linking_options, need_a_name, need_an_answer, plan_ask_apply
 from syncd.cli.options import Command, globals_of
 from syncd.cli.session import Session
+from syncd.core.request import UnlinkRequest
 
 if TYPE_CHECKING:
     from syncd.engine.job import Job
@@ -33,6 +34,7 @@ def command(
     yes: bool,
     detailed: bool,
     as_json: bool,
+    no_wait: bool,
 ) -> int:
     """Stop managing a group: keep it in Split, or delete it there.
 
@@ -50,4 +52,7 @@ def command(
         return plan_unlink(job, group, decider(), allow, delete=delete)
 
     with Session(globals_of(ctx), as_json=as_json) as session:
-        return plan_ask_apply(session, "unlink", make, apply_link, yes=yes, detailed=detailed)
+        request = UnlinkRequest(group, delete, allow)
+        return plan_ask_apply(
+            session, "unlink", make, apply_link, request=request, yes=yes, detailed=detailed, no_wait=no_wait
+        )

@@ -72,7 +72,8 @@ class RequestActs(HistoryReads):
                 (moment(now - _KEPT),),
             )
             conn.execute(
-                "INSERT INTO requests (id, version, kind, arguments, settings, asked_by, reason, asked_at, state, place)"
+                "INSERT INTO requests"
+                " (id, version, kind, arguments, settings, asked_by, reason, asked_at, state, place)"
                 " SELECT ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', coalesce(max(place), 0) + 1 FROM requests",
                 (made, version, kind, searchable(arguments), settings, by, said, moment(now)),
             )
