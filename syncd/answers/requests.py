@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from syncd.answers.decisions import release
+from syncd.answers.decisions import release, unlink_user
 from syncd.core.change import change_from_document
 from syncd.core.plan import SavedPlan, read_plan, timestamp
 from syncd.core.request import (
@@ -21,6 +21,7 @@ from syncd.core.request import (
     EndedState,
     ErrorText,
     LinkRequest,
+    LinkUserRequest,
     ReleaseRequest,
     RelinkRequest,
     Request,
@@ -32,12 +33,14 @@ from syncd.core.request import (
     TakenState,
     UndoRequest,
     UnlinkRequest,
+    UnlinkUserRequest,
     WaitingState,
     WithdrawnState,
     read_request,
 )
 from syncd.engine.cycles.drift import repair
 from syncd.engine.cycles.link import apply_link, plan_link, plan_unlink
+from syncd.engine.cycles.link_user import apply_link_user, plan_link_user
 from syncd.engine.cycles.relink import Relinking, relink, store_relinking
 from syncd.engine.cycles.rematch import Sides
 from syncd.engine.cycles.result import RunResult
@@ -55,10 +58,17 @@ _SEEN_HINT = "look at the world again: ask once more, and see what would change 
 
 
 def carry_out(
-    job: Job, request: Request, by: str, *, left: datetime | None = None, sync_all: Sync = sync
+    job: Job,
+    request: Request,
+    by: str,
+    reason: str | None = None,
+    *,
+    left: datetime | None = None,
+    sync_all: Sync = sync,
 ) -> tuple[RequestResult, RunResult | None]:
-    """Under the writer's lock; the run too, where it is one. `by` is who asked, `left` when somebody began with it who
-    died doing so, `sync_all` how everything is synced. Raises what the command raises alone.
+    """Under the writer's lock; the run too, where it is one. `by` is who asked, with the `reason` that they gave; `left`
+    when somebody began with it who died doing so; `sync_all` how everything is synced. Raises what the command raises
+    alone.
     """
     match request:
         case SyncRequest(users, groups, full, allow):
@@ -73,14 +83,17 @@ def carry_out(
                 return _ran(apply_approved(job, [change_from_document(dict(each)) for each in changes]))
         case ReleaseRequest(name):
             with job.turn:
-                return RequestResult(release(job.store, job.settings.name, name, by), 0), None
+                return RequestResult(release(job.store, job.settings.name, name, by, reason), 0), None
+        case UnlinkUserRequest(user):
+            with job.turn:
+                return RequestResult(unlink_user(job.store, job.settings.name, user, by, reason), 0), None
         case RelinkRequest(digest):
             return _relinked(job, digest, by), None
         case ApplyRequest(plan):
             with job.turn:
                 return _applied(job, read_plan(plan, "that was sent"), by, left)
-        case LinkRequest() | UnlinkRequest() | UndoRequest():
-            return _ran(_planned(job, request, by))
+        case LinkRequest() | LinkUserRequest() | UnlinkRequest() | UndoRequest():
+            return _ran(_planned(job, request, by, reason))
 
 
 def _ran(result: RunResult) -> tuple[RequestResult, RunResult]:
@@ -96,6 +109,7 @@ def run_outcome(result: RunResult) -> RequestResult:
 
 _RUNS: Mapping[type[Request], tuple[str, ...]] = {
     LinkRequest: ("link",),
+    LinkUserRequest: ("link",),
     UnlinkRequest: ("link",),
     UndoRequest: ("undo",),
     ApproveRequest: ("targeted",),
@@ -194,24 +208,36 @@ def refuse_what_was_not_seen(planned: Planned, seen: Sequence[str] | None) -> No
         )
 
 
-def _planned(job: Job, request: LinkRequest | UnlinkRequest | UndoRequest, by: str) -> RunResult:
-    with job.turn, plan_for(job, request, by) as planned:
+def _planned(
+    job: Job,
+    request: LinkRequest | LinkUserRequest | UnlinkRequest | UndoRequest,
+    by: str,
+    reason: str | None,
+) -> RunResult:
+    with job.turn, _plan_for(job, request, by) as planned:
         refuse_what_was_not_seen(planned, request.seen)
-        undoes = isinstance(request, UndoRequest)
-        return apply_undo(job, planned, by) if undoes else apply_link(job, planned)
+        match request:
+            case UndoRequest():
+                return apply_undo(job, planned, by)
+            case LinkUserRequest():
+                return apply_link_user(job, planned, reason)
+            case LinkRequest() | UnlinkRequest():
+                return apply_link(job, planned, reason)
 
 
-def plan_for(
-    job: Job, request: LinkRequest | UnlinkRequest | UndoRequest, by: str, *, writing: bool = True
+def _plan_for(
+    job: Job, request: LinkRequest | LinkUserRequest | UnlinkRequest | UndoRequest, by: str
 ) -> Planned:
-    """What it would change. Writes nothing, but with `writing` what interrupted runs left to settle."""
     match request:
         case LinkRequest(group, target, allow):
-            return plan_link(job, group, target, by, allow, writing=writing)
+            return plan_link(job, group, target, by, allow)
+        case LinkUserRequest(user, account, allow):
+            planned, _ = plan_link_user(job, user, account, by, allow)
+            return planned
         case UnlinkRequest(group, delete, allow):
-            return plan_unlink(job, group, by, allow, delete=delete, writing=writing)
+            return plan_unlink(job, group, by, allow, delete=delete)
         case UndoRequest(run, allow):
-            return plan_undo(job, run, by, allow, writing=writing)
+            return plan_undo(job, run, by, allow)
 
 
 def _repaired(job: Job, request: DriftRequest) -> tuple[RequestResult, RunResult]:

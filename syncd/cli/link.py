@@ -20,6 +20,7 @@ from syncd.cli.linking import (
 )
 from syncd.cli.options import Command, globals_of
 from syncd.cli.session import Session
+from syncd.core.request import LinkRequest, LinkUserRequest
 from syncd.report.pair_text import pair_lines
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def command(
     yes: bool,
     detailed: bool,
     as_json: bool,
+    no_wait: bool,
 ) -> int:
     """Tie an Okta group to a group in Split, or a person to an account.
 
@@ -63,16 +65,32 @@ def command(
 
     with Session(globals_of(ctx), as_json=as_json) as session:
 
-        def make(job: Job) -> Planned:
+        def make(job: Job, *, writing: bool) -> Planned:
             from syncd.engine.cycles.link import plan_link  # noqa: PLC0415  (the engine)
             from syncd.engine.cycles.link_user import plan_link_user  # noqa: PLC0415
 
             if user is None:
-                return plan_link(job, names[0], names[1], decider(), allow)
-            planned, pair = plan_link_user(job, user, names[0] if names else None, decider(), allow)
+                return plan_link(job, names[0], names[1], decider(), allow, writing=writing)
+            account = names[0] if names else None
+            planned, pair = plan_link_user(job, user, account, decider(), allow, writing=writing)
             if not yes or not as_json:
                 session.show(pair_lines(pair))
             return planned
 
         apply = partial(apply_link if user is None else apply_link_user, reason=reason)
-        return plan_ask_apply(session, "link", make, apply, yes=yes, detailed=detailed)
+        request = (
+            LinkRequest(names[0], names[1], allow)
+            if user is None
+            else LinkUserRequest(user, names[0] if names else None, allow)
+        )
+        return plan_ask_apply(
+            session,
+            "link",
+            make,
+            apply,
+            request=request,
+            yes=yes,
+            detailed=detailed,
+            no_wait=no_wait,
+            reason=reason,
+        )

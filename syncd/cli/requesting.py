@@ -67,6 +67,7 @@ def carried_out(
     shown: Shown,
     *,
     no_wait: bool = False,
+    reason: str | None = None,
 ) -> Answer:
     """Does it `alone` when nobody has the store; has it done by `syncd run`, and shows what came of it, when that has;
     waits for anybody else. `request` is what is asked for: only made, which may ask a person, where it is.
@@ -74,7 +75,7 @@ def carried_out(
     while True:
         if no_wait or _served(settings):
             made = request()
-            with _asked(session, settings, made) as (store, record):
+            with _asked(session, settings, made, reason) as (store, record):
                 if no_wait:
                     return _told(session, settings, store, record)
                 return shown(_followed(session, settings, stop, store, record))
@@ -123,7 +124,7 @@ def _wait_for(session: Session, settings: ConnectionSettings, held: LockHeld) ->
 
 @contextmanager
 def _asked(
-    session: Session, settings: ConnectionSettings, request: Request
+    session: Session, settings: ConnectionSettings, request: Request, reason: str | None
 ) -> Iterator[tuple[Store, RequestRecord]]:
     """The request that this command puts, and the store that it is in."""
     from syncd.settings import scope_fingerprint  # noqa: PLC0415
@@ -131,7 +132,10 @@ def _asked(
 
     with open_for_deciding(settings, redactor=session.redactor) as store:
         scope, by = scope_fingerprint(settings), decider()
-        yield store, store.ask(kind_of(request), arguments_of(request), settings=scope, by=by, reason="")
+        yield (
+            store,
+            store.ask(kind_of(request), arguments_of(request), settings=scope, by=by, reason=reason or ""),
+        )
 
 
 def _told(session: Session, settings: ConnectionSettings, store: Store, record: RequestRecord) -> Answer:

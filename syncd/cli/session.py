@@ -232,7 +232,7 @@ class Session:
 
     def one(self, answer: Answer) -> int:
         """Answers for a command that works on a single connection."""
-        if self.as_json:
+        if self.as_json and not answer.said:
             self.console.data(jsondoc.pieces(self._document(answer)))
         self._print(answer, "")
         return answer.exit_code

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.cli import exits
 from syncd.cli.choices import reason_option
 from syncd.cli.deciding import decider
 from syncd.cli.linking import apply_link, linking_options, need_a_name, need_an_answer, plan_ask_apply
 from syncd.cli.options import Command, globals_of
-from syncd.cli.session import Answer, Session
-from syncd.report.held_text import released_lines
+from syncd.cli.released import let_go
+from syncd.cli.session import Session
+from syncd.core.request import UnlinkRequest, UnlinkUserRequest
 
 if TYPE_CHECKING:
     from syncd.engine.job import Job
     from syncd.engine.planning.planned import Planned
+    from syncd.ports import Store
 
 
 @click.command(name="unlink", cls=Command)
@@ -41,6 +42,7 @@ def command(
     yes: bool,
     detailed: bool,
     as_json: bool,
+    no_wait: bool,
 ) -> int:
     """Stop managing a group, kept in Split or deleted; or forget a person's tie.
 
@@ -56,30 +58,37 @@ def command(
         need_a_name(user)
         if keep or delete or allow or detailed:
             raise click.UsageError("--user keeps the account: leave the other options out")
-        return _unlink_user(ctx, user, reason, as_json=as_json)
+        return _unlink_user(ctx, user, reason, as_json=as_json, no_wait=no_wait)
     assert group is not None  # noqa: S101  (one of the two is given)
     need_a_name(group)
     if keep is delete:
         raise click.UsageError("say what becomes of the group in Split: either --keep or --delete")
     need_an_answer(yes=yes)
 
-    def make(job: Job) -> Planned:
+    def make(job: Job, *, writing: bool) -> Planned:
         from syncd.engine.cycles.link import plan_unlink  # noqa: PLC0415  (the engine)
 
-        return plan_unlink(job, group, decider(), allow, delete=delete)
+        return plan_unlink(job, group, decider(), allow, delete=delete, writing=writing)
 
     with Session(globals_of(ctx), as_json=as_json) as session:
         return plan_ask_apply(
-            session, "unlink", make, partial(apply_link, reason=reason), yes=yes, detailed=detailed
+            session,
+            "unlink",
+            make,
+            partial(apply_link, reason=reason),
+            request=UnlinkRequest(group, delete, allow),
+            yes=yes,
+            detailed=detailed,
+            no_wait=no_wait,
+            reason=reason,
         )
 
 
-def _unlink_user(ctx: click.Context, user: str, reason: str | None, *, as_json: bool) -> int:
-    with Session(globals_of(ctx), as_json=as_json) as session:
+def _unlink_user(ctx: click.Context, user: str, reason: str | None, *, as_json: bool, no_wait: bool) -> int:
+    def forget(store: Store, connection: str) -> dict[str, Any]:
         from syncd.answers.decisions import unlink_user  # noqa: PLC0415  (the engine)
-        from syncd.wiring import open_for_writing  # noqa: PLC0415
 
-        settings = session.only_connection("unlink")
-        with open_for_writing(settings, redactor=session.redactor, event=session.event) as store:
-            document = unlink_user(store, settings.name, user, decider(), reason)
-        return session.one(Answer(document, exits.DONE, released_lines(document)))
+        return unlink_user(store, connection, user, decider(), reason)
+
+    with Session(globals_of(ctx), as_json=as_json) as session:
+        return let_go(session, "unlink", forget, UnlinkUserRequest(user), no_wait=no_wait, reason=reason)

@@ -61,6 +61,16 @@ class LinkRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkUserRequest:
+    """`syncd link --user`; `account` None: the only one that looks like theirs. `seen` as of a link."""
+
+    user: str
+    account: str | None
+    allow: Mapping[str, int] = field(default_factory=dict)
+    seen: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class UnlinkRequest:
     """`syncd unlink`; `seen` as of a link."""
 
@@ -68,6 +78,13 @@ class UnlinkRequest:
     delete: bool
     allow: Mapping[str, int] = field(default_factory=dict)
     seen: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnlinkUserRequest:
+    """`syncd unlink --user`."""
+
+    user: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +130,9 @@ Request = (
     | DriftRequest
     | ApplyRequest
     | LinkRequest
+    | LinkUserRequest
     | UnlinkRequest
+    | UnlinkUserRequest
     | UndoRequest
     | ReleaseRequest
     | RelinkRequest
@@ -125,7 +144,9 @@ _REQUESTS: Mapping[str, type[Request]] = {
     "drift": DriftRequest,
     "apply": ApplyRequest,
     "link": LinkRequest,
+    "link_user": LinkUserRequest,
     "unlink": UnlinkRequest,
+    "unlink_user": UnlinkUserRequest,
     "undo": UndoRequest,
     "release": ReleaseRequest,
     "relink": RelinkRequest,
@@ -214,6 +235,8 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "allow": _limits,
     "plan": _text,
     "group": _text,
+    "user": _text,
+    "account": lambda value: None if value is None else _text(value),
     "target": _text,
     "delete": _flag,
     "run": _text,

@@ -229,7 +229,9 @@ class RequestLanes:
         def work(job: Job) -> Ending:
             nonlocal outcome
             try:
-                outcome, result = carry_out(job, request, found.by, left=left, sync_all=self._acts.sync_all)
+                outcome, result = carry_out(
+                    job, request, found.by, found.reason or None, left=left, sync_all=self._acts.sync_all
+                )
             except SyncdError as error:
                 outcome = error_outcome(error)
                 raise

@@ -72,8 +72,9 @@ class RequestActs(HistoryReads):
                 (moment(now - _KEPT),),
             )
             conn.execute(
-                "INSERT INTO requests (id, version, kind, arguments, settings, asked_by, reason, asked_at, state,"
-                " place) SELECT ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', coalesce(max(place), 0) + 1 FROM requests",
+                "INSERT INTO requests"
+                " (id, version, kind, arguments, settings, asked_by, reason, asked_at, state, place)"
+                " SELECT ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', coalesce(max(place), 0) + 1 FROM requests",
                 (made, version, kind, searchable(arguments), settings, by, said, moment(now)),
             )
             self._note(conn, {"request": made, "kind": kind, "by": by, "reason": said})

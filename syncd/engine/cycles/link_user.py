@@ -29,17 +29,18 @@ KIND = "link"
 
 
 def plan_link_user(
-    job: Job, user: str, account: str | None, by: str, allow: Mapping[str, int]
+    job: Job, user: str, account: str | None, by: str, allow: Mapping[str, int], *, writing: bool = True
 ) -> tuple[Planned, Pair]:
     """What tying this person to that account would change, their memberships included. `account`: its SCIM id or
-    userName; None: the only one that looks like theirs. Raises UsageError for a name that nobody knows or several have,
-    RefusedError when the two cannot be tied.
+    userName; None: the only one that looks like theirs. Writes nothing, but with `writing` what interrupted runs left
+    to settle. Raises UsageError for a name that nobody knows or several have, RefusedError when the two cannot be tied.
     """
-    unsettled = settle_interrupted(job)
+    unsettled = settle_interrupted(job) if writing else frozenset()
     okta_id = user_id(job, user)
     known = job.store.user(okta_id)
     _refuse_linked(known, account)
-    job.store.retry_now(f"user:{okta_id}")
+    if writing:
+        job.store.retry_now(f"user:{okta_id}")
     stage = job.store.stage()
     try:
         stage.ask_user(okta_id)
