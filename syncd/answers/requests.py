@@ -66,9 +66,9 @@ def carry_out(
     left: datetime | None = None,
     sync_all: Sync = sync,
 ) -> tuple[RequestResult, RunResult | None]:
-    """Under the writer's lock; the run too, where it is one. `by` is who asked, with the `reason` that they gave; `left`
-    when somebody began with it who died doing so; `sync_all` how everything is synced. Raises what the command raises
-    alone.
+    """Under the writer's lock; the run too, where it is one. `by` is who asked, with the `reason` that they gave;
+    `left` when somebody began with it who died doing so; `sync_all` how everything is synced. Raises what the command
+    raises alone.
     """
     match request:
         case SyncRequest(users, groups, full, allow):
