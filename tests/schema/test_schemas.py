@@ -27,6 +27,7 @@ CONTRACT = [
     "held",
     "list",
     "plan",
+    "preview",
     "report",
     "run",
     "status",
