@@ -13,6 +13,7 @@ SyncdError                 exit 1   the root: a message, a hint, an exit code
 │   └── ConnectionSick     exit 1   the connection as a whole must be mended first
 ├── RefusedError           exit 3   a safety rule says no
 │   ├── StaleError         exit 3   the world is no longer what the plan saw
+│   ├── LockHeld           exit 3   another process has the store's lock, and lives
 │   └── LockWatched        exit 3   another process has the store's lock, and may be gone
 ├── LockLost               exit 1   another process writes with the store now
 ├── UsageError             exit 64  the command line makes no sense
@@ -24,7 +25,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, TypeVar
+
+_E = TypeVar("_E", bound=BaseException)
 
 
 class Scope(StrEnum):
@@ -47,6 +50,21 @@ class SyncdError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+def kept(error: _E) -> _E:
+    """The same error, for a result that outlives its handling: without the frames that it and what led to it passed,
+    for these hold whole answers (of megabytes), and what is kept may be many.
+    """
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            each.__traceback__ = None
+            waiting += [each.__cause__, each.__context__]
+    return error
 
 
 class TemporaryError(SyncdError):
@@ -186,6 +204,14 @@ class RefusedError(SyncdError):
 
 class StaleError(RefusedError):
     """The world moved since the plan was made; nothing was written."""
+
+
+class WritingWaits(RefusedError):  # noqa: N818  (nothing went wrong)
+    """A person paused the connection, or it is outside the windows of its schedule: what is wanted waits."""
+
+
+class LockHeld(RefusedError):  # noqa: N818  (what is done about it)
+    """Another process has the store's lock, and lives: it is asked to do it, or waited for."""
 
 
 class LockWatched(RefusedError):  # noqa: N818  (what is done about it)

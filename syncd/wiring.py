@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syncd.core.match_rules import EMAILS
+from syncd.custody import refuse_a_second_store
 from syncd.engine.facts import learned_of, remember_learned
 from syncd.engine.job import Job
 from syncd.errors import ConfigurationError, SyncdError
@@ -69,7 +70,7 @@ def open_job(
 
     `store` is one that is open already, with its lock if need be; it stays open, as does a `source`. `turn` is the
     job's: one for all cycles that share a store. Secrets are read now and made known to `redactor`. Raises
-    ConfigurationError (secrets, a store that is none), RefusedError (another writer), PermanentError (a damaged store).
+    ConfigurationError (secrets, a store that is none), LockHeld (another writer), PermanentError (a damaged store).
     Sets the thresholds of this process's cycle collector.
     """
     gc.set_threshold(*_GARBAGE)
@@ -89,7 +90,7 @@ def open_job(
         split = open_target(settings, observer, redactor, learned=learned, permit=permit, impatient=impatient)
         target = stack.enter_context(split)
         if writing:
-            stack.callback(lambda: remember_learned(store, fingerprint, target.learned()))
+            stack.callback(lambda: remember_learned(store, settings, target.learned()))
         yield Job(
             settings=settings,
             store=store,
@@ -108,9 +109,7 @@ def open_job(
 def open_jobs_of_one_reading(
     settings: tuple[ConnectionSettings, ConnectionSettings], *, observer: Observer, redactor: Redactor
 ) -> Iterator[tuple[Job, Job]]:
-    """Two settings of one connection, to plan with and not to write: what the first reads of Okta the second does not
-    read again. Raises as `open_job`.
-    """
+    """Two settings of one connection, to plan with: what the first reads of Okta the second does not read again."""
     from syncd.okta.pace import RetryPolicy  # noqa: PLC0415
     from syncd.okta.replay import SharedReads  # noqa: PLC0415
 
@@ -157,18 +156,26 @@ def open_for_writing(
     redactor: Redactor | None = None,
     event: Callable[..., None] | None = None,
     wait: Callable[[float], bool] | None = None,
+    serves: bool = False,
 ) -> Iterator[Store]:
     """The store with its writer's lock, renewed until it is closed. What `redactor` knows by then is never stored.
 
     Where only its silence can tell that another writer is gone, it is watched as long as `wait` (None: without end)
-    sleeps and says True; `event` is told. Raises RefusedError naming another writer.
+    sleeps and says True; `event` is told. `serves`: requests are carried out. Raises LockHeld naming another writer.
     """
     from syncd.store.keeping import keeping, patiently  # noqa: PLC0415
     from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
+    refuse_a_second_store(settings, clock)
     store = open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor)
     kept = keeping(
-        store, owner, lasts=LOCK_LASTS, renewed_every=_RENEWED_EVERY, wait=wait or patiently, event=event
+        store,
+        owner,
+        lasts=LOCK_LASTS,
+        renewed_every=_RENEWED_EVERY,
+        wait=wait or patiently,
+        event=event,
+        serves=serves,
     )
     try:
         with kept:
@@ -184,6 +191,7 @@ def open_for_deciding(
     """The store for a person's decision: a short transaction of its own beside whoever holds the writer's lock."""
     from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
+    refuse_a_second_store(settings, clock)
     with open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor) as store:
         yield store
 
@@ -196,6 +204,7 @@ def open_for_status(
     del redactor  # nothing is written
     from syncd.store.opening import open_for_reading  # noqa: PLC0415  (sqlite-utils)
 
+    refuse_a_second_store(settings, clock)
     with open_for_reading(settings.store_path, connection=settings.name, clock=clock) as store:
         yield store
 
@@ -304,7 +313,7 @@ def bench(
     return Bench(
         settings=settings,
         warnings=warnings,
-        store_place=lambda: _store_place(settings.store_path),
+        store_place=lambda: _store_place(settings),
         store_misgivings=lambda: _store_misgivings(settings.store_path),
         open_store=lambda: open_for_status(settings),
         open_source=lambda: _probe(settings, observer, redactor),
@@ -319,13 +328,15 @@ def _probe(settings: ConnectionSettings, observer: Observer, redactor: Redactor)
     return _reader(settings, observer, redactor, RetryPolicy(attempts=2))
 
 
-def _store_place(path: Path) -> str:
+def _store_place(settings: ConnectionSettings) -> str:
     """Where the store is, or will be. Raises ConfigurationError when neither it nor its directory can be written, or
     somebody else could.
     """
     from syncd.store.faults import not_readable  # noqa: PLC0415
     from syncd.store.ownership import refuse_unsafe  # noqa: PLC0415
 
+    refuse_a_second_store(settings, utc_now)
+    path = settings.store_path
     try:
         refuse_unsafe(path, writing=True)
         there = path.exists()

@@ -21,6 +21,7 @@ _NOTES = {
     "release": "release",
     "checkpoint": "checkpoint",
     "starting_point": "starting_point",
+    "request": "request",
     "sealed_anew": "sealed_anew",
     "over": "over",
     "drift": "drift",

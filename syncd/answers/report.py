@@ -11,7 +11,6 @@ from syncd.answers.audit import cleaner, verification
 from syncd.answers.left_out import left_out
 from syncd.answers.status import token_document
 from syncd.core.plan import timestamp
-from syncd.core.waiting import LEFT_BY_SETTING
 from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT
 from syncd.engine.writing.quarantine import current
 from syncd.errors import PermanentError, UsageError
@@ -133,6 +132,7 @@ def _drift(store: Store, notes: Sequence[JournalEntry], reach: Reach) -> dict[st
     """Comparisons with the target in the period, and the last one whenever it was."""
     checks = []
     found: dict[str, int] = {}
+    before: Mapping[str, int] = {}
     for note in notes:
         said = note.body.get("drift") if isinstance(note.body, dict) else None
         if not isinstance(said, dict):
@@ -148,14 +148,17 @@ def _drift(store: Store, notes: Sequence[JournalEntry], reach: Reach) -> dict[st
             }
         )
         for kind, count in summary.items():
-            found[kind] = found.get(kind, 0) + count
+            # A repair finds again what the comparison before it found.
+            again = before.get(kind, 0) if said.get("fixed") else 0
+            found[kind] = found.get(kind, 0) + max(count - again, 0)
+        before = {} if said.get("fixed") else summary
     last = _last_drift(store)
     if last is not None:
         last["fixed"] = checks[-1]["fixed"] if checks else None
     return {
         "comparisons": store.comparisons(reach),
         "checks": checks,
-        "found": dict(sorted(found.items())),
+        "found": {kind: count for kind, count in sorted(found.items()) if count},
         "repaired": dict(store.repairs(reach)),
         "last": last,
     }
@@ -192,7 +195,7 @@ def _current(store: Store) -> dict[str, int]:
         "groups": population.groups,
         "memberships": population.memberships,
         "without_group": store.people_without_group(),
-        "left_out": sum(each.kind not in LEFT_BY_SETTING for each in left_out(store)),
+        "left_out": len(left_out(store)),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,18 @@ from syncd.cli.choices import allow_option, json_option, selection_options
 from syncd.cli.deciding import decider
 from syncd.cli.interrupts import Stop
 from syncd.cli.options import Command, globals_of
-from syncd.cli.planning import shown_lines
-from syncd.cli.session import Session
-from syncd.cli.sync import run_answer
+from syncd.cli.planning import plan_document_of, shown_lines
+from syncd.cli.requesting import carried_out, no_wait_option
+from syncd.cli.session import Answer, Session
+from syncd.cli.sync import run_answer, shown_run
+from syncd.core.request import ApplyRequest, Request, SyncRequest
 from syncd.errors import RefusedError, SyncdError
+from syncd.report import jsondoc
 
 if TYPE_CHECKING:
+    from syncd.cli.progress import Watcher
     from syncd.core.plan import SavedPlan
+    from syncd.engine.planning.planned import Planned
     from syncd.engine.reading.selection import Selection
     from syncd.settings import ConnectionSettings
 
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
 @selection_options
 @allow_option
 @json_option
+@no_wait_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -41,6 +48,7 @@ def command(
     *,
     yes: bool,
     as_json: bool,
+    no_wait: bool,
 ) -> int:
     """Apply a saved plan exactly, or plan, ask and apply.
 
@@ -59,27 +67,32 @@ def command(
     with Session(globals_of(ctx), as_json=as_json) as session, Stop(session.note) as stop:
         session.listen()
         if file is not None:
-            return _saved(session, stop, file)
-        return _fresh(session, stop, selection, allow, yes=yes)
+            return _saved(session, stop, file, no_wait=no_wait)
+        return _fresh(session, stop, selection, allow, yes=yes, no_wait=no_wait)
 
 
-def _saved(session: Session, stop: Stop, file: Path) -> int:
+def _saved(session: Session, stop: Stop, file: Path, *, no_wait: bool) -> int:
     from syncd.core.plan import read_plan  # noqa: PLC0415
 
-    saved = read_plan(planfile.read(file), str(file))
+    text = planfile.read(file)
+    saved = read_plan(text, str(file))
     settings = _named(session, saved)
 
-    from syncd.engine.cycles.sync import apply_saved  # noqa: PLC0415  (the engine)
-    from syncd.engine.cycles.undo import apply_saved_undo  # noqa: PLC0415
+    def alone() -> Answer:
+        from syncd.answers.requests import apply_plan  # noqa: PLC0415  (the engine)
 
-    with session.writing(settings, stop) as (job, _):
-        result = apply_saved_undo(job, saved, decider()) if saved.undoes else apply_saved(job, saved)
-        session.tell(job, "targeted", result.status, result.problems)
+        with session.writing(settings, stop) as (job, _):
+            result = apply_plan(job, saved, decider())
+            session.tell(job, "targeted", result.status, result.problems)
+        return run_answer(session, result, stop)
+
+    shown = partial(shown_run, session, settings)
+    answer = carried_out(session, settings, stop, lambda: ApplyRequest(text), alone, shown, no_wait=no_wait)
     if saved.holds:
         session.note(
             "What the plan holds is not applied. To decide on it: syncd sync, then syncd approve ID."
         )
-    return session.one(run_answer(session, result, stop))
+    return session.one(answer)
 
 
 def _named(session: Session, saved: SavedPlan) -> ConnectionSettings:
@@ -99,23 +112,52 @@ def _named(session: Session, saved: SavedPlan) -> ConnectionSettings:
     )
 
 
-def _fresh(session: Session, stop: Stop, selection: Selection, allow: Mapping[str, int], *, yes: bool) -> int:
+def _fresh(
+    session: Session,
+    stop: Stop,
+    selection: Selection,
+    allow: Mapping[str, int],
+    *,
+    yes: bool,
+    no_wait: bool,
+) -> int:
     settings = session.only_connection("apply")
 
-    from syncd.engine.cycles.sync import apply_planned, plan_to_apply  # noqa: PLC0415  (the engine)
-
-    with ExitStack() as stack:
-        job, watcher = stack.enter_context(session.writing(settings, stop))
-        try:
-            planned = stack.enter_context(plan_to_apply(job, selection, allow))
-        except SyncdError as error:
-            session.tell(job, selection.kind, "failed", [error])
-            raise
+    def ask(planned: Planned, watcher: Watcher) -> None:
         if not yes or not session.as_json:
             watcher.rest()
             session.show(shown_lines(planned))
         if not yes and any(planned.header.summary.values()) and not session.confirm("Apply this plan?"):
             raise RefusedError("the plan was not approved", hint="Nothing was written at either side.")
-        result = apply_planned(job, planned)
-        session.tell(job, planned.header.kind, result.status, result.problems)
-    return session.one(run_answer(session, result, stop))
+
+    def alone() -> Answer:
+        from syncd.engine.cycles.sync import apply_planned, plan_to_apply  # noqa: PLC0415  (the engine)
+
+        with ExitStack() as stack:
+            job, watcher = stack.enter_context(session.writing(settings, stop))
+            try:
+                planned = stack.enter_context(plan_to_apply(job, selection, allow))
+            except SyncdError as error:
+                session.tell(job, selection.kind, "failed", [error])
+                raise
+            ask(planned, watcher)
+            result = apply_planned(job, planned)
+            session.tell(job, planned.header.kind, result.status, result.problems)
+        return run_answer(session, result, stop)
+
+    def seen() -> Request:
+        from syncd.engine.cycles.sync import plan  # noqa: PLC0415  (the engine)
+        from syncd.wiring import open_job  # noqa: PLC0415
+
+        if yes:
+            return SyncRequest(selection.users, selection.groups, selection.full, allow)
+        with (
+            session.watcher(settings) as watcher,
+            open_job(settings, writing=False, observer=watcher, redactor=session.redactor) as job,
+            plan(job, selection, allow) as planned,
+        ):
+            ask(planned, watcher)
+            return ApplyRequest("".join(jsondoc.pieces(plan_document_of(planned))))
+
+    shown = partial(shown_run, session, settings)
+    return session.one(carried_out(session, settings, stop, seen, alone, shown, no_wait=no_wait))

@@ -26,6 +26,26 @@ output_option = click.option(
 )
 
 
+REASON_AT_MOST = 400
+
+
+def _reason(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Raises click.UsageError for one that says nothing, or too much."""
+    del ctx, param
+    if value is None:
+        return None
+    if not value.strip():
+        raise click.UsageError("--reason needs a text")
+    if len(value) > REASON_AT_MOST:
+        raise click.UsageError(f"--reason is too long: at most {REASON_AT_MOST} characters")
+    return value.strip()
+
+
+reason_option = click.option(
+    "--reason", metavar="TEXT", callback=_reason, help="Why; it stands in the audit trail and the report."
+)
+
+
 def selection_options(command: F) -> Callable[..., int]:
     """--user, --group and --full: given to the command as one `selection`. Raises click.UsageError for an empty name,
     and for --full beside names.

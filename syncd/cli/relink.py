@@ -14,10 +14,12 @@ from syncd.cli.choices import json_option
 from syncd.cli.deciding import decider
 from syncd.cli.interrupts import Stop
 from syncd.cli.options import Command, globals_of
+from syncd.cli.requesting import carried_out, no_wait_option, shown_answer
 from syncd.cli.session import Answer, Session
 from syncd.core.change import Change, ChangeKind, change_document
 from syncd.core.diff import Skipped
 from syncd.core.plan import digest_of, plan_document
+from syncd.core.request import RelinkRequest, RequestResult
 from syncd.errors import RefusedError
 from syncd.report import jsondoc
 from syncd.report.lines import BLANK, Line, Span, columns, faint, line, safe, strong
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from syncd.cli.progress import Watcher
     from syncd.engine.cycles.relink import Relinking
     from syncd.engine.cycles.rematch import Sides
+    from syncd.settings import ConnectionSettings
 
 SHOWN = 50
 """Rows of each table."""
@@ -34,8 +37,9 @@ SHOWN = 50
 @click.command(name="relink", cls=Command)
 @click.option("--yes", is_flag=True, help="Do not ask before storing.")
 @json_option
+@no_wait_option
 @click.pass_context
-def command(ctx: click.Context, *, yes: bool, as_json: bool) -> int:
+def command(ctx: click.Context, *, yes: bool, as_json: bool, no_wait: bool) -> int:
     """Match everybody afresh after SCIM was switched off and on.
 
     Looks for every known user and group in Split by id, externalId and name, shows who is where, asks, and stores it.
@@ -50,30 +54,77 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> int:
         ExitStack() as stack,
     ):
         session.listen()
-        sides, watcher = _open(stack, session, stop, reading=as_json and not yes)
+        asked = _Asked(session, stop, session.only_connection("relink"), stack, yes=yes)
+        if as_json and not yes:
+            asked.look(reading=True)
+            return session.one(asked.answer())
+        return session.one(
+            carried_out(
+                session, asked.settings, stop, asked.request, asked.alone, asked.shown, no_wait=no_wait
+            )
+        )
 
-        from syncd.engine.cycles.relink import relink, store_relinking  # noqa: PLC0415  (the engine)
+
+class _Asked:
+    """One relink: looked for, shown, asked about. What was found stays open as long as `stack`."""
+
+    def __init__(
+        self, session: Session, stop: Stop, settings: ConnectionSettings, stack: ExitStack, *, yes: bool
+    ) -> None:
+        self.settings = settings
+        self._session, self._stop, self._stack, self._yes = session, stop, stack, yes
+        self._found: Relinking | None = None
+        self._watcher: Watcher | None = None
+
+    def look(self, *, reading: bool) -> tuple[Sides, Relinking]:
+        """Raises RefusedError when a person said no."""
+        from syncd.engine.cycles.relink import relink  # noqa: PLC0415  (the engine)
         from syncd.wiring import utc_now  # noqa: PLC0415
 
-        found = stack.enter_context(relink(sides, utc_now()))
+        session = self._session
+        sides, watcher = _open(self._stack, session, self._stop, self.settings, reading=reading)
+        self._watcher = watcher
+        found = self._found = self._stack.enter_context(relink(sides, utc_now()))
         watcher.rest()
-        if not as_json:
+        if not session.as_json:
             session.show(_lines(found))
-        if yes or not as_json:
-            if not (yes or found.nothing_to_store or session.confirm("Store this?")):
+            asks = not self._yes and not found.nothing_to_store
+            if asks and not session.confirm("Store this?"):
                 raise RefusedError("the result was not approved", hint="Nothing was stored.")
-            store_relinking(sides, found, decider())
-        watcher.close()
-        if as_json:
-            session.console.data(jsondoc.pieces(_document(found)))
-            return exits.DONE
-        return session.one(Answer({}, exits.DONE, [_done(found)]))
+        return sides, found
+
+    def alone(self) -> Answer:
+        from syncd.engine.cycles.relink import store_relinking  # noqa: PLC0415  (the engine)
+
+        sides, found = self.look(reading=False)
+        store_relinking(sides, found, decider())
+        return self.answer()
+
+    def request(self) -> RelinkRequest:
+        from syncd.answers.requests import what_was_found  # noqa: PLC0415  (the engine)
+
+        _, found = self.look(reading=True)
+        return RelinkRequest(what_was_found(found))
+
+    def shown(self, result: RequestResult) -> Answer:
+        shown_answer(self._session, self.settings, result)
+        return self.answer()
+
+    def answer(self) -> Answer:
+        """What was found, as a document, or in a line that it is stored."""
+        if self._found is None or self._watcher is None:
+            raise ValueError("nobody has looked yet")
+        self._watcher.close()
+        if self._session.as_json:
+            self._session.console.data(jsondoc.pieces(_document(self._found)))
+            return Answer({}, exits.DONE, said=True)
+        return Answer({}, exits.DONE, [_done(self._found)])
 
 
-def _open(stack: ExitStack, session: Session, stop: Stop, *, reading: bool) -> tuple[Sides, Watcher]:
+def _open(
+    stack: ExitStack, session: Session, stop: Stop, settings: ConnectionSettings, *, reading: bool
+) -> tuple[Sides, Watcher]:
     """The store (with its writer's lock unless only `reading`) and the target; nothing of Okta, not even its token."""
-    settings = session.only_connection("relink")
-
     from syncd.engine.cycles.rematch import Sides  # noqa: PLC0415  (the engine)
     from syncd.engine.facts import learned_of  # noqa: PLC0415
     from syncd.settings import target_fingerprint  # noqa: PLC0415

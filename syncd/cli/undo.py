@@ -14,7 +14,9 @@ from syncd.cli.files import OutputFile
 from syncd.cli.linking import need_an_answer, plan_ask_apply
 from syncd.cli.options import Command, globals_of
 from syncd.cli.plan import answer_with, saved_to
+from syncd.cli.requesting import no_wait_option
 from syncd.cli.session import Session
+from syncd.core.request import UndoRequest
 
 if TYPE_CHECKING:
     from syncd.engine.cycles.result import RunResult
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 )
 @click.option("--yes", is_flag=True, help="Do not ask before applying.")
 @planning_options
+@no_wait_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -43,6 +46,7 @@ def command(
     yes: bool,
     detailed: bool,
     as_json: bool,
+    no_wait: bool,
 ) -> int:
     """Give back what one run changed at the target.
 
@@ -52,11 +56,13 @@ def command(
     """
     if output is None:
         need_an_answer(yes=yes)
+    elif no_wait:
+        raise click.UsageError("-o only saves the plan: there is nothing to wait for, leave --no-wait out")
 
-    def make(job: Job) -> Planned:
+    def make(job: Job, *, writing: bool) -> Planned:
         from syncd.engine.cycles.undo import plan_undo  # noqa: PLC0415  (the engine)
 
-        return plan_undo(job, run, decider(), allow, writing=output is None)
+        return plan_undo(job, run, decider(), allow, writing=writing)
 
     def apply(job: Job, planned: Planned) -> RunResult:
         from syncd.engine.cycles.undo import apply_undo  # noqa: PLC0415  (the engine)
@@ -65,7 +71,10 @@ def command(
 
     with Session(globals_of(ctx), as_json=as_json) as session:
         if output is None:
-            return plan_ask_apply(session, "undo", make, apply, yes=yes, detailed=detailed)
+            request = UndoRequest(run, allow)
+            return plan_ask_apply(
+                session, "undo", make, apply, request=request, yes=yes, detailed=detailed, no_wait=no_wait
+            )
         settings = session.only_connection("undo -o")
         file = OutputFile(output, "the plan", instead="For the plan on stdout use --json.")
         file.spare(settings)
@@ -76,7 +85,7 @@ def command(
         with (
             session.watcher(settings) as observer,
             open_job(settings, writing=False, observer=observer, redactor=session.redactor) as job,
-            make(job) as planned,
+            make(job, writing=False) as planned,
         ):
             observer.close()
             saved_to(file, session, planned)

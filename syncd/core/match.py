@@ -7,7 +7,7 @@ e-mail must not hand over the leaver's account.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from syncd.core.counting import counted
@@ -20,8 +20,8 @@ from syncd.core.match_rules import (
     shown_values,
     wanted_values,
 )
-from syncd.core.names import Likeness, likeness
-from syncd.model import NO_ATTRIBUTES, Attributes, KnownGroup, KnownUser, RemoteGroup, RemoteUser
+from syncd.core.names import Likeness, likeness, look_alike_key
+from syncd.model import NO_ATTRIBUTES, Attributes, KnownGroup, KnownUser, RemoteGroup, RemoteUser, WantedUser
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +223,60 @@ def _by_name(
 
 def _taken_for(there: str, wanted: str) -> str:
     return f"the target has {there}, which is not {wanted} but may be taken for it"
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """An account that may be the person's, though no rule says so. `how`: what is the same."""
+
+    remote: RemoteUser
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Both sides, as they are before anything is tied. `how`: what is the same; "" when the account was named."""
+
+    wanted: WantedUser
+    remote: RemoteUser
+    how: str = ""
+
+
+def near_misses(wanted: WantedUser, shown: Iterable[RemoteUser], owner: Owner) -> list[NearMiss]:
+    """Accounts that nobody owns and that look like this person's: the same externalId, a userName that is the same or
+    alike, the same e-mail. Shown to people and never taken unasked.
+    """
+    mails = {mail_of(wanted.attributes), look_alike_key(wanted.user_name)} - {""}
+    found = []
+    for remote in shown:
+        if owner(remote.scim_id) is not None or (remote.external_id and remote.external_id != wanted.okta_id):
+            continue
+        if how := _what_is_the_same(wanted, remote, mails):
+            found.append(NearMiss(remote, how))
+    return sorted(found, key=lambda each: (each.remote.user_name, each.remote.scim_id))
+
+
+def _what_is_the_same(wanted: WantedUser, remote: RemoteUser, mails: Collection[str]) -> str:
+    if remote.external_id == wanted.okta_id:
+        return "the same externalId"
+    match likeness(remote.user_name, wanted.user_name):
+        case Likeness.SAME:
+            return "the same userName"
+        case Likeness.LETTER_CASE:
+            return "the same userName but for letter case"
+        case Likeness.ALIKE:
+            return "a userName that may be taken for it"
+        case Likeness.DIFFERENT:
+            theirs = {mail_of(remote.attributes), look_alike_key(remote.user_name)}
+            return "the same e-mail" if theirs & set(mails) else ""
+
+
+def mail_of(attributes: Attributes) -> str:
+    """The e-mail among mapped attributes, as it is compared; "" where none is mapped, or shown."""
+    for path in sorted(attributes):
+        if path.startswith("emails"):
+            return look_alike_key(str(attributes[path]))
+    return ""
 
 
 def match_group(

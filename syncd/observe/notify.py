@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from syncd.core import drift_news
 from syncd.core.safety import OF_ONE_GROUP
 from syncd.core.sickness import KEY as QUARANTINE
 from syncd.core.sickness import Quarantine
 from syncd.core.token_age import TOKEN_LIVES, token_days_left
 from syncd.errors import ConfigurationError, SyncdError
-from syncd.observe.notices import Facts, Held, Memory, Notice, Severity, decide
+from syncd.observe.notices import Compared, Facts, Held, Memory, Notice, Severity, decide
 from syncd.ports import HoldRecord, Store
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings
@@ -96,12 +97,14 @@ class Notifier:
 
     def _tell(self, store: Store, now: datetime, kind: str, status: str, error: str) -> None:
         facts = _facts(store, self._settings, now, kind, status, error)
-        notices, memory = decide(self._settings.name, Memory.read(self._recall(store, TOLD)), facts)
+        before = self._recall(store, TOLD)
+        notices, memory = decide(self._settings.name, Memory.read(before), facts)
         everybody = tuple(range(len(self._settings.notify.urls)))
         letters = [*self._unsent(store), *(Letter(self._redacted(each), now, everybody) for each in notices)]
         # Before it is sent: dying in between may say it twice, but never loses it.
         self._keep(store, letters)
-        self._remember(store, TOLD, memory.text())
+        if memory.text() != before or TOLD in self._unsaved:
+            self._remember(store, TOLD, memory.text())
         if letters:
             self._keep(store, [left for letter in letters if (left := self._send(letter, now)) is not None])
 
@@ -218,7 +221,9 @@ def _facts(
         quarantine=_quarantine(store),
         # Reading the holds reads their changes, and a quiet cycle raises none.
         held=None if status == "quiet" else [_held(hold) for hold in store.holds()],
+        left_out=None if status == "quiet" else store.waiting(),
         stuck=[failure.name for failure in store.failures() if failure.attempts > 1],
+        drift=_compared(store) if kind == "drift" else None,
         token_created=created.isoformat() if created else None,
         token_days_left=token_days_left(created, now.date()) if created else TOKEN_LIVES,
     )
@@ -228,6 +233,17 @@ def _quarantine(store: Store) -> Quarantine | None:
     said = store.recall(QUARANTINE)
     with suppress(ValueError, LookupError, TypeError):
         return None if said is None else Quarantine.read(said)
+    return None
+
+
+def _compared(store: Store) -> Compared | None:
+    """What the comparison that has just ended found; None when it cannot be read."""
+    said = store.recall(drift_news.KEY)
+    with suppress(ValueError, LookupError, TypeError, AttributeError):
+        if said is not None:
+            document = json.loads(said)
+            complete = document["complete"] is not False
+            return Compared(drift_news.news_of(document), complete, drift_news.is_repaired(document))
     return None
 
 

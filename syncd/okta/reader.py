@@ -22,6 +22,7 @@ from syncd.errors import (
     PermanentError,
     SyncdError,
     TemporaryError,
+    kept,
 )
 from syncd.model import Absent, Application, AppUser, BadRecord, OktaGroup, PushMapping, ReadProof
 from syncd.okta import loop_thread, records
@@ -152,7 +153,7 @@ class OktaReader(Closing):
                     ):  # deleted in this moment: the next look finds no assignment either
                         groups = await self._groups_of(okta_id)
             except SyncdError as error:
-                yield Person(okta_id, answer, failed=error)
+                yield Person(okta_id, answer, failed=kept(error))
             else:
                 yield Person(okta_id, answer, groups)
 
@@ -208,6 +209,10 @@ class OktaReader(Closing):
         return okta_id
 
     # lists
+
+    def applications(self) -> Listing[Application]:
+        """Every app of the org, for who has to choose one."""
+        return self._listing("apps", "/api/v1/apps?limit=200", records.application)
 
     def app_users(self) -> Listing[AppUser]:
         """See `ports.Source.app_users`."""
@@ -295,7 +300,7 @@ class OktaReader(Closing):
                 else:
                     yield MemberPage(group_id, ids, ReadProof(what, page.number, count, at))
         except SyncdError as error:
-            yield MemberPage(group_id, (), failed=error)
+            yield MemberPage(group_id, (), failed=kept(error))
 
     def read_log_once(self) -> None:
         """May the System Log be read? Raises AccessDenied when not, IncompleteRead when nobody can say."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from syncd.core.change import Change
 from syncd.core.expectation import Expectation
@@ -34,6 +34,42 @@ class Rejection:
     object_key: str
     by: str
     at: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A held change that a person approved, and that was not applied yet. `expires_at`: until when it counts."""
+
+    object_key: str
+    by: str
+    at: datetime
+    reason: str | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A user or group that a person took out of syncd's hands. `what`: "release", or "unlink" of a group that stays so.
+    `by` None: the row of the trail that says who is gone, and `since` is as far as the trail goes back. `target` is the
+    name under which the group is at the target, as far as is known.
+    """
+
+    object_key: str
+    name: str
+    what: Literal["release", "unlink"]
+    since: datetime
+    by: str | None = None
+    reason: str | None = None
+    target: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Status, page, report and explain say the same."""
+        who = f" by {self.by}" if self.by else ""
+        why = f" ({self.reason})" if self.reason else ""
+        told = f"{'unlinked by hand' if self.what == 'unlink' else 'released'}{who} on {self.since:%Y-%m-%d %H:%M} UTC"
+        return f"{told}{why}: left alone as it is until a person links it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +82,8 @@ class Decided:
     """What each of them is about: change id to object key."""
     rejections: Mapping[str, Rejection] = field(default_factory=dict, compare=False)
     """Those of `rejected`, by change id."""
+    approvals: Mapping[str, Approval] = field(default_factory=dict, compare=False)
+    """Those of `approved`, by change id."""
 
 
 class Decisions(Protocol):
@@ -62,9 +100,11 @@ class Decisions(Protocol):
         """Open holds, oldest first; expired ones are not among them."""
         ...
 
-    def decide(self, ids: Sequence[str], decision: str, by: str) -> Sequence[Change]:
-        """Decides on whole holds or single held changes by their ids ("approve" or "reject"); journals who and what.
-        Raises UsageError for an id that no open hold has.
+    def decide(
+        self, ids: Sequence[str], decision: str, by: str, reason: str | None = None
+    ) -> Sequence[Change]:
+        """Decides on whole holds or single changes by their ids ("approve" or "reject"); journals who, what and why.
+        Held changes, and those that were decided the other way and still are. Raises UsageError for another id.
         """
         ...
 
@@ -72,6 +112,10 @@ class Decisions(Protocol):
         """What still counts, as far as the journal says so: approvals until they are applied or expire, rejections
         until the world moves.
         """
+        ...
+
+    def releases(self) -> Sequence[Release]:
+        """What is released now, and groups that were unlinked by hand; the oldest first."""
         ...
 
     def expect(self, expectation: Expectation) -> Expectation:

@@ -131,6 +131,12 @@ class Stage(JudgedPlan, Protocol):
         """
         ...
 
+    def ask_user(self, okta_id: str) -> None:
+        """A person ties this user to an account: they count as not released in this stage, and once it is absorbed. The
+        tie itself the caller remembers.
+        """
+        ...
+
     def links_asked(self) -> Mapping[str, str]:
         """Okta ids of the groups linked by hand, remembered or asked for now, with their names at the target."""
         ...
@@ -264,6 +270,10 @@ class Stage(JudgedPlan, Protocol):
         """From the listing given by `put_remote_users`: same externalId, a userName that is the same or alike, or the
         value of an attribute of `also`, in any letters.
         """
+        ...
+
+    def remote_with_mail(self, mail: str) -> Sequence[RemoteUser]:
+        """From the same listing: whose e-mail, or userName, is this (`core.match.mail_of`); a few of them."""
         ...
 
     def remote_user(self, scim_id: str) -> RemoteUser | None:

@@ -13,6 +13,7 @@ from syncd.model import KnownGroup, KnownUser
 from syncd.ports.deciding import Decisions
 from syncd.ports.history import History
 from syncd.ports.outcomes import Effect, Intent, Settled, Unproven
+from syncd.ports.requests import RequestRecords
 from syncd.ports.stage import Stage
 from syncd.ports.trail import ChainReport, Head, JournalEntry
 from syncd.ports.waiting import Waits
@@ -87,7 +88,7 @@ class Due:
     groups: frozenset[str] = frozenset()
 
 
-class Store(Decisions, History, Waits, Protocol):
+class Store(Decisions, History, Waits, RequestRecords, Protocol):
     """What one connection remembers: one file, one writer."""
 
     # meta
@@ -108,11 +109,11 @@ class Store(Decisions, History, Waits, Protocol):
         ...
 
     # single writer
-    def lock(self, owner: str, *, expires_in: timedelta) -> None:
-        """Takes the writer's lock or raises RefusedError naming the owner. That of an owner that has certainly ended is
-        taken over. For one that may live LockWatched is raised: asked again and again, it is taken over once no renewal
-        was seen for `expires_in` by this process's own clock, whatever any wall clock says, and RefusedError is raised
-        once there was one.
+    def lock(self, owner: str, *, expires_in: timedelta, serves: bool = False) -> None:
+        """Takes the writer's lock or raises LockHeld naming the owner; `serves`: this one carries requests out. That of
+        an owner that has certainly ended is taken over. For one that may live LockWatched is raised: asked again and
+        again, it is taken over once no renewal was seen for `expires_in` by this process's own clock, whatever any wall
+        clock says, and LockHeld is raised once there was one.
         """
         ...
 
@@ -172,8 +173,17 @@ class Store(Decisions, History, Waits, Protocol):
         """Intents without an outcome, oldest first: nobody knows how they ended."""
         ...
 
-    def note(self, body: Mapping[str, Any], *, run_id: str | None = None) -> int:
-        """Adds a free row to the journal (a decision of a person); returns its sequence number."""
+    def note(
+        self,
+        body: Mapping[str, Any],
+        *,
+        run_id: str | None = None,
+        reason: str | None = None,
+        facts: Mapping[str, str | None] | None = None,
+    ) -> int:
+        """Adds a free row to the journal (a decision of a person, with the reason that they gave); returns its sequence
+        number. `facts` are remembered with it or not at all; they and the body are without secrets already.
+        """
         ...
 
     def journal_entries(
@@ -246,6 +256,10 @@ class Store(Decisions, History, Waits, Protocol):
         """By Okta id, SCIM id, or userName (wanted or pushed; exact first, else letter case aside)."""
         ...
 
+    def find_former_users(self, user_name: str) -> Sequence[KnownUser]:
+        """Who had this userName at the target once, by the audit trail: for when nobody has it now."""
+        ...
+
     def linked_users(self, *, after: str = "") -> Iterator[KnownUser]:
         """Users that have an id at the target, by Okta id, from behind `after`; a page in memory at a time."""
         ...
@@ -280,13 +294,16 @@ class Store(Decisions, History, Waits, Protocol):
         """Okta ids of the groups into which this user was pushed."""
         ...
 
-    def release_user(self, okta_id: str, by: str) -> None:
+    def release_user(
+        self, okta_id: str, by: str, reason: str | None = None, *, unlinked: bool = False
+    ) -> None:
         """Stops managing: the SCIM id and pushed memberships are forgotten, the object is not matched again until
-        it left Okta's list and came back. `by`, who decided it, stands in the journal.
+        it left Okta's list and came back, or a person links it. `by`, who decided it, and why stand in the journal;
+        `unlinked`: in that word.
         """
         ...
 
-    def release_group(self, okta_id: str, by: str) -> None:
+    def release_group(self, okta_id: str, by: str, reason: str | None = None) -> None:
         """As with a user, but no coming back of the group or of its rule undoes it: only a link by hand does."""
         ...
 

@@ -12,13 +12,13 @@ from syncd.report.lines import BLANK, Line, Span, faint, line, safe, shown, stro
 
 SHOWN_OF_A_KIND = 50
 _KINDS: Mapping[str, tuple[str, str, str]] = {
-    "missing_user": ("-", "remove", "Users that are gone at the target"),
+    "missing_user": ("-", "remove", "Users that are missing at the target"),
     "wrongly_active_user": ("!", "bad", "Users that are active and should not be"),
     "wrongly_inactive_user": ("!", "warn", "Users that are inactive and should not be"),
     "changed_user": ("~", "change", "Users with other values"),
-    "missing_group": ("-", "remove", "Groups that are gone at the target"),
+    "missing_group": ("-", "remove", "Groups that are missing at the target"),
     "renamed_group": ("~", "change", "Groups with another name"),
-    "missing_member": ("-", "remove", "Members that were removed"),
+    "missing_member": ("-", "remove", "Members that are missing"),
     "extra_member": ("+", "add", "Members that were added"),
     "unmanaged_user": ("·", "faint", "Users that nobody manages (reported, never touched)"),
     "unmanaged_group": ("·", "faint", "Groups that nobody manages (reported, never touched)"),

@@ -135,7 +135,9 @@ def _decision(row: Row) -> Row:
         "by": row["by"],
         "run_id": row["run_id"],
         "count": len(row["changes"]),
-        "reason": named(row["changes"], len(row["changes"])),
+        "reason": "; ".join(
+            each for each in (row["reason"], named(row["changes"], len(row["changes"]))) if each
+        ),
         "change": " ".join(str(each) for each in row["asked"]),
     }
 

@@ -111,9 +111,15 @@ def _past(one: Report) -> Iterator[str]:
     )
     yield from _table(
         "Who approved what",
-        ("Time", "By", "Decision", "On"),
+        ("Time", "By", "Decision", "On", "Why"),
         [
-            (when(row["at"]), row["by"] or "syncd", row["decision"], named(row["changes"]) or row["asked"])
+            (
+                when(row["at"]),
+                row["by"] or "syncd",
+                row["decision"],
+                named(row["changes"]) or row["asked"],
+                row["reason"],
+            )
             for row in facts["decisions"]
         ],
     )

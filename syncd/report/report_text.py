@@ -156,6 +156,7 @@ def _decisions(decisions: Sequence[Row]) -> list[Sequence[Span]]:
             Span(safe(row["by"] or "syncd")),
             Span(safe(row["decision"])),
             Span(safe(named(row["changes"], 3) or ", ".join(map(str, row["asked"])))),
+            Span(safe(row["reason"] or "")),
         )
         for row in decisions[-SHOWN:]
     ]

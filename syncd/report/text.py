@@ -7,6 +7,7 @@ from typing import Any
 
 from syncd.core.counting import counted
 from syncd.core.token_age import TOKEN_LIVES
+from syncd.report.left_out_text import left_out_lines
 from syncd.report.lines import (
     BLANK,
     Line,
@@ -19,6 +20,7 @@ from syncd.report.lines import (
     skipped_lines,
     strong,
 )
+from syncd.report.status_parts import drift_found_lines, pause_lines
 
 SHOWN = 50
 
@@ -51,15 +53,17 @@ _STATUS_STYLE: Mapping[str, str] = {
     "interrupted": "warn",
     "failing": "warn",
     "held": "warn",
+    "left_out": "warn",
     "never_synced": "warn",
+    "paused": "warn",
     "failed": "bad",
     "quarantined": "bad",
 }
 
 
 _WELL_AGAIN: Mapping[str, str] = {
-    "okta": "mend the cause; every sync asks Okta once and goes on when it is well.",
-    "split": "mend the cause; every sync asks Split once and goes on when it is well.",
+    "okta": "mend the cause; syncd retry (the daemon) or a sync asks Okta once, now, and goes on when it is well.",
+    "split": "mend the cause; syncd retry (the daemon) or a sync asks Split once, now, and goes on when it is well.",
     "relink": "was SCIM switched off and on in Split? Then run syncd relink, which shows its result first.",
 }
 """By the side of a quarantine: how it ends."""
@@ -218,17 +222,24 @@ def status_lines(document: Mapping[str, Any]) -> Iterator[Line]:
         rows.append(("Split token", _token(document["token"])))
     yield from columns([(faint(name), Span(text)) for name, text in rows])
     yield from _status_quarantine(document["quarantine"])
+    yield from pause_lines(document)
     yield from _status_runs(document["runs"])
     yield from _status_held(document["held"])
     yield from _status_failing(document["failing"])
     yield from _status_unproven(document["unproven"])
     yield from _status_left_out(document["left_out"])
+    yield from drift_found_lines(document.get("drift"))
 
 
 def _status_quarantine(found: Mapping[str, Any] | None) -> Iterator[Line]:
     if not found:
         return
     yield line(Span("Quarantined", "bad"), f" since {safe(found['since'])}: {safe(found['reason'])}")
+    if found["side"] != "relink":
+        probes = counted(int(found.get("probes", 0)), "probe")
+        yield line(
+            "  ", faint("next probe: "), f"{safe(found.get('next_probe'))}", faint(f" ({probes} in vain)")
+        )
     way_out = _WELL_AGAIN.get(str(found["side"]), "")
     yield line("  ", faint("what to do: "), f"{way_out} Nothing is written until then.")
 
@@ -318,19 +329,10 @@ def _status_left_out(left_out: Mapping[str, Any]) -> Iterator[Line]:
         return
     yield line(strong("Left out"), f" ({left_out['count']:,})")
     for item in left_out["items"]:
-        kind = str(item["kind"]).replace("_", " ")
-        who = f"{safe(item['object'])} ({safe(item['okta_id'])})"
-        yield line("  - ", Span(who, "warn"), f"  {kind}: {safe(item['reason'])}")
-        again = f", looked at again {item['next_look']}" if item["next_look"] else ""
-        yield line("      ", faint(f"since {item['since']}{again}"))
+        yield from left_out_lines(item)
     more = int(left_out["count"]) - len(left_out["items"])
     if more > 0:
-        yield line(f"  … and {more:,} more")
-    yield line(
-        "  ",
-        faint("what to do: "),
-        "mend what the reason names, in Okta or at the target; syncd explain ID tells one of them step by step.",
-    )
+        yield line(f"  … and {more:,} more: syncd skipped")
 
 
 def duration(seconds: float) -> str:

@@ -140,8 +140,9 @@ class Conversation:
             shown = self.user_alone(answer.body) if kind == USERS else self._group_from(answer.body)
             if shown is not None and shown.scim_id == scim_id:
                 return answer
-        message = f"{what}: Split answers {answer.status} with something else"
-        raise TemporaryError(message, status=answer.status)
+            status = answer.status
+            del answer, shown  # it may be large, and is not held while the next one is read
+        raise TemporaryError(f"{what}: Split answers {status} with something else", status=status)
 
     def read_group(self, scim_id: str) -> tuple[RemoteGroup, ScimAnswer]:
         """GET by id, with members as far as they are known. Raises PermanentError for what cannot be read as a group.

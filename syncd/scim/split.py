@@ -30,7 +30,7 @@ from syncd.scim.answers import ScimAnswer, error_for
 from syncd.scim.connections import Permit
 from syncd.scim.conversation import GROUPS, USERS, Conversation, Flavor, UpdateMethod
 from syncd.scim.creation import Creation
-from syncd.scim.flavors import FACTS, refuse_name
+from syncd.scim.flavors import FACTS, HARNESS_PATH, HARNESS_SIGN, refuse_name
 from syncd.scim.groups import Groups, shows_members
 from syncd.scim.http import ScimHttp
 from syncd.scim.knowledge import Learned
@@ -80,6 +80,7 @@ class ScimTarget(Closing):
 
         Raises ConfigurationError for a token that cannot stand in an HTTP header.
         """
+        self._address = base_url
         known = Learned(learned or {})
         if FACTS[flavor].lowers_names:
             for path in filter(ignores_case, attribute_paths):
@@ -272,6 +273,16 @@ class ScimTarget(Closing):
             name: part.get("supported") for name, part in said.resource.items() if isinstance(part, dict)
         }
         return {name: value for name, value in found.items() if isinstance(value, bool)} if said.ok else {}
+
+    def is_harness(self) -> bool:
+        """Whether the address, or what the server says of itself, is Harness's. One that does not say so may be."""
+        if HARNESS_PATH in self._address:
+            return True
+        try:
+            said = self._http.send("GET", ["ServiceProviderConfig"])
+        except SyncdError:
+            return False
+        return said.ok and HARNESS_SIGN in said.resource
 
     def sent(self) -> str:
         """See `ports.Target.sent`."""

@@ -27,6 +27,7 @@ from syncd.service.board import Board
 from syncd.service.connection import OnCycle, ServedConnection, Surroundings
 from syncd.service.full_turns import RETRY
 from syncd.service.reloading import broken_files, clashes, held_by, reconciled
+from syncd.service.requests import look_for_requests
 from syncd.service.scheduler import KINDS, Timetable
 from syncd.service.stopping import STOPS, stops_heard
 from syncd.service.systemd import Notify
@@ -156,6 +157,9 @@ class Daemon:
         for name, error in failures.items():
             self._say_unopened(name, error)
         self._timetable.start()
+        look_for_requests(
+            lambda: [one.requests for one in self._served.copy().values()], self._around.stopping
+        )
         self._tell_state()
         self._notify.ready()
         self._event("info", "running", connections=", ".join(sorted(self._served)))

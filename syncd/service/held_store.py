@@ -40,7 +40,9 @@ class HeldStore:
         RefusedError naming another writer, LockWatched, and what opening a store raises.
         """
         with ExitStack() as stack:
-            opened = open_for_writing(settings, clock=clock, owner=OWNER, redactor=redactor, wait=wait)
+            opened = open_for_writing(
+                settings, clock=clock, owner=OWNER, redactor=redactor, wait=wait, serves=True
+            )
             store = stack.enter_context(opened)
             path = settings.store_path
             return cls(store, path, _identity(path), stack.pop_all())

@@ -62,6 +62,9 @@ class Voice:
         if stopping and report.status in ("failed", "interrupted"):
             self.say("info", "cycle stopped on request", report.kind, **fields)
             return
+        if ending.waits:
+            self.once(report.kind, "info", "not written yet", report.kind, **fields, error=report.error)
+            return
         if report.status == "failed" and ending.error and not isinstance(ending.error, SyncdError):
             fields["exception"] = ending.error
             self.say("error", "cycle crashed", report.kind, **fields, error=report.error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from syncd.settings import ConnectionSettings
 
@@ -36,8 +37,19 @@ class Activity:
             return now - self._until > SILENCE_AT_MOST + self.patience
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a cycle has come: `done` of `total` (None: nobody knows) in this phase."""
+
+    phase: str = ""
+    total: int | None = None
+    done: int = 0
+
+
 class Watch:
-    """An Observer (`ports.Observer`) of one cycle. `waited` has the seconds it announced as waits, by side."""
+    """An Observer (`ports.Observer`) of one cycle. `waited` has the seconds it announced as waits, by side,
+    `progress` how far it has come.
+    """
 
     def __init__(self, event: Event, activity: Activity, **fields: object) -> None:
         self._event = event
@@ -45,14 +57,17 @@ class Watch:
         self._fields = fields
         self._lock = threading.Lock()
         self.waited: dict[str, float] = {}
+        self.progress = Progress()
         activity.sign()
 
     def phase(self, name: str, total: int | None = None) -> None:
-        del name, total
+        with self._lock:
+            self.progress = Progress(name, total)
         self._activity.sign()
 
     def advance(self, count: int = 1) -> None:
-        del count
+        with self._lock:
+            self.progress = replace(self.progress, done=self.progress.done + count)
         self._activity.sign()
 
     def event(self, level: str, event: str, **fields: object) -> None:

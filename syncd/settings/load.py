@@ -8,7 +8,7 @@ import stat
 import tomllib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -195,6 +195,7 @@ def _judge(text: str, shown: Path, environ: Mapping[str, str]) -> _File:
         )
     lines = index_lines(text)
     origin = Origin(Path(os.path.abspath(shown)), environ)  # noqa: PTH100  (resolve() would follow links)
+    origin = replace(origin, named="name" in raw)
     raw = _with_defaults(raw, origin)
     findings = contradictions(raw)
     settings = None

@@ -54,6 +54,7 @@ from syncd.settings.values import (
     text,
     wrong,
 )
+from syncd.settings.windows import WindowValue
 
 SOURCE_KINDS: tuple[SourceKind, ...] = get_args(SourceKind)
 _FLAG_SOURCES = ("assigned", "okta_mappings")
@@ -156,6 +157,9 @@ def _rules_list(raw: object) -> object:
 PushRuleValue = Annotated[
     InstanceOf[PushRule], BeforeValidator(_push_rule), PlainSerializer(lambda rule: rule.source.label)
 ]
+AppId = Annotated[str, BeforeValidator(_app_id)]
+ConnectionName = Annotated[str, BeforeValidator(_name)]
+Day = Annotated[date, BeforeValidator(_day)]
 Names = Annotated[tuple[Text, ...], Field(strict=False)]
 
 
@@ -163,7 +167,7 @@ class OktaSettings(Table):
     """`[okta]`: the org that is read. `ca_file` is absolute; `proxy` is read like a secret."""
 
     org_url: OrgUrl
-    app_id: Annotated[str, BeforeValidator(_app_id)]
+    app_id: AppId
     auth: Literal["ssws", "private_key"] = "ssws"
     token: Token | None = None
     client_id: Text | None = None
@@ -182,7 +186,7 @@ class SplitSettings(Table):
 
     base_url: BaseUrl
     token: Token
-    token_created: Annotated[date, BeforeValidator(_day)] | None = None
+    token_created: Day | None = None
     flavor: Literal["split", "harness", "scim"] = "split"
     update_method: Literal["auto", "patch", "put"] = "auto"
     concurrency: Annotated[int, Field(ge=1, le=64)] = 8
@@ -236,11 +240,13 @@ class MatchingSettings(Table):
 
 
 class ScheduleSettings(Table):
-    """`[schedule]`: how often `syncd run` does each kind of cycle."""
+    """`[schedule]`: how often `syncd run` does each kind of cycle, and when anything may be written at all."""
 
     delta: Interval = timedelta(seconds=30)
     full: Interval = timedelta(hours=6)
     drift: Interval = timedelta(hours=24)
+    drift_repair: bool = False
+    windows: Annotated[tuple[WindowValue, ...], Field(strict=False)] = ()
 
 
 class ServerSettings(Table):
@@ -275,7 +281,7 @@ class ConnectionSettings(Table):
     `state_dir` and `path` are absolute. Made by load.py only.
     """
 
-    name: Annotated[str, BeforeValidator(_name)]
+    name: ConnectionName
     state_dir: DirectoryPath = Field(alias="state")
     okta: OktaSettings
     split: SplitSettings
@@ -290,11 +296,18 @@ class ConnectionSettings(Table):
     audit: AuditSettings = AuditSettings()
 
     _path: Path = PrivateAttr()
+    _is_named: bool = PrivateAttr()
 
     def model_post_init(self, context: Any, /) -> None:
         if not isinstance(context, Origin):
             raise TypeError("settings are validated with an Origin as context")
         self._path = context.file
+        self._is_named = context.named
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the file says the `name`, which is its own name else."""
+        return self._is_named
 
     @property
     def mapped_as(self) -> dict[str, str]:

@@ -38,10 +38,11 @@ _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a settings file lies and which environment its references are read from."""
+    """Where a settings file lies and which environment its references are read from. `named`: it says its `name`."""
 
     file: Path
     environ: Mapping[str, str]
+    named: bool = False
 
     @property
     def directory(self) -> Path:

@@ -46,6 +46,8 @@ def endpoint_for(segments: tuple[str, ...]) -> Endpoint | None:
     if segments[:2] != ("api", "v1"):
         return None
     match segments[2:]:
+        case ("apps",):
+            return Endpoint(applications, (_APPS,))
         case ("apps", _):
             return Endpoint(application, (_APPS,))
         case ("apps", _, "users"):
@@ -86,6 +88,12 @@ def _check_app(world: OktaState, call: Call) -> str:
     if identity != world.app.id or world.app.status == "DELETED":
         raise not_found(identity, "AppInstance")
     return identity
+
+
+def applications(world: OktaState, call: Call, knobs: OktaKnobs) -> Reply:
+    """GET /api/v1/apps: all on one page; of the other apps nothing but this answers"""
+    del knobs
+    return Reply(payload=[app.as_json(call.origin) for app in (world.app, *world.other_apps)])
 
 
 def application(world: OktaState, call: Call, knobs: OktaKnobs) -> Reply:

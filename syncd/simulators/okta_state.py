@@ -64,6 +64,7 @@ class OktaState:
         """Ids of users, groups and mappings, also of those that went."""
         now = self.now()
         self.app = App(app_id or self.new_id("0oa"), "Split", "myorg_split_1", "ACTIVE", (), now, now)
+        self.other_apps: list[App] = []
 
     # --- ids and time -------------------------------------------------------------------------------
 

@@ -31,12 +31,19 @@ def patiently(seconds: float) -> bool:
 
 @contextmanager
 def keeping(
-    store: Store, owner: str, *, lasts: timedelta, renewed_every: float, wait: Wait, event: Event | None
+    store: Store,
+    owner: str,
+    *,
+    lasts: timedelta,
+    renewed_every: float,
+    wait: Wait,
+    event: Event | None,
+    serves: bool = False,
 ) -> Iterator[None]:
     """The writer's lock, renewed each `renewed_every` seconds by a clock that nobody sets. An owner that may be gone is
-    watched for as long as `wait` waits. Raises RefusedError naming the owner; LockWatched when it was not waited for.
+    watched for as long as `wait` waits. Raises LockHeld naming the owner; LockWatched when it was not waited for.
     """
-    _take(store, owner, lasts, wait, event)
+    _take(store, owner, lasts, wait, event, serves=serves)
     try:
         with _renewing(store, renewed_every):
             yield
@@ -45,11 +52,13 @@ def keeping(
             store.unlock()
 
 
-def _take(store: Store, owner: str, lasts: timedelta, wait: Wait, event: Event | None) -> None:
+def _take(
+    store: Store, owner: str, lasts: timedelta, wait: Wait, event: Event | None, *, serves: bool
+) -> None:
     told: LockWatched | None = None
     while True:
         try:
-            store.lock(owner, expires_in=lasts)
+            store.lock(owner, expires_in=lasts, serves=serves)
         except LockWatched as watched:
             if not wait(min(LOOK_EVERY, watched.left.total_seconds())):
                 raise

@@ -10,19 +10,20 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.errors import LockLost, LockWatched, RefusedError
+from syncd.errors import LockHeld, LockLost, LockWatched
 from syncd.store import process, state
 from syncd.store.file_lock import FileLock
 from syncd.store.process import Holder
 from syncd.store.rows import moment
 
-_COLUMNS = "owner, host, boot, namespace, pid, born, since, expires, token, guard, lasts, beat"
+_COLUMNS = "owner, host, boot, namespace, pid, born, since, expires, token, guard, lasts, beat, serves"
 _READ = (
     "owner, host, boot, namespace, CAST(pid AS INTEGER), born, since, expires, token, guard, CAST(lasts AS REAL),"
-    " CAST(beat AS INTEGER)"
+    " CAST(beat AS INTEGER), CAST(serves AS INTEGER)"
 )
 """The same; SQLite keeps any text in any column."""
 _TAKEOVERS = "takeovers"
@@ -32,7 +33,10 @@ _KEPT = 8
 
 def current(conn: sqlite3.Connection) -> Holder | None:
     row = conn.execute(f"SELECT {_READ} FROM writer WHERE id = 1").fetchone()  # noqa: S608  (constants)
-    return None if row is None else Holder(*row)
+    if row is None:
+        return None
+    *said, serves = row
+    return replace(Holder(*said), serves=bool(serves))
 
 
 def write(conn: sqlite3.Connection, mine: Holder, before: Holder | None, because: str, now: datetime) -> None:
@@ -74,7 +78,7 @@ def require(conn: sqlite3.Connection, mine: Holder, age: float) -> None:
     if taken is not None:
         how = f"another process took it over at {taken['at']}, because {taken['because']} ({taken['by']})"
     elif other is not None:
-        how = f"{_named(other)} has it, and took it without leaving word"
+        how = f"{named(other)} has it, and took it without leaving word"
     else:
         how = "its row is gone from the store, and nobody left word"
     raise LockLost(
@@ -92,22 +96,21 @@ def _takeovers(conn: sqlite3.Connection) -> list[Mapping[str, Any]]:
     return [each for each in kept if isinstance(each, dict) and wanted <= each.keys()]
 
 
-def _named(other: Holder) -> str:
+def named(other: Holder) -> str:
+    """For people: what it is, and where."""
     return f"{other.owner} ({other.who})"
 
 
-def refused(other: Holder) -> RefusedError:
+def refused(other: Holder) -> LockHeld:
     """It lives, and has the lock."""
-    hint = "wait until it is done, or stop it: its lock is free as soon as its process has ended"
+    hint = "its lock is free as soon as its process has ended"
     if process.is_stopped(other):
         hint = f"it is stopped: let it go on (kill -CONT {other.pid}), or end it (kill -KILL {other.pid})"
-    return RefusedError(
-        f"{_named(other)} has been writing with this store since {other.since[:19]}Z", hint=hint
-    )
+    return LockHeld(f"{named(other)} has been writing with this store since {other.since[:19]}Z", hint=hint)
 
 
-def refused_by_nobody(guard: str) -> RefusedError:
-    return RefusedError(
+def refused_by_nobody(guard: str) -> LockHeld:
+    return LockHeld(
         f"another process has {guard} locked, and with it the store",
         hint=f"it is about to write, or to end: try again; who it is, lslocks or fuser {guard} tells",
     )
@@ -124,7 +127,7 @@ def watched(other: Holder, guard: FileLock, left: timedelta) -> LockWatched:
     else:
         why = "it may run on another machine"
     return LockWatched(
-        f"{_named(other)} has the writer's lock since {other.since[:19]}Z, and nothing tells whether it still lives:"
+        f"{named(other)} has the writer's lock since {other.since[:19]}Z, and nothing tells whether it still lives:"
         f" {why}",
         hint="its lock is taken over once it was seen not to be renewed for its whole time;"
         " run syncd again and leave it running",

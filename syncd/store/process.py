@@ -42,6 +42,8 @@ class Holder:
     """Seconds for which somebody has to see no renewal before its age counts."""
     beat: int = 0
     """Grows with each renewal."""
+    serves: bool = False
+    """Whether it carries out what people ask for in the meantime."""
 
     @property
     def mark(self) -> tuple[str, int, str]:
@@ -56,7 +58,7 @@ class Holder:
         return f"process {self.pid} on {self.host}" + (" in another pid namespace" if elsewhere else "")
 
 
-def this_process(owner: str, now: datetime, lasts: timedelta, guard: str) -> Holder:
+def this_process(owner: str, now: datetime, lasts: timedelta, guard: str, *, serves: bool = False) -> Holder:
     """As it is written into the lock's row."""
     return Holder(
         owner=owner,
@@ -70,6 +72,7 @@ def this_process(owner: str, now: datetime, lasts: timedelta, guard: str) -> Hol
         token=secrets.token_hex(16),
         guard=guard,
         lasts=lasts.total_seconds(),
+        serves=serves,
     )
 
 

@@ -102,6 +102,7 @@ GUARDS: tuple[Guard, ...] = (
     _guard("hold_changes", "hold_id change_id kind okta_id group_id document state"),
     _guard("decisions", "change_id decision decided_by at object_key hold_id expires_at sequence"),
     _guard("unproven", "kind okta_id scim_id body since"),
+    _guard("requests", "id version kind arguments settings asked_by reason asked_at state"),
 )
 
 

@@ -25,8 +25,8 @@ from syncd.redact import Redactor
 from syncd.store import decisions, effects, expected, holds, journal, pruning, state, unproven, waiting
 from syncd.store.absorb import absorb_stage
 from syncd.store.faults import explained, explained_beside, no_scratch
-from syncd.store.history_reads import HistoryReads
 from syncd.store.private import Scratch, make_file
+from syncd.store.requests import RequestActs
 from syncd.store.rows import moment
 from syncd.store.soundness import refuse_foreign_acts
 from syncd.store.stage.sqlite import SqliteStage
@@ -35,7 +35,7 @@ from syncd.store.transaction import transaction
 from syncd.store.writership import Writership
 
 
-class SqliteStore(HistoryReads, Closing):
+class SqliteStore(RequestActs, Closing):
     """Opened by `opening`. Safe to share between threads: one of them is inside at a time."""
 
     def __init__(
@@ -111,9 +111,9 @@ class SqliteStore(HistoryReads, Closing):
 
     # single writer
 
-    def lock(self, owner: str, *, expires_in: timedelta) -> None:
+    def lock(self, owner: str, *, expires_in: timedelta, serves: bool = False) -> None:
         """See `ports.Store.lock`."""
-        self._writer.take(owner, expires_in)
+        self._writer.take(owner, expires_in, serves=serves)
 
     def renew_lock(self) -> None:
         """See `ports.Store.renew_lock`."""
@@ -192,10 +192,19 @@ class SqliteStore(HistoryReads, Closing):
                 state.advance(conn)
         return late
 
-    def note(self, body: Mapping[str, Any], *, run_id: str | None = None) -> int:
-        """Adds a free row to the journal (a decision of a person); returns its sequence number."""
+    def note(
+        self,
+        body: Mapping[str, Any],
+        *,
+        run_id: str | None = None,
+        reason: str | None = None,
+        facts: Mapping[str, str | None] | None = None,
+    ) -> int:
+        """See `ports.Store.note`."""
         with self._writing() as conn:
-            return self._note(conn, body, run_id)
+            for key, value in (facts or {}).items():
+                state.remember(conn, key, value)
+            return self._note(conn, {**body, **self._why(reason)}, run_id)
 
     def prune(self, keep: timedelta) -> int:
         """See `ports.Store.prune`."""
@@ -215,11 +224,14 @@ class SqliteStore(HistoryReads, Closing):
         with self._writing() as conn:
             holds.raise_holds(conn, raised, self._clock(), whole=whole)
 
-    def decide(self, ids: Sequence[str], decision: str, by: str) -> Sequence[Change]:
+    def decide(
+        self, ids: Sequence[str], decision: str, by: str, reason: str | None = None
+    ) -> Sequence[Change]:
         """See `ports.Store.decide`."""
-        now = self._clock()
+        now, why = self._clock(), self._why(reason)
         with self._writing() as conn:
-            changes, made = holds.decide(conn, ids, decision, by, now, journal.next_sequence(conn))
+            said = holds.Word(decision, by, why.get("reason"), now, journal.next_sequence(conn))
+            changes, made = holds.decide(conn, ids, said, self._rulings.among(conn, now))
             if decision == "reject":
                 for change in changes:
                     effects.take_back(
@@ -230,10 +242,15 @@ class SqliteStore(HistoryReads, Closing):
                 "by": by,
                 "asked": list(ids),
                 "changes": [each.id for each in changes],
+                **why,
                 **decisions.said(made),
             }
             self._note(conn, body)
         return changes
+
+    def _why(self, reason: str | None) -> dict[str, str]:
+        """What a row of the trail says of a person's reason."""
+        return {"reason": self._redactor.kept(reason)} if reason else {}
 
     def expect(self, expectation: Expectation) -> Expectation:
         made = replace(expectation, reason=self._redactor.kept(expectation.reason))
@@ -308,18 +325,20 @@ class SqliteStore(HistoryReads, Closing):
             finally:
                 self._conn.execute("DETACH stage")
 
-    def release_user(self, okta_id: str, by: str) -> None:
+    def release_user(
+        self, okta_id: str, by: str, reason: str | None = None, *, unlinked: bool = False
+    ) -> None:
         """See `ports.Store.release_user`."""
-        self._release("user", okta_id, by)
+        self._release("user", okta_id, by, self._why(reason) | ({"decision": "unlink"} if unlinked else {}))
 
-    def release_group(self, okta_id: str, by: str) -> None:
+    def release_group(self, okta_id: str, by: str, reason: str | None = None) -> None:
         """See `ports.Store.release_group`."""
-        self._release("group", okta_id, by)
+        self._release("group", okta_id, by, self._why(reason))
 
-    def _release(self, kind: str, okta_id: str, by: str) -> None:
+    def _release(self, kind: str, okta_id: str, by: str, why: Mapping[str, str]) -> None:
         with self._writing() as conn:
             effects.release(conn, kind, okta_id)
-            self._note(conn, {"release": kind, "okta_id": okta_id, "by": by})
+            self._note(conn, {"release": kind, "okta_id": okta_id, "by": by, **why})
             state.advance(conn)
 
     def record_found(self, run_id: str, found: Sequence[Effect], *, summary: Mapping[str, int]) -> None:

@@ -183,3 +183,32 @@ CREATE TABLE waits_for (
     PRIMARY KEY (name, object_key, kind)
 ) WITHOUT ROWID;
 """
+
+REQUESTS = """
+CREATE TABLE requests (
+    id TEXT NOT NULL PRIMARY KEY,
+    place INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    arguments TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    asked_by TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    asked_at TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'taken', 'ended', 'withdrawn')),
+    takings INTEGER NOT NULL DEFAULT 0,
+    taken_by TEXT,
+    owner TEXT,
+    taken_at TEXT,
+    phase TEXT NOT NULL DEFAULT '',
+    total INTEGER,
+    done INTEGER NOT NULL DEFAULT 0,
+    stop_asked INTEGER NOT NULL DEFAULT 0,
+    ended_at TEXT,
+    exit_code INTEGER,
+    outcome TEXT
+);
+CREATE INDEX requests_open ON requests (place) WHERE state IN ('waiting', 'taken');
+-- Who has the lock says whether it carries requests out; those that took it before this version do not.
+ALTER TABLE writer ADD COLUMN serves INTEGER NOT NULL DEFAULT 0;
+"""

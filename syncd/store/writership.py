@@ -35,14 +35,14 @@ class Writership:
         self._sighting: Sighting | None = None
         self._lease: Lease | None = None
 
-    def take(self, owner: str, lasts: timedelta) -> None:
+    def take(self, owner: str, lasts: timedelta, *, serves: bool = False) -> None:
         """As `ports.Store.lock`."""
         if self._lease is not None:
             self.renew()
             return
         try:
             self._guard = self._guard or self._guarded()
-            self._take(self._guard, owner, lasts)
+            self._take(self._guard, owner, lasts, serves=serves)
         except LockWatched:  # the file lock is kept meanwhile: one process is enough to watch
             raise
         except BaseException:
@@ -62,7 +62,7 @@ class Writership:
             time.sleep(_BETWEEN)
         raise lock.refused_by_nobody(place(self._path).name)
 
-    def _take(self, guard: FileLock, owner: str, lasts: timedelta) -> None:
+    def _take(self, guard: FileLock, owner: str, lasts: timedelta, *, serves: bool) -> None:
         reading = lease.elapsed()
         with self._reading() as conn:
             other = lock.current(conn)
@@ -74,7 +74,7 @@ class Writership:
             if found is not None and (other is None or found.mark != other.mark):
                 raise lock.refused(found)
             now = self._clock()
-            mine = process.this_process(owner, now, lasts, guard.identity)
+            mine = process.this_process(owner, now, lasts, guard.identity, serves=serves)
             lock.write(conn, mine, found, because, now)
         self._lease = Lease(mine, lasts, now, reading)
 

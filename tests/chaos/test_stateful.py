@@ -94,6 +94,11 @@ SEEDS = st.integers(0, 2**32)
 """Each names one course of events; dice of their own make all kinds of them equally likely."""
 
 
+def chosen_seed() -> int:
+    """CHAOS_SEED, or another each time."""
+    return int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(2**32))
+
+
 class Chaos(RuleBasedStateMachine):
     """One world, its connection, and what is known about both."""
 
@@ -661,7 +666,7 @@ def test_whatever_happens_nobody_is_harmed_and_in_the_end_all_is_well(
         phases=[Phase.generate, Phase.shrink] if EXAMPLES else [Phase.generate],
     )
     if EXAMPLES:
-        chosen = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(2**32))
+        chosen = chosen_seed()
         sys.stderr.write(f"\nCHAOS_EXAMPLES={EXAMPLES} CHAOS_SEED={chosen} ({machine.__name__})\n")
         machine = seed(chosen)(machine)
     run_state_machine_as_test(machine, settings=profile)

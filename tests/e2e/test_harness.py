@@ -175,6 +175,20 @@ def test_a_group_made_by_hand_is_linked_with_everybody_in_it(tmp_path: Path) -> 
         assert made.writes() == []
 
 
+def test_drift_names_hand_made_members_of_a_linked_group_whom_no_list_shows(tmp_path: Path) -> None:
+    with at_harness(tmp_path, people=6, names=("Engineering",)) as made:
+        group = hand_made(made, "Engineering", 5)
+        strangers = set(made.split.world.members(group))
+        made.sync()
+        made.run("link", "Engineering", "Engineering", "--yes")
+
+        found = [item for item in drift(made)["items"] if item["kind"] == "extra_member"]
+
+        assert {item["object"]["name"] for item in found} == strangers
+        managed = made.run("status", "--json").document["managed"]
+        assert drift(made)["compared"]["memberships"] == managed["memberships"]
+
+
 def test_a_group_that_was_let_go_and_comes_back_is_a_conflict_until_it_is_linked(tmp_path: Path) -> None:
     """Nothing at Harness tells whose a group is: what the store has let go of is anybody's."""
     with at_harness(tmp_path, people=8, names=("Eng", "Ops")) as made:

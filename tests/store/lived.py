@@ -50,6 +50,7 @@ def live(store: SqliteStore) -> None:
         [Waiting("user:00u-cal", "refused", CAL.user_name, "not readable", NOON, 1, None, ("name:x",))]
     )
     store.remember_all({"scope": "settings-1", "log_cursor": "https://x"})
+    store.ask("sync", "{}", settings="settings-1", by="eve@host", reason="")
     run_id = store.begin_run("full")
     store.finish_run(run_id, status="succeeded", summary={"applied": {"create_user": 2}}, error=None)
     store.intend(run_id, [change(ChangeKind.UPDATE_USER, "00u-ann", title="y")])

@@ -98,6 +98,15 @@ TAMPERING = {
         "UPDATE unproven SET scim_id = 'other'",
         "INSERT INTO unproven SELECT 'group', okta_id, scim_id, body, since FROM unproven",
     ),
+    "requests": (
+        "DELETE FROM requests",
+        'UPDATE requests SET arguments = \'{"allow": {"deactivations": 99}}\'',
+        "UPDATE requests SET state = 'withdrawn'",
+        (
+            "INSERT INTO requests (id, version, kind, arguments, settings, asked_by, reason, asked_at, state, place)"
+            " SELECT 'r2', version, kind, arguments, settings, asked_by, reason, asked_at, state, 2 FROM requests"
+        ),
+    ),
     "open_intents": ("DELETE FROM open_intents", "INSERT INTO open_intents VALUES (1)"),
     "seals": (
         "DELETE FROM seals WHERE name LIKE 'members#%'",

@@ -30,6 +30,10 @@ NOT_COMPARED: dict[str, tuple[str, ...]] = {
     "users": ("revision", "asked_at", "own_list_revision", "own_list_at"),
     "groups": ("revision", "asked_at", "list_revision", "known_since"),
     "decisions": ("id",),
+    "requests": (
+        *("place", "takings", "taken_by", "owner", "taken_at", "phase", "total", "done", "stop_asked"),
+        *("ended_at", "exit_code", "outcome"),
+    ),
 }
 ROWS = {
     "facts": f"key NOT IN {UNSEALED_FACTS}",
@@ -41,6 +45,7 @@ OTHERWISE = {
     ("users", "standing"): "CASE standing WHEN 'absent' THEN 'frozen' ELSE 'absent' END",
     ("groups", "state"): "'gone'",
     ("journal", "entry"): "CASE entry WHEN 'note' THEN 'intent' ELSE 'note' END",
+    ("requests", "state"): "CASE state WHEN 'waiting' THEN 'ended' ELSE 'waiting' END",
     ("unproven", "kind"): "CASE kind WHEN 'user' THEN 'group' ELSE 'user' END",
 }
 """Another value that the column takes; else `CHANGED`."""

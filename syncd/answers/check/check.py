@@ -14,8 +14,13 @@ from typing import Any
 
 from syncd.answers.check import okta, split
 from syncd.answers.check.line import Check, Checks
+from syncd.answers.left_out import left_out
 from syncd.core.counting import counted
+from syncd.core.left_out import command
+from syncd.core.pausing import said_of, way_out_of
 from syncd.core.plan import timestamp
+from syncd.engine.writing.permission import barred_now
+from syncd.engine.writing.quarantine import current
 from syncd.errors import SyncdError
 from syncd.ports import Store, Target
 from syncd.settings.schema import ConnectionSettings
@@ -24,7 +29,16 @@ SCHEMA = "syncd.check/1"
 SETTINGS = "settings"
 SECRETS = "secrets"
 STORE = "store"
+QUARANTINE = "quarantine"
+LEFT_OUT = "left out"
 CLOCK = "clock"
+WRITING = "writing"
+_WELL_AGAIN = {
+    "okta": "Mend the cause at Okta: nothing is written until then. syncd retry asks again at the next cycle.",
+    "split": "Mend the cause at Split: nothing is written until then. syncd retry asks again at the next cycle.",
+    "relink": "Was SCIM switched off and on in Split? Run syncd relink, which shows its result first.",
+}
+"""By the side of a quarantine."""
 _MOST_APART = timedelta(seconds=60)
 
 
@@ -146,10 +160,20 @@ def _store(checks: Checks, bench: Bench) -> None:
         with bench.open_store() as store:
             population = store.population()
             runs = store.runs(limit=1)
+            bar = barred_now(store, bench.settings, bench.clock())
+            sick, left = current(store), left_out(store)
         managed = f"{counted(population.users, 'user')}, {counted(population.groups, 'group')} managed"
         checks.ok(STORE, f"{place}: {managed}")
+        if bar is not None:
+            checks.warn(WRITING, f"nothing is written: {said_of(bar)}", way_out_of(bar))
         for misgiving, way_out in bench.store_misgivings():
             checks.warn(STORE, misgiving, way_out)
+        if sick is not None:
+            checks.fail(QUARANTINE, f"since {timestamp(sick.since)}: {sick.reason}", _WELL_AGAIN[sick.side])
+        if left:
+            first = ", ".join(each.name or each.okta_id for each in left[:3])
+            more = f" and {len(left) - 3:,} more" if len(left) > 3 else ""
+            checks.info(LEFT_OUT, f"{first}{more}", command(str(bench.settings.path), "skipped"))
         if runs and runs[0].finished is None:
             began = f"a {runs[0].kind} run began at {timestamp(runs[0].started)} and has not ended"
             checks.info(
@@ -209,7 +233,8 @@ def _features(checks: Checks, settings: ConnectionSettings) -> None:
     """The seed of every later question: would it work?"""
     asks_rights = settings.split.flavor == "harness"  # other targets have none to ask for
     of_split = (split.TOKEN, split.USERS, *(split.RIGHTS_ON_USERS if asks_rights else ()))
-    writing = (STORE, okta.APP, okta.APPS, okta.USERS, okta.WRITERS, *of_split)
+    sick = (QUARANTINE,) if any(line.name == QUARANTINE for line in checks.lines) else ()
+    writing = (STORE, *sick, okta.APP, okta.APPS, okta.USERS, okta.WRITERS, *of_split)
     provisioning = settings.provisioning
     _feature(checks, "create users", "provisioning.create_users", writing, on=provisioning.create_users)
     _feature(checks, "update attributes", "provisioning.update_users", writing, on=provisioning.update_users)

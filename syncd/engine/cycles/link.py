@@ -27,13 +27,15 @@ KIND = "link"
 """The kind of plan and of run (contract: JSON documents, plan)."""
 
 
-def plan_link(job: Job, group: str, target: str, by: str, allow: Mapping[str, int]) -> Planned:
+def plan_link(
+    job: Job, group: str, target: str, by: str, allow: Mapping[str, int], *, writing: bool = True
+) -> Planned:
     """What tying this Okta group to that group at the target would change, its memberships included.
 
-    Writes nothing but what interrupted runs left to settle. Raises UsageError for a name that nobody knows,
-    RefusedError when the two cannot be tied.
+    Writes nothing, but with `writing` what interrupted runs left to settle. Raises UsageError for a name that nobody
+    knows, RefusedError when the two cannot be tied.
     """
-    unsettled = _begin(job)
+    unsettled = _begin(job, writing=writing)
     okta_id = group_id(job, group)
     remote = remote_group(job, target)
     known = job.store.group(okta_id)
@@ -42,7 +44,8 @@ def plan_link(job: Job, group: str, target: str, by: str, allow: Mapping[str, in
             f"{known.wanted.name} is linked to {known.pushed.name} ({known.pushed.scim_id}) already",
             hint=f"unlink it first: syncd unlink {known.okta_id} --keep",
         )
-    job.store.retry_now(f"group:{okta_id}")
+    if writing:
+        job.store.retry_now(f"group:{okta_id}")
     stage = job.store.stage()
     try:
         stage.ask_group(okta_id, Asked("link", by, remote.scim_id, remote.name))
@@ -60,11 +63,13 @@ def plan_link(job: Job, group: str, target: str, by: str, allow: Mapping[str, in
     return planned
 
 
-def plan_unlink(job: Job, group: str, by: str, allow: Mapping[str, int], *, delete: bool) -> Planned:
-    """What untying this group would change. Raises UsageError when it is not linked, RefusedError when it is protected
-    and shall be deleted.
+def plan_unlink(
+    job: Job, group: str, by: str, allow: Mapping[str, int], *, delete: bool, writing: bool = True
+) -> Planned:
+    """What untying this group would change; `writing` as of a link. Raises UsageError when it is not linked,
+    RefusedError when it is protected and shall be deleted.
     """
-    unsettled = _begin(job)
+    unsettled = _begin(job, writing=writing)
     known = _linked_group(job, group)
     assert known.pushed is not None  # noqa: S101  (only linked groups are found)
     if delete and job.policy.protects_group(known.pushed):
@@ -74,7 +79,8 @@ def plan_unlink(job: Job, group: str, by: str, allow: Mapping[str, int], *, dele
         )
     before = known.asked if known.asked is None or known.asked.what == "link" else known.asked.before
     asked = Asked("delete" if delete else "unlink", by, known.pushed.scim_id, known.pushed.name, before)
-    _ask_again(job, known, asked)
+    if writing:
+        _ask_again(job, known, asked)
     stage = job.store.stage()
     try:
         stage.ask_group(known.okta_id, asked)
@@ -86,7 +92,7 @@ def plan_unlink(job: Job, group: str, by: str, allow: Mapping[str, int], *, dele
     return planned_from(job, KIND, stage, reading, allow, unsettled)
 
 
-def apply_link(job: Job, planned: Planned) -> RunResult:
+def apply_link(job: Job, planned: Planned, reason: str | None = None) -> RunResult:
     """Remembers what was asked for, then applies the plan of `plan_link` or `plan_unlink` under the same lock.
 
     What a safety check holds stays asked for: once it is approved, the next cycle does it.
@@ -96,7 +102,7 @@ def apply_link(job: Job, planned: Planned) -> RunResult:
     for okta_id, what in asked:
         decision = "link" if what.what == "link" else "unlink"
         note = {"decision": decision, "by": what.by, "okta_id": okta_id, "scim_id": what.scim_id}
-        store.note({**note, "name": what.name, "delete": what.what == "delete"})
+        store.note({**note, "name": what.name, "delete": what.what == "delete"}, reason=reason)
     with CycleRun(job, KIND) as run:
         run.write(planned)
     return run.result
@@ -129,12 +135,12 @@ def _by_id(job: Job, text: str) -> list[RemoteGroup]:
         return []
 
 
-def _begin(job: Job) -> frozenset[str]:
+def _begin(job: Job, *, writing: bool) -> frozenset[str]:
     if not job.settings.provisioning.push_groups:
         raise RefusedError(
             "provisioning.push_groups is off: no group is managed", hint="turn it on in the settings first"
         )
-    return settle_interrupted(job)
+    return settle_interrupted(job) if writing else frozenset()
 
 
 def _linked_group(job: Job, text: str) -> KnownGroup:

@@ -51,7 +51,9 @@ def plan_undo(job: Job, run_id: str, by: str, allow: Mapping[str, int], *, writi
         planning.gives_back = True
         _give_back(planning, done, f"undo of run {run_id}, asked for by {by}")
         planned = checked(planning, KIND, allow)
-    planned.header = replace(planned.header, undoes=run_id)
+    again = f"; then syncd undo {run_id} again"  # no other cycle wants it
+    holds = [replace(hold, way_out=f"{hold.way_out}{again}") for hold in planned.header.holds]
+    planned.header = replace(planned.header, undoes=run_id, holds=holds)
     return planned
 
 

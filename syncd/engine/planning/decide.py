@@ -21,6 +21,7 @@ from syncd.core.evidence import SaidByOkta
 from syncd.core.names import rivalry
 from syncd.core.order import NAME_RULES, leaves
 from syncd.core.policy import Policy
+from syncd.engine.facts import TIES
 from syncd.engine.job import Job, scope_changed
 from syncd.engine.planning.draft import Planning, group_name
 from syncd.engine.planning.match import GroupFinder, UserFinder, name_conflict
@@ -39,6 +40,7 @@ def make_plan(job: Job, stage: Stage, reading: Reading, unsettled: AbstractSet[s
     """Decides every case. Raises what the target raises while it is being matched."""
     planning = begin(job, stage, reading, unsettled)
     planning.skip(*reading.skipped)
+    planning.ties = {**TIES.of(job.store, {}), **reading.ties}
     planning.unproven = {(each.kind, each.okta_id): each for each in job.store.unproven()}
     settle_doubts(job, stage, reading)
     departures = confirm_departures(job, stage, reading)
@@ -89,6 +91,7 @@ def plan_users(planning: Planning, departures: Departures) -> None:
             case.shares_name
             and wanted is not None
             and wanted.standing is Standing.ACTIVE
+            and case.okta_id not in planning.ties
             and _takes_a_name(case)
         ):
             rivals = planning.stage.rivals(wanted.name_key, case.okta_id)

@@ -14,7 +14,7 @@ from syncd.core.diff import Decision, Skipped
 from syncd.core.expectation import Expectation
 from syncd.core.order import NO_ORDER, Order
 from syncd.core.policy import Policy
-from syncd.engine.facts import NOTHING_IN_THE_MAKING, Making
+from syncd.engine.facts import NOTHING_IN_THE_MAKING, AskedTie, Making
 from syncd.engine.job import Job
 from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.one_by_one import own_problem
@@ -70,6 +70,8 @@ class Planning:
     protected: AbstractSet[str] = frozenset()
     """Okta ids of the groups that have a protected name, linked or about to be."""
 
+    ties: Mapping[str, AskedTie] = field(default_factory=dict)
+    """By Okta id, the accounts that people chose for users that are not linked."""
     gives_back: bool = False
     """It gives a run back, whatever Okta wants."""
     unanswered: int = 0

@@ -10,12 +10,13 @@ from syncd.model import Absent, OktaGroup
 
 def named_objects(job: Job, selection: Selection) -> tuple[list[str], list[str]]:
     """Okta ids of users and groups. Raises UsageError for a name that neither the store nor Okta knows."""
-    users = [_user_id(job, text) for text in selection.users]
+    users = [user_id(job, text) for text in selection.users]
     groups = [group_id(job, text) for text in selection.groups]
     return list(dict.fromkeys(users)), list(dict.fromkeys(groups))
 
 
-def _user_id(job: Job, text: str) -> str:
+def user_id(job: Job, text: str) -> str:
+    """The Okta id of a user, also under an e-mail that they had before. Raises UsageError as `named_objects` does."""
     known = job.store.find_users(text)
     if len(known) == 1:
         return known[0].okta_id
@@ -23,6 +24,9 @@ def _user_id(job: Job, text: str) -> str:
         names = ", ".join(user.okta_id for user in known)
         raise UsageError(f"{text} means several users: {names}", hint="give the Okta id")
     found = job.source.user_id_of(text)
+    former = job.store.find_former_users(text) if isinstance(found, Absent) else ()
+    if len(former) == 1:
+        return former[0].okta_id
     if isinstance(found, Absent):
         raise UsageError(
             f"Okta knows no user {text}", hint="give the Okta id, the login or the e-mail address"

@@ -24,6 +24,7 @@ from syncd.engine.writing.breaking import Breaker, told
 from syncd.engine.writing.canary import Canary
 from syncd.engine.writing.flight import Flight
 from syncd.engine.writing.in_order import NOT_LEFT, InOrder, name_not_left
+from syncd.engine.writing.permission import Permission
 from syncd.engine.writing.quarantine import RELINK, RELINK_HINT
 from syncd.engine.writing.recover import settle
 from syncd.engine.writing.ties import Ties
@@ -36,6 +37,7 @@ from syncd.errors import (
     Stopped,
     SyncdError,
     TemporaryError,
+    WritingWaits,
     concerns_the_connection,
 )
 from syncd.ports import Settled, Stage
@@ -84,8 +86,10 @@ class Applying:
     sequence: InOrder = field(init=False)
     breaker: Breaker = field(default_factory=Breaker)
     canary: Canary = field(init=False)
+    permission: Permission = field(init=False)
 
     def __post_init__(self) -> None:
+        self.permission = Permission(self.job)
         self.vanishing = Vanishing(self.job)
         self.sequence = InOrder(self.order)
         self.canary = Canary(self.job, {}, frozenset())
@@ -100,11 +104,12 @@ class Applying:
         self.job.observer.phase("writing", sum(counts.values()))
         pool = ThreadPoolExecutor(self.job.settings.split.concurrency, "write")
         try:
-            for turn in range(self.sequence.turns):
+            for turn in range(self.sequence.turns if self._may_write() else 0):
                 for kinds in PHASES:
                     if any(counts.get(kind) for kind in kinds) and not self.abandoned:
                         self._steps(pool, stage, turn, kinds)
             self._into_free_seats(pool, stage)
+            self._count_what_waits(stage)
         finally:
             pool.shutdown(wait=not self.abandoned, cancel_futures=True)
             for cause in told(self.failures):
@@ -275,7 +280,15 @@ class Applying:
     def _may_write(self) -> bool:
         if self.stopped is None and self.job.cancelled():
             self.stopped = Stopped("stopped on request; what was not written is still wanted")
+        self.stopped = self.stopped or self.permission.withdrawn()
         return self.stopped is None
+
+    def _count_what_waits(self, stage: Stage) -> None:
+        """What a pause or a shut window kept from being sent."""
+        if isinstance(self.stopped, WritingWaits):
+            for kind, planned in stage.change_counts().items():
+                sent = self.applied.get(kind, 0) + self.failed.get(kind, 0)
+                self.deferred[kind] = max(planned - sent, 0)
 
     def _journalled(self, batches: Sequence[list[Change]]) -> Iterator[Unit]:
         if not batches:

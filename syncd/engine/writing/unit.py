@@ -16,7 +16,15 @@ from syncd.core.names import look_alike_key
 from syncd.engine.job import Job
 from syncd.engine.writing.creating import not_new, tied_group, unproven_by
 from syncd.engine.writing.vanishing import Vanishing
-from syncd.errors import AlreadyExists, Disbelieved, NotFound, PermanentError, SyncdError, TemporaryError
+from syncd.errors import (
+    AlreadyExists,
+    Disbelieved,
+    NotFound,
+    PermanentError,
+    SyncdError,
+    TemporaryError,
+    kept,
+)
 from syncd.model import (
     Attributes,
     KnownGroup,
@@ -92,7 +100,7 @@ def _outcomes(job: Job, unit: Unit) -> Sequence[Outcome]:
             return _members(job, unit)
         return [_SINGLE[first.kind](job, unit)]
     except SyncdError as error:
-        return [Outcome(change, error=error, status=error.status) for change in unit.changes]
+        return [Outcome(change, error=kept(error), status=error.status) for change in unit.changes]
 
 
 def is_unanswered(error: SyncdError | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from syncd.core.match import mail_of
 from syncd.core.match_rules import MatchRule, Sought, look_up_key, look_up_keys
 from syncd.core.names import look_alike_key
 from syncd.model import RemoteUser
@@ -25,6 +26,7 @@ class RemoteUsers:
                 user.scim_id,
                 None if user.external_id is None else searchable(user.external_id),
                 searchable(look_alike_key(user.user_name)),
+                searchable(mail) if (mail := mail_of(user.attributes)) else None,
                 remote_user_document(user),
             )
             for user in users
@@ -32,8 +34,8 @@ class RemoteUsers:
         keys = [(searchable(key), user.scim_id) for user in users for key in look_up_keys(by, user)]
         with self._file.short() as conn:
             conn.executemany(
-                "INSERT OR REPLACE INTO main.remote_users (scim_id, external_id, folded_name, document)"
-                " VALUES (?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO main.remote_users (scim_id, external_id, folded_name, mail, document)"
+                " VALUES (?, ?, ?, ?, ?)",
                 rows,
             )
             if keys:
@@ -55,6 +57,17 @@ class RemoteUsers:
                     (searchable(look_up_key(attribute, value)),),
                 ).fetchall()
         rows = list(dict.fromkeys(rows)) if also else rows
+        return [remote_user(scim_id, document) for scim_id, document in rows]
+
+    def with_mail(self, mail: str) -> Sequence[RemoteUser]:
+        if not self._any or not mail:
+            return ()
+        query = (
+            "SELECT scim_id, document FROM main.remote_users"
+            " WHERE mail = ?1 OR folded_name = ?1 ORDER BY 1 LIMIT 20"
+        )
+        with self._file.asking() as conn:
+            rows = conn.execute(query, (searchable(mail),)).fetchall()
         return [remote_user(scim_id, document) for scim_id, document in rows]
 
     def one(self, scim_id: str) -> RemoteUser | None:

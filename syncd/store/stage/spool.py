@@ -297,6 +297,10 @@ class PlannedAndListed:
         """See `ports.Stage.remote_candidates`."""
         return self._remote.candidates(okta_id, user_name, also)
 
+    def remote_with_mail(self, mail: str) -> Sequence[RemoteUser]:
+        """See `ports.Stage.remote_with_mail`."""
+        return self._remote.with_mail(mail)
+
     def add_skipped(self, skips: Iterable[Skipped]) -> None:
         """See `ports.Stage.add_skipped`."""
         self._skipped.add(skips)
