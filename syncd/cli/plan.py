@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Save the plan for `syncd apply FILE`.",
 )
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Show what the settings would change that those of FILE do not.",
+)
 @click.option("--all", "everything", is_flag=True, help="Every line, not the first 50 of each kind only.")
 @selection_options
 @planning_options
@@ -37,6 +43,7 @@ if TYPE_CHECKING:
 def command(
     ctx: click.Context,
     output: Path | None,
+    against: Path | None,
     selection: Selection,
     allow: Mapping[str, int],
     *,
@@ -49,8 +56,17 @@ def command(
     Reads Okta, compares with the store, matches what is new at the target. Nothing is written at either side or in
     the store. Exit 3 when a safety check holds changes; --allow shows the plan under a raised limit, and saved with -o
     it is applied under it.
+
+    -c new.toml --against current.toml reads Okta once and shows what the new settings would change: people, attribute
+    by attribute, and the changes that only one of the two plans has.
     """
+    if against is not None and output is not None:
+        raise click.UsageError("--against compares two plans: neither can be saved, leave -o out")
     with Session(globals_of(ctx), as_json=as_json) as session:
+        if against is not None:
+            from syncd.cli.against import run_against  # noqa: PLC0415
+
+            return run_against(session, against, selection, allow, detailed=detailed, everything=everything)
         return run_plan(session, selection, allow, output=output, detailed=detailed, everything=everything)
 
 

@@ -29,6 +29,7 @@ CONTRACT = [
     "held",
     "list",
     "plan",
+    "preview",
     "report",
     "restore",
     "run",
