@@ -27,6 +27,7 @@ from pydantic_core import PydanticCustomError
 from syncd.core.limits import Limit
 from syncd.core.rules import GroupSource, PushRule, SourceKind
 from syncd.settings.attributes import DEFAULT_ATTRIBUTES, AttributeMap
+from syncd.settings.daily import DailyTime, read_daily
 from syncd.settings.secrets import SecretRef
 from syncd.settings.suggest import nearest
 from syncd.settings.values import (
@@ -252,9 +253,10 @@ class ServerSettings(Table):
 
 
 class NotifySettings(Table):
-    """`[notify]`: Apprise URLs, each read like a secret because it usually holds one."""
+    """`[notify]`: Apprise URLs, each read like a secret because it may hold one; `daily`: when a summary is sent."""
 
     urls: Annotated[tuple[SecretUrl, ...], Field(strict=False)] = ()
+    daily: Annotated[InstanceOf[DailyTime], BeforeValidator(read_daily), PlainSerializer(str)] | None = None
 
 
 class AuditSettings(Table):
