@@ -58,6 +58,7 @@ def _run(session: Session) -> None:
 
 def _hooks(session: Session) -> Hooks:
     """What the daemon is joined with: its HTTP server, and notifications."""
+    from syncd.answers.daily import daily_summary  # noqa: PLC0415  (the engine)
     from syncd.observe.notify import Notifier  # noqa: PLC0415
     from syncd.service.daemon import Hooks  # noqa: PLC0415
     from syncd.service.http import serving  # noqa: PLC0415
@@ -87,7 +88,7 @@ def _hooks(session: Session) -> Hooks:
     def on_cycle(settings: ConnectionSettings, store: Store, report: CycleReport) -> None:
         known = notifiers.get(settings.name)
         if known is None or known[0] is not settings:
-            known = notifiers[settings.name] = (settings, Notifier(settings, session.redactor))
+            known = notifiers[settings.name] = (settings, Notifier(settings, session.redactor, daily_summary))
         known[1].after_cycle(
             store, report.finished, kind=report.kind, status=report.status, error=report.error
         )

@@ -29,6 +29,7 @@ from syncd.core.match_rules import DEFAULT_RULES
 from syncd.core.rules import GroupSource, PushRule, SourceKind
 from syncd.core.terms import UserAttribute
 from syncd.settings.attributes import DEFAULT_ATTRIBUTES, AttributeMap
+from syncd.settings.daily import DailyTime, read_daily
 from syncd.settings.matching import MatchRules
 from syncd.settings.secrets import SecretRef
 from syncd.settings.suggest import nearest
@@ -264,9 +265,10 @@ class ServerSettings(Table):
 
 
 class NotifySettings(Table):
-    """`[notify]`: Apprise URLs, each read like a secret because it usually holds one."""
+    """`[notify]`: Apprise URLs, each read like a secret because it may hold one; `daily`: when a summary is sent."""
 
     urls: Annotated[tuple[SecretUrl, ...], Field(strict=False)] = ()
+    daily: Annotated[InstanceOf[DailyTime], BeforeValidator(read_daily), PlainSerializer(str)] | None = None
 
 
 class AuditSettings(Table):
