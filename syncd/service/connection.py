@@ -219,8 +219,8 @@ class ServedConnection:
         store = self.current.store
         return store is None or barred_now(store, self.settings, self._around.clock()) is not None
 
-    def drift_due_in(self) -> float:
-        """Seconds until the next drift cycle."""
+    def drift_due_in(self) -> float | None:
+        """Seconds until the next drift cycle; None where its calendar says."""
         return due_in(self.current.store, self.settings.schedule.drift, self._around.clock())
 
     @contextmanager

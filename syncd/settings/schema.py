@@ -27,6 +27,7 @@ from pydantic_core import PydanticCustomError
 from syncd.core.limits import Limit
 from syncd.core.rules import GroupSource, PushRule, SourceKind
 from syncd.settings.attributes import DEFAULT_ATTRIBUTES, AttributeMap
+from syncd.settings.cron import CronValue, read_turns
 from syncd.settings.secrets import SecretRef
 from syncd.settings.suggest import nearest
 from syncd.settings.values import (
@@ -231,8 +232,8 @@ class ScheduleSettings(Table):
     """`[schedule]`: how often `syncd run` does each kind of cycle, and when anything may be written at all."""
 
     delta: Interval = timedelta(seconds=30)
-    full: Interval = timedelta(hours=6)
-    drift: Interval = timedelta(hours=24)
+    full: Annotated[timedelta | CronValue, read_turns] = timedelta(hours=6)
+    drift: Annotated[timedelta | CronValue, read_turns] = timedelta(hours=24)
     drift_repair: bool = False
     windows: Annotated[tuple[WindowValue, ...], Field(strict=False)] = ()
 
