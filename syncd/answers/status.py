@@ -9,6 +9,7 @@ from typing import Any
 
 from syncd.answers.failing import failing_documents
 from syncd.answers.left_out import FIRST, left_out, left_out_documents
+from syncd.core.cron import Cron
 from syncd.core.drift_news import is_repaired, news_of
 from syncd.core.left_out import LeftOut
 from syncd.core.plan import timestamp
@@ -50,7 +51,7 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         },
         "last_complete_read": complete,
         "last_complete_read_age_seconds": age,
-        "next_runs": _next_runs(store, settings, complete),
+        "next_runs": _next_runs(store, settings, complete, now),
         "runs": [_run(run) for run in store.runs(limit=5)],
         "held": [
             {"id": hold.id, "check": hold.check, "reason": hold.reason, "changes": len(hold.changes)}
@@ -125,15 +126,21 @@ def _drift(store: Store) -> dict[str, Any] | None:
         }
 
 
-def _next_runs(store: Store, settings: ConnectionSettings, complete: str | None) -> dict[str, str | None]:
+def _next_runs(
+    store: Store, settings: ConnectionSettings, complete: str | None, now: datetime
+) -> dict[str, str | None]:
     """When the full and the drift cycle are due by the schedule: the daemon's next ones, if it runs."""
     schedule = settings.schedule
     with readable("the time of the last look for drift"):
         last = LAST_DRIFT.of(store, {}).get("created_at")
-        return {"full": _due(complete, schedule.full), "drift": _due(last, schedule.drift)}
+        return {"full": _due(complete, schedule.full, now), "drift": _due(last, schedule.drift, now)}
 
 
-def _due(last: str | None, every: timedelta) -> str | None:
+def _due(last: str | None, every: timedelta | Cron, now: datetime) -> str | None:
+    """After the last one by its interval; by a calendar, whenever that was."""
+    if isinstance(every, Cron):
+        following = every.after(now)
+        return None if following is None else timestamp(following)
     return None if last is None else timestamp(datetime.fromisoformat(last) + every)
 
 

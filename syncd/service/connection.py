@@ -226,8 +226,8 @@ class ServedConnection:
         store = self.current.store
         return store is None or barred_now(store, self.settings, self._around.clock()) is not None
 
-    def drift_due_in(self) -> float:
-        """Seconds until the next drift cycle."""
+    def drift_due_in(self) -> float | None:
+        """Seconds until the next drift cycle; None where its calendar says."""
         return due_in(self.current.store, self.settings.schedule.drift, self._around.clock())
 
     @contextmanager
@@ -415,9 +415,11 @@ class ServedConnection:
 
     def _after(self, report: CycleReport) -> None:
         store = self.current.store
-        if self._around.on_cycle is None or store is None:
+        if store is None:
             return
         try:
-            self._around.on_cycle(self.settings, store, report)
+            store.rest()
+            if self._around.on_cycle is not None:
+                self._around.on_cycle(self.settings, store, report)
         except Exception as error:  # noqa: BLE001  (who is told about a cycle cannot stop the next one)
             self._voice.failed("nobody could be told about a cycle", report.kind, error)

@@ -28,7 +28,9 @@ from syncd.service.page import status_page
 StatusOf = Callable[[], Sequence[Mapping[str, Any]]]
 """The `syncd.status/1` documents of all connections. Called in a thread of the server's, never twice at once."""
 FullIntervals = Callable[[], Mapping[str, float]]
-"""The setting schedule.full of every connection, in seconds; asked at each reading, so a reload shows."""
+"""The setting schedule.full of every connection, in seconds (of a calendar, the longest time between two firings);
+asked at each reading, so a reload shows.
+"""
 
 STORES_TIMEOUT = 10.0
 """Seconds until a request is answered without the stores' word."""

@@ -62,7 +62,9 @@ def _of_the_process(view: View) -> Iterator[Metric]:
         "syncd_broken_settings_files", "Settings files that cannot be used.", value=len(view.broken)
     )
     intervals = GaugeMetricFamily(
-        "syncd_full_interval_seconds", "The setting schedule.full.", labels=["connection"]
+        "syncd_full_interval_seconds",
+        "The setting schedule.full; of a calendar, the longest time between two of its firings.",
+        labels=["connection"],
     )
     for name, seconds in sorted(view.full_intervals.items()):
         intervals.add_metric([name], seconds)

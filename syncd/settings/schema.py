@@ -29,6 +29,7 @@ from syncd.core.match_rules import DEFAULT_RULES
 from syncd.core.rules import GroupSource, PushRule, SourceKind
 from syncd.core.terms import UserAttribute
 from syncd.settings.attributes import DEFAULT_ATTRIBUTES, AttributeMap
+from syncd.settings.cron import CronValue, read_turns
 from syncd.settings.daily import DailyTime, read_daily
 from syncd.settings.matching import MatchRules
 from syncd.settings.secrets import SecretRef
@@ -244,8 +245,8 @@ class ScheduleSettings(Table):
     """`[schedule]`: how often `syncd run` does each kind of cycle, and when anything may be written at all."""
 
     delta: Interval = timedelta(seconds=30)
-    full: Interval = timedelta(hours=6)
-    drift: Interval = timedelta(hours=24)
+    full: Annotated[timedelta | CronValue, read_turns] = timedelta(hours=6)
+    drift: Annotated[timedelta | CronValue, read_turns] = timedelta(hours=24)
     drift_repair: bool = False
     windows: Annotated[tuple[WindowValue, ...], Field(strict=False)] = ()
 

@@ -308,7 +308,8 @@ _Hidden = PlainSerializer(str)
 Text = Annotated[str, BeforeValidator(text)]
 Timeout = Annotated[timedelta, BeforeValidator(partial(_bounded, least="1s", most="10m"))]
 Grace = Annotated[timedelta, BeforeValidator(partial(_bounded, least="0s", most="30d"))]
-Interval = Annotated[timedelta, BeforeValidator(partial(_bounded, least="1s", most="31d"))]
+read_interval = partial(_bounded, least="1s", most="31d")
+Interval = Annotated[timedelta, BeforeValidator(read_interval)]
 Retention = Annotated[timedelta, BeforeValidator(partial(_bounded, least="1d", most="36500d"))]
 LimitValue = Annotated[InstanceOf[Limit], BeforeValidator(partial(_limit, most=ALL)), PlainSerializer(str)]
 GrowthLimitValue = Annotated[

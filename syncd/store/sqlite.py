@@ -59,6 +59,7 @@ class SqliteStore(RequestActs, Closing):
         self._redactor = redactor or Redactor()
         if scratch_home is not None:
             self._seals.watch()
+        self.rest()  # every page was looked at
         self._schema_version: int | None = None
         self._closed = False
 
