@@ -7,18 +7,16 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from syncd.answers.decisions import release
 from syncd.core.change import change_from_document
-from syncd.core.plan import SavedPlan, read_plan, timestamp
+from syncd.core.plan import SavedPlan, read_plan
 from syncd.core.request import (
     ApplyRequest,
     ApproveRequest,
     DriftRequest,
-    EndedState,
     ErrorText,
     LinkRequest,
     ReleaseRequest,
@@ -26,15 +24,11 @@ from syncd.core.request import (
     Request,
     RequestRecord,
     RequestResult,
-    RequestState,
     RetryRequest,
     SyncRequest,
     TakenState,
     UndoRequest,
     UnlinkRequest,
-    WaitingState,
-    WithdrawnState,
-    read_request,
 )
 from syncd.engine.cycles.drift import repair
 from syncd.engine.cycles.link import apply_link, plan_link, plan_unlink
@@ -47,7 +41,7 @@ from syncd.engine.cycles.undo import apply_saved_undo, apply_undo, plan_undo
 from syncd.engine.job import Job
 from syncd.engine.planning.planned import Planned
 from syncd.engine.reading.selection import Selection
-from syncd.errors import RefusedError, StaleError, SyncdError
+from syncd.errors import StaleError, SyncdError
 from syncd.ports import RunRecord, Store
 
 Sync = Callable[[Job, Selection, Mapping[str, int]], RunResult]
@@ -238,44 +232,3 @@ def what_was_found(found: Relinking) -> str:
     ids = sorted(change.id for change in found.changes())
     told = [*ids, "users", *sorted(found.lost_users), "groups", *sorted(found.lost_groups)]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
-
-
-# what is said of a request
-
-
-def request_document(record: RequestRecord, connection: str) -> dict[str, Any]:
-    """The contract's request document."""
-    state = record.state
-    ended = state.at if isinstance(state, EndedState | WithdrawnState) else None
-    return {
-        "schema": "syncd.request/1",
-        "connection": connection,
-        "id": record.id,
-        "kind": record.kind,
-        "arguments": _shown(record),
-        "by": record.by,
-        "reason": record.reason,
-        "asked_at": timestamp(record.asked_at),
-        "state": _STATES[type(state)],
-        "owner": state.owner if isinstance(state, TakenState) else None,
-        "taken_at": timestamp(state.at) if isinstance(state, TakenState) else None,
-        "ended_at": timestamp(ended) if ended else None,
-        "exit_code": state.exit_code if isinstance(state, EndedState) else None,
-    }
-
-
-_STATES: Mapping[type[RequestState], str] = {
-    WaitingState: "waiting",
-    TakenState: "taken",
-    EndedState: "ended",
-    WithdrawnState: "withdrawn",
-}
-
-
-def _shown(record: RequestRecord) -> Mapping[str, Any] | None:
-    """Its arguments but for what is long; None when this version cannot read them."""
-    try:
-        request = read_request(record.version, record.kind, record.arguments)
-    except RefusedError:
-        return None
-    return {name: value for name, value in asdict(request).items() if name not in ("plan", "changes", "seen")}

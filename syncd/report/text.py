@@ -19,6 +19,7 @@ from syncd.report.lines import (
     skipped_lines,
     strong,
 )
+from syncd.report.requests_text import request_lines
 
 SHOWN = 50
 
@@ -223,6 +224,7 @@ def status_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     yield from _status_failing(document["failing"])
     yield from _status_unproven(document["unproven"])
     yield from _status_left_out(document["left_out"])
+    yield from request_lines(document.get("requests", ()))
 
 
 def _status_quarantine(found: Mapping[str, Any] | None) -> Iterator[Line]:

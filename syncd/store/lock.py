@@ -103,10 +103,11 @@ def named(other: Holder) -> str:
 
 def refused(other: Holder) -> LockHeld:
     """It lives, and has the lock."""
-    hint = "its lock is free as soon as its process has ended"
-    if process.is_stopped(other):
+    hint, stopped = "its lock is free as soon as its process has ended", process.is_stopped(other)
+    if stopped:
         hint = f"it is stopped: let it go on (kill -CONT {other.pid}), or end it (kill -KILL {other.pid})"
-    return LockHeld(f"{named(other)} has been writing with this store since {other.since[:19]}Z", hint=hint)
+    said = f"{named(other)} has been writing with this store since {other.since[:19]}Z"
+    return LockHeld(said, hint=hint, stands_still=stopped)
 
 
 def refused_by_nobody(guard: str) -> LockHeld:

@@ -28,6 +28,7 @@ CONTRACT = [
     "list",
     "plan",
     "report",
+    "request",
     "run",
     "status",
 ]
