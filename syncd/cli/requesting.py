@@ -236,19 +236,17 @@ class _Following:
 
     def _here(self, found: RequestRecord) -> RequestResult | None:
         """Carries it out itself; None when somebody else has it after all."""
-        from syncd.answers.requests import carry_out, ended_before, error_outcome  # noqa: PLC0415
+        from syncd.answers.requests import carry_out_once, error_outcome  # noqa: PLC0415
 
         request = read_request(found.version, found.kind, found.arguments)
         self.session.note("nobody carries it out any more: this command does it itself", "warn")
         self.seen = time.monotonic()
-        left = found.state.at if isinstance(found.state, TakenState) else None
         try:
             with self.session.writing(self.settings, self.stop) as (job, _):
                 if job.store.take_request(found.id) is None:
                     return None
                 try:
-                    outcome = ended_before(job.store, self.settings.name, found, request)
-                    outcome = outcome or carry_out(job, request, found.by, left=left)[0]
+                    outcome, _ = carry_out_once(job, found, request)
                 except SyncdError as error:
                     outcome = error_outcome(error)
                 job.store.end_request(found.id, outcome)

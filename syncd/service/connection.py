@@ -83,7 +83,7 @@ class ServedConnection:
         self._voice = Voice(around.event, settings.name)
         self._old_secrets = OldSecrets()
         self.activity = Activity(patience=patience_of(settings))
-        acts = Acts(self._run, self._asked_for_all, lambda: self.settings)
+        acts = Acts(self._run, self._asked_for_all, self._after_asked, lambda: self.settings)
         self.requests = RequestLanes(self.current, self._gate, acts, around, self._voice)
 
     # life
@@ -245,32 +245,33 @@ class ServedConnection:
     # cycles
 
     def _full(self) -> None:
-        self._fulls.reads()
-        report, _ = self._run("full", self._full_cycle)
-        self._fulls.ended()
+        report, _ = self._run("full", lambda job: Ending(self._sync_all(job, Selection())))
         sick = self.current.read_quarantine()
         failed = report.status == "failed" or (bool(self._seen.owed) and self._fulls.rest is None)
         self._try_again(failed=failed and not sick and not self._around.stopping.is_set())
 
-    def _full_cycle(self, job: Job) -> Ending:
-        return Ending(self._sync_all(job, Selection()))
-
     def _sync_all(self, job: Job, selection: Selection, allow: Mapping[str, int] | None = None) -> RunResult:
         self._follow(job)
-        with self._seen.full() as full:
-            result = sync(job, selection, allow)
-            full.whole = not result.problems
+        self._fulls.reads()
+        try:
+            with self._seen.full() as full:
+                result = sync(job, selection, allow)
+                full.whole = not result.problems
+        finally:
+            self._fulls.ended()
         return result
 
     def _asked_for_all(self, job: Job, selection: Selection, allow: Mapping[str, int]) -> RunResult:
-        """A full cycle that a person asked for; what asked for another one meanwhile gets it."""
+        """A full cycle that a person asked for."""
         self._fulls.begins()
-        self._fulls.reads()
-        try:
-            return self._sync_all(job, selection, allow)
-        finally:
-            self._fulls.ended()
-            self.hurry_full() if self._fulls.again else self._full_once_more()
+        return self._sync_all(job, selection, allow)
+
+    def _after_asked(self, *, well_again: bool) -> None:
+        """What asked for another full cycle meanwhile gets it."""
+        if well_again or self._fulls.again:
+            self.hurry_full()
+        else:
+            self._full_once_more()
 
     def _try_again(self, *, failed: bool) -> None:
         if (wait := self._fulls.retry(failed=failed)) is not None:

@@ -45,8 +45,8 @@ def write(conn: sqlite3.Connection, mine: Holder, before: Holder | None, because
     places = ", ".join("?" * len(values))
     conn.execute(f"INSERT OR REPLACE INTO writer (id, {_COLUMNS}) VALUES (1, {places})", values)  # noqa: S608
     if before is not None:
-        at = f"{moment(now)[:19]}Z"
-        told = {"token": before.token, "at": at, "by": f"{mine.owner}, {mine.who}", "because": because}
+        at, by = f"{moment(now)[:19]}Z", f"{mine.owner}, {mine.who}"
+        told = {"token": before.token, "at": at, "moment": moment(now), "by": by, "because": because}
         state.remember(conn, _TAKEOVERS, json.dumps([*_takeovers(conn), told][-_KEPT:]))
 
 
@@ -85,6 +85,14 @@ def require(conn: sqlite3.Connection, mine: Holder, age: float) -> None:
         f"this process has lost the writer's lock: {how}; it writes nothing more",
         hint=f"it had renewed the lock {age:.0f} s before, by its own clock; run it again for what it left undone",
     )
+
+
+def taken_over_at(conn: sqlite3.Connection, token: str) -> datetime | None:
+    """When the lock with this token went to another process; None when nobody knows."""
+    told = next(
+        (each.get("moment", each["at"]) for each in _takeovers(conn) if each.get("token") == token), None
+    )
+    return None if told is None else datetime.fromisoformat(told)
 
 
 def _takeovers(conn: sqlite3.Connection) -> list[Mapping[str, Any]]:
