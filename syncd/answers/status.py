@@ -9,6 +9,7 @@ from typing import Any
 
 from syncd.answers.failing import failing_documents
 from syncd.answers.left_out import FIRST, left_out, left_out_documents
+from syncd.answers.request_document import request_fields
 from syncd.core.cron import Cron
 from syncd.core.drift_news import is_repaired, news_of
 from syncd.core.left_out import LeftOut
@@ -20,6 +21,9 @@ from syncd.engine.writing.permission import paused
 from syncd.engine.writing.quarantine import current
 from syncd.ports import RunRecord, Store, Unproven
 from syncd.settings.schema import ConnectionSettings
+
+_REQUESTS = 10
+_TOLD_FOR = timedelta(days=1)
 
 
 def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[str, Any]:
@@ -61,8 +65,18 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         "unproven": _unproven(store),
         "left_out": _left_out(left, settings),
         "drift": _drift(store),
+        "requests": _requests(store, now),
         "token": token_document(settings.split.token_year_began, now.date()),
     }
+
+
+def _requests(store: Store, now: datetime) -> list[dict[str, Any]]:
+    """Those that nobody has seen the end of for long, the youngest first."""
+    return [
+        request_fields(each)
+        for each in store.last_requests(limit=_REQUESTS)
+        if each.is_open or now - each.asked_at < _TOLD_FOR
+    ]
 
 
 def _unproven(store: Store) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from syncd.report.lines import (
     skipped_lines,
     strong,
 )
+from syncd.report.requests_text import request_lines
 from syncd.report.status_parts import drift_found_lines, pause_lines
 
 SHOWN = 50
@@ -229,6 +230,7 @@ def status_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     yield from _status_unproven(document["unproven"])
     yield from _status_left_out(document["left_out"])
     yield from drift_found_lines(document.get("drift"))
+    yield from request_lines(document.get("requests", ()))
 
 
 def _status_quarantine(found: Mapping[str, Any] | None) -> Iterator[Line]:

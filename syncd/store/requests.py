@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.core.request import (
@@ -144,6 +144,13 @@ class RequestActs(HistoryReads):
                 (request_id, holder.token, lock.named(holder), moment(self._clock())),
             ).rowcount
             return _one(conn, request_id) if taken else None
+
+    def left_at(self, request: RequestRecord) -> datetime | None:
+        """See `ports.RequestRecords.left_at`."""
+        if not isinstance(request.state, TakenState):
+            return None
+        with self._reading() as conn:
+            return lock.taken_over_at(conn, request.state.by)
 
     def put_back_request(self, request_id: str) -> None:
         """See `ports.RequestRecords.put_back_request`."""

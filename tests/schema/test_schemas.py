@@ -31,6 +31,7 @@ CONTRACT = [
     "plan",
     "preview",
     "report",
+    "request",
     "restore",
     "run",
     "skipped",
