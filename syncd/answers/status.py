@@ -9,7 +9,7 @@ from typing import Any
 
 from syncd.answers.failing import failing_documents
 from syncd.answers.left_out import FIRST, left_out, left_out_documents
-from syncd.core.left_out import LeftOut
+from syncd.core.left_out import LeftOut, command
 from syncd.core.plan import timestamp
 from syncd.core.token_age import token_days_left
 from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT, readable
@@ -45,7 +45,13 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         "next_runs": _next_runs(store, settings, complete),
         "runs": [_run(run) for run in store.runs(limit=5)],
         "held": [
-            {"id": hold.id, "check": hold.check, "reason": hold.reason, "changes": len(hold.changes)}
+            {
+                "id": hold.id,
+                "check": hold.check,
+                "reason": hold.reason,
+                "changes": len(hold.changes),
+                "way_out": command(str(settings.path), "approve", hold.id),
+            }
             for hold in holds
         ],
         "failing": failing,

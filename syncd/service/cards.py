@@ -203,7 +203,7 @@ def _of_the_document(
             name,
             f"{counted(hold['changes'], 'change is', 'changes are')} held",
             hold["reason"],
-            f"syncd held shows them; then syncd approve {hold['id']} or syncd reject {hold['id']}.",
+            f"{hold['way_out']} (or reject; syncd held shows them)",
         )
     yield from _left_out(name, document["left_out"])
     yield from _token(name, document["token"])

@@ -17,6 +17,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 import syncd
+from syncd.core.left_out import KINDS as LEFT_OUT_KINDS
 from syncd.service.board import Snapshot
 from syncd.service.headroom import shown_buckets
 from syncd.service.health import View, not_ready
@@ -165,8 +166,8 @@ def _of_the_documents(view: View) -> Iterator[Metric]:
         "syncd_left_out_objects", "Who and what is left out (syncd skipped).", labels=["connection", "kind"]
     )
     for name, document in sorted(view.documents.items()):
-        for kind, number in sorted(document["left_out"]["by_kind"].items()):
-            left_out.add_metric([name, kind], number)
+        for kind in LEFT_OUT_KINDS:  # every one from the start, as 0
+            left_out.add_metric([name, kind], document["left_out"]["by_kind"].get(kind, 0))
         token = document["token"]
         values = {
             "last_complete_read_age_seconds": document["last_complete_read_age_seconds"],
