@@ -110,11 +110,15 @@ def _state(complete: str | None, store: Store, *, failing: bool, left_out: bool)
     """The worst that can be said of it."""
     if current(store):
         return "quarantined"
-    if complete is None:
+    if complete is None and not store.population().users:
         return "never_synced"
     if failing:
         return "failing"
-    return "held" if store.holds() else "left_out" if left_out else "well"
+    if store.holds():
+        return "held"
+    if complete is None:
+        return "partly_synced"
+    return "left_out" if left_out else "well"
 
 
 def _age(moment: str | None, now: datetime) -> int | None:

@@ -118,4 +118,4 @@ def _fresh(session: Session, stop: Stop, selection: Selection, allow: Mapping[st
             raise RefusedError("the plan was not approved", hint="Nothing was written at either side.")
         result = apply_planned(job, planned)
         session.tell(job, planned.header.kind, result.status, result.problems)
-    return session.one(run_answer(session, result, stop))
+    return session.one(run_answer(session, result, stop, plan_shown=not session.as_json))

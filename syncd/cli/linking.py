@@ -62,7 +62,9 @@ def plan_ask_apply(
         if not yes and not session.confirm("Apply this?"):
             raise RefusedError(f"the {command} was not approved", hint="Nothing was changed at either side.")
         result = apply(job, planned)
-        return session.one(run_answer(session, result, stop, detailed=detailed))
+        return session.one(
+            run_answer(session, result, stop, detailed=detailed, plan_shown=not session.as_json)
+        )
 
 
 def apply_link(job: Job, planned: Planned, reason: str | None = None) -> RunResult:

@@ -66,12 +66,16 @@ def _sync(
     return session.each(work)
 
 
-def run_answer(session: Session, result: RunResult, stop: Stop, *, detailed: bool = False) -> Answer:
-    """The result of a run; a run that was stopped on request is an interrupted one."""
+def run_answer(
+    session: Session, result: RunResult, stop: Stop, *, detailed: bool = False, plan_shown: bool = False
+) -> Answer:
+    """The result of a run; a run that was stopped on request is an interrupted one. `plan_shown`: what is skipped, and
+    held, was said with the plan.
+    """
     document = result.document()
     for problem in result.problems:
         session.fail(problem, connection=result.connection if session.several else "")
     code = exits.INTERRUPTED if stop.asked() else result.exit_code
     if detailed and any(document["summary"][outcome] for outcome in ("applied", "failed", "held")):
         code = exits.worst([code, exits.CHANGES])
-    return Answer(document, code, run_lines(document))
+    return Answer(document, code, run_lines(document, plan_shown=plan_shown))

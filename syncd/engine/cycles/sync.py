@@ -15,7 +15,7 @@ from syncd.engine.planning.planned import Planned
 from syncd.engine.planning.stale import refuse_if_stale, refuse_other_settings, touched
 from syncd.engine.reading.full import read_everything
 from syncd.engine.reading.learned import Reading
-from syncd.engine.reading.lookup import named_objects
+from syncd.engine.reading.lookup import found, named_objects
 from syncd.engine.reading.named import read_selected
 from syncd.engine.reading.selection import Selection
 from syncd.engine.reading.staged import staged
@@ -44,7 +44,10 @@ def _read(job: Job, stage: Stage, selection: Selection) -> Reading:
 
 
 def sync(job: Job, selection: Selection, allow: Mapping[str, int] | None = None) -> RunResult:
-    """Plan, safety check, apply. The caller holds the store's lock."""
+    """Plan, safety check, apply. The caller holds the store's lock. Raises UsageError for a name that nobody has: that
+    is no failed run.
+    """
+    selection = found(job, selection)
     with CycleRun(job, selection.kind) as run:
         unsettled = settle_interrupted(job)
         with run.reading(lambda stage: _read(job, stage, selection)) as (stage, reading):
