@@ -12,7 +12,7 @@ from syncd.answers.left_out import FIRST, left_out, left_out_documents
 from syncd.answers.request_document import request_fields
 from syncd.core.cron import Cron
 from syncd.core.drift_news import is_repaired, news_of
-from syncd.core.left_out import LeftOut
+from syncd.core.left_out import LeftOut, command
 from syncd.core.plan import timestamp
 from syncd.core.token_age import token_days_left
 from syncd.core.windows import Window, next_opening, open_until
@@ -58,7 +58,13 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         "next_runs": _next_runs(store, settings, complete, now),
         "runs": [_run(run) for run in store.runs(limit=5)],
         "held": [
-            {"id": hold.id, "check": hold.check, "reason": hold.reason, "changes": len(hold.changes)}
+            {
+                "id": hold.id,
+                "check": hold.check,
+                "reason": hold.reason,
+                "changes": len(hold.changes),
+                "way_out": command(str(settings.path), "approve", hold.id),
+            }
             for hold in holds
         ],
         "failing": failing,
@@ -177,11 +183,15 @@ def _state(complete: str | None, store: Store, *, failing: bool, left_out: bool,
         return "quarantined"
     if paused:
         return "paused"
-    if complete is None:
+    if complete is None and not store.population().users:
         return "never_synced"
     if failing:
         return "failing"
-    return "held" if store.holds() else "left_out" if left_out else "well"
+    if store.holds():
+        return "held"
+    if complete is None:
+        return "partly_synced"
+    return "left_out" if left_out else "well"
 
 
 def _age(moment: str | None, now: datetime) -> int | None:

@@ -85,6 +85,7 @@ def _hooks(session: Session) -> Hooks:
                 full_intervals=full_intervals,
                 observer=observer,
                 redactor=session.redactor,
+                lists_of=statuses.lists,
             ),
         ):
             yield

@@ -51,6 +51,7 @@ from syncd.model import (
     RemoteUser,
     Standing,
     UserCase,
+    WantedGroup,
     WantedUser,
 )
 
@@ -320,8 +321,10 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
     if pushed is None:
         return NeedsMatch()
     keeps_its_own = is_taken_over(policy.flavor, wanted.target_name) and pushed.scim_id == wanted.target_name
-    if not wanted.rename or wanted.target_name == pushed.name or keeps_its_own:
+    if wanted.target_name == pushed.name or keeps_its_own:
         return NOTHING
+    if not wanted.rename:
+        return _renaming_is_not_followed(case, wanted, pushed)
     problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
     if problem is None and policy.protects_group(pushed):
         problem = f'"{pushed.name}" is protected and is never renamed'
@@ -337,6 +340,16 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
         "renamed in Okta",
     )
     return Decision([change])
+
+
+def _renaming_is_not_followed(case: GroupCase, wanted: WantedGroup, pushed: PushedGroup) -> Decision:
+    """Said, but for what was linked under another name on purpose."""
+    if wanted.action == "link" or case.asked is not None:
+        return NOTHING
+    reason = (
+        f'called {wanted.name} in Okta by now; at the target it stays "{pushed.name}", because rename is off'
+    )
+    return Decision(skipped=[Skipped("rename_off", case.okta_id, wanted.name, reason, "group")])
 
 
 def _unlink_by_hand(okta_id: str, pushed: PushedGroup, asked: Asked, policy: Policy) -> Decision:

@@ -69,7 +69,9 @@ class Release:
         who = f" by {self.by}" if self.by else ""
         why = f" ({self.reason})" if self.reason else ""
         told = f"{'unlinked by hand' if self.what == 'unlink' else 'released'}{who} on {self.since:%Y-%m-%d %H:%M} UTC"
-        return f"{told}{why}: left alone as it is until a person links it again"
+        if self.object_key.startswith("group:"):
+            return f"{told}{why}: left alone, and its members too, until `syncd link`"
+        return f"{told}{why}: left alone until `syncd link --user`, or until they left the app and came back"
 
 
 @dataclass(frozen=True, slots=True)

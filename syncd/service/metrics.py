@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 import syncd
 from syncd.core.drift import DriftKind
+from syncd.core.left_out import KINDS as LEFT_OUT_KINDS
 from syncd.service.board import Snapshot
 from syncd.service.headroom import shown_buckets
 from syncd.service.health import View, not_ready
@@ -184,8 +185,8 @@ def _of_the_documents(view: View) -> Iterator[Metric]:
         labels=["connection", "kind"],
     )
     for name, document in sorted(view.documents.items()):
-        for kind, number in sorted(document["left_out"]["by_kind"].items()):
-            left_out.add_metric([name, kind], number)
+        for kind in LEFT_OUT_KINDS:  # every one from the start, as 0
+            left_out.add_metric([name, kind], document["left_out"]["by_kind"].get(kind, 0))
         token, drift = document["token"], document.get("drift")
         if drift is not None:
             for drift_kind in DriftKind:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Protocol
 
 from syncd.answers.check.line import Checks
@@ -242,10 +243,12 @@ class OktaChecks:
             self.checks.failed(RULES, error)
             return
         if not count:
+            near = get_close_matches(rule.source.value, {group.name for group in everything}, n=1)
+            meant = f' Did you mean "{near[0]}"?' if near and rule.source.kind == "name" else ""
             self.checks.warn(
                 RULES,
                 f"{label} matches no group",
-                "Correct the rule (letter case counts), or make the group.",
+                f"Correct the rule (letter case counts), or make the group.{meant}",
             )
             return
         refused = None if rule.action == "link" else self._refused(names)

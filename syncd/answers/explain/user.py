@@ -177,6 +177,8 @@ def _state(
     pushed = found.known.pushed if found.known else None
     if look.reading is None or (found.record is None and found.wanted is None):
         return "unknown", ""
+    if look.release is not None:
+        return "released", look.release.sentence
     if look.holds:
         return "held", f"held in {look.holds[0][0].id}: {look.holds[0][0].reason}"
     if look.blocked:
