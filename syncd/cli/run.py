@@ -44,10 +44,12 @@ def command(ctx: click.Context) -> int:
 def _run(session: Session) -> None:
     from syncd.service.daemon import Daemon  # noqa: PLC0415  (the engine)
     from syncd.service.descriptors import raise_limit  # noqa: PLC0415
+    from syncd.service.memory import few_arenas  # noqa: PLC0415
     from syncd.service.systemd import Notify  # noqa: PLC0415
 
     session.listen()
     raise_limit()
+    few_arenas()
     notify = Notify.of(os.environ)
     Daemon(
         lambda: _load(session),
@@ -63,6 +65,7 @@ def _hooks(session: Session) -> Hooks:
     from syncd.observe.notify import Notifier  # noqa: PLC0415
     from syncd.service.daemon import Hooks  # noqa: PLC0415
     from syncd.service.http import serving  # noqa: PLC0415
+    from syncd.service.memory import trimmer  # noqa: PLC0415
     from syncd.service.scheduler import longest_of  # noqa: PLC0415
     from syncd.service.statuses import Statuses  # noqa: PLC0415
 
@@ -95,12 +98,18 @@ def _hooks(session: Session) -> Hooks:
             store, report.finished, kind=report.kind, status=report.status, error=report.error
         )
 
+    give_back = trimmer()
+
+    def beat() -> None:
+        session.logs.say_repeated()
+        give_back()
+
     return Hooks(
         http=http,
         on_cycle=on_cycle,
         leave=_leave,
         hung_up=session.said.hung_up,
-        beat=session.logs.say_repeated,
+        beat=beat,
         say_all=session.logs.forget_repeated,
     )
 

@@ -390,9 +390,11 @@ class ServedConnection:
 
     def _after(self, report: CycleReport) -> None:
         store = self.current.store
-        if self._around.on_cycle is None or store is None:
+        if store is None:
             return
         try:
-            self._around.on_cycle(self.settings, store, report)
+            store.rest()
+            if self._around.on_cycle is not None:
+                self._around.on_cycle(self.settings, store, report)
         except Exception as error:  # noqa: BLE001  (who is told about a cycle cannot stop the next one)
             self._voice.failed("nobody could be told about a cycle", report.kind, error)

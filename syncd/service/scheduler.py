@@ -23,7 +23,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from syncd.core.cron import Cron
 
 KINDS = ("delta", "full", "drift")
-LANES = {"long": 16, "short": 12}
+LANES = {"long": 10, "short": 8}
 """Threads of each; a cycle may have one more for its stage."""
 _LANE_OF = {"delta": "short", "full": "long", "drift": "long"}
 _JITTER = 0.1
