@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -91,10 +91,10 @@ class Decided:
 class Decisions(Protocol):
     """Holds, and the words of people, as the audit trail has them."""
 
-    def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> None:
-        """Remembers what the safety checks stopped in a cycle. A hold that is known keeps its time; others expire after
-        7 days, and take the changes that waited in an earlier one. `whole`: the cycle looked at everything, so that
-        holds it did not raise are over.
+    def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> Collection[str]:
+        """Remembers what the safety checks stopped in a cycle, and returns the ids of the holds that are new. A hold
+        that is known keeps its time; others expire after 7 days, and take the changes that waited in an earlier one.
+        `whole`: the cycle looked at everything, so that holds it did not raise are over.
         """
         ...
 

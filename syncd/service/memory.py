@@ -7,6 +7,7 @@ there this does nothing.
 from __future__ import annotations
 
 import ctypes
+import gc
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,7 +25,9 @@ def few_arenas() -> None:
 
 
 def trimmer() -> Callable[[], None]:
-    """To be called now and then: gives free memory back to the system, once a minute at most (malloc_trim(3))."""
+    """To be called now and then: collects garbage in circles, of which a quiet process makes too little for Python to
+    look, and gives free memory back to the system (malloc_trim(3)); once a minute at most.
+    """
     try:
         trim = ctypes.CDLL(None).malloc_trim
     except (OSError, AttributeError):
@@ -34,6 +37,7 @@ def trimmer() -> Callable[[], None]:
     def give_back() -> None:
         nonlocal last
         if time.monotonic() - last >= _TRIMMED_EVERY:
+            gc.collect()
             trim(0)
             last = time.monotonic()
 

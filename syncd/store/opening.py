@@ -32,7 +32,7 @@ from syncd.store.transaction import transaction
 _CHECKED_BYTES = 64 * 1024 * 1024
 """Up to this size every page is checked on opening; a larger store only shows damage where it is read."""
 _WAIT_SECONDS = 10.0
-_STATEMENTS_KEPT = 48
+_STATEMENTS_KEPT = 32
 """Prepared ones of each connection; a hundred stores are open at once, and a prepared statement is kilobytes."""
 
 
@@ -132,6 +132,7 @@ def _connect(path: Path, mode: str, seen: Place | None = None) -> sqlite3.Connec
         "foreign_keys = ON",
         "recursive_triggers = ON",
         "cache_size = -16384",
+        "temp.page_size = 1024",  # for triggers alone; SQLite takes twenty pages at once for it
         "temp_store = FILE",
     ):
         conn.execute(f"PRAGMA {pragma}")

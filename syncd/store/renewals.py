@@ -11,18 +11,24 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from syncd.errors import LockLost, SyncdError
-from syncd.ports import Store
 
 THREADS_AT_MOST = 4
+
+
+class Renewable(Protocol):
+    """Of a store only its lock."""
+
+    def renew_lock(self) -> None: ...
 
 
 @dataclass(eq=False)
 class _Kept:
     """`due` is a reading of the monotonic clock; `busy` while a thread renews it."""
 
-    store: Store
+    store: Renewable
     every: float
     due: float
     busy: bool = False
@@ -38,7 +44,7 @@ class Renewals:
         self._threads = 0
 
     @contextmanager
-    def of(self, store: Store, every: float) -> Iterator[None]:
+    def of(self, store: Renewable, every: float) -> Iterator[None]:
         """Keeps the lock alive while the block lasts; one that was lost stops the next write by itself. No renewal is
         under way any more when it ends.
         """

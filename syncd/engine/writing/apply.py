@@ -336,7 +336,8 @@ class Applying:
         fields = {"kind": change.kind.value, "object": change.name, "group": change.group, "run": self.run_id}
         if error is None:
             self.vanished += outcome.vanished
-            self.job.observer.event("info", "applied", **fields, note=outcome.note or None)
+            why = change.reason or None
+            self.job.observer.event("info", "applied", **fields, reason=why, note=outcome.note or None)
         else:
             # The causes of the failures are said at the end, a line each.
             self.job.observer.event("debug", "not applied", **fields, error=error.message)
