@@ -82,6 +82,8 @@ def carry_out(
         case SyncRequest(users, groups, full, allow):
             selection = Selection(users, groups, full)
             return _ran((sync_all if selection.everything else sync)(job, selection, allow))
+        case RetryRequest((), ()):
+            raise UsageError("nothing was named to be tried again")
         case RetryRequest(users, groups):
             return _ran(sync(job, Selection(users, groups), {}))
         case DriftRequest():

@@ -206,7 +206,7 @@ class _Following:
             raise RefusedError("the request is gone from the store", hint="put it again")
         match found.state:
             case EndedState():
-                return self.store.outcome(found.id)
+                return self.store.request_result(found.id)
             case WithdrawnState():
                 raise Interrupted("the request was withdrawn before anybody took it: nothing was done")
             case TakenState():

@@ -42,7 +42,7 @@ class RequestRecords(Protocol):
         """None when there is none, or no more."""
         ...
 
-    def outcome(self, request_id: str) -> RequestResult | None:
+    def request_result(self, request_id: str) -> RequestResult | None:
         """What came of it; None while it is open, or when it was withdrawn. Raises RefusedError when it is
         unreadable.
         """
