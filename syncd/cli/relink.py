@@ -10,7 +10,7 @@ import click
 
 from syncd.cli import exits
 from syncd.cli.asking import can_ask
-from syncd.cli.choices import json_option
+from syncd.cli.choices import json_option, reason_option
 from syncd.cli.deciding import decider
 from syncd.cli.interrupts import Stop
 from syncd.cli.options import Command, globals_of
@@ -33,9 +33,10 @@ SHOWN = 50
 
 @click.command(name="relink", cls=Command)
 @click.option("--yes", is_flag=True, help="Do not ask before storing.")
+@reason_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, *, yes: bool, as_json: bool) -> int:
+def command(ctx: click.Context, reason: str | None, *, yes: bool, as_json: bool) -> int:
     """Match everybody afresh after SCIM was switched off and on.
 
     Looks for every known user and group in Split by id, externalId and name, shows who is where, asks, and stores it.
@@ -62,7 +63,7 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool) -> int:
         if yes or not as_json:
             if not (yes or found.nothing_to_store or session.confirm("Store this?")):
                 raise RefusedError("the result was not approved", hint="Nothing was stored.")
-            store_relinking(sides, found, decider())
+            store_relinking(sides, found, decider(), reason)
         watcher.close()
         if as_json:
             session.console.data(jsondoc.pieces(_document(found)))
