@@ -98,7 +98,7 @@ def carry_out(
             with job.turn:
                 return RequestResult(_untied_user(job, user, by, reason, left), 0), None
         case RelinkRequest(digest):
-            return _relinked(job, digest, by), None
+            return _relinked(job, digest, by, reason), None
         case ApplyRequest(plan):
             with job.turn:
                 return _applied(job, read_plan(plan, "that was sent"), by, left)
@@ -236,7 +236,7 @@ def _planned(
             refuse_what_was_not_seen(planned, request.seen, begun=left is not None)
             match request:
                 case UndoRequest():
-                    return apply_undo(job, planned, by)
+                    return apply_undo(job, planned, by, reason)
                 case LinkUserRequest():
                     return apply_link_user(job, planned, reason)
                 case LinkRequest() | UnlinkRequest():
@@ -302,14 +302,14 @@ def _repaired(job: Job, request: DriftRequest) -> tuple[RequestResult, RunResult
     return replace(run, document={**report.document(), "run": run.document}), result
 
 
-def _relinked(job: Job, digest: str | None, by: str) -> RequestResult:
+def _relinked(job: Job, digest: str | None, by: str, reason: str | None) -> RequestResult:
     sides = Sides(job.settings, job.store, job.target, job.observer, job.cancelled)
     with job.turn, relink(sides, job.clock()) as found:
         if digest is not None and digest != what_was_found(found):
             raise StaleError(
                 "who is where is not what was shown any more: nothing was stored", hint=_SEEN_HINT
             )
-        store_relinking(sides, found, by)
+        store_relinking(sides, found, by, reason)
         return RequestResult({"stored": not found.nothing_to_store}, 0)
 
 

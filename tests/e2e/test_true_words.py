@@ -169,3 +169,52 @@ def test_check_suggests_the_name_that_differs_by_a_letter(made: Rig) -> None:
 
     [line] = [each for each in lines if each["name"] == "push rules"]
     assert 'Did you mean "Crew"?' in line["hint"]
+
+
+def hints(made: Rig, name: str, text: str) -> list[str]:
+    """What `check` advises about this line, with these settings."""
+    before = made.config.read_text()
+    made.config.write_text(text)
+    lines = made.run("check", "--json", code=None).document["checks"]
+    made.config.write_text(before)
+    return [line["hint"] for line in lines if line["name"] == name and line["state"] == "fail"]
+
+
+def test_check_says_what_a_good_looking_address_is(made: Rig) -> None:
+    text, base = made.config.read_text(), made.split.base_url
+    elsewhere = base.replace("/scim/v2", "/scim/v3")
+
+    [wrong_path] = hints(made, "Split users", text.replace(base, elsewhere))
+    [not_okta] = hints(made, "Okta token", text.replace(made.okta.url, base.removesuffix("/scim/v2")))
+
+    assert f"Somebody answers at {elsewhere}, and has neither users nor groups there" in wrong_path
+    assert "an Okta org at all?" in not_okta
+
+
+def test_check_names_what_is_still_the_examples(made: Rig) -> None:
+    text = made.config.read_text().replace(made.okta.url, "https://example.okta.com")
+
+    [hint] = hints(made, "settings", text)
+
+    assert "Put your own there" in hint
+
+
+def test_check_falls_back_where_sync_does(made: Rig) -> None:
+    made.split.faults.add("status", method="GET", path=r"/Users.*count=", count=-1, status=500)
+
+    made.forget()
+
+    lines = made.run("check", "--json", code=None).document["checks"]
+
+    assert [line["state"] for line in lines if line["name"] == "Split users"] == ["ok"]
+    asked = [request for request in made.split.requests if "/Users" in request.path]
+    assert [request.status for request in asked][-1] == 200
+    assert "count=" not in asked[-1].path
+
+
+def test_check_says_that_a_target_may_have_no_groups(made: Rig) -> None:
+    made.split.faults.add("status", method="GET", path="/Groups", count=-1, status=404)
+
+    [hint] = hints(made, "Split groups", made.config.read_text())
+
+    assert "provisioning.push_groups = false" in hint

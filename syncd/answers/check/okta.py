@@ -62,6 +62,7 @@ class OktaChecks:
     checks: Checks
     settings: ConnectionSettings
     offset: timedelta | None = None
+    _says_it_is_okta: bool = True
 
     def run(self, open_source: Callable[[], AbstractContextManager[OktaProbe]]) -> None:
         """Asks Okta everything that a cycle would; raises nothing that Okta answers."""
@@ -80,6 +81,7 @@ class OktaChecks:
         except AccessDenied as error:
             self.checks.ok(REACHABLE, self._place)
             self.offset = source.clock_offset()
+            self._says_it_is_okta = bool(source.limits())
             self._denied(error)
             return
         except ConnectionSick as error:
@@ -111,7 +113,13 @@ class OktaChecks:
             self.checks.fail(APPS, error.message, error.hint or _ROLE)
             self._skip_rest("the app cannot be read", but=(TOKEN, APPS))
         else:
-            self.checks.failed(TOKEN, error)
+            if self._says_it_is_okta:
+                self.checks.failed(TOKEN, error)
+            else:
+                foreign = (
+                    f"Is {self._place} an Okta org at all? Its answers carry none of Okta's rate limits."
+                )
+                self.checks.fail(TOKEN, error.message, f"{foreign} If it is: {error.hint}")
             self._skip_rest("Okta refuses the token", but=TOKEN)
 
     def _skip_rest(self, because: str, but: str | tuple[str, ...] = ()) -> None:
