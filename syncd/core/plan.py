@@ -205,11 +205,12 @@ def _saved(document: Mapping[str, Any]) -> SavedPlan:
     undoes = document.get("undoes", "")
     if not isinstance(undoes, str) or bool(undoes) is not (header["kind"] == "undo"):
         raise TypeError("undoes names no run")
-    allow = _saved_allow(document.get("allow", {}))
+    allow = raised_limits(document.get("allow", {}))
     return SavedPlan(**header, changes=changes, holds=holds, allow=allow, undoes=undoes)
 
 
-def _saved_allow(allow: object) -> Mapping[str, int]:
+def raised_limits(allow: object) -> Mapping[str, int]:
+    """As they were written. Raises TypeError for what raises no limit there is, or to no whole number."""
     if not isinstance(allow, dict) or not allow.keys() <= set(LIMIT_NAMES):
         raise TypeError("allow names limits that there are not")
     if any(type(number) is not int or number < 0 for number in allow.values()):
