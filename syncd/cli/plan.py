@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli import exits
-from syncd.cli.choices import planning_options, selection_options
+from syncd.cli.choices import output_to, planning_options, selection_options
 from syncd.cli.files import OutputFile
 from syncd.cli.options import Command, globals_of
 from syncd.cli.planning import plan_document_of, shown_lines
@@ -23,13 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="plan", cls=Command)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Save the plan for `syncd apply FILE`.",
-)
+@output_to("Save the plan for `syncd apply FILE`.")
 @click.option(
     "--against",
     type=click.Path(path_type=Path),

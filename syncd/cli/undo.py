@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.choices import planning_options, reason_option
+from syncd.cli.choices import output_to, planning_options, reason_option
 from syncd.cli.deciding import decider
 from syncd.cli.files import OutputFile
 from syncd.cli.linking import need_an_answer, plan_ask_apply
@@ -26,13 +26,7 @@ if TYPE_CHECKING:
 
 @click.command(name="undo", cls=Command)
 @click.argument("run", metavar="RUN")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Only save the plan, for `syncd apply FILE`.",
-)
+@output_to("Only save the plan, for `syncd apply FILE`.")
 @click.option("--yes", is_flag=True, help="Do not ask before applying.")
 @reason_option
 @planning_options

@@ -207,7 +207,7 @@ def _saved(document: Mapping[str, Any]) -> SavedPlan:
     undoes = document.get("undoes", "")
     if not isinstance(undoes, str) or bool(undoes) is not (header["kind"] == "undo"):
         raise TypeError("undoes names no run")
-    allow = _saved_allow(document.get("allow", {}))
+    allow = raised_limits(document.get("allow", {}))
     return SavedPlan(
         **header,
         changes=changes,
@@ -223,7 +223,8 @@ def _saved_moment(said: object) -> datetime | None:
     return made if made is not None and made.tzinfo is not None else None
 
 
-def _saved_allow(allow: object) -> Mapping[str, int]:
+def raised_limits(allow: object) -> Mapping[str, int]:
+    """As they were written. Raises TypeError for what raises no limit there is, or to no whole number."""
     if not isinstance(allow, dict) or not allow.keys() <= set(LIMIT_NAMES):
         raise TypeError("allow names limits that there are not")
     if any(type(number) is not int or number < 0 for number in allow.values()):

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.core.safety import LIMIT_NAMES
+from syncd.core.plan import raised_limits
 from syncd.errors import RefusedError
 
 VERSION = 1
@@ -214,14 +214,6 @@ def _flag(value: object) -> bool:
     return value
 
 
-def _limits(value: object) -> Mapping[str, int]:
-    if not isinstance(value, dict) or not value.keys() <= set(LIMIT_NAMES):
-        raise TypeError("it raises limits that there are not")
-    if any(type(number) is not int or number < 0 for number in value.values()):
-        raise TypeError("it raises a limit to what is no whole number")
-    return value
-
-
 def _documents(value: object) -> tuple[Mapping[str, Any], ...]:
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise TypeError("changes are none")
@@ -232,7 +224,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "users": _texts,
     "groups": _texts,
     "full": _flag,
-    "allow": _limits,
+    "allow": raised_limits,
     "plan": _text,
     "group": _text,
     "user": _text,

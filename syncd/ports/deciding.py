@@ -28,9 +28,7 @@ class HoldRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejection:
-    """A change that a person rejected, and that is still wanted as far as is known."""
-
+class _Decided:
     object_key: str
     by: str
     at: datetime
@@ -38,13 +36,14 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class Approval:
+class Rejection(_Decided):
+    """A change that a person rejected, and that is still wanted as far as is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval(_Decided):
     """A held change that a person approved, and that was not applied yet. `expires_at`: until when it counts."""
 
-    object_key: str
-    by: str
-    at: datetime
-    reason: str | None = None
     expires_at: datetime | None = None
 
 

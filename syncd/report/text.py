@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from syncd.core.counting import counted
@@ -249,19 +249,31 @@ def _status_quarantine(found: Mapping[str, Any] | None) -> Iterator[Line]:
 
 
 def _status_held(holds: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
-    if not holds:
+    def lines(hold: Mapping[str, Any]) -> Iterator[Line]:
+        what = f": {counted(int(hold['changes']), 'change')}  {safe(hold['reason'])}"
+        yield line("  ", Span(safe(hold["id"]), "warn"), what)
+
+    many = counted(sum(int(hold["changes"]) for hold in holds), "change")
+    way_out = "syncd held shows them; then syncd approve ID or syncd reject ID."
+    return _status_part("Held", many, holds, lines, way_out)
+
+
+def _status_part(
+    title: str,
+    many: str,
+    rows: Sequence[Mapping[str, Any]],
+    lines: Callable[[Mapping[str, Any]], Iterator[Line]],
+    way_out: str = "",
+) -> Iterator[Line]:
+    """The first rows, each by its `lines`; nothing at all where there are none."""
+    if not rows:
         return
-    yield line(strong("Held"), f" ({counted(sum(int(hold['changes']) for hold in holds), 'change')})")
-    for hold in holds[:SHOWN]:
-        yield line(
-            "  ",
-            Span(safe(hold["id"]), "warn"),
-            f": {counted(int(hold['changes']), 'change')}  {safe(hold['reason'])}",
-        )
-    yield from _more(len(holds))
-    yield line(
-        "  ", faint("what to do: "), "syncd held shows them; then syncd approve ID or syncd reject ID."
-    )
+    yield line(strong(title), f" ({many})")
+    for row in rows[:SHOWN]:
+        yield from lines(row)
+    yield from _more(len(rows))
+    if way_out:
+        yield line("  ", faint("what to do: "), way_out)
 
 
 def _token(token: Mapping[str, Any]) -> str:
@@ -297,36 +309,23 @@ def _status_runs(runs: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
 
 def _status_unproven(unproven: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     """Creates that may have left an object at the target."""
-    if not unproven:
-        return
-    yield line(strong("Created, and not proven to be"), f" ({len(unproven):,})")
-    for doubt in unproven[:SHOWN]:
+
+    def lines(doubt: Mapping[str, Any]) -> Iterator[Line]:
         yield line("  ? ", Span(safe(doubt["object"]), "warn"), f": {safe(doubt['reason'])}")
         yield line("      ", faint(f"since {doubt['since']}"))
-    yield from _more(len(unproven))
+
+    return _status_part("Created, and not proven to be", f"{len(unproven):,}", unproven, lines)
 
 
 def _status_failing(failing: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
-    if not failing:
-        return
-    yield line(strong("Failing"), f" ({len(failing):,})")
-    for failure in failing[:SHOWN]:
-        yield line(
-            "  ✗ ",
-            Span(f"{safe(failure['kind'])} {safe(failure['object'])}", "bad"),
-            f": {safe(failure['message'])}",
-        )
+    def lines(failure: Mapping[str, Any]) -> Iterator[Line]:
+        what = Span(f"{safe(failure['kind'])} {safe(failure['object'])}", "bad")
+        yield line("  ✗ ", what, f": {safe(failure['message'])}")
         tries = counted(int(failure["attempts"]), "try", "tries")
-        yield line(
-            "      ",
-            faint(f"{tries} since {failure['since']}, next {failure['next_attempt']}"),
-        )
-    yield from _more(len(failing))
-    yield line(
-        "  ",
-        faint("what to do: "),
-        "mend the cause; each is tried again at its time, or at the next sync after syncd retry.",
-    )
+        yield line("      ", faint(f"{tries} since {failure['since']}, next {failure['next_attempt']}"))
+
+    way_out = "mend the cause; each is tried again at its time, or at the next sync after syncd retry."
+    return _status_part("Failing", f"{len(failing):,}", failing, lines, way_out)
 
 
 def _status_left_out(left_out: Mapping[str, Any]) -> Iterator[Line]:

@@ -10,7 +10,7 @@ from syncd.core.change import ChangeKind, Removal
 from syncd.core.diff import Decision, NeedsMatch, decide_group
 from syncd.core.evidence import AskedByOperator, Evidence
 from syncd.model import GroupCase, GroupState, KnownGroup, WantedGroup
-from tests.core.making import group_wish, kinds, known_group, policy, skips
+from tests.core.making import group_wish, kinds, known_group, policy, skips, without_matching
 
 TAKEN_OUT = AskedByOperator('the push rule name = "Eng" is no longer in the settings')
 
@@ -21,12 +21,7 @@ def decide(
     return decide_group(GroupCase("00g1", was, wanted), policy(**settings), evidence)
 
 
-def decided(
-    was: KnownGroup | None, wanted: WantedGroup | None, evidence: Evidence | None = None, **settings: Any
-) -> Decision:
-    decision = decide(was, wanted, evidence, **settings)
-    assert isinstance(decision, Decision)
-    return decision
+decided = without_matching(decide)
 
 
 def gone(on_removal: str = "keep") -> WantedGroup:

@@ -14,7 +14,7 @@ from syncd.simulators.split import HarnessKnobs, SplitSimulator
 from syncd.simulators.split_world import SplitWorld
 from syncd.wiring import open_for_writing
 from tests.e2e.rig import SPLIT_TOKEN, Rig, rig
-from tests.e2e.test_harness import GENERATIONS, people_there
+from tests.e2e.test_harness import GENERATIONS, hire, people_there
 
 both = pytest.mark.parametrize("generation", GENERATIONS)
 NAMES = ("Engineering", "Product", "R&D", "RD")
@@ -26,13 +26,7 @@ def moved(
 ) -> Iterator[Rig]:
     """Synced at Split, and then the settings name Harness, where the migration made everybody's account."""
     with rig(folder, users=0, groups=0, pushed=NAMES) as made:
-        world = made.okta.world
-        ids = [
-            world.add_user(f"p{n:02}@Example.com", f"First{n}", f"Last{n}", assign=True)
-            for n in range(people)
-        ]
-        for place, name in enumerate(NAMES):
-            world.create_group(name, members=ids[place::3])
+        hire(made, people, NAMES, every=3)
         made.sync()
         made.assert_exact()
         harness = SplitWorld(flavor="harness")

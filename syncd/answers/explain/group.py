@@ -10,6 +10,7 @@ from syncd.answers.explain.explanation import STATES_OF_SKIPS, Explanation, Step
 from syncd.answers.explain.look import (
     AtTarget,
     ObjectLook,
+    as_left_step,
     left_behind,
     look_at,
     matched_step,
@@ -18,7 +19,6 @@ from syncd.answers.explain.look import (
     pending_reason,
     shared_facts,
     shared_steps,
-    stopped_altogether,
 )
 from syncd.core.change import Change
 from syncd.core.comparison import GROUP_NAME, Verdict, compare
@@ -68,7 +68,7 @@ def explain_group(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdEr
         _usable(found),
         _name_allowed(job, found),
         _matched(found),
-        _as_left(found),
+        as_left_step(found, found.behind, written=bool(found.known and found.known.pushed)),
         _members(found, look),
         *shared_steps(look, kind="group"),
         next_step(look, changes, behind=found.behind),
@@ -84,7 +84,7 @@ def explain_group(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdEr
         else wanted.target_name
         if wanted
         else None,
-        "match": _match_document(found),
+        "match": found.document(_shown, managed=bool(found.known and found.known.pushed)),
         "members": {
             "okta": found.in_okta,
             "wanted": found.wanted_members,
@@ -117,7 +117,7 @@ def explain_foreign_group(remote: RemoteGroup) -> tuple[Explanation, Sequence[Sy
         "rule": None,
         "link": None,
         "target_name": remote.name,
-        "match": _match_document(_Found(None, remote=remote)),
+        "match": _Found(None, remote=remote).document(_shown, managed=False),
         "members": {"okta": None, "wanted": None, "pushed": None, "target": _count(remote)},
         **nothing_to_tell(),
     }
@@ -192,17 +192,6 @@ def _members_written(job: Job, group_id: str) -> Iterator[KnownUser]:
 
 
 # steps
-
-
-def _as_left(found: _Found) -> Step:
-    question = "As syncd left it?"
-    if found.behind:
-        return Step("as_left", question, "no", f"{found.behind} (see syncd drift)")
-    if found.known is None or found.known.pushed is None:
-        return Step("as_left", question, "unknown", "syncd never wrote to it")
-    if found.remote is None:
-        return Step("as_left", question, "unknown", "the target does not show it")
-    return Step("as_left", question, "yes", "the target shows what was last written")
 
 
 def _in_okta(found: _Found, okta_id: str) -> Step:
@@ -307,9 +296,8 @@ def _state(found: _Found, look: ObjectLook, changes: Sequence[Change]) -> tuple[
         return "quarantined", f"{failure.kind} failed: {failure.message}"
     if found.wanted is None:
         return "not_in_scope", ""
-    stopped = stopped_altogether(look)
-    if changes and stopped:
-        return "left_alone", stopped[0]
+    if changes and look.stopped:
+        return "left_alone", look.stopped[0]
     if changes:
         return "pending", pending_reason(found.behind)
     if found.behind and found.wanted.state is not GroupState.GONE:
@@ -321,14 +309,5 @@ def _count(remote: RemoteGroup | None) -> int | None:
     return None if remote is None or remote.members is None else len(remote.members)
 
 
-def _match_document(found: _Found) -> dict[str, Any] | None:
-    remote = found.remote
-    if remote is None:
-        return None
-    return {
-        "scim_id": remote.scim_id,
-        "name": remote.name,
-        "external_id": remote.external_id or None,
-        "how": found.how or None,
-        "managed": bool(found.known and found.known.pushed),
-    }
+def _shown(remote: RemoteGroup) -> dict[str, Any]:
+    return {"scim_id": remote.scim_id, "name": remote.name, "external_id": remote.external_id or None}

@@ -14,9 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from types import TracebackType
-from typing import Self
 
+from syncd.closing import Closing
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
 from syncd.core.comparison import Verdict, compare
 from syncd.core.diff import without
@@ -40,7 +39,7 @@ from syncd.settings import scope_fingerprint, target_fingerprint
 
 
 @dataclass(frozen=True)
-class Relinking:
+class Relinking(Closing):
     """What a relink would store; its changes are on disk. Close it (or use it as a context manager)."""
 
     header: PlanHeader
@@ -62,14 +61,6 @@ class Relinking:
 
     def close(self) -> None:
         self.stage.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def relink(sides: Sides, now: datetime) -> Relinking:
