@@ -247,6 +247,8 @@ def _status_held(holds: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
             Span(safe(hold["id"]), "warn"),
             f": {counted(int(hold['changes']), 'change')}  {safe(hold['reason'])}",
         )
+        if hold.get("way_out"):
+            yield line("      ", safe(hold["way_out"], 1000))
     yield from _more(len(holds))
     yield line(
         "  ", faint("what to do: "), "syncd held shows them; then syncd approve ID or syncd reject ID."
