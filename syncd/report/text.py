@@ -252,6 +252,8 @@ def _status_held(holds: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     def lines(hold: Mapping[str, Any]) -> Iterator[Line]:
         what = f": {counted(int(hold['changes']), 'change')}  {safe(hold['reason'])}"
         yield line("  ", Span(safe(hold["id"]), "warn"), what)
+        if hold.get("way_out"):
+            yield line("      ", safe(hold["way_out"], 1000))
 
     many = counted(sum(int(hold["changes"]) for hold in holds), "change")
     way_out = "syncd held shows them; then syncd approve ID or syncd reject ID."

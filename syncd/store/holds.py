@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -179,7 +180,9 @@ def decide(
             if record.id in ids or change.id in ids or goes_with:
                 decided[change.id] = change
                 made[change.id] = said.of(change, record.id, record.check, record.expires_at)
-    for change, ruling in _taken_back(conn, ids, said.decision, standing):
+    # The id of a hold means what waits in it; what was decided in it is meant once nothing waits.
+    meant = set(ids) - {record.id for record in records}
+    for change, ruling in _taken_back(conn, meant, said.decision, standing):
         decided[change.id] = change
         made[change.id] = said.of(change, ruling.hold_id, ruling.check, said.at + EXPIRES_AFTER)
     for ruling in made.values():
@@ -209,7 +212,7 @@ def _kept_active(records: Iterable[HoldRecord], rejected: Sequence[str]) -> froz
 
 
 def _taken_back(
-    conn: sqlite3.Connection, ids: Sequence[str], decision: str, standing: Iterable[Ruling]
+    conn: sqlite3.Connection, ids: AbstractSet[str], decision: str, standing: Iterable[Ruling]
 ) -> list[tuple[Change, Ruling]]:
     """What counts until now and is named, by its change or its hold, to be decided the other way."""
     others = {each.change_id: each for each in standing if each.decision != decision}

@@ -222,7 +222,7 @@ def test_a_saved_plan_that_holds_everything_applies_nothing_and_says_what_is_hel
     assert "10 users would be removed" in answer.stdout
     assert "Sync refused: nothing applied; 10 held." in answer.stdout
     for said in (planned, answer):
-        assert "syncd approve ID" in said.stderr
+        assert "approve ID" in said.stderr
     assert (result["status"], result["summary"]["held"]) == ("refused", {"deactivate_user": 10})
     assert [hold["changes"] for hold in result["holds"]] == [10]
     assert synced.run("status", "--json").document["runs"][0]["status"] == "refused"

@@ -86,6 +86,17 @@ def test_a_whole_hold_that_was_rejected_is_approved_by_its_id(held: Rig) -> None
     assert not {LEAVER, "p02@example.com"} & held.actual_people().keys()
 
 
+def test_approving_the_rest_of_a_hold_takes_no_rejection_back(held: Rig) -> None:
+    held.run("reject", LEAVER)
+
+    held.run("approve", "--all")
+    held.sync()
+
+    assert LEAVER in held.actual_people()
+    assert "p02@example.com" not in held.actual_people()
+    assert {(row["name"], row["decision"]) for row in decided(held)} == {(LEAVER, "reject")}
+
+
 def test_a_former_e_mail_names_the_person_too(held: Rig) -> None:
     held.okta.world.update_profile(
         "p05@example.com", email="married@example.com", login="married@example.com"
