@@ -131,11 +131,14 @@ def _connect(path: Path, mode: str, seen: Place | None = None) -> sqlite3.Connec
     for pragma in (
         "foreign_keys = ON",
         "recursive_triggers = ON",
-        "cache_size = -16384",
-        "temp.page_size = 1024",  # for triggers alone; SQLite takes twenty pages at once for it
+        # SQLite takes the first twenty pages at once, unless a cache is smaller when it begins.
+        "cache_size = 4",
+        "temp.page_size = 1024",
         "temp_store = FILE",
+        "schema_version",
+        "cache_size = -16384",
     ):
-        conn.execute(f"PRAGMA {pragma}")
+        conn.execute(f"PRAGMA {pragma}").fetchall()
     return conn
 
 
