@@ -274,29 +274,33 @@ def open_target(
     """The SCIM client; `learned` is what earlier runs found out about this target, `permit` is asked before each
     request. Raises ConfigurationError.
     """
+    from syncd.scim.http import Link  # noqa: PLC0415  (requests)
     from syncd.scim.pacing import RetryPolicy  # noqa: PLC0415
-    from syncd.scim.split import ScimTarget  # noqa: PLC0415  (requests)
+    from syncd.scim.split import ScimTarget  # noqa: PLC0415
 
     split = settings.split
     token = _secret(split.token, redactor)
-    target = ScimTarget(
+    link = Link(
         base_url=split.base_url,
         read_token=lambda: token,
-        flavor=split.flavor,
-        update_method=split.update_method,
         concurrency=split.concurrency,
-        max_requests_per_second=split.max_requests_per_second,
-        member_batch=split.member_batch,
+        rate=split.max_requests_per_second,
         timeout=split.timeout.total_seconds(),
         ca_file=split.ca_file,
         proxy=_secret(split.proxy, redactor) if split.proxy else None,
-        learned=learned or {},
-        attribute_paths=tuple(settings.attributes),
-        keeps_emails=any(rule.attribute == EMAILS for rule in settings.matching.by),
         retry=RetryPolicy(attempts=2, deadline=30.0) if impatient else RetryPolicy(),
         on_wait=_teller(observer, "Split"),
         permit=permit,
         redactor=redactor,
+    )
+    target = ScimTarget(
+        link,
+        flavor=split.flavor,
+        update_method=split.update_method,
+        member_batch=split.member_batch,
+        learned=learned or {},
+        attribute_paths=tuple(settings.attributes),
+        keeps_emails=any(rule.attribute == EMAILS for rule in settings.matching.by),
     )
     try:
         yield target

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT
 from syncd.engine.writing.quarantine import current
 from syncd.errors import PermanentError, UsageError
 from syncd.ports import Store
-from syncd.ports.history import Reach
+from syncd.ports.history import DayCount, Reach
 from syncd.ports.trail import JournalEntry
 from syncd.redact import Redactor, each_text
 from syncd.report.view import DRIFT_KINDS, SCHEMA, Report, Row, differing, verdict
@@ -64,10 +65,6 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
     troubles = [rows.trouble_row(one, now) for one in store.troubles(reach)]
     notes = list(store.notes(reach))
     decisions = _decisions(store, notes)
-    applied: dict[str, int] = {}
-    for one in counts:
-        if one.result == "applied":
-            applied[one.kind] = applied.get(one.kind, 0) + one.count
     drift = _drift(store, notes, reach)
     sick = current(store)
     return {
@@ -81,7 +78,7 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
         },
         "summary": {
             "runs": dict(store.run_counts(reach)),
-            "applied": dict(sorted(applied.items())),
+            "applied": _applied(counts),
             **rows.totals(days),
             "decisions": _tally(decisions),
             "drift": {"found": differing(drift["found"]), "repaired": sum(drift["repaired"].values())},
@@ -109,6 +106,15 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
         "groups": _groups(store),
         "runs": [rows.run_row(run) for run in store.told_runs(reach, limit=RUNS_TOLD)],
     }
+
+
+def _applied(counts: Iterable[DayCount]) -> dict[str, int]:
+    """How many changes of each kind."""
+    applied: Counter[str] = Counter()
+    for one in counts:
+        if one.result == "applied":
+            applied[one.kind] += one.count
+    return dict(sorted(applied.items()))
 
 
 def _decisions(store: Store, notes: Sequence[JournalEntry]) -> list[dict[str, Any]]:

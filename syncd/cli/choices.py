@@ -21,9 +21,13 @@ detailed_option = click.option(
     "--detailed-exitcode", "detailed", is_flag=True, help="Exit 2 when there is something to change."
 )
 
-output_option = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE (mode 0600)."
-)
+
+def output_to(help: str) -> Callable[[F], F]:  # noqa: A002  (click's name)
+    """-o FILE: given to the command as `output`."""
+    return click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help=help)
+
+
+output_option = output_to("Write to FILE (mode 0600).")
 
 
 REASON_AT_MOST = 400

@@ -81,7 +81,7 @@ def plan_ask_apply(
         with session.writing(settings, stop) as (job, watcher), make(job, writing=True) as planned:
             ask(planned, watcher)
             result = apply(job, planned)
-        return run_answer(session, result, stop, detailed=detailed)
+        return run_answer(session, result, stop, detailed=detailed, plan_shown=not session.as_json)
 
     def seen() -> PlannedRequest:
         from syncd.wiring import open_job  # noqa: PLC0415  (the engine)
@@ -97,7 +97,9 @@ def plan_ask_apply(
             return replace(request, seen=tuple(change.id for change in planned.changes()))
 
     with Stop(session.note) as stop:
-        shown = partial(shown_run, session, settings, detailed=detailed)
+        shown = partial(
+            shown_run, session, settings, detailed=detailed, plan_shown=not yes and not session.as_json
+        )
         answer = carried_out(session, settings, stop, seen, alone, shown, no_wait=no_wait, reason=reason)
         return session.one(answer)
 

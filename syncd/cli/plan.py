@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli import exits
-from syncd.cli.choices import planning_options, selection_options
+from syncd.cli.choices import output_to, planning_options, selection_options
 from syncd.cli.files import OutputFile
 from syncd.cli.options import Command, globals_of
 from syncd.cli.planning import plan_document_of, shown_lines
@@ -23,13 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="plan", cls=Command)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Save the plan for `syncd apply FILE`.",
-)
+@output_to("Save the plan for `syncd apply FILE`.")
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
@@ -87,7 +81,9 @@ def run_plan(
         file.spare(session.only_connection("plan -o"))
 
     def work(settings: ConnectionSettings) -> Answer:
+        from syncd.core.left_out import command as command_line  # noqa: PLC0415
         from syncd.engine.cycles.sync import plan  # noqa: PLC0415  (the engine)
+        from syncd.engine.writing import quarantine  # noqa: PLC0415
         from syncd.wiring import open_job  # noqa: PLC0415
 
         with (
@@ -100,9 +96,17 @@ def run_plan(
                 session.fail(problem, connection=settings.name if session.several else "")
             if file is not None:
                 saved_to(file, session, planned)
-            if planned.header.holds:
+            if sick := quarantine.current(job.store):
                 session.note(
-                    "A plan holds nothing yet. To decide on what it would hold: syncd sync, then syncd approve ID."
+                    f"{settings.name} is quarantined since {sick.since:%Y-%m-%d %H:%M} UTC, and nothing of this is"
+                    f" written until that is over: {sick.reason}",
+                    "warn",
+                )
+            if planned.header.holds:
+                config = str(settings.path)
+                raising, deciding = command_line(config, "sync"), command_line(config, "approve", "ID")
+                session.note(
+                    f"A plan holds nothing yet. To raise what it would hold: {raising}. Then: {deciding} (or reject)."
                 )
             return answer_with(session, planned, detailed=detailed, everything=everything)
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.core.safety import LIMIT_NAMES
+from syncd.core.plan import raised_limits
 from syncd.errors import RefusedError
 
 VERSION = 1
@@ -214,14 +214,6 @@ def _flag(value: object) -> bool:
     return value
 
 
-def _limits(value: object) -> Mapping[str, int]:
-    if not isinstance(value, dict) or not value.keys() <= set(LIMIT_NAMES):
-        raise TypeError("it raises limits that there are not")
-    if any(type(number) is not int or number < 0 for number in value.values()):
-        raise TypeError("it raises a limit to what is no whole number")
-    return value
-
-
 def _documents(value: object) -> tuple[Mapping[str, Any], ...]:
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise TypeError("changes are none")
@@ -232,7 +224,7 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "users": _texts,
     "groups": _texts,
     "full": _flag,
-    "allow": _limits,
+    "allow": raised_limits,
     "plan": _text,
     "group": _text,
     "user": _text,
@@ -266,22 +258,22 @@ class RequestResult:
     said: Sequence[ErrorText] = ()
 
 
-def outcome_text(outcome: RequestResult) -> str:
-    """As `read_outcome` takes it back."""
+def result_text(outcome: RequestResult) -> str:
+    """As `read_result` takes it back."""
     return json.dumps({**asdict(outcome), "said": [asdict(each) for each in outcome.said]})
 
 
-def read_outcome(text: str) -> RequestResult:
-    """Raises RefusedError for what no `outcome_text` was."""
+def read_result(text: str) -> RequestResult:
+    """Raises RefusedError for what no `result_text` was."""
     try:
-        return _outcome(json.loads(text))
+        return _result(json.loads(text))
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise RefusedError(
             f"what came of the request cannot be read: {problem}", hint="`syncd status` shows the last runs"
         ) from problem
 
 
-def _outcome(read: Mapping[str, Any]) -> RequestResult:
+def _result(read: Mapping[str, Any]) -> RequestResult:
     said = tuple(
         ErrorText(str(one["message"]), str(one["hint"]), int(one["exit_code"])) for one in read["said"]
     )

@@ -30,9 +30,9 @@ from syncd.okta.absence import absent, app_error, object_error, unexplained
 from syncd.okta.answers import Answer, Decode, everything
 from syncd.okta.client import OktaClient
 from syncd.okta.conversation import Conversation
-from syncd.okta.credentials import Credentials, PrivateKey
+from syncd.okta.credentials import Credentials
 from syncd.okta.fan_out import FanOut
-from syncd.okta.listing import ListingLimits, PagedListing, PageSize, RawPage, Walk, now_at, utc_now
+from syncd.okta.listing import ListingLimits, Missing, PagedListing, PageSize, RawPage, Walk, now_at, utc_now
 from syncd.okta.pace import Clock, RateGovernor, RateLimit, RetryPolicy
 from syncd.okta.refusals import Refusals
 from syncd.okta.system_log import LogPolls
@@ -84,11 +84,7 @@ class OktaReader(Closing):
             share=rate_limit_share, parallel=parallel, clock=self._clock, on_wait=on_wait
         )
         self._talk = Conversation(
-            self._client,
-            self._governor,
-            retry=retry or RetryPolicy(),
-            clock=self._clock,
-            oauth=isinstance(credentials, PrivateKey),
+            self._client, self._governor, retry=retry or RetryPolicy(), clock=self._clock
         )
         self._refusals = Refusals(
             self._talk.get,
@@ -353,13 +349,7 @@ class OktaReader(Closing):
     async def _get_list(self, url: str, decode: Decode = everything) -> Answer:
         return await self._refusals.get(url, "list", decode)
 
-    def _walk(
-        self,
-        what: str,
-        path: str,
-        missing: Callable[[Answer], SyncdError | None],
-        decode: Decode = everything,
-    ) -> Walk:
+    def _walk(self, what: str, path: str, missing: Missing, decode: Decode = everything) -> Walk:
         return Walk(
             what=what,
             first_url=self._origin + path,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,9 +28,7 @@ class HoldRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejection:
-    """A change that a person rejected, and that is still wanted as far as is known."""
-
+class _Decided:
     object_key: str
     by: str
     at: datetime
@@ -38,13 +36,14 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class Approval:
+class Rejection(_Decided):
+    """A change that a person rejected, and that is still wanted as far as is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval(_Decided):
     """A held change that a person approved, and that was not applied yet. `expires_at`: until when it counts."""
 
-    object_key: str
-    by: str
-    at: datetime
-    reason: str | None = None
     expires_at: datetime | None = None
 
 
@@ -69,7 +68,9 @@ class Release:
         who = f" by {self.by}" if self.by else ""
         why = f" ({self.reason})" if self.reason else ""
         told = f"{'unlinked by hand' if self.what == 'unlink' else 'released'}{who} on {self.since:%Y-%m-%d %H:%M} UTC"
-        return f"{told}{why}: left alone as it is until a person links it again"
+        if self.object_key.startswith("group:"):
+            return f"{told}{why}: left alone, and its members too, until `syncd link`"
+        return f"{told}{why}: left alone until `syncd link --user`, or until they left the app and came back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +90,10 @@ class Decided:
 class Decisions(Protocol):
     """Holds, and the words of people, as the audit trail has them."""
 
-    def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> None:
-        """Remembers what the safety checks stopped in a cycle. A hold that is known keeps its time; others expire after
-        7 days, and take the changes that waited in an earlier one. `whole`: the cycle looked at everything, so that
-        holds it did not raise are over.
+    def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> Collection[str]:
+        """Remembers what the safety checks stopped in a cycle, and returns the ids of the holds that are new. A hold
+        that is known keeps its time; others expire after 7 days, and take the changes that waited in an earlier one.
+        `whole`: the cycle looked at everything, so that holds it did not raise are over.
         """
         ...
 

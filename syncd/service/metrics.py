@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 import syncd
 from syncd.core.drift import DriftKind
+from syncd.core.left_out import KINDS as LEFT_OUT_KINDS
 from syncd.service.board import Snapshot
 from syncd.service.headroom import shown_buckets
 from syncd.service.health import View, not_ready
@@ -62,7 +63,9 @@ def _of_the_process(view: View) -> Iterator[Metric]:
         "syncd_broken_settings_files", "Settings files that cannot be used.", value=len(view.broken)
     )
     intervals = GaugeMetricFamily(
-        "syncd_full_interval_seconds", "The setting schedule.full.", labels=["connection"]
+        "syncd_full_interval_seconds",
+        "The setting schedule.full; of a calendar, the longest time between two of its firings.",
+        labels=["connection"],
     )
     for name, seconds in sorted(view.full_intervals.items()):
         intervals.add_metric([name], seconds)
@@ -182,8 +185,8 @@ def _of_the_documents(view: View) -> Iterator[Metric]:
         labels=["connection", "kind"],
     )
     for name, document in sorted(view.documents.items()):
-        for kind, number in sorted(document["left_out"]["by_kind"].items()):
-            left_out.add_metric([name, kind], number)
+        for kind in LEFT_OUT_KINDS:  # every one from the start, as 0
+            left_out.add_metric([name, kind], document["left_out"]["by_kind"].get(kind, 0))
         token, drift = document["token"], document.get("drift")
         if drift is not None:
             for drift_kind in DriftKind:

@@ -25,6 +25,7 @@ _APPS = "okta.apps.read"
 _GROUPS = "okta.groups.read"
 _USERS = "okta.users.read"
 _GROUP_FILTERS = frozenset({"id", "type", "lastUpdated", "lastMembershipUpdated"})
+_SEARCHED = (*_GROUP_FILTERS, "created", "profile")
 _USER_FILTERS = frozenset({
     "id", "status", "lastUpdated", "profile.login", "profile.email", "profile.firstName", "profile.lastName",
 })  # fmt: skip
@@ -243,14 +244,8 @@ def groups(world: OktaState, call: Call, knobs: OktaKnobs) -> Reply:
 
 
 def _searchable_group(entity: Group) -> Json:
-    return {
-        "id": entity.id,
-        "type": entity.type,
-        "created": entity.created,
-        "lastUpdated": entity.last_updated,
-        "lastMembershipUpdated": entity.last_membership_updated,
-        "profile": entity.profile,
-    }
+    record = entity.as_json("")
+    return {key: record[key] for key in _SEARCHED}
 
 
 def group(world: OktaState, call: Call, knobs: OktaKnobs) -> Reply:

@@ -313,14 +313,7 @@ def entry_of(row: tuple[Any, ...]) -> JournalEntry:
     sequence, at, run_id, entry, refers, kind, okta_id, group_id, applied, body, previous, digest, asked = row
     try:
         return JournalEntry(
-            sequence=sequence,
-            at=at_moment(at),
-            run_id=run_id,
-            entry=entry,
-            refers=refers,
-            kind=kind,
-            okta_id=okta_id,
-            group_id=group_id,
+            *(sequence, at_moment(at), run_id, entry, refers, kind, okta_id, group_id),
             applied=None if applied is None else bool(applied),
             body=json.loads(body),
             previous=previous,

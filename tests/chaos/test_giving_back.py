@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, note, seed, settings
+from hypothesis import given, note, seed
 
 from syncd.core.change import ChangeKind
 from syncd.core.diff import Skipped
@@ -28,7 +28,7 @@ from syncd.simulators.ids import WorldError
 from syncd.simulators.world import OktaWorld, SplitWorld, default_split
 from syncd.wiring import open_job
 from tests.chaos.arena import DECIDER, Arena, arena
-from tests.chaos.test_stateful import EXAMPLES, SEEDS, chosen_seed
+from tests.chaos.test_stateful import EXAMPLES, SEEDS, chosen_seed, profile
 from tests.connection_text import FREE_TO_CHANGE
 
 _LOOSE = (
@@ -207,15 +207,7 @@ def _a_run_is_given_back(course: int) -> None:
 
 @pytest.mark.timeout(0 if EXAMPLES else 180)
 def test_a_random_run_is_given_back_whole_apart_from_what_is_named_and_stays_so() -> None:
-    profile = settings(
-        max_examples=EXAMPLES or 8,
-        deadline=None,
-        derandomize=not EXAMPLES,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate, Phase.shrink] if EXAMPLES else [Phase.generate],
-    )
-    test = profile(given(course=SEEDS)(_a_run_is_given_back))
+    test = profile(8)(given(course=SEEDS)(_a_run_is_given_back))
     if EXAMPLES:
         chosen = chosen_seed()
         sys.stderr.write(f"\nCHAOS_EXAMPLES={EXAMPLES} CHAOS_SEED={chosen} (giving back)\n")

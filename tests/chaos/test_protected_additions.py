@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note
 
 from syncd.engine.cycles.delta import delta, follow
 from syncd.engine.cycles.seen import Seen
@@ -21,7 +21,7 @@ from syncd.simulators.ids import WorldError
 from syncd.simulators.world import OktaWorld
 from syncd.wiring import open_job
 from tests.chaos.arena import Arena, arena
-from tests.chaos.test_stateful import DAY, EXAMPLES, SEEDS
+from tests.chaos.test_stateful import DAY, EXAMPLES, SEEDS, profile
 
 LIMIT = 3
 _RULE = 'action = "link"\ntarget = "Administrators"'
@@ -104,11 +104,4 @@ def _course(number: int) -> None:
 
 @pytest.mark.timeout(0 if EXAMPLES else 180)
 def test_no_more_people_become_administrators_in_a_day_than_the_limit_and_those_approved() -> None:
-    profile = settings(
-        max_examples=EXAMPLES or 8,
-        deadline=None,
-        derandomize=not EXAMPLES,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    profile(given(number=SEEDS)(_course))()
+    profile(8)(given(number=SEEDS)(_course))()

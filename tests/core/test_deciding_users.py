@@ -34,6 +34,7 @@ from tests.core.making import (
     remote,
     skips,
     wish,
+    without_matching,
 )
 
 INACTIVE = wish(standing=Standing.INACTIVE, reason="the assignment is INACTIVE")
@@ -49,12 +50,7 @@ def decide(
     return decide_user(UserCase("00u1", was, wanted), policy(**settings), evidence)
 
 
-def decided(
-    was: KnownUser | None, wanted: WantedUser | None, evidence: Evidence | None = None, **settings: Any
-) -> Decision:
-    decision = decide(was, wanted, evidence, **settings)
-    assert isinstance(decision, Decision)
-    return decision
+decided = without_matching(decide)
 
 
 @pytest.mark.parametrize("was", [None, known(), known(INACTIVE), known(ABSENT)])

@@ -169,6 +169,17 @@ class Rig:
         names = [user.user_name for user in self.split.world.users.values()]
         assert len(names) == len(set(names)), "twins at the target"
 
+    def sync_to_exact(self) -> None:
+        self.sync()
+        self.assert_exact()
+
+    def assert_settled(self) -> None:
+        """Exact, and another sync writes nothing."""
+        self.assert_exact()
+        self.forget()
+        self.sync()
+        assert self.writes() == []
+
     def assert_no_secret(self) -> None:
         """Neither token is in anything that was printed or written below the folder."""
         written = [path.read_bytes() for path in self.folder.rglob("*") if path.is_file()]

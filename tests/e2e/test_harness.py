@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,14 +30,18 @@ def at_harness(
         folder, users=0, groups=0, pushed=names, split=SplitWorld(flavor="harness"), harness=made_of
     ) as made:
         made.write_config(provisioning='deactivation_grace = "0s"')
-        world = made.okta.world
-        ids = [
-            world.add_user(f"p{n:02}@Example.com", f"First{n}", f"Last{n}", assign=True)
-            for n in range(people)
-        ]
-        for place, name in enumerate(names):
-            world.create_group(name, members=ids[place::7])
+        hire(made, people, names, every=7)
         yield made
+
+
+def hire(made: Rig, people: int, names: Sequence[str], *, every: int) -> None:
+    """So many people, p00 and on, are assigned, and groups of these names made, each of every so manyth person."""
+    world = made.okta.world
+    ids = [
+        world.add_user(f"p{n:02}@Example.com", f"First{n}", f"Last{n}", assign=True) for n in range(people)
+    ]
+    for place, name in enumerate(names):
+        world.create_group(name, members=ids[place::every])
 
 
 def people_there(made: Rig) -> dict[str, tuple[str, str, str]]:

@@ -8,19 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.rig import Rig, rig
+from tests.e2e.rig import Rig, synced_crew
 
 
 @pytest.fixture
 def rejected(tmp_path: Path) -> Iterator[Rig]:
     """p01 left and had come by a group; their deactivation, with the membership, was rejected."""
-    with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as made:
-        world = made.okta.world
-        people = [world.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(12)]
-        world.create_group("Crew", members=people[:4])
-        made.sync()
+    with synced_crew(tmp_path, people=12, members=4) as made:
         made.write_config(safety="max_deactivations = 0")
-        world.unassign("p01@example.com")
+        made.okta.world.unassign("p01@example.com")
         made.sync(code=3)
         made.run("reject", deactivation(made))
         yield made

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.rig import Rig, rig
+from tests.e2e.rig import Rig, synced_crew
 from tests.schema.judging import problems
 
 LEAVER = "p01@example.com"
@@ -17,14 +17,10 @@ LEAVER = "p01@example.com"
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[Rig]:
     """p01 and p02 left, p01 out of a group; both are held."""
-    with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as made:
-        world = made.okta.world
-        people = [world.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(12)]
-        world.create_group("Crew", members=people[:2])
-        made.sync()
+    with synced_crew(tmp_path, people=12, members=2) as made:
         made.write_config(safety="max_deactivations = 0\nmax_member_removals = 0")
-        world.unassign(LEAVER)
-        world.unassign("p02@example.com")
+        made.okta.world.unassign(LEAVER)
+        made.okta.world.unassign("p02@example.com")
         made.sync(code=3)
         yield made
 

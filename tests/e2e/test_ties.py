@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from syncd.simulators.split_entities import ScimUser
-from tests.e2e.rig import Rig, rig
+from tests.e2e.rig import Rig, crew
 from tests.schema.judging import problems
 
 NAME, THEIRS = "mixed.case@example.com", "Mixed.Case@example.com"
@@ -18,10 +18,8 @@ NAME, THEIRS = "mixed.case@example.com", "Mixed.Case@example.com"
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Rig]:
     """Ten people at the target; one more is left out, because an account differs only in letter case."""
-    with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as rigged:
+    with crew(tmp_path, people=10, members=4) as rigged:
         world = rigged.okta.world
-        people = [world.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(10)]
-        world.create_group("Crew", members=people[:4])
         rigged.split.world.create_local_user(THEIRS)
         world.add_user(NAME, "Mixed", "Case", assign=True)
         world.add_member("Crew", NAME)

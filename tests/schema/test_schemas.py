@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.invoking import Invoker, invoker, write_config
-from tests.cli.world import World, small_world
+from tests.cli.invoking import Invoker, write_config
+from tests.cli.world import World
 from tests.report.formats import rendered
 from tests.report.story import reported
 from tests.schema.judging import SCHEMAS, problems, validator
@@ -31,22 +29,12 @@ CONTRACT = [
     "plan",
     "preview",
     "report",
+    "request",
     "restore",
     "run",
     "skipped",
     "status",
 ]
-
-
-@pytest.fixture
-def syncd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoker:
-    return invoker(tmp_path, monkeypatch, capsys)
-
-
-@pytest.fixture
-def world(syncd: Invoker) -> Iterator[World]:
-    with small_world(syncd) as made:
-        yield made
 
 
 def answer(world: World, *arguments: str) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from syncd.answers.explain.look import (
     pending_reason,
     shared_facts,
     shared_steps,
-    stopped_altogether,
 )
 from syncd.answers.explain.memberships import memberships
 from syncd.answers.explain.user_steps import Found
@@ -65,7 +64,7 @@ def explain_user(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdErr
     facts = {
         "assignment": _assignment(found),
         "attributes": _attributes(job, found),
-        "match": _match_document(found),
+        "match": found.document(_shown, managed=bool(found.known and found.known.pushed)),
         "memberships": rows,
         "protected": job.policy.protects_user(okta_id, name, _pushed_name(known)),
         **shared_facts(look, changes),
@@ -102,7 +101,7 @@ def explain_stranger(remote: RemoteUser) -> tuple[Explanation, Sequence[SyncdErr
     facts = {
         "assignment": None,
         "attributes": [],
-        "match": _match_document(found),
+        "match": found.document(_shown, managed=bool(found.known and found.known.pushed)),
         "memberships": [],
         "protected": False,
         **nothing_to_tell(),
@@ -177,6 +176,8 @@ def _state(
     pushed = found.known.pushed if found.known else None
     if look.reading is None or (found.record is None and found.wanted is None):
         return "unknown", ""
+    if look.release is not None:
+        return "released", look.release.sentence
     if look.holds:
         return "held", f"held in {look.holds[0][0].id}: {look.holds[0][0].reason}"
     if look.blocked:
@@ -188,9 +189,8 @@ def _state(
         return "quarantined", f"{failure.kind} failed: {failure.message}"
     if found.conflict and isinstance(found.record, AppUser):
         return "conflict", found.conflict
-    stopped = stopped_altogether(look)
-    if changes and stopped:
-        return "left_alone", stopped[0]
+    if changes and look.stopped:
+        return "left_alone", look.stopped[0]
     if any(change.kind not in MEMBERSHIPS for change in changes):
         return "pending", pending_reason(behind)
     if waiting:
@@ -250,15 +250,6 @@ def _attributes(job: Job, found: Found) -> list[dict[str, Any]]:
     ]
 
 
-def _match_document(found: Found) -> dict[str, Any] | None:
-    remote = found.remote
-    if remote is None:
-        return None
-    return {
-        "scim_id": remote.scim_id,
-        "name": remote.user_name,
-        "external_id": remote.external_id,
-        "active": remote.active,
-        "how": found.how or None,
-        "managed": bool(found.known and found.known.pushed),
-    }
+def _shown(remote: RemoteUser) -> dict[str, Any]:
+    ids = {"scim_id": remote.scim_id, "name": remote.user_name, "external_id": remote.external_id}
+    return {**ids, "active": remote.active}

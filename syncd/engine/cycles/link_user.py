@@ -12,6 +12,7 @@ from itertools import chain
 from syncd.core.change import ChangeKind
 from syncd.core.flavors import foreign_marks_count
 from syncd.core.match import NearMiss, Pair, near_misses, owner_by
+from syncd.engine.cycles.link import why_none
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.run import CycleRun, settle_interrupted
 from syncd.engine.facts import TIES, AskedTie
@@ -193,10 +194,4 @@ def _refuse_without_a_tie(planned: Planned, okta_id: str) -> None:
         for change in chain(planned.changes(), held)
     ):
         return
-    for problem in planned.problems:
-        raise problem
-    reasons = [skip.reason for skip in planned.header.skipped if skip.okta_id == okta_id]
-    raise RefusedError(
-        f"the two cannot be tied: {'; '.join(reasons) or 'Okta does not show the person'}",
-        hint="nothing was changed at either side",
-    )
+    raise why_none(planned, okta_id, "the two cannot be tied", "Okta does not show the person")
