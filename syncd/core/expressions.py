@@ -30,11 +30,16 @@ from syncd.core.terms import (
     attribute,
 )
 from syncd.model import AppUser, Scalar
+from syncd.redact import clip
 
 _NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 _BLANKS = re.compile(r"\s*")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _QUOTES = "\"'"
+_LITERALS = {quote: re.compile(rf"{quote}((?:[^\\{quote}]++|\\.)*+){quote}", re.DOTALL) for quote in _QUOTES}
+_LONGEST_NAME = 60
+_LONGEST_MENDED = 500
+"""Characters of a text that is repeated, mended."""
 _DEEPEST = 16
 """Functions within functions: more is no mapping that anybody reads, and Python's stack ends somewhere."""
 _SHAPES = "{attribute} or {function(...)}"
@@ -149,7 +154,7 @@ class _Parser:
         return found
 
     def _flaw(self, message: str, at: int, mended: str = "") -> None:
-        self.flaws.append(Flaw(message, at + 1, mended))
+        self.flaws.append(Flaw(message, at + 1, mended if len(mended) <= _LONGEST_MENDED else ""))
 
     def _stop(self, message: str, at: int, mended: str = "") -> _StopError:
         self._flaw(message, at, mended)
@@ -223,7 +228,7 @@ class _Parser:
 
     def _literal(self) -> Expression:
         quote, start = self._next(), self.at
-        closed = re.compile(rf"{quote}((?:[^\\{quote}]|\\.)*){quote}", re.DOTALL).match(self.source, start)
+        closed = _LITERALS[quote].match(self.source, start)
         if closed is None:
             raise self._stop(f"has text that begins with {quote} and never ends", start)
         for escape in _ESCAPED.finditer(closed[1]):
@@ -237,15 +242,15 @@ class _Parser:
         source, dot, key = name.partition(".")
         if not dot or name == LOGIN or (f"{source}." == USER and _is_simple(key)):
             return attribute(name)
-        mended = ""
+        mended, shown = "", clip(name, _LONGEST_NAME)
         if source == "credentials":
-            message = f"reads {name}, but of the credentials only the app's user name is shown, {LOGIN}"
+            message = f"reads {shown}, but of the credentials only the app's user name is shown, {LOGIN}"
             mended = self._with(LOGIN, at, name)
         elif source in _OKTAS_NAMES and _is_simple(key):
-            message = f"has the Okta expression {name}; only the name of the app-profile attribute is needed"
+            message = f"has the Okta expression {shown}; only the name of the app-profile attribute is needed"
             mended = self._with(key, at, name)
         else:
-            message = f"reads {name}, which is of an unknown source: {_SOURCES}"
+            message = f"reads {shown}, which is of an unknown source: {_SOURCES}"
         self._flaw(message, at, mended)
         return Attribute(name)
 
@@ -267,15 +272,18 @@ class _Parser:
             if self._next() == ",":
                 self.at += 1
             elif self._next() != ")":
-                raise self._stop(f"has no closing ) after the arguments of {name}", self.at)
+                raise self._stop(
+                    f"has no closing ) after the arguments of {clip(name, _LONGEST_NAME)}", self.at
+                )
         self.at += 1
         return self._made(name, start, arguments, begins)
 
     def _made(self, name: str, start: int, arguments: list[Expression], begins: list[int]) -> Expression:
         function = FUNCTIONS.get(name)
         if function is None:
-            close = difflib.get_close_matches(name.lower(), FUNCTIONS, n=1, cutoff=0.5)
-            message = f"has the function {name}, which there is not: there are {', '.join(FUNCTIONS)}"
+            shown = clip(name, _LONGEST_NAME)
+            close = difflib.get_close_matches(shown.lower(), FUNCTIONS, n=1, cutoff=0.5)
+            message = f"has the function {shown}, which there is not: there are {', '.join(FUNCTIONS)}"
             self._flaw(message, start, self._with(close[0], start, name) if close else "")
             return Literal("")
         if (problem := function.wrong_count(len(arguments))) is not None:

@@ -171,7 +171,7 @@ def _one_value(given: object, key: str, what: str, flaws: list[Flawed]) -> Scala
         return given
     if isinstance(given, str):
         problem = "is empty, or holds control characters: take the line out where nothing is to be sent"
-    elif isinstance(given, float):
+    elif isinstance(given, float | int):
         problem = "is no number that JSON can carry"
     else:
         problem = f"is {kind_of(given)}, but {what} is one text, number, true or false"

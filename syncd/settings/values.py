@@ -33,6 +33,7 @@ _DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*")
 _PATH_OF_URL = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HALF_OF_64_BITS = 2**63
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -86,10 +87,12 @@ def text(raw: object) -> str:
 
 
 def is_one_value(raw: object) -> TypeGuard[Scalar]:
-    """A text with something in it, a finite number, true or false: what a SCIM attribute can hold."""
+    """A text with something in it, a finite number (whole ones of 64 bits), true or false: what SCIM can send."""
     if isinstance(raw, str):
         return bool(raw.strip()) and not _CONTROL.search(raw)
-    return isinstance(raw, bool | int) or (isinstance(raw, float) and math.isfinite(raw))
+    if isinstance(raw, int):
+        return -_HALF_OF_64_BITS <= raw < _HALF_OF_64_BITS
+    return isinstance(raw, float) and math.isfinite(raw)
 
 
 def read_duration(raw: object) -> timedelta:

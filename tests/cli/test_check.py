@@ -407,6 +407,21 @@ def test_what_few_profiles_have_is_named_with_what_the_others_do_have(
     assert "givenName" in line["hint"]
 
 
+def test_what_nobody_has_does_not_hide_what_few_have(
+    syncd: Invoker, okta: OktaSimulator, split: SplitSimulator
+) -> None:
+    next(iter(okta.world.app_users.values())).profile["jobTitle"] = "Lead"
+    attributes = 'userName = "email"\ntitle = "jobTitle"\nnickName = "nothing"\n'
+    connect(syncd, okta, split, more=f"[attributes]\n{attributes}")
+
+    [line] = [each for each in syncd("check", "--json").document["checks"] if each["name"] == "attributes"]
+
+    assert "(nickName wants nothing)" in line["detail"]
+    assert line["detail"].endswith(
+        "few of them have what [attributes] names: title wants jobTitle, which 1 have"
+    )
+
+
 def test_names_of_the_users_own_profile_are_looked_for_there(
     syncd: Invoker, okta: OktaSimulator, split: SplitSimulator
 ) -> None:

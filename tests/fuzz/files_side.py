@@ -224,8 +224,31 @@ _CURSORS = tuple(
     )
 )
 
+_MAPPED = (
+    _SMALL.split(b"[attributes]")[0]
+    + b"""
+[attributes]
+userName = "{lower(credentials.userName)}"
+title = { value = "Contractor", on = "create" }
+department = { from = '{switch(upper(user.title), "A", before(x, "/"), join(list, ", "))}', default = 7 }
+locale = '{replace(x, "b", "c")} {"{"}'
+[matching]
+by = ["externalId", "department~"]
+"""
+)
+_EXPRESSIONS = (
+    b"{a(" * 500,
+    b'"{' + b"lower(" * 40 + b"a" + b")" * 40 + b'}"',
+    b"'{trim(\"" + b"x" * 5000 + b"\")}'",
+    b"\\",
+    b"user.",
+    b"credentials.userName",
+    b"{}",
+    b"switch(a, 'b', 'c')",
+)
+
 FILE_TARGETS = (
-    Target("settings", _settings, (), (_SMALL, _STARTER), words=_TOML),
+    Target("settings", _settings, (), (_SMALL, _STARTER, _MAPPED), words=(*_TOML, *_EXPRESSIONS)),
     Target("saved-plan", _plan, (UsageError, RefusedError), (_document(),), shape="json"),
     Target(
         "log-cursor",

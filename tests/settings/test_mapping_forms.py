@@ -100,6 +100,13 @@ WRONG = {
     "a constant date": ("title = { value = 2026-01-01 }", "title.value", None, "is a date or time", ""),
     "an empty constant": ('title = { value = " " }', "title.value", None, "is empty", ""),
     "an endless constant": ("title = { value = inf }", "title.value", None, "no number that JSON", ""),
+    "a constant beyond all bounds": (
+        f"title = {{ value = {10**40} }}",
+        "title.value",
+        None,
+        "no number that",
+        "",
+    ),
     "a default list": ('title = { from = "a", default = [] }', "title.default", None, "is a list", ""),
     "a default of a constant": (
         'title = { value = "a", default = "b" }',

@@ -26,25 +26,25 @@ def check_profiles(
         return
     looked_at = f"the profiles of {counted(len(people), 'assigned person', 'assigned people')}"
     has = _counts(people)
-    missing = dict(_wanting(attributes, has, at_most=0))
-    few = dict(_wanting(attributes, has, at_most=len(people) // _FEW))
+    missing = dict(_wanting(attributes, has, at_least=0, at_most=0))
+    few = dict(_wanting(attributes, has, at_least=1, at_most=len(people) // _FEW))
+    if not missing and not few:
+        checks.ok(PROFILES, f"{looked_at} have what [attributes] names")
+        return
+    said = []
     if missing:
+        named = "; ".join(f"{path} wants {', '.join(names)}" for path, names in missing.items())
         outcome = (
             "nobody can be provisioned" if "userName" in missing else "accounts would be made without it"
         )
-        checks.warn(
-            PROFILES,
-            f"none of {looked_at} has what [attributes] names ({_named(missing)}): {outcome}",
-            _way_out(missing, has),
-        )
-    elif few:
+        said.append(f"none of {looked_at} has what [attributes] names ({named}): {outcome}")
+    if few:
         rare = "; ".join(
             f"{path} wants {', '.join(f'{name}, which {has[name]} have' for name in names)}"
             for path, names in few.items()
         )
-        checks.warn(PROFILES, f"few of {looked_at} have what [attributes] names: {rare}", _way_out(few, has))
-    else:
-        checks.ok(PROFILES, f"{looked_at} have what [attributes] names")
+        said.append(f"few of {'them' if missing else looked_at} have what [attributes] names: {rare}")
+    checks.warn(PROFILES, "; ".join(said), _way_out([*missing.values(), *few.values()], has))
 
 
 def _counts(people: Sequence[AppUser]) -> Mapping[str, int]:
@@ -60,22 +60,20 @@ def _counts(people: Sequence[AppUser]) -> Mapping[str, int]:
 
 
 def _wanting(
-    attributes: Mapping[str, AttributeMapping], has: Mapping[str, int], *, at_most: int
+    attributes: Mapping[str, AttributeMapping], has: Mapping[str, int], *, at_least: int, at_most: int
 ) -> Iterator[tuple[str, list[str]]]:
     """Who has a default is expected to lack the attribute sometimes, but not always."""
     for path, mapping in sorted(attributes.items()):
-        enough = 0 if mapping.default is not None else at_most
-        names = [each.name for each in mapping.expression.references if has.get(each.name, 0) <= enough]
+        most = 0 if mapping.default is not None else at_most
+        names = [
+            each.name for each in mapping.expression.references if at_least <= has.get(each.name, 0) <= most
+        ]
         if names:
             yield path, names
 
 
-def _named(missing: Mapping[str, list[str]]) -> str:
-    return "; ".join(f"{path} wants {', '.join(names)}" for path, names in missing.items())
-
-
-def _way_out(missing: Mapping[str, list[str]], has: Mapping[str, int]) -> str:
-    wanted = dict.fromkeys(name for names in missing.values() for name in names)
+def _way_out(wanting: Sequence[Sequence[str]], has: Mapping[str, int]) -> str:
+    wanted = dict.fromkeys(name for names in wanting for name in names)
     near = {name: nearest(name, _beside(name, has)) for name in wanted}
     meant = [f"{name}: did you mean {meant}?" for name, meant in near.items() if meant]
     own = any(name.startswith(USER) for name in wanted)

@@ -77,7 +77,7 @@ def mapped(found: Found) -> Step:
         return Step("mapped", question, "unknown", "there is no assignment to map")
     if not wanted.user_name:
         return Step("mapped", question, "no", "the attribute mapped to userName is empty")
-    count = len(wanted.attributes)
+    count = len(wanted.mapped)
     return Step("mapped", question, "yes", f"userName {wanted.user_name}, {count} attributes")
 
 
