@@ -1,20 +1,30 @@
-# One environment, made once and again whenever the pinned versions move: first what constraints-dev.txt pins, that alone
-# and each file by its hash, the build backend and pip among it (resolving again, pip 23.0 fails at extras); then syncd
-# itself, which has no hash, with nothing left to fetch. `pip check` in `lint` sees whether anything is missing.
+# One environment in two steps, each made once and again whenever the pinned versions move. READY: what constraints.txt
+# pins, that alone and each file by its hash, the build backend among it; then syncd itself, which has no hash, with
+# nothing left to fetch. STAMP: the tools of development too, in the versions of constraints-dev.txt, which are the same
+# where both pin one. `pip check` in `lint` sees whether anything is missing.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+READY := $(VENV)/.ready
 STAMP := $(VENV)/.installed
+INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all:
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The tests start the executable hundreds of times: without compiled modules each start takes a second more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test chaos bench bench-million lint format clean constraints audit-deps dist
+.PHONY: demo test chaos bench bench-million lint format clean constraints audit-deps dist man
 
-$(STAMP): pyproject.toml constraints-dev.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all: -r constraints-dev.txt
-	$(BIN)/python -m pip install --quiet --quiet --no-index --no-deps --no-build-isolation -e .
+$(READY): pyproject.toml constraints.txt
+	@echo "syncd: making $(VENV), and installing into it the $$(grep -c == constraints.txt) packages that it runs with" \
+	  "(once; half a minute or so)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) -r constraints.txt
+	@$(BIN)/python -m pip install --quiet --quiet --no-index --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(STAMP): $(READY) constraints-dev.txt
+	@echo "syncd: installing the tools that test and build it (once; a minute or so)"
+	@$(INSTALL) -r constraints-dev.txt
 	@touch $@
 
 # Writes both files of pins anew from pyproject.toml. Versions stay as they are unless pyproject.toml asks for others,
@@ -38,8 +48,14 @@ dist: $(STAMP)
 	rm -rf build dist *.egg-info
 	$(BIN)/python -m build --no-isolation
 
-demo: $(STAMP)
-	$(BIN)/syncd demo
+# The manual pages, from the commands.
+MAN := build/man
+man: $(READY)
+	$(BIN)/python -m distribution.manual $(MAN)
+
+demo: $(READY)
+	@echo "syncd: the demo begins: an Okta org and a Split organisation on this machine, and the daemon's engine between them"
+	@$(BIN)/syncd demo
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -20,6 +20,8 @@ from syncd.settings import ConnectionSettings
 from syncd.settings.load import parse
 from syncd.wiring import open_job, utc_now
 
+THREADS = 8
+"""Writes under way at once."""
 _CONFIG = """
 name = "bench"
 state = "."
@@ -32,13 +34,7 @@ rate_limit_share = 1.0
 base_url = "{scim}/scim/v2"
 token = {{ env = "BENCH_TOKEN" }}
 max_requests_per_second = 0
-concurrency = 8
-[attributes]
-userName = "email"
-"name.givenName" = "givenName"
-"name.familyName" = "familyName"
-displayName = "{{givenName}} {{familyName}}"
-"emails[work].value" = "email"
+concurrency = {threads}
 """
 _RULE = """
 [[push_groups]]
@@ -67,7 +63,7 @@ class Stopwatch:
 
 
 def settings(okta: str, scim: str, folder: Path, *, groups: bool) -> ConnectionSettings:
-    text = _CONFIG.format(okta=okta, scim=scim, app=org.APP) + (_RULE if groups else "")
+    text = _CONFIG.format(okta=okta, scim=scim, app=org.APP, threads=THREADS) + (_RULE if groups else "")
     return parse(text, file=folder / "bench.toml", environ=TOKEN)
 
 

@@ -13,10 +13,11 @@ from typing import Any
 
 from bench import servers
 from bench.child import ask
+from bench.connection import THREADS
 from bench.org import GROUP_PAGE, USER_PAGE, Size
 
-THREADS = 8
 _LATENCY = 0.05
+"""Seconds until a server answers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, TypeVar
+
+_E = TypeVar("_E", bound=BaseException)
 
 
 class Scope(StrEnum):
@@ -48,6 +50,21 @@ class SyncdError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+def kept(error: _E) -> _E:
+    """The same error, for a result that outlives its handling: without the frames that it and what led to it passed,
+    for these hold whole answers (of megabytes), and what is kept may be many.
+    """
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            each.__traceback__ = None
+            waiting += [each.__cause__, each.__context__]
+    return error
 
 
 class TemporaryError(SyncdError):
@@ -187,6 +204,10 @@ class RefusedError(SyncdError):
 
 class StaleError(RefusedError):
     """The world moved since the plan was made; nothing was written."""
+
+
+class WritingWaits(RefusedError):  # noqa: N818  (nothing went wrong)
+    """A person paused the connection, or it is outside the windows of its schedule: what is wanted waits."""
 
 
 class LockHeld(RefusedError):  # noqa: N818  (what is done about it)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import BinaryIO
@@ -47,6 +48,14 @@ def read_regular(path: Path, *, largest: int) -> bytes:
             return _read(file, found.st_size, largest)
     except ValueError as error:
         raise OSError(errno.EINVAL, f"the path cannot be used: {error}") from None
+
+
+def copy_regular(path: Path, into: BinaryIO) -> None:
+    """The bytes of a regular file of any size, as `read_regular` reads one. Raises OSError, NotRegularError."""
+    _refuse_other_kinds(path.stat())
+    with open(path, "rb", opener=_without_waiting) as file:
+        _refuse_other_kinds(os.fstat(file.fileno()))
+        shutil.copyfileobj(file, into, _PIECE)
 
 
 def _read(file: BinaryIO, size: int, largest: int) -> bytes:

@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Literal, Self
 
 Scalar = str | int | float | bool
 Attributes = Mapping[str, Scalar]
 """SCIM attribute path as configured ("name.givenName", "emails[work].value") to value. Absent means not set."""
+NO_ATTRIBUTES: Attributes = MappingProxyType({})
 
 
 class Standing(StrEnum):
@@ -43,6 +45,13 @@ class WantedUser:
     """The Okta user itself is DEPROVISIONED: no grace period applies."""
     name_key: str = ""
     """The form of userName under which two users are the same person at this target (letter case aside, or exact)."""
+    initial: Attributes = field(default_factory=lambda: NO_ATTRIBUTES)
+    """What an account is given when it is made or first adopted, and what is never looked at again."""
+
+    @property
+    def mapped(self) -> Attributes:
+        """All that is mapped."""
+        return {**self.attributes, **self.initial} if self.initial else self.attributes
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +205,8 @@ class RemoteUser:
     created: datetime | None = None
     """`meta.created` and `meta.lastModified` (RFC 7643 section 3.1), when they say in which time zone."""
     modified: datetime | None = None
+    emails: tuple[str, ...] = ()
+    """All of them, whatever their type; kept only where people are matched by e-mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +250,8 @@ class AppUser:
     """One record of GET /api/v1/apps/{id}/users?expand=user, unmapped.
 
     `user_status` is None when Okta did not embed the user. `via_group` is the id and name of the assigning
-    group, None when assigned directly.
+    group, None when assigned directly. `user_profile` is the user's own; None when it was not embedded, or not kept,
+    for nothing is mapped from it.
     """
 
     okta_id: str
@@ -248,6 +260,7 @@ class AppUser:
     user_name: str
     profile: Mapping[str, object]
     via_group: tuple[str, str] | None
+    user_profile: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from syncd.core.match_rules import EMAILS
+from syncd.custody import refuse_a_second_store
 from syncd.engine.facts import learned_of, remember_learned
 from syncd.engine.job import Job
 from syncd.errors import ConfigurationError, SyncdError
-from syncd.ports import Observer, Store
+from syncd.ports import Observer, Source, Store
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings, SecretRef, scope_fingerprint, target_fingerprint
 
@@ -61,19 +63,21 @@ def open_job(
     store: Store | None = None,
     turn: AbstractContextManager[object] | None = None,
     impatient: bool = False,
+    source: Source | None = None,
 ) -> Iterator[Job]:
     """One connection, opened. With `writing` the store is made if need be and its lock is held to the end.
     `impatient`: a side that does not answer is soon given up.
 
-    `store` is one that is open already, with its lock if need be; it stays open. `turn` is the job's: one for all
-    cycles that share a store. Secrets are read now and made known to `redactor`. Raises ConfigurationError (secrets,
-    a store that is none), LockHeld (another writer), PermanentError (a damaged store). Sets the thresholds of this
-    process's cycle collector.
+    `store` is one that is open already, with its lock if need be; it stays open, as does a `source`. `turn` is the
+    job's: one for all cycles that share a store. Secrets are read now and made known to `redactor`. Raises
+    ConfigurationError (secrets, a store that is none), LockHeld (another writer), PermanentError (a damaged store).
+    Sets the thresholds of this process's cycle collector.
     """
     gc.set_threshold(*_GARBAGE)
     fingerprint = target_fingerprint(settings)
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(settings, observer, redactor, impatient=impatient))
+        if source is None:
+            source = stack.enter_context(open_source(settings, observer, redactor, impatient=impatient))
         _secret(settings.split.token, redactor)  # before anything is made or locked
         for url in settings.notify.urls:
             with suppress(SyncdError):  # who is told nothing is told so when there is something to tell
@@ -86,7 +90,7 @@ def open_job(
         split = open_target(settings, observer, redactor, learned=learned, permit=permit, impatient=impatient)
         target = stack.enter_context(split)
         if writing:
-            stack.callback(lambda: remember_learned(store, fingerprint, target.learned()))
+            stack.callback(lambda: remember_learned(store, settings, target.learned()))
         yield Job(
             settings=settings,
             store=store,
@@ -99,6 +103,29 @@ def open_job(
             cancelled=cancelled,
             turn=turn or nullcontext(),
         )
+
+
+@contextmanager
+def open_jobs_of_one_reading(
+    settings: tuple[ConnectionSettings, ConnectionSettings], *, observer: Observer, redactor: Redactor
+) -> Iterator[tuple[Job, Job]]:
+    """Two settings of one connection, to plan with: what the first reads of Okta the second does not read again."""
+    from syncd.okta.pace import RetryPolicy  # noqa: PLC0415
+    from syncd.okta.replay import SharedReads  # noqa: PLC0415
+
+    profiles = any(each.reads_user_profiles for each in settings)
+    with (
+        _reader(settings[1], observer, redactor, RetryPolicy(), user_profiles=profiles) as reader,
+        SharedReads(reader) as shared,
+        ExitStack() as stack,
+    ):
+        one, other = (
+            stack.enter_context(
+                open_job(each, writing=False, observer=observer, redactor=redactor, source=shared.source())
+            )
+            for each in settings
+        )
+        yield one, other
 
 
 def _owned(
@@ -139,6 +166,7 @@ def open_for_writing(
     from syncd.store.keeping import keeping, patiently  # noqa: PLC0415
     from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
+    refuse_a_second_store(settings, clock)
     store = open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor)
     kept = keeping(
         store,
@@ -163,6 +191,7 @@ def open_for_deciding(
     """The store for a person's decision: a short transaction of its own beside whoever holds the writer's lock."""
     from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
+    refuse_a_second_store(settings, clock)
     with open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor) as store:
         yield store
 
@@ -175,6 +204,7 @@ def open_for_status(
     del redactor  # nothing is written
     from syncd.store.opening import open_for_reading  # noqa: PLC0415  (sqlite-utils)
 
+    refuse_a_second_store(settings, clock)
     with open_for_reading(settings.store_path, connection=settings.name, clock=clock) as store:
         yield store
 
@@ -205,8 +235,14 @@ def open_source(
 
 
 def _reader(
-    settings: ConnectionSettings, observer: Observer, redactor: Redactor, retry: RetryPolicy
+    settings: ConnectionSettings,
+    observer: Observer,
+    redactor: Redactor,
+    retry: RetryPolicy,
+    *,
+    user_profiles: bool = False,
 ) -> OktaReader:
+    """`user_profiles`: with the users' own, also where these settings do not name them."""
     from syncd.okta.reader import OktaReader  # noqa: PLC0415  (the Okta SDK)
 
     okta = settings.okta
@@ -221,6 +257,7 @@ def _reader(
         retry=retry,
         on_wait=_teller(observer, "Okta"),
         redactor=redactor,
+        user_profiles=user_profiles or settings.reads_user_profiles,
     )
 
 
@@ -237,28 +274,33 @@ def open_target(
     """The SCIM client; `learned` is what earlier runs found out about this target, `permit` is asked before each
     request. Raises ConfigurationError.
     """
+    from syncd.scim.http import Link  # noqa: PLC0415  (requests)
     from syncd.scim.pacing import RetryPolicy  # noqa: PLC0415
-    from syncd.scim.split import ScimTarget  # noqa: PLC0415  (requests)
+    from syncd.scim.split import ScimTarget  # noqa: PLC0415
 
     split = settings.split
     token = _secret(split.token, redactor)
-    target = ScimTarget(
+    link = Link(
         base_url=split.base_url,
         read_token=lambda: token,
-        flavor=split.flavor,
-        update_method=split.update_method,
         concurrency=split.concurrency,
-        max_requests_per_second=split.max_requests_per_second,
-        member_batch=split.member_batch,
+        rate=split.max_requests_per_second,
         timeout=split.timeout.total_seconds(),
         ca_file=split.ca_file,
         proxy=_secret(split.proxy, redactor) if split.proxy else None,
-        learned=learned or {},
-        attribute_paths=tuple(settings.attributes),
         retry=RetryPolicy(attempts=2, deadline=30.0) if impatient else RetryPolicy(),
         on_wait=_teller(observer, "Split"),
         permit=permit,
         redactor=redactor,
+    )
+    target = ScimTarget(
+        link,
+        flavor=split.flavor,
+        update_method=split.update_method,
+        member_batch=split.member_batch,
+        learned=learned or {},
+        attribute_paths=tuple(settings.attributes),
+        keeps_emails=any(rule.attribute == EMAILS for rule in settings.matching.by),
     )
     try:
         yield target
@@ -275,7 +317,7 @@ def bench(
     return Bench(
         settings=settings,
         warnings=warnings,
-        store_place=lambda: _store_place(settings.store_path),
+        store_place=lambda: _store_place(settings),
         store_misgivings=lambda: _store_misgivings(settings.store_path),
         open_store=lambda: open_for_status(settings),
         open_source=lambda: _probe(settings, observer, redactor),
@@ -290,13 +332,15 @@ def _probe(settings: ConnectionSettings, observer: Observer, redactor: Redactor)
     return _reader(settings, observer, redactor, RetryPolicy(attempts=2))
 
 
-def _store_place(path: Path) -> str:
+def _store_place(settings: ConnectionSettings) -> str:
     """Where the store is, or will be. Raises ConfigurationError when neither it nor its directory can be written, or
     somebody else could.
     """
     from syncd.store.faults import not_readable  # noqa: PLC0415
     from syncd.store.ownership import refuse_unsafe  # noqa: PLC0415
 
+    refuse_a_second_store(settings, utc_now)
+    path = settings.store_path
     try:
         refuse_unsafe(path, writing=True)
         there = path.exists()

@@ -11,6 +11,14 @@ max_protected_additions = 100000
 canary = false
 """
 """Lines for `[safety]` where the subject is another: no limit of what is not a removal, and nobody feels their way."""
+STANDARD_ATTRIBUTES = """[attributes]
+userName = "email"
+"name.givenName" = "givenName"
+"name.familyName" = "familyName"
+displayName = "{givenName} {familyName}"
+"emails[work].value" = "email"
+"""
+"""What a file without `[attributes]` means, written out."""
 
 
 def connection_text(

@@ -99,10 +99,12 @@ def test_what_is_not_there_or_no_path_is_the_systems_error(tmp_path: Path) -> No
 OTHER_DOORS = {
     "cli/files.py": "writes files of its own making",
     "cli/init.py": "makes a file",
+    "cli/schema.py": "a file of the package",
     "cli/streams.py": "the standard streams",
     "demo/folder.py": "makes files in a directory of its own",
     "service/page.py": "a file of the package",
     "settings/explain.py": "a file of the package",
+    "store/copies.py": "makes durable what it made",
     "store/file_lock.py": "the lock's own file",
     "store/lock.py": "/proc",
     "store/mounts.py": "/proc",

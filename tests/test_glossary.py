@@ -20,7 +20,8 @@ OURS = ("core", "engine", "answers", "ports", "model.py")
 """Where the words are our own; the adapters speak those of HTTP, SCIM and SQL."""
 
 _TERMS = """
-    application create group mapping member person policy population rule template user
+    application attribute constant create expression function group literal
+    mapping member person policy population rule template user
     bucket count cycle entry event head header history item kind latency list listing number page record report
     result run signature source state step store target text
     bench book breaker explanation failure finder limit observer selection tally tripped unchanged

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from syncd.answers.left_out import REJECTED_HINT
+from syncd.answers.named import changes_named, retriable
 from syncd.core.change import Change, ChangeKind, change_document
 from syncd.core.expectation import Expectation
+from syncd.core.pausing import Pause
 from syncd.core.plan import timestamp
+from syncd.core.sickness import Quarantine
+from syncd.core.waiting import Waiting
+from syncd.engine.facts import PAUSE, QUARANTINE, TIES
+from syncd.engine.writing.permission import paused
+from syncd.engine.writing.quarantine import ask_now, current
 from syncd.errors import RefusedError, UsageError
-from syncd.ports import HoldRecord, Store
+from syncd.ports import Failure, HoldRecord, Store
+from syncd.ports.deciding import Approval, Rejection
 
 ALTERED = (
     "the holds in the store were changed behind syncd's back: they may show other things than would be done"
@@ -20,13 +28,39 @@ _ALTERED_HINT = (
 )
 
 
-def held(store: Store, connection: str) -> dict[str, Any]:
-    """The contract's held document: open holds, oldest first, with the changes that wait for a decision."""
-    return {
+def held(store: Store, connection: str, *, decided: bool = False) -> dict[str, Any]:
+    """The contract's held document: open holds, oldest first, with the changes that wait for a decision; with `decided`
+    also what was decided on and counts, the youngest first.
+    """
+    document = {
         "schema": "syncd.held/1",
         "connection": connection,
         "holds": [_hold(record) for record in store.holds()],
         "expected": [_expected(each) for each in store.expectations()],
+    }
+    return document | ({"decided": _decided(store)} if decided else {})
+
+
+def _decided(store: Store) -> list[dict[str, Any]]:
+    found = store.decided()
+    words: dict[str, Rejection | Approval] = {**found.rejections, **found.approvals}
+    known = store.known_changes(sorted(words)) if words else {}
+    rows = [_decision(change_id, word, known.get(change_id, {})) for change_id, word in words.items()]
+    return sorted(rows, key=lambda row: (row["at"], row["id"]), reverse=True)
+
+
+def _decision(change_id: str, word: Rejection | Approval, change: Mapping[str, Any]) -> dict[str, Any]:
+    expires = word.expires_at if isinstance(word, Approval) else None
+    return {
+        **decided_on(word.object_key, str(change.get("name") or word.object_key.rpartition(":")[2])),
+        "id": change_id,
+        "kind": change.get("kind"),
+        "group": change.get("group"),
+        "decision": "approve" if isinstance(word, Approval) else "reject",
+        "by": word.by,
+        "at": timestamp(word.at),
+        "reason": word.reason,
+        "expires_at": timestamp(expires) if expires else None,
     }
 
 
@@ -44,33 +78,20 @@ def _hold(record: HoldRecord) -> dict[str, Any]:
 
 
 def decide(
-    store: Store, connection: str, ids: Sequence[str], decision: str, by: str
+    store: Store, connection: str, names: Sequence[str], decision: str, by: str, reason: str | None = None
 ) -> tuple[dict[str, Any], Sequence[Change]]:
-    """`decision` is "approve" or "reject"; empty `ids` means every open hold. Raises UsageError for unknown ids,
-    RefusedError for an approval of what somebody wrote into the store.
+    """`decision` is "approve" or "reject"; `names` as in `changes_named`, none means every open hold. Raises UsageError
+    for what is not known, RefusedError for an approval of what somebody wrote into the store.
     """
     if decision == "approve" and store.altered_holds():
         raise RefusedError(f"nothing is approved: {ALTERED}", hint=_ALTERED_HINT)
-    if decision == "approve":
-        _refuse_what_was_rejected(store, ids)
-    asked = list(ids) or [record.id for record in store.holds()]
-    changes = store.decide(asked, decision, by) if asked else ()
+    asked = changes_named(store, names, decision) if names else [record.id for record in store.holds()]
+    changes = store.decide(asked, decision, by, reason) if asked else ()
     items = [
         decided_on(change.object_key, change.name, change_id=change.id, kind=change.kind)
         for change in changes
     ]
-    return decision_document(connection, decision, by, items), changes
-
-
-def _refuse_what_was_rejected(store: Store, ids: Sequence[str]) -> None:
-    rejections = store.decided().rejections
-    said = [
-        f"{each} was rejected by {rejections[each].by} at {timestamp(rejections[each].at)}"
-        for each in ids
-        if each in rejections
-    ]
-    if said:
-        raise UsageError(f"nothing is approved: {'; '.join(said)}", hint=REJECTED_HINT)
+    return decision_document(connection, decision, by, items, reason), changes
 
 
 def expect(store: Store, connection: str, expectation: Expectation) -> dict[str, Any]:
@@ -83,6 +104,34 @@ def revoke(store: Store, connection: str, expectation_id: str, by: str) -> dict[
     """Raises UsageError for one that is unknown or over."""
     revoked = store.revoke(expectation_id, by)
     return {**decision_document(connection, "revoke", by, []), "expected": [_expected(revoked)]}
+
+
+def pause(store: Store, connection: str, made: Pause) -> dict[str, Any]:
+    """Nothing is written from now on; in the place of an earlier pause, if there is one."""
+    said = made.document()
+    body = {"decision": "pause", "by": made.by, "asked": [_asked_for(made)], "pause": said}
+    store.note(body, facts=dict([PAUSE.entry(made)]))
+    return {**decision_document(connection, "pause", made.by, []), "pause": said}
+
+
+def resume(store: Store, connection: str, by: str, reason: str, now: datetime) -> dict[str, Any]:
+    """Ends the pause; `pause` of the document is the one that ended, None when there was none to end."""
+    ended = paused(store, now)
+    if ended is not None:
+        body = {
+            "decision": "resume",
+            "by": by,
+            "asked": [reason] if reason else [],
+            "pause": ended.document(),
+        }
+        store.note(body, facts=dict([PAUSE.entry(None)]))
+    said = None if ended is None else ended.document()
+    return {**decision_document(connection, "resume", by, []), "pause": said}
+
+
+def _asked_for(pause: Pause) -> str:
+    until = "until resumed" if pause.until is None else f"until {timestamp(pause.until)}"
+    return f"{until}: {pause.reason}" if pause.reason else until
 
 
 def _expected(expectation: Expectation) -> dict[str, Any]:
@@ -98,46 +147,101 @@ def _expected(expectation: Expectation) -> dict[str, Any]:
     }
 
 
-def retry(store: Store, connection: str, wanted: str | None, by: str) -> dict[str, Any]:
-    """Makes quarantined objects due at once: one, by its object, Okta id or name, or all. Raises UsageError."""
-    failures = [
-        failure
-        for failure in store.failures()
-        if wanted in (None, failure.object_key, failure.change_id, failure.name)
-        or failure.object_key.endswith(f":{wanted}")
-    ]
-    if wanted is not None and not failures:
-        raise UsageError(f"nothing that failed is called {wanted}", hint="`syncd status` lists what failed")
-    for failure in failures:
-        store.retry_now(failure.object_key)
+def retry(
+    store: Store, connection: str, wanted: str | None, by: str, now: datetime, reason: str | None = None
+) -> dict[str, Any]:
+    """Makes what failed due at once: one object, by its key or as in `objects_named`, or all; with all of them the next
+    probe of a quarantine of the whole connection, which the document then shows. Raises UsageError.
+    """
+    if wanted is None:
+        failures: Sequence[Failure] = store.failures()
+        waiting: Sequence[Waiting] = ()
+        store.retry_now(None)
+    else:
+        failures, waiting = retriable(store, wanted)
+        if not failures and not waiting:
+            raise UsageError(
+                f"nothing that failed is called {wanted}",
+                hint="`syncd skipped` lists what fails and what waits",
+            )
+        keys = {each.object_key for each in failures} | {each.object_key for each in waiting}
+        for key in sorted(keys):
+            store.retry_now(key)
     items = [
         decided_on(failure.object_key, failure.name, change_id=failure.change_id, kind=failure.kind)
         for failure in failures
     ]
-    return decision_document(connection, "retry", by, items)
+    failing = {each.object_key for each in failures}
+    items += [decided_on(each.object_key, each.name) for each in waiting if each.object_key not in failing]
+    if items:
+        store.note({"decision": "retry", "by": by, "asked": [wanted] if wanted else []}, reason=reason)
+    sick = _probe_now(store, by, now, reason) if wanted is None else None
+    quarantine = {} if sick is None else {"quarantine": sick.document()}
+    return {**decision_document(connection, "retry", by, items, reason), **quarantine}
 
 
-def release(store: Store, connection: str, text: str, by: str) -> dict[str, Any]:
+def _probe_now(store: Store, by: str, now: datetime, reason: str | None) -> Quarantine | None:
+    sick = current(store)
+    if sick is None:
+        return None
+    due = ask_now(sick, now)
+    if due != sick:
+        body = {"decision": "retry", "by": by, "asked": [f"the quarantine of {sick.side}"]}
+        store.note(body, facts=dict([QUARANTINE.entry(due)]), reason=reason)
+    return due
+
+
+def release(store: Store, connection: str, text: str, by: str, reason: str | None = None) -> dict[str, Any]:
     """Stops managing an object and leaves it at the target as it is.
 
     `text`: Okta id, SCIM id, e-mail or group name. Raises UsageError when the store manages no such object, or several.
     """
     users = [user for user in store.find_users(text) if user.pushed is not None]
     groups = [group for group in store.find_groups(text) if group.pushed is not None]
+    if not users and not groups:
+        users = [user for user in store.find_former_users(text) if user.pushed is not None]
     if len(users) + len(groups) != 1:
         found = "several managed objects" if users or groups else "no managed user or group"
         raise UsageError(f"{text} is {found}", hint="give the Okta id (00u... or 00g...)")
     if users:
-        store.release_user(users[0].okta_id, by)
+        store.release_user(users[0].okta_id, by, reason)
         item = decided_on(f"user:{users[0].okta_id}", users[0].wanted.user_name)
     else:
-        store.release_group(groups[0].okta_id, by)
+        store.release_group(groups[0].okta_id, by, reason)
         item = decided_on(f"group:{groups[0].okta_id}", groups[0].wanted.name)
-    return decision_document(connection, "release", by, [item])
+    return decision_document(connection, "release", by, [item], reason)
+
+
+def unlink_user(
+    store: Store, connection: str, text: str, by: str, reason: str | None = None
+) -> dict[str, Any]:
+    """Forgets the tie of one person, or the one that was asked for, and keeps the account as it is. `text` as in
+    `release`. Raises UsageError for somebody who is not tied.
+    """
+    ties = TIES.of(store, {})
+    found = {user.okta_id: user for user in store.find_users(text) or store.find_former_users(text)}
+    tied = [user for user in found.values() if user.pushed is not None or user.okta_id in ties]
+    if len(tied) != 1:
+        ids = ", ".join(sorted(found))
+        raise UsageError(
+            f"{text} means several: {ids}"
+            if len(tied) > 1
+            else f"{text} is nobody who is tied to an account",
+            hint="give the Okta id (00u...)",
+        )
+    [user] = tied
+    if user.okta_id in ties:
+        TIES.remember(store, {each: tie for each, tie in ties.items() if each != user.okta_id} or None)
+    if user.pushed is not None:
+        store.release_user(user.okta_id, by, reason, unlinked=True)
+    else:
+        store.note({"decision": "unlink", "by": by, "okta_id": user.okta_id}, reason=reason)
+    item = decided_on(f"user:{user.okta_id}", user.wanted.user_name)
+    return decision_document(connection, "unlink", by, [item], reason)
 
 
 def decision_document(
-    connection: str, decision: str, by: str, items: Sequence[Mapping[str, Any]]
+    connection: str, decision: str, by: str, items: Sequence[Mapping[str, Any]], reason: str | None = None
 ) -> dict[str, Any]:
     """The contract's decision document, one shape for every decision; `items` are those of `decided_on`."""
     return {
@@ -145,6 +249,7 @@ def decision_document(
         "connection": connection,
         "decision": decision,
         "decided_by": by,
+        "reason": reason,
         "items": list(items),
     }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,12 +12,11 @@ from syncd.answers.audit import cleaner, verification
 from syncd.answers.left_out import left_out
 from syncd.answers.status import token_document
 from syncd.core.plan import timestamp
-from syncd.core.waiting import LEFT_BY_SETTING
 from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT
 from syncd.engine.writing.quarantine import current
 from syncd.errors import PermanentError, UsageError
 from syncd.ports import Store
-from syncd.ports.history import Reach
+from syncd.ports.history import DayCount, Reach
 from syncd.ports.trail import JournalEntry
 from syncd.redact import Redactor, each_text
 from syncd.report.view import DRIFT_KINDS, SCHEMA, Report, Row, differing, verdict
@@ -65,10 +65,6 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
     troubles = [rows.trouble_row(one, now) for one in store.troubles(reach)]
     notes = list(store.notes(reach))
     decisions = _decisions(store, notes)
-    applied: dict[str, int] = {}
-    for one in counts:
-        if one.result == "applied":
-            applied[one.kind] = applied.get(one.kind, 0) + one.count
     drift = _drift(store, notes, reach)
     sick = current(store)
     return {
@@ -82,7 +78,7 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
         },
         "summary": {
             "runs": dict(store.run_counts(reach)),
-            "applied": dict(sorted(applied.items())),
+            "applied": _applied(counts),
             **rows.totals(days),
             "decisions": _tally(decisions),
             "drift": {"found": differing(drift["found"]), "repaired": sum(drift["repaired"].values())},
@@ -112,6 +108,15 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
     }
 
 
+def _applied(counts: Iterable[DayCount]) -> dict[str, int]:
+    """How many changes of each kind."""
+    applied: Counter[str] = Counter()
+    for one in counts:
+        if one.result == "applied":
+            applied[one.kind] += one.count
+    return dict(sorted(applied.items()))
+
+
 def _decisions(store: Store, notes: Sequence[JournalEntry]) -> list[dict[str, Any]]:
     told = [
         note for note in notes if isinstance(note.body, dict) and {"decision", "release"} & note.body.keys()
@@ -133,6 +138,7 @@ def _drift(store: Store, notes: Sequence[JournalEntry], reach: Reach) -> dict[st
     """Comparisons with the target in the period, and the last one whenever it was."""
     checks = []
     found: dict[str, int] = {}
+    before: Mapping[str, int] = {}
     for note in notes:
         said = note.body.get("drift") if isinstance(note.body, dict) else None
         if not isinstance(said, dict):
@@ -148,14 +154,17 @@ def _drift(store: Store, notes: Sequence[JournalEntry], reach: Reach) -> dict[st
             }
         )
         for kind, count in summary.items():
-            found[kind] = found.get(kind, 0) + count
+            # A repair finds again what the comparison before it found.
+            again = before.get(kind, 0) if said.get("fixed") else 0
+            found[kind] = found.get(kind, 0) + max(count - again, 0)
+        before = {} if said.get("fixed") else summary
     last = _last_drift(store)
     if last is not None:
         last["fixed"] = checks[-1]["fixed"] if checks else None
     return {
         "comparisons": store.comparisons(reach),
         "checks": checks,
-        "found": dict(sorted(found.items())),
+        "found": {kind: count for kind, count in sorted(found.items()) if count},
         "repaired": dict(store.repairs(reach)),
         "last": last,
     }
@@ -192,7 +201,7 @@ def _current(store: Store) -> dict[str, int]:
         "groups": population.groups,
         "memberships": population.memberships,
         "without_group": store.people_without_group(),
-        "left_out": sum(each.kind not in LEFT_BY_SETTING for each in left_out(store)),
+        "left_out": len(left_out(store)),
     }
 
 

@@ -157,6 +157,7 @@ def decision_row(note: JournalEntry, known: Mapping[str, Mapping[str, Any]]) -> 
         "run_id": note.run_id,
         "decision": what,
         "by": body.get("by"),
+        "reason": body.get("reason"),
         "asked": list(body.get("asked", ()))
         or [str(body[key]) for key in ("name", "okta_id") if key in body][:1],
         "changes": [

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from syncd.answers.decisions import decided_on, decision_document, release
+from syncd.answers.decisions import decided_on, decision_document, release, unlink_user
 from syncd.core.change import change_from_document
 from syncd.core.plan import SavedPlan, read_plan
 from syncd.core.request import (
@@ -20,6 +20,7 @@ from syncd.core.request import (
     DriftRequest,
     ErrorText,
     LinkRequest,
+    LinkUserRequest,
     ReleaseRequest,
     RelinkRequest,
     Request,
@@ -30,9 +31,11 @@ from syncd.core.request import (
     TakenState,
     UndoRequest,
     UnlinkRequest,
+    UnlinkUserRequest,
 )
 from syncd.engine.cycles.drift import repair
 from syncd.engine.cycles.link import apply_link, plan_link, plan_unlink
+from syncd.engine.cycles.link_user import apply_link_user, plan_link_user
 from syncd.engine.cycles.relink import Relinking, relink, store_relinking
 from syncd.engine.cycles.rematch import Sides
 from syncd.engine.cycles.result import RunResult
@@ -59,14 +62,21 @@ def carry_out_once(
     if before is not None:
         return before, None
     left = found.state.at if isinstance(found.state, TakenState) else None
-    return carry_out(job, request, found.by, left=left, sync_all=sync_all)
+    return carry_out(job, request, found.by, found.reason or None, left=left, sync_all=sync_all)
 
 
 def carry_out(
-    job: Job, request: Request, by: str, *, left: datetime | None = None, sync_all: Sync = sync
+    job: Job,
+    request: Request,
+    by: str,
+    reason: str | None = None,
+    *,
+    left: datetime | None = None,
+    sync_all: Sync = sync,
 ) -> tuple[RequestResult, RunResult | None]:
-    """Under the writer's lock; the run too, where it is one. `by` is who asked, `left` when somebody began with it who
-    died doing so, `sync_all` how everything is synced. Raises what the command raises alone.
+    """Under the writer's lock; the run too, where it is one. `by` is who asked, with the `reason` that they gave;
+    `left` when somebody began with it who died doing so; `sync_all` how everything is synced. Raises what the command
+    raises alone.
     """
     match request:
         case SyncRequest(users, groups, full, allow):
@@ -83,14 +93,17 @@ def carry_out(
                 return _ran(apply_approved(job, [change_from_document(dict(each)) for each in changes]))
         case ReleaseRequest(name):
             with job.turn:
-                return RequestResult(_released(job, name, by, left), 0), None
+                return RequestResult(_released(job, name, by, reason, left), 0), None
+        case UnlinkUserRequest(user):
+            with job.turn:
+                return RequestResult(_untied_user(job, user, by, reason, left), 0), None
         case RelinkRequest(digest):
-            return _relinked(job, digest, by), None
+            return _relinked(job, digest, by, reason), None
         case ApplyRequest(plan):
             with job.turn:
                 return _applied(job, read_plan(plan, "that was sent"), by, left)
-        case LinkRequest() | UnlinkRequest() | UndoRequest():
-            return _ran(_planned(job, request, by, left))
+        case LinkRequest() | LinkUserRequest() | UnlinkRequest() | UndoRequest():
+            return _ran(_planned(job, request, by, reason, left))
 
 
 def _ran(result: RunResult) -> tuple[RequestResult, RunResult]:
@@ -106,6 +119,7 @@ def run_outcome(result: RunResult) -> RequestResult:
 
 _RUNS: Mapping[type[Request], tuple[str, ...]] = {
     LinkRequest: ("link",),
+    LinkUserRequest: ("link",),
     UnlinkRequest: ("link",),
     UndoRequest: ("undo",),
 }
@@ -207,17 +221,26 @@ def refuse_what_was_not_seen(planned: Planned, seen: Sequence[str] | None, *, be
 
 
 def _planned(
-    job: Job, request: LinkRequest | UnlinkRequest | UndoRequest, by: str, left: datetime | None
+    job: Job,
+    request: LinkRequest | LinkUserRequest | UnlinkRequest | UndoRequest,
+    by: str,
+    reason: str | None,
+    left: datetime | None,
 ) -> RunResult:
     with job.turn:
         if left is not None and isinstance(request, UnlinkRequest):
             settle_interrupted(job)
             if untied := _untied(job, request.group):  # which no plan would find any more
                 return sync(job, Selection(groups=(untied,)))
-        with plan_for(job, request, by) as planned:
+        with _plan_for(job, request, by) as planned:
             refuse_what_was_not_seen(planned, request.seen, begun=left is not None)
-            undoes = isinstance(request, UndoRequest)
-            return apply_undo(job, planned, by) if undoes else apply_link(job, planned)
+            match request:
+                case UndoRequest():
+                    return apply_undo(job, planned, by, reason)
+                case LinkUserRequest():
+                    return apply_link_user(job, planned, reason)
+                case LinkRequest() | UnlinkRequest():
+                    return apply_link(job, planned, reason)
 
 
 def _untied(job: Job, text: str) -> str | None:
@@ -228,10 +251,10 @@ def _untied(job: Job, text: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _released(job: Job, name: str, by: str, left: datetime | None) -> Mapping[str, Any]:
+def _released(job: Job, name: str, by: str, reason: str | None, left: datetime | None) -> Mapping[str, Any]:
     """Once is enough, also when whoever released it died before it could say so."""
     try:
-        return release(job.store, job.settings.name, name, by)
+        return release(job.store, job.settings.name, name, by, reason)
     except UsageError:
         users = [user for user in job.store.find_users(name) if user.released]
         groups = [group for group in job.store.find_groups(name) if group.released]
@@ -239,20 +262,36 @@ def _released(job: Job, name: str, by: str, left: datetime | None) -> Mapping[st
             raise
         items = [decided_on(f"user:{user.okta_id}", user.wanted.user_name) for user in users]
         items += [decided_on(f"group:{group.okta_id}", group.wanted.name) for group in groups]
-        return decision_document(job.settings.name, "release", by, items)
+        return decision_document(job.settings.name, "release", by, items, reason)
 
 
-def plan_for(
-    job: Job, request: LinkRequest | UnlinkRequest | UndoRequest, by: str, *, writing: bool = True
+def _untied_user(
+    job: Job, user: str, by: str, reason: str | None, left: datetime | None
+) -> Mapping[str, Any]:
+    """As `_released`."""
+    try:
+        return unlink_user(job.store, job.settings.name, user, by, reason)
+    except UsageError:
+        found = [each for each in job.store.find_users(user) if each.released and each.pushed is None]
+        if left is None or len(found) != 1:
+            raise
+        items = [decided_on(f"user:{each.okta_id}", each.wanted.user_name) for each in found]
+        return decision_document(job.settings.name, "unlink", by, items, reason)
+
+
+def _plan_for(
+    job: Job, request: LinkRequest | LinkUserRequest | UnlinkRequest | UndoRequest, by: str
 ) -> Planned:
-    """What it would change. Writes nothing, but with `writing` what interrupted runs left to settle."""
     match request:
         case LinkRequest(group, target, allow):
-            return plan_link(job, group, target, by, allow, writing=writing)
+            return plan_link(job, group, target, by, allow)
+        case LinkUserRequest(user, account, allow):
+            planned, _ = plan_link_user(job, user, account, by, allow)
+            return planned
         case UnlinkRequest(group, delete, allow):
-            return plan_unlink(job, group, by, allow, delete=delete, writing=writing)
+            return plan_unlink(job, group, by, allow, delete=delete)
         case UndoRequest(run, allow):
-            return plan_undo(job, run, by, allow, writing=writing)
+            return plan_undo(job, run, by, allow)
 
 
 def _repaired(job: Job, request: DriftRequest) -> tuple[RequestResult, RunResult]:
@@ -263,14 +302,14 @@ def _repaired(job: Job, request: DriftRequest) -> tuple[RequestResult, RunResult
     return replace(run, document={**report.document(), "run": run.document}), result
 
 
-def _relinked(job: Job, digest: str | None, by: str) -> RequestResult:
+def _relinked(job: Job, digest: str | None, by: str, reason: str | None) -> RequestResult:
     sides = Sides(job.settings, job.store, job.target, job.observer, job.cancelled)
     with job.turn, relink(sides, job.clock()) as found:
         if digest is not None and digest != what_was_found(found):
             raise StaleError(
                 "who is where is not what was shown any more: nothing was stored", hint=_SEEN_HINT
             )
-        store_relinking(sides, found, by)
+        store_relinking(sides, found, by, reason)
         return RequestResult({"stored": not found.nothing_to_store}, 0)
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from syncd.answers.failing import failing_documents
-from syncd.answers.left_out import left_out
+from syncd.answers.left_out import FIRST, left_out, left_out_documents
 from syncd.answers.request_document import request_fields
+from syncd.core.cron import Cron
+from syncd.core.drift_news import is_repaired, news_of
+from syncd.core.left_out import LeftOut, command
 from syncd.core.plan import timestamp
 from syncd.core.token_age import token_days_left
-from syncd.core.waiting import Waiting
+from syncd.core.windows import Window, next_opening, open_until
 from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT, readable
+from syncd.engine.writing.permission import paused
 from syncd.engine.writing.quarantine import current
 from syncd.ports import RunRecord, Store, Unproven
 from syncd.settings.schema import ConnectionSettings
@@ -28,14 +33,20 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
     with readable("the time of the last complete read"):
         age = _age(complete, now)
     waiting = store.waiting()
+    left = left_out(store)
     failing = failing_documents(store.failures(), waiting, now)
     sick = current(store)
+    pause = paused(store, now)
     holds = store.holds()
     return {
         "schema": "syncd.status/1",
         "connection": settings.name,
-        "state": _state(complete, store, failing=bool(failing)),
+        "state": _state(
+            complete, store, failing=bool(failing), left_out=bool(left), paused=pause is not None
+        ),
         "quarantine": sick.document() if sick else None,
+        "pause": pause.document() if pause else None,
+        "windows": windows_document(settings.schedule.windows, now),
         "managed": {
             "users": population.users,
             "active_users": population.active_users,
@@ -44,15 +55,22 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         },
         "last_complete_read": complete,
         "last_complete_read_age_seconds": age,
-        "next_runs": _next_runs(store, settings, complete),
+        "next_runs": _next_runs(store, settings, complete, now),
         "runs": [_run(run) for run in store.runs(limit=5)],
         "held": [
-            {"id": hold.id, "check": hold.check, "reason": hold.reason, "changes": len(hold.changes)}
+            {
+                "id": hold.id,
+                "check": hold.check,
+                "reason": hold.reason,
+                "changes": len(hold.changes),
+                "way_out": command(str(settings.path), "approve", hold.id),
+            }
             for hold in holds
         ],
         "failing": failing,
         "unproven": _unproven(store),
-        "left_out": _left_out(left_out(store)),
+        "left_out": _left_out(left, settings),
+        "drift": _drift(store),
         "requests": _requests(store, now),
         "token": token_document(settings.split.token_year_began, now.date()),
     }
@@ -91,43 +109,89 @@ def _name_of(store: Store, doubt: Unproven) -> str:
     return user.wanted.user_name if user and user.wanted.user_name else doubt.okta_id
 
 
-def _left_out(waiting: Sequence[Waiting]) -> dict[str, Any]:
-    """How many are left alone for now or were rejected, and the first five, the oldest first."""
+def _left_out(left: Sequence[LeftOut], settings: ConnectionSettings) -> dict[str, Any]:
+    """How many are left out, by kind too, and the first five, the oldest first; `syncd skipped` has them all."""
     return {
-        "count": len(waiting),
-        "items": [
-            {
-                "kind": each.kind,
-                "object": each.name,
-                "okta_id": each.okta_id,
-                "reason": each.reason,
-                "since": timestamp(each.since),
-                "next_look": timestamp(each.next_look) if each.next_look else None,
-            }
-            for each in waiting[:5]
-        ],
+        "count": len(left),
+        "by_kind": dict(sorted(Counter(each.kind for each in left).items())),
+        "items": left_out_documents(left[:FIRST], settings.path),
     }
 
 
-def _next_runs(store: Store, settings: ConnectionSettings, complete: str | None) -> dict[str, str | None]:
+def _drift(store: Store) -> dict[str, Any] | None:
+    """What the last comparison with the target found, the first five; None before there was one."""
+    with readable("the last look for drift"):
+        last = LAST_DRIFT.of(store)
+        if last is None:
+            return None
+        repaired = is_repaired(last)
+        found = [] if repaired else news_of(last)
+        return {
+            "compared_at": last["created_at"],
+            "complete": last["complete"] is not False,
+            "repaired": repaired,
+            "differs": len(found),
+            "summary": {} if repaired else dict(last["summary"]),
+            "items": [
+                {
+                    "kind": each.kind,
+                    "object": each.object,
+                    "okta_id": each.okta_id,
+                    "group": each.group,
+                    "reason": each.reason,
+                    "repair": each.repair,
+                }
+                for each in found[:5]
+            ],
+        }
+
+
+def _next_runs(
+    store: Store, settings: ConnectionSettings, complete: str | None, now: datetime
+) -> dict[str, str | None]:
     """When the full and the drift cycle are due by the schedule: the daemon's next ones, if it runs."""
     schedule = settings.schedule
     with readable("the time of the last look for drift"):
         last = LAST_DRIFT.of(store, {}).get("created_at")
-        return {"full": _due(complete, schedule.full), "drift": _due(last, schedule.drift)}
+        return {"full": _due(complete, schedule.full, now), "drift": _due(last, schedule.drift, now)}
 
 
-def _due(last: str | None, every: timedelta) -> str | None:
+def _due(last: str | None, every: timedelta | Cron, now: datetime) -> str | None:
+    """After the last one by its interval; by a calendar, whenever that was."""
+    if isinstance(every, Cron):
+        following = every.after(now)
+        return None if following is None else timestamp(following)
     return None if last is None else timestamp(datetime.fromisoformat(last) + every)
 
 
-def _state(complete: str | None, store: Store, *, failing: bool) -> str:
-    """The worst that can be said of it."""
+def windows_document(windows: Sequence[Window], now: datetime) -> dict[str, Any] | None:
+    """Whether one is open, and until when; None where writing is allowed at any time."""
+    if not windows:
+        return None
+    until = open_until(windows, now)
+    return {
+        "said": [str(window) for window in windows],
+        "open": until is not None,
+        "closes": None if until is None else timestamp(until),
+        "opens": timestamp(next_opening(windows, now)),
+    }
+
+
+def _state(complete: str | None, store: Store, *, failing: bool, left_out: bool, paused: bool) -> str:
+    """The worst that can be said of it; of a pause, that a person wanted it so."""
     if current(store):
         return "quarantined"
-    if complete is None:
+    if paused:
+        return "paused"
+    if complete is None and not store.population().users:
         return "never_synced"
-    return "failing" if failing else "held" if store.holds() else "well"
+    if failing:
+        return "failing"
+    if store.holds():
+        return "held"
+    if complete is None:
+        return "partly_synced"
+    return "left_out" if left_out else "well"
 
 
 def _age(moment: str | None, now: datetime) -> int | None:

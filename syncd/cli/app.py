@@ -15,12 +15,13 @@ from syncd.cli.console import put
 from syncd.cli.interrupts import Hangups, Interrupted, Stoppable
 from syncd.cli.options import Globals, LazyGroup, globals_of
 from syncd.cli.streams import OutputLost, ReaderGone
+from syncd.cli.tasks import by_task
 from syncd.errors import SyncdError, UsageError
 from syncd.redact import clip
 from syncd.report import jsondoc
 
 COMMANDS = {
-    "init": ("syncd.cli.init", "Write a commented starter configuration."),
+    "init": ("syncd.cli.init", "Set up a connection by asking, or write a starter."),
     "check": ("syncd.cli.check", "Test the connection on both sides; changes nothing."),
     "plan": ("syncd.cli.plan", "Show what would change and why; changes nothing."),
     "show": ("syncd.cli.show", "Show a saved plan (from syncd plan -o FILE) without applying it."),
@@ -31,18 +32,28 @@ COMMANDS = {
     "run": ("syncd.cli.run", "Provision continuously: the daemon, for every connection given."),
     "status": ("syncd.cli.status", "Show runs, held changes and failing objects."),
     "report": ("syncd.cli.report", "Write the audit report: who has access, since when, why."),
+    "skipped": ("syncd.cli.skipped", "List who and what is left out, why, and what settles it."),
     "held": ("syncd.cli.held", "Show what safety checks hold, with numbers and reasons."),
     "approve": ("syncd.cli.approve", "Release held changes: exactly those, once."),
     "reject": ("syncd.cli.reject", "Drop held changes until the world moves."),
     "expect": ("syncd.cli.expect", "Raise one limit for a window ahead."),
+    "pause": ("syncd.cli.pause", "Write nothing until syncd resume, or a time."),
+    "resume": ("syncd.cli.resume", "End a pause: what Okta wants is written again."),
     "retry": ("syncd.cli.retry", "Try what failed again at the next sync."),
     "explain": ("syncd.cli.explain", "Explain one user or group, step by step; changes nothing."),
     "groups": ("syncd.cli.groups", "List Split's groups with their link state and members."),
-    "link": ("syncd.cli.link", "Tie an Okta group to a group in Split, whatever the rules say."),
-    "unlink": ("syncd.cli.unlink", "Stop managing a group: keep it in Split, or delete it there."),
+    "link": ("syncd.cli.link", "Tie an Okta group to a group in Split, or a person to an account."),
+    "unlink": (
+        "syncd.cli.unlink",
+        "Stop managing a group, kept in Split or deleted; or forget a person's tie.",
+    ),
     "relink": ("syncd.cli.relink", "Match everybody afresh after SCIM was switched off and on."),
     "release": ("syncd.cli.release", "Stop managing a user or group; leave it at the target."),
     "audit": ("syncd.cli.audit", "Check or export the audit trail."),
+    "backup": ("syncd.cli.backup", "Copy the store into a file, also while the daemon runs."),
+    "restore": ("syncd.cli.restore", "Put a backup in the place of the store."),
+    "doctor": ("syncd.cli.doctor", "Gather what support needs to know, without secrets."),
+    "schema": ("syncd.cli.schema", "Print the JSON Schema of a document, or of the settings."),
     "simulate": ("syncd.cli.simulate", "Serve a simulated Okta org or Split organisation."),
     "demo": ("syncd.cli.demo", "Tell the whole story against both simulators."),
     "completion": ("syncd.cli.completion", "Print the completion script for bash, zsh or fish."),
@@ -55,7 +66,7 @@ _RELOADING = ("run",)
 
 _HELP = """Provision the people and groups of an Okta app into Split (Harness FME) by SCIM.
 
-A new connection: syncd init, edit config.toml, syncd check, syncd plan, syncd sync.
+A new connection: syncd init (it asks), syncd check, syncd plan, syncd sync.
 """
 _EPILOG = """\b
 Exit codes: 0 done or nothing to do, 1 failed, 2 changes found (only with
@@ -79,6 +90,13 @@ class _Root(LazyGroup):
             said.command = args[0]
             said.on_command()
         return super().resolve_command(ctx, args)
+
+    def format_commands_of(self, formatter: click.HelpFormatter) -> None:
+        """By task: who looks for a command knows what they want to do."""
+        widest = max(map(len, self.lazy))
+        for task, names in by_task(self.lazy):
+            with formatter.section(task):
+                formatter.write_dl([(name.ljust(widest), self.lazy[name][1]) for name in names])
 
     def main(
         self,

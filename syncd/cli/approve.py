@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli import exits
-from syncd.cli.choices import json_option
-from syncd.cli.deciding import all_option, asked_for, decider, ids_argument
+from syncd.cli.choices import json_option, reason_option
+from syncd.cli.deciding import all_option, asked_for, decidable, decider, ids_argument, placed
 from syncd.cli.interrupts import Stop
 from syncd.cli.options import Command, globals_of
 from syncd.cli.requesting import carried_out, no_wait_option
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.command(name="approve", cls=Command)
 @ids_argument
 @all_option
+@reason_option
 @click.option("--now", "at_once", is_flag=True, help="Apply them at once instead of in the next cycle.")
 @json_option
 @no_wait_option
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 def command(
     ctx: click.Context,
     ids: tuple[str, ...],
+    reason: str | None,
     *,
     everything: bool,
     at_once: bool,
@@ -44,8 +46,9 @@ def command(
 ) -> int:
     """Release held changes: exactly those, once.
 
-    ID is a hold or a single change (see syncd held). Approved changes are applied by the next cycle (with --now at
-    once) if they are still wanted and unchanged. Who approved, and when, goes into the audit trail.
+    ID is a hold or a single change (see syncd held), or whom it is about: an e-mail, a group's name, an Okta id. What
+    was rejected is approved likewise (see syncd held --decided). Approved changes are applied by the next cycle (with
+    --now at once) if they are still wanted and unchanged. Who approved, when and why goes into the audit trail.
     """
     asked = asked_for(ids, everything=everything)
     if no_wait and not at_once:
@@ -54,9 +57,9 @@ def command(
         from syncd.answers.decisions import decide  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_for_deciding  # noqa: PLC0415
 
-        def work(settings: ConnectionSettings) -> Answer:
+        def work(settings: ConnectionSettings, asked: tuple[str, ...] = ()) -> Answer:
             with open_for_deciding(settings, redactor=session.redactor) as store:
-                document, changes = decide(store, settings.name, asked, "approve", decider())
+                document, changes = decide(store, settings.name, asked, "approve", decider(), reason)
             if at_once and changes:
                 try:
                     with Stop(session.note) as stop:
@@ -70,7 +73,7 @@ def command(
 
         if everything:
             return session.each(work)
-        return session.one(work(session.only_connection("approve")))
+        return session.some(work, placed(session, asked, decidable("approve")))
 
 
 def _apply(

@@ -21,8 +21,32 @@ detailed_option = click.option(
     "--detailed-exitcode", "detailed", is_flag=True, help="Exit 2 when there is something to change."
 )
 
-output_option = click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write to FILE (mode 0600)."
+
+def output_to(help: str) -> Callable[[F], F]:  # noqa: A002  (click's name)
+    """-o FILE: given to the command as `output`."""
+    return click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help=help)
+
+
+output_option = output_to("Write to FILE (mode 0600).")
+
+
+REASON_AT_MOST = 400
+
+
+def _reason(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Raises click.UsageError for one that says nothing, or too much."""
+    del ctx, param
+    if value is None:
+        return None
+    if not value.strip():
+        raise click.UsageError("--reason needs a text")
+    if len(value) > REASON_AT_MOST:
+        raise click.UsageError(f"--reason is too long: at most {REASON_AT_MOST} characters")
+    return value.strip()
+
+
+reason_option = click.option(
+    "--reason", metavar="TEXT", callback=_reason, help="Why; it stands in the audit trail and the report."
 )
 
 

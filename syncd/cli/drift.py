@@ -16,11 +16,13 @@ from syncd.cli.requesting import carried_out, no_wait_option, shown_answer
 from syncd.cli.session import Answer, Session
 from syncd.core.drift import REPORTED_ONLY
 from syncd.core.request import DriftRequest, RequestResult
+from syncd.errors import SyncdError
 from syncd.report.drift_text import drift_lines
 from syncd.report.lines import BLANK
 from syncd.report.text import run_lines
 
 if TYPE_CHECKING:
+    from syncd.engine.cycles.drift_report import DriftReport
     from syncd.engine.reading.selection import Selection
     from syncd.settings import ConnectionSettings
 
@@ -46,9 +48,10 @@ def command(
 
     Compares three sides: what Okta wants, what the store remembers, what the target has.
 
-    Reads everything on both sides and writes nothing, unless --fix asks for the repair. Users and groups that nobody
-    manages are reported and never touched. Also works beside Okta's own provisioning, before any sync: then Okta's
-    wishes are compared with the target.
+    Reads everything on both sides and changes nothing there, unless --fix asks for the repair; what was found is
+    remembered for status and reports. Users and groups that nobody manages are reported and never touched. What Okta
+    wants and was never written is on the list with why. Also works beside Okta's own provisioning, before any sync:
+    then Okta's wishes are compared with the target.
     """
     from syncd.engine.reading.selection import Selection  # noqa: PLC0415  (the engine)
 
@@ -77,6 +80,8 @@ def _look(session: Session, selection: Selection, *, detailed: bool) -> int:
             open_job(settings, writing=False, observer=observer, redactor=session.redactor) as job,
         ):
             report = find_drift(job, selection)
+        if selection.everything:
+            _remember(session, settings, report)
         for problem in report.problems:
             session.fail(problem, connection=settings.name if session.several else "")
         code = exits.FAILED if report.problems else exits.DONE
@@ -86,6 +91,20 @@ def _look(session: Session, selection: Selection, *, detailed: bool) -> int:
         return Answer(document, code, drift_lines(document))
 
     return session.each(work)
+
+
+def _remember(session: Session, settings: ConnectionSettings, report: DriftReport) -> None:
+    """Beside whoever holds the writer's lock; where there is no store yet, none is made."""
+    from syncd.engine.cycles.drift import remember_comparison  # noqa: PLC0415
+    from syncd.wiring import open_for_deciding  # noqa: PLC0415
+
+    if not settings.store_path.exists():
+        return
+    try:
+        with open_for_deciding(settings, redactor=session.redactor) as store:
+            remember_comparison(store, report)
+    except SyncdError as error:
+        session.note(f"The comparison is not remembered: {error.message}", "warn")
 
 
 def _fix(

@@ -60,6 +60,10 @@ class OutputFile:
             )
 
     def write(self, pieces: Iterable[str]) -> None:
+        """As `write_bytes`, in UTF-8."""
+        self.write_bytes(piece.encode() for piece in pieces)
+
+    def write_bytes(self, pieces: Iterable[bytes]) -> None:
         """Replaces the file in one step, mode 0600; nothing of it changes when the pieces end in an error.
 
         Raises PermanentError when it cannot be written.
@@ -69,7 +73,7 @@ class OutputFile:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(beside, flags, 0o600)
             try:
-                with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                with os.fdopen(descriptor, "wb") as file:
                     file.writelines(pieces)
                     file.flush()
                     os.fsync(file.fileno())

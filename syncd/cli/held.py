@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 
 @click.command(name="held", cls=Command)
+@click.option("--decided", is_flag=True, help="Also what was decided on and counts: who, when, why.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, *, as_json: bool) -> int:
+def command(ctx: click.Context, *, decided: bool, as_json: bool) -> int:
     """Show what safety checks hold, with numbers and reasons.
 
     One hold gathers all changes that one check stopped. Decide on a whole hold by its id, or on single changes by
-    theirs. A hold expires after 7 days and is raised anew if its changes are still wanted.
+    theirs, or by whom they are about. A hold expires after 7 days and is raised anew if its changes are still wanted.
+    --decided also lists what was approved and not applied yet, and what was rejected: syncd approve and syncd reject
+    take a decision back.
     """
 
     def work(settings: ConnectionSettings) -> Answer:
@@ -32,7 +35,7 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
 
         session.learn(settings)
         with open_for_status(settings) as store:
-            document = held(store, settings.name)
+            document = held(store, settings.name, decided=decided)
             if store.altered_holds():
                 session.note(f"{settings.name}: {ALTERED}")
         return Answer(document, exits.DONE, held_lines(document))

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
 from syncd.cli.asking import can_ask
 from syncd.cli.choices import F, planning_options
-from syncd.cli.deciding import decider
 from syncd.cli.interrupts import Stop
 from syncd.cli.planning import shown_lines
 from syncd.cli.requesting import carried_out, no_wait_option
 from syncd.cli.session import Answer, Session
 from syncd.cli.sync import run_answer, shown_run
-from syncd.core.request import LinkRequest, UndoRequest, UnlinkRequest
+from syncd.core.request import LinkRequest, LinkUserRequest, UndoRequest, UnlinkRequest
 from syncd.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -26,7 +25,13 @@ if TYPE_CHECKING:
     from syncd.engine.job import Job
     from syncd.engine.planning.planned import Planned
 
-PlannedRequest = LinkRequest | UnlinkRequest | UndoRequest
+PlannedRequest = LinkRequest | LinkUserRequest | UnlinkRequest | UndoRequest
+
+
+class Make(Protocol):
+    """Plans it; writes nothing, but with `writing` what interrupted runs left to settle."""
+
+    def __call__(self, job: Job, /, *, writing: bool) -> Planned: ...
 
 
 def linking_options(command: F) -> F:
@@ -38,7 +43,7 @@ def linking_options(command: F) -> F:
 def need_a_name(*names: str) -> None:
     """Raises click.UsageError for an empty one."""
     if any(not name.strip() for name in names):
-        raise click.UsageError("a group needs a name or an id")
+        raise click.UsageError("a group or a person needs a name or an id")
 
 
 def need_an_answer(*, yes: bool) -> None:
@@ -50,13 +55,14 @@ def need_an_answer(*, yes: bool) -> None:
 def plan_ask_apply(
     session: Session,
     command: str,
-    make: Callable[[Job], Planned],
+    make: Make,
     apply: Callable[[Job, Planned], RunResult],
     *,
     request: PlannedRequest,
     yes: bool,
     detailed: bool,
     no_wait: bool,
+    reason: str | None = None,
 ) -> int:
     """Shows what `make` planned, asks unless told not to, and has it applied, all under one writer's lock; or asks
     whoever has that to do the same (`request`).
@@ -72,33 +78,41 @@ def plan_ask_apply(
             raise RefusedError(f"the {command} was not approved", hint="Nothing was changed at either side.")
 
     def alone() -> Answer:
-        with session.writing(settings, stop) as (job, watcher), make(job) as planned:
+        with session.writing(settings, stop) as (job, watcher), make(job, writing=True) as planned:
             ask(planned, watcher)
             result = apply(job, planned)
-        return run_answer(session, result, stop, detailed=detailed)
+        return run_answer(session, result, stop, detailed=detailed, plan_shown=not session.as_json)
 
     def seen() -> PlannedRequest:
-        from syncd.answers.requests import plan_for  # noqa: PLC0415  (the engine)
-        from syncd.wiring import open_job  # noqa: PLC0415
+        from syncd.wiring import open_job  # noqa: PLC0415  (the engine)
 
         if yes:
             return request
         with (
             session.watcher(settings) as watcher,
             open_job(settings, writing=False, observer=watcher, redactor=session.redactor) as job,
-            plan_for(job, request, decider(), writing=False) as planned,
+            make(job, writing=False) as planned,
         ):
             ask(planned, watcher)
             return replace(request, seen=tuple(change.id for change in planned.changes()))
 
     with Stop(session.note) as stop:
-        shown = partial(shown_run, session, settings, detailed=detailed)
-        answer = carried_out(session, settings, stop, seen, alone, shown, no_wait=no_wait)
+        shown = partial(
+            shown_run, session, settings, detailed=detailed, plan_shown=not yes and not session.as_json
+        )
+        answer = carried_out(session, settings, stop, seen, alone, shown, no_wait=no_wait, reason=reason)
         return session.one(answer)
 
 
-def apply_link(job: Job, planned: Planned) -> RunResult:
+def apply_link(job: Job, planned: Planned, reason: str | None = None) -> RunResult:
     """See `engine.cycles.link.apply_link`: imported when it is needed."""
     from syncd.engine.cycles import link  # noqa: PLC0415  (the engine)
 
-    return link.apply_link(job, planned)
+    return link.apply_link(job, planned, reason)
+
+
+def apply_link_user(job: Job, planned: Planned, reason: str | None = None) -> RunResult:
+    """See `engine.cycles.link_user.apply_link_user`: imported when it is needed."""
+    from syncd.engine.cycles import link_user  # noqa: PLC0415  (the engine)
+
+    return link_user.apply_link_user(job, planned, reason)

@@ -186,5 +186,9 @@ class LazyGroup(click.Group):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         _split_options(self, ctx, formatter)
+        self.format_commands_of(formatter)
+
+    def format_commands_of(self, formatter: click.HelpFormatter) -> None:
+        """All in one list."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in self.lazy.items()])

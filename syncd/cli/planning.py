@@ -44,6 +44,7 @@ def shown_lines(planned: Planned, *, everything: bool = False) -> list[Line]:
         "skipped": header.skipped.documents,
         "allow": header.allow,
         "size": header.size.document() if header.size else None,
+        "undoes": header.undoes,
     }
     holds = [
         (

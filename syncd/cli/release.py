@@ -2,51 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.cli import exits
-from syncd.cli.choices import json_option
+from syncd.cli.choices import json_option, reason_option
 from syncd.cli.deciding import decider
-from syncd.cli.interrupts import Stop
 from syncd.cli.options import Command, globals_of
-from syncd.cli.requesting import carried_out, no_wait_option, shown_answer
-from syncd.cli.session import Answer, Session
-from syncd.core.request import ReleaseRequest, RequestResult
-from syncd.report.held_text import released_lines
+from syncd.cli.released import let_go
+from syncd.cli.requesting import no_wait_option
+from syncd.cli.session import Session
+from syncd.core.request import ReleaseRequest
+
+if TYPE_CHECKING:
+    from syncd.ports import Store
 
 
 @click.command(name="release", cls=Command)
 @click.argument("name", metavar="USER|GROUP")
+@reason_option
 @json_option
 @no_wait_option
 @click.pass_context
-def command(ctx: click.Context, name: str, *, as_json: bool, no_wait: bool) -> int:
+def command(ctx: click.Context, name: str, reason: str | None, *, as_json: bool, no_wait: bool) -> int:
     """Stop managing a user or group; leave it at the target.
 
     USER|GROUP is an e-mail, a group name, an Okta id or a SCIM id. Neither Okta nor Split is asked. A user is managed
-    again once they have left the app, a sync has seen that, and they have come back. A group stays released
-    until syncd link takes it back.
+    again once they have left the app, a sync has seen that, and they have come back, or syncd link --user takes them
+    back. A group stays released until syncd link does.
     """
     if not name.strip():
         raise click.UsageError("release needs the name or id of a user or group")
+
+    def release(store: Store, connection: str) -> dict[str, Any]:
+        from syncd.answers import decisions  # noqa: PLC0415  (the engine)
+
+        return decisions.release(store, connection, name, decider(), reason)
+
     with Session(globals_of(ctx), as_json=as_json) as session:
-        settings = session.only_connection("release")
-
-        def alone() -> Answer:
-            from syncd.answers.decisions import release  # noqa: PLC0415  (the engine)
-            from syncd.wiring import open_for_writing  # noqa: PLC0415
-
-            with open_for_writing(settings, redactor=session.redactor, event=session.event) as store:
-                document = release(store, settings.name, name, decider())
-            return Answer(document, exits.DONE, released_lines(document))
-
-        def shown(result: RequestResult) -> Answer:
-            answer = shown_answer(session, settings, result)
-            return replace(answer, lines=released_lines(answer.document))
-
-        request = ReleaseRequest(name)
-        with Stop(session.note) as stop:
-            answer = carried_out(session, settings, stop, lambda: request, alone, shown, no_wait=no_wait)
-        return session.one(answer)
+        return let_go(session, "release", release, ReleaseRequest(name), no_wait=no_wait, reason=reason)

@@ -70,7 +70,7 @@ def carried_out(
     shown: Shown,
     *,
     no_wait: bool = False,
-    reason: str = "",
+    reason: str | None = None,
 ) -> Answer:
     """Does it `alone` when nobody has the store; has it done by `syncd run`, and shows what came of it, when that has;
     waits for anybody else. `request` is what is asked for: only made, which may ask a person, where it is.
@@ -139,7 +139,7 @@ def _wait_for(settings: ConnectionSettings) -> None:
 
 @contextmanager
 def _asked(
-    session: Session, settings: ConnectionSettings, request: Request, reason: str
+    session: Session, settings: ConnectionSettings, request: Request, reason: str | None
 ) -> Iterator[tuple[Store, RequestRecord]]:
     """The request that this command puts, and the store that it is in."""
     from syncd.settings import scope_fingerprint  # noqa: PLC0415
@@ -147,7 +147,10 @@ def _asked(
 
     with open_for_deciding(settings, redactor=session.redactor) as store:
         scope, by = scope_fingerprint(settings), decider()
-        yield store, store.ask(kind_of(request), arguments_of(request), settings=scope, by=by, reason=reason)
+        yield (
+            store,
+            store.ask(kind_of(request), arguments_of(request), settings=scope, by=by, reason=reason or ""),
+        )
 
 
 def _told(session: Session, settings: ConnectionSettings, store: Store, record: RequestRecord) -> Answer:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -44,6 +44,8 @@ class Answer:
 
 
 Work = Callable[["ConnectionSettings"], Answer]
+Placed = Sequence[tuple["ConnectionSettings", tuple[str, ...]]]
+"""Connections, and the words that each of them is about."""
 Broken = Callable[[str, list["Problem"]], Answer]
 """What a settings file becomes that cannot be used: its name without .toml, and what is wrong with it."""
 
@@ -148,12 +150,13 @@ class Session:
         refused = any(isinstance(problem, (RefusedError, LockLost)) for problem in problems)
         if not job.settings.notify.urls or job.cancelled() or refused:
             return
+        from syncd.answers.daily import daily_summary  # noqa: PLC0415
         from syncd.observe.notify import Notifier  # noqa: PLC0415
 
         error = self.redactor.text("; ".join(problem.message for problem in problems))
         job.observer.phase("notifying")
         with suppress(KeyboardInterrupt):  # it is not lost: what was not sent is sent later
-            notifier = Notifier(job.settings, self.redactor)
+            notifier = Notifier(job.settings, self.redactor, daily_summary)
             notifier.after_cycle(job.store, job.clock(), kind=kind, status=status, error=error)
 
     # settings
@@ -169,20 +172,25 @@ class Session:
                 self.note(f"warning: {warning}", "warn")
         return self._loaded
 
-    def only_connection(self, command: str) -> ConnectionSettings:
-        """The one connection of a command that takes no more. Raises ConfigurationError, UsageError."""
+    def connections(self) -> Sequence[ConnectionSettings]:
+        """Every connection given, where each has to be usable. Raises ConfigurationError."""
         from syncd.settings import configuration_error  # noqa: PLC0415  (pydantic)
 
         loaded = self.load()
         if loaded.problems:
             raise configuration_error(loaded.problems)
-        if len(loaded.connections) != 1:
-            names = ", ".join(one.name for one in loaded.connections)
+        return loaded.connections
+
+    def only_connection(self, command: str) -> ConnectionSettings:
+        """The one connection of a command that takes no more. Raises ConfigurationError, UsageError."""
+        connections = self.connections()
+        if len(connections) != 1:
+            names = ", ".join(one.name for one in connections)
             raise UsageError(
-                f"{command} works on one connection, and there are {len(loaded.connections)}: {names}",
+                f"{command} works on one connection, and there are {len(connections)}: {names}",
                 hint="name the settings file of one of them with --config",
             )
-        return loaded.connections[0]
+        return connections[0]
 
     def learn(self, settings: ConnectionSettings) -> None:
         """The secrets of today, so that none of them is shown; who may read the store need not have them."""
@@ -211,6 +219,17 @@ class Session:
                 self.fail(error)
                 codes.append(error.exit_code)
         return worst(codes)
+
+    def some(self, work: Callable[[ConnectionSettings, tuple[str, ...]], Answer], placed: Placed) -> int:
+        """Answers for the connections that some words are about; one that fails hides no other."""
+        self.several = len(placed) > 1
+        if not self.several:
+            return self.one(work(*placed[0]))
+        answers = [self._attempt(partial(_with, work, asked), settings) for settings, asked in placed]
+        if self.as_json:
+            documents = [self._document(answer) for answer in answers]
+            self.console.data(jsondoc.pieces(jsondoc.combined(documents, several=True)))
+        return worst([answer.exit_code for answer in answers])
 
     def one(self, answer: Answer) -> int:
         """Answers for a command that works on a single connection."""
@@ -274,6 +293,14 @@ class Session:
             error.exit_code,
             connection=connection,
         )
+
+
+def _with(
+    work: Callable[[ConnectionSettings, tuple[str, ...]], Answer],
+    asked: tuple[str, ...],
+    settings: ConnectionSettings,
+) -> Answer:
+    return work(settings, asked)
 
 
 def _by_file(problems: Sequence[Problem]) -> Mapping[Path, list[Problem]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.choices import planning_options
+from syncd.cli.choices import output_to, planning_options, reason_option
 from syncd.cli.deciding import decider
 from syncd.cli.files import OutputFile
 from syncd.cli.linking import need_an_answer, plan_ask_apply
@@ -26,14 +26,9 @@ if TYPE_CHECKING:
 
 @click.command(name="undo", cls=Command)
 @click.argument("run", metavar="RUN")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Only save the plan, for `syncd apply FILE`.",
-)
+@output_to("Only save the plan, for `syncd apply FILE`.")
 @click.option("--yes", is_flag=True, help="Do not ask before applying.")
+@reason_option
 @planning_options
 @no_wait_option
 @click.pass_context
@@ -41,6 +36,7 @@ def command(
     ctx: click.Context,
     run: str,
     output: Path | None,
+    reason: str | None,
     allow: Mapping[str, int],
     *,
     yes: bool,
@@ -59,21 +55,29 @@ def command(
     elif no_wait:
         raise click.UsageError("-o only saves the plan: there is nothing to wait for, leave --no-wait out")
 
-    def make(job: Job) -> Planned:
+    def make(job: Job, *, writing: bool) -> Planned:
         from syncd.engine.cycles.undo import plan_undo  # noqa: PLC0415  (the engine)
 
-        return plan_undo(job, run, decider(), allow, writing=output is None)
+        return plan_undo(job, run, decider(), allow, writing=writing)
 
     def apply(job: Job, planned: Planned) -> RunResult:
         from syncd.engine.cycles.undo import apply_undo  # noqa: PLC0415  (the engine)
 
-        return apply_undo(job, planned, decider())
+        return apply_undo(job, planned, decider(), reason)
 
     with Session(globals_of(ctx), as_json=as_json) as session:
         if output is None:
             request = UndoRequest(run, allow)
             return plan_ask_apply(
-                session, "undo", make, apply, request=request, yes=yes, detailed=detailed, no_wait=no_wait
+                session,
+                "undo",
+                make,
+                apply,
+                request=request,
+                yes=yes,
+                detailed=detailed,
+                no_wait=no_wait,
+                reason=reason,
             )
         settings = session.only_connection("undo -o")
         file = OutputFile(output, "the plan", instead="For the plan on stdout use --json.")
@@ -85,7 +89,7 @@ def command(
         with (
             session.watcher(settings) as observer,
             open_job(settings, writing=False, observer=observer, redactor=session.redactor) as job,
-            make(job) as planned,
+            make(job, writing=False) as planned,
         ):
             observer.close()
             saved_to(file, session, planned)

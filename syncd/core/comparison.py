@@ -217,6 +217,11 @@ def would_change(value: Json) -> frozenset[Habit]:
     return frozenset(habit for habit in _OF_TEXT if image(value, frozenset({habit})) != value)
 
 
+def is_blank(value: Json) -> bool:
+    """No value, or a text of nothing but blanks."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def _is_set(value: Json) -> bool:
     return value is not None and value != ""
 

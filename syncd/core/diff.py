@@ -23,12 +23,12 @@ groups     pushed                 never                look for a match: link, c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.core.change import Change, ChangeKind, Json, Removal
-from syncd.core.comparison import NO_HABITS, ServerHabits, unlike
+from syncd.core.comparison import NO_HABITS, ServerHabits, is_blank, unlike
 from syncd.core.evidence import AskedByOperator, Evidence, SaidByOkta
 from syncd.core.flavors import (
     deactivation_note,
@@ -51,6 +51,7 @@ from syncd.model import (
     RemoteUser,
     Standing,
     UserCase,
+    WantedGroup,
     WantedUser,
 )
 
@@ -125,7 +126,7 @@ def decide_user(case: UserCase, policy: Policy, evidence: Evidence | None) -> De
 
 
 def _decide_linked(wanted: WantedUser, pushed: PushedUser, policy: Policy) -> Decision:
-    before, after = differing(pushed.attributes, wanted.attributes)
+    before, after = differing(without(pushed.attributes, policy.initial), wanted.attributes)
     if not pushed.active:
         update = (before, after) if policy.update_users else ({}, {})
         change = Change(
@@ -238,7 +239,7 @@ def create_user(wanted: WantedUser, policy: Policy) -> Decision:
         None,
         wanted.user_name,
         {},
-        {**wanted.attributes, "externalId": wanted.okta_id, "active": True},
+        {**wanted.mapped, "externalId": wanted.okta_id, "active": True},
         wanted.reason,
     )
     return Decision([change])
@@ -248,10 +249,15 @@ def adopt_user(
     wanted: WantedUser, match: MatchedUser, policy: Policy, habits: ServerHabits = NO_HABITS
 ) -> Decision:
     """Takes an existing account under management; `before` and `after` are what a write must mend (maybe nothing): all
-    that is not known to be there.
+    that is not known to be there. What is only sent once is sent where the account has nothing: whoever set it, maybe
+    Okta's own push, it stays.
     """
     remote = match.remote
-    before, after = unlike(wanted.attributes, remote.attributes, habits)
+    shown = remote.attributes
+    before, after = unlike(wanted.attributes, without(shown, policy.initial), habits)
+    for path, value in wanted.initial.items():
+        if is_blank(shown.get(path)):
+            before[path], after[path] = shown.get(path), value
     if not policy.update_users:
         before, after = {}, {}
     if remote.external_id != wanted.okta_id and marks_can_be_set(policy.flavor):
@@ -288,25 +294,7 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
     if wanted is None or wanted.state is GroupState.GONE:
         if known is None or pushed is None:
             return Decision(still=True, left=True)
-        name, on_removal = pushed.name, (wanted or known.wanted).on_removal
-        reason = wanted.reason if wanted else "no rule names this group any more"
-        if evidence is None:
-            reason = f"{reason}; a second look did not confirm it"
-            return Decision(skipped=[Skipped("unconfirmed", case.okta_id, name, reason, "group")], still=True)
-        if on_removal == "delete" and policy.protects_group(pushed):
-            on_removal, reason = "keep", f"{reason}; protected, so it is kept at the target"
-        kind = ChangeKind.DELETE_GROUP if on_removal == "delete" else ChangeKind.UNLINK_GROUP
-        removal = Removal(
-            kind,
-            case.okta_id,
-            pushed.scim_id,
-            name,
-            {"linked": True},
-            {"linked": False},
-            reason,
-            evidence=evidence,
-        )
-        return Decision([removal], still=True)
+        return _no_longer_pushed(case, pushed, known.wanted, policy, evidence)
     if wanted.state is GroupState.FROZEN:
         name = wanted.name or wanted.okta_id
         waits_for = (group_name_freed(wanted.target_name),)
@@ -314,9 +302,41 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
         return Decision(skipped=[frozen], still=True)
     if pushed is None:
         return NeedsMatch()
+    return _named_as_wanted(case, pushed, wanted, policy)
+
+
+def _no_longer_pushed(
+    case: GroupCase, pushed: PushedGroup, last: WantedGroup, policy: Policy, evidence: Evidence | None
+) -> Decision:
+    """`last` is what was wanted when it was still named."""
+    on_removal = (case.wanted or last).on_removal
+    reason = case.wanted.reason if case.wanted else "no rule names this group any more"
+    if evidence is None:
+        reason = f"{reason}; a second look did not confirm it"
+        return Decision(
+            skipped=[Skipped("unconfirmed", case.okta_id, pushed.name, reason, "group")], still=True
+        )
+    if on_removal == "delete" and policy.protects_group(pushed):
+        on_removal, reason = "keep", f"{reason}; protected, so it is kept at the target"
+    removal = Removal(
+        ChangeKind.DELETE_GROUP if on_removal == "delete" else ChangeKind.UNLINK_GROUP,
+        case.okta_id,
+        pushed.scim_id,
+        pushed.name,
+        {"linked": True},
+        {"linked": False},
+        reason,
+        evidence=evidence,
+    )
+    return Decision([removal], still=True)
+
+
+def _named_as_wanted(case: GroupCase, pushed: PushedGroup, wanted: WantedGroup, policy: Policy) -> Decision:
     keeps_its_own = is_taken_over(policy.flavor, wanted.target_name) and pushed.scim_id == wanted.target_name
-    if not wanted.rename or wanted.target_name == pushed.name or keeps_its_own:
+    if wanted.target_name == pushed.name or keeps_its_own:
         return NOTHING
+    if not wanted.rename:
+        return _renaming_is_not_followed(case, wanted, pushed)
     problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
     if problem is None and policy.protects_group(pushed):
         problem = f'"{pushed.name}" is protected and is never renamed'
@@ -332,6 +352,16 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
         "renamed in Okta",
     )
     return Decision([change])
+
+
+def _renaming_is_not_followed(case: GroupCase, wanted: WantedGroup, pushed: PushedGroup) -> Decision:
+    """Said, but for what was linked under another name on purpose."""
+    if wanted.action == "link" or case.asked is not None:
+        return NOTHING
+    reason = (
+        f'called {wanted.name} in Okta by now; at the target it stays "{pushed.name}", because rename is off'
+    )
+    return Decision(skipped=[Skipped("rename_off", case.okta_id, wanted.name, reason, "group")])
 
 
 def _unlink_by_hand(okta_id: str, pushed: PushedGroup, asked: Asked, policy: Policy) -> Decision:
@@ -354,6 +384,13 @@ def differing(have: Attributes, want: Attributes) -> tuple[dict[str, Json], dict
     """What differs, removals included: a dropped attribute is None in `after`."""
     names = [name for name in sorted({*have, *want}) if not _same(have.get(name), want.get(name))]
     return {name: have.get(name) for name in names}, {name: want.get(name) for name in names}
+
+
+def without(attributes: Attributes, initial: Collection[str]) -> Attributes:
+    """Those that are compared."""
+    return (
+        {path: value for path, value in attributes.items() if path not in initial} if initial else attributes
+    )
 
 
 def _same(one: Json, other: Json) -> bool:

@@ -7,17 +7,15 @@ SCIM client: a suspended user is not deprovisioned, an unknown word changes noth
 from __future__ import annotations
 
 import hashlib
-import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from syncd.core.attribute_mapping import AttributeMapping
 from syncd.core.flavors import exact_user_names, with_names
+from syncd.core.functions import OddValueError
 from syncd.core.names import letter_case_key
-from syncd.model import AppUser, BadRecord, Scalar, Standing, WantedUser
-
-_FIELD = re.compile(r"\{([^{}]*)\}")
-_REFERENCE = re.compile(r"[A-Za-z_][\w.-]*\Z")
+from syncd.core.terms import as_text
+from syncd.model import NO_ATTRIBUTES, AppUser, Attributes, BadRecord, Scalar, Standing, WantedUser
 
 ASSIGNED = frozenset({"ACTIVE", "PROVISIONED", "STAGED", "APPROVED", "PENDING", "IMPLICIT"})
 NOT_ASSIGNED = frozenset(
@@ -30,61 +28,6 @@ NOT_YET = frozenset({"STAGED", "ACTIVATING"})
 _STRINGS_ONLY = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user:"
 
 
-class Unmappable(ValueError):  # noqa: N818  (a finding about a value, not a failure of ours)
-    """The record cannot be mapped; the message says which attribute and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """One right-hand side of `[attributes]`: an attribute name, or text with `{attribute}` in it.
-
-    A plain name (`email`) keeps the type of the value. In a template missing attributes are empty, every value is
-    text (`as_text`), and an all-empty result is not set.
-    """
-
-    text: str
-    references: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    frame: str | None = field(init=False, repr=False, compare=False)
-    """The text with %s for each attribute; None for a plain name. Both are worked out once: every user is mapped."""
-
-    def __post_init__(self) -> None:
-        names = tuple(_FIELD.findall(self.text)) if "{" in self.text or "}" in self.text else (self.text,)
-        frame = _FIELD.sub("%s", self.text.replace("%", "%%")) if "{" in self.text else None
-        object.__setattr__(self, "references", names)
-        object.__setattr__(self, "frame", frame)
-        if not names:
-            raise ValueError(f"{self.text!r} names no attribute")
-        for name in names:
-            if not _REFERENCE.match(name):
-                raise ValueError(f"{name!r} in {self.text!r} is no attribute name")
-        if re.search(r"[{}]", _FIELD.sub("", self.text)):
-            raise ValueError(f"{self.text!r} has a brace without a partner")
-
-    def value(self, record: AppUser) -> Scalar | None:
-        """The mapped value, None when not set. Raises Unmappable for lists and objects."""
-        if self.frame is None:
-            return _lookup(record.profile, self.text)
-        profile = record.profile
-        values = [_lookup(profile, name) for name in self.references]
-        if all(value is None for value in values):
-            return None
-        filled = self.frame % tuple(["" if value is None else as_text(value) for value in values])
-        return " ".join(filled.split()) or None
-
-
-def _lookup(profile: Mapping[str, object], name: str) -> Scalar | None:
-    value = profile.get(name)
-    if type(value) is str:
-        return value or None
-    if value is None:
-        return None
-    if isinstance(value, float) and not math.isfinite(value):
-        raise Unmappable(f"the attribute {name} is no finite number")
-    if isinstance(value, str | bool | int | float):
-        return value
-    raise Unmappable(f"the attribute {name} is a list or an object")
-
-
 def is_string(path: str) -> bool:
     """Whether this SCIM attribute is a string whatever Okta holds: all of RFC 7643 sections 4.1 and 4.3 that can be
     mapped are. What an extension of somebody's own takes is not known: there a plain name keeps the type of its value.
@@ -92,33 +35,43 @@ def is_string(path: str) -> bool:
     return not path.lower().startswith("urn:") or path.lower().startswith(_STRINGS_ONLY)
 
 
-def as_text(value: Scalar) -> str:
-    """A scalar of a profile as text, as JSON writes it; a whole number without a fraction (Okta shows 1.0 and 1)."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """How one path is filled, worked out once. `plain`: the app-profile attribute that is all of it, in most."""
+
+    path: str
+    plain: str | None
+    read: Callable[[AppUser], Scalar | None]
+    as_string: bool
 
 
 @dataclass(frozen=True, slots=True)
 class MappingPolicy:
     """How assignments of one connection are read, for a target of this flavor."""
 
-    attributes: Sequence[tuple[str, Template]]
+    attributes: Sequence[tuple[str, AttributeMapping]]
     keep_suspended: bool
     flavor: str
+    steps: tuple[_Step, ...] = field(init=False, repr=False, compare=False)
     paths: frozenset[str] = field(init=False, repr=False, compare=False)
-    """What is mapped."""
+    """What is mapped, and compared ever after."""
+    initial: frozenset[str] = field(init=False, repr=False, compare=False)
+    """What is sent only when an account is made or first adopted."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "paths", frozenset(path for path, _ in self.attributes))
+        steps = tuple(
+            _Step(path, each.plain, each.reader(), is_string(path)) for path, each in self.attributes
+        )
+        initial = frozenset(path for path, each in self.attributes if each.on_create)
+        object.__setattr__(self, "steps", steps)
+        object.__setattr__(self, "paths", frozenset(path for path, _ in self.attributes) - initial)
+        object.__setattr__(self, "initial", initial)
 
     @staticmethod
-    def of(attributes: Mapping[str, str], *, suspended_users: str, flavor: str) -> MappingPolicy:
-        """From the settings: attribute path to template, `suspended_users` keep or deactivate."""
+    def of(attributes: Mapping[str, AttributeMapping], *, suspended_users: str, flavor: str) -> MappingPolicy:
+        """From the settings: attribute path to what it is made of, `suspended_users` keep or deactivate."""
         return MappingPolicy(
-            attributes=tuple((path, Template(text)) for path, text in sorted(attributes.items())),
+            attributes=tuple(sorted(attributes.items(), key=lambda item: item[0])),
             keep_suspended=suspended_users == "keep",
             flavor=flavor,
         )
@@ -173,14 +126,19 @@ def wanted_user(record: AppUser, policy: MappingPolicy) -> WantedUser:
     mapped: dict[str, Scalar] = {}
     profile = record.profile
     try:
-        for path, template in policy.attributes:
-            plain = profile.get(template.text) if template.frame is None else None
-            value = plain if type(plain) is str and plain else template.value(record)
-            if value is not None:
-                mapped[path] = as_text(value) if type(value) is not str and is_string(path) else value
-    except Unmappable as problem:
+        for step in policy.steps:
+            plain = profile.get(step.plain) if step.plain is not None else None
+            value = plain if type(plain) is str and plain else step.read(record)
+            if type(value) is not str:
+                if value is None:
+                    continue
+                if step.as_string:
+                    value = as_text(value)
+            mapped[step.path] = value
+    except OddValueError as problem:
         if standing is Standing.ACTIVE:  # who leaves needs no attributes for it
             standing, reason = Standing.FROZEN, str(problem)
+    initial = {path: mapped.pop(path) for path in policy.initial if path in mapped} if policy.initial else {}
     attributes = with_names(policy.flavor, mapped, policy.paths)
     user_name = str(attributes.get("userName", ""))
     if not user_name.strip() and standing is Standing.ACTIVE:
@@ -195,6 +153,7 @@ def wanted_user(record: AppUser, policy: MappingPolicy) -> WantedUser:
         reason,
         deprovisioned=record.user_status == "DEPROVISIONED",
         name_key=policy.name_key(user_name),
+        initial=initial,
     )
 
 
@@ -219,7 +178,12 @@ def _stamped(
     *,
     deprovisioned: bool = False,
     name_key: str = "",
+    initial: Attributes = NO_ATTRIBUTES,
 ) -> WantedUser:
     text = f"{standing} {name_key!r} {attributes!r} {reason!r} {deprovisioned}"
+    if initial:
+        text = f"{text} {sorted(initial.items())!r}"
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    return WantedUser(okta_id, standing, user_name, attributes, reason, digest, deprovisioned, name_key)
+    return WantedUser(
+        okta_id, standing, user_name, attributes, reason, digest, deprovisioned, name_key, initial
+    )

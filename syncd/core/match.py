@@ -1,19 +1,27 @@
 """Is an object at the target the one we mean? Decided by comparing values, never by trusting a filter.
 
-Order: externalId, exact userName, then a userName that differs only in letter case and is unique. What is merely alike
-(core.names) is a conflict. What belongs to another Okta id is never matched: a re-used e-mail must not hand over the
-leaver's account.
+Order: externalId, exact userName, then a userName that differs only in letter case and is unique; or as `[matching] by`
+says. What is merely alike (core.names) is a conflict. What belongs to another Okta id is never matched: a re-used
+e-mail must not hand over the leaver's account.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from syncd.core.counting import counted
 from syncd.core.flavors import foreign_marks_count
-from syncd.core.names import Likeness, likeness
-from syncd.model import KnownGroup, KnownUser, RemoteGroup, RemoteUser
+from syncd.core.match_rules import (
+    DEFAULT_RULES,
+    EXTERNAL_ID,
+    USER_NAME,
+    MatchRule,
+    shown_values,
+    wanted_values,
+)
+from syncd.core.names import Likeness, likeness, look_alike_key
+from syncd.model import NO_ATTRIBUTES, Attributes, KnownGroup, KnownUser, RemoteGroup, RemoteUser, WantedUser
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +95,11 @@ def match_user(
     exact_names: bool,
     mark_counts: Callable[[str], bool] = everybody,
     leaving: Leaving = nobody_leaves,
+    by: Sequence[MatchRule] = DEFAULT_RULES,
+    attributes: Attributes = NO_ATTRIBUTES,
 ) -> MatchedUser | NoMatch | Conflict:
     """Raises nothing; several equally good candidates are a Conflict. `mark_counts`: whether whoever has such an
-    externalId is somebody else.
+    externalId is somebody else. `attributes`: all that is mapped of the person, for rules that go by values.
     """
     if not candidates:  # nearly everybody, in a first plan
         return NoMatch()
@@ -105,12 +115,72 @@ def match_user(
             foreign.append((remote, remote.external_id))
         else:
             free.append(remote)
-    if len(ours) == 1:
-        return MatchedUser(ours[0], "externalId")
-    if ours:
+    if len(ours) > 1:
         return Conflict(f"{len(ours)} accounts at the target carry the externalId {okta_id}")
-    foreign = [(remote, other) for remote, other in foreign if not leaving(other)]
-    return _by_name(user_name, free, foreign, exact_names=exact_names)
+    if tuple(by) == DEFAULT_RULES and ours:
+        return MatchedUser(ours[0], "externalId")
+    theirs = [(remote, other) for remote, other in foreign if not leaving(other)]
+    if tuple(by) == DEFAULT_RULES:
+        return _by_name(user_name, free, theirs, exact_names=exact_names)
+    return _by_rules(_Search(user_name, ours, free, theirs, attributes, exact_names), by)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """`ours` carries our externalId; `free` belongs to nobody; `foreign` comes with whose it is."""
+
+    user_name: str
+    ours: Sequence[RemoteUser]
+    free: Sequence[RemoteUser]
+    foreign: Sequence[tuple[RemoteUser, str]]
+    attributes: Attributes
+    exact_names: bool
+
+
+def _by_rules(search: _Search, by: Sequence[MatchRule]) -> MatchedUser | NoMatch | Conflict:
+    """The first rule that finds somebody decides. Who is left over under our mark, or under this name, is in the way of
+    a new account, but not to be taken for it.
+    """
+    for rule in by:
+        found = _by_rule(search, rule)
+        if not isinstance(found, NoMatch):
+            return found
+    if search.ours:
+        name = search.ours[0].user_name
+        return Conflict(f"{name} at the target carries this externalId, by which [matching] does not look")
+    if any(rule.attribute == USER_NAME for rule in by):
+        return NoMatch()
+    found = _by_name(search.user_name, search.free, search.foreign, exact_names=search.exact_names)
+    if isinstance(found, MatchedUser):
+        name = found.remote.user_name
+        return Conflict(f"{name} is there at the target, and [matching] does not look by userName")
+    return found
+
+
+def _by_rule(search: _Search, rule: MatchRule) -> MatchedUser | NoMatch | Conflict:
+    if rule.attribute == EXTERNAL_ID:
+        return MatchedUser(search.ours[0], EXTERNAL_ID) if search.ours else NoMatch()
+    mine = [*search.ours, *search.free]
+    if rule.attribute == USER_NAME:
+        exact = search.exact_names and not rule.ignores_case
+        return _by_name(search.user_name, mine, search.foreign, exact_names=exact)
+    values = [value for _, value in wanted_values([rule], search.attributes)]
+
+    def fits(remote: RemoteUser) -> bool:
+        shown = shown_values(rule.attribute, remote)
+        return any(rule.same(value, each) for value in values for each in shown)
+
+    how = f"{rule.attribute}, ignoring letter case" if rule.ignores_case else rule.attribute
+    for remote, other in sorted(search.foreign, key=lambda each: (each[0].user_name, each[0].scim_id)):
+        if fits(remote):
+            reason = (
+                f"{remote.user_name} at the target, which has the same {how}, belongs to another Okta user"
+            )
+            return Conflict(f"{reason} ({other})", other)
+    hits = [remote for remote in mine if fits(remote)]
+    if len(hits) > 1:
+        return Conflict(f"{len(hits)} accounts at the target have the same {how}")
+    return MatchedUser(hits[0], how) if hits else NoMatch()
 
 
 def _by_name(
@@ -153,6 +223,60 @@ def _by_name(
 
 def _taken_for(there: str, wanted: str) -> str:
     return f"the target has {there}, which is not {wanted} but may be taken for it"
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """An account that may be the person's, though no rule says so. `how`: what is the same."""
+
+    remote: RemoteUser
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Both sides, as they are before anything is tied. `how`: what is the same; "" when the account was named."""
+
+    wanted: WantedUser
+    remote: RemoteUser
+    how: str = ""
+
+
+def near_misses(wanted: WantedUser, shown: Iterable[RemoteUser], owner: Owner) -> list[NearMiss]:
+    """Accounts that nobody owns and that look like this person's: the same externalId, a userName that is the same or
+    alike, the same e-mail. Shown to people and never taken unasked.
+    """
+    mails = {mail_of(wanted.attributes), look_alike_key(wanted.user_name)} - {""}
+    found = []
+    for remote in shown:
+        if owner(remote.scim_id) is not None or (remote.external_id and remote.external_id != wanted.okta_id):
+            continue
+        if how := _what_is_the_same(wanted, remote, mails):
+            found.append(NearMiss(remote, how))
+    return sorted(found, key=lambda each: (each.remote.user_name, each.remote.scim_id))
+
+
+def _what_is_the_same(wanted: WantedUser, remote: RemoteUser, mails: Collection[str]) -> str:
+    if remote.external_id == wanted.okta_id:
+        return "the same externalId"
+    match likeness(remote.user_name, wanted.user_name):
+        case Likeness.SAME:
+            return "the same userName"
+        case Likeness.LETTER_CASE:
+            return "the same userName but for letter case"
+        case Likeness.ALIKE:
+            return "a userName that may be taken for it"
+        case Likeness.DIFFERENT:
+            theirs = {mail_of(remote.attributes), look_alike_key(remote.user_name)}
+            return "the same e-mail" if theirs & set(mails) else ""
+
+
+def mail_of(attributes: Attributes) -> str:
+    """The e-mail among mapped attributes, as it is compared; "" where none is mapped, or shown."""
+    for path in sorted(attributes):
+        if path.startswith("emails"):
+            return look_alike_key(str(attributes[path]))
+    return ""
 
 
 def match_group(

@@ -22,6 +22,8 @@ class Policy:
     grace: timedelta = timedelta(0)
     protected_users: Collection[str] = ()
     protected_groups: Collection[str] = ()
+    initial: Collection[str] = ()
+    """Attributes that are sent when an account is made or first adopted, and neither compared nor written after."""
 
     def protects_user(self, okta_id: str, *names: str | None) -> bool:
         """Also under a name that is only alike: protecting one too many costs nothing."""

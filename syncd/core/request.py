@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.core.safety import LIMIT_NAMES
+from syncd.core.plan import raised_limits
 from syncd.errors import RefusedError
 
 VERSION = 1
@@ -61,6 +61,16 @@ class LinkRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkUserRequest:
+    """`syncd link --user`; `account` None: the only one that looks like theirs. `seen` as of a link."""
+
+    user: str
+    account: str | None
+    allow: Mapping[str, int] = field(default_factory=dict)
+    seen: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class UnlinkRequest:
     """`syncd unlink`; `seen` as of a link."""
 
@@ -68,6 +78,13 @@ class UnlinkRequest:
     delete: bool
     allow: Mapping[str, int] = field(default_factory=dict)
     seen: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnlinkUserRequest:
+    """`syncd unlink --user`."""
+
+    user: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +130,9 @@ Request = (
     | DriftRequest
     | ApplyRequest
     | LinkRequest
+    | LinkUserRequest
     | UnlinkRequest
+    | UnlinkUserRequest
     | UndoRequest
     | ReleaseRequest
     | RelinkRequest
@@ -125,7 +144,9 @@ _REQUESTS: Mapping[str, type[Request]] = {
     "drift": DriftRequest,
     "apply": ApplyRequest,
     "link": LinkRequest,
+    "link_user": LinkUserRequest,
     "unlink": UnlinkRequest,
+    "unlink_user": UnlinkUserRequest,
     "undo": UndoRequest,
     "release": ReleaseRequest,
     "relink": RelinkRequest,
@@ -193,14 +214,6 @@ def _flag(value: object) -> bool:
     return value
 
 
-def _limits(value: object) -> Mapping[str, int]:
-    if not isinstance(value, dict) or not value.keys() <= set(LIMIT_NAMES):
-        raise TypeError("it raises limits that there are not")
-    if any(type(number) is not int or number < 0 for number in value.values()):
-        raise TypeError("it raises a limit to what is no whole number")
-    return value
-
-
 def _documents(value: object) -> tuple[Mapping[str, Any], ...]:
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise TypeError("changes are none")
@@ -211,9 +224,11 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "users": _texts,
     "groups": _texts,
     "full": _flag,
-    "allow": _limits,
+    "allow": raised_limits,
     "plan": _text,
     "group": _text,
+    "user": _text,
+    "account": lambda value: None if value is None else _text(value),
     "target": _text,
     "delete": _flag,
     "run": _text,

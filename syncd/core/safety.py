@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from syncd.core.change import Change, ChangeKind, Json
+from syncd.core.comparison import is_blank
 from syncd.core.counting import counted
 from syncd.core.limits import ALL, GROWTH, Limit
 from syncd.core.order import former_name
@@ -97,88 +98,71 @@ def _is_on_its_way(before: Values) -> bool:
     return isinstance(name, str) and former_name(name) is not None
 
 
-def _is_blank(value: Json) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
 def _blanks(before: Values, after: Values) -> bool:
-    return any(_is_blank(after[path]) and not _is_blank(before.get(path)) for path in _mapped(after))
+    return any(is_blank(after[path]) and not is_blank(before.get(path)) for path in _mapped(after))
 
 
 REWRITES = (ChangeKind.UPDATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER)
+
+
+def _removal(
+    name: str, kind: ChangeKind, share: Share, *, floor: int, what: str, would: str = "would be removed"
+) -> LimitRule:
+    return LimitRule(name, (kind,), share, floor, what, would, halved=True, moves=-1)
+
+
+def _rewrite(
+    name: str,
+    only: Callable[[Values, Values], bool],
+    *,
+    floor: int,
+    would: str,
+    behind: tuple[str, ...] = (),
+) -> LimitRule:
+    return LimitRule(name, REWRITES, Share.PEOPLE, floor, "user", would, only, behind=behind, each_once=True)
+
+
+def _member_addition(
+    name: str,
+    share: Share,
+    *,
+    floor: int,
+    would: str,
+    behind: tuple[str, ...],
+    setting: str = "",
+    spares_beginnings: bool = True,
+) -> LimitRule:
+    return LimitRule(
+        name,
+        (ChangeKind.ADD_MEMBER,),
+        share,
+        floor,
+        what="member",
+        would=would,
+        moves=1,
+        behind=behind,
+        spares_beginnings=spares_beginnings,
+        most_percent=GROWTH,
+        setting=setting,
+    )
+
+
 # In the order in which they are judged: what one of them stops, the next does not see.
 LIMITS: Sequence[LimitRule] = (
-    LimitRule(
-        "deactivations",
-        (ChangeKind.DEACTIVATE_USER,),
-        Share.PEOPLE,
-        floor=3,
-        halved=True,
-        what="user",
-        would="would be removed",
-        moves=-1,
-    ),
-    LimitRule(
-        "group_deletions",
-        (ChangeKind.DELETE_GROUP,),
-        Share.GROUPS,
-        floor=0,
-        halved=True,
-        what="group",
-        would="would be removed",
-        moves=-1,
-    ),
-    LimitRule(
-        "member_removals",
-        (ChangeKind.REMOVE_MEMBER,),
-        Share.MEMBERSHIPS,
-        floor=1,
-        halved=True,
-        what="membership",
-        would="would be removed",
-        moves=-1,
-    ),
-    LimitRule(
+    _removal("deactivations", ChangeKind.DEACTIVATE_USER, Share.PEOPLE, floor=3, what="user"),
+    _removal("group_deletions", ChangeKind.DELETE_GROUP, Share.GROUPS, floor=0, what="group"),
+    _removal("member_removals", ChangeKind.REMOVE_MEMBER, Share.MEMBERSHIPS, floor=1, what="membership"),
+    _removal(
         "member_removals_per_group",
-        (ChangeKind.REMOVE_MEMBER,),
+        ChangeKind.REMOVE_MEMBER,
         Share.MEMBERS,
         floor=0,
-        halved=True,
         what="member",
         would="would be removed from {group}",
-        moves=-1,
     ),
-    LimitRule(
-        "identity_changes",
-        REWRITES,
-        Share.PEOPLE,
-        floor=5,
-        what="user",
-        would="would get another userName",
-        only=_changes_identity,
-        each_once=True,
-    ),
-    LimitRule(
-        "blanked",
-        REWRITES,
-        Share.PEOPLE,
-        floor=5,
-        what="user",
-        would="would lose a value",
-        only=_blanks,
-        each_once=True,
-    ),
-    LimitRule(
-        "updates",
-        REWRITES,
-        Share.PEOPLE,
-        floor=20,
-        what="user",
-        would="would be changed",
-        only=_updates,
-        each_once=True,
-        behind=("identity_changes", "blanked"),
-    ),
+    _rewrite("identity_changes", _changes_identity, floor=5, would="would get another userName"),
+    _rewrite("blanked", _blanks, floor=5, would="would lose a value"),
+    _rewrite("updates", _updates, floor=20, would="would be changed", behind=("identity_changes", "blanked")),
     LimitRule(
         "creations",
         (ChangeKind.CREATE_USER,),
@@ -189,29 +173,21 @@ LIMITS: Sequence[LimitRule] = (
         moves=1,
         most_percent=GROWTH,
     ),
-    LimitRule(
+    _member_addition(
         "protected_additions",
-        (ChangeKind.ADD_MEMBER,),
         Share.PROTECTED,
         floor=0,
-        what="member",
         would="would be added to protected groups",
-        moves=1,
         behind=("creations",),
         spares_beginnings=False,
-        most_percent=GROWTH,
     ),
-    LimitRule(
+    _member_addition(
         "member_additions",
-        (ChangeKind.ADD_MEMBER,),
         Share.MEMBERS,
         floor=50,
-        what="member",
         would="would be added to {group}",
         setting="member_additions_per_group",
-        moves=1,
         behind=("creations", "protected_additions"),
-        most_percent=GROWTH,
     ),
 )
 LIMIT_NAMES = tuple(rule.name for rule in LIMITS)

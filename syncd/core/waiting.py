@@ -60,9 +60,6 @@ REMEMBERED: Mapping[str, bool] = {
 }
 """Kinds of what is left alone that are remembered; True: looked at again after a growing delay too."""
 
-REJECTED = "rejected"
-"""The kind of what a person rejected: it is remembered as their decision, not here."""
-
 LEFT_BY_SETTING = frozenset({"protected", "deactivate_off"})
 """Kinds that somebody chose: nobody has to do anything about them."""
 

@@ -47,6 +47,8 @@ def perform(console: Console, folder: Path, *, keep: bool = False) -> int:
         story = prepare(Connection(folder, okta, split, narrator, redactor), narrator, cast)
         tell(story)
         code = finish(story)
+        narrator.say("")
+        narrator.say("Now your own org: syncd init")
         if keep:
             _stay(story)
     return code

@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar, overload
 
+from syncd.core import drift_news, pausing
+from syncd.core.pausing import Pause
 from syncd.core.sickness import KEY, Quarantine
 from syncd.errors import PermanentError, SyncdError
 from syncd.ports import Store
+from syncd.settings import ConnectionSettings, target_fingerprint
 
 T = TypeVar("T")
 
@@ -58,7 +61,7 @@ def _document(text: str) -> dict[str, Any]:
     return found
 
 
-def _quarantine_text(found: Quarantine) -> str:
+def _document_text(found: Quarantine | Pause) -> str:
     return json.dumps(found.document())
 
 
@@ -76,6 +79,8 @@ class DecidedScope:
     """How they were mapped; None: an older version did not say."""
     rules: frozenset[str] | None = None
     """What the push rules were called."""
+    matching: tuple[str, ...] | None = None
+    """By what people were matched; None: as by default, before there was anything to say about it."""
 
 
 def _scope_text(scope: DecidedScope) -> str:
@@ -86,6 +91,8 @@ def _scope_text(scope: DecidedScope) -> str:
         said["attributes"] = dict(scope.attributes)
     if scope.rules is not None:
         said["rules"] = sorted(scope.rules)
+    if scope.matching is not None:
+        said["matching"] = list(scope.matching)
     return json.dumps(said, sort_keys=True)
 
 
@@ -100,6 +107,7 @@ def _scope_read(text: str) -> DecidedScope:
             frozenset(map(str, found.get("rewritten", ()))),
             None if attributes is None else {str(path): str(said) for path, said in attributes.items()},
             None if rules is None else frozenset(map(str, rules)),
+            tuple(map(str, found["matching"])) if "matching" in found else None,
         )
     return DecidedScope(text)
 
@@ -162,9 +170,11 @@ PENDING = _text("log_pending")
 """What the log named before that place and nobody has read yet (`Seen.kept`)."""
 LOG_ASKED = _text("log_asked")
 """What kinds of events that place was asked with."""
-LAST_DRIFT: Fact[dict[str, Any]] = Fact("last_drift", json.dumps, _document)
-"""The last drift document, with at most `ITEMS_KEPT` items."""
-QUARANTINE = Fact(KEY, _quarantine_text, Quarantine.read)
+LAST_DRIFT: Fact[dict[str, Any]] = Fact(drift_news.KEY, json.dumps, _document)
+"""The last drift document, with at most `ITEMS_KEPT` items; with `REPAIRED_BY` once all of it was repaired."""
+QUARANTINE: Fact[Quarantine] = Fact(KEY, _document_text, Quarantine.read)
+PAUSE: Fact[Pause] = Fact(pausing.KEY, _document_text, Pause.read)
+"""A person's; over once its time has come, also where it is still remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +202,80 @@ def _undone_read(text: str) -> Undone:
     return Undone(dict(found["runs"]), frozenset(map(str, found["wishes"])))
 
 
+@dataclass(frozen=True, slots=True)
+class AskedTie:
+    """A person ties one user to this account at the target; it counts until the account is adopted, or taken back."""
+
+    scim_id: str
+    name: str
+    by: str
+
+
+def _ties_text(ties: Mapping[str, AskedTie]) -> str:
+    said = {okta_id: [tie.scim_id, tie.name, tie.by] for okta_id, tie in ties.items()}
+    return json.dumps(said, sort_keys=True)
+
+
+def _ties_read(text: str) -> Mapping[str, AskedTie]:
+    """What cannot be read ties nobody."""
+    with suppress(ValueError, TypeError, AttributeError, RecursionError):
+        return {okta_id: AskedTie(*map(str, said)) for okta_id, said in json.loads(text).items()}
+    return {}
+
+
+TIES: Fact[Mapping[str, AskedTie]] = Fact("ties_asked", _ties_text, _ties_read)
+"""By Okta id, the accounts that people chose and that are not adopted yet."""
 UNDONE: Fact[Undone] = Fact("undone", _undone_text, _undone_read)
 """What an undo gave back, and Okta may still want."""
 TARGET = _text("target")
 """Which target (by its fingerprint) the known SCIM ids are of."""
 LEARNED: Fact[dict[str, Any]] = Fact("learned", lambda found: json.dumps(found, sort_keys=True), _document)
 """What was learned of a target, and of which one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """Whose a store is: the app that is read, and the target that is written."""
+
+    org_url: str
+    app_id: str
+    base_url: str
+
+    @classmethod
+    def of(cls, settings: ConnectionSettings) -> Belonging:
+        """As the settings say."""
+        return cls(settings.okta.org_url, settings.okta.app_id, settings.split.base_url)
+
+    def __str__(self) -> str:
+        return f"the app {self.app_id} of {self.org_url} and the target {self.base_url}"
+
+
+def _belonging_read(text: str) -> Belonging | None:
+    with suppress(ValueError, TypeError, LookupError, RecursionError):
+        found = json.loads(text)
+        return Belonging(*(str(found[key]) for key in ("org_url", "app_id", "base_url")))
+    return None
+
+
+BELONGING: Fact[Belonging | None] = Fact(
+    "belongs_to", lambda mine: json.dumps(asdict(mine), sort_keys=True) if mine else "", _belonging_read
+)
+"""Of which app and target the store is; an older version did not say."""
+
+
+def belongs_elsewhere(recall: Callable[[str], str | None], settings: ConnectionSettings) -> str:
+    """Whose else a store is that remembers so, in words; "" when it is of these settings, or does not say."""
+    said = recall(BELONGING.key)
+    if said is not None and (theirs := BELONGING.value(said)) is not None:
+        return "" if theirs == Belonging.of(settings) else str(theirs)
+    target = recall(TARGET.key)
+    return "another target" if target not in (None, target_fingerprint(settings)) else ""
+
+
+def belongs_here(recall: Callable[[str], str | None], settings: ConnectionSettings) -> bool:
+    """Whether a store that remembers so says that it is of these settings."""
+    told = recall(BELONGING.key) is not None or recall(TARGET.key) is not None
+    return told and not belongs_elsewhere(recall, settings)
 
 
 def learned_of(store: Store, target: str) -> Mapping[str, str]:
@@ -215,12 +293,12 @@ def learned_of(store: Store, target: str) -> Mapping[str, str]:
     return {str(key): str(value) for key, value in kept["learned"].items()}
 
 
-def remember_learned(store: Store, target: str, learned: Mapping[str, str]) -> None:
-    """What this `target` (its fingerprint) taught; not stored anew when it is the same, nor when the store fails."""
-    key, text = LEARNED.entry({"target": target, "learned": dict(learned)})
-    if text != store.recall(key):
-        with suppress(SyncdError):  # it is learned again; how the run ended is what matters
-            store.remember(key, text)
+def remember_learned(store: Store, settings: ConnectionSettings, learned: Mapping[str, str]) -> None:
+    """What the target taught, and whose the store is; not stored anew when it is the same, nor when the store fails."""
+    taught = {"target": target_fingerprint(settings), "learned": dict(learned)}
+    entries = dict([LEARNED.entry(taught), BELONGING.entry(Belonging.of(settings))])
+    with suppress(SyncdError):  # it is learned again; how the run ended is what matters
+        store.remember_all(entries)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from syncd.core.groups import RuleBook
 from syncd.core.mapping import MappingPolicy
+from syncd.core.match_rules import DEFAULT_RULES
 from syncd.core.policy import Policy
 from syncd.core.safety import LIMITS, Limits
 from syncd.engine.facts import SCOPE, DecidedScope
@@ -68,6 +69,7 @@ class Job:
             grace=provisioning.deactivation_grace,
             protected_users=frozenset(safety.protected_users),
             protected_groups=frozenset(safety.protected_groups),
+            initial=self.settings.initial,
         )
 
     @property
@@ -76,18 +78,25 @@ class Job:
         return {rule.name: getattr(self.settings.safety, rule.key) for rule in LIMITS}
 
 
+def matched_otherwise(settings: ConnectionSettings) -> tuple[str, ...] | None:
+    """By what people are matched, where it is not the default."""
+    return None if settings.matching.by == DEFAULT_RULES else tuple(settings.matched_by)
+
+
 def scope_as_decided(
     job: Job, undecided: frozenset[str] = frozenset(), rewritten: frozenset[str] = frozenset()
 ) -> DecidedScope:
     """The settings as they are now, to be told from later ones."""
     settings = job.settings
     rules = frozenset(rule.source.label for rule in settings.push_groups)
-    return DecidedScope(job.scope, undecided, rewritten, dict(settings.attributes), rules)
+    return DecidedScope(
+        job.scope, undecided, rewritten, settings.mapped_as, rules, matched_otherwise(settings)
+    )
 
 
 def scope_changed(job: Job) -> bool:
     """No full cycle has seen everything under these scope settings (app, target, flavor, provisioning, attributes,
-    push groups) since they were others.
+    matching, push groups) since they were others.
     """
     known = SCOPE.of(job.store)
     return known is not None and known.fingerprint != job.scope

@@ -6,6 +6,7 @@ failed cycle is none, for networks fail now and then. Objects that keep failing 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -13,8 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 from syncd.core.counting import counted
+from syncd.core.drift_news import DriftFound
 from syncd.core.sickness import Quarantine
 from syncd.core.token_age import TOKEN_LIVES, warning_mark
+from syncd.core.waiting import LEFT_BY_SETTING, Waiting
 from syncd.redact import clip, strip_controls
 
 ROTATION = (
@@ -28,6 +31,8 @@ neither when it fails nor when it does not.
 ENOUGH_FAILURES = 2
 _LONGEST = 300
 _HELD_NAMED = 5
+_LEFT_OUT_NAMED = 5
+_DRIFT_NAMED = 10
 
 Severity = Literal["info", "success", "warning", "failure"]
 
@@ -43,13 +48,22 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """What a comparison with the target found that is news. `complete`: it could look at everything."""
+
+    found: Sequence[DriftFound]
+    complete: bool = True
+    repaired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """A connection after a run of this `kind`, one of `CYCLES` or "targeted".
 
     `status` is quiet, succeeded, held, partial, refused, interrupted or failed.
 
-    `held` is None when nobody looked; `stuck` names the objects that failed at least twice; `token_created` is an
-    ISO date, None when the settings have none.
+    `held`, `left_out` and `drift` are None when nobody looked; `stuck` names the objects that failed at least twice;
+    `token_created` is an ISO date, None when the settings have none.
     """
 
     kind: str
@@ -58,6 +72,8 @@ class Facts:
     quarantine: Quarantine | None = None
     held: Sequence[Held] | None = None
     stuck: Sequence[str] = ()
+    left_out: Sequence[Waiting] | None = None
+    drift: Compared | None = None
     token_created: str | None = None
     token_days_left: int = TOKEN_LIVES
 
@@ -82,7 +98,8 @@ class Memory:
 
     `failing` counts failed cycles in a row by kind. `sick` is the side of the quarantine that was told, `held` maps
     keys of holds to the number of changes told, `token` is the date of the token and the days ahead that were told.
-    `stuck` is "silent" when something graver had been told already.
+    `stuck` is "silent" when something graver had been told already. `left_out` are digests of those who were told,
+    `drift` has keys of differences.
     """
 
     failing: Mapping[str, int] = field(default_factory=dict)
@@ -91,6 +108,8 @@ class Memory:
     stuck: Literal["", "told", "silent"] = ""
     held: Mapping[str, int] = field(default_factory=dict)
     token: tuple[str, int] | None = None
+    left_out: frozenset[str] = frozenset()
+    drift: frozenset[str] = frozenset()
 
     def text(self) -> str:
         """One line of JSON, for `read`."""
@@ -101,6 +120,8 @@ class Memory:
             "stuck": self.stuck,
             "held": dict(self.held),
             "token": self.token,
+            "left_out": " ".join(sorted(self.left_out)),
+            "drift": sorted(self.drift),
         }
         return json.dumps(made, sort_keys=True)
 
@@ -117,6 +138,8 @@ class Memory:
                 stuck=found["stuck"] if found.get("stuck") in ("told", "silent") else "",
                 held={str(key): int(count) for key, count in found.get("held", {}).items()},
                 token=(str(token[0]), int(token[1])) if token else None,
+                left_out=frozenset(str(found.get("left_out", "")).split()),
+                drift=frozenset(map(str, found.get("drift", ()))),
             )
         except (ValueError, TypeError, AttributeError, LookupError):
             return cls()
@@ -126,7 +149,7 @@ def decide(connection: str, memory: Memory, facts: Facts) -> tuple[list[Notice],
     """What to tell now, and what is then told."""
     told: list[Notice] = []
     memory = _counted(memory, facts)
-    for topic in (_trouble, _stuck, _held, _token):
+    for topic in (_trouble, _stuck, _held, _left_out, _drift, _token):
         notice, memory = topic(memory, facts)
         if notice is not None:
             told.append(replace(notice, title=f"syncd {connection}: {notice.title}"))
@@ -219,6 +242,57 @@ def _held(memory: Memory, facts: Facts) -> _Said:
     )
     total = counted(sum(hold.changes for hold in new), "change")
     return Notice("warning", f"{total} held", "\n".join(lines)), replace(memory, held=told)
+
+
+_AT_ONCE = frozenset({"conflict", "refused_name", "frozen", "protected", "last_member"})
+"""Who is left out for these reasons stays so until somebody does something. Others are told when another look found
+them so again; what fails is told as failing, and what a setting leaves out somebody chose.
+"""
+
+
+def _left_out(memory: Memory, facts: Facts) -> _Said:
+    """All who are newly left out in one notice; who is so again, after it was over, is told again."""
+    if facts.left_out is None:
+        return None, memory
+    found = {
+        _digest(each): each
+        for each in facts.left_out
+        if each.kind in _AT_ONCE or (each.kind not in LEFT_BY_SETTING and each.looks > 1)
+    }
+    new = [each for key, each in found.items() if key not in memory.left_out]
+    memory = replace(memory, left_out=frozenset(found))
+    if not new:
+        return None, memory
+    lines = [f"{plain(each.name) or each.okta_id}: {plain(each.reason)}." for each in new[:_LEFT_OUT_NAMED]]
+    if len(new) > _LEFT_OUT_NAMED:
+        lines.append(f"and {counted(len(new) - _LEFT_OUT_NAMED, 'more object')}.")
+    lines.append("syncd skipped lists all who are left out, each with the command that settles it.")
+    return Notice("warning", f"{counted(len(new), 'object')} newly left out", "\n".join(lines)), memory
+
+
+def _digest(each: Waiting) -> str:
+    said = f"{each.object_key} {each.kind}"
+    return hashlib.blake2b(said.encode("utf-8", "backslashreplace"), digest_size=5).hexdigest()
+
+
+def _drift(memory: Memory, facts: Facts) -> _Said:
+    """A difference is told when its kind or its object is new, and again when it was over in between."""
+    compared = facts.drift
+    if compared is None:
+        return None, memory
+    keys = frozenset() if compared.repaired else frozenset(each.key for each in compared.found)
+    new = [each for each in compared.found if each.key not in memory.drift]
+    memory = replace(memory, drift=keys if compared.complete else keys | memory.drift)
+    if not new:
+        return None, memory
+    lines = [f"{plain(each.named)}: {plain(each.reason)}." for each in new[:_DRIFT_NAMED]]
+    if len(new) > _DRIFT_NAMED:
+        lines.append(f"and {counted(len(new) - _DRIFT_NAMED, 'more difference')}.")
+    number = counted(len(new), "difference")
+    if compared.repaired:
+        return Notice("info", f"{number} found and repaired", "\n".join(lines)), memory
+    lines.append("Somebody else wrote to Split. All of it: syncd drift. To give it back: syncd drift --fix.")
+    return Notice("warning", f"drift: {number}", "\n".join(lines)), memory
 
 
 def _token(memory: Memory, facts: Facts) -> _Said:

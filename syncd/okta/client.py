@@ -96,7 +96,8 @@ class OktaClient:
     ) -> None:
         self._redactor = redactor or Redactor()
         self._org_url = org_url.rstrip("/")
-        self._oauth = isinstance(credentials, PrivateKey)
+        self.oauth = isinstance(credentials, PrivateKey)
+        """By access tokens; else by an API token."""
         self._key, self._session = self._build(credentials, timeout)
         self._redactor.add(*self._session.secrets)
 
@@ -167,7 +168,7 @@ class OktaClient:
     async def close(self) -> None:
         """The access token is kept for the next reader of the same credentials."""
         await self._session.transport.close()
-        if self._oauth:
+        if self.oauth:
             with _kept_lock:
                 _kept[self._key] = self._session
                 while len(_kept) > _KEPT_MOST:
@@ -179,7 +180,7 @@ class OktaClient:
         With OAuth a 401 is answered once by a new access token (revoked, or a new DPoP nonce is asked for).
         """
         received, sent = await self._fire(url)
-        if not self._oauth or received.status != 401:
+        if not self.oauth or received.status != 401:
             return received
         challenge = received.headers.get("WWW-Authenticate", "")
         oauth = self._session.executor._oauth  # noqa: SLF001  (the SDK has no public way to drop a token)
@@ -198,7 +199,7 @@ class OktaClient:
             received: Received | None = None
             if error is None:
                 sent = str(request["headers"].get("Authorization", ""))
-                if self._oauth:  # before anybody can say it again, also who refuses it at once
+                if self.oauth:  # before anybody can say it again, also who refuses it at once
                     self._redactor.add(sent.rpartition(" ")[2], passing=True)
                 _, received, _, error = await executor.fire_request(request)
         except Exception as unexpected:  # noqa: BLE001  (the SDK raises whatever its parsing meets)

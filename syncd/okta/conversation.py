@@ -56,13 +56,12 @@ class Conversation:
     """Retries, rate limits and judgement around one client. Lives in the event loop's thread."""
 
     def __init__(
-        self, client: OktaClient, governor: RateGovernor, *, retry: RetryPolicy, clock: Clock, oauth: bool
+        self, client: OktaClient, governor: RateGovernor, *, retry: RetryPolicy, clock: Clock
     ) -> None:
         self._client = client
         self._governor = governor
         self._retry = retry
         self._clock = clock
-        self._oauth = oauth
         self.clock_offset: timedelta | None = None
 
     async def get(self, url: str, expect: Shape, decode: Decode = everything) -> Answer:
@@ -124,7 +123,7 @@ class Conversation:
                 received,
                 url=url,
                 expect=expect,
-                oauth=self._oauth,
+                oauth=self._client.oauth,
                 redactor=self._client.redactor,
                 decode=decode,
             )

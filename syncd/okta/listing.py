@@ -43,15 +43,19 @@ class RawPage:
     date: datetime | None
 
 
+Missing = Callable[[Answer], SyncdError | None]
+"""Turns a 404 into the error that it means; None where it means another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """How to read one list. `get` fetches one page; `missing` turns a 404 into the error that it means."""
+    """How to read one list. `get` fetches one page."""
 
     what: str
     first_url: str
     origin: str
     get: Callable[[str], Awaitable[Answer]]
-    missing: Callable[[Answer], SyncdError | None]
+    missing: Missing
     clock: Clock
     limits: ListingLimits = ListingLimits()
 

@@ -22,6 +22,7 @@ from syncd.errors import (
     PermanentError,
     SyncdError,
     TemporaryError,
+    kept,
 )
 from syncd.model import Absent, Application, AppUser, BadRecord, OktaGroup, PushMapping, ReadProof
 from syncd.okta import loop_thread, records
@@ -29,9 +30,9 @@ from syncd.okta.absence import absent, app_error, object_error, unexplained
 from syncd.okta.answers import Answer, Decode, everything
 from syncd.okta.client import OktaClient
 from syncd.okta.conversation import Conversation
-from syncd.okta.credentials import Credentials, PrivateKey
+from syncd.okta.credentials import Credentials
 from syncd.okta.fan_out import FanOut
-from syncd.okta.listing import ListingLimits, PagedListing, PageSize, RawPage, Walk, now_at, utc_now
+from syncd.okta.listing import ListingLimits, Missing, PagedListing, PageSize, RawPage, Walk, now_at, utc_now
 from syncd.okta.pace import Clock, RateGovernor, RateLimit, RetryPolicy
 from syncd.okta.refusals import Refusals
 from syncd.okta.system_log import LogPolls
@@ -47,7 +48,8 @@ class OktaReader(Closing):
 
     `rate_limit_share` (0 to 1) of every rate-limit bucket may be used, `timeout` is seconds for one exchange,
     `parallel` bounds the requests under way at once. `on_wait(seconds, reason)` is told of every wait, from the
-    reader's own thread. Raises ConfigurationError for credentials or a CA file that cannot be used.
+    reader's own thread. `user_profiles`: app users come with the users' own. Raises ConfigurationError for credentials
+    or a CA file that cannot be used.
     """
 
     def __init__(
@@ -66,11 +68,13 @@ class OktaReader(Closing):
         clock: Clock | None = None,
         limits: ListingLimits | None = None,
         redactor: Redactor | None = None,
+        user_profiles: bool = False,
     ) -> None:
         self._origin = org_url.rstrip("/")
         self._app_id = app_id
         self._app_path = f"/api/v1/apps/{_segment(app_id)}"
         self._parallel = parallel
+        self._app_users = records.reading_app_users(user_profiles=user_profiles)
         self._clock = clock or Clock()
         self._limits = limits or ListingLimits()
         self._client = OktaClient(
@@ -80,11 +84,7 @@ class OktaReader(Closing):
             share=rate_limit_share, parallel=parallel, clock=self._clock, on_wait=on_wait
         )
         self._talk = Conversation(
-            self._client,
-            self._governor,
-            retry=retry or RetryPolicy(),
-            clock=self._clock,
-            oauth=isinstance(credentials, PrivateKey),
+            self._client, self._governor, retry=retry or RetryPolicy(), clock=self._clock
         )
         self._refusals = Refusals(
             self._talk.get,
@@ -125,7 +125,7 @@ class OktaReader(Closing):
             if self._app_error(answer) is not None:
                 await self._app_answers()
             return absent(answer, f"app user {okta_id}")
-        user = records.checked(answer.body, records.app_user, answer.reveals)
+        user = records.checked(answer.body, self._app_users[0], answer.reveals)
         if isinstance(user, AppUser) and user.okta_id != okta_id:
             return BadRecord(okta_id, "the answer is about another user")
         return user if isinstance(user, AppUser) else BadRecord(okta_id, user.problem)
@@ -149,7 +149,7 @@ class OktaReader(Closing):
                     ):  # deleted in this moment: the next look finds no assignment either
                         groups = await self._groups_of(okta_id)
             except SyncdError as error:
-                yield Person(okta_id, answer, failed=error)
+                yield Person(okta_id, answer, failed=kept(error))
             else:
                 yield Person(okta_id, answer, groups)
 
@@ -206,13 +206,16 @@ class OktaReader(Closing):
 
     # lists
 
+    def applications(self) -> Listing[Application]:
+        """Every app of the org, for who has to choose one."""
+        return self._listing("apps", "/api/v1/apps?limit=200", records.application)
+
     def app_users(self) -> Listing[AppUser]:
         """See `ports.Source.app_users`."""
         return self._listing(
             "app users",
             f"{self._app_path}/users?limit=500&expand=user",
-            records.app_user,
-            records.app_users_page,
+            *self._app_users,
         )
 
     def app_groups(self) -> Listing[str]:
@@ -293,7 +296,7 @@ class OktaReader(Closing):
                 else:
                     yield MemberPage(group_id, ids, ReadProof(what, page.number, count, at))
         except SyncdError as error:
-            yield MemberPage(group_id, (), failed=error)
+            yield MemberPage(group_id, (), failed=kept(error))
 
     def read_log_once(self) -> None:
         """May the System Log be read? Raises AccessDenied when not, IncompleteRead when nobody can say."""
@@ -346,13 +349,7 @@ class OktaReader(Closing):
     async def _get_list(self, url: str, decode: Decode = everything) -> Answer:
         return await self._refusals.get(url, "list", decode)
 
-    def _walk(
-        self,
-        what: str,
-        path: str,
-        missing: Callable[[Answer], SyncdError | None],
-        decode: Decode = everything,
-    ) -> Walk:
+    def _walk(self, what: str, path: str, missing: Missing, decode: Decode = everything) -> Walk:
         return Walk(
             what=what,
             first_url=self._origin + path,

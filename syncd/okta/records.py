@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypedDict, TypeVar
@@ -54,6 +55,14 @@ class _Embedded(TypedDict, total=False):
     user: _Account | None
 
 
+class _Person(_Account, total=False):
+    profile: Any
+
+
+class _WholeEmbedded(TypedDict, total=False):
+    user: _Person | None
+
+
 class _AppUser(TypedDict, total=False):
     id: Any
     status: Any
@@ -62,6 +71,10 @@ class _AppUser(TypedDict, total=False):
     credentials: _Named | None
     _links: _Links | None
     _embedded: _Embedded | None
+
+
+class _WholeAppUser(_AppUser, total=False):
+    _embedded: _WholeEmbedded | None  # type: ignore[misc]
 
 
 class _Profile(TypedDict, total=False):
@@ -74,6 +87,7 @@ class _NamedGroup(TypedDict, total=False):
 
 
 app_users_page = msgspec.json.Decoder(list[_AppUser]).decode
+_whole_app_users_page = msgspec.json.Decoder(list[_WholeAppUser]).decode
 ids_page = msgspec.json.Decoder(list[_Identified]).decode
 names_page = msgspec.json.Decoder(list[_NamedGroup]).decode
 
@@ -171,6 +185,29 @@ def _id_if_any(record: object) -> str | None:
 def app_user(record: object) -> AppUser | BadRecord:
     """A record of GET /api/v1/apps/{id}/users?expand=user."""
     return _read(record, _app_user)
+
+
+Reading = tuple[Callable[[object], AppUser | BadRecord], Callable[[bytes], object]]
+"""How one record is read, and a page of them decoded."""
+
+
+def reading_app_users(*, user_profiles: bool) -> Reading:
+    """With the users' own profiles, which are most of a page, only where something is mapped from them."""
+    if user_profiles:
+        return _app_user_with_profile, _whole_app_users_page
+    return app_user, app_users_page
+
+
+def _app_user_with_profile(record: object) -> AppUser | BadRecord:
+    return _read(record, _app_user_and_profile)
+
+
+def _app_user_and_profile(record: Mapping[str, object], okta_id: str) -> AppUser:
+    user = _optional_object(_optional_object(record, "_embedded"), "user")
+    profile = user.get("profile")
+    if profile is not None and not isinstance(profile, dict):
+        raise _Odd(f"profile of _embedded.user is {_kind(profile)}, not an object")
+    return replace(_app_user(record, okta_id), user_profile=profile)
 
 
 def _app_user(record: Mapping[str, object], okta_id: str) -> AppUser:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from syncd.core.change import Change
 from syncd.core.expectation import Expectation
@@ -28,12 +28,49 @@ class HoldRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejection:
-    """A change that a person rejected, and that is still wanted as far as is known."""
-
+class _Decided:
     object_key: str
     by: str
     at: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection(_Decided):
+    """A change that a person rejected, and that is still wanted as far as is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approval(_Decided):
+    """A held change that a person approved, and that was not applied yet. `expires_at`: until when it counts."""
+
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A user or group that a person took out of syncd's hands. `what`: "release", or "unlink" of a group that stays so.
+    `by` None: the row of the trail that says who is gone, and `since` is as far as the trail goes back. `target` is the
+    name under which the group is at the target, as far as is known.
+    """
+
+    object_key: str
+    name: str
+    what: Literal["release", "unlink"]
+    since: datetime
+    by: str | None = None
+    reason: str | None = None
+    target: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Status, page, report and explain say the same."""
+        who = f" by {self.by}" if self.by else ""
+        why = f" ({self.reason})" if self.reason else ""
+        told = f"{'unlinked by hand' if self.what == 'unlink' else 'released'}{who} on {self.since:%Y-%m-%d %H:%M} UTC"
+        if self.object_key.startswith("group:"):
+            return f"{told}{why}: left alone, and its members too, until `syncd link`"
+        return f"{told}{why}: left alone until `syncd link --user`, or until they left the app and came back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +83,17 @@ class Decided:
     """What each of them is about: change id to object key."""
     rejections: Mapping[str, Rejection] = field(default_factory=dict, compare=False)
     """Those of `rejected`, by change id."""
+    approvals: Mapping[str, Approval] = field(default_factory=dict, compare=False)
+    """Those of `approved`, by change id."""
 
 
 class Decisions(Protocol):
     """Holds, and the words of people, as the audit trail has them."""
 
-    def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> None:
-        """Remembers what the safety checks stopped in a cycle. A hold that is known keeps its time; others expire after
-        7 days, and take the changes that waited in an earlier one. `whole`: the cycle looked at everything, so that
-        holds it did not raise are over.
+    def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> Collection[str]:
+        """Remembers what the safety checks stopped in a cycle, and returns the ids of the holds that are new. A hold
+        that is known keeps its time; others expire after 7 days, and take the changes that waited in an earlier one.
+        `whole`: the cycle looked at everything, so that holds it did not raise are over.
         """
         ...
 
@@ -62,9 +101,11 @@ class Decisions(Protocol):
         """Open holds, oldest first; expired ones are not among them."""
         ...
 
-    def decide(self, ids: Sequence[str], decision: str, by: str) -> Sequence[Change]:
-        """Decides on whole holds or single held changes by their ids ("approve" or "reject"); journals who and what.
-        Raises UsageError for an id that no open hold has.
+    def decide(
+        self, ids: Sequence[str], decision: str, by: str, reason: str | None = None
+    ) -> Sequence[Change]:
+        """Decides on whole holds or single changes by their ids ("approve" or "reject"); journals who, what and why.
+        Held changes, and those that were decided the other way and still are. Raises UsageError for another id.
         """
         ...
 
@@ -72,6 +113,10 @@ class Decisions(Protocol):
         """What still counts, as far as the journal says so: approvals until they are applied or expire, rejections
         until the world moves.
         """
+        ...
+
+    def releases(self) -> Sequence[Release]:
+        """What is released now, and groups that were unlinked by hand; the oldest first."""
         ...
 
     def expect(self, expectation: Expectation) -> Expectation:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from syncd.core.change import Change, ChangeKind
 from syncd.core.diff import Skipped
+from syncd.core.match_rules import MatchRule, Sought
 from syncd.model import (
     Asked,
     GroupCase,
@@ -127,6 +128,12 @@ class Stage(JudgedPlan, Protocol):
     def ask_group(self, group_id: str, asked: Asked) -> None:
         """A person asks for this about a group: it counts in this stage, and `Store.absorb` remembers it. A link also
         ends the group's release.
+        """
+        ...
+
+    def ask_user(self, okta_id: str) -> None:
+        """A person ties this user to an account: they count as not released in this stage, and once it is absorbed. The
+        tie itself the caller remembers.
         """
         ...
 
@@ -255,12 +262,18 @@ class Stage(JudgedPlan, Protocol):
         """
         ...
 
-    def put_remote_users(self, users: Sequence[RemoteUser]) -> None:
-        """A page of the target's list: what is looked at instead of searching."""
+    def put_remote_users(self, users: Sequence[RemoteUser], by: Sequence[MatchRule] = ()) -> None:
+        """A page of the target's list: what is looked at instead of searching. `by`: what else it is looked at by."""
         ...
 
-    def remote_candidates(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
-        """From the listing given by `put_remote_users`: same externalId, or a userName that is the same or alike."""
+    def remote_candidates(self, *, okta_id: str, user_name: str, also: Sought = ()) -> Sequence[RemoteUser]:
+        """From the listing given by `put_remote_users`: same externalId, a userName that is the same or alike, or the
+        value of an attribute of `also`, in any letters.
+        """
+        ...
+
+    def remote_with_mail(self, mail: str) -> Sequence[RemoteUser]:
+        """From the same listing: whose e-mail, or userName, is this (`core.match.mail_of`); a few of them."""
         ...
 
     def remote_user(self, scim_id: str) -> RemoteUser | None:

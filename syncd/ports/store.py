@@ -173,8 +173,17 @@ class Store(Decisions, History, Waits, RequestRecords, Protocol):
         """Intents without an outcome, oldest first: nobody knows how they ended."""
         ...
 
-    def note(self, body: Mapping[str, Any], *, run_id: str | None = None) -> int:
-        """Adds a free row to the journal (a decision of a person); returns its sequence number."""
+    def note(
+        self,
+        body: Mapping[str, Any],
+        *,
+        run_id: str | None = None,
+        reason: str | None = None,
+        facts: Mapping[str, str | None] | None = None,
+    ) -> int:
+        """Adds a free row to the journal (a decision of a person, with the reason that they gave); returns its sequence
+        number. `facts` are remembered with it or not at all; they and the body are without secrets already.
+        """
         ...
 
     def journal_entries(
@@ -247,6 +256,10 @@ class Store(Decisions, History, Waits, RequestRecords, Protocol):
         """By Okta id, SCIM id, or userName (wanted or pushed; exact first, else letter case aside)."""
         ...
 
+    def find_former_users(self, user_name: str) -> Sequence[KnownUser]:
+        """Who had this userName at the target once, by the audit trail: for when nobody has it now."""
+        ...
+
     def linked_users(self, *, after: str = "") -> Iterator[KnownUser]:
         """Users that have an id at the target, by Okta id, from behind `after`; a page in memory at a time."""
         ...
@@ -281,13 +294,16 @@ class Store(Decisions, History, Waits, RequestRecords, Protocol):
         """Okta ids of the groups into which this user was pushed."""
         ...
 
-    def release_user(self, okta_id: str, by: str) -> None:
+    def release_user(
+        self, okta_id: str, by: str, reason: str | None = None, *, unlinked: bool = False
+    ) -> None:
         """Stops managing: the SCIM id and pushed memberships are forgotten, the object is not matched again until
-        it left Okta's list and came back. `by`, who decided it, stands in the journal.
+        it left Okta's list and came back, or a person links it. `by`, who decided it, and why stand in the journal;
+        `unlinked`: in that word.
         """
         ...
 
-    def release_group(self, okta_id: str, by: str) -> None:
+    def release_group(self, okta_id: str, by: str, reason: str | None = None) -> None:
         """As with a user, but no coming back of the group or of its rule undoes it: only a link by hand does."""
         ...
 
@@ -342,6 +358,10 @@ class Store(Decisions, History, Waits, RequestRecords, Protocol):
 
     def retry_now(self, object_key: str | None) -> int:
         """Makes one failure (or all) due at once; returns how many."""
+        ...
+
+    def rest(self) -> None:
+        """Gives back the memory that the last questions took: for a store that is kept open between cycles."""
         ...
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from syncd.core.change import Json
 from syncd.core.comparison import ServerHabits
+from syncd.core.match_rules import Sought
 from syncd.model import Attributes, RemoteGroup, RemoteUser
 
 T_co = TypeVar("T_co", covariant=True)  # pages are only read
@@ -78,8 +79,16 @@ class Target(Protocol):
     RefusedError (the flavor's own rule), PermanentError (400, 409, 413, 501 ...).
     """
 
-    def find_users(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
-        """Candidates for one user: by externalId, then by userName; every hit verified by comparing values."""
+    def find_users(self, *, okta_id: str, user_name: str, also: Sought = ()) -> Sequence[RemoteUser]:
+        """Candidates for one user: by externalId, then by userName, and by each attribute and value of `also`; every
+        hit verified by comparing values.
+        """
+        ...
+
+    def finds_by(self, attribute: str) -> bool:
+        """Whether nobody found by a search for a value of this attribute, as it is written, means that nobody has it.
+        The server is tried once with a user that it has, and the answer is remembered.
+        """
         ...
 
     def search_is_whole(self, user_name: str) -> bool:

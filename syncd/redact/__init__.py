@@ -84,11 +84,8 @@ class Redactor:
 
     @property
     def _lasting(self) -> KnownSecrets:
-        found = self._lasting_found
-        if found is None:
-            with self._lock:
-                found = self._made_lasting()
-        return found
+        with self._lock:
+            return self._made_lasting()
 
     def _made_lasting(self) -> KnownSecrets:
         if self._lasting_found is None:

@@ -14,7 +14,9 @@ from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 440, 190
 _LEFT, _BOTTOM, _TOP = 44, 24, 10
+"""Of a chart and its margins, in pixels."""
 _MOST_BARS = 60
+"""In one chart; of a longer time a bar is several days."""
 
 
 @dataclass(frozen=True, slots=True)

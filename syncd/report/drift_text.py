@@ -8,17 +8,17 @@ from typing import Any
 
 from syncd.core.counting import counted
 from syncd.core.drift import REPORTED_ONLY
-from syncd.report.lines import BLANK, Line, Span, faint, line, safe, shown, strong
+from syncd.report.lines import BLANK, Line, Span, faint, line, safe, shown_of, strong
 
 SHOWN_OF_A_KIND = 50
 _KINDS: Mapping[str, tuple[str, str, str]] = {
-    "missing_user": ("-", "remove", "Users that are gone at the target"),
+    "missing_user": ("-", "remove", "Users that are missing at the target"),
     "wrongly_active_user": ("!", "bad", "Users that are active and should not be"),
     "wrongly_inactive_user": ("!", "warn", "Users that are inactive and should not be"),
     "changed_user": ("~", "change", "Users with other values"),
-    "missing_group": ("-", "remove", "Groups that are gone at the target"),
+    "missing_group": ("-", "remove", "Groups that are missing at the target"),
     "renamed_group": ("~", "change", "Groups with another name"),
-    "missing_member": ("-", "remove", "Members that were removed"),
+    "missing_member": ("-", "remove", "Members that are missing"),
     "extra_member": ("+", "add", "Members that were added"),
     "unmanaged_user": ("·", "faint", "Users that nobody manages (reported, never touched)"),
     "unmanaged_group": ("·", "faint", "Groups that nobody manages (reported, never touched)"),
@@ -61,7 +61,7 @@ def _sides(item: Mapping[str, Any]) -> Iterator[Line]:
     """Each value on all three sides."""
     sides = [(word, item[word]) for word in ("wanted", "remembered", "found") if item[word] is not None]
     for key in sorted({key for _, side in sides for key in side}):
-        values = ", ".join(f"{word} {shown(side.get(key))}" for word, side in sides)
+        values = ", ".join(f"{word} {shown_of(key, side.get(key))}" for word, side in sides)
         yield line("      ", f"{safe(key)}: ", values)
 
 

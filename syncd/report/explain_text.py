@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from syncd.report.lines import BLANK, Line, Span, columns, faint, line, safe, shown, strong
@@ -40,22 +40,31 @@ def explain_lines(document: Mapping[str, Any]) -> Iterator[Line]:
         mark, style = _MARKS[str(step["answer"])]
         question = f"  {safe(step['question']):<{width}}  "
         yield line("  ", Span(mark, style), question, safe(step["detail"], LONGEST_DETAIL))
-    yield from _attributes(document.get("attributes") or ())
-    yield from _memberships(document.get("memberships") or ())
-    yield from _next(document.get("next") or ())
+    yield from _part("Attributes", document.get("attributes"), _attributes)
+    yield from _part("Groups", document.get("memberships"), _memberships)
+    yield from _part("The next cycle would send", document.get("next"), _next)
     yield from _held(document.get("holds") or ())
-    yield from _last(document.get("last_changes") or ())
+    yield from _part("Last changes", document.get("last_changes"), _last)
+
+
+def _part(
+    title: str,
+    rows: Sequence[Mapping[str, Any]] | None,
+    lines: Callable[[Sequence[Mapping[str, Any]]], Iterator[Line]],
+) -> Iterator[Line]:
+    """Nothing at all where there are no rows."""
+    if rows:
+        yield BLANK
+        yield line(strong(title))
+        yield from lines(rows)
 
 
 def _attributes(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
-    if not rows:
-        return
-    yield BLANK
-    yield line(strong("Attributes"))
-    table = [[faint(each) for each in ("SCIM", "from Okta", "wanted", "pushed", "at the target")]]
+    table = [[faint(each) for each in ("SCIM", "in Okta", "mapped by", "wanted", "pushed", "at the target")]]
     table += [
         [
             Span(safe(row["attribute"])),
+            Span(_input(row.get("input") or {})),
             faint(safe(row["source"])),
             *(Span(shown(row[key])) for key in ("wanted", "pushed", "target")),
         ]
@@ -64,11 +73,15 @@ def _attributes(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     yield from columns(table)
 
 
+def _input(read: Mapping[str, Any]) -> str:
+    """What was read: the value alone where it is one."""
+    if len(read) == 1:
+        [value] = read.values()
+        return shown(value)
+    return ", ".join(f"{safe(name)} {shown(value)}" for name, value in read.items()) or "-"
+
+
 def _memberships(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
-    if not rows:
-        return
-    yield BLANK
-    yield line(strong("Groups"))
     table = []
     for row in rows[:SHOWN]:
         state = str(row["state"])
@@ -80,10 +93,6 @@ def _memberships(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
 
 
 def _next(changes: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
-    if not changes:
-        return
-    yield BLANK
-    yield line(strong("The next cycle would send"))
     for change in changes[:SHOWN]:
         yield line("  ", faint(safe(change["kind"])))
         yield from change_lines(change, indent="    ")
@@ -101,10 +110,6 @@ def _held(holds: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
 
 
 def _last(changes: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
-    if not changes:
-        return
-    yield BLANK
-    yield line(strong("Last changes"))
     table = []
     for change in changes:
         mark, style = _MARKS["yes" if change["applied"] else "no"]

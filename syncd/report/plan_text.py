@@ -21,12 +21,17 @@ from syncd.report.lines import (
     line,
     safe,
     shown,
+    shown_of,
     skipped_lines,
     strong,
 )
 from syncd.report.size_text import size_sentence
 
 SHOWN_OF_A_KIND = 50
+STILL_WANTED = (
+    "Okta still wants what is given back: each later sync holds it (undone, see syncd held) until somebody approves it"
+    " or it changes in Okta."
+)
 
 _KINDS: Mapping[str, tuple[str, str, str, str]] = {
     # kind: (symbol, style, heading, what the summary line calls them)
@@ -63,8 +68,8 @@ def plan_lines(
     *,
     everything: bool = False,
 ) -> Iterator[Line]:
-    """`header` has summary, skipped and, when they are known, allow (limits that were raised) and size; `changes` come
-    in order of application.
+    """`header` has summary, skipped and, when they are known, allow (limits that were raised), size and undoes (a run);
+    `changes` come in order of application.
 
     The size of it comes first, and each hold with its changes. Without `everything` at most 50 changes of a kind are
     shown, then how many more there are.
@@ -82,6 +87,8 @@ def plan_lines(
     if allow := header.get("allow"):
         raised = ", ".join(f"{safe(name)} {number:,}" for name, number in sorted(allow.items()))
         yield line(Span("Limits raised for this plan: ", "warn"), f"{raised}.")
+    if header.get("undoes"):
+        yield line(STILL_WANTED)
     yield summary_line(header, sum(int(hold["count"]) for hold, _ in holds), len(holds))
 
 
@@ -146,7 +153,8 @@ def _differences(change: Mapping[str, Any], indent: str) -> Iterator[Line]:
             yield line(indent, faint(", ".join(f"{key} {shown(value)}" for key, value in told.items())))
         return
     for key in sorted({*before, *after}):
-        yield line(indent, f"{safe(key)}: ", shown(before.get(key)), faint(" → "), shown(after.get(key)))
+        was, shall = (shown_of(key, values.get(key)) for values in (before, after))
+        yield line(indent, *([] if key == "active" else [f"{safe(key)}: "]), was, faint(" → "), shall)
 
 
 def _hold_lines(hold: Mapping[str, Any], changes: Iterable[Mapping[str, Any]], most: int) -> Iterator[Line]:

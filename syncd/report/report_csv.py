@@ -135,7 +135,9 @@ def _decision(row: Row) -> Row:
         "by": row["by"],
         "run_id": row["run_id"],
         "count": len(row["changes"]),
-        "reason": named(row["changes"], len(row["changes"])),
+        "reason": "; ".join(
+            each for each in (row["reason"], named(row["changes"], len(row["changes"]))) if each
+        ),
         "change": " ".join(str(each) for each in row["asked"]),
     }
 
@@ -156,31 +158,24 @@ def _drift(item: Row) -> Row:
     }
 
 
+def _renamed(row: Row, **columns: str) -> Row:
+    """Of each column: what stands in the row under that key."""
+    return {column: row[key] for column, key in columns.items()}
+
+
 def _failure(row: Row) -> Row:
-    return {
-        **row,
-        "at": row["first"],
-        "until": row["ended"],
-        "result": row["end"],
-        "count": row["attempts"],
-        "user": row["object"],
-    }
+    return {**row, **_renamed(row, at="first", until="ended", result="end", count="attempts", user="object")}
 
 
 def _outage(row: Row) -> Row:
-    return {**row, "at": row["first"], "until": row["ended"], "count": row["runs"]}
+    return {**row, **_renamed(row, at="first", until="ended", count="runs")}
 
 
 def _hold(row: Row) -> Row:
-    return {
-        "at": row["raised_at"],
-        "until": row["expires_at"],
-        "kind": row["check"],
-        "result": row["state"],
-        "reason": row["reason"],
-        "change": row["id"],
-        "count": row["waiting"] + row["approved"] + row["rejected"],
-    }
+    told = _renamed(
+        row, at="raised_at", until="expires_at", kind="check", result="state", reason="reason", change="id"
+    )
+    return {**told, "count": row["waiting"] + row["approved"] + row["rejected"]}
 
 
 def _days(days: Sequence[Row]) -> Iterator[Row]:

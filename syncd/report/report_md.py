@@ -97,23 +97,22 @@ def _past(one: Report) -> Iterator[str]:
         "Changes, the youngest first",
         ("Time", "Change", "Of", "Result", "Why", "Approved by"),
         [
-            (
-                when(row["at"]),
-                row["kind"],
-                row_object(row),
-                row["result"],
-                row["error"] or row["reason"],
-                row["approved_by"],
-            )
+            (*_what(row, "at"), row["result"], row["error"] or row["reason"], row["approved_by"])
             for row in changes.rows
         ],
         changes.more,
     )
     yield from _table(
         "Who approved what",
-        ("Time", "By", "Decision", "On"),
+        ("Time", "By", "Decision", "On", "Why"),
         [
-            (when(row["at"]), row["by"] or "syncd", row["decision"], named(row["changes"]) or row["asked"])
+            (
+                when(row["at"]),
+                row["by"] or "syncd",
+                row["decision"],
+                named(row["changes"]) or row["asked"],
+                row["reason"],
+            )
             for row in facts["decisions"]
         ],
     )
@@ -142,14 +141,7 @@ def _troubles(facts: Mapping[str, Any]) -> Iterator[str]:
         "Failures",
         ("First", "Change", "Of", "Error", "Lasted", "End"),
         [
-            (
-                when(row["first"]),
-                row["kind"],
-                row_object(row),
-                row["error"],
-                duration(row["seconds"]),
-                row["end"],
-            )
+            (*_what(row, "first"), row["error"], duration(row["seconds"]), row["end"])
             for row in facts["failures"]
         ],
     )
@@ -173,6 +165,11 @@ def _troubles(facts: Mapping[str, Any]) -> Iterator[str]:
 
 def _since(row: Row) -> str:
     return when(row["since"]) or "before this trail"
+
+
+def _what(row: Mapping[str, Any], since: str) -> tuple[object, object, object]:
+    """Time, kind and object of a change."""
+    return when(row[since]), row["kind"], row_object(row)
 
 
 def _table(

@@ -11,7 +11,7 @@ from syncd.core.counting import counted
 from syncd.report.lines import BLANK, Line, Span, columns, faint, line, safe, strong
 from syncd.report.text import done_words, duration
 from syncd.report.view import Report, Row, Unavailable, differences, period_words, row_object, when
-from syncd.report.words import drift_object, named, shown_value, why
+from syncd.report.words import drift_object, named, shown_at, why
 
 SHOWN = 30
 _RESULT = {"applied": "good", "failed": "bad", "deferred": "warn"}
@@ -43,59 +43,43 @@ def report_lines(one: Report | Unavailable) -> Iterator[Line]:
 
 def summary_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Name and value of each number of the summary, for text and Markdown."""
-    summary, current, token = facts["summary"], facts["current"], facts["token"]
-    drift = facts["drift"]
-    compared = (
-        f"{summary['drift']['found']:,} found, {summary['drift']['repaired']:,} repaired in "
-        f"{counted(drift['comparisons'], 'comparison')}"
-        if drift["comparisons"] or drift["checks"]
-        else "no comparison"
-    )
+    token = facts["token"]
     return [
-        (
-            "people with access",
-            (
-                f"{current['active_users']:,} in {counted(current['groups'], 'group')}, "
-                f"{current['without_group']:,} without a group"
-            ),
-        ),
-        (
-            "people",
-            (
-                f"{summary['people_added']:,} added, {summary['people_changed']:,} changed, "
-                f"{summary['people_removed']:,} removed"
-            ),
-        ),
-        (
-            "memberships",
-            f"{summary['members_added']:,} added, {summary['members_removed']:,} removed",
-        ),
-        ("applied", done_words(summary["applied"]) or "nothing"),
-        (
-            "decisions",
-            (
-                f"{summary['decisions']['approve']} approved, {summary['decisions']['reject']} rejected, "
-                f"{summary['decisions']['release']} released"
-            ),
-        ),
-        (
-            "safety",
-            (
-                f"{counted(summary['holds']['raised'], 'hold')}, "
-                f"{counted(summary['holds']['waiting_changes'], 'change')} waiting"
-            ),
-        ),
-        ("drift", compared),
-        (
-            "failures",
-            f"{counted(summary['failures']['objects'], 'object')}, {summary['failures']['open']} still failing",
-        ),
-        ("runs", ", ".join(f"{count:,} {status}" for status, count in summary["runs"].items()) or "none"),
+        *_people_rows(facts["summary"], facts["current"]),
+        *_work_rows(facts["summary"], facts["drift"]),
         (
             "Split token",
             f"{counted(token['expires_in_days'], 'day')} left" if token else "its date is not set",
         ),
     ]
+
+
+def _people_rows(summary: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    people = f"{current['active_users']:,} in {counted(current['groups'], 'group')}"
+    yield "people with access", f"{people}, {current['without_group']:,} without a group"
+    changed = f"{summary['people_added']:,} added, {summary['people_changed']:,} changed"
+    yield "people", f"{changed}, {summary['people_removed']:,} removed"
+    yield "memberships", f"{summary['members_added']:,} added, {summary['members_removed']:,} removed"
+
+
+def _work_rows(summary: Mapping[str, Any], drift: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "applied", done_words(summary["applied"]) or "nothing"
+    decided = summary["decisions"]
+    yield (
+        "decisions",
+        f"{decided['approve']} approved, {decided['reject']} rejected, {decided['release']} released",
+    )
+    holds = summary["holds"]
+    yield (
+        "safety",
+        f"{counted(holds['raised'], 'hold')}, {counted(holds['waiting_changes'], 'change')} waiting",
+    )
+    found = f"{summary['drift']['found']:,} found, {summary['drift']['repaired']:,} repaired"
+    compared = f"{found} in {counted(drift['comparisons'], 'comparison')}"
+    yield "drift", compared if drift["comparisons"] or drift["checks"] else "no comparison"
+    failures = summary["failures"]
+    yield "failures", f"{counted(failures['objects'], 'object')}, {failures['open']} still failing"
+    yield "runs", ", ".join(f"{count:,} {status}" for status, count in summary["runs"].items()) or "none"
 
 
 def _section(title: str, rows: Sequence[Sequence[Span]], total: int) -> Iterator[Line]:
@@ -142,7 +126,7 @@ def _changes(changes: Iterable[Row]) -> Iterator[Line]:
 
 
 def _because(row: Row) -> str:
-    what = ", ".join(f"{key} {shown_value(after)}" for key, _, after in differences(row)[:3])
+    what = ", ".join(f"{key} {shown_at(after, key)}" for key, _, after in differences(row)[:3])
     parts = [row["error"] or "", what, row["reason"] or ""]
     if row["approved_by"]:
         parts.append(f"approved by {row['approved_by']}")
@@ -156,6 +140,7 @@ def _decisions(decisions: Sequence[Row]) -> list[Sequence[Span]]:
             Span(safe(row["by"] or "syncd")),
             Span(safe(row["decision"])),
             Span(safe(named(row["changes"], 3) or ", ".join(map(str, row["asked"])))),
+            Span(safe(row["reason"] or "")),
         )
         for row in decisions[-SHOWN:]
     ]

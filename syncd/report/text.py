@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from syncd.core.counting import counted
 from syncd.core.token_age import TOKEN_LIVES
+from syncd.report.left_out_text import left_out_lines
 from syncd.report.lines import (
     BLANK,
     Line,
@@ -20,6 +21,7 @@ from syncd.report.lines import (
     strong,
 )
 from syncd.report.requests_text import request_lines
+from syncd.report.status_parts import drift_found_lines, pause_lines
 
 SHOWN = 50
 
@@ -52,15 +54,18 @@ _STATUS_STYLE: Mapping[str, str] = {
     "interrupted": "warn",
     "failing": "warn",
     "held": "warn",
+    "left_out": "warn",
     "never_synced": "warn",
+    "paused": "warn",
+    "partly_synced": "warn",
     "failed": "bad",
     "quarantined": "bad",
 }
 
 
 _WELL_AGAIN: Mapping[str, str] = {
-    "okta": "mend the cause; every sync asks Okta once and goes on when it is well.",
-    "split": "mend the cause; every sync asks Split once and goes on when it is well.",
+    "okta": "mend the cause; syncd retry (the daemon) or a sync asks Okta once, now, and goes on when it is well.",
+    "split": "mend the cause; syncd retry (the daemon) or a sync asks Split once, now, and goes on when it is well.",
     "relink": "was SCIM switched off and on in Split? Then run syncd relink, which shows its result first.",
 }
 """By the side of a quarantine: how it ends."""
@@ -83,14 +88,15 @@ def _worded(words: str, count: int) -> str:
     return words if count == 1 else words.replace("group ", "groups ").replace("member ", "members ")
 
 
-def run_lines(document: Mapping[str, Any]) -> Iterator[Line]:
-    """A `syncd.run/1` document."""
+def run_lines(document: Mapping[str, Any], *, plan_shown: bool = False) -> Iterator[Line]:
+    """A `syncd.run/1` document; what its plan showed already is not said twice."""
     summary = document["summary"]
     # What befell the run as a whole is said by whoever ran it, with its hint.
     yield from _errors([error for error in document["errors"] if error["kind"] != "run"])
     for hold in document.get("holds", ()):
         yield from _hold(hold)
-    yield from _skipped(document.get("skipped", ()))
+    if not plan_shown:
+        yield from _skipped(document.get("skipped", ()))
     status = str(document["status"])
     seconds = float(document["duration_seconds"])
     nothing = "nothing to change" if status == "succeeded" else "nothing applied"
@@ -219,11 +225,13 @@ def status_lines(document: Mapping[str, Any]) -> Iterator[Line]:
         rows.append(("Split token", _token(document["token"])))
     yield from columns([(faint(name), Span(text)) for name, text in rows])
     yield from _status_quarantine(document["quarantine"])
+    yield from pause_lines(document)
     yield from _status_runs(document["runs"])
     yield from _status_held(document["held"])
     yield from _status_failing(document["failing"])
     yield from _status_unproven(document["unproven"])
     yield from _status_left_out(document["left_out"])
+    yield from drift_found_lines(document.get("drift"))
     yield from request_lines(document.get("requests", ()))
 
 
@@ -231,24 +239,41 @@ def _status_quarantine(found: Mapping[str, Any] | None) -> Iterator[Line]:
     if not found:
         return
     yield line(Span("Quarantined", "bad"), f" since {safe(found['since'])}: {safe(found['reason'])}")
+    if found["side"] != "relink":
+        probes = counted(int(found.get("probes", 0)), "probe")
+        yield line(
+            "  ", faint("next probe: "), f"{safe(found.get('next_probe'))}", faint(f" ({probes} in vain)")
+        )
     way_out = _WELL_AGAIN.get(str(found["side"]), "")
     yield line("  ", faint("what to do: "), f"{way_out} Nothing is written until then.")
 
 
 def _status_held(holds: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
-    if not holds:
+    def lines(hold: Mapping[str, Any]) -> Iterator[Line]:
+        what = f": {counted(int(hold['changes']), 'change')}  {safe(hold['reason'])}"
+        yield line("  ", Span(safe(hold["id"]), "warn"), what)
+
+    many = counted(sum(int(hold["changes"]) for hold in holds), "change")
+    way_out = "syncd held shows them; then syncd approve ID or syncd reject ID."
+    return _status_part("Held", many, holds, lines, way_out)
+
+
+def _status_part(
+    title: str,
+    many: str,
+    rows: Sequence[Mapping[str, Any]],
+    lines: Callable[[Mapping[str, Any]], Iterator[Line]],
+    way_out: str = "",
+) -> Iterator[Line]:
+    """The first rows, each by its `lines`; nothing at all where there are none."""
+    if not rows:
         return
-    yield line(strong("Held"), f" ({counted(sum(int(hold['changes']) for hold in holds), 'change')})")
-    for hold in holds[:SHOWN]:
-        yield line(
-            "  ",
-            Span(safe(hold["id"]), "warn"),
-            f": {counted(int(hold['changes']), 'change')}  {safe(hold['reason'])}",
-        )
-    yield from _more(len(holds))
-    yield line(
-        "  ", faint("what to do: "), "syncd held shows them; then syncd approve ID or syncd reject ID."
-    )
+    yield line(strong(title), f" ({many})")
+    for row in rows[:SHOWN]:
+        yield from lines(row)
+    yield from _more(len(rows))
+    if way_out:
+        yield line("  ", faint("what to do: "), way_out)
 
 
 def _token(token: Mapping[str, Any]) -> str:
@@ -268,7 +293,8 @@ def _status_runs(runs: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
         status = str(run["status"] or "unfinished")
         done = done_words(run["summary"].get("applied", {})) or "nothing changed"
         held = sum(run["summary"].get("held", {}).values())
-        text = done + (f"; {held:,} held" if held else "")
+        failed = sum(run["summary"].get("failed", {}).values())
+        text = done + (f"; {failed:,} failed" if failed else "") + (f"; {held:,} held" if held else "")
         rows.append(
             (
                 Span(safe(run["started"])),
@@ -283,36 +309,23 @@ def _status_runs(runs: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
 
 def _status_unproven(unproven: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     """Creates that may have left an object at the target."""
-    if not unproven:
-        return
-    yield line(strong("Created, and not proven to be"), f" ({len(unproven):,})")
-    for doubt in unproven[:SHOWN]:
+
+    def lines(doubt: Mapping[str, Any]) -> Iterator[Line]:
         yield line("  ? ", Span(safe(doubt["object"]), "warn"), f": {safe(doubt['reason'])}")
         yield line("      ", faint(f"since {doubt['since']}"))
-    yield from _more(len(unproven))
+
+    return _status_part("Created, and not proven to be", f"{len(unproven):,}", unproven, lines)
 
 
 def _status_failing(failing: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
-    if not failing:
-        return
-    yield line(strong("Failing"), f" ({len(failing):,})")
-    for failure in failing[:SHOWN]:
-        yield line(
-            "  ✗ ",
-            Span(f"{safe(failure['kind'])} {safe(failure['object'])}", "bad"),
-            f": {safe(failure['message'])}",
-        )
+    def lines(failure: Mapping[str, Any]) -> Iterator[Line]:
+        what = Span(f"{safe(failure['kind'])} {safe(failure['object'])}", "bad")
+        yield line("  ✗ ", what, f": {safe(failure['message'])}")
         tries = counted(int(failure["attempts"]), "try", "tries")
-        yield line(
-            "      ",
-            faint(f"{tries} since {failure['since']}, next {failure['next_attempt']}"),
-        )
-    yield from _more(len(failing))
-    yield line(
-        "  ",
-        faint("what to do: "),
-        "mend the cause; each is tried again at its time, or at the next sync after syncd retry.",
-    )
+        yield line("      ", faint(f"{tries} since {failure['since']}, next {failure['next_attempt']}"))
+
+    way_out = "mend the cause; each is tried again at its time, or at the next sync after syncd retry."
+    return _status_part("Failing", f"{len(failing):,}", failing, lines, way_out)
 
 
 def _status_left_out(left_out: Mapping[str, Any]) -> Iterator[Line]:
@@ -320,19 +333,10 @@ def _status_left_out(left_out: Mapping[str, Any]) -> Iterator[Line]:
         return
     yield line(strong("Left out"), f" ({left_out['count']:,})")
     for item in left_out["items"]:
-        kind = str(item["kind"]).replace("_", " ")
-        who = f"{safe(item['object'])} ({safe(item['okta_id'])})"
-        yield line("  - ", Span(who, "warn"), f"  {kind}: {safe(item['reason'])}")
-        again = f", looked at again {item['next_look']}" if item["next_look"] else ""
-        yield line("      ", faint(f"since {item['since']}{again}"))
+        yield from left_out_lines(item)
     more = int(left_out["count"]) - len(left_out["items"])
     if more > 0:
-        yield line(f"  … and {more:,} more")
-    yield line(
-        "  ",
-        faint("what to do: "),
-        "mend what the reason names, in Okta or at the target; syncd explain ID tells one of them step by step.",
-    )
+        yield line(f"  … and {more:,} more: syncd skipped")
 
 
 def duration(seconds: float) -> str:

@@ -106,7 +106,8 @@ def _waiting(facts: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         )
     if left := facts["current"]["left_out"]:
         yield _said(
-            "warn", f"{counted(left, 'object')} {_are(left)} left as {_it_is(left)}: syncd status says why."
+            "warn",
+            f"{counted(left, 'object')} {_are(left)} left out: syncd skipped says who, why and what to do.",
         )
     if unsettled := facts["open_writes"]:
         yield _said(

@@ -59,6 +59,8 @@ class Conversation:
     paths: Sequence[str]
     settle: Sequence[float]
     learned: Learned
+    keeps_emails: bool = False
+    """People are matched by any e-mail of theirs."""
     user_locks: Locks = field(default_factory=Locks)
     group_locks: Locks = field(default_factory=Locks)
     reserved: dict[str, str] = field(default_factory=dict)
@@ -81,9 +83,9 @@ class Conversation:
         """A user as shown, in a list or alone; None when it cannot be read, or repeats a secret where it is read: that
         would be kept, and sent on.
         """
-        user = user_from(resource, self.paths)
+        user = user_from(resource, self.paths, emails=self.keeps_emails)
         if user is None or self.http.echoes.are_in(
-            user.scim_id, user.external_id, user.user_name, *user.attributes.values()
+            user.scim_id, user.external_id, user.user_name, *user.attributes.values(), *user.emails
         ):
             return None
         if user.external_id is not None:
@@ -138,8 +140,9 @@ class Conversation:
             shown = self.user_alone(answer.body) if kind == USERS else self._group_from(answer.body)
             if shown is not None and shown.scim_id == scim_id:
                 return answer
-        message = f"{what}: Split answers {answer.status} with something else"
-        raise TemporaryError(message, status=answer.status)
+            status = answer.status
+            del answer, shown  # it may be large, and is not held while the next one is read
+        raise TemporaryError(f"{what}: Split answers {status} with something else", status=status)
 
     def read_group(self, scim_id: str) -> tuple[RemoteGroup, ScimAnswer]:
         """GET by id, with members as far as they are known. Raises PermanentError for what cannot be read as a group.

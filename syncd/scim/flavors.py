@@ -10,6 +10,11 @@ from syncd.core.flavors import RESERVED, group_name_problem
 from syncd.errors import RefusedError
 from syncd.scim.user_forms import FORMS, Form
 
+HARNESS_PATH, HARNESS_SIGN = "/gateway/ng/api/scim/", "scimAuthenticationSchemes"
+"""What shows Harness before anything is known: the path of its SCIM API, and a key of its ServiceProviderConfig that no
+other server has.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class FlavorFacts:

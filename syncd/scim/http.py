@@ -10,6 +10,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,47 +53,53 @@ PLAIN_JSON = "application/json"
 _ACCEPT = {SCIM_JSON: f"{SCIM_JSON}, {PLAIN_JSON};q=0.9", PLAIN_JSON: PLAIN_JSON}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Link:
+    """How a server is reached. Shows nothing of itself: the proxy may have a password."""
+
+    base_url: str
+    read_token: Callable[[], str]
+    concurrency: int = 8
+    rate: float = 20.0
+    """Requests a second, 0: no bound."""
+    timeout: float = 60.0
+    """Seconds, for connecting (at most 15) and for each answer."""
+    ca_file: Path | None = None
+    proxy: str | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    on_wait: OnWait | None = None
+    permit: Permit | None = None
+    """Asked before anything goes to the server (see `connections`); may raise LockLost."""
+    redactor: Redactor = field(default_factory=Redactor)
+    """It may know other secrets too."""
+
+
 class ScimHttp:
-    """`send` is safe to call from several threads. Times are in seconds; `rate` is requests a second, 0: no bound."""
+    """`send` is safe to call from several threads."""
 
     def __init__(
-        self,
-        *,
-        base_url: str,
-        read_token: Callable[[], str],
-        concurrency: int,
-        rate: float,
-        timeout: float,
-        post_timeout: float | None = None,
-        ca_file: Path | None = None,
-        proxy: str | None = None,
-        retry: RetryPolicy | None = None,
-        on_wait: OnWait | None = None,
-        media_type: str | None = None,
-        permit: Permit | None = None,
-        redactor: Redactor | None = None,
+        self, link: Link, *, post_timeout: float | None = None, media_type: str | None = None
     ) -> None:
         """`post_timeout` where creating takes longer than the rest. `media_type` is what an earlier run found to be
-        accepted, None when nothing is known. `permit` is asked before anything goes to the server (see `connections`).
-        `redactor` may know other secrets too.
+        accepted, None when nothing is known.
 
         Raises ConfigurationError for a token that cannot stand in an HTTP header, and for an unusable `ca_file`.
         """
-        token = read_token().strip()
+        token = link.read_token().strip()
         if not token or not token.isascii() or not token.isprintable():
             raise ConfigurationError(
                 "the Split token is empty or has characters that no HTTP header may have",
                 hint="copy the token again, without line breaks",
             )
-        self._base = prepared(base_url)
-        self._redact = redactor or Redactor()
-        self._redact.add(token, proxy or "")
+        self._base = prepared(link.base_url)
+        self._redact = link.redactor
+        self._redact.add(token, link.proxy or "")
         self.echoes = Echoes(self._redact)
-        self._policy = retry or RetryPolicy()
-        self.pacer = Pacer(concurrency=concurrency, rate=rate, on_wait=on_wait)
-        self._timeout = timeout
-        self._post_timeout = post_timeout or timeout
-        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self._policy = link.retry
+        self.pacer = Pacer(concurrency=link.concurrency, rate=link.rate, on_wait=link.on_wait)
+        self._timeout = link.timeout
+        self._post_timeout = post_timeout or link.timeout
+        self._proxies = {"http": link.proxy, "https": link.proxy} if link.proxy else {}
         self.media_type = PLAIN_JSON if media_type == PLAIN_JSON else SCIM_JSON
         self._media_proven = media_type is not None
         self._media_tries = _MEDIA_TRIES
@@ -107,9 +114,9 @@ class ScimHttp:
             "Accept-Encoding": "gzip, deflate",
         }
         # The adapter alone, without a Session: no cookies, no netrc, no proxy of the environment, no redirects.
-        self._adapter = Adapter(ca_file, pool_connections=2, pool_maxsize=max(1, concurrency))
-        through = self._adapter.proxy_manager_for(proxy) if proxy else self._adapter.poolmanager
-        guard(through, permit)
+        self._adapter = Adapter(link.ca_file, pool_connections=2, pool_maxsize=max(1, link.concurrency))
+        pools = self._adapter
+        guard(pools.proxy_manager_for(link.proxy) if link.proxy else pools.poolmanager, link.permit)
 
     def __repr__(self) -> str:
         return f"ScimHttp({self._base!r})"

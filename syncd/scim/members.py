@@ -30,6 +30,7 @@ from syncd.errors import (
     SyncdError,
     TemporaryError,
     concerns_the_connection,
+    kept,
 )
 from syncd.model import RemoteGroup
 from syncd.ports.target import MemberOutcome
@@ -87,7 +88,7 @@ class Members:
         )
 
     def _fail(self, work: MemberWork, ids: Collection[str], error: Exception) -> None:
-        work.failed.update(dict.fromkeys(ids, self._talk.http.doubt.about(error) or error))
+        work.failed.update(dict.fromkeys(ids, kept(self._talk.http.doubt.about(error) or error)))
 
     def _batches(self, ids: Sequence[str]) -> Sequence[Sequence[str]]:
         unique = list(dict.fromkeys(ids))

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from syncd.core.harness import group_identifiers
+from syncd.core.match_rules import Sought, has_value, shown_values
 from syncd.core.names import look_alike_key
 from syncd.errors import IncompleteRead, NotFound
 from syncd.model import RemoteGroup, RemoteUser
 from syncd.scim.conversation import GROUPS, USERS, Conversation
 from syncd.scim.listed_users import ListedUsers
 from syncd.scim.listing import Walk
+from syncd.scim.wire import parse_path
 
 T = TypeVar("T", RemoteUser, RemoteGroup)
 _REFUSALS = (400, 405, 422, 500, 501)
@@ -52,6 +54,15 @@ class _Found(Generic[T]):
 
 def _is_plain(name: str) -> bool:
     return name.isascii() and name == name.strip()
+
+
+def _filtered_as(attribute: str) -> str:
+    """A mapped path as a filter names it (RFC 7644 section 3.4.2.2): of a list, any of its values."""
+    path = parse_path(attribute)
+    if path.kind is None:
+        return attribute
+    name = f"{path.schema}:{path.name}" if path.schema else path.name
+    return f"{name}.{path.sub}" if path.sub else name
 
 
 def _key(kind: str, attribute: str) -> str:
@@ -112,6 +123,34 @@ class Search:
             return []
         mailed = self._filtered(self._users, "emails.value", user_name, either)
         return mailed.hits or everybody()
+
+    def users_with(self, also: Sought, found: Sequence[RemoteUser]) -> Sequence[RemoteUser]:
+        """Those that were found, and who shows one of these values. Raises IncompleteRead as `users`."""
+        hits = {user.scim_id: user for user in found}
+        for attribute, value in also:
+
+            def wanted(user: RemoteUser, attribute: str = attribute, value: str = value) -> bool:
+                return has_value(attribute, value, user)
+
+            spelled = (
+                value.lower() if self._talk.facts.lists_leave_out else value
+            )  # Harness compares its e-mails
+            named = self._filtered(self._users, _filtered_as(attribute), spelled, wanted)
+            more = named.hits if named.answered else self._everything(self._users, wanted)
+            hits |= {user.scim_id: user for user in more}
+        return list(hits.values())
+
+    def finds_by(self, attribute: str) -> bool:
+        """See `ports.Target.finds_by`."""
+        learned, name = self._talk.learned, _filtered_as(attribute)
+        key = f"{_key(USERS, name)}:works"
+        if not learned[key]:
+            first = next(iter(Walk(self._talk, USERS, self._talk.user_of)), ())
+            shown = ((user, next(iter(shown_values(attribute, user)), "")) for user in first)
+            known = next(((user, value) for user, value in shown if value), None)
+            if known is not None:
+                self._try_filter(key, name, known[1], known[0])
+        return learned[key] == "yes"
 
     def _named_users(self, user_name: str) -> Sequence[RemoteUser]:
         """Where a filter on anything is one on the e-mail, and shows some of those who have it, or nobody."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 from syncd.backoff import http_date
 from syncd.closing import Closing
 from syncd.core.change import Json
 from syncd.core.comparison import GROUP_NAME, Habit, ServerHabits
+from syncd.core.match_rules import Sought
 from syncd.errors import (
     AccessDenied,
     AlreadyExists,
@@ -24,18 +24,15 @@ from syncd.errors import (
 )
 from syncd.model import Attributes, RemoteGroup, RemoteUser
 from syncd.ports.target import Against, Applied, MemberOutcome, RemoteListing, TargetProbe, nothing
-from syncd.redact import Redactor
-from syncd.scim.answers import ScimAnswer, error_for
-from syncd.scim.connections import Permit
+from syncd.scim.answers import FORM_REFUSED, ScimAnswer, error_for
 from syncd.scim.conversation import GROUPS, USERS, Conversation, Flavor, UpdateMethod
 from syncd.scim.creation import Creation
-from syncd.scim.flavors import FACTS, refuse_name
+from syncd.scim.flavors import FACTS, HARNESS_PATH, HARNESS_SIGN, refuse_name
 from syncd.scim.groups import Groups, shows_members
-from syncd.scim.http import ScimHttp
+from syncd.scim.http import Link, ScimHttp
 from syncd.scim.knowledge import Learned
 from syncd.scim.listing import Walk
 from syncd.scim.members import Members
-from syncd.scim.pacing import OnWait, RetryPolicy
 from syncd.scim.removal import remove_user
 from syncd.scim.rights import rights
 from syncd.scim.search import Search
@@ -53,58 +50,40 @@ class ScimTarget(Closing):
 
     def __init__(
         self,
+        link: Link,
         *,
-        base_url: str,
-        read_token: Callable[[], str],
         flavor: Flavor = "split",
-        update_method: UpdateMethod = "auto",
-        concurrency: int = 8,
-        max_requests_per_second: float = 20.0,
-        member_batch: int = 100,
-        timeout: float = 60.0,
-        ca_file: Path | None = None,
-        proxy: str | None = None,
         learned: Mapping[str, str] | None = None,
         attribute_paths: Sequence[str] = (),
-        retry: RetryPolicy | None = None,
-        on_wait: OnWait | None = None,
+        keeps_emails: bool = False,
+        update_method: UpdateMethod = "auto",
+        member_batch: int = 100,
         settle: Sequence[float] = SETTLE,
-        permit: Permit | None = None,
-        redactor: Redactor | None = None,
     ) -> None:
-        """`timeout` in seconds, for connecting (at most 15) and for each answer; `max_requests_per_second` 0: no bound;
-        `learned` is what `learned()` gave in an earlier run against the same target; `permit`, asked before each
-        request, may raise LockLost, and every method then does; `redactor` may know other secrets too.
+        """`learned` is what `learned()` gave in an earlier run against the same target. When the permit of `link`
+        raises LockLost, every method does.
 
         Raises ConfigurationError for a token that cannot stand in an HTTP header.
         """
+        self._address = link.base_url
         known = Learned(learned or {})
         if FACTS[flavor].lowers_names:
             for path in filter(ignores_case, attribute_paths):
                 known.take(path, Habit.LOWER)
         self._http = ScimHttp(
-            base_url=base_url,
-            read_token=read_token,
-            concurrency=concurrency,
-            rate=max_requests_per_second,
-            timeout=timeout,
-            post_timeout=max(timeout, FACTS[flavor].post_seconds),
-            ca_file=ca_file,
-            proxy=proxy,
-            retry=retry,
-            on_wait=on_wait,
+            link,
+            post_timeout=max(link.timeout, FACTS[flavor].post_seconds),
             media_type=known["media_type"] or None,
-            permit=permit,
-            redactor=redactor,
         )
         self._talk = Conversation(
             http=self._http,
             flavor=flavor,
             method=update_method,
-            member_batch=member_batch,
             paths=tuple(attribute_paths),
-            settle=tuple(settle),
+            keeps_emails=keeps_emails,
             learned=known,
+            settle=tuple(settle),
+            member_batch=member_batch,
         )
         self._search = Search(self._talk)
         self._update = UserUpdate(self._talk, self._search)
@@ -115,9 +94,14 @@ class ScimTarget(Closing):
     def __repr__(self) -> str:
         return f"ScimTarget({self._http!r}, flavor={self._talk.flavor!r})"
 
-    def find_users(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
+    def find_users(self, *, okta_id: str, user_name: str, also: Sought = ()) -> Sequence[RemoteUser]:
         """Also raises IncompleteRead when the server cannot show whether the user exists."""
-        return self._search.users(okta_id, user_name)
+        found = self._search.users(okta_id, user_name)
+        return self._search.users_with(also, found) if also else found
+
+    def finds_by(self, attribute: str) -> bool:
+        """See `ports.Target.finds_by`."""
+        return self._search.finds_by(attribute)
 
     def search_is_whole(self, user_name: str) -> bool:
         """See `ports.Target.search_is_whole`."""
@@ -224,7 +208,7 @@ class ScimTarget(Closing):
         """Raises AccessDenied (the token), PermanentError (a web page, TLS) and TemporaryError for the users; trouble
         with groups or the ServiceProviderConfig is told in `detail`.
         """
-        users = self._http.send("GET", [USERS], {"startIndex": "1", "count": "2"})
+        users = self._first_page(USERS, 2)
         details = [] if _lists(users) else [_why_not(users, "list users")]
         groups_listed, detail = self._probe_groups()
         details += [detail] if detail else []
@@ -243,9 +227,21 @@ class ScimTarget(Closing):
             rights=rights(self._http) if self._talk.facts.grants_rights else {},
         )
 
+    def _first_page(self, kind: str, count: int) -> ScimAnswer:
+        """Without `count` where that is refused, as lists are read then too."""
+        try:
+            answer = self._http.send("GET", [kind], {"startIndex": "1", "count": str(count)})
+        except (PermanentError, TemporaryError) as refused:
+            if refused.status not in FORM_REFUSED:
+                raise
+        else:
+            if answer.status not in FORM_REFUSED:
+                return answer
+        return self._http.send("GET", [kind], {"startIndex": "1"})
+
     def _probe_groups(self) -> tuple[bool, str]:
         try:
-            groups = self._http.send("GET", [GROUPS], {"startIndex": "1", "count": "100"})
+            groups = self._first_page(GROUPS, 100)
         except AccessDenied as failure:
             if failure.scope is Scope.CONNECTION:
                 raise
@@ -264,6 +260,16 @@ class ScimTarget(Closing):
             name: part.get("supported") for name, part in said.resource.items() if isinstance(part, dict)
         }
         return {name: value for name, value in found.items() if isinstance(value, bool)} if said.ok else {}
+
+    def is_harness(self) -> bool:
+        """Whether the address, or what the server says of itself, is Harness's. One that does not say so may be."""
+        if HARNESS_PATH in self._address:
+            return True
+        try:
+            said = self._http.send("GET", ["ServiceProviderConfig"])
+        except SyncdError:
+            return False
+        return said.ok and HARNESS_SIGN in said.resource
 
     def sent(self) -> str:
         """See `ports.Target.sent`."""

@@ -288,8 +288,8 @@ def _id_of(value: object) -> str | None:
     )
 
 
-def user_from(resource: object, paths: Iterable[str]) -> RemoteUser | None:
-    """A user as shown, with the values of `paths`; None when it is no object with an id."""
+def user_from(resource: object, paths: Iterable[str], *, emails: bool = False) -> RemoteUser | None:
+    """A user as shown, with the values of `paths`, and all `emails`; None when it is no object with an id."""
     if not isinstance(resource, dict) or (scim_id := identifier(resource)) is None:
         return None
     shown = {text: value for text in paths if (value := read(resource, parse_path(text))) is not None}
@@ -301,7 +301,13 @@ def user_from(resource: object, paths: Iterable[str]) -> RemoteUser | None:
         attributes=shown,
         created=stamp(resource, "created"),
         modified=stamp(resource, "lastModified"),
+        emails=_emails(resource) if emails else (),
     )
+
+
+def _emails(resource: Mapping[str, Any]) -> tuple[str, ...]:
+    values = (_text(entry, "value") for entry in _entries(resource, "emails"))
+    return tuple(dict.fromkeys(value for value in values if value))
 
 
 def group_from(resource: object) -> RemoteGroup | None:

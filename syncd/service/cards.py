@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from syncd.core.counting import counted
+from syncd.core.left_out import CHOSEN, FAILED
 from syncd.core.token_age import warning_mark
 from syncd.observe.notices import ROTATION
 from syncd.report.text import duration
@@ -16,14 +17,28 @@ from syncd.service.board import CycleReport, RateHeadroom, Snapshot
 from syncd.service.headroom import shown_buckets
 from syncd.service.health import View, overdue
 
-State = Literal["broken", "quarantined", "failing", "unknown", "never_synced", "held", "well"]
+State = Literal[
+    "broken",
+    "quarantined",
+    "failing",
+    "unknown",
+    "never_synced",
+    "partly_synced",
+    "held",
+    "left_out",
+    "paused",
+    "well",
+]
 STATES: Mapping[State, str] = {
     "broken": "with broken settings",
     "quarantined": "quarantined",
     "failing": "failing",
     "unknown": "unknown",
     "never_synced": "never synced",
+    "partly_synced": "synced in part",
     "held": "with changes held",
+    "left_out": "with somebody left out",
+    "paused": "paused",
     "well": "well",
 }
 """Every state in words, the worst first."""
@@ -35,8 +50,8 @@ CYCLES = ("full", "drift", "delta")
 RUNS_SHOWN = 40
 """In the sparkline."""
 _WAYS_OUT: Mapping[str, str] = {
-    "okta": f"Mend the cause at Okta. syncd asks again by itself and goes on when all is well. {ROTATION}",
-    "split": f"Mend the cause at Split. syncd asks again by itself and goes on when all is well. {ROTATION}",
+    "okta": f"Mend the cause at Okta; it goes on when all is well. To ask now: syncd retry. {ROTATION}",
+    "split": f"Mend the cause at Split; it goes on when all is well. To ask now: syncd retry. {ROTATION}",
     "relink": "Was SCIM switched off and on in Split? Then run syncd relink: it shows its result before it stores it.",
 }
 
@@ -97,6 +112,8 @@ class Overview:
     def verdict(self) -> str:
         """Five words that answer the only question most visitors have."""
         serious = [concern for concern in self.concerns if concern.weight != "note"]
+        if not serious and any(card.state == "paused" for card in self.cards):
+            return "All is well; writing is paused"
         if not serious:
             return "All is well" if self.cards else "No connection is served"
         return f"{counted(len(serious), 'thing needs', 'things need')} attention"
@@ -156,7 +173,7 @@ def _state(view: View, name: str, document: Mapping[str, Any] | None, concerns: 
         return "unknown"
     said: State = document["state"]
     worse = any(concern.weight == "bad" for concern in concerns)
-    return "failing" if worse and said in ("well", "held") else said
+    return "failing" if worse and said in ("well", "held", "left_out", "partly_synced") else said
 
 
 def _concerns(
@@ -177,17 +194,19 @@ def _of_the_document(
 ) -> Iterator[Concern]:
     if sick := document["quarantine"]:
         since = duration((view.now - datetime.fromisoformat(sick["since"])).total_seconds())
+        probe = "" if sick["side"] == "relink" else f" Asked again at {sick['next_probe']}."
         yield Concern(
             "bad",
             name,
             f"Quarantined for {since}: nothing is written",
-            sick["reason"],
+            f"{sick['reason']}.{probe}" if probe else sick["reason"],
             _WAYS_OUT.get(sick["side"], ""),
         )
+    yield from _not_written(name, document)
     interval = view.full_intervals.get(name)
     if document["last_complete_read_age_seconds"] is None:
         busy = board is not None and "full" in board.running
-        yield Concern("note", name, "The first sync is under way" if busy else "Never synced yet")
+        yield Concern("note", name, _never_whole(document, busy=busy))
     elif interval is not None and overdue(document, interval):
         age = duration(document["last_complete_read_age_seconds"])
         yield Concern("bad", name, f"No complete read for {age}", f"One is due every {duration(interval)}.")
@@ -201,9 +220,62 @@ def _of_the_document(
             name,
             f"{counted(hold['changes'], 'change is', 'changes are')} held",
             hold["reason"],
-            f"syncd held shows them; then syncd approve {hold['id']} or syncd reject {hold['id']}.",
+            f"{hold['way_out']} (or reject; syncd held shows them)",
         )
+    yield from _left_out(name, document["left_out"])
+    yield from _drift(name, document.get("drift"))
     yield from _token(name, document["token"])
+
+
+def _never_whole(document: Mapping[str, Any], *, busy: bool) -> str:
+    if busy:
+        return "The first sync is under way"
+    return (
+        "Never synced yet" if not document["managed"]["users"] else "Synced for some only: no full cycle yet"
+    )
+
+
+def _left_out(name: str, left_out: Mapping[str, Any]) -> Iterator[Concern]:
+    """What fails is told as failing already; what a person decided on is only good to know."""
+    kinds = Counter(left_out["by_kind"])
+    del kinds[FAILED]
+    if not kinds:
+        return
+    weight: Weight = "note" if kinds.keys() <= CHOSEN else "warn"
+    number = kinds.total()
+    first = [item for item in left_out["items"] if item["kind"] != FAILED]
+    detail = "; ".join(f"{item['object']}: {item['reason']}" for item in first[:3])
+    what = f"{counted(number, 'object is', 'objects are')} left out"
+    alone = number == 1 and bool(first)
+    way_out = (
+        first[0]["way_out"] if alone else "syncd skipped lists them, each with the command that settles it."
+    )
+    yield Concern(weight, name, what, detail, way_out)
+
+
+def _drift(name: str, drift: Mapping[str, Any] | None) -> Iterator[Concern]:
+    if not drift or not drift["differs"]:
+        return
+    named = ", ".join(f"{item['object']} ({item['kind'].replace('_', ' ')})" for item in drift["items"][:3])
+    more = f" and {drift['differs'] - 3:,} more" if drift["differs"] > 3 else ""
+    number = counted(drift["differs"], "difference")
+    what = f"Split was changed behind syncd's back: {number}"
+    way_out = "syncd drift shows all; syncd drift --fix gives it back, under the limits."
+    yield Concern("warn", name, what, f"{named}{more}; compared {drift['compared_at']}.", way_out)
+
+
+def _not_written(name: str, document: Mapping[str, Any]) -> Iterator[Concern]:
+    """What a person decided, or the schedule: good to know, and no trouble."""
+    if pause := document.get("pause"):
+        until = f"until {pause['until']}" if pause["until"] else "until somebody resumes"
+        why = f": {pause['reason']}" if pause["reason"] else ""
+        said = f"By {pause['by']} since {pause['since']}, {until}{why}"
+        yield Concern("note", name, "Paused: nothing is written", said, "syncd resume ends it.")
+    windows = document.get("windows")
+    if windows and not windows["open"]:
+        named = ", ".join(windows["said"])
+        what = f"Nothing is written before {windows['opens']}"
+        yield Concern("note", name, what, f"It is outside the windows of the schedule: {named}.")
 
 
 def _named(failing: Sequence[Mapping[str, Any]]) -> str:
@@ -247,8 +319,14 @@ def _failed_runs(
         ago = duration((view.now - run.started).total_seconds())
         if run.status == "failed":
             yield Concern("bad", name, f"The last {run.kind} run failed, {ago} ago", run.error)
-        elif run.status == "refused" and not (document and document["held"]):
+        elif run.status == "refused" and not (document and (document["held"] or _waits(document))):
             yield Concern("warn", name, f"The last {run.kind} run was refused, {ago} ago", run.error)
+
+
+def _waits(document: Mapping[str, Any]) -> bool:
+    """Nothing may be written now, so that runs only read and plan."""
+    windows = document.get("windows")
+    return bool(document.get("pause") or (windows and not windows["open"]))
 
 
 def _runs(document: Mapping[str, Any] | None, board: Snapshot | None) -> list[Ran]:

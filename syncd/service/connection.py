@@ -20,22 +20,33 @@ from syncd.engine.cycles.drift_report import DriftReport
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.seen import Seen
 from syncd.engine.cycles.sync import sync
-from syncd.engine.facts import LAST_DRIFT
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
 from syncd.engine.writing import quarantine
+from syncd.engine.writing.permission import barred_now
 from syncd.errors import LockLost, RefusedError, SyncdError, TemporaryError
 from syncd.ports import Store
 from syncd.redact import Redactor
 from syncd.service.board import ConnectionBoard, CycleReport
-from syncd.service.connection_state import FoundWell, Moment, NoStore, Retired, SystemLog, TurnStep, next_step
+from syncd.service.connection_state import (
+    FoundWell,
+    Moment,
+    NoStore,
+    Quarantined,
+    Retired,
+    SystemLog,
+    TurnStep,
+    next_step,
+)
 from syncd.service.current_state import CurrentState
+from syncd.service.drift_turns import drift_turn, due_in
 from syncd.service.full_turns import LONG_REST, REST, RETRY, FullTurns
 from syncd.service.gate import Gate
 from syncd.service.old_secrets import OldSecrets
-from syncd.service.reports import Ending, cycle_report, ended, run_of
+from syncd.service.reports import Ending, cycle_report, ended, run_written_for
 from syncd.service.requests import Acts, Attend, RequestLanes, nobody
 from syncd.service.telling import Event, Voice
+from syncd.service.used_secrets import UsedSecrets
 from syncd.service.watch import Activity, Watch, patience_of
 from syncd.settings import ConnectionSettings, scope_fingerprint
 from syncd.wiring import open_job, utc_now
@@ -44,8 +55,8 @@ OnCycle = Callable[[ConnectionSettings, Store, CycleReport], None]
 Hurry = Callable[[str, str, float], None]
 """Brings a turn forward: connection, kind of cycle, in how many seconds."""
 _GIVES_UP_WITHIN = 0.3
-_FIRST_DRIFT = 600.0
-"""Seconds after the start before which no drift cycle runs: the full cycle comes first."""
+_LOOKS_AGAIN = 5.0
+"""Seconds between two looks at a quarantine, where deltas come less often; a look asks nobody."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +90,14 @@ class ServedConnection:
         self._seen = Seen()
         self._system_log = SystemLog.NOT_FOLLOWED
         self._probe_asked = False
-        """A person started or reloaded the daemon: the next probe of a quarantine does not wait for its time."""
+        """A person started or reloaded the daemon, or a secret is another one: the next probe of a quarantine does not
+        wait for its time.
+        """
+        self._waits = False
+        """A cycle left changes unwritten because of a pause or a shut window; the full cycle that follows sees them."""
         self._voice = Voice(around.event, settings.name)
         self._old_secrets = OldSecrets()
+        self._used_secrets = UsedSecrets()
         self.activity = Activity(patience=patience_of(settings))
         acts = Acts(self._run, self._asked_for_all, self._after_asked, lambda: self.settings)
         self.requests = RequestLanes(self.current, self._gate, acts, around, self._voice)
@@ -106,6 +122,8 @@ class ServedConnection:
         self._gate.change(lambda: self._adopt(settings))
         if moved:
             self.hurry_full()
+        if isinstance(self.current.state, Quarantined):
+            self._around.hurry(self.settings.name, "delta", 0.0)  # which probes
 
     def _adopt(self, settings: ConnectionSettings) -> None:
         if settings.okta != self.settings.okta:  # what is pending is in the store
@@ -176,6 +194,12 @@ class ServedConnection:
 
     def _take_turn(self, kind: str) -> None:
         self._look()
+        if self._waits and not self._is_barred():
+            self._waits = False
+            self._voice.say("info", "writing goes on", kind)
+            self.hurry_full()
+        if isinstance(self.current.state, Quarantined) and self._used_secrets.are_others(self.settings):
+            self._probe_asked = True
         moment = Moment(
             self._around.clock(),
             alone=self._gate.running == 1,
@@ -195,18 +219,16 @@ class ServedConnection:
             case TurnStep.DRIFT_CYCLE:
                 self._run("drift", self._drift)
                 self.current.read_quarantine()
+        if isinstance(self.current.state, Quarantined):  # what a person does about it is seen soon
+            self._around.hurry(self.settings.name, "delta", _LOOKS_AGAIN)
 
-    def drift_due_in(self) -> float:
-        """Seconds until the next drift cycle: what restarts put off would never come."""
-        every = self.settings.schedule.drift.total_seconds()
+    def _is_barred(self) -> bool:
         store = self.current.store
-        try:
-            last = {} if store is None else LAST_DRIFT.of(store, {})
-            made = datetime.fromisoformat(last["created_at"])
-            ago = (self._around.clock() - made).total_seconds()
-        except (ValueError, KeyError, TypeError):
-            return every
-        return min(max(every - ago, _FIRST_DRIFT), every)
+        return store is None or barred_now(store, self.settings, self._around.clock()) is not None
+
+    def drift_due_in(self) -> float | None:
+        """Seconds until the next drift cycle; None where its calendar says."""
+        return due_in(self.current.store, self.settings.schedule.drift, self._around.clock())
 
     @contextmanager
     def _crash_proof(self, kind: str) -> Iterator[None]:
@@ -245,17 +267,22 @@ class ServedConnection:
     # cycles
 
     def _full(self) -> None:
-        report, _ = self._run("full", lambda job: Ending(self._sync_all(job, Selection())))
+        report, _ = self._run("full", self._full_cycle)
         sick = self.current.read_quarantine()
         failed = report.status == "failed" or (bool(self._seen.owed) and self._fulls.rest is None)
         self._try_again(failed=failed and not sick and not self._around.stopping.is_set())
 
-    def _sync_all(self, job: Job, selection: Selection, allow: Mapping[str, int] | None = None) -> RunResult:
+    def _full_cycle(self, job: Job) -> Ending:
+        return Ending(self._sync_all(job, Selection(), {}, may_wait=True))
+
+    def _sync_all(
+        self, job: Job, selection: Selection, allow: Mapping[str, int], *, may_wait: bool
+    ) -> RunResult:
         self._follow(job)
         self._fulls.reads()
         try:
             with self._seen.full() as full:
-                result = sync(job, selection, allow)
+                result = sync(job, selection, allow, may_wait=may_wait)
                 full.whole = not result.problems
         finally:
             self._fulls.ended()
@@ -264,7 +291,7 @@ class ServedConnection:
     def _asked_for_all(self, job: Job, selection: Selection, allow: Mapping[str, int]) -> RunResult:
         """A full cycle that a person asked for."""
         self._fulls.begins()
-        return self._sync_all(job, selection, allow)
+        return self._sync_all(job, selection, allow, may_wait=False)
 
     def _after_asked(self, *, well_again: bool) -> None:
         """What asked for another full cycle meanwhile gets it."""
@@ -321,14 +348,10 @@ class ServedConnection:
             self._around.hurry(self.settings.name, "full", wait)
 
     def _drift(self, job: Job) -> Ending:
-        try:
-            report = self._around.drift(job)
-        except SyncdError as error:
-            quarantine.note(job, error)
-            raise
-        if report.differs:
-            self._voice.say("warning", "drift found", "drift", **report.summary)
-        return Ending(drift=report)
+        ending = drift_turn(job, self._around.drift)
+        if ending.drift is not None and ending.drift.differs:
+            self._voice.say("warning", "drift found", "drift", **ending.drift.summary)
+        return ending
 
     def _probe(self, job: Job) -> Ending:
         try:
@@ -348,6 +371,7 @@ class ServedConnection:
     ) -> tuple[CycleReport, Ending]:
         """One cycle, told to the board, the log and whoever listens; `attend` hears of its watch first."""
         around, started = self._around, self._around.clock()
+        self._used_secrets.use(self.settings)
         watch = Watch(around.event, self.activity, connection=self.settings.name)
         cancelled = attend(watch)
         self.board.began(kind, started)
@@ -373,6 +397,7 @@ class ServedConnection:
             raise RuntimeError("a cycle without a report")
         self.board.ended(report)
         self._voice.ended(report, ending, stopping=around.stopping.is_set())
+        self._waits |= ending.waits
         self._after(report)
         return report, ending
 
@@ -386,15 +411,19 @@ class ServedConnection:
             ending,
             job=job,
             waited=watch.waited,
-            run_id=run_of(self.current.store, kind, started) if ending.error or ending.drift else None,
+            run_id=run_written_for(self.current.store, kind, started)
+            if ending.error or ending.drift
+            else None,
             error=ending.told(self._around.redactor),
         )
 
     def _after(self, report: CycleReport) -> None:
         store = self.current.store
-        if self._around.on_cycle is None or store is None:
+        if store is None:
             return
         try:
-            self._around.on_cycle(self.settings, store, report)
+            store.rest()
+            if self._around.on_cycle is not None:
+                self._around.on_cycle(self.settings, store, report)
         except Exception as error:  # noqa: BLE001  (who is told about a cycle cannot stop the next one)
             self._voice.failed("nobody could be told about a cycle", report.kind, error)

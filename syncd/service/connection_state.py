@@ -181,7 +181,7 @@ class TurnStep(Enum):
 @dataclass(frozen=True, slots=True)
 class Moment:
     """When a turn comes. `alone`: no other cycle of the connection runs. `probe_asked`: no probe was made since a
-    person started or reloaded the daemon.
+    person started or reloaded the daemon, nor since a secret became another one.
     """
 
     now: datetime

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from itertools import product
 
 from prometheus_client import CollectorRegistry
@@ -17,6 +18,8 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 import syncd
+from syncd.core.drift import DriftKind
+from syncd.core.left_out import KINDS as LEFT_OUT_KINDS
 from syncd.service.board import Snapshot
 from syncd.service.headroom import shown_buckets
 from syncd.service.health import View, not_ready
@@ -60,7 +63,9 @@ def _of_the_process(view: View) -> Iterator[Metric]:
         "syncd_broken_settings_files", "Settings files that cannot be used.", value=len(view.broken)
     )
     intervals = GaugeMetricFamily(
-        "syncd_full_interval_seconds", "The setting schedule.full.", labels=["connection"]
+        "syncd_full_interval_seconds",
+        "The setting schedule.full; of a calendar, the longest time between two of its firings.",
+        labels=["connection"],
     )
     for name, seconds in sorted(view.full_intervals.items()):
         intervals.add_metric([name], seconds)
@@ -144,6 +149,10 @@ def _waited(board: Snapshot) -> Counted:
     return {(side,): board.totals.waited_seconds.get(side, 0.0) for side in SIDES}
 
 
+def _seconds(stamp: str) -> float:
+    return datetime.fromisoformat(stamp).timestamp()
+
+
 def _of_the_documents(view: View) -> Iterator[Metric]:
     gauges = {
         name: GaugeMetricFamily(f"syncd_{name}", text, labels=["connection"])
@@ -155,19 +164,41 @@ def _of_the_documents(view: View) -> Iterator[Metric]:
             ("held_changes", "Changes that a safety check stopped until a person decides."),
             ("quarantined_objects", "Objects that failed and wait for their next try."),
             ("connection_quarantined", "1 while the whole connection is quarantined."),
+            ("connection_paused", "1 while a person has paused the writing (syncd pause)."),
+            ("window_open", "1 while a window of schedule.windows is open; absent without windows."),
+            (
+                "last_comparison_timestamp_seconds",
+                "When the target was last compared (Unix time); absent before the first.",
+            ),
             ("token_expiry_days", "Days until the Split token expires; absent without split.token_created."),
         )
     }
     managed = GaugeMetricFamily(
         "syncd_managed_objects", "What syncd manages at the target.", labels=["connection", "kind"]
     )
+    left_out = GaugeMetricFamily(
+        "syncd_left_out_objects", "Who and what is left out (syncd skipped).", labels=["connection", "kind"]
+    )
+    drifted = GaugeMetricFamily(
+        "syncd_drift_items",
+        "What the last comparison with the target found, until it is repaired.",
+        labels=["connection", "kind"],
+    )
     for name, document in sorted(view.documents.items()):
-        token = document["token"]
+        for kind in LEFT_OUT_KINDS:  # every one from the start, as 0
+            left_out.add_metric([name, kind], document["left_out"]["by_kind"].get(kind, 0))
+        token, drift = document["token"], document.get("drift")
+        if drift is not None:
+            for drift_kind in DriftKind:
+                drifted.add_metric([name, drift_kind.value], drift["summary"].get(drift_kind.value, 0))
         values = {
             "last_complete_read_age_seconds": document["last_complete_read_age_seconds"],
             "held_changes": sum(hold["changes"] for hold in document["held"]),
             "quarantined_objects": len(document["failing"]),
             "connection_quarantined": int(document["quarantine"] is not None),
+            "connection_paused": int(document.get("pause") is not None),
+            "window_open": int(windows["open"]) if (windows := document.get("windows")) else None,
+            "last_comparison_timestamp_seconds": None if drift is None else _seconds(drift["compared_at"]),
             "token_expiry_days": None if token is None else token["expires_in_days"],
         }
         for gauge, value in values.items():
@@ -177,3 +208,5 @@ def _of_the_documents(view: View) -> Iterator[Metric]:
             managed.add_metric([name, kind], number)
     yield from gauges.values()
     yield managed
+    yield left_out
+    yield drifted

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 from syncd.engine.cycles.drift_report import DriftReport
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.job import Job
-from syncd.errors import SyncdError, status_after
+from syncd.errors import SyncdError, WritingWaits, status_after
 from syncd.ports import Bucket, Store
 from syncd.redact import Redactor
 from syncd.service.board import CycleReport, RateHeadroom
@@ -19,7 +19,9 @@ from syncd.service.board import CycleReport, RateHeadroom
 
 @dataclass(frozen=True)
 class Ending:
-    """How a cycle ended: with a result, with a report of drift, with an error, or (none of them) with nothing to do."""
+    """How a cycle ended: with a result, with a report of drift (of a repair with both), with an error, or (none of
+    them) with nothing to do.
+    """
 
     result: RunResult | None = None
     drift: DriftReport | None = None
@@ -30,14 +32,22 @@ class Ending:
         """As in the run's record; "quiet" when there was nothing to do."""
         if self.error is not None:
             return status_after(self.error)
+        if self.result is not None:
+            return self.result.status
         if self.drift is not None:
             return "failed" if self.drift.problems else "succeeded"
-        return "quiet" if self.result is None else self.result.status
+        return "quiet"
 
     @property
     def problems(self) -> Sequence[SyncdError]:
         """Of the run and of the comparison."""
-        return (*(self.result.problems if self.result else ()), *(self.drift.problems if self.drift else ()))
+        return self.result.problems if self.result else self.drift.problems if self.drift else ()
+
+    @property
+    def waits(self) -> bool:
+        """Nothing went wrong but that a pause or a shut window kept it from writing."""
+        problems = [*self.problems, *([self.error] if self.error else [])]
+        return bool(problems) and all(isinstance(each, WritingWaits) for each in problems)
 
     @property
     def message(self) -> str:
@@ -77,8 +87,8 @@ def ended(work: Callable[[Job], Ending], job: Job) -> Ending:
         return Ending(error=error)
 
 
-def run_of(store: Store | None, kind: str, started: datetime) -> str | None:
-    """The run that was written down for a cycle which then crashed."""
+def run_written_for(store: Store | None, kind: str, started: datetime) -> str | None:
+    """The run that was written down for a cycle which then crashed, or that has no result."""
     try:
         runs = () if store is None else store.runs(limit=5)
     except SyncdError:

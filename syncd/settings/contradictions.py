@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 
 from pydantic_core import PydanticCustomError
 
-from syncd.settings.attributes import canonical
+from syncd.core.match_rules import EMAILS, EXTERNAL_ID, USER_NAME, is_email
+from syncd.settings.attributes import DEFAULT_ATTRIBUTES, canonical, is_attribute
 from syncd.settings.problem import Finding
 from syncd.settings.values import read_duration
 
@@ -22,6 +23,7 @@ def contradictions(raw: Raw) -> list[Finding]:
     return [
         *_authentication(table(raw, "okta")),
         *_attributes(raw),
+        *_matching(raw),
         *_schedule(table(raw, "schedule")),
         *_provisioning(table(raw, "provisioning")),
         *_push_groups(raw),
@@ -88,8 +90,64 @@ def _attributes(raw: Raw) -> Iterator[Finding]:
                 "has parts in SCIM; map them one by one",
                 '"name.givenName" = "givenName"',
             )
+        if folded == "username" and isinstance(value, dict):
+            yield from _user_name(path, value)
+        if flavor_of(raw) == "harness" and folded in _NAMES and _sent_once(value):
+            yield Finding(
+                ("attributes", path, "on"),
+                "cannot be kept: every update at Harness sends all names, and what is left out is made up there;"
+                " take on out",
+            )
     if "username" not in seen and isinstance(raw["attributes"], dict):
         yield Finding(("attributes", "userName"), "is missing: no user can be made without it", missing=True)
+
+
+def _matching(raw: Raw) -> Iterator[Finding]:
+    """What is compared must be mapped, and not be the same for everybody."""
+    given = raw.get("attributes", DEFAULT_ATTRIBUTES)
+    by = table(raw, "matching").get("by")
+    if not isinstance(given, Mapping) or not isinstance(by, list):
+        return
+    attributes = {canonical(path): value for path, value in given.items()}
+    for entry in by:
+        name = canonical(entry.removesuffix("~").rstrip()) if isinstance(entry, str) else EXTERNAL_ID
+        if name in (EXTERNAL_ID, USER_NAME):
+            continue
+        of_emails = [path for path in attributes if is_email(path)]
+        mapped = of_emails if name == EMAILS else [path for path in attributes if path == name]
+        if not mapped and (name == EMAILS or is_attribute(name)):
+            wanted = "emails[work].value" if name == EMAILS else name
+            yield Finding(
+                ("matching", "by"),
+                f"names {name}, and [attributes] does not map it, so that nobody has a value to be found by; add"
+                f' "{wanted}" = ... there',
+            )
+        elif mapped and all(_is_constant(attributes[path]) for path in mapped):
+            yield Finding(("matching", "by"), f"names {name}, which is the same for everybody: a constant")
+
+
+def _is_constant(value: object) -> bool:
+    return isinstance(value, dict) and "value" in value
+
+
+_NAMES = ("displayname", "name.givenname", "name.familyname")
+
+
+def _sent_once(value: object) -> bool:
+    return isinstance(value, dict) and value.get("on") == "create"
+
+
+def _user_name(path: str, value: Raw) -> Iterator[Finding]:
+    if "value" in value:
+        yield Finding(
+            ("attributes", path, "value"), "would give everybody the same userName; name an attribute"
+        )
+    if "default" in value:
+        message = "would give everybody without one the same userName; take default out"
+        yield Finding(("attributes", path, "default"), message)
+    if "on" in value:
+        message = "cannot be: userName is what people are known by, and is always compared; take on out"
+        yield Finding(("attributes", path, "on"), message)
 
 
 def _seconds(value: object) -> float | None:

@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 
 from syncd.redact import clip
 from syncd.settings.lines import LineIndex
-from syncd.settings.problem import Finding, Problem, dotted
+from syncd.settings.problem import Finding, Flawed, Problem, dotted
 from syncd.settings.schema import ConnectionSettings, PushGroupTable, Table
 from syncd.settings.suggest import nearest
 
@@ -85,7 +85,17 @@ def findings_of(error: ValidationError) -> Iterator[Finding]:
     """One finding for each of pydantic's; its own texts and inputs are not used."""
     for detail in error.errors(include_url=False):
         loc: Loc = tuple(part for part in detail["loc"] if part != "[key]")
-        yield _finding(loc, detail)
+        flaws = detail.get("ctx", {}).get("flaws")
+        if flaws:
+            yield from (_of_flaw(loc, flaw) for flaw in flaws)
+        else:
+            yield _finding(loc, detail)
+
+
+def _of_flaw(loc: Loc, flaw: Flawed) -> Finding:
+    fix = f"{_key(loc)} = {flaw.value}" if flaw.value else ""
+    where = (*loc, flaw.key) if flaw.key else loc
+    return Finding(where, flaw.message, fix, text=flaw.text, at=flaw.at)
 
 
 def _finding(loc: Loc, detail: ErrorDetails) -> Finding:
@@ -150,13 +160,15 @@ def located(findings: Iterable[Finding], file: Path, lines: LineIndex) -> list[P
     problems: dict[Problem, None] = {}
     for finding in findings:
         path = clip(dotted(finding.loc), 120)
+        column = None
         if finding.missing:
             line, message = _place_to_add(finding, lines)
             fix = finding.fix or _example(finding.loc)
         else:
             line, message, fix = lines.of(finding.loc) or 1, finding.message, finding.fix
-        problems[Problem(file, message, path, line, fix)] = None
-    return sorted(problems, key=lambda problem: (problem.line or 0, problem.path))
+            column = lines.column(line, finding.text, finding.at) if finding.text else None
+        problems[Problem(file, message, path, line, fix, column)] = None
+    return sorted(problems, key=lambda problem: (problem.line or 0, problem.path, problem.column or 0))
 
 
 def _place_to_add(finding: Finding, lines: LineIndex) -> tuple[int, str]:

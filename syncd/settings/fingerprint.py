@@ -6,7 +6,11 @@ import hashlib
 import json
 from dataclasses import asdict
 
+from syncd.core.match_rules import DEFAULT_RULES
 from syncd.settings.schema import ConnectionSettings
+
+_DEFAULT_MATCHING = [str(rule) for rule in DEFAULT_RULES]
+"""Left out, as it was before there was anything to say about it: an update of syncd is no change of settings."""
 
 
 def _digest(document: object) -> str:
@@ -15,11 +19,12 @@ def _digest(document: object) -> str:
 
 
 def scope_fingerprint(settings: ConnectionSettings) -> str:
-    """SHA-256 (64 hex digits) over the scope settings: app, target, flavor, provisioning, attributes, push groups.
+    """SHA-256 (64 hex digits) over the scope settings: app, target, flavor, provisioning, attributes, matching, push
+    groups.
 
     Everything else (tokens, concurrency, limits, schedule) may change without changing who is in scope.
     """
-    provisioning = settings.provisioning
+    provisioning, by = settings.provisioning, settings.matched_by
     return _digest(
         {
             "org_url": settings.okta.org_url,
@@ -34,7 +39,8 @@ def scope_fingerprint(settings: ConnectionSettings) -> str:
                 "suspended_users": provisioning.suspended_users,
                 "deactivation_grace": int(provisioning.deactivation_grace.total_seconds()),
             },
-            "attributes": dict(settings.attributes),
+            "attributes": settings.mapped_as,
+            **({} if by == _DEFAULT_MATCHING else {"matching": by}),
             "push_groups": [asdict(rule) for rule in settings.push_groups],
         }
     )

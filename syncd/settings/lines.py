@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 Loc = tuple[str | int, ...]
@@ -21,6 +22,7 @@ _STRING = re.compile(
     r"'[^'\n]*'",
     re.DOTALL,
 )
+_ONE_LINE = re.compile(r'"(?!"")(?:[^"\\\n]++|\\.)*+"|\'(?!\'\')[^\'\n]*\'')
 _COMMENT = re.compile(r"#[^\n]*")
 
 
@@ -31,6 +33,19 @@ class LineIndex:
     keys: dict[Loc, int] = field(default_factory=dict)
     ends: dict[Loc, int] = field(default_factory=dict)
     last: int = 1
+    texts: list[str] = field(default_factory=list)
+    """The lines themselves."""
+
+    def column(self, line: int, text: str, at: int) -> int | None:
+        """Where on this line the character `at` (from 1) of a string stands that reads `text`, the first value that
+        does; None where it is not on this line alone.
+        """
+        source = self.texts[line - 1] if 0 < line <= len(self.texts) else ""
+        for token in _ONE_LINE.finditer(source):
+            with suppress(tomllib.TOMLDecodeError):  # a piece of a string of several lines
+                if _is_value(source, token.start()) and _unquote(token[0]) == text:
+                    return token.start() + _skipped(token[0], at - 1) + 1
+        return None
 
     def of(self, loc: Loc) -> int | None:
         """The line of the key, or of the nearest thing around it that has one."""
@@ -45,7 +60,23 @@ def index_lines(text: str) -> LineIndex:
     scanner = _Scanner(text)
     scanner.run()
     scanner.index.last = max(len(text.splitlines()), 1)
+    scanner.index.texts = scanner.text.split("\n")
     return scanner.index
+
+
+def _is_value(line: str, start: int) -> bool:
+    return line[:start].rstrip(" \t").endswith("=")
+
+
+def _skipped(token: str, count: int) -> int:
+    """Characters of a quoted string before its character `count` (from 0), escapes as they are written."""
+    if token[0] == "'":
+        return 1 + count
+    at = 1
+    for _ in range(count):
+        escape = token[at : at + 2]
+        at += {"\\u": 6, "\\U": 10}.get(escape, 2 if escape[:1] == "\\" else 1)
+    return at
 
 
 def _unquote(key: str) -> str:

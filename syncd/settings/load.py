@@ -8,7 +8,7 @@ import stat
 import tomllib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -195,6 +195,7 @@ def _judge(text: str, shown: Path, environ: Mapping[str, str]) -> _File:
         )
     lines = index_lines(text)
     origin = Origin(Path(os.path.abspath(shown)), environ)  # noqa: PTH100  (resolve() would follow links)
+    origin = replace(origin, named="name" in raw)
     raw = _with_defaults(raw, origin)
     findings = contradictions(raw)
     settings = None
@@ -263,6 +264,12 @@ def _warnings(file: _File) -> list[Problem]:
     if created is not None and settings.split.flavor == "harness":
         message = "says nothing at Harness, where a token expires on the day that its maker chose: take the line out"
         found.append(file.problem("split.token_created", message))
+    if settings.notify.daily is not None and not settings.notify.urls:
+        found.append(
+            file.problem(
+                "notify.daily", "says when to send a summary, and notify.urls has nobody to send it to"
+            )
+        )
     if settings.push_groups and not settings.provisioning.push_groups:
         message = "is false: the [[push_groups]] rules of this file do nothing"
         found.append(file.problem("provisioning.push_groups", message))

@@ -12,7 +12,8 @@ from syncd.redact import strip_controls
 class Problem:
     """`file` as the user named it, `line` 1-based or None, `path` like `push_groups[2].source` or "".
 
-    `fix` is the TOML line to write, "" when there is none to offer. Never holds a value out of the file.
+    `fix` is the TOML line to write, "" when there is none to offer. Never holds a value out of the file, but for what
+    an expression of [attributes] reads and calls. `column` is 1-based, None where the line says enough.
     """
 
     file: Path
@@ -20,9 +21,10 @@ class Problem:
     path: str = ""
     line: int | None = None
     fix: str = ""
+    column: int | None = None
 
     def __str__(self) -> str:
-        place = str(self.file) if self.line is None else f"{self.file}:{self.line}"
+        place = ":".join(str(each) for each in (self.file, self.line, self.column) if each is not None)
         text = f"{place} {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
         # Keys and file names are somebody's text: they must not steer the terminal they are printed on.
         return strip_controls(f"{text}; write: {self.fix}" if self.fix else text)
@@ -39,6 +41,22 @@ class Finding:
     message: str
     fix: str = ""
     missing: bool = False
+    text: str = ""
+    """The string at `loc` in which the finding is, at its character `at` (from 1)."""
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flawed:
+    """One of several things that are wrong with one right-hand side: in its table's `key` ("" for all of it), at a
+    character of the string `text`. `value` is the whole right-hand side to write instead, "" where nobody can tell.
+    """
+
+    message: str
+    key: str = ""
+    value: str = ""
+    text: str = ""
+    at: int = 0
 
 
 def dotted(loc: tuple[str | int, ...]) -> str:

@@ -25,8 +25,13 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from syncd.core.limits import Limit
+from syncd.core.match_rules import DEFAULT_RULES
 from syncd.core.rules import GroupSource, PushRule, SourceKind
+from syncd.core.terms import UserAttribute
 from syncd.settings.attributes import DEFAULT_ATTRIBUTES, AttributeMap
+from syncd.settings.cron import CronValue, read_turns
+from syncd.settings.daily import DailyTime, read_daily
+from syncd.settings.matching import MatchRules
 from syncd.settings.secrets import SecretRef
 from syncd.settings.suggest import nearest
 from syncd.settings.values import (
@@ -51,6 +56,7 @@ from syncd.settings.values import (
     text,
     wrong,
 )
+from syncd.settings.windows import WindowValue
 
 SOURCE_KINDS: tuple[SourceKind, ...] = get_args(SourceKind)
 _FLAG_SOURCES = ("assigned", "okta_mappings")
@@ -153,6 +159,9 @@ def _rules_list(raw: object) -> object:
 PushRuleValue = Annotated[
     InstanceOf[PushRule], BeforeValidator(_push_rule), PlainSerializer(lambda rule: rule.source.label)
 ]
+AppId = Annotated[str, BeforeValidator(_app_id)]
+ConnectionName = Annotated[str, BeforeValidator(_name)]
+Day = Annotated[date, BeforeValidator(_day)]
 Names = Annotated[tuple[Text, ...], Field(strict=False)]
 
 
@@ -160,7 +169,7 @@ class OktaSettings(Table):
     """`[okta]`: the org that is read. `ca_file` is absolute; `proxy` is read like a secret."""
 
     org_url: OrgUrl
-    app_id: Annotated[str, BeforeValidator(_app_id)]
+    app_id: AppId
     auth: Literal["ssws", "private_key"] = "ssws"
     token: Token | None = None
     client_id: Text | None = None
@@ -179,7 +188,7 @@ class SplitSettings(Table):
 
     base_url: BaseUrl
     token: Token
-    token_created: Annotated[date, BeforeValidator(_day)] | None = None
+    token_created: Day | None = None
     flavor: Literal["split", "harness", "scim"] = "split"
     update_method: Literal["auto", "patch", "put"] = "auto"
     concurrency: Annotated[int, Field(ge=1, le=64)] = 8
@@ -226,12 +235,20 @@ class SafetySettings(Table):
     protected_groups: Names = ("Administrators",)
 
 
+class MatchingSettings(Table):
+    """`[matching]`: what makes an account at the target the one that is meant, in this order."""
+
+    by: MatchRules = DEFAULT_RULES
+
+
 class ScheduleSettings(Table):
-    """`[schedule]`: how often `syncd run` does each kind of cycle."""
+    """`[schedule]`: how often `syncd run` does each kind of cycle, and when anything may be written at all."""
 
     delta: Interval = timedelta(seconds=30)
-    full: Interval = timedelta(hours=6)
-    drift: Interval = timedelta(hours=24)
+    full: Annotated[timedelta | CronValue, read_turns] = timedelta(hours=6)
+    drift: Annotated[timedelta | CronValue, read_turns] = timedelta(hours=24)
+    drift_repair: bool = False
+    windows: Annotated[tuple[WindowValue, ...], Field(strict=False)] = ()
 
 
 class ServerSettings(Table):
@@ -249,9 +266,10 @@ class ServerSettings(Table):
 
 
 class NotifySettings(Table):
-    """`[notify]`: Apprise URLs, each read like a secret because it usually holds one."""
+    """`[notify]`: Apprise URLs, each read like a secret because it may hold one; `daily`: when a summary is sent."""
 
     urls: Annotated[tuple[SecretUrl, ...], Field(strict=False)] = ()
+    daily: Annotated[InstanceOf[DailyTime], BeforeValidator(read_daily), PlainSerializer(str)] | None = None
 
 
 class AuditSettings(Table):
@@ -266,12 +284,13 @@ class ConnectionSettings(Table):
     `state_dir` and `path` are absolute. Made by load.py only.
     """
 
-    name: Annotated[str, BeforeValidator(_name)]
+    name: ConnectionName
     state_dir: DirectoryPath = Field(alias="state")
     okta: OktaSettings
     split: SplitSettings
     provisioning: ProvisioningSettings = ProvisioningSettings()
     attributes: AttributeMap = Field(default_factory=lambda: DEFAULT_ATTRIBUTES)
+    matching: MatchingSettings = MatchingSettings()
     push_groups: Annotated[tuple[PushRuleValue, ...], Field(strict=False), BeforeValidator(_rules_list)] = ()
     safety: SafetySettings = SafetySettings()
     schedule: ScheduleSettings = ScheduleSettings()
@@ -280,11 +299,42 @@ class ConnectionSettings(Table):
     audit: AuditSettings = AuditSettings()
 
     _path: Path = PrivateAttr()
+    _is_named: bool = PrivateAttr()
 
     def model_post_init(self, context: Any, /) -> None:
         if not isinstance(context, Origin):
             raise TypeError("settings are validated with an Origin as context")
         self._path = context.file
+        self._is_named = context.named
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the file says the `name`, which is its own name else."""
+        return self._is_named
+
+    @property
+    def mapped_as(self) -> dict[str, str]:
+        """How each SCIM attribute is mapped, as text: equal texts are equal mappings."""
+        return {path: str(mapping) for path, mapping in self.attributes.items()}
+
+    @property
+    def matched_by(self) -> list[str]:
+        """`[matching] by` as it is written."""
+        return [str(rule) for rule in self.matching.by]
+
+    @property
+    def initial(self) -> frozenset[str]:
+        """The attributes that are sent only when an account is made or first adopted."""
+        return frozenset(path for path, mapping in self.attributes.items() if mapping.on_create)
+
+    @property
+    def reads_user_profiles(self) -> bool:
+        """Whether something is mapped from the users' own profiles in Okta."""
+        return any(
+            isinstance(read, UserAttribute)
+            for mapping in self.attributes.values()
+            for read in mapping.expression.references
+        )
 
     @property
     def path(self) -> Path:

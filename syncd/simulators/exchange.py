@@ -1,6 +1,7 @@
 """One request and one answer, as the simulated products see them: no sockets, no event loop."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,6 +25,15 @@ class Call:
     def json(self) -> Any:
         """The body as JSON. Raises ValueError."""
         return json.loads(self.body)
+
+    def integer(self, name: str, default: int, *, form: str, refusal: Exception) -> int:
+        """A whole number of the query, `form` is the expression it must match. Raises `refusal` when it does not."""
+        text = self.query.get(name)
+        if text is None:
+            return default
+        if re.fullmatch(form, text) is None:
+            raise refusal
+        return int(text)
 
 
 def segments_of(raw_path: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ Values are JSON literals: escapes in a string mean what they mean in JSON.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 Predicate = Callable[[Any], bool]
@@ -123,18 +123,19 @@ class _Parser:
         return token
 
     def disjunction(self) -> Predicate:
-        terms = [self._conjunction()]
-        while (self.peek() or "").lower() == "or":
-            self._take()
-            terms.append(self._conjunction())
-        return terms[0] if len(terms) == 1 else lambda record: any(term(record) for term in terms)
+        return self._joined("or", self._conjunction, any)
 
     def _conjunction(self) -> Predicate:
-        terms = [self._term()]
-        while (self.peek() or "").lower() == "and":
+        return self._joined("and", self._term, all)
+
+    def _joined(
+        self, word: str, part: Callable[[], Predicate], holds: Callable[[Iterable[bool]], bool]
+    ) -> Predicate:
+        parts = [part()]
+        while (self.peek() or "").lower() == word:
             self._take()
-            terms.append(self._term())
-        return terms[0] if len(terms) == 1 else lambda record: all(term(record) for term in terms)
+            parts.append(part())
+        return parts[0] if len(parts) == 1 else lambda record: holds(each(record) for each in parts)
 
     def _term(self) -> Predicate:
         token = self._take()

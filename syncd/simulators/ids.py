@@ -3,6 +3,7 @@
 import functools
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
@@ -97,6 +98,15 @@ def perform(world: Any, acts: frozenset[str], act: str, arguments: dict[str, Any
         return getattr(world, act)(**arguments)
     except TypeError as error:
         raise WorldError(f"{act}: {error}") from error
+
+
+def check_fixture(document: Any, product: str, schema: str, sections: AbstractSet[str]) -> None:
+    """Raises WorldError for a fixture of another schema, or with a section that is none of these."""
+    if document.get("schema", schema) != schema or set(document) - sections:
+        surplus = ", ".join(sorted(set(document) - sections)) or "another schema"
+        raise WorldError(
+            f"not {product} fixture: it has {surplus}; one has the schema {schema!r} and sections {sorted(sections)}"
+        )
 
 
 def fixture_entries(document: Any, section: str) -> Iterator[tuple[str, dict[str, Any]]]:

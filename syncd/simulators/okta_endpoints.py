@@ -25,6 +25,7 @@ _APPS = "okta.apps.read"
 _GROUPS = "okta.groups.read"
 _USERS = "okta.users.read"
 _GROUP_FILTERS = frozenset({"id", "type", "lastUpdated", "lastMembershipUpdated"})
+_SEARCHED = (*_GROUP_FILTERS, "created", "profile")
 _USER_FILTERS = frozenset({
     "id", "status", "lastUpdated", "profile.login", "profile.email", "profile.firstName", "profile.lastName",
 })  # fmt: skip
@@ -46,6 +47,8 @@ def endpoint_for(segments: tuple[str, ...]) -> Endpoint | None:
     if segments[:2] != ("api", "v1"):
         return None
     match segments[2:]:
+        case ("apps",):
+            return Endpoint(applications, (_APPS,))
         case ("apps", _):
             return Endpoint(application, (_APPS,))
         case ("apps", _, "users"):
@@ -86,6 +89,12 @@ def _check_app(world: OktaState, call: Call) -> str:
     if identity != world.app.id or world.app.status == "DELETED":
         raise not_found(identity, "AppInstance")
     return identity
+
+
+def applications(world: OktaState, call: Call, knobs: OktaKnobs) -> Reply:
+    """GET /api/v1/apps: all on one page; of the other apps nothing but this answers"""
+    del knobs
+    return Reply(payload=[app.as_json(call.origin) for app in (world.app, *world.other_apps)])
 
 
 def application(world: OktaState, call: Call, knobs: OktaKnobs) -> Reply:
@@ -235,14 +244,8 @@ def groups(world: OktaState, call: Call, knobs: OktaKnobs) -> Reply:
 
 
 def _searchable_group(entity: Group) -> Json:
-    return {
-        "id": entity.id,
-        "type": entity.type,
-        "created": entity.created,
-        "lastUpdated": entity.last_updated,
-        "lastMembershipUpdated": entity.last_membership_updated,
-        "profile": entity.profile,
-    }
+    record = entity.as_json("")
+    return {key: record[key] for key in _SEARCHED}
 
 
 def group(world: OktaState, call: Call, knobs: OktaKnobs) -> Reply:

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from syncd.simulators.ids import WorldError, fixture_entries, fixture_entry
-from syncd.simulators.okta_entities import App, AppGroup, AppUser, Group, Json, PushMapping, User
+from syncd.simulators.ids import WorldError, check_fixture, fixture_entries, fixture_entry
+from syncd.simulators.okta_entities import App, AppGroup, AppUser, Group, Json, PushMapping, User, stamps
 
 if TYPE_CHECKING:
     from syncd.simulators.okta_state import OktaState
@@ -18,12 +18,9 @@ def load(world: "OktaState", document: Json) -> None:
 
     Raises WorldError for an unknown schema or section, and for a reference to nobody.
     """
-    sections = {"schema", "app", "users", "groups", "assignments", "mappings"}
-    if document.get("schema", SCHEMA) != SCHEMA or set(document) - sections:
-        surplus = ", ".join(sorted(set(document) - sections)) or "another schema"
-        raise WorldError(
-            f"not an Okta fixture: it has {surplus}; one has the schema {SCHEMA!r} and sections {sorted(sections)}"
-        )
+    check_fixture(
+        document, "an Okta", SCHEMA, {"schema", "app", "users", "groups", "assignments", "mappings"}
+    )
     with fixture_entry("app"):
         _load_app(world, document.get("app", {}))
     for section, load_entry in (
@@ -139,8 +136,7 @@ def dump(world: "OktaState") -> Json:
             "name": app.name,
             "status": app.status,
             "features": list(app.features),
-            "created": app.created,
-            "lastUpdated": app.last_updated,
+            **stamps(app),
         },
         "users": [_dump_user(world.users[user]) for user in world.user_ids],
         "groups": [_dump_group(world, world.groups[group]) for group in world.group_ids],
@@ -154,8 +150,7 @@ def _dump_user(user: User) -> Json:
         "id": user.id,
         "status": user.status,
         "profile": user.profile,
-        "created": user.created,
-        "lastUpdated": user.last_updated,
+        **stamps(user),
         "statusChanged": user.status_changed,
     }
 
@@ -171,8 +166,7 @@ def _dump_group(world: "OktaState", group: Group) -> Json:
         "type": group.type,
         "profile": group.profile,
         "members": list(group.members),
-        "created": group.created,
-        "lastUpdated": group.last_updated,
+        **stamps(group),
         "lastMembershipUpdated": group.last_membership_updated,
         **assigned,
     }
@@ -187,8 +181,7 @@ def _dump_assignment(row: AppUser) -> Json:
         "profile": row.profile,
         "externalId": row.external_id,
         "syncState": row.sync_state,
-        "created": row.created,
-        "lastUpdated": row.last_updated,
+        **stamps(row),
         "statusChanged": row.status_changed,
     }
 
@@ -200,7 +193,6 @@ def _dump_mapping(mapping: PushMapping) -> Json:
         "target": mapping.target_group_id,
         "status": mapping.status,
         "errorSummary": mapping.error_summary,
-        "created": mapping.created,
-        "lastUpdated": mapping.last_updated,
+        **stamps(mapping),
         "lastPush": mapping.last_push,
     }

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from syncd.simulators.ids import WorldError
-from syncd.simulators.okta_entities import USER_STATUSES, AppGroup, Group, Json, User, later, merged
+from syncd.simulators.okta_entities import USER_STATUSES, AppGroup, Group, Json, User, later
 from syncd.simulators.okta_past import Past, act
 from syncd.simulators.okta_state import APP_KEYS, OktaState, utc_now
 
@@ -126,8 +126,7 @@ class OktaPeople(OktaState):
         mapped = {APP_KEYS.get(key, key): value for key, value in profile.items() if key != "login"}
         if {"firstName", "lastName"} & set(profile) and "displayName" not in profile and directory:
             mapped["displayName"] = self.app_profile(person)["displayName"]
-        row.profile = merged(row.profile, mapped)
-        row.last_updated = later(row.last_updated, self.now())
+        self.change_profile(row, mapped)
         self.log_assignment("update", person)
         email = profile.get("email")
         if email is not None and email != row.user_name:
@@ -140,9 +139,8 @@ class OktaPeople(OktaState):
         if other is not None and other.id != person.id:
             raise WorldError(f"login: An object with this field already exists: {login}")
         self.forget_login(person)
-        person.profile = merged(person.profile, profile)
+        self.change_profile(person, profile)
         self.store_user(person)
-        person.last_updated = later(person.last_updated, self.now())
         self.log("user.account.update_profile", [self.user_target(person)])
 
     # --- assignments --------------------------------------------------------------------------------

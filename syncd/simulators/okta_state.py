@@ -15,6 +15,7 @@ from syncd.simulators.okta_entities import (
     PushMapping,
     User,
     later,
+    merged,
     moment,
     stamp,
     target,
@@ -64,6 +65,7 @@ class OktaState:
         """Ids of users, groups and mappings, also of those that went."""
         now = self.now()
         self.app = App(app_id or self.new_id("0oa"), "Split", "myorg_split_1", "ACTIVE", (), now, now)
+        self.other_apps: list[App] = []
 
     # --- ids and time -------------------------------------------------------------------------------
 
@@ -263,27 +265,32 @@ class OktaState:
             self.app_user_ids.discard(user.id)
             self.log_assignment("remove", user)
 
+    def change_profile(self, entity: User | Group | AppUser, changes: Json) -> None:
+        """Merges the changes into its profile, and stamps it."""
+        entity.profile = merged(entity.profile, changes)
+        entity.last_updated = later(entity.last_updated, self.now())
+
     def join(self, user: User, group: Group) -> bool:
         """Puts a user into a group; False if they were in it."""
         if not group.members.add(user.id):
             return False
         user.groups.add(group.id)
-        self._membership_changed("add", user, group)
-        return True
+        return self._membership_changed("add", user, group)
 
     def leave(self, user: User, group: Group) -> bool:
         """Takes a user out of a group; False if they were not in it."""
         if not group.members.discard(user.id):
             return False
         user.groups.discard(group.id)
-        self._membership_changed("remove", user, group)
-        return True
+        return self._membership_changed("remove", user, group)
 
-    def _membership_changed(self, how: str, user: User, group: Group) -> None:
+    def _membership_changed(self, how: str, user: User, group: Group) -> bool:
+        """Stamps and logs what happened; True, for it did."""
         group.last_membership_updated = later(group.last_membership_updated, self.now())
         if group.type != "BUILT_IN":
             self.log(f"group.user_membership.{how}", [self.user_target(user), self.group_target(group)])
         self.settle(user)
+        return True
 
     def events_since(self, since: str) -> int:
         """The position of the first event persisted at or after `since`. Raises ValueError for no stamp."""

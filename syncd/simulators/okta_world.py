@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from syncd.simulators import okta_fixture
 from syncd.simulators.ids import WorldError, locked
-from syncd.simulators.okta_entities import Group, Json, PushMapping, later, merged
+from syncd.simulators.okta_entities import Group, Json, PushMapping, later
 from syncd.simulators.okta_past import act
 from syncd.simulators.okta_people import OktaPeople
 from syncd.simulators.okta_state import utc_now
@@ -62,9 +62,8 @@ class OktaWorld(OktaPeople):
         """Changes a group's profile: `name`, `description`, custom attributes."""
         entity = self.group(group)
         self.forget_group_name(entity)
-        entity.profile = merged(entity.profile, profile)
+        self.change_profile(entity, profile)
         self.store_group(entity)
-        entity.last_updated = later(entity.last_updated, self.now())
         self.log("group.profile.update", [self.group_target(entity)])
 
     @act

@@ -2,9 +2,9 @@
 
 import base64
 import binascii
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from syncd.simulators.exchange import Call, Reply
 from syncd.simulators.split_entities import Json, ScimGroup, ScimUser
@@ -19,6 +19,7 @@ ERROR_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:Error"
 MEDIA_TYPE = "application/scim+json"
 BASE = "/scim/v2"
 _DEFAULT_COUNT = 100
+T = TypeVar("T", ScimUser, ScimGroup)
 
 
 class ScimError(Exception):
@@ -196,12 +197,35 @@ class Service:
         return Reply(payload=body, content_type=MEDIA_TYPE)
 
     def _integer(self, name: str, default: int) -> int:
-        text = self.call.query.get(name)
-        if text is None:
-            return default
-        if re.fullmatch(r"-?\d+", text) is None:
-            raise ScimError(400, f"{name} is not an integer", "invalidValue")
-        return int(text)
+        refusal = ScimError(400, f"{name} is not an integer", "invalidValue")
+        return self.call.integer(name, default, form=r"-?\d+", refusal=refusal)
+
+
+@dataclass(frozen=True, slots=True)
+class Verbs(Generic[T]):
+    """What one kind of resource ("User") makes of each method of its address."""
+
+    kind: str
+    show: Callable[[Service, T], Json]
+    put: Callable[[Service, T], Reply]
+    patch: Callable[[Service, T], Reply]
+    delete: Callable[[Service, T], Reply]
+
+    def reply(self, service: Service, identity: str, entity: T | None, *, patches: bool) -> Reply:
+        """`entity` is what has this id, if anything; `patches` whether it knows PATCH. Raises ScimError."""
+        method, knobs = service.call.method, service.knobs
+        if entity is None:
+            raise ScimError(404, f"{self.kind} {identity} not found")
+        if method == "GET":
+            return service.one(self.show(service, entity))
+        service.check_version(entity.version)
+        if method == "PUT" and knobs.put:
+            return self.put(service, entity)
+        if method == "PATCH" and patches:
+            return self.patch(service, entity)
+        if method == "DELETE" and knobs.delete_status != 405:
+            return self.delete(service, entity)
+        raise ScimError(405, f"{method} is not supported on {self.kind.lower()}s")
 
 
 def deleted(knobs: SplitKnobs) -> Reply:

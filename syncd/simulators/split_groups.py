@@ -5,7 +5,7 @@ from typing import Any
 
 from syncd.simulators.exchange import Reply
 from syncd.simulators.filters import equality
-from syncd.simulators.scim_wire import ScimError, Service, deleted, operations_of, patched
+from syncd.simulators.scim_wire import ScimError, Service, Verbs, deleted, operations_of, patched
 from syncd.simulators.split_entities import Json, ScimGroup
 from syncd.simulators.split_find import Index, found
 from syncd.simulators.split_rules import check_group_name, keep_members
@@ -33,23 +33,16 @@ def groups(service: Service) -> Reply:
 
 def group(service: Service, identity: str) -> Reply:
     """GET, PUT, PATCH and DELETE /Groups/{id}."""
-    world, knobs, method = service.world, service.knobs, service.call.method
-    entity = world.groups.get(identity)
-    if entity is None:
-        raise ScimError(404, f"Group {identity} not found")
-    if method == "GET":
-        return service.one(service.group_json(entity))
-    service.check_version(entity.version)
-    if method == "PUT" and knobs.put:
-        return _put(service, entity)
-    if method == "PATCH" and knobs.patch_groups:
-        return _patch(service, entity)
-    if method == "DELETE" and knobs.delete_status != 405:
-        if entity.name in world.reserved:
-            raise ScimError(400, f"The group {entity.name} cannot be deleted", "mutability")
-        world.drop_group(entity)
-        return deleted(knobs)
-    raise ScimError(405, f"{method} is not supported on groups")
+    verbs = Verbs("Group", Service.group_json, _put, _patch, _delete)
+    entity = service.world.groups.get(identity)
+    return verbs.reply(service, identity, entity, patches=service.knobs.patch_groups)
+
+
+def _delete(service: Service, entity: ScimGroup) -> Reply:
+    if entity.name in service.world.reserved:
+        raise ScimError(400, f"The group {entity.name} cannot be deleted", "mutability")
+    service.world.drop_group(entity)
+    return deleted(service.knobs)
 
 
 def _create(service: Service) -> Reply:

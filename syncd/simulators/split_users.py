@@ -5,7 +5,7 @@ from typing import Any
 
 from syncd.simulators.exchange import Reply
 from syncd.simulators.scim_patch import patch_attributes
-from syncd.simulators.scim_wire import ScimError, Service, deleted, operations_of, patched
+from syncd.simulators.scim_wire import ScimError, Service, Verbs, deleted, operations_of, patched
 from syncd.simulators.split_entities import Json, ScimUser
 from syncd.simulators.split_find import Index, found
 from syncd.simulators.split_habits import kept
@@ -32,22 +32,15 @@ def users(service: Service) -> Reply:
 
 def user(service: Service, identity: str) -> Reply:
     """GET, PUT, PATCH and DELETE /Users/{id}."""
+    verbs = Verbs("User", Service.user_json, _put, _patch, _delete)
     entity = service.world.users.get(identity)
-    if entity is None:
-        raise ScimError(404, f"User {identity} not found")
-    method, knobs = service.call.method, service.knobs
-    if method == "GET":
-        return service.one(service.user_json(entity))
-    service.check_version(entity.version)
-    if method == "PUT" and knobs.put:
-        return _put(service, entity)
-    if method == "PATCH" and knobs.patch_users:
-        return _patch(service, entity)
-    if method == "DELETE" and knobs.delete_status != 405:
-        keep_an_administrator(service.world, leaving=entity.id)
-        service.world.drop_user(entity, keep_memberships=knobs.deleted_stay_members)
-        return deleted(knobs)
-    raise ScimError(405, f"{method} is not supported on users")
+    return verbs.reply(service, identity, entity, patches=service.knobs.patch_users)
+
+
+def _delete(service: Service, entity: ScimUser) -> Reply:
+    keep_an_administrator(service.world, leaving=entity.id)
+    service.world.drop_user(entity, keep_memberships=service.knobs.deleted_stay_members)
+    return deleted(service.knobs)
 
 
 def _create(service: Service) -> Reply:

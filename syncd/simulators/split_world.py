@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from syncd.simulators.harness.acts import HARNESS_ACTS, HarnessActs
-from syncd.simulators.ids import WorldError, fixture_entries, fixture_entry, locked
+from syncd.simulators.ids import check_fixture, fixture_entries, fixture_entry, locked
 from syncd.simulators.split_entities import Json
 
 SCHEMA = "syncd.simulators.split/1"
@@ -134,12 +134,7 @@ class SplitWorld(HarnessActs):
         cls, document: Json, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> Self:
         """The organisation a fixture describes (docs/simulators.md). Raises WorldError naming what is wrong."""
-        sections = {"schema", "flavor", "scim", "users", "groups", "harness"}
-        if document.get("schema", SCHEMA) != SCHEMA or set(document) - sections:
-            surplus = ", ".join(sorted(set(document) - sections)) or "another schema"
-            raise WorldError(
-                f"not a Split fixture: it has {surplus}; one has the schema {SCHEMA!r} and {sorted(sections)}"
-            )
+        check_fixture(document, "a Split", SCHEMA, {"schema", "flavor", "scim", "users", "groups", "harness"})
         with fixture_entry("flavor"):
             world = cls(flavor=document.get("flavor", "split"), clock=clock)
         world.scim_enabled = document.get("scim", True)

@@ -142,6 +142,9 @@ _ASKED = """
 UPDATE main.groups SET asked = a.asked, released = released AND a.what <> 'link'
 FROM stage.asked a WHERE a.okta_id = groups.okta_id
 """
+_ASKED_USERS = """
+UPDATE main.users SET released = 0 WHERE released AND okta_id IN (SELECT okta_id FROM stage.asked_users)
+"""
 
 # Never linked, and no rule names them any more: nothing at the target depends on remembering them.
 _UNCLAIMED = f"""
@@ -186,6 +189,7 @@ def absorb_stage(
     conn.execute(_GROUPS_ANSWERED, now_and_then)
     conn.execute(_NEVER_KNOWN, now_and_then)
     conn.execute(_ASKED)
+    conn.execute(_ASKED_USERS)
     _absorb_memberships(conn, revision, limited=limited)
     forgettable = conn.execute(_FORGETTABLE).fetchall()
     if groups_whole and not limited:

@@ -15,7 +15,7 @@ from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from syncd.ports.deciding import Decided, Rejection
+from syncd.ports.deciding import Approval, Decided, Rejection
 from syncd.store.journal import COLUMNS, row_hash
 from syncd.store.rows import Row, at_moment, moment
 
@@ -52,6 +52,8 @@ class Ruling:
     expires_at: str | None
     check: str | None = field(default=None, compare=False)
     """Of the hold that a person saw, where the row of the trail says it; the table does not."""
+    reason: str | None = field(default=None, compare=False)
+    """The person's own, likewise."""
 
     def expired(self, stamp: str) -> bool:
         """`stamp` is a stored moment."""
@@ -141,9 +143,20 @@ def decided(found: Iterable[Ruling]) -> Decided:
         rejected=frozenset(each.change_id for each in known if each.decision == "reject"),
         objects={each.change_id: each.object_key for each in known},
         rejections={
-            each.change_id: Rejection(each.object_key, each.by, at_moment(each.at))
+            each.change_id: Rejection(each.object_key, each.by, at_moment(each.at), each.reason)
             for each in known
             if each.decision == "reject"
+        },
+        approvals={
+            each.change_id: Approval(
+                each.object_key,
+                each.by,
+                at_moment(each.at),
+                each.reason,
+                None if each.expires_at is None else at_moment(each.expires_at),
+            )
+            for each in known
+            if each.decision == "approve"
         },
     )
 

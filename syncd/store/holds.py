@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from syncd.core.canonical import canonical
@@ -21,9 +22,12 @@ EXPIRES_AFTER = timedelta(days=7)
 
 def raise_holds(
     conn: sqlite3.Connection, raised: Sequence[tuple[Hold, Iterable[Change]]], now: datetime, *, whole: bool
-) -> None:
-    """`whole`: of a complete plan, so that an open hold that it does not raise is over."""
+) -> list[str]:
+    """The ids of those that were not open before. `whole`: of a complete plan, so that an open hold that it does not
+    raise is over.
+    """
     stamp = moment(now)
+    fresh = []
     if whole:
         conn.execute(
             "UPDATE holds SET state = 'over' WHERE state = 'open' AND id NOT IN (SELECT value FROM json_each(?))",
@@ -32,6 +36,7 @@ def raise_holds(
     for hold, changes in raised:
         if _waits(conn, hold.id, stamp):
             continue
+        fresh.append(hold.id)
         conn.execute("DELETE FROM hold_changes WHERE hold_id = ?", (hold.id,))
         conn.execute("DELETE FROM holds WHERE id = ?", (hold.id,))
         conn.execute(
@@ -50,6 +55,7 @@ def raise_holds(
         for change in changes:
             _put(conn, hold.id, change)
     conn.execute(_EMPTY)
+    return fresh
 
 
 def any_open(conn: sqlite3.Connection) -> bool:
@@ -139,29 +145,56 @@ def _held(conn: sqlite3.Connection, hold_id: str) -> list[Change]:
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a person says now; `sequence`: the row of the trail that will hold it."""
+
+    decision: str
+    by: str
+    reason: str | None
+    at: datetime
+    sequence: int
+
+    def of(self, change: Change, hold_id: str | None, check: str | None, expires_at: datetime) -> Ruling:
+        """An approval ends with its hold; a rejection when the world moves."""
+        expires = moment(expires_at) if self.decision == "approve" else None
+        said = (self.by, moment(self.at), change.object_key, hold_id, expires, check, self.reason)
+        return Ruling(change.id, self.decision, *said)
+
+
 def decide(
-    conn: sqlite3.Connection, ids: Sequence[str], decision: str, by: str, now: datetime, sequence: int
+    conn: sqlite3.Connection, ids: Sequence[str], said: Word, standing: Iterable[Ruling]
 ) -> tuple[list[Change], list[Ruling]]:
-    """`sequence`: the row of the trail that will hold these decisions. Who is not to be deactivated keeps their
-    memberships too: what is held of those is rejected with it. Raises UsageError for an id that is neither an open hold
-    nor a change held in one.
+    """Who is not to be deactivated keeps their memberships too: what is held of those is rejected with it. `standing`:
+    what was decided before, and is taken back where somebody now says the opposite, with those memberships. Raises
+    UsageError for an id that is neither an open hold, nor a change held in one, nor one of these.
     """
     decided: dict[str, Change] = {}
     made: dict[str, Ruling] = {}
-    records = open_holds(conn, now)
-    kept = _kept_active(records, ids) if decision == "reject" else frozenset()
+    records = open_holds(conn, said.at)
+    kept = _kept_active(records, ids) if said.decision == "reject" else frozenset()
     for record in records:
         for change in record.changes:
             goes_with = change.kind is ChangeKind.REMOVE_MEMBER and change.okta_id in kept
             if record.id in ids or change.id in ids or goes_with:
                 decided[change.id] = change
-                made[change.id] = _decide_one(conn, record, change, decision, by, now, sequence)
+                made[change.id] = said.of(change, record.id, record.check, record.expires_at)
+    for change, ruling in _taken_back(conn, ids, said.decision, standing):
+        decided[change.id] = change
+        made[change.id] = said.of(change, ruling.hold_id, ruling.check, said.at + EXPIRES_AFTER)
+    for ruling in made.values():
+        decisions.insert(conn, ruling, said.sequence)
+        conn.execute(
+            "UPDATE hold_changes SET state = ? WHERE change_id = ? AND (state = 'held' OR hold_id = ?)",
+            (said.decision, ruling.change_id, ruling.hold_id),
+        )
     known = {record_id for (record_id,) in conn.execute("SELECT id FROM holds WHERE state = 'open'")}
+    known |= {ruling.hold_id or "" for ruling in made.values()}
     unknown = [each for each in ids if each not in decided and each not in known]
     if unknown:
         raise UsageError(
             f"no open hold and no held change is called {', '.join(unknown)}",
-            hint="`syncd held` lists the open holds; what is no longer wanted, or was decided, is not among them",
+            hint="`syncd held` lists the open holds, `syncd held --decided` what was decided and counts",
         )
     return sorted(decided.values(), key=lambda change: change.order), list(made.values())
 
@@ -175,19 +208,27 @@ def _kept_active(records: Iterable[HoldRecord], rejected: Sequence[str]) -> froz
     )
 
 
-def _decide_one(
-    conn: sqlite3.Connection,
-    record: HoldRecord,
-    change: Change,
-    decision: str,
-    by: str,
-    now: datetime,
-    sequence: int,
-) -> Ruling:
-    expires = moment(record.expires_at) if decision == "approve" else None
-    made = Ruling(change.id, decision, by, moment(now), change.object_key, record.id, expires, record.check)
-    decisions.insert(conn, made, sequence)
-    conn.execute(
-        "UPDATE hold_changes SET state = ? WHERE change_id = ? AND state = 'held'", (decision, change.id)
-    )
-    return made
+def _taken_back(
+    conn: sqlite3.Connection, ids: Sequence[str], decision: str, standing: Iterable[Ruling]
+) -> list[tuple[Change, Ruling]]:
+    """What counts until now and is named, by its change or its hold, to be decided the other way."""
+    others = {each.change_id: each for each in standing if each.decision != decision}
+    named = {each.change_id for each in others.values() if each.change_id in ids or each.hold_id in ids}
+    known = {change.id: change for change in _documents(conn, others) if named}
+    people = {
+        known[each].okta_id for each in named & known.keys() if known[each].kind is ChangeKind.DEACTIVATE_USER
+    }
+    return [
+        (change, others[change.id])
+        for change in known.values()
+        if change.id in named or (change.kind is ChangeKind.REMOVE_MEMBER and change.okta_id in people)
+    ]
+
+
+def _documents(conn: sqlite3.Connection, change_ids: Iterable[str]) -> list[Change]:
+    """Of changes that were held once, as far as they are remembered."""
+    rows = conn.execute(
+        "SELECT DISTINCT document FROM hold_changes WHERE change_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(sorted(change_ids)),),
+    ).fetchall()
+    return [change_of(document) for (document,) in rows]

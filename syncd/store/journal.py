@@ -297,19 +297,23 @@ def last_outcomes(conn: sqlite3.Connection, okta_id: str, limit: int) -> list[Jo
     return [entry_of(row) for row in rows.fetchall()]
 
 
+def once_called(conn: sqlite3.Connection, user_name: str) -> list[str]:
+    """Okta ids of users for whom this userName was written once, or left. Looks through the whole trail."""
+    said = f'"userName":{canonical(user_name)}'
+    rows = conn.execute(
+        "SELECT DISTINCT okta_id FROM journal WHERE entry = 'intent' AND group_id IS NULL AND instr(body, ?)"
+        " ORDER BY okta_id",
+        (said,),
+    )
+    return [okta_id for (okta_id,) in rows.fetchall() if okta_id is not None]
+
+
 def entry_of(row: tuple[Any, ...]) -> JournalEntry:
     """From `COLUMNS`, the hash, and the body of the intent. Raises PermanentError for an unreadable row."""
     sequence, at, run_id, entry, refers, kind, okta_id, group_id, applied, body, previous, digest, asked = row
     try:
         return JournalEntry(
-            sequence=sequence,
-            at=at_moment(at),
-            run_id=run_id,
-            entry=entry,
-            refers=refers,
-            kind=kind,
-            okta_id=okta_id,
-            group_id=group_id,
+            *(sequence, at_moment(at), run_id, entry, refers, kind, okta_id, group_id),
             applied=None if applied is None else bool(applied),
             body=json.loads(body),
             previous=previous,

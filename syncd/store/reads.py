@@ -13,11 +13,11 @@ from pathlib import Path
 from syncd.core.expectation import Expectation
 from syncd.core.waiting import REMEMBERED, Waiting
 from syncd.model import KnownGroup, KnownUser
-from syncd.ports.deciding import Decided, HoldRecord
+from syncd.ports.deciding import Decided, HoldRecord, Release
 from syncd.ports.outcomes import Intent, Unproven
 from syncd.ports.store import Due, Failure, Population, RecentlyApplied, RunRecord
 from syncd.ports.trail import ChainReport, Head, JournalEntry
-from syncd.store import decisions, effects, holds, journal, state, unproven, verifying, waiting
+from syncd.store import decisions, effects, holds, journal, released, state, unproven, verifying, waiting
 from syncd.store.expected import Expected
 from syncd.store.faults import explained
 from syncd.store.recent import Recently
@@ -42,6 +42,11 @@ class StoreReads:
         with self._lock, explained(self.path):
             yield self._conn
 
+    def rest(self) -> None:
+        """See `ports.Store.rest`."""
+        with self._reading() as conn:
+            conn.execute("PRAGMA shrink_memory")
+
     def user(self, okta_id: str) -> KnownUser | None:
         """See `ports.Store.user`."""
         with self._reading() as conn:
@@ -63,6 +68,12 @@ class StoreReads:
         """See `ports.Store.find_users`."""
         with self._reading() as conn:
             return state.find_users(conn, text)
+
+    def find_former_users(self, user_name: str) -> Sequence[KnownUser]:
+        """See `ports.Store.find_former_users`."""
+        with self._reading() as conn:
+            found = state.users(conn, journal.once_called(conn, user_name))
+        return [found[okta_id] for okta_id in sorted(found)]
 
     def linked_users(self, *, after: str = "") -> Iterator[KnownUser]:
         """See `ports.Store.linked_users`."""
@@ -171,6 +182,11 @@ class StoreReads:
         """See `ports.Store.decided`."""
         with self._reading() as conn:
             return decisions.decided(self._rulings.among(conn, self._clock()))
+
+    def releases(self) -> Sequence[Release]:
+        """See `ports.Store.releases`."""
+        with self._reading() as conn:
+            return released.releases(conn, self._clock())
 
     def journal_entries(
         self,

@@ -14,6 +14,7 @@ from syncd.core.canonical import canonical, canonical_plain, canonical_values, r
 from syncd.core.change import Change, change_from_document
 from syncd.core.names import look_alike_key
 from syncd.model import (
+    NO_ATTRIBUTES,
     Asked,
     GroupState,
     KnownGroup,
@@ -87,7 +88,7 @@ def wish_row(user: WantedUser) -> Row:
     return (
         user.okta_id,
         str(user.standing),
-        canonical_plain([user.user_name, user.name_key, user.reason, user.deprovisioned]),
+        _wish(user),
         canonical_values(user.attributes),
         searchable(user.name_key),
         searchable(look_alike_key(user.user_name)),
@@ -95,8 +96,16 @@ def wish_row(user: WantedUser) -> Row:
     )
 
 
+def _wish(user: WantedUser) -> str:
+    """What was wished before there was anything to send only once is written as it was: equal wishes are equal text."""
+    said = [user.user_name, user.name_key, user.reason, user.deprovisioned]
+    if not user.initial:
+        return canonical_plain(said)
+    return canonical_plain([*said, user.initial], user.initial)
+
+
 def wanted_user(okta_id: str, standing: str, wish: str, attributes: str, digest: bytes) -> WantedUser:
-    user_name, name_key, reason, deprovisioned = read_canonical(wish)
+    user_name, name_key, reason, deprovisioned, *initial = read_canonical(wish)
     return WantedUser(
         okta_id=okta_id,
         standing=STANDINGS[standing],
@@ -106,6 +115,7 @@ def wanted_user(okta_id: str, standing: str, wish: str, attributes: str, digest:
         digest=bytes(digest),
         deprovisioned=deprovisioned,
         name_key=name_key,
+        initial=initial[0] if initial else NO_ATTRIBUTES,
     )
 
 
@@ -193,12 +203,15 @@ def _asked(parts: Sequence[Any]) -> Asked:
 
 
 def remote_user_document(user: RemoteUser) -> str:
-    return canonical([user.external_id, user.user_name, user.active, dict(user.attributes)])
+    shown = [user.external_id, user.user_name, user.active, dict(user.attributes)]
+    return canonical([*shown, list(user.emails)] if user.emails else shown)
 
 
 def remote_user(scim_id: str, document: str) -> RemoteUser:
-    external_id, user_name, active, attributes = read_canonical(document)
-    return RemoteUser(scim_id, external_id, user_name, active, attributes)
+    external_id, user_name, active, attributes, *emails = read_canonical(document)
+    return RemoteUser(
+        scim_id, external_id, user_name, active, attributes, emails=tuple(emails[0]) if emails else ()
+    )
 
 
 def change_of(text: str) -> Change:

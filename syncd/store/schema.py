@@ -178,6 +178,20 @@ def m012_requests(db: Database) -> None:
         db.execute(statement)
 
 
+_RELEASED = """
+CREATE INDEX users_released ON users (okta_id) WHERE released = 1;
+CREATE INDEX journal_releases ON journal (sequence)
+    WHERE entry = 'note' AND (instr(body, '"release":') OR instr(body, '"decision":"unlink"'));
+"""
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m013_released(db: Database) -> None:
+    """Who is out of syncd's hands, and the rows of the trail that tell of it, are found without the rest."""
+    for statement in _statements(_RELEASED):
+        db.execute(statement)
+
+
 def _statements(script: str) -> list[str]:
     """One statement each: `executescript` would commit the migration's transaction."""
     found, pending = [], ""

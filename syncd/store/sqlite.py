@@ -59,6 +59,7 @@ class SqliteStore(RequestActs, Closing):
         self._redactor = redactor or Redactor()
         if scratch_home is not None:
             self._seals.watch()
+        self.rest()  # every page was looked at
         self._schema_version: int | None = None
         self._closed = False
 
@@ -192,10 +193,19 @@ class SqliteStore(RequestActs, Closing):
                 state.advance(conn)
         return late
 
-    def note(self, body: Mapping[str, Any], *, run_id: str | None = None) -> int:
-        """Adds a free row to the journal (a decision of a person); returns its sequence number."""
+    def note(
+        self,
+        body: Mapping[str, Any],
+        *,
+        run_id: str | None = None,
+        reason: str | None = None,
+        facts: Mapping[str, str | None] | None = None,
+    ) -> int:
+        """See `ports.Store.note`."""
         with self._writing() as conn:
-            return self._note(conn, body, run_id)
+            for key, value in (facts or {}).items():
+                state.remember(conn, key, value)
+            return self._note(conn, {**body, **self._why(reason)}, run_id)
 
     def prune(self, keep: timedelta) -> int:
         """See `ports.Store.prune`."""
@@ -207,19 +217,22 @@ class SqliteStore(RequestActs, Closing):
 
     # holds and the decisions of people
 
-    def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> None:
+    def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> Collection[str]:
         """See `ports.Store.raise_holds`."""
         with self._reading() as conn:
             if not raised and not (whole and holds.any_open(conn)):
-                return
+                return ()
         with self._writing() as conn:
-            holds.raise_holds(conn, raised, self._clock(), whole=whole)
+            return holds.raise_holds(conn, raised, self._clock(), whole=whole)
 
-    def decide(self, ids: Sequence[str], decision: str, by: str) -> Sequence[Change]:
+    def decide(
+        self, ids: Sequence[str], decision: str, by: str, reason: str | None = None
+    ) -> Sequence[Change]:
         """See `ports.Store.decide`."""
-        now = self._clock()
+        now, why = self._clock(), self._why(reason)
         with self._writing() as conn:
-            changes, made = holds.decide(conn, ids, decision, by, now, journal.next_sequence(conn))
+            said = holds.Word(decision, by, why.get("reason"), now, journal.next_sequence(conn))
+            changes, made = holds.decide(conn, ids, said, self._rulings.among(conn, now))
             if decision == "reject":
                 for change in changes:
                     effects.take_back(
@@ -230,10 +243,15 @@ class SqliteStore(RequestActs, Closing):
                 "by": by,
                 "asked": list(ids),
                 "changes": [each.id for each in changes],
+                **why,
                 **decisions.said(made),
             }
             self._note(conn, body)
         return changes
+
+    def _why(self, reason: str | None) -> dict[str, str]:
+        """What a row of the trail says of a person's reason."""
+        return {"reason": self._redactor.kept(reason)} if reason else {}
 
     def expect(self, expectation: Expectation) -> Expectation:
         made = replace(expectation, reason=self._redactor.kept(expectation.reason))
@@ -308,18 +326,20 @@ class SqliteStore(RequestActs, Closing):
             finally:
                 self._conn.execute("DETACH stage")
 
-    def release_user(self, okta_id: str, by: str) -> None:
+    def release_user(
+        self, okta_id: str, by: str, reason: str | None = None, *, unlinked: bool = False
+    ) -> None:
         """See `ports.Store.release_user`."""
-        self._release("user", okta_id, by)
+        self._release("user", okta_id, by, self._why(reason) | ({"decision": "unlink"} if unlinked else {}))
 
-    def release_group(self, okta_id: str, by: str) -> None:
+    def release_group(self, okta_id: str, by: str, reason: str | None = None) -> None:
         """See `ports.Store.release_group`."""
-        self._release("group", okta_id, by)
+        self._release("group", okta_id, by, self._why(reason))
 
-    def _release(self, kind: str, okta_id: str, by: str) -> None:
+    def _release(self, kind: str, okta_id: str, by: str, why: Mapping[str, str]) -> None:
         with self._writing() as conn:
             effects.release(conn, kind, okta_id)
-            self._note(conn, {"release": kind, "okta_id": okta_id, "by": by})
+            self._note(conn, {"release": kind, "okta_id": okta_id, "by": by, **why})
             state.advance(conn)
 
     def record_found(self, run_id: str, found: Sequence[Effect], *, summary: Mapping[str, int]) -> None:

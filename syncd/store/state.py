@@ -106,6 +106,13 @@ def linked_users(conn: sqlite3.Connection, after: str) -> list[KnownUser]:
     return [known_user(row) for row in rows.fetchall()]
 
 
+def released(conn: sqlite3.Connection) -> list[KnownUser | KnownGroup]:
+    """Whom and what a person took out of syncd's hands: users, then groups, by Okta id."""
+    users = conn.execute(f"{_USERS} WHERE u.released = 1 ORDER BY okta_id").fetchall()
+    groups = conn.execute(f"{_GROUPS} WHERE g.released = 1 ORDER BY okta_id").fetchall()
+    return [*map(known_user, users), *map(known_group, groups)]
+
+
 def find_users(conn: sqlite3.Connection, text: str) -> list[KnownUser]:
     """Exact hits (id, SCIM id, userName wanted or pushed) first and alone, else those that differ in letter case."""
     folded = searchable(look_alike_key(text))

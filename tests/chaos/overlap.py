@@ -253,17 +253,19 @@ class Overlap:
     def new_group(self, members: list[str]) -> str:
         self.named += 1
         group = self.okta.create_group(f"{PREFIX}{self.named:03}", members=members)
-        self.enter(group)
+        self.in_the_rule(group, inside=True)
         return group
 
-    def enter(self, group: str) -> None:
+    def in_the_rule(self, group: str, *, inside: bool) -> None:
+        """It enters or leaves it."""
         match self.scope.source:
             case "assigned":
-                self.okta.assign_group(group)
+                (self.okta.assign_group if inside else self.okta.unassign_group)(group)
             case "mappings":
-                self.okta.add_mapping(group)
+                (self.okta.add_mapping if inside else self.okta.remove_mapping)(group)
             case _:
-                self.okta.rename_group(group, self.okta.groups[group].name.removeprefix("other-"))
+                name = self.okta.groups[group].name
+                self.okta.rename_group(group, name.removeprefix("other-") if inside else f"other-{name}")
 
     def person(self, pick: int) -> str:
         """Anybody but the anchor, who is in every group and keeps it from being emptied."""
@@ -335,16 +337,10 @@ class Overlap:
         group = self.group(other)
         if self.crew.split.owners is not None and not self.deletes:
             self.let_go.add(group)
-        match self.scope.source:
-            case "assigned":
-                self.okta.unassign_group(group)
-            case "mappings":
-                self.okta.remove_mapping(group)
-            case _:
-                self.okta.rename_group(group, f"other-{self.okta.groups[group].name}")
+        self.in_the_rule(group, inside=False)
 
     def enter_the_rule(self, one: int, other: int) -> None:
-        self.enter(self.group(other, pushed=False))
+        self.in_the_rule(self.group(other, pushed=False), inside=True)
 
     # --- how Okta tells of it -------------------------------------------
 

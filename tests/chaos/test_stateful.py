@@ -94,6 +94,24 @@ SEEDS = st.integers(0, 2**32)
 """Each names one course of events; dice of their own make all kinds of them equally likely."""
 
 
+def profile(few: int, *, steps: int = 50) -> settings:
+    """`few` repeatable examples of at most so many steps, or CHAOS_EXAMPLES random ones, a failure made smaller."""
+    return settings(
+        max_examples=EXAMPLES or few,
+        stateful_step_count=steps,
+        deadline=None,
+        derandomize=not EXAMPLES,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink] if EXAMPLES else [Phase.generate],
+    )
+
+
+def chosen_seed() -> int:
+    """CHAOS_SEED, or another each time."""
+    return int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(2**32))
+
+
 class Chaos(RuleBasedStateMachine):
     """One world, its connection, and what is known about both."""
 
@@ -651,17 +669,8 @@ class Together(RuleBasedStateMachine):
 def test_whatever_happens_nobody_is_harmed_and_in_the_end_all_is_well(
     machine: type[RuleBasedStateMachine], examples: int, steps: int
 ) -> None:
-    profile = settings(
-        max_examples=EXAMPLES or examples,
-        stateful_step_count=8 if EXAMPLES else steps,
-        deadline=None,
-        derandomize=not EXAMPLES,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate, Phase.shrink] if EXAMPLES else [Phase.generate],
-    )
     if EXAMPLES:
-        chosen = int(os.environ.get("CHAOS_SEED") or random.SystemRandom().randrange(2**32))
+        chosen = chosen_seed()
         sys.stderr.write(f"\nCHAOS_EXAMPLES={EXAMPLES} CHAOS_SEED={chosen} ({machine.__name__})\n")
         machine = seed(chosen)(machine)
-    run_state_machine_as_test(machine, settings=profile)
+    run_state_machine_as_test(machine, settings=profile(examples, steps=8 if EXAMPLES else steps))

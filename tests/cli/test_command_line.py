@@ -18,7 +18,9 @@ import click
 import pytest
 
 from syncd.cli import app, exits
+from syncd.cli.app import COMMANDS
 from syncd.cli.options import Globals
+from syncd.cli.tasks import TASKS, by_task
 from syncd.errors import ConfigurationError
 from tests.cli.invoking import OKTA_TOKEN, Invoker, write_config
 from tests.e2e.echoing import SPELLINGS, leaks
@@ -225,6 +227,30 @@ def test_the_shell_is_offered_the_commands() -> None:
     assert "plain,status" in done.stdout
 
 
+# the help
+
+
+def test_the_help_shows_each_command_once_under_what_somebody_wants_to_do(syncd: Invoker) -> None:
+    shown = syncd("--help").out
+
+    for name, (_, text) in COMMANDS.items():
+        assert len(re.findall(rf"(?m)^  {name} +{re.escape(text[:30])}", shown)) == 1, name
+    assert re.findall(r"(?m)^([A-Z][a-z ,]+):$", shown) == [
+        *("Options", *(task for task, _ in by_task(COMMANDS))),
+    ]
+
+
+def test_no_command_is_without_a_task_and_none_has_two() -> None:
+    named = [name for _, names in TASKS for name in names]
+
+    assert len(named) == len(set(named))
+    assert sorted(set(COMMANDS) - set(named)) == []
+
+
+def test_a_command_that_nobody_gave_a_task_is_shown_all_the_same() -> None:
+    assert by_task(["init", "unheard-of"]) == [("Set up", ["init"]), ("More", ["unheard-of"])]
+
+
 # init
 
 
@@ -234,7 +260,17 @@ def test_init_writes_a_starter_that_loads_once_the_variables_are_set(syncd: Invo
     assert said.code == 0
     assert [path.name for path in syncd.directory.iterdir()] == ["config.toml"]
     assert stat.S_IMODE((syncd.directory / "config.toml").stat().st_mode) == 0o600
-    assert syncd("status", "--json").document["connection"] == "config"
+    assert syncd("status", "--json").document["connection"] == "split-prod"
+
+
+@pytest.mark.parametrize(("file", "name"), [("acme.toml", "acme"), ("my split.toml", "split-prod")])
+def test_init_writes_a_name_that_stays_when_the_file_is_called_otherwise(
+    syncd: Invoker, file: str, name: str
+) -> None:
+    syncd("init", file)
+    (syncd.directory / file).rename(syncd.directory / "config.toml")
+
+    assert syncd("status", "--json").document["connection"] == name
 
 
 def test_init_writes_where_config_says_and_names_the_file_in_every_next_step(syncd: Invoker) -> None:

@@ -194,7 +194,7 @@ HOSTILE = "\x1b]0;owned\x07\u202eevil\nPlan: nothing"
                 "held": [{"id": HOSTILE, "reason": HOSTILE, "changes": 1}],
                 "failing": [],
                 "unproven": [],
-                "left_out": {"count": 0, "items": []},
+                "left_out": {"count": 0, "by_kind": {}, "items": []},
             }
         ),
         decided_lines({"decision": HOSTILE, "items": [{"kind": HOSTILE, "name": HOSTILE}]}, "And then."),
@@ -302,7 +302,7 @@ def status_document(**more: Any) -> dict[str, Any]:
         "held": [],
         "failing": [],
         "unproven": [],
-        "left_out": {"count": 0, "items": []},
+        "left_out": {"count": 0, "by_kind": {}, "items": []},
         "token": None,
         **more,
     }
@@ -316,14 +316,17 @@ def test_status_shows_who_is_left_out_and_since_when() -> None:
         "reason": "the name is too long",
         "since": "2026-01-01T00:00:00Z",
         "next_look": None,
+        "group": None,
+        "advice": "change the name in Okta",
+        "way_out": "syncd -c /etc/acme.toml sync --group Sales",
     }
     more = {**item, "kind": "conflict", "object": "Ann", "next_look": "2026-01-02T00:00:00Z"}
     text = plain(status_lines(status_document(left_out={"count": 7, "items": [item, more]})))
     assert "Left out (7)" in text
     assert "Sales (00g1)  refused name: the name is too long" in text
-    assert "since 2026-01-01T00:00:00Z, looked at again 2026-01-02T00:00:00Z" in text
-    assert "and 5 more" in text
-    assert "what to do: mend what the reason names" in text
+    assert "since 2026-01-01T00:00:00Z, looked at again 2026-01-02T00:00:00Z; change" in text
+    assert "and 5 more: syncd skipped" in text
+    assert "      syncd -c /etc/acme.toml sync --group Sales\n" in text
 
 
 def test_of_two_who_want_one_name_it_is_told_which_is_which() -> None:

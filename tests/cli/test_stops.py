@@ -119,6 +119,22 @@ def _hears(process: subprocess.Popen[str], event: str) -> None:
     pytest.fail(f"ended with {process.wait()} before it said: {event}\n{''.join(said)}")
 
 
+def _runs_and_stops(code: str, *arguments: object, first: str = "") -> None:
+    """A daemon of this program runs, says `first`, and ends with 0 when it is asked to."""
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            _hears(process, "running")
+            if first:
+                _hears(process, first)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+            assert process.returncode == 0
+        finally:
+            process.kill()
+
+
 def _without_server(world: World) -> None:
     with world.config.open("a") as file:
         file.write('\n[server]\nlisten = ""\n')
@@ -130,19 +146,7 @@ def test_a_reload_that_is_asked_for_before_the_daemon_runs_is_made_when_it_does(
 ) -> None:
     _without_server(world)
     asked = [*arguments_of("run", world), "--log-format", "json"]
-    with subprocess.Popen(
-        [sys.executable, "-c", ARRIVES, moment, str(int(signal.SIGHUP)), *asked],
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            _hears(process, "running")
-            _hears(process, "settings reloaded")
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=60)
-            assert process.returncode == 0
-        finally:
-            process.kill()
+    _runs_and_stops(ARRIVES, moment, str(int(signal.SIGHUP)), *asked, first="settings reloaded")
 
 
 @pytest.mark.parametrize("moment", [ALWAYS[0], "syncd.settings.load"])
@@ -167,18 +171,7 @@ def test_a_hangup_in_the_last_moment_of_a_stop_does_not_kill_the_daemon(world: W
         "__main__.main()\n"
     )
     _without_server(world)
-    with subprocess.Popen(
-        [sys.executable, "-c", code, "run", "--log-format", "json", *map(str, world.base)],
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            _hears(process, "running")
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=60)
-            assert process.returncode == 0
-        finally:
-            process.kill()
+    _runs_and_stops(code, "run", "--log-format", "json", *world.base)
 
 
 LONG = """

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ParamSpec
 
 from hypothesis import HealthCheck, settings
 
+from syncd.core.attribute_mapping import AttributeMapping, mapping_of
 from syncd.core.change import Change, ChangeKind, Removal
-from syncd.core.diff import Decision
+from syncd.core.diff import Decision, NeedsMatch
 from syncd.core.evidence import AbsentById, Evidence, SaidByOkta, Witnessed
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import PlanHeader, digest_of, plan_document
@@ -46,8 +47,27 @@ GONE = AbsentById(Absent("app user 00u1", "Not found: Resource not found: 00u1 (
 SAID = SaidByOkta("the Okta user is DEPROVISIONED")
 
 
+P = ParamSpec("P")
+
+
+def without_matching(decide: Callable[P, Decision | NeedsMatch]) -> Callable[P, Decision]:
+    """The same where nobody is to be looked for at the target first."""
+
+    def decided(*args: P.args, **kwargs: P.kwargs) -> Decision:
+        decision = decide(*args, **kwargs)
+        assert isinstance(decision, Decision)
+        return decision
+
+    return decided
+
+
 def policy(flavor: str = "split", **changed: Any) -> Policy:
     return Policy(flavor=flavor, now=changed.pop("now", NOW), **changed)
+
+
+def mapped(attributes: Mapping[str, str]) -> dict[str, AttributeMapping]:
+    """As [attributes] in the settings."""
+    return {path: mapping_of(text) for path, text in attributes.items()}
 
 
 def record(

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncd.core import evidence
 from syncd.core.canonical import canonical
 from syncd.core.change import (
     GROUP_KINDS,
@@ -26,15 +27,6 @@ from syncd.core.change import (
     change_text,
 )
 from syncd.core.diff import Decision, decide_user, differing
-from syncd.core.evidence import (
-    AbsentById,
-    AskedByOperator,
-    Evidence,
-    NotInUsersGroups,
-    SaidByOkta,
-    TwoCompleteReads,
-    Witnessed,
-)
 from syncd.model import Absent, UserCase
 from tests.core.making import (
     ANN,
@@ -82,7 +74,7 @@ def changes(draw: st.DrawFn) -> Change:
     else:
         fields["via"] = draw(st.one_of(st.none(), texts))
     if kind in REMOVALS:
-        return Removal(**fields, evidence=Witnessed(draw(texts.filter(bool))))
+        return Removal(**fields, evidence=evidence.Witnessed(draw(texts.filter(bool))))
     return Change(**fields)
 
 
@@ -130,11 +122,16 @@ def test_reason_note_and_labels_do_not_change_the_id(changed: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize(
-    "evidence",
-    [SAID, AskedByOperator("unlink"), Witnessed("x"), TwoCompleteReads(proof(), proof(at=NOW + hours(1)))],
+    "why",
+    [
+        SAID,
+        evidence.AskedByOperator("unlink"),
+        evidence.Witnessed("x"),
+        evidence.TwoCompleteReads(proof(), proof(at=NOW + hours(1))),
+    ],
 )
-def test_evidence_does_not_change_the_id(evidence: Evidence | Witnessed) -> None:
-    assert deactivation(evidence=evidence).id == deactivation().id
+def test_evidence_does_not_change_the_id(why: evidence.Evidence | evidence.Witnessed) -> None:
+    assert deactivation(evidence=why).id == deactivation().id
 
 
 @pytest.mark.parametrize(
@@ -286,7 +283,7 @@ def test_a_removal_in_a_document_needs_its_evidence_too() -> None:
 def test_evidence_from_a_document_is_enough_to_show_and_keeps_its_sentence() -> None:
     back = change_from_document(change_document(deactivation()))
     assert isinstance(back, Removal)
-    assert back.evidence == Witnessed(str(GONE))
+    assert back.evidence == evidence.Witnessed(str(GONE))
 
 
 @quick
@@ -331,38 +328,40 @@ def test_a_wish_that_was_carried_out_is_not_wished_again(have: dict[str, Any], w
 
 def test_absence_by_id_needs_an_active_app() -> None:
     gone = Absent("app user 00u1", "Not found: Resource not found: 00u1 (AppUser)")
-    assert "00u1" in str(AbsentById(gone, APP))
+    assert "00u1" in str(evidence.AbsentById(gone, APP))
     for status in ("INACTIVE", "DELETED", "active", ""):
         with pytest.raises(ValueError, match="no witness"):
-            AbsentById(gone, replace(APP, status=status))
+            evidence.AbsentById(gone, replace(APP, status=status))
 
 
 def test_a_404_that_names_the_app_is_no_witness_for_a_user() -> None:
     with pytest.raises(ValueError, match="no witness"):
-        AbsentById(Absent("app user 00u1", "Not found: Resource not found: 0oa1 (AppInstance)"), APP)
+        evidence.AbsentById(Absent("app user 00u1", "Not found: Resource not found: 0oa1 (AppInstance)"), APP)
 
 
 def test_the_users_own_list_must_lack_the_group() -> None:
-    assert "Eng" in str(NotInUsersGroups("00u1", okta_group(), frozenset({"00g2"})))
+    assert "Eng" in str(evidence.NotInUsersGroups("00u1", okta_group(), frozenset({"00g2"})))
     with pytest.raises(ValueError, match="no witness"):
-        NotInUsersGroups("00u1", okta_group(), frozenset({"00g1", "00g2"}))
+        evidence.NotInUsersGroups("00u1", okta_group(), frozenset({"00g1", "00g2"}))
 
 
 def test_two_complete_reads_must_be_two_and_of_one_list() -> None:
     first, second = proof(), proof(at=NOW + hours(0.1))
-    assert "agree" in str(TwoCompleteReads(first, second))
+    assert "agree" in str(evidence.TwoCompleteReads(first, second))
     with pytest.raises(ValueError, match="no witness"):
-        TwoCompleteReads(first, first)
+        evidence.TwoCompleteReads(first, first)
     with pytest.raises(ValueError, match="no witness"):
-        TwoCompleteReads(first, proof("the members of Eng"))
+        evidence.TwoCompleteReads(first, proof("the members of Eng"))
 
 
 def test_silence_is_no_word_of_oktas() -> None:
     with pytest.raises(ValueError, match="no witness"):
-        SaidByOkta("")
+        evidence.SaidByOkta("")
 
 
-@pytest.mark.parametrize("kind", [AskedByOperator, Witnessed])
-def test_an_empty_statement_is_no_witness_of_any_kind(kind: type[AskedByOperator | Witnessed]) -> None:
+@pytest.mark.parametrize("kind", [evidence.AskedByOperator, evidence.Witnessed])
+def test_an_empty_statement_is_no_witness_of_any_kind(
+    kind: type[evidence.AskedByOperator | evidence.Witnessed],
+) -> None:
     with pytest.raises(ValueError, match="no witness"):
         kind("")

@@ -85,6 +85,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     return Told(here / "demo-output", process.returncode, "".join(lines) + stdout, stderr, plan, apply)
 
 
+def test_it_ends_with_the_way_to_the_own_org(told: Told) -> None:
+    assert "Now your own org: syncd init" in told.stdout
+
+
 def test_the_story_ends_well(told: Told) -> None:
     assert told.exit_code == 0, told.stdout + told.stderr
     assert "✗" not in told.stdout

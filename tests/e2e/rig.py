@@ -87,9 +87,9 @@ class Rig:
         )
         self.config.write_text(text)
 
-    def run(self, *args: str, code: int | None = 0) -> Answer:
+    def run(self, *args: str, code: int | None = 0, config: Path | None = None) -> Answer:
         """Runs one command in this process. `code` None: any exit code will do."""
-        result = CliRunner().invoke(cli, [*args, "-c", str(self.config)])
+        result = CliRunner().invoke(cli, [*args, "-c", str(config or self.config)])
         answer = Answer(result.exit_code, result.stdout, result.stderr)
         self.said += [result.stdout, result.stderr]
         if result.exception is not None and not isinstance(result.exception, SystemExit):
@@ -168,6 +168,17 @@ class Rig:
         assert self.actual_groups() == self.wanted_groups()
         names = [user.user_name for user in self.split.world.users.values()]
         assert len(names) == len(set(names)), "twins at the target"
+
+    def sync_to_exact(self) -> None:
+        self.sync()
+        self.assert_exact()
+
+    def assert_settled(self) -> None:
+        """Exact, and another sync writes nothing."""
+        self.assert_exact()
+        self.forget()
+        self.sync()
+        assert self.writes() == []
 
     def assert_no_secret(self) -> None:
         """Neither token is in anything that was printed or written below the folder."""

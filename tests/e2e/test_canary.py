@@ -121,10 +121,7 @@ def test_held_stays_held_until_a_person_decides_and_then_goes_on(tmp_path: Path)
         assert there < 11
         made.run("approve", "--all")
         made.sync()
-        made.assert_exact()
-        made.forget()
-        made.sync()
-        assert made.writes() == []
+        made.assert_settled()
 
 
 def test_a_saved_plan_tells_what_was_held_too(tmp_path: Path) -> None:

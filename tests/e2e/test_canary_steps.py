@@ -82,20 +82,20 @@ def test_an_approval_for_another_reason_does_not_send_all_at_once(tmp_path: Path
         made.assert_exact()
 
 
-def test_accounts_that_wait_for_their_invitation_hold_nothing_up(tmp_path: Path) -> None:
-    with crowd(tmp_path, SplitKnobs(inactive_until_accepted=True)) as made:
+def all_marry(folder: Path, knobs: SplitKnobs) -> None:
+    with crowd(folder, knobs) as made:
         made.sync()
         for okta_id in made.okta.world.app_users:
             made.okta.world.update_profile(okta_id, lastName="Married")
         assert kinds(made.sync())["update_user"] == 60
+
+
+def test_accounts_that_wait_for_their_invitation_hold_nothing_up(tmp_path: Path) -> None:
+    all_marry(tmp_path, SplitKnobs(inactive_until_accepted=True))
 
 
 def test_names_that_are_shown_in_lists_only_hold_nothing_up(tmp_path: Path) -> None:
-    with crowd(tmp_path, SplitKnobs(names_by_id=False)) as made:
-        made.sync()
-        for okta_id in made.okta.world.app_users:
-            made.okta.world.update_profile(okta_id, lastName="Married")
-        assert kinds(made.sync())["update_user"] == 60
+    all_marry(tmp_path, SplitKnobs(names_by_id=False))
 
 
 def test_a_change_of_letter_case_that_the_server_makes_small_holds_nothing_up(tmp_path: Path) -> None:

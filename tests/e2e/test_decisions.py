@@ -53,7 +53,7 @@ def _release_group(made: Rig) -> dict[str, Any]:
 def test_every_decision_is_one_shape(synced: Rig, decide: Any) -> None:
     document = decide(synced)
 
-    assert set(document) == {"schema", "connection", "decision", "decided_by", "items"}
+    assert set(document) == {"schema", "connection", "decision", "decided_by", "reason", "items"}
     assert document["schema"] == "syncd.decision/1"
     assert document["connection"] == "acme"
     assert document["decision"] == decide.__name__.split("_")[1]
@@ -87,7 +87,7 @@ def test_a_released_user_is_managed_again_after_leaving_and_coming_back(synced: 
     synced.okta.world.assign("p01@example.com")
     synced.sync()
 
-    assert "managed again once it has left the app" in told
+    assert "managed again once syncd link --user ties it, or it has left the app" in told
     synced.assert_exact()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -73,7 +73,17 @@ def begin(job: Job) -> None:
 
 
 @contextmanager
-def crew(folder: Path) -> Iterator[Arena]:
+def quiet(folder: Path, okta: OktaWorld, **more: Any) -> Iterator[Arena]:
+    """Followed and synced, and nothing is new; no request is counted yet."""
+    with arena(folder, okta, **more) as found:
+        with opened(found) as job:
+            begin(job)
+        one_delta(found, Seen())
+        forget(found)
+        yield found
+
+
+def crew(folder: Path) -> AbstractContextManager[Arena]:
     """Thirty people, twenty in one pushed group; followed, synced and quiet."""
     okta = OktaWorld()
     people = [okta.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(30)]
@@ -83,12 +93,7 @@ def crew(folder: Path) -> Iterator[Arena]:
         "safety": 'max_deactivations = "50%"\nmax_member_removals = "50%"\nmax_group_deletions = 5',
         "rule": 'on_removal = "delete"',
     }
-    with arena(folder, okta, tables=tables) as found:
-        with opened(found) as job:
-            begin(job)
-            delta(job, Seen())
-        forget(found)
-        yield found
+    return quiet(folder, okta, tables=tables)
 
 
 @pytest.fixture

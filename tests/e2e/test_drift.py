@@ -12,6 +12,7 @@ import pytest
 from syncd.simulators.split import SplitKnobs
 from syncd.simulators.world import SplitWorld
 from tests.e2e.rig import Rig, crew, rig
+from tests.schema.judging import problems
 
 WIDE = 'max_deactivations = "90%"\nmax_member_removals = "90%"\nmax_member_removals_per_group = "90%"'
 REPAIRABLE = {
@@ -69,12 +70,13 @@ def test_there_is_no_drift_after_a_sync(synced: Rig) -> None:
     found = drift(synced, "--detailed-exitcode")
     assert ours(found) == []
     assert found["compared"]["users"] == 30
+    managed = synced.run("status", "--json").document["managed"]
+    assert found["compared"]["memberships"] == managed["memberships"] > 0
     assert found["complete"]
     assert not synced.writes()
 
 
 def test_one_of_each_kind_is_found_and_nothing_is_written(synced: Rig) -> None:
-    before = synced.store.read_bytes()
     tamper(synced)
 
     found = drift(synced, "--detailed-exitcode", code=2)
@@ -99,7 +101,6 @@ def test_one_of_each_kind_is_found_and_nothing_is_written(synced: Rig) -> None:
     assert all(by_kind[kind]["repair"] for kind in REPAIRABLE)
     assert not any(by_kind[kind]["repair"] for kind in UNMANAGED)
     assert not synced.writes()
-    assert synced.store.read_bytes() == before
     text = synced.run("drift").stdout
     assert "p21@example.com" in text
     assert "never touched" in text
@@ -121,6 +122,76 @@ def test_a_repair_mends_all_that_is_ours_and_the_next_look_finds_the_strangers_o
     synced.sync()
     assert not synced.writes(), "the repair left nothing undone"
     assert synced.run("audit", "verify", "--json").document["intact"]
+
+
+def test_a_look_by_hand_is_remembered_as_a_comparison_with_what_it_found(synced: Rig) -> None:
+    assert synced.run("status", "--json").document["drift"] is None
+    tamper(synced)
+    found = drift(synced)
+
+    status = synced.run("status", "--json").document
+    assert problems(status) == []
+    assert status["drift"]["compared_at"] == found["created_at"]
+    assert status["drift"]["summary"] == found["summary"]
+    assert status["drift"]["differs"] == len(REPAIRABLE)
+    assert len(status["drift"]["items"]) == 5
+    assert status["runs"][0]["kind"] == "drift"
+    text = synced.run("status").stdout
+    assert "syncd drift --fix" in text
+    told = synced.run("report", "--format", "json").document["drift"]
+    assert (told["comparisons"], told["last"]["created_at"]) == (1, found["created_at"])
+
+    drift(synced, "--fix")
+    after = synced.run("status", "--json").document["drift"]
+    assert (after["repaired"], after["differs"], after["items"]) == (True, 0, [])
+    assert "drift: repaired" in synced.run("status").stdout
+
+
+def test_a_look_at_single_objects_is_no_comparison_and_one_without_a_store_makes_none(synced: Rig) -> None:
+    drift(synced, "--user", "p21@example.com")
+    assert synced.run("status", "--json").document["drift"] is None
+    for file in synced.store.parent.iterdir():
+        file.unlink()
+    synced.store.parent.rmdir()
+    drift(synced)
+    assert not synced.store.exists()
+
+
+def test_what_okta_wants_and_was_never_written_is_named_with_why(synced: Rig) -> None:
+    world = synced.okta.world
+    assert world.add_user("new@example.com", "New", "Hire", assign=True)
+    failing = world.add_user("fails@example.com", "Fails", "Always", assign=True)
+    world.add_member("Crew", failing)
+    synced.split.faults.add("status", path=r"/Users", method="POST", count=-1, status=400)
+    world.unassign("new@example.com")
+    synced.sync(code=None)
+    world.add_user("later@example.com", "Later", "Hire", assign=True)
+
+    items = {item["object"]["name"]: item for item in ours(drift(synced)) if item["kind"] == "missing_user"}
+
+    assert set(items) == {"fails@example.com", "later@example.com"}
+    assert "it failed, and is tried again at" in items["fails@example.com"]["reason"]
+    assert "no run has written it yet" in items["later@example.com"]["reason"]
+    assert items["later@example.com"]["repair"] == "create it"
+    assert items["later@example.com"]["remembered"] is None
+    [member] = [item for item in ours(drift(synced)) if item["kind"] == "missing_member"]
+    assert (member["object"]["name"], member["object"]["group"]) == ("fails@example.com", "Crew")
+    assert "the person has no account yet" in member["reason"]
+    status = synced.run("status", "--json").document["drift"]
+    assert status["differs"] == 0, "what was never written is told by failures and holds, not as drift"
+
+
+def test_a_held_create_is_told_with_its_hold(synced: Rig) -> None:
+    synced.write_config(safety="max_creations = 0")
+    synced.okta.world.add_user("held@example.com", "Held", "Back", assign=True)
+    for number in range(60):
+        synced.okta.world.add_user(f"more{number:02}@example.com", "More", f"{number}", assign=True)
+    [hold] = synced.sync(code=3)["holds"]
+
+    reasons = [item["reason"] for item in ours(drift(synced))]
+
+    assert len(reasons) == 61
+    assert all(f"it is held by {hold['id']}" in reason for reason in reasons)
 
 
 def test_a_repair_obeys_the_limits(synced: Rig) -> None:

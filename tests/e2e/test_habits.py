@@ -11,19 +11,12 @@ import pytest
 
 from syncd.simulators.split import SplitKnobs
 from syncd.simulators.split_world import SplitWorld
+from tests.connection_text import STANDARD_ATTRIBUTES
 from tests.e2e.rig import Rig, rig
 from tests.e2e.test_drift import drift, ours
 
 EXTENSION = "urn:example:params:scim:schemas:extension:acme:2.0:User"
-MAPPED = f"""
-[attributes]
-userName = "email"
-"name.givenName" = "givenName"
-"name.familyName" = "familyName"
-displayName = "{{givenName}} {{familyName}}"
-"emails[work].value" = "email"
-"{EXTENSION}:level" = "level"
-"""
+MAPPED = f'{STANDARD_ATTRIBUTES}"{EXTENSION}:level" = "level"\n'
 NFD = unicodedata.normalize("NFD", "Zoé")
 HABITS: list[dict[str, Any]] = [
     {"lowercase_names": True},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,14 +30,18 @@ def at_harness(
         folder, users=0, groups=0, pushed=names, split=SplitWorld(flavor="harness"), harness=made_of
     ) as made:
         made.write_config(provisioning='deactivation_grace = "0s"')
-        world = made.okta.world
-        ids = [
-            world.add_user(f"p{n:02}@Example.com", f"First{n}", f"Last{n}", assign=True)
-            for n in range(people)
-        ]
-        for place, name in enumerate(names):
-            world.create_group(name, members=ids[place::7])
+        hire(made, people, names, every=7)
         yield made
+
+
+def hire(made: Rig, people: int, names: Sequence[str], *, every: int) -> None:
+    """So many people, p00 and on, are assigned, and groups of these names made, each of every so manyth person."""
+    world = made.okta.world
+    ids = [
+        world.add_user(f"p{n:02}@Example.com", f"First{n}", f"Last{n}", assign=True) for n in range(people)
+    ]
+    for place, name in enumerate(names):
+        world.create_group(name, members=ids[place::every])
 
 
 def people_there(made: Rig) -> dict[str, tuple[str, str, str]]:
@@ -173,6 +177,20 @@ def test_a_group_made_by_hand_is_linked_with_everybody_in_it(tmp_path: Path) -> 
         made.forget()
         made.sync()
         assert made.writes() == []
+
+
+def test_drift_names_hand_made_members_of_a_linked_group_whom_no_list_shows(tmp_path: Path) -> None:
+    with at_harness(tmp_path, people=6, names=("Engineering",)) as made:
+        group = hand_made(made, "Engineering", 5)
+        strangers = set(made.split.world.members(group))
+        made.sync()
+        made.run("link", "Engineering", "Engineering", "--yes")
+
+        found = [item for item in drift(made)["items"] if item["kind"] == "extra_member"]
+
+        assert {item["object"]["name"] for item in found} == strangers
+        managed = made.run("status", "--json").document["managed"]
+        assert drift(made)["compared"]["memberships"] == managed["memberships"]
 
 
 def test_a_group_that_was_let_go_and_comes_back_is_a_conflict_until_it_is_linked(tmp_path: Path) -> None:

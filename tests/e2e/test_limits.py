@@ -15,25 +15,17 @@ import pytest
 from syncd.engine.cycles.delta import delta, follow
 from syncd.engine.cycles.seen import Seen
 from syncd.engine.cycles.sync import sync
-from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
-from syncd.redact import Redactor
 from syncd.simulators.world import OktaWorld
-from syncd.wiring import open_job
 from tests.chaos.arena import Arena, arena, settings_for
+from tests.connection_text import STANDARD_ATTRIBUTES
 from tests.e2e.elsewhere import Place
 from tests.e2e.rig import Rig, rig
+from tests.e2e.test_delta import opened
 
 PEOPLE = 60
 EVERYBODY = [f"p{n:02}@example.com" for n in range(PEOPLE)]
-NEW_ATTRIBUTES = """[attributes]
-userName = "email"
-"name.givenName" = "givenName"
-"name.familyName" = "familyName"
-displayName = "{familyName} {givenName}"
-"emails[work].value" = "email"
-"""
-OLD_NAME = "{givenName} {familyName}"
+NEW_ATTRIBUTES = STANDARD_ATTRIBUTES.replace("{givenName} {familyName}", "{familyName} {givenName}")
 TITLE = 'title = "title"\n'
 
 
@@ -359,14 +351,6 @@ def followed(folder: Path) -> Iterator[Arena]:
         yield found
 
 
-@contextmanager
-def opened(made: Arena) -> Iterator[Job]:
-    with open_job(
-        made.settings, writing=True, observer=made.notes, redactor=Redactor(), clock=made.clock
-    ) as job:
-        yield job
-
-
 def _move(world: OktaWorld, number: int) -> None:
     world.update_profile(EVERYBODY[number], email=f"moved{number:02}@example.org")
 
@@ -452,7 +436,7 @@ def test_an_honest_day_under_new_settings_passes_and_is_not_counted_with_them(tm
     with followed(tmp_path) as made:
         tables = {
             "rule": "",
-            "attributes": NEW_ATTRIBUTES.replace("{familyName} {givenName}", OLD_NAME) + TITLE,
+            "attributes": STANDARD_ATTRIBUTES + TITLE,
         }
         made.settings = settings_for(made.folder, made.okta, made.split, tables)
         for name in EVERYBODY[:3]:

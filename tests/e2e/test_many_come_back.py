@@ -35,34 +35,22 @@ def running(tmp_path: Path) -> Iterator[Daemon]:
         yield found
 
 
-def leave_the_app(okta: OktaWorld) -> None:
-    for name in MANY:
-        okta.unassign(name)
+Act = Callable[[OktaWorld, str], object]
+OUT: dict[str, Act] = {
+    "app": OktaWorld.unassign,
+    "group": lambda okta, name: okta.remove_member("push-crew", name),
+}
+BACK: dict[str, Act] = {
+    "app": OktaWorld.assign,
+    "group": lambda okta, name: okta.add_member("push-crew", name),
+}
 
 
-def leave_the_group(okta: OktaWorld) -> None:
-    for name in MANY:
-        okta.remove_member("push-crew", name)
-
-
-def leave_both(okta: OktaWorld) -> None:
-    leave_the_app(okta)
-    leave_the_group(okta)
-
-
-def come_to_the_app(okta: OktaWorld) -> None:
-    for name in MANY:
-        okta.assign(name)
-
-
-def come_to_the_group(okta: OktaWorld) -> None:
-    for name in MANY:
-        okta.add_member("push-crew", name)
-
-
-def come_to_both(okta: OktaWorld) -> None:
-    come_to_the_app(okta)
-    come_to_the_group(okta)
+def all_of_them(okta: OktaWorld, acts: dict[str, Act], *places: str) -> None:
+    """They leave, or come back to, each of these places."""
+    for place in places:
+        for name in MANY:
+            acts[place](okta, name)
 
 
 def later(running: Daemon, seconds: float) -> None:
@@ -83,13 +71,6 @@ def members(running: Daemon) -> int:
     return len([name for name in running.made.split.world.members("push-crew") if name in MANY])
 
 
-THERE_AND_BACK = [
-    (leave_the_app, come_to_the_app),
-    (leave_the_group, come_to_the_group),
-    (leave_both, come_to_both),
-]
-
-
 def nothing(_: Daemon) -> None:
     pass
 
@@ -100,17 +81,16 @@ def look(running: Daemon) -> None:
 
 @pytest.mark.parametrize("every", [False, True])
 @pytest.mark.parametrize("between", [nothing, look])
-@pytest.mark.parametrize(("leave", "come"), THERE_AND_BACK)
+@pytest.mark.parametrize("places", [("app",), ("group",), ("app", "group")], ids="-".join)
 def test_whoever_is_back_is_removed_by_no_list_that_shows_them_away(
     running: Daemon,
-    leave: Callable[[OktaWorld], None],
-    come: Callable[[OktaWorld], None],
+    places: tuple[str, ...],
     between: Callable[[Daemon], None],
     every: bool,
 ) -> None:
-    leave(running.world)
+    all_of_them(running.world, OUT, *places)
     later(running, 60)
-    come(running.world)
+    all_of_them(running.world, BACK, *places)
     between(running)
     later(running, LAG - 40)
 
@@ -125,12 +105,12 @@ def test_whoever_is_back_is_let_into_no_group_that_only_a_lagging_list_names(
     running: Daemon, every: bool
 ) -> None:
     running.made.okta.set_knobs(list_lag={"members": LAG}, stamp_lag_seconds=LAG)
-    leave_both(running.world)
+    all_of_them(running.world, OUT, "app", "group")
     cycle(running, every=every)
     assert active(running) == 0
     assert members(running) == 0
     later(running, 60)
-    come_to_the_app(running.world)
+    all_of_them(running.world, BACK, "app")
 
     cycle(running, every=every)
 
@@ -145,7 +125,7 @@ def test_of_many_leavers_one_who_cannot_be_asked_for_stays_and_holds_up_nobody(
     running: Daemon, status: int
 ) -> None:
     running.made.okta.set_knobs(list_lag=None, stamp_lag_seconds=0)
-    leave_both(running.world)
+    all_of_them(running.world, OUT, "app", "group")
     first = min(running.world.user(name).id for name in MANY)
     running.made.okta.faults.add("status", path=f"/apps/[^/]+/users/{first}", count=-1, status=status)
 

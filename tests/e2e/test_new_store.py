@@ -8,18 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.rig import Rig, rig
+from tests.e2e.rig import Rig, synced_crew
 
 
 @pytest.fixture
 def moved_away(tmp_path: Path) -> Iterator[Rig]:
     """p01, a member of Crew, left; before that was done the store was moved away, and a new one was made."""
-    with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as made:
-        world = made.okta.world
-        people = [world.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(12)]
-        world.create_group("Crew", members=people[:4])
-        made.sync()
-        world.unassign("p01@example.com")
+    with synced_crew(tmp_path, people=12, members=4) as made:
+        made.okta.world.unassign("p01@example.com")
         made.store.parent.rename(tmp_path / "old")
         made.write_config(rules='[[push_groups]]\nsource = { name = "Crew" }\naction = "link"')
         made.forget()

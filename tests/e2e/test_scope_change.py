@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.rig import Rig, rig
+from tests.e2e.rig import Rig, crew
 
 KEEP = 'suspended_users = "keep"'
 DEACTIVATE = 'suspended_users = "deactivate"'
@@ -19,11 +19,8 @@ DEACTIVATE = 'suspended_users = "deactivate"'
 @pytest.fixture
 def synced(tmp_path: Path) -> Iterator[Rig]:
     """Forty people, the first twenty in Crew; the last is suspended, and kept."""
-    with rig(tmp_path, users=0, groups=0, pushed=["Crew"]) as made:
-        world = made.okta.world
-        people = [world.add_user(person(number), "P", f"{number:02}", assign=True) for number in range(40)]
-        world.create_group("Crew", members=people[:20])
-        world.set_user_status(person(39), "SUSPENDED")
+    with crew(tmp_path, people=40, members=20) as made:
+        made.okta.world.set_user_status(person(39), "SUSPENDED")
         made.write_config(safety='max_deactivations = "50%"')
         made.sync()
         yield made

@@ -74,11 +74,22 @@ def test_updates_are_given_back_and_held(made: Rig) -> None:
     assert_held_until_approved(made, {"update_user": 5})
 
 
+def test_the_plan_says_that_okta_still_wants_it(made: Rig, tmp_path: Path) -> None:
+    made.sync()
+    made.okta.world.update_profile("p00@example.com", lastName="Wrong")
+    run = made.sync()["run_id"]
+    file = tmp_path / "undo.json"
+    made.run("undo", run, "-o", str(file))
+    assert "each later sync holds it (undone" in made.run("show", str(file)).stdout
+    assert "each later sync holds it (undone" in " ".join(made.run("undo", run, "--yes").stdout.split())
+
+
 def test_a_first_sync_is_given_back_under_the_limits(made: Rig) -> None:
     made.write_config(safety="max_group_deletions = 0")
     run = made.sync()
     held = undo(made, run["run_id"], code=3)
     assert {hold["check"] for hold in held["holds"]} >= {"deactivations", "group_deletions"}
+    assert all(hold["way_out"].endswith(f"then syncd undo {run['run_id']} again") for hold in held["holds"])
     assert len([u for u in made.split.world.users.values() if u.active and u.external_id]) == 12
 
     made.run("approve", "--all")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,13 @@ from syncd.wiring import open_for_status
 from tests.chaos.arena import Arena, arena
 from tests.chaos.oracle import holdings, wishes
 from tests.connection_text import FREE_TO_CHANGE
-from tests.e2e.test_delta import begin, exact, forget, okta_reads, one_delta, opened
+from tests.e2e.test_delta import begin, exact, forget, okta_reads, one_delta, opened, quiet
 
 RULE = 'on_removal = "delete"\nrename = true'
 SAFETY = f'max_deactivations = "50%"\nmax_member_removals = "50%"\nmax_group_deletions = 5\n{FREE_TO_CHANGE}'
 
 
-def flavored(tmp_path: Path, flavor: str) -> Iterator[Arena]:
+def flavored(tmp_path: Path, flavor: str) -> AbstractContextManager[Arena]:
     okta = OktaWorld()
     people = [okta.add_user(f"p{n:02}@example.com", "P", f"{n:02}", assign=True) for n in range(12)]
     okta.create_group("push-crew", members=people[:6])
@@ -37,28 +38,26 @@ def flavored(tmp_path: Path, flavor: str) -> Iterator[Arena]:
         "rule": RULE if flavor != "split" else 'on_removal = "delete"',
         "provisioning": 'deactivation_grace = "0s"',
     }
-    with arena(tmp_path, okta, split=SplitWorld(flavor=flavor), tables=tables, attempts=2) as found:
-        with opened(found) as job:
-            begin(job)
-        one_delta(found, Seen())
-        forget(found)
-        yield found
+    return quiet(tmp_path, okta, split=SplitWorld(flavor=flavor), tables=tables, attempts=2)
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[Arena]:
     """Twelve people, two pushed groups that may be renamed; followed, synced and quiet."""
-    yield from flavored(tmp_path, "scim")
+    with flavored(tmp_path, "scim") as found:
+        yield found
 
 
 @pytest.fixture
 def harness(tmp_path: Path) -> Iterator[Arena]:
-    yield from flavored(tmp_path, "harness")
+    with flavored(tmp_path, "harness") as found:
+        yield found
 
 
 @pytest.fixture
 def split(tmp_path: Path) -> Iterator[Arena]:
-    yield from flavored(tmp_path, "split")
+    with flavored(tmp_path, "split") as found:
+        yield found
 
 
 def hire(made: Arena, login: str, address: str, groups: Sequence[str] = ()) -> str:

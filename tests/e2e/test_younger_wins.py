@@ -31,7 +31,19 @@ from syncd.simulators.world import OktaWorld, default_split
 from tests.chaos.arena import Arena, arena
 from tests.connection_text import FREE_TO_CHANGE
 from tests.e2e.old_lists import OldLists
-from tests.e2e.test_delta import exact, okta_reads, opened
+from tests.e2e.test_delta import (
+    deactivate,
+    delete_a_group,
+    exact,
+    found_a_group,
+    hire,
+    join,
+    leave_with_groups,
+    marry,
+    okta_reads,
+    opened,
+    part,
+)
 
 LIMITS = {
     "safety": 'max_deactivations = "100%"\nmax_member_removals = "100%"\n'
@@ -109,30 +121,6 @@ def running(tmp_path: Path) -> Iterator[Daemon]:
         yield found
 
 
-def leave(okta: OktaWorld) -> None:
-    okta.unassign("p01@example.com")
-
-
-def deprovision(okta: OktaWorld) -> None:
-    okta.set_user_status("p28@example.com", "DEPROVISIONED")
-
-
-def part(okta: OktaWorld) -> None:
-    okta.remove_member("push-crew", "p05@example.com")
-
-
-def join(okta: OktaWorld) -> None:
-    okta.add_member("push-crew", "p25@example.com")
-
-
-def hire(okta: OktaWorld) -> None:
-    okta.add_user("new@example.com", "New", "Hire", assign=True, groups=["push-crew"])
-
-
-def marry(okta: OktaWorld) -> None:
-    okta.update_profile("p27@example.com", lastName="Married", email="married@example.com")
-
-
 def group_leaves_its_rule(okta: OktaWorld) -> None:
     okta.rename_group("push-crew", "crew")
 
@@ -141,25 +129,17 @@ def group_is_renamed(okta: OktaWorld) -> None:
     okta.rename_group("push-crew", "push-staff")
 
 
-def group_is_deleted(okta: OktaWorld) -> None:
-    okta.delete_group("push-crew")
-
-
-def group_is_made(okta: OktaWorld) -> None:
-    okta.create_group("push-new", members=["p00@example.com", "p29@example.com"])
-
-
 CHANGES = (
-    leave,
-    deprovision,
+    leave_with_groups,
+    deactivate,
     part,
     join,
     hire,
     marry,
     group_leaves_its_rule,
     group_is_renamed,
-    group_is_deleted,
-    group_is_made,
+    delete_a_group,
+    found_a_group,
 )
 
 
@@ -375,7 +355,7 @@ def test_a_member_whom_a_list_misses_and_who_names_the_group_is_said_aloud(runni
 
 def test_who_cannot_be_asked_for_stays_as_stored(running: Daemon) -> None:
     lists = running.old_lists()
-    leave(running.world)
+    leave_with_groups(running.world)
     running.delta()
     running.made.okta.faults.add("status", path=r"/apps/[^/]+/users/", count=-1, status=500)
     running.made.split.reset_requests()
@@ -470,7 +450,7 @@ def test_a_cycle_that_a_complete_one_overtook_reads_again_and_writes_nothing_old
     assert exact(running.made)
 
 
-@pytest.mark.parametrize("change", [leave, part, marry, group_is_renamed, group_leaves_its_rule])
+@pytest.mark.parametrize("change", [leave_with_groups, part, marry, group_is_renamed, group_leaves_its_rule])
 def test_a_run_that_a_delta_overtook_reads_again_and_knows_what_happened_since(
     running: Daemon, monkeypatch: pytest.MonkeyPatch, change: Callable[[OktaWorld], None]
 ) -> None:
@@ -655,7 +635,7 @@ def test_a_leaver_who_came_into_a_group_before_the_log_told_of_their_leave_is_ta
 ) -> None:
     """A run for the group goes by what is remembered of its members: their accounts are active still."""
     running.made.okta.set_knobs(log_delay_seconds=600)
-    leave(running.world)
+    leave_with_groups(running.world)
     group = running.world.create_group("push-new", members=["p00@example.com", "p01@example.com"])
     assert sync(running.job, Selection(groups=(group,))).exit_code == 0
     assert running.made.split.world.user("p01@example.com").active

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from syncd.core.attribute_mapping import mapping_of
 from syncd.core.mapping import MappingPolicy, frozen_user, wanted_user
 from syncd.core.nomination import Known, nominate
 from syncd.engine.cycles.seen import Seen
@@ -35,10 +36,11 @@ _PAGES = 30
 _PIECE = 256 * 1024
 POLICY = MappingPolicy.of(
     {
-        "userName": "email",
-        "name.givenName": "{givenName}",
-        "displayName": "{givenName} {familyName}",
-        "urn:example:2.0:User:level": "level",
+        "userName": mapping_of("email"),
+        "name.givenName": mapping_of("{givenName}"),
+        "displayName": mapping_of("{givenName} {familyName}"),
+        "title": mapping_of("{switch(join(level, '/'), 'a', upper(user.title), before(level, 'b'))}"),
+        "urn:example:2.0:User:level": mapping_of("level"),
     },
     suspended_users="keep",
     flavor="split",
@@ -119,7 +121,8 @@ class _Time:
 class Answering:
     """A reader whose connections are answered by the messages of an input."""
 
-    def __init__(self, credentials: Credentials | None = None) -> None:
+    def __init__(self, credentials: Credentials | None = None, *, user_profiles: bool = False) -> None:
+        self._user_profiles = user_profiles
         self._credentials = credentials or Ssws(lambda: _TOKEN)
         self._messages: Sequence[Message] = ()
         self._asked = 0
@@ -135,6 +138,7 @@ class Answering:
             clock=_Time().clock(),
             limits=ListingLimits(pages=_PAGES),
             redactor=Redactor(),
+            user_profiles=self._user_profiles,
         )
         transport = made._client._session.transport
         assert transport._session is not None
@@ -310,6 +314,13 @@ OKTA_TARGETS = (
             ),
             *OTHERWISE,
         ),
+        shape="message",
+    ),
+    Target(
+        "okta-user-profiles",
+        _asking(_app_users, Answering(user_profiles=True)),
+        _DOCUMENTED,
+        (ok([RECORD]), ok([{**RECORD, "id": OTHER, "_embedded": None}]), *OTHERWISE),
         shape="message",
     ),
     Target(

@@ -15,8 +15,8 @@ from urllib3._collections import HTTPHeaderDict
 from syncd.core.canonical import canonical_values
 from syncd.core.drift import unmanaged_group, unmanaged_user
 from syncd.errors import SyncdError
-from syncd.redact import Redactor
 from syncd.scim.adapter import Adapter
+from syncd.scim.http import Link
 from syncd.scim.pacing import RetryPolicy
 from syncd.scim.split import ScimTarget
 from tests.fuzz.messages import NEXT, Message, attempts, message, split, storable
@@ -106,15 +106,11 @@ def _asking(
 ) -> Callable[[], Callable[[bytes], None]]:
     def take(data: bytes) -> None:
         target = ScimTarget(
-            base_url=BASE,
-            read_token=lambda: _TOKEN,
+            Link(base_url=BASE, read_token=lambda: _TOKEN, rate=0, retry=RetryPolicy(attempts=3)),
             flavor="scim",
             update_method=method,  # type: ignore[arg-type]
-            max_requests_per_second=0,
             attribute_paths=PATHS,
-            retry=RetryPolicy(attempts=3),
             settle=(0.01,),
-            redactor=Redactor(),
         )
         pacer = target._talk.http.pacer
         now = [0.0]

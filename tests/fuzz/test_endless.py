@@ -11,7 +11,7 @@ from syncd.errors import PermanentError, SyncdError, TemporaryError
 from syncd.okta.credentials import Ssws
 from syncd.okta.pace import RetryPolicy as OktaRetry
 from syncd.okta.reader import OktaReader
-from syncd.scim.http import ScimHttp
+from syncd.scim.http import Link, ScimHttp
 from syncd.scim.pacing import RetryPolicy as ScimRetry
 from tests.fuzz.raw_server import ENDLESS, RawServer, bomb, saying
 
@@ -33,13 +33,9 @@ def _ask_okta(url: str) -> None:
 
 
 def _ask_split(url: str) -> None:
+    retry = ScimRetry(attempts=1)
     http = ScimHttp(
-        base_url=url,
-        read_token=lambda: "abc",
-        concurrency=1,
-        rate=0,
-        timeout=SECONDS,
-        retry=ScimRetry(attempts=1),
+        Link(base_url=url, read_token=lambda: "abc", concurrency=1, rate=0, timeout=SECONDS, retry=retry)
     )
     try:
         http.send("GET", ["Users"])

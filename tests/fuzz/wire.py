@@ -11,6 +11,7 @@ from syncd.okta.credentials import Ssws
 from syncd.okta.pace import RetryPolicy as OktaRetry
 from syncd.okta.reader import OktaReader
 from syncd.redact import Redactor
+from syncd.scim.http import Link
 from syncd.scim.pacing import RetryPolicy as ScimRetry
 from syncd.scim.split import ScimTarget
 from tests.fuzz.messages import storable
@@ -54,16 +55,14 @@ def _scim() -> Callable[[bytes], object]:
 
     def take(data: bytes) -> None:
         said.data = data
-        target = ScimTarget(
+        link = Link(
             base_url=f"{said.server.url}/scim/v2",
             read_token=lambda: _TOKEN,
-            flavor="scim",
-            max_requests_per_second=0,
-            attribute_paths=("userName",),
+            rate=0,
             retry=ScimRetry(attempts=1, limit_waits=0, deadline=0.5),
             timeout=_SECONDS,
-            redactor=Redactor(),
         )
+        target = ScimTarget(link, flavor="scim", attribute_paths=("userName",))
         try:
             storable(target.user("1"))
         finally:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from syncd.simulators.world import OktaWorld
 from tests.chaos.arena import impatient
 from tests.e2e.rig import Rig, rig
 from tests.interop.faulty_proxy import faulty
@@ -41,6 +43,16 @@ def _synced(
         yield made, target
 
 
+def _a_day(world: OktaWorld, **moved: Any) -> tuple[str, str]:
+    """One person changes so, one leaves, one joins a group, one is hired; the ids of the first two."""
+    first, second, third = [row.id for row in world.app_users.values() if row.direct][:3]
+    world.update_profile(first, **moved)
+    world.unassign(second, everywhere=True)
+    world.add_member("Engineering", third)
+    world.add_user("new@example.com", "New", "Hire", assign=True, groups=["Product"])
+    return first, second
+
+
 @SERVERS
 def test_everything_arrives_changes_follow_and_a_second_sync_writes_nothing(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -50,11 +62,7 @@ def test_everything_arrives_changes_follow_and_a_second_sync_writes_nothing(
         assert _writes(made.sync()) == 0
 
         world = made.okta.world
-        first, second, third = [row.id for row in world.app_users.values() if row.direct][:3]
-        world.update_profile(first, email="moved+here@example.com", lastName="O'Mo\"ved")
-        world.unassign(second, everywhere=True)
-        world.add_member("Engineering", third)
-        world.add_user("new@example.com", "New", "Hire", assign=True, groups=["Product"])
+        first, second = _a_day(world, email="moved+here@example.com", lastName="O'Mo\"ved")
         gone = next(m for m in world.group("Product").members if m in world.app_users and m != first)
         world.remove_member("Product", gone)
 
@@ -104,12 +112,7 @@ def test_faults_in_between_leave_no_twin_and_harm_nobody(
         for _ in range(4):
             made.run("sync", "--json", code=None)
             made.run("retry", code=None)
-        world = made.okta.world
-        first, second, third = [row.id for row in world.app_users.values() if row.direct][:3]
-        world.update_profile(first, email="moved@example.com", lastName="Moved")
-        world.unassign(second, everywhere=True)
-        world.add_member("Engineering", third)
-        world.add_user("new@example.com", "New", "Hire", assign=True, groups=["Product"])
+        first, second = _a_day(made.okta.world, email="moved@example.com", lastName="Moved")
         for _ in range(4):
             made.run("sync", "--json", code=None)
             made.run("retry", code=None)

@@ -8,9 +8,11 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from syncd.core.drift_news import DriftFound
 from syncd.core.sickness import Quarantine
 from syncd.core.token_age import token_days_left
-from syncd.observe.notices import Facts, Held, Memory, Notice, decide, plain
+from syncd.core.waiting import Waiting
+from syncd.observe.notices import Compared, Facts, Held, Memory, Notice, decide, plain
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WELL = Facts("full", "succeeded", held=())
@@ -123,6 +125,45 @@ def test_a_hold_is_told_when_it_is_new_or_has_doubled(life: tuple[Facts, ...], s
     assert titles(*life) == said
 
 
+def _found(*names: str, complete: bool = True, repaired: bool = False) -> Facts:
+    found = [
+        DriftFound(name, "changed_user", name, None, None, "changed at the target", "") for name in names
+    ]
+    return Facts("drift", "succeeded", drift=Compared(found, complete, repaired))
+
+
+@pytest.mark.parametrize(
+    ("life", "said"),
+    [
+        ((_found("ada"), _found("ada"), _found("ada")), ["drift: 1 difference"]),
+        ((_found("ada"), _found("ada", "bob")), ["drift: 1 difference", "drift: 1 difference"]),
+        ((_found("ada"), _found(), _found("ada")), ["drift: 1 difference", "drift: 1 difference"]),
+        ((_found("ada"), _found(complete=False), _found("ada")), ["drift: 1 difference"]),
+        (
+            (_found("ada", repaired=True), _found("ada")),
+            ["1 difference found and repaired", "drift: 1 difference"],
+        ),
+        ((_found("ada"), Facts("full", "succeeded"), _found("ada")), ["drift: 1 difference"]),
+        ((_found(),), []),
+    ],
+    ids=[
+        "once",
+        "a new object",
+        "over and back",
+        "not everything was seen",
+        "repaired",
+        "others look",
+        "nothing",
+    ],
+)
+def test_drift_is_told_once_for_each_new_kind_and_object(life: tuple[Facts, ...], said: list[str]) -> None:
+    memory, told = Memory(), []
+    for facts in life:
+        notices, memory = decide("acme", Memory.read(memory.text()), facts)
+        told += [notice.title.removeprefix("syncd acme: ") for notice in notices]
+    assert told == said
+
+
 @pytest.mark.parametrize(
     ("days", "told_at"),
     [
@@ -206,3 +247,38 @@ def test_somebody_elses_text_is_made_harmless(hostile: str, harmless: str) -> No
 )
 def test_a_memory_that_cannot_be_read_is_none(broken: str | None) -> None:
     assert Memory.read(broken) == Memory()
+
+
+def left(*names: str, kind: str = "conflict", looks: int = 1) -> Facts:
+    found = [Waiting(f"user:{name}", kind, name, f"{name} is taken", NOON, looks) for name in names]
+    return replace(WELL, left_out=found)
+
+
+NEW, TWO_NEW = "1 object newly left out", "2 objects newly left out"
+
+
+@pytest.mark.parametrize(
+    ("life", "said"),
+    [
+        ((WELL, left("a"), left("a"), QUIET, left("a")), [NEW]),
+        ((left("a", "b"), left("a", "b")), [TWO_NEW]),
+        ((left("a"), left("a", "b"), left("b")), [NEW, NEW]),
+        # over, and so again
+        ((left("a"), left(), left("a")), [NEW, NEW]),
+        # what may be over with the next look is told when it is not
+        ((left("a", kind="unread"), left("a", kind="unread")), []),
+        ((left("a", kind="unread"), *[left("a", kind="unread", looks=2)] * 3), [NEW]),
+        # what a setting leaves out somebody chose
+        ((left("a", kind="deactivate_off", looks=9),), []),
+    ],
+)
+def test_who_is_newly_left_out_is_told_once_and_together(life: tuple[Facts, ...], said: list[str]) -> None:
+    assert titles(*life) == said
+
+
+def test_the_notice_names_the_first_five_with_their_reasons_and_where_to_read_on() -> None:
+    [notice] = lived([left(*"abcdefg")])
+
+    assert "a: a is taken.\n" in notice.text
+    assert "and 2 more objects.\n" in notice.text
+    assert "syncd skipped" in notice.text

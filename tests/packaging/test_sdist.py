@@ -33,7 +33,14 @@ def tracked() -> frozenset[str]:
     if not (ROOT / ".git").exists():
         pytest.skip("this is no clone: only git knows what should be here")
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
-    return frozenset(name for name in listed.stdout.split("\0") if name and (ROOT / name).exists())
+    names = [name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
+    return frozenset(each for name in names for each in _behind(name))
+
+
+def _behind(name: str) -> list[str]:
+    """A link to a directory of ours stands for the files in it."""
+    place = ROOT / name
+    return [f"{name}/{file.name}" for file in place.iterdir()] if place.is_dir() else [name]
 
 
 @pytest.fixture(scope="module")

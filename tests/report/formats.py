@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from importlib.resources import files
 from pathlib import Path
 
 from syncd.report import jsondoc
@@ -15,6 +16,7 @@ from syncd.report.view import Report
 from tests.report.story import reported, settled
 
 GOLDEN = Path(__file__).parent / "golden"
+PARTS = ("page.css", "report.css", "report.js")
 MADE_AT = "2026-03-31T08:00:00Z"
 FORMATS: Mapping[str, Callable[[Report], Iterable[str]]] = {
     "html": lambda one: html([one], MADE_AT),
@@ -26,7 +28,12 @@ FORMATS: Mapping[str, Callable[[Report], Iterable[str]]] = {
 
 
 def rendered(form: str, one: Report) -> str:
-    return "".join(FORMATS[form](one))
+    """The report; of the page, each file that stands in it whole is named in its place."""
+    text = "".join(FORMATS[form](one))
+    if form == "html":
+        for name in PARTS:
+            text = text.replace(files("syncd.report").joinpath(name).read_text(), f"({name})\n")
+    return text
 
 
 def main() -> None:

@@ -103,6 +103,21 @@ def test_somebody_is_released(made: Rig) -> None:
         assert made.run("release", name, "--json", code=64).document["exit_code"] == 64
 
 
+def test_a_person_is_untied_and_tied_again_with_the_reason_in_the_trail(made: Rig) -> None:
+    with running(made):
+        name = "p07@example.com"
+
+        untied = made.run("unlink", "--user", name, "--reason", "moves away", "--json").document
+        tied = made.run("link", "--user", name, "--yes", "--reason", "stays after all", "--json").document
+
+        assert untied["decision"] == "unlink"
+        assert tied["summary"]["applied"] == {"adopt_user": 1}
+    trail = made.run("audit", "export").stdout
+    assert '"moves away"' in trail
+    assert '"stays after all"' in trail
+    made.assert_exact()
+
+
 def test_a_run_is_given_back(made: Rig) -> None:
     with running(made):
         made.okta.world.add_user("ada@example.com", "Ada", "Byron", assign=True)

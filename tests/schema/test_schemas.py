@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.invoking import invoker, write_config
-from tests.cli.world import World, small_world
+from tests.cli.invoking import Invoker, write_config
+from tests.cli.world import World
 from tests.report.formats import rendered
 from tests.report.story import reported
 from tests.schema.judging import SCHEMAS, problems, validator
@@ -18,8 +16,10 @@ from tests.schema.judging import SCHEMAS, problems, validator
 NAMES = sorted(path.stem for path in SCHEMAS.glob("*.json"))
 CONTRACT = [
     "audit",
+    "backup",
     "check",
     "decision",
+    "doctor",
     "drift",
     "error",
     "explain",
@@ -27,19 +27,14 @@ CONTRACT = [
     "held",
     "list",
     "plan",
+    "preview",
     "report",
     "request",
+    "restore",
     "run",
+    "skipped",
     "status",
 ]
-
-
-@pytest.fixture
-def world(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[World]:
-    with small_world(invoker(tmp_path, monkeypatch, capsys)) as made:
-        yield made
 
 
 def answer(world: World, *arguments: str) -> dict[str, Any]:
@@ -61,6 +56,7 @@ def test_every_schema_is_one_and_refuses_another_document(name: str) -> None:
 def test_the_documents_of_an_ordinary_day_are_valid(world: World) -> None:
     answer(world, "check")
     answer(world, "status")
+    answer(world, "skipped")
     answer(world, "plan")
     assert answer(world, "sync")["schema"] == "syncd.run/1"
     answer(world, "status")
@@ -71,6 +67,9 @@ def test_the_documents_of_an_ordinary_day_are_valid(world: World) -> None:
     answer(world, "groups")
     answer(world, "explain", world.email(world.people[0]))
     answer(world, "explain", "Crew")
+    answer(world, "doctor")
+    answer(world, "backup", "saved")
+    answer(world, "restore", "saved")
 
 
 def test_rows_of_an_export_are_valid(world: World) -> None:
@@ -91,7 +90,7 @@ def test_drift_and_its_repair_are_valid(world: World) -> None:
     assert answer(world, "drift", "--fix")["run"]["summary"]["applied"]
     told = answer(world, "report")
     assert told["summary"]["drift"] == {"found": 1, "repaired": 1}
-    assert [check["fixed"] for check in told["drift"]["checks"]] == [True]
+    assert [check["fixed"] for check in told["drift"]["checks"]] == [False, True]
 
 
 def test_holds_and_decisions_are_valid(world: World) -> None:
@@ -106,6 +105,8 @@ def test_holds_and_decisions_are_valid(world: World) -> None:
     assert answer(world, "reject", "--all")["decision"] == "reject"
     answer(world, "retry")
     answer(world, "release", "Crew")
+    assert answer(world, "skipped")["by_kind"]["released"] == 1
+    answer(world, "status")
     assert answer(world, "report")["decisions"]
 
 
@@ -127,3 +128,21 @@ def test_several_connections_and_errors_are_valid(world: World) -> None:
 def test_the_report_of_a_month_is_valid() -> None:
     with reported() as one:
         assert problems(json.loads(rendered("json", one))) == []
+
+
+# the command that prints them
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_syncd_schema_prints_the_published_schema_of_each_document(syncd: Invoker, name: str) -> None:
+    published = (SCHEMAS / f"{name}.json").read_text(encoding="utf-8")
+    assert syncd("schema", name).out == published
+    assert syncd("schema", f"syncd.{name}/1").out == published
+
+
+@pytest.mark.parametrize("words", [[], ["nope"], ["../plan"], ["settings.json"]])
+def test_an_unknown_schema_is_a_usage_error_with_the_list(syncd: Invoker, words: list[str]) -> None:
+    said = syncd("schema", *words)
+
+    assert (said.code, said.out) == (64, "")
+    assert ", ".join(sorted([*NAMES, "settings"])) in " ".join(said.err.split())

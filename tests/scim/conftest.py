@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import fields
 from typing import Any, Protocol
 
 import pytest
 
-from syncd.scim.http import ScimHttp
+from syncd.scim.http import Link, ScimHttp
 from syncd.scim.pacing import RetryPolicy
 from syncd.scim.split import ScimTarget
 from syncd.simulators.split import SplitKnobs, SplitSimulator
@@ -33,6 +34,16 @@ def person(name: str, **more: Any) -> dict[str, Any]:
     }
 
 
+LINK = {field.name for field in fields(Link)}
+
+
+def link_to(base_url: str, options: Mapping[str, Any]) -> Link:
+    """Without a bound and impatient, if `options` do not say otherwise."""
+    given = {"read_token": lambda: TOKEN, "rate": 0.0, "retry": HURRY, "timeout": 5.0}
+    asked = {name: value for name, value in options.items() if name in LINK}
+    return Link(base_url=base_url, **{**given, **asked})
+
+
 class MakeTarget(Protocol):
     def __call__(self, base_url: str, **options: Any) -> ScimTarget: ...
 
@@ -44,16 +55,12 @@ def make_target() -> Iterator[MakeTarget]:
 
         def make(base_url: str, **options: Any) -> ScimTarget:
             given: dict[str, Any] = {
-                "base_url": base_url,
-                "read_token": lambda: TOKEN,
                 "flavor": "scim",
-                "max_requests_per_second": 0,
                 "attribute_paths": PATHS,
-                "retry": HURRY,
                 "settle": (0.01,),
-                "timeout": 5.0,
+                **{name: value for name, value in options.items() if name not in LINK},
             }
-            return stack.enter_context(ScimTarget(**{**given, **options}))
+            return stack.enter_context(ScimTarget(link_to(base_url, options), **given))
 
         yield make
 
@@ -71,15 +78,8 @@ def make_http() -> Iterator[Callable[..., ScimHttp]]:
     made: list[ScimHttp] = []
 
     def make(base_url: str, **options: Any) -> ScimHttp:
-        given: dict[str, Any] = {
-            "base_url": base_url,
-            "read_token": lambda: TOKEN,
-            "concurrency": 4,
-            "rate": 0.0,
-            "timeout": 5.0,
-            "retry": HURRY,
-        }
-        made.append(ScimHttp(**{**given, **options}))
+        given = {name: value for name, value in options.items() if name not in LINK}
+        made.append(ScimHttp(link_to(base_url, {"concurrency": 4, **options}), **given))
         return made[-1]
 
     yield make

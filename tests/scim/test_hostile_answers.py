@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from syncd.core.foreign_json import DEEPEST, read_json
-from syncd.errors import IncompleteRead, PermanentError, SyncdError, TemporaryError
+from syncd.errors import IncompleteRead, PermanentError, SyncdError, TemporaryError, kept
 from syncd.scim import bodies
 from syncd.scim.answers import ScimAnswer
 from syncd.scim.answers import problem as said_of
@@ -187,3 +188,34 @@ def test_an_error_document_that_says_nothing_is_not_shown_as_one() -> None:
     assert said_of(ScimAnswer(409, {}, body, json.dumps(body))) == "(no explanation)"
     told = ScimAnswer(409, {}, {**body, "detail": "taken"}, "")
     assert said_of(told) == "taken"
+
+
+def test_members_that_failed_keep_no_answer_alive(serve: Serve, make_target: MakeTarget) -> None:
+    """An answer may be a million values, and every batch has one."""
+    heavy = {"weight": ["heavy"] * 10}
+    outcome = make_target(serve(in_turn(Reply(200, heavy))).base_url).change_members(
+        "g1", add=["a", "b"], remove=["c"]
+    )
+
+    gc.collect()
+    answers = [each for each in gc.get_objects() if isinstance(each, ScimAnswer) and each.body == heavy]
+
+    assert set(outcome.failed) == {"a", "b", "c"}
+    assert answers == []
+
+
+def test_an_error_that_is_kept_holds_none_of_the_frames_that_it_and_its_causes_passed() -> None:
+    def fail() -> None:
+        try:
+            int("first")
+        except ValueError as cause:
+            raise TemporaryError("second") from cause
+
+    with pytest.raises(TemporaryError) as caught:
+        fail()
+    error = kept(caught.value)
+
+    assert error.__traceback__ is None
+    assert error.__cause__ is not None
+    assert error.__cause__.__traceback__ is None
+    assert str(error) == "second"

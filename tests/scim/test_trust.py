@@ -36,12 +36,22 @@ class _Answering(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def showing(tls: ssl.SSLContext) -> Iterator[str]:
-    """The base URL of a server that shows this certificate."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answering)
-    server.socket = tls.wrap_socket(server.socket, server_side=True)
+def served(
+    handler: type[http.server.BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None
+) -> Iterator[str]:
+    """Host and port of a server, which shows this certificate."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     with Serving(server) as serving:
-        yield f"https://127.0.0.1:{serving.port}/scim"
+        yield f"127.0.0.1:{serving.port}"
+
+
+@contextmanager
+def showing(tls: ssl.SSLContext) -> Iterator[str]:
+    """The base URL of a target that shows this certificate."""
+    with served(_Answering, tls) as place:
+        yield f"https://{place}/scim"
 
 
 def test_a_private_authority_is_trusted_where_ca_file_names_it_and_nobody_else_is(
@@ -88,19 +98,13 @@ def _carry(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_WR)
 
 
-@contextmanager
-def tunnelling() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Tunnel)
-    with Serving(server) as serving:
-        yield f"http://127.0.0.1:{serving.port}"
-
-
 def test_a_private_authority_counts_through_a_proxy_and_under_a_writers_permit_too(
     tmp_path: Path, make_http: MakeHttp
 ) -> None:
     ca_file, tls = self_signed(tmp_path)
     asked: list[None] = []
-    with showing(tls) as url, tunnelling() as proxy:
+    with showing(tls) as url, served(_Tunnel) as tunnel:
+        proxy = f"http://{tunnel}"
         for permit in (None, lambda: asked.append(None)):
             http = make_http(url, ca_file=ca_file, proxy=proxy, permit=permit)
             assert http.send("GET", ["Users"]).status == 200

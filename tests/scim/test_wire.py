@@ -14,6 +14,7 @@ from syncd.scim.user_forms import Wish
 from syncd.scim.wire import parse_path
 from tests.scim.conftest import PATHS, person
 
+HOME = {"type": "home", "value": "h@e.com"}
 DEPARTMENT = f"{wire.ENTERPRISE}:department"
 MANAGER = f"{wire.ENTERPRISE}:manager.value"
 EVERYTHING = {
@@ -162,10 +163,7 @@ def test_a_put_changes_only_what_is_mapped_and_always_sends_active() -> None:
         "nickName": "Foreign",
         "title": None,
         "roles": [],
-        "emails": [
-            {"type": "home", "value": "h@e.com"},
-            {"type": "work", "value": "w@e.com", "primary": True},
-        ],
+        "emails": [HOME, {"type": "work", "value": "w@e.com", "primary": True}],
         "groups": [{"value": "g"}],
         "meta": {"version": "1", "resourceType": "User"},
         wire.ENTERPRISE: {"department": "X"},
@@ -181,10 +179,7 @@ def test_a_put_changes_only_what_is_mapped_and_always_sends_active() -> None:
         "userName": "b",
         "nickName": "Foreign",
         "active": True,
-        "emails": [
-            {"type": "home", "value": "h@e.com"},
-            {"type": "work", "value": "v@e.com", "primary": True},
-        ],
+        "emails": [HOME, {"type": "work", "value": "v@e.com", "primary": True}],
     }
     judged_user(body, Context.RESOURCE_REPLACEMENT_REQUEST)
 

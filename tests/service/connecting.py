@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from syncd.simulators.okta import OktaSimulator
-from syncd.simulators.split import SplitKnobs, SplitSimulator
-from syncd.simulators.world import OktaWorld, SplitWorld, default_split, generate_okta
+from syncd.simulators.split import SplitSimulator
+from syncd.simulators.world import OktaWorld, default_split, generate_okta
 from tests.e2e.rig import OKTA_TOKEN, SPLIT_TOKEN, Rig, rig
 
 FAST = 'delta = "1s"\nfull = "1h"\ndrift = "24h"'
@@ -26,15 +26,8 @@ def schedule(made: Rig, schedule: str = FAST, more: str = "") -> Path:
 
 
 @contextmanager
-def served(
-    folder: Path,
-    *,
-    okta: OktaWorld | None = None,
-    split: SplitWorld | None = None,
-    knobs: SplitKnobs | None = None,
-    users: int = 12,
-) -> Iterator[Rig]:
-    with rig(folder, okta=okta, split=split or default_split(), knobs=knobs, users=users, groups=2) as made:
+def served(folder: Path, okta: OktaWorld | None = None) -> Iterator[Rig]:
+    with rig(folder, okta=okta, users=12, groups=2) as made:
         schedule(made)
         yield made
 

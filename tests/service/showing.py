@@ -29,6 +29,8 @@ def document(name: str = "split-prod", **changed: Any) -> dict[str, Any]:
         "connection": name,
         "state": "well",
         "quarantine": None,
+        "pause": None,
+        "windows": None,
         "managed": {"users": 1240, "active_users": 1198, "groups": 36, "memberships": 8713},
         "last_complete_read": ago(hours=2),
         "last_complete_read_age_seconds": 7200,
@@ -36,7 +38,8 @@ def document(name: str = "split-prod", **changed: Any) -> dict[str, Any]:
         "held": [],
         "failing": [],
         "unproven": [],
-        "left_out": {"count": 0, "items": []},
+        "left_out": {"count": 0, "by_kind": {}, "items": []},
+        "drift": None,
         "token": {"created": "2025-08-01", "expires_in_days": 153},
     } | changed
 
@@ -56,7 +59,13 @@ def never_synced(name: str) -> dict[str, Any]:
 def hold(
     reason: str = "12 deactivations are over the limit of 10% (124 of 1,240)", **changed: Any
 ) -> dict[str, Any]:
-    return {"id": "h-4f2a91", "check": "max_deactivations", "reason": reason, "changes": 12} | changed
+    return {
+        "id": "h-4f2a91",
+        "check": "max_deactivations",
+        "reason": reason,
+        "changes": 12,
+        "way_out": "syncd -c /etc/syncd/split-prod.toml approve h-4f2a91",
+    } | changed
 
 
 def failure(name: str = "grace@example.com", **changed: Any) -> dict[str, Any]:
@@ -80,6 +89,41 @@ def stored_run(status: str = "succeeded", **changed: Any) -> dict[str, Any]:
         "summary": {"applied": {"create_user": 3}},
         "error": None,
     } | changed
+
+
+def pause(reason: str = "maintenance") -> dict[str, Any]:
+    return {"by": "ada@ops1", "since": ago(minutes=20), "until": None, "reason": reason}
+
+
+def drift(*items: tuple[str, str]) -> dict[str, Any]:
+    """What the last comparison found, by kind and object."""
+    return {
+        "compared_at": ago(hours=3),
+        "complete": True,
+        "repaired": False,
+        "differs": len(items),
+        "summary": {kind: 1 for kind, _ in items},
+        "items": [
+            {
+                "kind": kind,
+                "object": name,
+                "okta_id": "00u1",
+                "group": None,
+                "reason": "changed",
+                "repair": "",
+            }
+            for kind, name in items[:5]
+        ],
+    }
+
+
+def windows(*, open_now: bool) -> dict[str, Any]:
+    return {
+        "said": ["Mon-Fri 06:00-20:00 Europe/Berlin"],
+        "open": open_now,
+        "closes": timestamp(NOW + timedelta(hours=7)) if open_now else None,
+        "opens": timestamp(NOW + timedelta(hours=17)),
+    }
 
 
 def quarantine(reason: str = "Split refused the token (401)", side: str = "split") -> dict[str, Any]:
@@ -198,8 +242,8 @@ def a_bad_day() -> Shown:
                 failing=[failure(), failure(HOSTILE, attempts=1)],
                 token={"created": "2025-03-10", "expires_in_days": 9},
             ),
-            document("split-emea", state="quarantined", quarantine=quarantine()),
-            document("split-sandbox"),
+            document("split-emea", state="quarantined", quarantine=quarantine(), drift=drift()),
+            document("split-sandbox", windows=windows(open_now=True)),
             never_synced("split-new"),
         ]
     )

@@ -16,23 +16,13 @@ import syncd
 from syncd.service.board import RateHeadroom
 from syncd.service.headroom import BUCKETS_SHOWN, shown_buckets
 from syncd.service.metrics import metrics
-from tests.service.showing import (
-    HOSTILE,
-    Shown,
-    a_bad_day,
-    cycle,
-    document,
-    failure,
-    hold,
-    never_synced,
-    quarantine,
-)
+from tests.service import showing
 
 MONITORING = Path(__file__).parents[2] / "docs" / "monitoring"
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
-def samples(shown: Shown) -> Samples:
+def samples(shown: showing.Shown) -> Samples:
     page, content_type = metrics(shown.view())
     assert content_type == "text/plain; version=0.0.4; charset=utf-8"
     found: Samples = {}
@@ -45,16 +35,19 @@ def samples(shown: Shown) -> Samples:
     return found
 
 
-def value(shown: Shown, name: str, **labels: str) -> float | None:
+def value(shown: showing.Shown, name: str, **labels: str) -> float | None:
     return samples(shown).get((name, tuple(sorted(labels.items()))))
 
 
 def test_the_gauges_say_what_the_status_says() -> None:
-    shown = Shown(
+    shown = showing.Shown(
         [
-            document(held=[hold(), hold(changes=3)], failing=[failure(), failure("x")]),
-            document("sick", quarantine=quarantine()),
-            never_synced("new"),
+            showing.document(
+                held=[showing.hold(), showing.hold(changes=3)],
+                failing=[showing.failure(), showing.failure("x")],
+            ),
+            showing.document("sick", quarantine=showing.quarantine()),
+            showing.never_synced("new"),
         ]
     )
     found = samples(shown)
@@ -75,12 +68,14 @@ def test_the_gauges_say_what_the_status_says() -> None:
 
 
 def test_the_counters_say_what_the_board_counted() -> None:
-    shown = Shown()
+    shown = showing.Shown()
     made = shown.board.connection("split-prod")
     for _ in range(3):
-        made.ended(cycle(status="quiet", requests={("okta", "200"): 1}, waited_seconds={"okta": 0.25}))
+        made.ended(
+            showing.cycle(status="quiet", requests={("okta", "200"): 1}, waited_seconds={"okta": 0.25})
+        )
     made.ended(
-        cycle(
+        showing.cycle(
             "full",
             "partial",
             changes={
@@ -103,7 +98,7 @@ def test_the_counters_say_what_the_board_counted() -> None:
 
 
 def test_failures_count_from_zero_so_that_the_first_is_an_increase() -> None:
-    shown = Shown()
+    shown = showing.Shown()
     shown.board.connection("split-prod")
     for kind in ("delta", "full", "drift"):
         for status in ("succeeded", "held", "partial", "refused", "interrupted", "failed"):
@@ -115,9 +110,9 @@ def test_failures_count_from_zero_so_that_the_first_is_an_increase() -> None:
 
 
 def test_buckets_show_what_is_left_and_what_there_is() -> None:
-    shown = Shown()
+    shown = showing.Shown()
     shown.board.connection("split-prod").ended(
-        cycle(headroom={"/api/v1/logs": RateHeadroom(120, 7)}),
+        showing.cycle(headroom={"/api/v1/logs": RateHeadroom(120, 7)}),
     )
     labels = {"connection": "split-prod", "bucket": "/api/v1/logs"}
     assert value(shown, "syncd_rate_limit_remaining", **labels) == 7
@@ -133,34 +128,34 @@ def test_identifiers_make_no_new_time_series() -> None:
 
 
 def test_strange_statuses_share_one_time_series() -> None:
-    shown = Shown()
+    shown = showing.Shown()
     strange = {("target", f"Weird {n}"): 1 for n in range(50)} | {("target", "999"): 1, ("target", "503"): 1}
-    shown.board.connection("split-prod").ended(cycle(requests=strange))
+    shown.board.connection("split-prod").ended(showing.cycle(requests=strange))
     labels = {"connection": "split-prod", "side": "target"}
     assert value(shown, "syncd_requests_total", **labels, status="other") == 51
     assert value(shown, "syncd_requests_total", **labels, status="503") == 1
 
 
 def test_hostile_names_break_no_line() -> None:
-    name = HOSTILE + '\n"} 1\\'
-    shown = Shown([document(name)])
-    shown.board.connection(name).ended(cycle(name, name, changes={(name, name): 1}))
+    name = showing.HOSTILE + '\n"} 1\\'
+    shown = showing.Shown([showing.document(name)])
+    shown.board.connection(name).ended(showing.cycle(name, name, changes={(name, name): 1}))
     assert value(shown, "syncd_held_changes", connection=name) == 0
 
 
 def test_openmetrics_is_spoken_to_those_who_ask() -> None:
     accept = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"
-    page, content_type = metrics(a_bad_day().view(), accept)
+    page, content_type = metrics(showing.a_bad_day().view(), accept)
     assert content_type.startswith("application/openmetrics-text; version=1.0.0")
     families = open_metrics(page.decode())  # type: ignore[no-untyped-call]
     assert "syncd_runs" in {family.name for family in families}
 
     for nonsense in ("application/openmetrics-text;version=x", "text/plain;version=1\r\n", "*/*", ","):
-        assert metrics(a_bad_day().view(), nonsense)[0]
+        assert metrics(showing.a_bad_day().view(), nonsense)[0]
 
 
 def test_every_metric_is_ours_and_has_its_unit_in_its_name() -> None:
-    names = {name for name, _ in samples(a_bad_day())}
+    names = {name for name, _ in samples(showing.a_bad_day())}
     assert all(name.startswith("syncd_") for name in names)
     assert not [name for name in names if re.search(r"(age|wait|interval)(_total)?$", name)]
 
@@ -169,7 +164,7 @@ def test_every_metric_is_ours_and_has_its_unit_in_its_name() -> None:
 
 
 def known() -> set[str]:
-    return {name for name, _ in samples(a_bad_day())}
+    return {name for name, _ in samples(showing.a_bad_day())}
 
 
 def expressions(found: Any) -> list[str]:

@@ -22,11 +22,14 @@ from tests.service.showing import (
     busy,
     cycle,
     document,
+    drift,
     failure,
     hold,
     never_synced,
+    pause,
     quarantine,
     stored_run,
+    windows,
 )
 
 
@@ -72,6 +75,31 @@ def test_a_first_sync_under_way_is_no_alarm() -> None:
     shown.board.connection("new").began("full", NOW)
     assert concerns(shown) == [("note", "The first sync is under way")]
     assert overview(shown.view()).verdict == "All is well"
+
+
+def test_a_pause_and_shut_windows_are_said_and_alarm_nobody() -> None:
+    refused = stored_run("refused", error="nothing is written: writing is paused")
+    shown = Shown([document(state="paused", pause=pause(HOSTILE), runs=[refused])])
+    assert concerns(shown) == [("note", "Paused: nothing is written")]
+    assert state(shown) == "paused"
+    assert overview(shown.view()).verdict == "All is well; writing is paused"
+    assert "syncd resume ends it." in status_page(shown.view()).html
+    assert "<script>alert" not in status_page(shown.view()).html
+
+    shown = Shown([document(windows=windows(open_now=False), runs=[refused])])
+    assert concerns(shown) == [("note", "Nothing is written before 2026-03-02T05:00:00Z")]
+    assert concerns(Shown([document(windows=windows(open_now=True))])) == []
+
+
+def test_found_drift_is_on_the_page_with_what_to_do() -> None:
+    found = drift(("changed_user", "ada@example.com"), ("extra_member", HOSTILE))
+    shown = Shown([document(drift=found)])
+    assert concerns(shown) == [("warn", "Split was changed behind syncd's back: 2 differences")]
+    page = status_page(shown.view()).html
+    assert "syncd drift --fix" in page
+    assert "ada@example.com (changed user)" in page
+    assert "<script>alert" not in page
+    assert concerns(Shown([document(drift=drift())])) == []
 
 
 def test_a_failed_run_makes_it_failing_though_the_store_says_well() -> None:

@@ -312,7 +312,7 @@ WRONG = {
     ),
     "constant": (MINIMAL + '[attributes]\nuserName = "e mail"', "attributes.userName", "neither"),
     "okta expression": (
-        MINIMAL + '[attributes]\nuserName = "user.email"',
+        MINIMAL + '[attributes]\nuserName = "appuser.email"',
         "attributes.userName",
         'write: userName = "email"',
     ),

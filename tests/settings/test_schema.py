@@ -31,7 +31,7 @@ def test_a_minimal_file_gets_the_defaults_of_the_contract() -> None:
         100,
     )
     assert made.provisioning.deactivation_grace == timedelta(0)
-    assert dict(made.attributes) == {
+    assert made.mapped_as == {
         "userName": "email",
         "name.givenName": "givenName",
         "name.familyName": "familyName",
@@ -129,7 +129,7 @@ def test_the_filter_form_of_an_attribute_path_means_the_short_form() -> None:
     made = settings(
         MINIMAL + '[attributes]\nuserName = "email"\n\'emails[type eq "home"].value\' = "private"'
     )
-    assert dict(made.attributes) == {"userName": "email", "emails[home].value": "private"}
+    assert made.mapped_as == {"userName": "email", "emails[home].value": "private"}
 
 
 def test_state_is_systemds_directory_only_when_unset() -> None:

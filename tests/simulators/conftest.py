@@ -1,7 +1,7 @@
 """Both simulators, running, with small worlds that the tests can name people in."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import requests
@@ -44,14 +44,25 @@ def split() -> Iterator[SplitSimulator]:
         yield simulator
 
 
+@pytest.fixture
+def split_world(split: SplitSimulator) -> SplitWorld:
+    return split.world
+
+
 class Client:
-    """A plain HTTP client of one simulator."""
+    """A plain HTTP client of one simulator; as a context manager it ends with it."""
 
     def __init__(self, base: str, authorization: str, content_type: str = "application/scim+json") -> None:
         self.base = base
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.headers.update({"Authorization": authorization, "Content-Type": content_type})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.session.close()
 
     def send(self, method: str, path: str, **options: object) -> requests.Response:
         url = path if path.startswith("http") else self.base + path
@@ -73,6 +84,12 @@ class Client:
     def delete(self, path: str) -> requests.Response:
         return self.send("DELETE", path)
 
+    def hire(self, person: dict[str, Any]) -> str:
+        """The id of the user that this makes."""
+        answer = self.post("/Users", person)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
     def pages(self, path: str) -> list[list[dict[str, object]]]:
         """Every page of an Okta list, by its next links."""
         found: list[list[dict[str, object]]] = []
@@ -87,21 +104,14 @@ class Client:
 
 @pytest.fixture
 def reader(okta: OktaSimulator) -> Iterator[Client]:
-    client = Client(okta.url, f"SSWS {okta.token}")
-    yield client
-    client.session.close()
+    with Client(okta.url, f"SSWS {okta.token}") as client:
+        yield client
 
 
 @pytest.fixture
 def scim(split: SplitSimulator) -> Iterator[Client]:
-    client = Client(split.base_url, f"Bearer {split.token}")
-    yield client
-    client.session.close()
-
-
-@pytest.fixture
-def split_world(split: SplitSimulator) -> SplitWorld:
-    return split.world
+    with Client(split.base_url, f"Bearer {split.token}") as client:
+        yield client
 
 
 # --- Harness ----------------------------------------------------------------------------------------
@@ -115,15 +125,14 @@ def harness() -> Iterator[SplitSimulator]:
 
 
 @pytest.fixture
-def account(harness: SplitSimulator) -> Iterator[Client]:
-    client = Client(harness.base_url, f"Bearer {harness.token}")
-    yield client
-    client.session.close()
+def harness_world(harness: SplitSimulator) -> SplitWorld:
+    return harness.world
 
 
 @pytest.fixture
-def harness_world(harness: SplitSimulator) -> SplitWorld:
-    return harness.world
+def account(harness: SplitSimulator) -> Iterator[Client]:
+    with Client(harness.base_url, f"Bearer {harness.token}") as client:
+        yield client
 
 
 ADA: dict[str, Any] = {
@@ -138,9 +147,7 @@ ADA: dict[str, Any] = {
 
 @pytest.fixture
 def ada(account: Client) -> str:
-    answer = account.post("/Users", ADA)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
+    return account.hire(ADA)
 
 
 @pytest.fixture

@@ -21,9 +21,7 @@ ADA = {
 
 @pytest.fixture
 def ada(scim: Client) -> str:
-    answer = scim.post("/Users", ADA)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
+    return scim.hire(ADA)
 
 
 def search(scim: Client, text: str) -> list[str]:

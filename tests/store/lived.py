@@ -12,36 +12,34 @@ from syncd.core.waiting import Waiting
 from syncd.ports import CreationUnproven
 from syncd.ports.trail import ChainReport, Head
 from syncd.store import SqliteStore, open_for_reading
-from tests.store.making import (
-    NOON,
-    Place,
-    absorb,
-    apply,
-    change,
-    group,
-    push_group,
-    push_member,
-    push_user,
-    wanted,
-)
+from tests.store import making
+from tests.store.making import NOON, Place
 
-ANN, BEN, CAL = wanted("00u-ann"), wanted("00u-ben"), wanted("00u-cal")
-HELD = [change(ChangeKind.DEACTIVATE_USER, f"00u-held{number}", active=False) for number in range(3)]
+ANN, BEN, CAL = making.wanted("00u-ann"), making.wanted("00u-ben"), making.wanted("00u-cal")
+HELD = [making.change(ChangeKind.DEACTIVATE_USER, f"00u-held{number}", active=False) for number in range(3)]
 DOCS = Path(__file__).parents[2] / "docs" / "audit.md"
 
 
 def live(store: SqliteStore) -> None:
     """Something in every table."""
-    absorb(store, users=[ANN, BEN, CAL], groups=[group("00g-dev")], lists={"00g-dev": ["00u-ann", "00u-ben"]})
-    push_user(store, ANN)
-    push_user(store, BEN)
-    push_group(store, "00g-dev")
-    push_member(store, "00g-dev", "00u-ann")
-    push_member(store, "00g-dev", "00u-ben")
-    apply(store, change(ChangeKind.UPDATE_USER, "00u-ben", title="x"), error="refused")
+    making.absorb(
+        store,
+        users=[ANN, BEN, CAL],
+        groups=[making.group("00g-dev")],
+        lists={"00g-dev": ["00u-ann", "00u-ben"]},
+    )
+    making.push_user(store, ANN)
+    making.push_user(store, BEN)
+    making.push_group(store, "00g-dev")
+    making.push_member(store, "00g-dev", "00u-ann")
+    making.push_member(store, "00g-dev", "00u-ben")
+    making.apply(store, making.change(ChangeKind.UPDATE_USER, "00u-ben", title="x"), error="refused")
     doubted = CreationUnproven("user", "00u-cal", CAL.user_name, "no answer")
-    apply(
-        store, change(ChangeKind.CREATE_USER, "00u-cal", userName=CAL.user_name), [doubted], error="no answer"
+    making.apply(
+        store,
+        making.change(ChangeKind.CREATE_USER, "00u-cal", userName=CAL.user_name),
+        [doubted],
+        error="no answer",
     )
     store.raise_holds([(Hold("h1", "deactivations", "too many", "approve", {}, 3), HELD)], whole=True)
     store.decide([HELD[0].id], "approve", "eve@host")
@@ -53,7 +51,7 @@ def live(store: SqliteStore) -> None:
     store.ask("sync", "{}", settings="settings-1", by="eve@host", reason="")
     run_id = store.begin_run("full")
     store.finish_run(run_id, status="succeeded", summary={"applied": {"create_user": 2}}, error=None)
-    store.intend(run_id, [change(ChangeKind.UPDATE_USER, "00u-ann", title="y")])
+    store.intend(run_id, [making.change(ChangeKind.UPDATE_USER, "00u-ann", title="y")])
 
 
 def by_hand(place: Place, *statements: str) -> None:

@@ -8,31 +8,21 @@ from syncd.core.change import ChangeKind
 from syncd.core.plan import Hold
 from syncd.ports import Settled, Store
 from syncd.ports.history import DayCount, Reach
-from tests.store.making import (
-    NOON,
-    Clock,
-    absorb,
-    apply,
-    change,
-    group,
-    push_group,
-    push_member,
-    push_user,
-    wanted,
-)
+from tests.store import making
+from tests.store.making import NOON, Clock
 
-ANN, BEN = wanted("00u-ann", reason="assigned through group Eng"), wanted("00u-ben")
+ANN, BEN = making.wanted("00u-ann", reason="assigned through group Eng"), making.wanted("00u-ben")
 EVERYTHING = Reach()
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
 def two_people_in_a_group(store: Store, clock: Clock) -> None:
-    absorb(store, users=[ANN, BEN], groups=[group("g1")], lists={"g1": [ANN.okta_id]})
-    push_user(store, ANN)
-    push_user(store, BEN)
-    push_group(store, "g1")
+    making.absorb(store, users=[ANN, BEN], groups=[making.group("g1")], lists={"g1": [ANN.okta_id]})
+    making.push_user(store, ANN)
+    making.push_user(store, BEN)
+    making.push_group(store, "g1")
     clock.advance(MINUTE)
-    push_member(store, "g1", ANN.okta_id)
+    making.push_member(store, "g1", ANN.okta_id)
 
 
 def test_access_says_who_since_when_and_by_which_change(store: Store, clock: Clock) -> None:
@@ -49,19 +39,19 @@ def test_access_says_who_since_when_and_by_which_change(store: Store, clock: Clo
 def test_who_left_and_came_back_has_access_since_the_return(store: Store, clock: Clock) -> None:
     two_people_in_a_group(store, clock)
     clock.advance(DAY)
-    push_member(store, "g1", ANN.okta_id, present=False)
+    making.push_member(store, "g1", ANN.okta_id, present=False)
     assert list(store.grants()) == []
     clock.advance(DAY)
-    push_member(store, "g1", ANN.okta_id)
+    making.push_member(store, "g1", ANN.okta_id)
 
     assert [grant.since for grant in store.grants()] == [NOON + MINUTE + 2 * DAY]
 
 
 def test_a_member_that_came_with_a_linked_group_has_access_since_the_link(store: Store, clock: Clock) -> None:
-    absorb(store, users=[ANN], groups=[group("g1")], lists={"g1": [ANN.okta_id]})
-    push_user(store, ANN)
+    making.absorb(store, users=[ANN], groups=[making.group("g1")], lists={"g1": [ANN.okta_id]})
+    making.push_user(store, ANN)
     clock.advance(DAY)
-    push_group(store, "g1", [ANN.okta_id])
+    making.push_group(store, "g1", [ANN.okta_id])
 
     assert [(grant.since, grant.kind) for grant in store.grants()] == [(NOON + DAY, "create_group")]
 
@@ -77,42 +67,48 @@ def test_active_accounts_in_no_group_are_told_with_the_time_they_were_given(
 
 
 def test_a_failure_lasts_from_the_first_try_to_the_one_that_went_well(store: Store, clock: Clock) -> None:
-    absorb(store, users=[ANN])
-    push_user(store, ANN)
-    update = change(ChangeKind.UPDATE_USER, ANN.okta_id, title="Dr")
-    apply(store, update, error="the target answers 503")
+    making.absorb(store, users=[ANN])
+    making.push_user(store, ANN)
+    update = making.change(ChangeKind.UPDATE_USER, ANN.okta_id, title="Dr")
+    making.apply(store, update, error="the target answers 503")
     clock.advance(MINUTE)
-    apply(store, update, error="the target answers 500")
+    making.apply(store, update, error="the target answers 500")
     clock.advance(MINUTE)
-    apply(store, update)
+    making.apply(store, update)
     clock.advance(MINUTE)
-    apply(store, update, error="once more")
+    making.apply(store, update, error="once more")
 
     over, still = store.troubles(EVERYTHING)
     assert (over.attempts, over.error, over.end) == (2, "the target answers 500", "recovered")
-    assert (over.first, over.last, over.ended) == (NOON, NOON + MINUTE, NOON + 2 * MINUTE)
+    assert (over.first, over.last, over.ended) == (
+        NOON,
+        NOON + MINUTE,
+        NOON + 2 * MINUTE,
+    )
     assert over.asked is not None
     assert over.asked["name"] == "00u-ann@example.com"
     assert (still.attempts, still.end, still.ended) == (1, "open", None)
 
 
 def test_failures_of_one_object_are_not_those_of_another(store: Store, clock: Clock) -> None:
-    absorb(store, users=[ANN], groups=[group("g1")], lists={"g1": [ANN.okta_id]})
-    push_user(store, ANN)
-    push_group(store, "g1")
-    apply(store, change(ChangeKind.ADD_MEMBER, ANN.okta_id, group_id="g1", member=True), error="no")
+    making.absorb(store, users=[ANN], groups=[making.group("g1")], lists={"g1": [ANN.okta_id]})
+    making.push_user(store, ANN)
+    making.push_group(store, "g1")
+    making.apply(
+        store, making.change(ChangeKind.ADD_MEMBER, ANN.okta_id, group_id="g1", member=True), error="no"
+    )
     clock.advance(MINUTE)
-    apply(store, change(ChangeKind.UPDATE_USER, ANN.okta_id, title="Dr"))
+    making.apply(store, making.change(ChangeKind.UPDATE_USER, ANN.okta_id, title="Dr"))
 
     [trouble] = store.troubles(EVERYTHING)
     assert (trouble.kind, trouble.group_id, trouble.end) == ("add_member", "g1", "open")
 
 
 def test_a_trouble_that_was_over_before_is_not_told(store: Store, clock: Clock) -> None:
-    absorb(store, users=[ANN])
-    update = change(ChangeKind.UPDATE_USER, ANN.okta_id, title="Dr")
-    apply(store, update, error="no")
-    apply(store, update)
+    making.absorb(store, users=[ANN])
+    update = making.change(ChangeKind.UPDATE_USER, ANN.okta_id, title="Dr")
+    making.apply(store, update, error="no")
+    making.apply(store, update)
 
     assert len(list(store.troubles(Reach(since=NOON)))) == 1
     assert list(store.troubles(Reach(since=NOON + MINUTE))) == []
@@ -130,11 +126,11 @@ def test_runs_that_fail_in_a_row_are_one_outage_until_one_does_not(store: Store,
 
 
 def test_changes_are_counted_by_day_kind_and_result(store: Store, clock: Clock) -> None:
-    absorb(store, users=[ANN, BEN])
-    push_user(store, ANN)
+    making.absorb(store, users=[ANN, BEN])
+    making.push_user(store, ANN)
     clock.advance(DAY)
-    push_user(store, BEN)
-    apply(store, change(ChangeKind.UPDATE_USER, ANN.okta_id, title="Dr"), error="no")
+    making.push_user(store, BEN)
+    making.apply(store, making.change(ChangeKind.UPDATE_USER, ANN.okta_id, title="Dr"), error="no")
 
     assert store.change_counts(EVERYTHING) == [
         DayCount("2026-03-01", "create_user", "applied", 1),
@@ -147,8 +143,8 @@ def test_changes_are_counted_by_day_kind_and_result(store: Store, clock: Clock) 
 
 
 def test_the_time_to_apply_counts_from_the_beginning_of_the_run(store: Store, clock: Clock) -> None:
-    absorb(store, users=[ANN])
-    done = change(ChangeKind.CREATE_USER, ANN.okta_id)
+    making.absorb(store, users=[ANN])
+    done = making.change(ChangeKind.CREATE_USER, ANN.okta_id)
     run_id = store.begin_run("full")
     clock.advance(timedelta(seconds=3))
     (sequence,) = store.intend(run_id, [done])
@@ -158,7 +154,7 @@ def test_the_time_to_apply_counts_from_the_beginning_of_the_run(store: Store, cl
 
 
 def test_a_hold_tells_what_became_of_it(store: Store, clock: Clock) -> None:
-    held = [change(ChangeKind.DEACTIVATE_USER, each, active=False) for each in ("00u-ann", "00u-ben")]
+    held = [making.change(ChangeKind.DEACTIVATE_USER, each, active=False) for each in ("00u-ann", "00u-ben")]
     store.raise_holds(
         [(Hold("h1", "deactivations", "too many", "wait", {"planned": 2}, 2), held)], whole=True
     )
@@ -186,9 +182,9 @@ def test_quiet_runs_are_counted_and_not_told(store: Store, clock: Clock) -> None
 
 
 def test_hostile_names_come_back_as_they_are(store: Store, clock: Clock) -> None:
-    odd = wanted("00u-odd", name="=cmd\ud800|<b>@example.com")
-    absorb(store, users=[odd])
-    push_user(store, odd)
+    odd = making.wanted("00u-odd", name="=cmd\ud800|<b>@example.com")
+    making.absorb(store, users=[odd])
+    making.push_user(store, odd)
 
     assert [one.user_name for one in store.without_group()] == ["=cmd\ud800|<b>@example.com"]
 
@@ -200,4 +196,4 @@ def test_what_is_read_in_one_moment_does_not_change_meanwhile(store: Store, cloc
         before = store.journal_head()
         assert len(list(store.grants())) == 1
         assert store.journal_head() == before
-    push_user(store, BEN)
+    making.push_user(store, BEN)

@@ -6,6 +6,7 @@ attributes, push groups.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,17 +15,32 @@ from typing import Any
 
 from syncd.answers.check import okta, split
 from syncd.answers.check.line import Check, Checks
+from syncd.answers.left_out import left_out
 from syncd.core.counting import counted
+from syncd.core.left_out import command
+from syncd.core.pausing import said_of, way_out_of
 from syncd.core.plan import timestamp
+from syncd.engine.writing.permission import barred_now
+from syncd.engine.writing.quarantine import current
 from syncd.errors import SyncdError
 from syncd.ports import Store, Target
+from syncd.settings import starter
 from syncd.settings.schema import ConnectionSettings
 
 SCHEMA = "syncd.check/1"
 SETTINGS = "settings"
 SECRETS = "secrets"
 STORE = "store"
+QUARANTINE = "quarantine"
+LEFT_OUT = "left out"
 CLOCK = "clock"
+WRITING = "writing"
+_WELL_AGAIN = {
+    "okta": "Mend the cause at Okta: nothing is written until then. syncd retry asks again at the next cycle.",
+    "split": "Mend the cause at Split: nothing is written until then. syncd retry asks again at the next cycle.",
+    "relink": "Was SCIM switched off and on in Split? Run syncd relink, which shows its result first.",
+}
+"""By the side of a quarantine."""
 _MOST_APART = timedelta(seconds=60)
 
 
@@ -109,9 +125,33 @@ def _settings(checks: Checks, bench: Bench) -> None:
     named = (
         f'{settings.path}: flavor "{settings.split.flavor}", {rules} push {"rule" if rules == 1 else "rules"}'
     )
-    checks.ok(SETTINGS, named)
+    left = _left_from_the_example(settings)
+    if left:
+        checks.fail(
+            SETTINGS,
+            f"{settings.path}: {', '.join(left)} {'is' if len(left) == 1 else 'are'} still what the example says",
+            "Put your own there: docs/configuration.md says where each is found.",
+            exit_code=78,
+        )
+    else:
+        checks.ok(SETTINGS, named)
     for warning in bench.warnings:
         checks.warn(SETTINGS, warning, "It works as it is; see docs/configuration.md.")
+
+
+def _left_from_the_example(settings: ConnectionSettings) -> list[str]:
+    """Keys that nobody filled in after `syncd init`."""
+    example = tomllib.loads(starter())
+    mine = {
+        "okta.org_url": settings.okta.org_url,
+        "okta.app_id": settings.okta.app_id,
+        "split.base_url": settings.split.base_url,
+    }
+    return [
+        key
+        for key, value in mine.items()
+        if value == example.get(key.split(".")[0], {}).get(key.split(".")[1])
+    ]
 
 
 def _secrets(checks: Checks, settings: ConnectionSettings) -> set[str]:
@@ -146,10 +186,20 @@ def _store(checks: Checks, bench: Bench) -> None:
         with bench.open_store() as store:
             population = store.population()
             runs = store.runs(limit=1)
+            bar = barred_now(store, bench.settings, bench.clock())
+            sick, left = current(store), left_out(store)
         managed = f"{counted(population.users, 'user')}, {counted(population.groups, 'group')} managed"
         checks.ok(STORE, f"{place}: {managed}")
+        if bar is not None:
+            checks.warn(WRITING, f"nothing is written: {said_of(bar)}", way_out_of(bar))
         for misgiving, way_out in bench.store_misgivings():
             checks.warn(STORE, misgiving, way_out)
+        if sick is not None:
+            checks.fail(QUARANTINE, f"since {timestamp(sick.since)}: {sick.reason}", _WELL_AGAIN[sick.side])
+        if left:
+            first = ", ".join(each.name or each.okta_id for each in left[:3])
+            more = f" and {len(left) - 3:,} more" if len(left) > 3 else ""
+            checks.info(LEFT_OUT, f"{first}{more}", command(str(bench.settings.path), "skipped"))
         if runs and runs[0].finished is None:
             began = f"a {runs[0].kind} run began at {timestamp(runs[0].started)} and has not ended"
             checks.info(
@@ -209,7 +259,8 @@ def _features(checks: Checks, settings: ConnectionSettings) -> None:
     """The seed of every later question: would it work?"""
     asks_rights = settings.split.flavor == "harness"  # other targets have none to ask for
     of_split = (split.TOKEN, split.USERS, *(split.RIGHTS_ON_USERS if asks_rights else ()))
-    writing = (STORE, okta.APP, okta.APPS, okta.USERS, okta.WRITERS, *of_split)
+    sick = (QUARANTINE,) if any(line.name == QUARANTINE for line in checks.lines) else ()
+    writing = (STORE, *sick, okta.APP, okta.APPS, okta.USERS, okta.WRITERS, *of_split)
     provisioning = settings.provisioning
     _feature(checks, "create users", "provisioning.create_users", writing, on=provisioning.create_users)
     _feature(checks, "update attributes", "provisioning.update_users", writing, on=provisioning.update_users)

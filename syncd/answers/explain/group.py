@@ -10,6 +10,7 @@ from syncd.answers.explain.explanation import STATES_OF_SKIPS, Explanation, Step
 from syncd.answers.explain.look import (
     AtTarget,
     ObjectLook,
+    as_left_step,
     left_behind,
     look_at,
     matched_step,
@@ -18,7 +19,6 @@ from syncd.answers.explain.look import (
     pending_reason,
     shared_facts,
     shared_steps,
-    stopped_altogether,
 )
 from syncd.core.change import Change
 from syncd.core.comparison import GROUP_NAME, Verdict, compare
@@ -64,11 +64,11 @@ def explain_group(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdEr
     changes = look.changes
     steps = [
         _in_okta(found, okta_id),
-        _in_scope(job, found),
+        _in_scope(job, found, look),
         _usable(found),
         _name_allowed(job, found),
         _matched(found),
-        _as_left(found),
+        as_left_step(found, found.behind, written=bool(found.known and found.known.pushed)),
         _members(found, look),
         *shared_steps(look, kind="group"),
         next_step(look, changes, behind=found.behind),
@@ -84,7 +84,7 @@ def explain_group(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdEr
         else wanted.target_name
         if wanted
         else None,
-        "match": _match_document(found),
+        "match": found.document(_shown, managed=bool(found.known and found.known.pushed)),
         "members": {
             "okta": found.in_okta,
             "wanted": found.wanted_members,
@@ -117,7 +117,7 @@ def explain_foreign_group(remote: RemoteGroup) -> tuple[Explanation, Sequence[Sy
         "rule": None,
         "link": None,
         "target_name": remote.name,
-        "match": _match_document(_Found(None, remote=remote)),
+        "match": _Found(None, remote=remote).document(_shown, managed=False),
         "members": {"okta": None, "wanted": None, "pushed": None, "target": _count(remote)},
         **nothing_to_tell(),
     }
@@ -194,17 +194,6 @@ def _members_written(job: Job, group_id: str) -> Iterator[KnownUser]:
 # steps
 
 
-def _as_left(found: _Found) -> Step:
-    question = "As syncd left it?"
-    if found.behind:
-        return Step("as_left", question, "no", f"{found.behind} (see syncd drift)")
-    if found.known is None or found.known.pushed is None:
-        return Step("as_left", question, "unknown", "syncd never wrote to it")
-    if found.remote is None:
-        return Step("as_left", question, "unknown", "the target does not show it")
-    return Step("as_left", question, "yes", "the target shows what was last written")
-
-
 def _in_okta(found: _Found, okta_id: str) -> Step:
     question = "Known in Okta?"
     match found.group:
@@ -216,11 +205,13 @@ def _in_okta(found: _Found, okta_id: str) -> Step:
             return Step("in_okta", question, "unknown", "Okta could not be asked")
 
 
-def _in_scope(job: Job, found: _Found) -> Step:
+def _in_scope(job: Job, found: _Found, look: ObjectLook) -> Step:
     question = "Named by a push rule?"
     if not job.settings.provisioning.push_groups:
         return Step("in_scope", question, "no", "provisioning.push_groups is off")
     wanted = found.wanted
+    if look.release is not None:
+        return Step("in_scope", question, "no", look.release.sentence)
     if wanted is None:
         if found.group is None:
             return Step("in_scope", question, "unknown", "Okta could not be asked")
@@ -275,12 +266,12 @@ def _members(found: _Found, look: ObjectLook) -> Step:
             f"{counted(pushed, 'member')} pushed; the list in Okta was not read",
         )
     count = _count(found.remote)
-    there = "?" if count is None else str(count)
-    numbers = f"{found.in_okta} in Okta, {pushed} pushed, {there} at the target"
+    there = "?" if count is None else f"{count:,}"
+    numbers = f"{found.in_okta:,} in Okta, {pushed:,} pushed, {there} at the target"
     if found.wanted is None or COMPLETE_READ.of(look.job.store) is None:
         return Step("members", question, "unknown", f"{numbers}; no full cycle has read everybody yet")
     if found.wanted_members is not None and found.wanted_members != found.in_okta:
-        numbers += f"; {found.wanted_members} of those in Okta are active in the app"
+        numbers += f"; {found.wanted_members:,} of those in Okta are active in the app"
     if found.strangers:
         numbers += f"; {counted(found.strangers, 'member')} there not managed by syncd"
     same = found.wanted_members == pushed and (count is None or count - found.strangers == pushed)
@@ -293,6 +284,8 @@ def _members(found: _Found, look: ObjectLook) -> Step:
 def _state(found: _Found, look: ObjectLook, changes: Sequence[Change]) -> tuple[str, str]:
     if look.reading is None or found.group is None:
         return "unknown", ""
+    if look.release is not None:
+        return "released", look.release.sentence
     own_holds = [hold for hold, _ in look.holds]
     if own_holds:
         return "held", f"held in {own_holds[0].id}: {own_holds[0].reason}"
@@ -303,9 +296,8 @@ def _state(found: _Found, look: ObjectLook, changes: Sequence[Change]) -> tuple[
         return "quarantined", f"{failure.kind} failed: {failure.message}"
     if found.wanted is None:
         return "not_in_scope", ""
-    stopped = stopped_altogether(look)
-    if changes and stopped:
-        return "left_alone", stopped[0]
+    if changes and look.stopped:
+        return "left_alone", look.stopped[0]
     if changes:
         return "pending", pending_reason(found.behind)
     if found.behind and found.wanted.state is not GroupState.GONE:
@@ -317,14 +309,5 @@ def _count(remote: RemoteGroup | None) -> int | None:
     return None if remote is None or remote.members is None else len(remote.members)
 
 
-def _match_document(found: _Found) -> dict[str, Any] | None:
-    remote = found.remote
-    if remote is None:
-        return None
-    return {
-        "scim_id": remote.scim_id,
-        "name": remote.name,
-        "external_id": remote.external_id or None,
-        "how": found.how or None,
-        "managed": bool(found.known and found.known.pushed),
-    }
+def _shown(remote: RemoteGroup) -> dict[str, Any]:
+    return {"scim_id": remote.scim_id, "name": remote.name, "external_id": remote.external_id or None}

@@ -25,6 +25,7 @@ from syncd.engine.writing.quarantine import current
 from syncd.errors import NotFound, SyncdError
 from syncd.model import RemoteGroup, RemoteUser
 from syncd.ports import Failure, HoldRecord, Stage
+from syncd.ports.deciding import Release
 
 LAST_CHANGES = 5
 T = TypeVar("T")
@@ -46,6 +47,8 @@ class ObjectLook:
     failures: Sequence[Failure] = ()
     waiting: Sequence[Waiting] = ()
     """What is remembered of its being left alone."""
+    release: Release | None = None
+    """A person took it out of syncd's hands."""
 
     def ask(self, question: Callable[[], T]) -> T | None:
         """The answer, or None and the problem noted: one side that cannot be asked leaves the other's answers."""
@@ -75,6 +78,20 @@ class ObjectLook:
                 return f"{skip.reason} (since {_minute(each.since)}{again})"
         return skip.reason
 
+    @property
+    def stopped(self) -> list[str]:
+        """Why nothing of this connection is written now."""
+        reasons = []
+        sick = current(self.job.store)
+        if sick is not None:
+            reasons.append(f"the connection is quarantined since {_minute(sick.since)}: {sick.reason}")
+        app = self.reading.app if self.reading else None
+        if app is not None and app.pushes_itself and not self.job.settings.okta.coexist:
+            reasons.append(
+                f"Okta provisions the app {app.label} itself; syncd writes beside it only with okta.coexist"
+            )
+        return reasons
+
 
 @dataclass(kw_only=True)
 class AtTarget(Generic[R]):
@@ -101,6 +118,12 @@ class AtTarget(Generic[R]):
         self.remote, self.how = look.ask(found), how
         self.asked_target = self.remote is not None or self.gone
 
+    def document(self, fields: Callable[[R], dict[str, Any]], *, managed: bool) -> dict[str, Any] | None:
+        """What was found: the `fields` of an object of its kind, by what it was found, and whose it is."""
+        if self.remote is None:
+            return None
+        return {**fields(self.remote), "how": self.how or None, "managed": managed}
+
 
 def matched_step(found: AtTarget[R], *, gone: str, nobody: str, shown: str) -> Step:
     """`gone`, `nobody` and `shown` say that there is nothing under the stored id, that nothing was found, and what."""
@@ -114,6 +137,18 @@ def matched_step(found: AtTarget[R], *, gone: str, nobody: str, shown: str) -> S
             return Step("matched", question, "unknown", "the target could not be asked")
         return Step("matched", question, "no", nobody)
     return Step("matched", question, "yes", shown)
+
+
+def as_left_step(found: AtTarget[R], behind: str, *, written: bool) -> Step:
+    """`behind`: what became of it at the target behind syncd, in words; `written` whether syncd ever wrote to it."""
+    question = "As syncd left it?"
+    if behind:
+        return Step("as_left", question, "no", f"{behind} (see syncd drift)")
+    if not written:
+        return Step("as_left", question, "unknown", "syncd never wrote to it")
+    if found.remote is None:
+        return Step("as_left", question, "unknown", "the target does not show it")
+    return Step("as_left", question, "yes", "the target shows what was last written")
 
 
 def look_at(job: Job, okta_id: str, *, group: bool, inspect: Callable[[Stage], None]) -> ObjectLook:
@@ -158,6 +193,8 @@ def _add_what_is_remembered(look: ObjectLook, *, group: bool) -> None:
     look.holds = [*remembered, *((hold, changes) for hold, changes in planned if changes)]
     look.changes = [change for change in look.changes if change.id not in ids]
     kind = "group" if group else "user"
+    key = f"{kind}:{look.okta_id}"
+    look.release = next((each for each in store.releases() if each.object_key == key), None)
     look.waiting = [each for each in store.waiting() if _is_about(each.object_key, kind, look.okta_id)]
     look.failures = [each for each in store.failures() if _is_about(each.object_key, kind, look.okta_id)]
 
@@ -238,26 +275,14 @@ def _minute(moment: datetime) -> str:
 
 def _may_be_changed(look: ObjectLook) -> Step:
     question = "May syncd change it?"
-    reasons = [skip.reason for skip in look.skipped if _forbids(skip)] + stopped_altogether(look)
+    reasons = [look.release.sentence] if look.release else []
+    reasons += [skip.reason for skip in look.skipped if _forbids(skip) and not look.release]
+    reasons += look.stopped
     if reasons:
         return Step("may_change", question, "no", "; ".join(dict.fromkeys(reasons)))
     if look.reading is None:
         return Step("may_change", question, "unknown", "no plan could be made")
     return Step("may_change", question, "yes", "no setting, protection or release is in the way")
-
-
-def stopped_altogether(look: ObjectLook) -> list[str]:
-    """Why nothing of this connection is written now."""
-    reasons = []
-    sick = current(look.job.store)
-    if sick is not None:
-        reasons.append(f"the connection is quarantined since {_minute(sick.since)}: {sick.reason}")
-    app = look.reading.app if look.reading else None
-    if app is not None and app.pushes_itself and not look.job.settings.okta.coexist:
-        reasons.append(
-            f"Okta provisions the app {app.label} itself; syncd writes beside it only with okta.coexist"
-        )
-    return reasons
 
 
 def _forbids(skip: Skipped) -> bool:

@@ -41,6 +41,9 @@ def named(job: Job, text: str) -> Named:
     )
     if found is not None:
         return found
+    former = job.store.find_former_users(text)
+    if len(former) == 1:
+        return Named("user", former[0].okta_id)
     for problem in failed:
         raise problem
     near = get_close_matches(text.lower(), list(islice(_names(job), NAMES_COMPARED)))

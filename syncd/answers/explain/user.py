@@ -17,7 +17,6 @@ from syncd.answers.explain.look import (
     pending_reason,
     shared_facts,
     shared_steps,
-    stopped_altogether,
 )
 from syncd.answers.explain.memberships import memberships
 from syncd.answers.explain.user_steps import Found
@@ -25,6 +24,7 @@ from syncd.core.change import MEMBERSHIPS, Change
 from syncd.core.flavors import exact_user_names
 from syncd.core.mapping import wanted_user
 from syncd.core.match import Conflict, MatchedUser, counting_marks, match_user, owner_by
+from syncd.core.match_rules import wanted_values
 from syncd.engine.job import Job
 from syncd.errors import SyncdError
 from syncd.model import Absent, AppUser, KnownUser, RemoteUser, Standing
@@ -64,7 +64,7 @@ def explain_user(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdErr
     facts = {
         "assignment": _assignment(found),
         "attributes": _attributes(job, found),
-        "match": _match_document(found),
+        "match": found.document(_shown, managed=bool(found.known and found.known.pushed)),
         "memberships": rows,
         "protected": job.policy.protects_user(okta_id, name, _pushed_name(known)),
         **shared_facts(look, changes),
@@ -101,7 +101,7 @@ def explain_stranger(remote: RemoteUser) -> tuple[Explanation, Sequence[SyncdErr
     facts = {
         "assignment": None,
         "attributes": [],
-        "match": _match_document(found),
+        "match": found.document(_shown, managed=bool(found.known and found.known.pushed)),
         "memberships": [],
         "protected": False,
         **nothing_to_tell(),
@@ -137,7 +137,10 @@ def _ask_target(look: ObjectLook, found: Found) -> None:
         found.ask_by_id(look, lambda: target.user(scim_id), "the stored id")
         return
     name = found.wanted.user_name if found.wanted else known.wanted.user_name if known else ""
-    candidates = look.ask(lambda: target.find_users(okta_id=look.okta_id, user_name=name))
+    by = look.job.settings.matching.by
+    mapped = found.wanted.mapped if found.wanted else {}
+    also = [(rule.attribute, value) for rule, value in wanted_values(by, mapped)]
+    candidates = look.ask(lambda: target.find_users(okta_id=look.okta_id, user_name=name, also=also))
     if candidates is None:
         return
     found.asked_target = True
@@ -150,6 +153,8 @@ def _ask_target(look: ObjectLook, found: Found) -> None:
         owner,
         exact_names=exact_user_names(flavor),
         mark_counts=counting_marks(flavor, look.job.store.user),
+        by=by,
+        attributes=mapped,
     )
     if isinstance(match, MatchedUser):
         found.remote, found.how = match.remote, match.how
@@ -171,6 +176,8 @@ def _state(
     pushed = found.known.pushed if found.known else None
     if look.reading is None or (found.record is None and found.wanted is None):
         return "unknown", ""
+    if look.release is not None:
+        return "released", look.release.sentence
     if look.holds:
         return "held", f"held in {look.holds[0][0].id}: {look.holds[0][0].reason}"
     if look.blocked:
@@ -182,9 +189,8 @@ def _state(
         return "quarantined", f"{failure.kind} failed: {failure.message}"
     if found.conflict and isinstance(found.record, AppUser):
         return "conflict", found.conflict
-    stopped = stopped_altogether(look)
-    if changes and stopped:
-        return "left_alone", stopped[0]
+    if changes and look.stopped:
+        return "left_alone", look.stopped[0]
     if any(change.kind not in MEMBERSHIPS for change in changes):
         return "pending", pending_reason(behind)
     if waiting:
@@ -226,31 +232,24 @@ def _assignment(found: Found) -> dict[str, Any] | None:
 
 
 def _attributes(job: Job, found: Found) -> list[dict[str, Any]]:
-    """Each mapped attribute: where it comes from, what is wanted, what was pushed, what the target shows."""
-    wanted = found.wanted.attributes if found.wanted else {}
+    """Each mapped attribute: what Okta has, how it is mapped, what comes of it, what was pushed and is shown."""
+    wanted = found.wanted.mapped if found.wanted else {}
     pushed = found.known.pushed.attributes if found.known and found.known.pushed else {}
     remote = found.remote.attributes if found.remote else {}
     return [
         {
             "attribute": path,
-            "source": template.text,
+            "input": mapping.input(found.record) if isinstance(found.record, AppUser) else {},
+            "source": str(mapping),
+            "sent_once": mapping.on_create,
             "wanted": wanted.get(path),
             "pushed": pushed.get(path),
             "target": remote.get(path),
         }
-        for path, template in job.mapping.attributes
+        for path, mapping in job.mapping.attributes
     ]
 
 
-def _match_document(found: Found) -> dict[str, Any] | None:
-    remote = found.remote
-    if remote is None:
-        return None
-    return {
-        "scim_id": remote.scim_id,
-        "name": remote.user_name,
-        "external_id": remote.external_id,
-        "active": remote.active,
-        "how": found.how or None,
-        "managed": bool(found.known and found.known.pushed),
-    }
+def _shown(remote: RemoteUser) -> dict[str, Any]:
+    ids = {"scim_id": remote.scim_id, "name": remote.user_name, "external_id": remote.external_id}
+    return {**ids, "active": remote.active}

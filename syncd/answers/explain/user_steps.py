@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from syncd.answers.explain.explanation import Reply, Step
-from syncd.answers.explain.look import AtTarget, ObjectLook, matched_step
+from syncd.answers.explain.look import AtTarget, ObjectLook, as_left_step, matched_step
 from syncd.core.comparison import ServerHabits, Verdict, compare
 from syncd.core.names import rivalry
 from syncd.engine.facts import COMPLETE_READ
@@ -113,15 +113,8 @@ def matched(found: Found) -> Step:
 
 
 def as_left(found: Found, habits: ServerHabits) -> Step:
-    question = "As syncd left it?"
-    behind = changed_behind(found, habits)
-    if behind:
-        return Step("as_left", question, "no", f"{behind} (see syncd drift)")
-    if found.known is None or found.known.pushed is None:
-        return Step("as_left", question, "unknown", "syncd never wrote to it")
-    if found.remote is None:
-        return Step("as_left", question, "unknown", "the target does not show it")
-    return Step("as_left", question, "yes", "the target shows what was last written")
+    written = bool(found.known and found.known.pushed)
+    return as_left_step(found, changed_behind(found, habits), written=written)
 
 
 def changed_behind(found: Found, habits: ServerHabits) -> str:

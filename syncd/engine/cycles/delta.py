@@ -27,10 +27,11 @@ from syncd.engine.reading.selection import BY_ID_AT_MOST
 from syncd.engine.reading.staged import staged
 from syncd.engine.writing import quarantine
 from syncd.engine.writing.other_target import refuse_other_target
+from syncd.engine.writing.permission import barred_now
 from syncd.engine.writing.recover import settle_open_intents
 from syncd.errors import AccessDenied, ConnectionSick, PermanentError, Scope, SyncdError
 from syncd.model import LogEvent
-from syncd.ports import Stage
+from syncd.ports import Due, Stage
 
 PAGES_AT_MOST = 10
 """More full pages of events than this in one delta are a storm: a full read is cheaper."""
@@ -99,7 +100,7 @@ def _delta(job: Job, seen: Seen) -> Delta:
     except SyncdError as error:
         quarantine.note(job, error)
         raise
-    due = job.store.due(job.clock(), job.settings.provisioning.deactivation_grace)
+    due = _due(job)
     users = [*seen.waiting("user"), *sorted(due.users - set(seen.waiting("user")))]
     groups = [*seen.waiting("group"), *sorted(due.groups - set(seen.waiting("group")))]
     too_much = _larger_than_everything(job, len(users) + len(groups))
@@ -116,6 +117,14 @@ def _delta(job: Job, seen: Seen) -> Delta:
     finally:
         seen.tried(named, found.unread, found.refused)
     return Delta(found.result, seen.news(), before_long)
+
+
+def _due(job: Job) -> Due:
+    """Nothing while nothing may be written: what waits to be tried again would be due at every poll."""
+    now = job.clock()
+    if barred_now(job.store, job.settings, now) is not None:
+        return Due()
+    return job.store.due(now, job.settings.provisioning.deactivation_grace)
 
 
 def _not_read(job: Job, groups: Sequence[str]) -> frozenset[str]:

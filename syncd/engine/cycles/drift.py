@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from syncd.core.change import Change, ChangeKind
 from syncd.core.drift import DriftItem, DriftKind, Side
+from syncd.core.drift_news import REPAIRED_BY
 from syncd.engine.cycles.drift_report import DriftReport, drift_report
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.run import CycleRun, settle_interrupted
@@ -28,7 +30,7 @@ from syncd.engine.writing.other_target import refuse_other_target
 from syncd.engine.writing.quarantine import RELINK, RELINK_HINT
 from syncd.errors import ConnectionSick, status_after, words_after
 from syncd.model import GroupCase, PushedUser
-from syncd.ports import Effect, GroupForgotten, MemberPushed, Stage, UserForgotten, UserPushed
+from syncd.ports import Effect, GroupForgotten, MemberPushed, Stage, Store, UserForgotten, UserPushed
 
 ITEMS_KEPT = 1_000
 """Of the last drift document."""
@@ -57,6 +59,13 @@ def find_drift(job: Job, selection: Selection) -> DriftReport:
     return report
 
 
+def remember_comparison(store: Store, report: DriftReport) -> None:
+    """A look by hand, remembered as one of the daemon's: in a run of its own, for status, metrics and reports."""
+    run_id = store.begin_run("drift")
+    _remember_found(store, report, run_id)
+    _finish(store, report, run_id)
+
+
 def drift_cycle(job: Job) -> DriftReport:
     """A drift cycle of the daemon: what it found is remembered for status, metrics, reports and the audit trail."""
     run_id = job.store.begin_run("drift")
@@ -67,20 +76,27 @@ def drift_cycle(job: Job) -> DriftReport:
         raise
     if accepted := list(_accepted(job, report)):
         job.store.record_found(run_id, accepted, summary={"accepted": len(accepted)})
-    status = "failed" if report.problems else "succeeded"
-    message = "; ".join(problem.message for problem in report.problems) or None
-    remember_drift(job, report, run_id, fixed=False)
-    job.store.finish_run(run_id, status=status, summary={"found": report.summary}, error=message)
+    _remember_found(job.store, report, run_id)
+    _finish(job.store, report, run_id)
     return report
 
 
-def remember_drift(job: Job, report: DriftReport, run_id: str, *, fixed: bool) -> None:
+def _remember_found(store: Store, report: DriftReport, run_id: str) -> None:
     """A note in the audit trail only when something was found."""
+    LAST_DRIFT.remember(store, _kept(report))
+    if report.items:
+        store.note({"drift": {"summary": report.summary, "fixed": False}}, run_id=run_id)
+
+
+def _kept(report: DriftReport) -> dict[str, Any]:
     document = report.document()
-    document["items"] = document["items"][:ITEMS_KEPT]
-    LAST_DRIFT.remember(job.store, document)
-    if report.items and not fixed:
-        job.store.note({"drift": {"summary": report.summary, "fixed": False}}, run_id=run_id)
+    return {**document, "items": document["items"][:ITEMS_KEPT]}
+
+
+def _finish(store: Store, report: DriftReport, run_id: str) -> None:
+    status = "failed" if report.problems else "succeeded"
+    message = "; ".join(problem.message for problem in report.problems) or None
+    store.finish_run(run_id, status=status, summary={"found": report.summary}, error=message)
 
 
 def repair(
@@ -95,6 +111,8 @@ def repair(
             planning = make_plan(job, stage, reading, unsettled)
             _rename_back(planning, report)
             run.write(checked(planning, "drift", allow or {}))
+    if report is not None and run.result.exit_code == 0:
+        LAST_DRIFT.remember(job.store, {**_kept(report), REPAIRED_BY: run.run_id})
     return report, run.result
 
 
@@ -104,7 +122,7 @@ def _take_over(job: Job, report: DriftReport, run_id: str) -> None:
     effects = [*_effects(job, report.items), *_accepted(job, report)]
     if effects:
         job.store.record_found(run_id, effects, summary=report.summary)
-    remember_drift(job, report, run_id, fixed=True)
+    LAST_DRIFT.remember(job.store, _kept(report))
 
 
 def _rename_back(planning: Planning, report: DriftReport) -> None:

@@ -13,6 +13,8 @@ from syncd.core.counting import counted
 from syncd.core.drift import DriftItem, Member, Shown
 from syncd.core.flavors import exact_user_names, group_identifiers
 from syncd.core.match import Conflict, MatchedGroup, MatchedUser, counting_marks, match_group, match_user
+from syncd.core.match_rules import wanted_values
+from syncd.engine.cycles.unwritten import Unwritten
 from syncd.engine.job import Job
 from syncd.engine.planning.match import list_into
 from syncd.engine.reading.learned import Reading
@@ -21,6 +23,8 @@ from syncd.model import Absent, GroupCase, GroupState, PushedUser, RemoteGroup, 
 from syncd.ports import Stage
 
 BATCH = 200
+STRANGERS_AT_MOST = 200
+"""So many people are asked for by id only to name them."""
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -52,8 +56,15 @@ class Look:
         self.compared = {"users": 0, "groups": 0, "memberships": 0}
         self.shown = Shown()
         self.complete = False
+        self.unwritten = Unwritten(job)
+        self.strangers: dict[str, RemoteUser | None] = {}
+        """People in groups whom no list shows, by SCIM id, as asked for by id."""
         self.scim_ids: dict[str, str] = {}
         """Of matched users, by Okta id: only where nothing is managed yet."""
+
+    def _add(self, item: DriftItem | None) -> None:
+        if item is not None:
+            self.items.append(item)
 
     # users
 
@@ -67,7 +78,9 @@ class Look:
             self.compared["users"] += 1
             if case.known is not None and case.known.pushed is not None:
                 suspects += self._suspected(case, case.known.pushed.scim_id)
-            elif not self.managing and not (case.known and case.known.released):
+            elif self.managing:
+                self._add(self.unwritten.user(case))
+            elif not (case.known and case.known.released):
                 self._compare_unlinked(case)
             if len(suspects) >= BATCH:
                 self._look_again(suspects)
@@ -79,7 +92,7 @@ class Look:
     def _list_users(self) -> None:
         self.job.observer.phase("listing the target's users")
         try:
-            self.complete = list_into(self.job.target.list_users(), self.stage)
+            self.complete = list_into(self.job.target.list_users(), self.stage, self.job.settings.matching.by)
         except IncompleteRead as problem:
             self.problems.append(problem)
         paths: set[str] = set()
@@ -88,7 +101,7 @@ class Look:
             paths.update(remote.attributes)
             active |= remote.active is not None
             anybody = True
-        mapped = set(self.job.settings.attributes)
+        mapped = set(self.job.mapping.paths)
         listed = frozenset(paths & mapped if anybody else mapped)
         self.shown = Shown(listed, active or not anybody, self.job.target.habits().showing(listed))
         for path in sorted(mapped - paths if anybody else ()):
@@ -126,12 +139,10 @@ class Look:
         shown = self.shown
         listed = None if remote is None else self.stage.remote_user(remote.scim_id)
         if self.narrowed or (remote is not None and listed is None):
-            shown = Shown(frozenset(self.job.settings.attributes), habits=self.job.target.habits())
+            shown = Shown(frozenset(self.job.mapping.paths), habits=self.job.target.habits())
         elif remote is not None:
             remote = _with_what_lists_show(remote, listed)
-        item = core.judge_linked_user(case, remote, shown)
-        if item is not None:
-            self.items.append(item)
+        self._add(core.judge_linked_user(case, remote, shown))
         if remote is not None and remote.active and pushed.active and pushed.invited:
             self.accepted.append(case.okta_id)
 
@@ -139,9 +150,11 @@ class Look:
         wish = case.wanted
         if wish is None or wish.standing in (Standing.FROZEN, Standing.ABSENT):
             return
-        found = list(self.stage.remote_candidates(okta_id=case.okta_id, user_name=wish.user_name))
+        by, name = self.job.settings.matching.by, wish.user_name
+        also = [(rule.attribute, value) for rule, value in wanted_values(by, wish.mapped)]
+        found = list(self.stage.remote_candidates(okta_id=case.okta_id, user_name=name, also=also))
         if not found and not self.complete:
-            found = list(self.job.target.find_users(okta_id=case.okta_id, user_name=wish.user_name))
+            found = list(self.job.target.find_users(okta_id=case.okta_id, user_name=name, also=also))
         flavor = self.job.settings.split.flavor
         match = match_user(
             case.okta_id,
@@ -150,6 +163,8 @@ class Look:
             lambda _: None,
             exact_names=exact_user_names(flavor),
             mark_counts=counting_marks(flavor, self.job.store.user),
+            by=by,
+            attributes=wish.mapped,
         )
         if isinstance(match, Conflict):
             self.items.append(core.unknown("user", wish.user_name, match.reason, okta_id=case.okta_id))
@@ -162,9 +177,7 @@ class Look:
             return
         if remote is not None:  # the list may be old or leave things out
             remote = _with_what_lists_show(self.job.target.user(remote.scim_id), remote)
-        item = core.judge_unlinked_user(case, remote, self.shown)
-        if item is not None:
-            self.items.append(item)
+        self._add(core.judge_unlinked_user(case, remote, self.shown))
 
     def _strangers(self) -> None:
         """Accounts at the target that nobody accounts for."""
@@ -211,6 +224,8 @@ class Look:
             if scim_id is not None:
                 ours.add(scim_id)
                 self._compare_group(case, scim_id)
+            elif self.managing:
+                self._add(self.unwritten.group(case))
             self.job.observer.advance()
         for remote in listed:
             if remote.scim_id not in ours and self.job.store.group_by_scim_id(remote.scim_id) is None:
@@ -230,6 +245,9 @@ class Look:
             for okta_id in sorted(wanted | pushed):
                 scim_id = self._scim_id(okta_id)
                 there = scim_id in (remote.members or ())
+                if okta_id not in pushed and not there and (scim_id is None or remote.lacks(scim_id)):
+                    never = Member(scim_id or "", self._name(okta_id), okta_id)
+                    self.items.append(self.unwritten.member(known.pushed.name, known.okta_id, never))
                 if scim_id is None or not (there or remote.lacks(scim_id)):
                     continue  # there is no account, or not all members are shown
                 if there is not (okta_id in pushed):
@@ -295,7 +313,7 @@ class Look:
         wanted = self.stage.wanted_members(group_id)
         expected = frozenset(self.job.store.pushed_members(group_id)) if linked else wanted
         found = remote.members or frozenset()
-        self.compared["memberships"] += len(expected | found)
+        self.compared["memberships"] += len(expected)
         ids = {okta_id: scim_id for okta_id in expected if (scim_id := self._scim_id(okta_id))}
         unseen = [each for each in ids.values() if each not in found and not remote.lacks(each)]
         if unseen or remote.members is None:
@@ -315,11 +333,16 @@ class Look:
                         found=False,
                     )
                 )
+        for okta_id in sorted(wanted - expected):
+            their = self._scim_id(okta_id)
+            if their is None or remote.lacks(their):
+                member = Member(their or "", self._name(okta_id), okta_id)
+                self.items.append(self.unwritten.member(name, group_id, member))
         owners = {scim_id: okta_id for okta_id, scim_id in self.scim_ids.items()}
         for scim_id in sorted(found - set(ids.values())):
             owner = self.job.store.user_by_scim_id(scim_id)
             belongs_to = owner.okta_id if owner else owners.get(scim_id)
-            stranger = self.stage.remote_user(scim_id)
+            stranger = None if belongs_to else self._stranger(scim_id)
             called = self._name(belongs_to) if belongs_to else stranger.user_name if stranger else scim_id
             self.items.append(
                 core.member_item(
@@ -331,6 +354,18 @@ class Look:
                     found=True,
                 )
             )
+
+    def _stranger(self, scim_id: str) -> RemoteUser | None:
+        """Whom we do not manage. Who is in no list (Harness: people from elsewhere) is asked for by id."""
+        listed = self.stage.remote_user(scim_id)
+        if listed is not None:
+            return listed
+        if scim_id not in self.strangers and len(self.strangers) < STRANGERS_AT_MOST:
+            try:
+                self.strangers[scim_id] = self.job.target.user(scim_id)
+            except (NotFound, TemporaryError):
+                self.strangers[scim_id] = None
+        return self.strangers.get(scim_id)
 
     def _scim_id(self, okta_id: str) -> str | None:
         known = self.job.store.user(okta_id)

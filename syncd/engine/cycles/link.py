@@ -20,7 +20,7 @@ from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.lists import read_application
 from syncd.engine.reading.lookup import group_id
 from syncd.engine.reading.named import read_selected
-from syncd.errors import NotFound, RefusedError, UsageError
+from syncd.errors import NotFound, RefusedError, SyncdError, UsageError
 from syncd.model import Asked, GroupCase, KnownGroup, RemoteGroup
 
 KIND = "link"
@@ -92,7 +92,7 @@ def plan_unlink(
     return planned_from(job, KIND, stage, reading, allow, unsettled)
 
 
-def apply_link(job: Job, planned: Planned) -> RunResult:
+def apply_link(job: Job, planned: Planned, reason: str | None = None) -> RunResult:
     """Remembers what was asked for, then applies the plan of `plan_link` or `plan_unlink` under the same lock.
 
     What a safety check holds stays asked for: once it is approved, the next cycle does it.
@@ -102,7 +102,7 @@ def apply_link(job: Job, planned: Planned) -> RunResult:
     for okta_id, what in asked:
         decision = "link" if what.what == "link" else "unlink"
         note = {"decision": decision, "by": what.by, "okta_id": okta_id, "scim_id": what.scim_id}
-        store.note({**note, "name": what.name, "delete": what.what == "delete"})
+        store.note({**note, "name": what.name, "delete": what.what == "delete"}, reason=reason)
     with CycleRun(job, KIND) as run:
         run.write(planned)
     return run.result
@@ -157,13 +157,17 @@ def _refuse_without_a_link(planned: Planned, okta_id: str) -> None:
     """The person asked for a link: that there is none must not look like success."""
     if planned.stage.change_counts().get(ChangeKind.LINK_GROUP):
         return
+    raise why_none(planned, okta_id, "the group cannot be linked", "Okta does not show it")
+
+
+def why_none(planned: Planned, okta_id: str, what: str, unsaid: str) -> SyncdError:
+    """Why a plan has not what a person asked for: its first problem, or what was skipped of this object; `unsaid` where
+    neither tells.
+    """
     for problem in planned.problems:
-        raise problem
+        return problem
     reasons = [skip.reason for skip in planned.header.skipped if skip.okta_id == okta_id]
-    raise RefusedError(
-        f"the group cannot be linked: {'; '.join(reasons) or 'Okta does not show it'}",
-        hint="nothing was changed at either side",
-    )
+    return RefusedError(f"{what}: {'; '.join(reasons) or unsaid}", hint="nothing was changed at either side")
 
 
 def _ask_again(job: Job, known: KnownGroup, asked: Asked) -> None:

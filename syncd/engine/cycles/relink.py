@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from types import TracebackType
-from typing import Self
 
+from syncd.closing import Closing
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
 from syncd.core.comparison import Verdict, compare
+from syncd.core.diff import without
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import PlanHeader
 from syncd.engine.cycles.rematch import Sides, Tally, in_batches, linked_group, match_groups, match_users
@@ -39,7 +39,7 @@ from syncd.settings import scope_fingerprint, target_fingerprint
 
 
 @dataclass(frozen=True)
-class Relinking:
+class Relinking(Closing):
     """What a relink would store; its changes are on disk. Close it (or use it as a context manager)."""
 
     header: PlanHeader
@@ -61,14 +61,6 @@ class Relinking:
 
     def close(self) -> None:
         self.stage.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def relink(sides: Sides, now: datetime) -> Relinking:
@@ -111,7 +103,7 @@ def _has_moved_members(sides: Sides, group_id: str, tally: Tally) -> bool:
     return bool(moved) and any(hash(user) in moved for user in sides.store.pushed_members(group_id))
 
 
-def store_relinking(sides: Sides, found: Relinking, by: str) -> None:
+def store_relinking(sides: Sides, found: Relinking, by: str, reason: str | None = None) -> None:
     """Stores what `relink` found, and ends a quarantine that waited for it. `by` is who approved, for the audit trail.
 
     Cut short, what is stored already is true, and the next relink does the rest.
@@ -119,7 +111,7 @@ def store_relinking(sides: Sides, found: Relinking, by: str) -> None:
     store = sides.store
     run_id = store.begin_run("relink")
     try:
-        store.note({"decision": "relink", "by": by}, run_id=run_id)
+        store.note({"decision": "relink", "by": by}, run_id=run_id, reason=reason)
         _settle_old_intents(sides)
         _forget(sides, run_id, found)
         sides.observer.phase("storing", sum(found.header.summary.values()))
@@ -177,7 +169,8 @@ def _user_now(sides: Sides, stage: Stage, change: Change) -> Effect:
         for path, written in (was.attributes if was else {}).items()
         if compare(written, there.get(path), habits.of(path)) is Verdict.SAME
     }
-    return UserPushed(change.okta_id, PushedUser(remote.scim_id, {**there, **still}, active))
+    compared = without({**there, **still}, sides.settings.initial)
+    return UserPushed(change.okta_id, PushedUser(remote.scim_id, compared, active))
 
 
 def _groups_to_store(sides: Sides, found: Relinking) -> Iterator[Change]:

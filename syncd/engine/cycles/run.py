@@ -18,7 +18,7 @@ from syncd.core.plan import Hold, timestamp
 from syncd.engine.cycles.decided import forget_what_is_over, hold_after_canary, remember_holds
 from syncd.engine.cycles.result import RunResult, broken_off, run_result, trail_head
 from syncd.engine.cycles.waiting import failures_over, names_left, remember, remember_left
-from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE, UNDONE
+from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE, TIES, UNDONE
 from syncd.engine.job import Job, scope_as_decided
 from syncd.engine.planning.hold import still_undone
 from syncd.engine.planning.making import begun, ended, is_exempt, manages_anything
@@ -30,6 +30,7 @@ from syncd.engine.reading.staged import staged
 from syncd.engine.writing import quarantine
 from syncd.engine.writing.apply import Applying
 from syncd.engine.writing.other_target import refuse_other_target, target_to_remember
+from syncd.engine.writing.permission import refuse_while_barred
 from syncd.engine.writing.recover import settle_open_intents
 from syncd.errors import PermanentError, RefusedError, SyncdError, status_after, words_after
 from syncd.model import Application
@@ -160,6 +161,8 @@ class CycleRun:
         )
         if whole:
             facts |= self._complete_read(planned)
+        if planned.planning.ties:
+            facts |= [still_asked(self.job)]
         undone = UNDONE.of(self.job.store)
         if whole and at_end and undone is not None:
             failed = {change.id for change, _ in applying.failures}
@@ -196,10 +199,23 @@ class CycleRun:
             self.job.observer.event("error", "audit trail not pruned", error=error.message, hint=error.hint)
 
 
-def settle_interrupted(job: Job) -> frozenset[str]:
+def still_asked(job: Job) -> tuple[str, str | None]:
+    """The ties that people asked for, but for those whose user is linked by now."""
+    ties = TIES.of(job.store, {})
+    known = job.store.users(sorted(ties))
+    left = {
+        okta_id: tie for okta_id, tie in ties.items() if okta_id not in known or known[okta_id].pushed is None
+    }
+    return TIES.entry(left or None)
+
+
+def settle_interrupted(job: Job, *, may_wait: bool = False) -> frozenset[str]:
     """Before anything new is planned: what interrupted runs left open is settled. Returns the keys of objects of which
-    nobody knows yet how it ended; raises what a connection answers that is still sick.
+    nobody knows yet how it ended; raises what a connection answers that is still sick, and WritingWaits while nothing
+    may be written, unless the run `may_wait`: it reads and plans all the same, and the next one writes.
     """
+    if not may_wait:
+        refuse_while_barred(job)
     with job.turn:
         quarantine.probe(job)
         refuse_other_target(job)

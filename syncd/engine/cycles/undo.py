@@ -51,14 +51,16 @@ def plan_undo(job: Job, run_id: str, by: str, allow: Mapping[str, int], *, writi
         planning.gives_back = True
         _give_back(planning, done, f"undo of run {run_id}, asked for by {by}")
         planned = checked(planning, KIND, allow)
-    planned.header = replace(planned.header, undoes=run_id)
+    again = f"; then syncd undo {run_id} again"  # no other cycle wants it
+    holds = [replace(hold, way_out=f"{hold.way_out}{again}") for hold in planned.header.holds]
+    planned.header = replace(planned.header, undoes=run_id, holds=holds)
     return planned
 
 
-def apply_undo(job: Job, planned: Planned, by: str) -> RunResult:
+def apply_undo(job: Job, planned: Planned, by: str, reason: str | None = None) -> RunResult:
     """Applies the plan of `plan_undo` under the same lock."""
     with CycleRun(job, KIND) as run:
-        _carry_out(job, run, planned, by)
+        _carry_out(job, run, planned, by, reason)
     return run.result
 
 
@@ -78,10 +80,10 @@ def apply_saved_undo(job: Job, saved: SavedPlan, by: str) -> RunResult:
     return run.result
 
 
-def _carry_out(job: Job, run: CycleRun, planned: Planned, by: str) -> None:
+def _carry_out(job: Job, run: CycleRun, planned: Planned, by: str, reason: str | None = None) -> None:
     """What would make it all again is remembered first: a run that dies in the middle is not taken back by the next."""
     undoes = planned.header.undoes
-    job.store.note({"decision": "undo", "by": by, "run": undoes}, run_id=run.run_id)
+    job.store.note({"decision": "undo", "by": by, "run": undoes}, run_id=run.run_id, reason=reason)
     again = dict(_again(job, undoes, by))
     planned_ids = [change.id for change in planned.changes()]
     undone = UNDONE.of(job.store, Undone()).with_wishes(again.get(each, ()) for each in planned_ids)
@@ -176,7 +178,8 @@ def _is_as_remembered(job: Job, change: Change) -> bool:
     if change.kind in GROUP_KINDS or user is None or user.pushed is None:
         return True
     values = {"active": user.pushed.active, **user.pushed.attributes}
-    return all(values.get(path) == value for path, value in change.before.items())
+    initial = job.settings.initial  # not remembered: the target alone tells
+    return all(values.get(path) == value for path, value in change.before.items() if path not in initial)
 
 
 def _name(planning: Planning, change: Change) -> None:

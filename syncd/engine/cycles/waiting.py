@@ -16,6 +16,8 @@ from syncd.engine.reading.named import read_also
 from syncd.model import GroupCase, GroupState, Standing, UserCase
 from syncd.ports import Stage
 
+TOLD_AT_MOST = 50
+"""So many lines about who is left out does one cycle write into the log."""
 MORE_AT_MOST = 50
 """So many objects that a delta frees are looked at with it; the others by the next deltas."""
 
@@ -84,6 +86,7 @@ def remember(job: Job, planned: Planned, *, whole: bool, failures_over: Sequence
     changed = {each.object_key: each for each in found.values() if not freed.isdisjoint(each.waits_for)}
     written = [*_changed(found, known), *changed.values()]
     job.store.wait(written, over=over, failures_over=failures_over, freed=sorted(freed))
+    _tell(job, found, known, over)
 
 
 def remember_left(job: Job, planned: Planned, left: Iterable[Skipped], *, whole: bool) -> None:
@@ -92,6 +95,22 @@ def remember_left(job: Job, planned: Planned, left: Iterable[Skipped], *, whole:
     found = still_waiting(left, known, planned.planning.policy.now)
     over = [key for key in known if key not in found and _was_seen(planned, key[0], whole=whole)]
     job.store.wait(_changed(found, known), over=over)
+    _tell(job, found, known, over)
+
+
+_Waits = Mapping[tuple[str, str], Waiting]
+
+
+def _tell(job: Job, found: _Waits, known: _Waits, over: Sequence[tuple[str, str]]) -> None:
+    """A line in the log when it begins for somebody, and one when it ends; of a great number the first."""
+    begun = [each for key, each in found.items() if key not in known]
+    ended = [known[key] for key in over]
+    for event, those in (("left out", begun), ("no longer left out", ended)):
+        for each in those[:TOLD_AT_MOST]:
+            about = {"object": each.name or each.okta_id, "okta_id": each.okta_id, "kind": each.kind}
+            job.observer.event("info", event, **about, reason=each.reason)
+        if len(those) > TOLD_AT_MOST:
+            job.observer.event("info", event, more=len(those) - TOLD_AT_MOST, hint="syncd skipped")
 
 
 def failures_over(planned: Planned, *, whole: bool) -> list[str]:
@@ -109,7 +128,7 @@ def failures_over(planned: Planned, *, whole: bool) -> list[str]:
     ]
 
 
-def _known(job: Job, kinds: AbstractSet[str]) -> Mapping[tuple[str, str], Waiting]:
+def _known(job: Job, kinds: AbstractSet[str]) -> _Waits:
     return {(each.object_key, each.kind): each for each in job.store.waiting(kinds)}
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from syncd.core.change import GROUP_KINDS, ChangeKind
 from syncd.core.diff import Skipped, adopts_inactive
 from syncd.core.expectation import widest
+from syncd.core.left_out import REJECTED, rejected_reason
 from syncd.core.limits import Limit
 from syncd.core.plan import Hold, hold_id
 from syncd.core.safety import (
@@ -24,7 +25,6 @@ from syncd.core.safety import (
     over,
 )
 from syncd.core.undo import wish_about, wishes
-from syncd.core.waiting import REJECTED
 from syncd.engine.facts import UNDONE, Undone
 from syncd.engine.planning.draft import Planning
 from syncd.engine.planning.keepers import active_members
@@ -115,8 +115,8 @@ _WAKES_UP = Violation(
 
 _OTHER_SCOPE = Violation(
     "scope_change",
-    "the scope settings (app, target, provisioning, attributes, push groups) changed: what would be removed until a "
-    "full cycle has seen everything under the new ones, and what that one found, is held whatever the limits",
+    "the scope settings (app, target, provisioning, attributes, matching, push groups) changed: what would be removed"
+    " until a full cycle has seen everything under the new ones, and what that one found, is held whatever the limits",
     "if these removals are what the new settings are meant to do, approve the hold; else mend the settings",
     Stops(_REMOVALS),
 )
@@ -138,8 +138,15 @@ def _drop_rejected(planning: Planning, approved: AbstractSet[str]) -> None:
     with_them = _other_removals(planning, rejected) - approved
     # Neither applied nor raised again.
     _move(planning, rejected | with_them, REJECTED)
+    told = planning.job.store.decided().rejections if rejected else {}
+    by_object = {each.object_key: each for each in told.values()}
     for change in stage.changes(hold_id=REJECTED):
-        reason = f"{change.kind}: rejected by a person; asked again when the world changes"
+        word = told.get(change.id) or by_object.get(f"user:{change.okta_id}")
+        reason = (
+            rejected_reason(change.kind, change.group, word.by, word.at)
+            if word
+            else f"{change.kind}: rejected by a person; asked again when the world changes"
+        )
         about = "group" if change.kind in GROUP_KINDS else "user"
         planning.skip(Skipped(REJECTED, change.okta_id, change.name, reason, about, group_id=change.group_id))
 

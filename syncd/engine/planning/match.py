@@ -29,12 +29,17 @@ from syncd.core.match import (
     MatchedUser,
     NoMatch,
     counting_marks,
+    mail_of,
     match_group,
     match_user,
+    near_misses,
     nobody_leaves,
     owner_by,
 )
+from syncd.core.match_rules import MatchRule, wanted_values
+from syncd.core.names import look_alike_key
 from syncd.core.order import NAME_RULES, group_name_freed, leaves, user_name_freed
+from syncd.engine.facts import AskedTie
 from syncd.engine.planning.draft import Planning, UnreadError
 from syncd.engine.planning.unproven import blocking_group, blocking_user, with_doubted
 from syncd.engine.reading.selection import BY_ID_AT_MOST
@@ -60,6 +65,7 @@ class UserFinder:
         self._target = planning.job.target
         self._listed: bool | None = None
         self._complete = False
+        self._by = planning.job.settings.matching.by
         self._put_off: list[tuple[WantedUser, Sequence[RemoteUser]]] = []
 
     def decide(self, wanted: WantedUser, candidates: Sequence[RemoteUser] | None = None) -> Decision:
@@ -71,6 +77,8 @@ class UserFinder:
 
     def _decide(self, wanted: WantedUser, candidates: Sequence[RemoteUser] | None) -> Decision:
         policy = self._planning.policy
+        if (tie := self._planning.ties.get(wanted.okta_id)) is not None:
+            return self._by_hand(wanted, tie)
         blocked = blocking_user(self._planning, wanted)
         if blocked is not None and not blocked.is_theirs:
             return name_conflict(wanted, blocked.reason)
@@ -82,7 +90,8 @@ class UserFinder:
             match = self._match(wanted, None if candidates is None else self._candidates(wanted))
         match match:
             case NoMatch():
-                return create_user(wanted, policy)
+                decision = create_user(wanted, policy)
+                return replace(decision, skipped=[*decision.skipped, *self._near_misses(wanted, decision)])
             case Conflict(reason, holder):
                 if holder is not None and candidates is None:
                     self._put_off.append((wanted, self._candidates(wanted)))
@@ -91,6 +100,38 @@ class UserFinder:
             case MatchedUser():
                 self._planning.stage.will_link_user(wanted.okta_id, match.remote.scim_id)
                 return adopt_user(wanted, match, policy, self._target.habits())
+
+    def _near_misses(self, wanted: WantedUser, decision: Decision) -> Iterator[Skipped]:
+        """Remarks about accounts that look like this person's: a person may tie them, no rule does. Where the target
+        was listed, which it is before anybody is created wherever a search proves nothing.
+        """
+        if not self._listed or not decision.changes:
+            return
+        stage, owner = self._planning.stage, owner_by(self._planning.job.store.user_by_scim_id)
+        shown = stage.remote_with_mail(mail_of(wanted.attributes) or look_alike_key(wanted.user_name))
+        for near in near_misses(wanted, shown, owner):
+            there = f"{near.remote.user_name} ({near.remote.scim_id})"
+            way = f"is it theirs? syncd link --user {wanted.okta_id} {near.remote.scim_id} instead"
+            yield Skipped(
+                "near_miss", wanted.okta_id, wanted.user_name, f"looks like {there}: {near.how}; {way}"
+            )
+
+    def _by_hand(self, wanted: WantedUser, tie: AskedTie) -> Decision:
+        """The account that a person chose is adopted by the ordinary rules, unless it is somebody else's by now."""
+        store = self._planning.job.store
+        chosen = f"{tie.name} ({tie.scim_id}), chosen by {tie.by},"
+        try:
+            remote = self._planning.asked(lambda: self._target.user(tie.scim_id))
+        except NotFound:
+            return name_conflict(wanted, f"{chosen} is gone at the target")
+        owner = store.user_by_scim_id(remote.scim_id)
+        if owner is not None and owner.okta_id != wanted.okta_id:
+            return name_conflict(wanted, f"{chosen} belongs to another Okta user ({owner.okta_id})")
+        self._planning.stage.will_link_user(wanted.okta_id, remote.scim_id)
+        match = MatchedUser(remote, "account, chosen by hand")
+        [change] = adopt_user(wanted, match, self._planning.policy, self._target.habits()).changes
+        reason = f"{wanted.reason}; tied by hand to {remote.user_name}, asked for by {tie.by}"
+        return Decision([replace(change, reason=reason)])
 
     def put_off(self) -> Iterator[tuple[str, Decision]]:
         """Those whose name somebody else has: decided once it is known who leaves a name in this plan."""
@@ -113,6 +154,8 @@ class UserFinder:
             exact_names=exact_user_names(policy.flavor),
             mark_counts=counting_marks(policy.flavor, store.user),
             leaving=nobody_leaves if candidates is None else self._leaves,
+            by=self._by,
+            attributes=wanted.mapped,
         )
 
     def _may_be_missed(self, wanted: WantedUser) -> bool:
@@ -131,7 +174,7 @@ class UserFinder:
     def _list(self) -> None:
         self._listed = True
         self._planning.job.observer.phase("listing the target's users")
-        self._complete = list_into(self._target.list_users(), self._planning.stage)
+        self._complete = list_into(self._target.list_users(), self._planning.stage, self._by)
 
     def _candidates(self, wanted: WantedUser) -> Sequence[RemoteUser]:
         return with_doubted(self._planning, wanted.okta_id, self._found(wanted))
@@ -142,13 +185,22 @@ class UserFinder:
             self._listed = False
             if self._many_unlinked():
                 self._list()
+        sought = list(wanted_values(self._by, wanted.mapped))
+        if not self._listed and not all(self._is_searchable(rule) for rule, _ in sought):
+            self._list()
+        okta_id, name = wanted.okta_id, wanted.user_name
+        also = [(rule.attribute, value) for rule, value in sought]
         if self._listed:
-            found = list(stage.remote_candidates(okta_id=wanted.okta_id, user_name=wanted.user_name))
+            found = list(stage.remote_candidates(okta_id=okta_id, user_name=name, also=also))
             if found or self._complete:
                 return found
         return self._planning.asked(
-            lambda: list(self._target.find_users(okta_id=wanted.okta_id, user_name=wanted.user_name)),
+            lambda: list(self._target.find_users(okta_id=okta_id, user_name=name, also=also))
         )
+
+    def _is_searchable(self, rule: MatchRule) -> bool:
+        """Else only a whole listing tells; a filter may tell letter case apart where the rule does not."""
+        return not rule.ignores_case and self._target.finds_by(rule.attribute)
 
     def _many_unlinked(self) -> bool:
         unlinked = (
@@ -161,10 +213,10 @@ class UserFinder:
         return len(list(islice(unlinked, BY_ID_AT_MOST + 1))) > BY_ID_AT_MOST
 
 
-def list_into(listing: RemoteListing[RemoteUser], stage: Stage) -> bool:
-    """Stages a listing of the target; True when it provably saw everybody."""
+def list_into(listing: RemoteListing[RemoteUser], stage: Stage, by: Sequence[MatchRule] = ()) -> bool:
+    """Stages a listing of the target, to be looked at `by` these rules; True when it provably saw everybody."""
     for page in listing:
-        stage.put_remote_users(page)
+        stage.put_remote_users(page, by)
     return listing.complete
 
 

@@ -2,8 +2,8 @@
 made. More of them than `max_updates` allows wait for a decision, however slowly they come.
 
 Until a full cycle has seen everything under the new settings it is told by what the settings said before: an update of
-an attribute that was mapped otherwise, a member of a group that is begun by a rule that there was not. What that cycle
-held is undecided from then on, whoever it is about.
+an attribute that was mapped otherwise, an adoption where people were matched otherwise, a member of a group that is
+begun by a rule that there was not. What that cycle held is undecided from then on, whoever it is about.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from syncd.core.change import Change, ChangeKind
 from syncd.core.limits import Limit
 from syncd.core.safety import REWRITES, RULES, Numbers, Violation, mapped_paths, over
 from syncd.engine.facts import SCOPE, SCOPE_SEEN, DecidedScope, ScopeSeen
-from syncd.engine.job import Job, scope_changed
+from syncd.engine.job import Job, matched_otherwise, scope_changed
 from syncd.engine.planning.draft import Planning
 from syncd.ports import WaitingElsewhere
 
@@ -36,6 +36,8 @@ class Rewriting:
     groups: AbstractSet[str]
     people: AbstractSet[str]
     """Okta ids of groups and people; of these, whatever changes them."""
+    adoptions: bool = False
+    """People are matched otherwise: an account that is adopted may be another than it would have been."""
 
     def made(self, change: Change) -> bool:
         if change.kind is ChangeKind.ADD_MEMBER:
@@ -43,13 +45,15 @@ class Rewriting:
         if change.kind not in REWRITES:
             return False
         touched = mapped_paths(change.before, change.after)
+        if touched and self.adoptions and change.kind is ChangeKind.ADOPT_USER:
+            return True
         return bool(touched) and (
             self.paths is None or bool(touched & self.paths) or change.okta_id in self.people
         )
 
     @property
     def is_nothing(self) -> bool:
-        return self.paths == frozenset() and not (self.groups or self.people)
+        return self.paths == frozenset() and not (self.groups or self.people or self.adoptions)
 
 
 def rewriting(planning: Planning) -> Rewriting:
@@ -61,7 +65,12 @@ def rewriting(planning: Planning) -> Rewriting:
     if not scope_changed(job):
         about = {kind: _about(known.rewritten, kind) for kind in ("group", "user")}
         return Rewriting(frozenset(), about["group"], about["user"])
-    return Rewriting(_paths_mapped_otherwise(job, known), _groups_of_new_rules(planning, known), frozenset())
+    return Rewriting(
+        _paths_mapped_otherwise(job, known),
+        _groups_of_new_rules(planning, known),
+        frozenset(),
+        adoptions=known.matching != matched_otherwise(job.settings),
+    )
 
 
 def _about(keys: AbstractSet[str], kind: str) -> frozenset[str]:
@@ -71,7 +80,7 @@ def _about(keys: AbstractSet[str], kind: str) -> frozenset[str]:
 def _paths_mapped_otherwise(job: Job, known: DecidedScope) -> frozenset[str] | None:
     if known.attributes is None:
         return None
-    before, now = dict(known.attributes), dict(job.settings.attributes)
+    before, now = dict(known.attributes), job.settings.mapped_as
     return frozenset(path for path in {*before, *now} if before.get(path) != now.get(path))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from syncd.core.diff import Skipped
 from syncd.core.groups import Claim, RuleBook, claim
+from syncd.engine.facts import AskedTie
 from syncd.errors import AccessDenied, SyncdError, concerns_the_connection
 from syncd.model import Absent, Application, OktaGroup, PushMapping, ReadProof
 
@@ -68,6 +69,8 @@ class Reading:
     """(user or group, Okta id) of what could not be read, or not wholly, while others could: it stays as it is."""
     problems: list[SyncdError] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    ties: dict[str, AskedTie] = field(default_factory=dict)
+    """By Okta id, the accounts that a person chooses now."""
     contradictions: list[Skipped] = field(default_factory=list)
     """Where a list says one thing and an answer by id, which counts, another."""
 

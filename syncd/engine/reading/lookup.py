@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
-from syncd.errors import UsageError
+from syncd.errors import SyncdError, UsageError
 from syncd.model import Absent, OktaGroup
 
 
 def named_objects(job: Job, selection: Selection) -> tuple[list[str], list[str]]:
     """Okta ids of users and groups. Raises UsageError for a name that neither the store nor Okta knows."""
-    users = [_user_id(job, text) for text in selection.users]
+    if selection.by_id:
+        return list(dict.fromkeys(selection.users)), list(dict.fromkeys(selection.groups))
+    users = [user_id(job, text) for text in selection.users]
     groups = [group_id(job, text) for text in selection.groups]
     return list(dict.fromkeys(users)), list(dict.fromkeys(groups))
 
 
-def _user_id(job: Job, text: str) -> str:
+def found(job: Job, selection: Selection) -> Selection:
+    """By Okta ids. As it is where a side cannot be asked: whoever reads it then meets that. Raises UsageError as
+    `named_objects` does.
+    """
+    try:
+        users, groups = named_objects(job, selection)
+    except UsageError:
+        raise
+    except SyncdError:
+        return selection
+    return replace(selection, users=tuple(users), groups=tuple(groups), by_id=True)
+
+
+def user_id(job: Job, text: str) -> str:
+    """The Okta id of a user, also under an e-mail that they had before. Raises UsageError as `named_objects` does."""
     known = job.store.find_users(text)
     if len(known) == 1:
         return known[0].okta_id
@@ -23,6 +41,9 @@ def _user_id(job: Job, text: str) -> str:
         names = ", ".join(user.okta_id for user in known)
         raise UsageError(f"{text} means several users: {names}", hint="give the Okta id")
     found = job.source.user_id_of(text)
+    former = job.store.find_former_users(text) if isinstance(found, Absent) else ()
+    if len(former) == 1:
+        return former[0].okta_id
     if isinstance(found, Absent):
         raise UsageError(
             f"Okta knows no user {text}", hint="give the Okta id, the login or the e-mail address"

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
 
@@ -24,11 +25,13 @@ from syncd.engine.writing.breaking import Breaker, told
 from syncd.engine.writing.canary import Canary
 from syncd.engine.writing.flight import Flight
 from syncd.engine.writing.in_order import NOT_LEFT, InOrder, name_not_left
+from syncd.engine.writing.permission import Permission
 from syncd.engine.writing.quarantine import RELINK, RELINK_HINT
 from syncd.engine.writing.recover import settle
 from syncd.engine.writing.ties import Ties
 from syncd.engine.writing.unit import OF_KNOWN_USERS, Outcome, Unit, execute, is_unanswered
 from syncd.engine.writing.vanishing import Vanishing
+from syncd.engine.writing.writers import writers
 from syncd.errors import (
     ConnectionSick,
     LockLost,
@@ -36,6 +39,7 @@ from syncd.errors import (
     Stopped,
     SyncdError,
     TemporaryError,
+    WritingWaits,
     concerns_the_connection,
 )
 from syncd.ports import Settled, Stage
@@ -84,8 +88,10 @@ class Applying:
     sequence: InOrder = field(init=False)
     breaker: Breaker = field(default_factory=Breaker)
     canary: Canary = field(init=False)
+    permission: Permission = field(init=False)
 
     def __post_init__(self) -> None:
+        self.permission = Permission(self.job)
         self.vanishing = Vanishing(self.job)
         self.sequence = InOrder(self.order)
         self.canary = Canary(self.job, {}, frozenset())
@@ -98,15 +104,19 @@ class Applying:
             approved = stage.decided_changes("approve", self.job.clock(), about=CANARY)
             self.canary = Canary(self.job, counts, approved, self.sequence.whose)
         self.job.observer.phase("writing", sum(counts.values()))
-        pool = ThreadPoolExecutor(self.job.settings.split.concurrency, "write")
+        threads = ExitStack()
+        allowed = self.job.settings.split.concurrency
+        pool = ThreadPoolExecutor(threads.enter_context(writers(allowed)), "write")
         try:
-            for turn in range(self.sequence.turns):
+            for turn in range(self.sequence.turns if self._may_write() else 0):
                 for kinds in PHASES:
                     if any(counts.get(kind) for kind in kinds) and not self.abandoned:
                         self._steps(pool, stage, turn, kinds)
             self._into_free_seats(pool, stage)
+            self._count_what_waits(stage)
         finally:
             pool.shutdown(wait=not self.abandoned, cancel_futures=True)
+            threads.close()
             for cause in told(self.failures):
                 self.job.observer.event("warning", "not applied", **cause, run=self.run_id)
 
@@ -275,7 +285,15 @@ class Applying:
     def _may_write(self) -> bool:
         if self.stopped is None and self.job.cancelled():
             self.stopped = Stopped("stopped on request; what was not written is still wanted")
+        self.stopped = self.stopped or self.permission.withdrawn()
         return self.stopped is None
+
+    def _count_what_waits(self, stage: Stage) -> None:
+        """What a pause or a shut window kept from being sent."""
+        if isinstance(self.stopped, WritingWaits):
+            for kind, planned in stage.change_counts().items():
+                sent = self.applied.get(kind, 0) + self.failed.get(kind, 0)
+                self.deferred[kind] = max(planned - sent, 0)
 
     def _journalled(self, batches: Sequence[list[Change]]) -> Iterator[Unit]:
         if not batches:
@@ -318,7 +336,8 @@ class Applying:
         fields = {"kind": change.kind.value, "object": change.name, "group": change.group, "run": self.run_id}
         if error is None:
             self.vanished += outcome.vanished
-            self.job.observer.event("info", "applied", **fields, note=outcome.note or None)
+            why = change.reason or None
+            self.job.observer.event("info", "applied", **fields, reason=why, note=outcome.note or None)
         else:
             # The causes of the failures are said at the end, a line each.
             self.job.observer.event("debug", "not applied", **fields, error=error.message)

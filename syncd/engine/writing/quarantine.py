@@ -7,7 +7,7 @@ that vanish in number. It is left by itself when a probe goes well, except the l
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from syncd.core.plan import timestamp
 from syncd.core.sickness import Quarantine
@@ -68,6 +68,15 @@ def probe(job: Job) -> None:
         raise
     QUARANTINE.remember(job.store, None)
     job.observer.event("info", "connection well again", side=found.side, since=timestamp(found.since))
+
+
+def ask_now(quarantine: Quarantine, now: datetime) -> Quarantine:
+    """The same with its next probe due at once; as it is where only a relink can tell that it is over."""
+    return (
+        quarantine
+        if quarantine.side == RELINK
+        else replace(quarantine, next_probe=min(now, quarantine.next_probe))
+    )
 
 
 def relinked(store: Store) -> bool:

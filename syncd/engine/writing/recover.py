@@ -8,26 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from syncd import ports
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
 from syncd.core.comparison import Verdict, compare, unlike
 from syncd.core.creation import CLOCKS_APART, CREATED, Create, Disbelief, judge
+from syncd.core.diff import without
 from syncd.core.match import MatchedUser, match_user, owner_by
 from syncd.engine.job import Job
 from syncd.engine.writing.unit import patched
 from syncd.engine.writing.vanishing import Vanishing
 from syncd.errors import LockLost, NotFound, SyncdError, concerns_the_connection
 from syncd.model import Attributes, KnownUser, PushedGroup, PushedUser, RemoteGroup, RemoteUser, Scalar
-from syncd.ports import (
-    CreationUnproven,
-    Effect,
-    GroupForgotten,
-    GroupPushed,
-    Intent,
-    MemberPushed,
-    Settled,
-    UserForgotten,
-    UserPushed,
-)
 
 GIVES_UP_AFTER = 3
 """So many objects that the target cannot be asked about, and none that it can: it is the target, not the objects."""
@@ -64,7 +55,7 @@ def settle_open_intents(job: Job) -> frozenset[str]:
     return frozenset(unknown)
 
 
-def settle(job: Job, outcomes: Sequence[Settled]) -> None:
+def settle(job: Job, outcomes: Sequence[ports.Settled]) -> None:
     """Stores outcomes; what somebody else settled meanwhile, by asking the target, is only said."""
     for late in job.store.settle(outcomes):
         how = "applied" if late.error is None else late.error
@@ -82,20 +73,20 @@ class _Asking:
     groups: dict[str, RemoteGroup | None] = field(default_factory=dict)
 
 
-def _leaving(intents: Sequence[Intent]) -> Iterator[str]:
+def _leaving(intents: Sequence[ports.Intent]) -> Iterator[str]:
     """Whom the target may have removed because we asked for it (Harness does)."""
     return (intent.change.okta_id for intent in intents if intent.change.kind is ChangeKind.DEACTIVATE_USER)
 
 
-def _settled(asking: _Asking, intent: Intent) -> Settled:
+def _settled(asking: _Asking, intent: ports.Intent) -> ports.Settled:
     effects = _found(asking, intent)
-    if effects is None or any(isinstance(effect, CreationUnproven) for effect in effects):
+    if effects is None or any(isinstance(effect, ports.CreationUnproven) for effect in effects):
         error = "interrupted before it took effect"
-        return Settled(intent.sequence, intent.change, effects or (), error=error, deferred=True)
-    return Settled(intent.sequence, intent.change, effects, note="settled after an interruption")
+        return ports.Settled(intent.sequence, intent.change, effects or (), error=error, deferred=True)
+    return ports.Settled(intent.sequence, intent.change, effects, note="settled after an interruption")
 
 
-def _found(asking: _Asking, intent: Intent) -> Sequence[Effect] | None:
+def _found(asking: _Asking, intent: ports.Intent) -> Sequence[ports.Effect] | None:
     """The effects if the target shows that the write happened, None if it did not (it is then simply wanted). A create
     that may have happened leaves a doubt.
     """
@@ -116,7 +107,7 @@ def _found(asking: _Asking, intent: Intent) -> Sequence[Effect] | None:
 _LOST = "the answer to the create was lost"
 
 
-def _created_user(job: Job, intent: Intent) -> Effect:
+def _created_user(job: Job, intent: ports.Intent) -> ports.Effect:
     change = intent.change
     attributes: dict[str, Scalar] = patched({}, change.after)
     name = str(attributes.get("userName", change.name))
@@ -124,14 +115,14 @@ def _created_user(job: Job, intent: Intent) -> Effect:
     candidates = job.target.find_users(okta_id=change.okta_id, user_name=name)
     match = match_user(change.okta_id, name, candidates, owner, exact_names=True)
     if not isinstance(match, MatchedUser):
-        return CreationUnproven("user", change.okta_id, name, _LOST)
+        return ports.CreationUnproven("user", change.okta_id, name, _LOST)
     remote = match.remote
     verdict = _judged(job, intent, name, remote)
     if remote.external_id != change.okta_id or verdict is not None:
         # Perhaps made by somebody else: the next plan's matching decides, and says so.
         reason = f"{_LOST}; {verdict.reason}" if verdict else _LOST
         stranger = verdict is not None and verdict.stranger
-        return CreationUnproven(
+        return ports.CreationUnproven(
             "user", change.okta_id, remote.user_name, reason, remote.scim_id, stranger=stranger
         )
     habits, shown = job.target.habits(), remote.attributes
@@ -140,14 +131,16 @@ def _created_user(job: Job, intent: Intent) -> Effect:
     # What was made and never answered was not seen active either: it may wait for the person.
     pushed = PushedUser(
         remote.scim_id,
-        {**attributes, **{path: shown[path] for path in wrong if path in shown}},
+        without(
+            {**attributes, **{path: shown[path] for path in wrong if path in shown}}, job.settings.initial
+        ),
         active=not asleep,
         invited=asleep,
     )
-    return UserPushed(change.okta_id, pushed)
+    return ports.UserPushed(change.okta_id, pushed)
 
 
-def _judged(job: Job, intent: Intent, name: str, remote: RemoteUser | RemoteGroup) -> Disbelief | None:
+def _judged(job: Job, intent: ports.Intent, name: str, remote: RemoteUser | RemoteGroup) -> Disbelief | None:
     """What speaks against its being the result of this create."""
     mark = "externalId" if isinstance(remote, RemoteUser) else "group.externalId"
     shows = bool(job.target.learned().get(f"shown:{mark}"))
@@ -156,7 +149,7 @@ def _judged(job: Job, intent: Intent, name: str, remote: RemoteUser | RemoteGrou
     return verdict if isinstance(verdict, Disbelief) else None
 
 
-def _changed_user(asking: _Asking, change: Change, scim_id: str) -> Sequence[Effect] | None:
+def _changed_user(asking: _Asking, change: Change, scim_id: str) -> Sequence[ports.Effect] | None:
     known = asking.job.store.user(change.okta_id)
     try:
         remote = asking.job.target.user(scim_id)
@@ -164,7 +157,7 @@ def _changed_user(asking: _Asking, change: Change, scim_id: str) -> Sequence[Eff
         if change.kind is not ChangeKind.DEACTIVATE_USER:
             return None
         asking.vanishing.user_is_gone(change.okta_id, change.name)
-        return [UserForgotten(change.okta_id)]
+        return [ports.UserForgotten(change.okta_id)]
     habits, shown = asking.job.target.habits(), _shown(asking.job, change, remote)
     was = known.pushed if known else None
     if was is not None and was.invited and remote.active is not True and "active" in change.after:
@@ -180,11 +173,11 @@ def _changed_user(asking: _Asking, change: Change, scim_id: str) -> Sequence[Eff
                 )
         elif compare(value, shown.get(path), habits.of(path)) is not Verdict.SAME:
             return None
-    attributes = _attributes_after(known, change)
+    attributes = without(_attributes_after(known, change), asking.job.settings.initial)
     active = bool(change.after.get("active", known.pushed.active if known and known.pushed else True))
     invited = was is not None and was.invited and remote.active is not True
     pushed = PushedUser(scim_id, attributes, active, invited)
-    return [UserPushed(change.okta_id, pushed)]
+    return [ports.UserPushed(change.okta_id, pushed)]
 
 
 def _shown(job: Job, change: Change, remote: RemoteUser) -> Attributes:
@@ -202,7 +195,7 @@ def _attributes_after(known: KnownUser | None, change: Change) -> dict[str, Scal
     return patched(known.pushed.attributes if known and known.pushed else {}, change.after)
 
 
-def _created_group(job: Job, intent: Intent) -> Effect:
+def _created_group(job: Job, intent: ports.Intent) -> ports.Effect:
     """By our externalId; without one only an empty group of this name, at a server that shows none."""
     change = intent.change
     for remote in job.target.find_groups(okta_id=change.okta_id, name=change.name):
@@ -215,26 +208,26 @@ def _created_group(job: Job, intent: Intent) -> Effect:
             continue
         verdict = _judged(job, intent, change.name, job.target.group(remote.scim_id))
         if verdict is None:
-            return GroupPushed(change.okta_id, PushedGroup(remote.scim_id, remote.name))
+            return ports.GroupPushed(change.okta_id, PushedGroup(remote.scim_id, remote.name))
         reason = f"{_LOST}; {verdict.reason}"
-        return CreationUnproven(
+        return ports.CreationUnproven(
             "group", change.okta_id, remote.name, reason, remote.scim_id, stranger=verdict.stranger
         )
-    return CreationUnproven("group", change.okta_id, change.name, _LOST)
+    return ports.CreationUnproven("group", change.okta_id, change.name, _LOST)
 
 
-def _changed_group(job: Job, change: Change, scim_id: str) -> Sequence[Effect] | None:
+def _changed_group(job: Job, change: Change, scim_id: str) -> Sequence[ports.Effect] | None:
     try:
         remote = job.target.group(scim_id)
     except NotFound:
-        return [GroupForgotten(change.okta_id)] if change.kind is ChangeKind.DELETE_GROUP else None
+        return [ports.GroupForgotten(change.okta_id)] if change.kind is ChangeKind.DELETE_GROUP else None
     wanted = change.after.get("displayName")
     if change.kind is ChangeKind.RENAME_GROUP and remote.name == wanted:
-        return [GroupPushed(change.okta_id, PushedGroup(scim_id, remote.name))]
+        return [ports.GroupPushed(change.okta_id, PushedGroup(scim_id, remote.name))]
     return None
 
 
-def _membership(asking: _Asking, change: Change) -> Sequence[Effect] | None:
+def _membership(asking: _Asking, change: Change) -> Sequence[ports.Effect] | None:
     job, groups = asking.job, asking.groups
     group_id = change.group_id or ""
     known_group, known_user = job.store.group(group_id), job.store.user(change.okta_id)
@@ -253,4 +246,4 @@ def _membership(asking: _Asking, change: Change) -> Sequence[Effect] | None:
     done = scim_id in (remote.members or ()) if present else remote.lacks(scim_id)
     if not done:
         return None
-    return [MemberPushed(group_id, change.okta_id, present=present)]
+    return [ports.MemberPushed(group_id, change.okta_id, present=present)]

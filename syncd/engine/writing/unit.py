@@ -10,12 +10,21 @@ from dataclasses import dataclass, replace
 
 from syncd.core.change import GROUP_KINDS, Change, ChangeKind, Json
 from syncd.core.comparison import unlike
+from syncd.core.diff import without
 from syncd.core.match import MatchedUser, match_user, owner_by
 from syncd.core.names import look_alike_key
 from syncd.engine.job import Job
 from syncd.engine.writing.creating import not_new, tied_group, unproven_by
 from syncd.engine.writing.vanishing import Vanishing
-from syncd.errors import AlreadyExists, Disbelieved, NotFound, PermanentError, SyncdError, TemporaryError
+from syncd.errors import (
+    AlreadyExists,
+    Disbelieved,
+    NotFound,
+    PermanentError,
+    SyncdError,
+    TemporaryError,
+    kept,
+)
 from syncd.model import (
     Attributes,
     KnownGroup,
@@ -91,7 +100,7 @@ def _outcomes(job: Job, unit: Unit) -> Sequence[Outcome]:
             return _members(job, unit)
         return [_SINGLE[first.kind](job, unit)]
     except SyncdError as error:
-        return [Outcome(change, error=error, status=error.status) for change in unit.changes]
+        return [Outcome(change, error=kept(error), status=error.status) for change in unit.changes]
 
 
 def is_unanswered(error: SyncdError | None) -> bool:
@@ -112,7 +121,7 @@ def _create_user(job: Job, unit: Unit) -> Outcome:
         )
     except Disbelieved as found:
         return Outcome(change, [unproven_by(change, found)], found.status, error=found)
-    return _user_now(change, applied, attributes, active=True)
+    return _user_now(change, applied, without(attributes, job.settings.initial), active=True)
 
 
 def _adopt_user(job: Job, unit: Unit) -> Outcome:
@@ -126,7 +135,7 @@ def _adopt_user(job: Job, unit: Unit) -> Outcome:
         else Applied(scim_id)
     )
     if not job.settings.provisioning.update_users:
-        wanted = job.target.user(scim_id).attributes
+        wanted = without(job.target.user(scim_id).attributes, job.settings.initial)
     return _user_now(change, applied, wanted, active=True)
 
 
@@ -143,7 +152,8 @@ def _update_user(job: Job, unit: Unit) -> Outcome:
         return _found_again(job, unit, known)
     active = known.pushed.active if known.pushed else True
     active = bool(change.after.get("active", active))
-    return _user_now(change, applied, whole, active=active, invited=_is_invited(known))
+    compared = without(whole, job.settings.initial)
+    return _user_now(change, applied, compared, active=active, invited=_is_invited(known))
 
 
 def _as_it_is(known: KnownUser, change: Change) -> Mapping[str, Json]:
@@ -174,7 +184,9 @@ def _found_again(job: Job, unit: Unit, known: KnownUser) -> Outcome:
         return _gone(change, "the account is gone at the target, and create_users is off")
     try:
         applied = job.target.create_user(
-            change.okta_id, wanted.attributes, against=not_new(unit.stage, change.okta_id)
+            change.okta_id,
+            wanted.mapped,
+            against=not_new(unit.stage, change.okta_id),
         )
     except AlreadyExists as taken:
         left = [unproven_by(change, taken)] if isinstance(taken, Disbelieved) else []
@@ -203,7 +215,8 @@ def _moved(job: Job, wanted: WantedUser, change: Change, remote: RemoteUser) -> 
     """Our own account under another id, brought up to date."""
     updates = job.settings.provisioning.update_users
     habits = job.target.habits()
-    before, after = unlike(wanted.attributes, remote.attributes, habits) if updates else ({}, {})
+    shown = without(remote.attributes, job.settings.initial)
+    before, after = unlike(wanted.attributes, shown, habits) if updates else ({}, {})
     if remote.active is None and change.after.get("active") is True:
         after["active"] = True  # a return, and the server does not show whether it is needed
     applied = (
@@ -211,7 +224,7 @@ def _moved(job: Job, wanted: WantedUser, change: Change, remote: RemoteUser) -> 
         if after
         else Applied(remote.scim_id)
     )
-    attributes = wanted.attributes if updates else remote.attributes
+    attributes = wanted.attributes if updates else shown
     return _now_elsewhere(
         change, applied, attributes, "the id was gone; the account was found under another id"
     )

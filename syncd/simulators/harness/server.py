@@ -63,18 +63,12 @@ def _authenticate(world: SplitStore, knobs: HarnessKnobs, call: Call) -> None:
 def _served(service: Service) -> Reply:
     call = service.call
     match _below(call.segments):
-        case ("Users",):
-            _permit(service, "user", ("GET", "POST"))
-            return users(service)
-        case ("Users", identity) if identity:
-            _permit(service, "user", ("GET", "PUT", "PATCH", "DELETE"))
-            return user(service, identity)
-        case ("Groups",):
-            _permit(service, "group", ("GET", "POST"))
-            return groups(service)
-        case ("Groups", identity) if identity:
-            _permit(service, "group", ("GET", "PUT", "PATCH", "DELETE"))
-            return group(service, identity)
+        case ("Users" | "Groups" as resource,):
+            _permit(service, resource, ("GET", "POST"))
+            return users(service) if resource == "Users" else groups(service)
+        case ("Users" | "Groups" as resource, identity) if identity:
+            _permit(service, resource, ("GET", "PUT", "PATCH", "DELETE"))
+            return user(service, identity) if resource == "Users" else group(service, identity)
         case (name,) if name in DOCUMENTS and call.method == "GET":
             return one(DOCUMENTS[name])
         case _:
@@ -93,15 +87,16 @@ def _below(segments: tuple[str, ...]) -> tuple[str, ...]:
     return ()
 
 
-def _permit(service: Service, kind: str, methods: tuple[str, ...]) -> None:
+def _permit(service: Service, resource: str, methods: tuple[str, ...]) -> None:
     """Raises HarnessError 403, 405, 415."""
+    kind = "user" if resource == "Users" else "group"
     method = service.call.method
     if method not in methods:
         raise platform_failure(405, "INVALID_REQUEST", "HTTP 405 Method Not Allowed")
     right = f"{kind}_{'view' if method == 'GET' else 'manage'}"
     if right in service.knobs.missing_rights:
-        resource = "core_user" if kind == "user" else "core_usergroup"
-        what = f"Missing permission {resource}_{right.rpartition('_')[2]} on account"
+        permission = "core_user" if kind == "user" else "core_usergroup"
+        what = f"Missing permission {permission}_{right.rpartition('_')[2]} on account"
         raise platform_failure(403, "NG_ACCESS_DENIED", what)
     media = service.call.headers.get("content-type", "").partition(";")[0].strip()
     if method in ("POST", "PUT", "PATCH") and media not in _READS:

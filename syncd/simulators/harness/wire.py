@@ -179,12 +179,8 @@ class Service:
         return Reply(payload=body, content_type=MEDIA_TYPE)
 
     def _integer(self, name: str, default: int) -> int:
-        text = self.call.query.get(name)
-        if text is None:
-            return default
-        if re.fullmatch(r"[+-]?[0-9]{1,10}", text) is None:
-            raise platform_failure(404, "RESOURCE_NOT_FOUND", "HTTP 404 Not Found")
-        return int(text)
+        refusal = platform_failure(404, "RESOURCE_NOT_FOUND", "HTTP 404 Not Found")
+        return self.call.integer(name, default, form=r"[+-]?[0-9]{1,10}", refusal=refusal)
 
 
 def one(record: Json, status: int = 200, delay: float = 0.0) -> Reply:

@@ -25,6 +25,7 @@ class StagedAnswers(PlannedAndListed):
         self._clock = clock
         super().__init__(file)
         self._bodies = self._absent = self._answers = False
+        self._asked_users: set[str] = set()
         self._nominated_at: int | None = None
         self.users_whole = self.groups_whole = False
         self.base = file.revision()
@@ -149,6 +150,12 @@ class StagedAnswers(PlannedAndListed):
                 "INSERT OR REPLACE INTO main.asked VALUES (?, ?, ?)",
                 (group_id, asked.what, asked_text(asked)),
             )
+
+    def ask_user(self, okta_id: str) -> None:
+        """See `ports.Stage.ask_user`."""
+        self._asked_users.add(okta_id)
+        with self._file.short() as conn:
+            conn.execute("INSERT OR IGNORE INTO main.asked_users VALUES (?)", (okta_id,))
 
     def links_asked(self) -> Mapping[str, str]:
         """See `ports.Stage.links_asked`."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from syncd.core.change import KINDS, PHASE, RANK, Change, ChangeKind, change_text
 from syncd.core.diff import Skipped
+from syncd.core.match_rules import MatchRule, Sought
 from syncd.core.plan import Hold
 from syncd.model import RemoteUser
 from syncd.ports.judged import WaitingElsewhere
@@ -280,9 +281,9 @@ class PlannedAndListed:
         self._skipped = SkippedSpool(file)
         self._remote = RemoteUsers(file)
 
-    def put_remote_users(self, users: Sequence[RemoteUser]) -> None:
+    def put_remote_users(self, users: Sequence[RemoteUser], by: Sequence[MatchRule] = ()) -> None:
         """See `ports.Stage.put_remote_users`."""
-        self._remote.put(users)
+        self._remote.put(users, by)
 
     def remote_user(self, scim_id: str) -> RemoteUser | None:
         """See `ports.Stage.remote_user`."""
@@ -292,9 +293,13 @@ class PlannedAndListed:
         """See `ports.Stage.remote_users`."""
         return self._remote.everyone()
 
-    def remote_candidates(self, *, okta_id: str, user_name: str) -> Sequence[RemoteUser]:
+    def remote_candidates(self, *, okta_id: str, user_name: str, also: Sought = ()) -> Sequence[RemoteUser]:
         """See `ports.Stage.remote_candidates`."""
-        return self._remote.candidates(okta_id, user_name)
+        return self._remote.candidates(okta_id, user_name, also)
+
+    def remote_with_mail(self, mail: str) -> Sequence[RemoteUser]:
+        """See `ports.Stage.remote_with_mail`."""
+        return self._remote.with_mail(mail)
 
     def add_skipped(self, skips: Iterable[Skipped]) -> None:
         """See `ports.Stage.add_skipped`."""
@@ -374,7 +379,7 @@ class PlannedAndListed:
         """See `ports.Stage.change_counts`."""
         return self._spool.counts(hold_id)
 
-    def change_keys(self, kind: ChangeKind, *, group_id: str | None = None) -> Sequence[tuple[str, str]]:
+    def change_keys(self, kind: ChangeKind, *, group_id: str | None = None) -> Sought:
         """See `ports.JudgedPlan.change_keys`."""
         return self._judged.keys(kind, group_id)
 
@@ -384,7 +389,7 @@ class PlannedAndListed:
     def counted(self, limit: str, kinds: Collection[ChangeKind], *, hold_id: str | None = None) -> int:
         return self._judged.counted(limit, kinds, hold_id)
 
-    def counted_keys(self, limit: str, kinds: Collection[ChangeKind]) -> Sequence[tuple[str, str]]:
+    def counted_keys(self, limit: str, kinds: Collection[ChangeKind]) -> Sought:
         return self._judged.counted_keys(limit, kinds)
 
     def decided_changes(self, decision: str, now: datetime, *, about: str | None = None) -> AbstractSet[str]:

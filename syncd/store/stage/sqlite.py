@@ -65,6 +65,7 @@ LEFT JOIN store.users k ON k.okta_id = l.okta_id
 LEFT JOIN main.nominated n ON n.okta_id = l.okta_id
 WHERE EXISTS (SELECT 1 FROM fresh_users f WHERE f.okta_id = l.okta_id)
     OR k.unsettled = 1 OR n.okta_id IS NOT NULL
+    OR EXISTS (SELECT 1 FROM main.asked_users a WHERE a.okta_id = l.okta_id)
 ORDER BY 1
 """
 _DEPARTURES = """
@@ -224,6 +225,8 @@ class SqliteStage(StagedAnswers):
         _, okta_id, nominated, seen, shares_name, *rest = row
         staged, stored = rest[:4], tuple(rest[4:])
         known = None if stored[0] is None else known_user(stored)
+        if known is not None and okta_id in self._asked_users:
+            known = replace(known, released=False)
         wanted = None if known is None else known.wanted
         if staged[0] is not None:
             wanted = wanted_user(okta_id, *staged)

@@ -29,6 +29,7 @@ CREATE TABLE groups (
     state TEXT NOT NULL,
     wish TEXT NOT NULL
 );
+CREATE TABLE asked_users (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE asked (okta_id TEXT NOT NULL PRIMARY KEY, what TEXT NOT NULL, asked TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE lists (
     group_id TEXT NOT NULL PRIMARY KEY,
@@ -69,8 +70,15 @@ CREATE TABLE remote_users (
     scim_id TEXT NOT NULL PRIMARY KEY,
     external_id TEXT,
     folded_name TEXT NOT NULL,
+    mail TEXT,
     document TEXT NOT NULL
 );
+-- Of what else the listing is looked at by: an attribute with a value, as `core.match_rules` writes it.
+CREATE TABLE remote_keys (
+    key TEXT NOT NULL,
+    scim_id TEXT NOT NULL,
+    PRIMARY KEY (key, scim_id)
+) WITHOUT ROWID;
 CREATE TABLE skipped (
     kind TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -108,6 +116,7 @@ CREATE INDEX users_not_active ON users (okta_id) WHERE standing <> 'active';
 CREATE INDEX links_okta_id ON links (okta_id);
 CREATE INDEX remote_users_external_id ON remote_users (external_id);
 CREATE INDEX remote_users_folded_name ON remote_users (folded_name);
+CREATE INDEX remote_users_mail ON remote_users (mail) WHERE mail IS NOT NULL;
 """
 
 SPOOL_TWICE = "DELETE FROM main.spool WHERE rowid NOT IN (SELECT max(rowid) FROM main.spool GROUP BY id)"
@@ -264,7 +273,7 @@ WITH pair AS (
         coalesce(fu.standing, CASE WHEN n.okta_id IS NOT NULL THEN 'absent' END, u.standing, 'absent')
             AS standing,
         fu.okta_id IS NOT NULL AS is_staged,
-        hu.okta_id IS NOT NULL OR coalesce(u.released, 0) AS still,
+        hu.okta_id IS NOT NULL OR (coalesce(u.released, 0) AND au.okta_id IS NULL) AS still,
         hg.okta_id IS NOT NULL OR gg.okta_id IS NOT NULL
             OR (coalesce(g.released, 0) AND coalesce(a.what, '') <> 'link') AS group_still
     FROM temp.candidate c
@@ -277,6 +286,7 @@ WITH pair AS (
     LEFT JOIN main.user_groups ug ON ug.group_id = c.group_id AND ug.user_id = c.user_id
     LEFT JOIN store.groups g ON g.okta_id = c.group_id
     LEFT JOIN main.asked a ON a.okta_id = c.group_id
+    LEFT JOIN main.asked_users au ON au.okta_id = c.user_id
     LEFT JOIN temp.fresh_group_ids fi ON fi.group_id = c.group_id
     LEFT JOIN main.groups fg ON fg.okta_id = fi.group_id
     LEFT JOIN store.users u ON u.okta_id = c.user_id

@@ -1,0 +1,40 @@
+"""Renderer for `syncd.backup/1` and `syncd.restore/1`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from syncd.core.counting import counted
+from syncd.report.lines import Line, Span, faint, line, safe, strong
+
+
+def backup_lines(document: Mapping[str, Any]) -> Iterator[Line]:
+    """A `syncd.backup/1` document."""
+    yield line(
+        strong(f"{safe(document['connection'])}: "),
+        Span("the backup is whole", "good"),
+        f": {safe(document['file'])}, {counted(document['bytes'], 'byte')}.",
+    )
+    yield line(
+        f"  Chain and seals were checked in it: {counted(document['rows'], 'row')} of the audit trail."
+    )
+    yield line("  head: ", safe(document["head"]))
+    yield line("  ", faint("It holds names and addresses, no secret: keep it as private as the store."))
+
+
+def restore_lines(document: Mapping[str, Any]) -> Iterator[Line]:
+    """A `syncd.restore/1` document."""
+    yield line(
+        strong(f"{safe(document['connection'])}: "),
+        Span("restored", "good"),
+        f" from {safe(document['file'])}, with {counted(document['rows'], 'row')} of the audit trail.",
+    )
+    if document["kept"] is None:
+        yield line("  There was no store before.")
+    else:
+        yield line(f"  The store that was there lies in {safe(document['kept'])}.")
+    yield line(
+        "  What people decided since the backup is not in it: repeat each release before the next sync."
+    )
+    yield line("  Next: syncd plan")

@@ -1,0 +1,298 @@
+"""`syncd backup` and `syncd restore`: whole while others write, back where it belongs, no empty store by accident."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from syncd.settings import load
+from syncd.store import open_store
+from syncd.wiring import open_for_writing, utc_now
+from tests.e2e.rig import Rig, crew, synced_crew
+
+
+@pytest.fixture
+def synced(tmp_path: Path) -> Iterator[Rig]:
+    with synced_crew(tmp_path, people=12, members=5) as made:
+        yield made
+
+
+def backed_up(made: Rig, name: str = "saved.backup") -> Path:
+    file = made.folder / name
+    made.run("backup", str(file))
+    return file
+
+
+def refused(made: Rig, file: Path, *, code: int = 3) -> str:
+    """What restore says; the store is the one that it was."""
+    before = made.store.read_bytes()
+    said = made.run("restore", str(file), code=code).stderr
+    assert made.store.read_bytes() == before
+    assert not list(made.store.parent.glob("*.replaced-*"))
+    return " ".join(said.split())
+
+
+def test_a_backup_made_while_a_sync_writes_is_whole_and_elsewhere_the_next_sync_writes_nothing(
+    tmp_path: Path,
+) -> None:
+    with crew(tmp_path, people=60, members=20) as made:
+        made.split.faults.add("delay", path=r"/Users", count=-1, seconds=0.05)
+        made.sync("--user", "p00@example.com")
+        command = [sys.executable, "-m", "syncd", "sync", "-c", str(made.config)]
+        files: list[Path] = []
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as writer:
+            while writer.poll() is None:
+                files.append(backed_up(made, f"saved-{len(files)}"))
+        assert writer.returncode == 0
+        rows = [made.run("audit", "verify", "--json").document["rows"]]
+        with closing(sqlite3.connect(files[-2])) as early:
+            rows.append(early.execute("SELECT count(*) FROM journal").fetchone()[0])
+        assert 1 < rows[1] < rows[0], "it was made while the sync wrote"
+
+        made.split.faults.clear()
+        made.run("restore", str(files[-2]))
+
+        assert made.run("audit", "verify", "--json").document["intact"]
+        made.forget()
+        made.sync()
+        assert made.writes() == []
+        result = made.sync()
+        assert result["summary"]["applied"] == {}
+        made.assert_exact()
+
+
+def test_a_backup_is_one_private_file_that_needs_no_other_program(synced: Rig) -> None:
+    file = synced.folder / "saved.backup"
+    document = synced.run("backup", str(file), "--json").document
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert document["bytes"] == file.stat().st_size
+    assert document["head"] == synced.run("audit", "verify", "--json").document["head"]
+    assert [path.name for path in synced.folder.iterdir() if path.name.startswith((".", "saved"))] == [
+        file.name
+    ]
+
+
+def test_a_backup_overwrites_nothing(synced: Rig) -> None:
+    file = synced.folder / "saved.backup"
+    file.write_text("somebody's")
+
+    said = synced.run("backup", str(file), code=1).stderr
+
+    assert "exists and is left as it is" in said
+    assert file.read_text() == "somebody's"
+
+
+def test_no_backup_is_made_of_a_store_that_was_changed_by_hand(synced: Rig) -> None:
+    with closing(sqlite3.connect(synced.store)) as conn:
+        conn.execute("UPDATE users SET pushed_active = 0")
+        conn.commit()
+
+    said = synced.run("backup", str(synced.folder / "saved.backup"), code=1).stderr
+
+    assert "audit verify" in said
+    assert not (synced.folder / "saved.backup").exists()
+
+
+def test_no_backup_is_made_where_there_is_no_store(tmp_path: Path) -> None:
+    with crew(tmp_path, people=1, members=1) as made:
+        made.run("backup", str(tmp_path / "saved.backup"), code=1)
+        assert not (tmp_path / "saved.backup").exists()
+        assert not made.store.exists()
+
+
+def test_a_backup_into_the_directory_of_the_stores_is_no_store_of_somebody(synced: Rig) -> None:
+    said = synced.run("backup", str(synced.store.with_name("other.db")), code=1).stderr
+    assert "Name another file" in said
+
+
+def test_a_restore_keeps_the_store_that_was_there_and_says_so_in_the_trail(synced: Rig) -> None:
+    file = backed_up(synced)
+    synced.okta.world.unassign("p11@example.com")
+    synced.sync()
+
+    document = synced.run("restore", str(file), "--json").document
+
+    kept = Path(document["kept"])
+    assert kept.parent == synced.store.parent
+    assert stat.S_IMODE(synced.store.stat().st_mode) == 0o600
+    assert not list(synced.store.parent.glob("*-wal"))
+    rows = [row for row in synced.run("audit", "export").stdout.splitlines() if '"restore"' in row]
+    assert len(rows) == 1
+    assert synced.run("audit", "verify", "--json").document["intact"]
+    kept.rename(synced.folder / "kept")
+    synced.run("restore", str(synced.folder / "kept"))
+    assert synced.sync()["summary"]["applied"] == {}
+
+
+def test_a_restore_is_refused_while_somebody_has_the_writers_lock(synced: Rig) -> None:
+    file = backed_up(synced)
+    [settings] = load([synced.config], environ=os.environ).connections
+    with open_for_writing(settings, owner="the other one"):
+        said = synced.run("restore", str(file), code=3).stderr
+    assert "the other one" in said
+    synced.run("restore", str(file))
+
+
+def test_a_restore_is_refused_while_somebody_has_the_file_open(synced: Rig) -> None:
+    file = backed_up(synced)
+    with closing(open_store(synced.store, connection="acme", clock=utc_now)):
+        synced.run("restore", str(file), code=1)
+    assert synced.sync()["summary"]["applied"] == {}
+
+
+def test_a_damaged_backup_is_refused(synced: Rig) -> None:
+    file = backed_up(synced)
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2 :] = os.urandom(len(data) - len(data) // 2)
+    file.write_bytes(data)
+    assert "is not restored" in refused(synced, file)
+
+
+@pytest.mark.parametrize("data", [b"", b"text", b"SQLite format 3\0" + bytes(4080)])
+def test_what_is_no_backup_is_refused(synced: Rig, data: bytes) -> None:
+    file = synced.folder / "saved.backup"
+    file.write_bytes(data)
+    assert str(file) in refused(synced, file)
+
+
+def test_a_file_that_is_not_there_and_a_directory_are_refused(synced: Rig) -> None:
+    assert "there is no file" in refused(synced, synced.folder / "nothing")
+    assert "a directory" in refused(synced, synced.folder)
+
+
+def test_a_backup_that_was_changed_by_hand_is_refused(synced: Rig) -> None:
+    file = backed_up(synced)
+    with closing(sqlite3.connect(file)) as conn:
+        conn.execute("UPDATE users SET pushed_active = 0")
+        conn.commit()
+    assert "users" in refused(synced, file)
+
+
+def test_a_backup_of_a_newer_version_is_refused(synced: Rig) -> None:
+    file = backed_up(synced)
+    with closing(sqlite3.connect(file)) as conn:
+        conn.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('syncd', 'm999_later', '')"
+        )
+        conn.commit()
+    assert "newer syncd" in refused(synced, file)
+
+
+@pytest.mark.parametrize(
+    ("said", "other", "named"),
+    [
+        ('name = "acme"', 'name = "other"', "belongs to acme"),
+        ("/scim/v2", "/scim/other", "/scim/v2"),
+        ('app_id = "', 'app_id = "x', "the app "),
+    ],
+)
+def test_a_backup_of_another_connection_app_or_target_is_refused(
+    synced: Rig, said: str, other: str, named: str
+) -> None:
+    file = backed_up(synced)
+    text = synced.config.read_text()
+    assert said in text
+    synced.config.write_text(text.replace(said, other))
+    assert named in " ".join(synced.run("restore", str(file), code=3).stderr.split())
+    synced.config.write_text(text)
+    assert synced.sync()["summary"]["applied"] == {}
+
+
+def test_a_damaged_store_is_moved_away_with_its_log_for_a_backup(synced: Rig) -> None:
+    file = backed_up(synced)
+    synced.store.write_bytes(b"damaged" * 1000)
+    synced.store.with_name("acme.db-wal").write_bytes(b"also")
+
+    kept = Path(synced.run("restore", str(file), "--json").document["kept"])
+
+    assert kept.read_bytes() == b"damaged" * 1000
+    assert kept.with_name(f"{kept.name}-wal").read_bytes() == b"also"
+    assert synced.run("audit", "verify", "--json").document["intact"]
+    assert synced.sync()["summary"]["applied"] == {}
+
+
+def test_what_another_program_copied_with_its_log_is_restored_whole(synced: Rig) -> None:
+    with closing(sqlite3.connect(synced.store)) as conn:
+        conn.execute("BEGIN")
+        conn.execute("SELECT count(*) FROM journal").fetchone()
+        synced.okta.world.unassign("p11@example.com")
+        synced.sync()
+        for end in ("", "-wal"):
+            shutil.copy(f"{synced.store}{end}", f"{synced.folder / 'copied'}{end}")
+    head = synced.run("audit", "verify", "--json").document["head"]
+
+    assert synced.run("restore", str(synced.folder / "copied"), "--json").document["head"] == head
+
+
+# a settings file that was renamed
+
+
+def nameless(made: Rig, file: str) -> Path:
+    text = made.config.read_text().replace('name = "acme"\n', "")
+    path = made.folder / file
+    path.write_text(text)
+    return path
+
+
+def renamed(made: Rig, *, name: str | None = None) -> Rig:
+    """The connection, its settings file under another name, with or without a `name` in it."""
+    said = "" if name is None else f'name = "{name}"\n'
+    text = made.config.read_text().replace('name = "acme"\n', said)
+    made.config.unlink()
+    (made.folder / "renamed.toml").write_text(text)
+    return Renamed(made.okta, made.split, made.folder)
+
+
+class Renamed(Rig):
+    @property
+    def config(self) -> Path:
+        return self.folder / "renamed.toml"
+
+
+@pytest.mark.parametrize("command", ["sync", "plan", "status", "retry", "drift", "backup x"])
+def test_a_renamed_settings_file_begins_no_empty_store(synced: Rig, command: str) -> None:
+    said = renamed(synced).run(*command.split(), code=78).stderr
+
+    assert 'write name = "acme" into it' in " ".join(said.split())
+    assert [path.name for path in synced.store.parent.glob("*.db")] == ["acme.db"]
+
+
+def test_check_says_so_too(synced: Rig) -> None:
+    document = renamed(synced).run("check", "--json", code=78).document
+
+    [line] = [each for each in document["checks"] if each["name"] == "store" and each["state"] == "fail"]
+    assert "acme.db" in line["detail"]
+
+
+def test_a_renamed_settings_file_that_says_its_name_goes_on(synced: Rig) -> None:
+    assert renamed(synced, name="acme").sync()["summary"]["applied"] == {}
+
+
+def test_whoever_wants_a_new_store_says_so_by_its_name(synced: Rig) -> None:
+    renamed(synced, name="renamed").sync()
+    assert synced.store.with_name("renamed.db").exists()
+
+
+def test_a_file_beside_the_store_of_another_target_is_nobodys_business(synced: Rig) -> None:
+    synced.config.write_text(synced.config.read_text().replace("/scim/v2", "/scim/other"))
+    document = renamed(synced).run("check", "--json", code=None).document
+
+    assert [each["state"] for each in document["checks"] if each["name"] == "store"] == ["ok"]
+
+
+def test_the_store_of_a_version_that_did_not_say_whose_it_is_is_told_by_its_target(synced: Rig) -> None:
+    [settings] = load([synced.config], environ=os.environ).connections
+    with open_for_writing(settings) as store:
+        store.remember("belongs_to", None)
+
+    renamed(synced).run("sync", code=78)

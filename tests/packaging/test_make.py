@@ -1,0 +1,51 @@
+"""What `make` does before anything is installed, as `make -n` tells it in a tree without an environment."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.declared import ROOT
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "constraints-dev.txt"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def steps(fresh: Path, target: str) -> list[str]:
+    done = subprocess.run(["make", "-n", target], cwd=fresh, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_the_demo_says_first_what_it_does_and_installs_only_what_syncd_runs_with(fresh: Path) -> None:
+    first, *rest = steps(fresh, "demo")
+
+    assert first.startswith('echo "syncd: making .venv')
+    installing = [step for step in rest if "pip install" in step]
+    assert [("constraints.txt" in step, "constraints-dev.txt" in step) for step in installing] == [
+        (True, False),
+        (False, False),
+    ]
+    assert rest[-1].endswith("syncd demo")
+
+
+def test_the_tests_install_their_tools_on_top_of_it(fresh: Path) -> None:
+    installing = [step for step in steps(fresh, "lint") if "pip install" in step]
+
+    assert "constraints.txt" in installing[0]
+    assert "constraints-dev.txt" in installing[-1]
+
+
+def test_what_is_there_is_not_installed_again(fresh: Path) -> None:
+    (fresh / ".venv").mkdir()
+    (fresh / ".venv" / ".ready").touch()
+
+    assert [step for step in steps(fresh, "demo") if "pip install" in step] == []

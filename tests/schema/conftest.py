@@ -1,0 +1,3 @@
+from tests.cli.conftest import syncd, world
+
+__all__ = ["syncd", "world"]
