@@ -4,6 +4,7 @@ end, any other command is waited for.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -110,10 +111,13 @@ def _served(settings: ConnectionSettings) -> bool:
     """Whether somebody has the lock who carries requests out."""
     from syncd.wiring import open_for_status  # noqa: PLC0415  (sqlite-utils)
 
-    if not settings.store_path.exists():
-        return False
-    with open_for_status(settings) as store:
-        writer = store.writer()
+    try:
+        if not settings.store_path.exists():
+            return False
+        with open_for_status(settings) as store:
+            writer = store.writer()
+    except (SyncdError, OSError):
+        return False  # whoever opens it to write says better what is wrong with it
     return writer is not None and writer.serves and not writer.ended
 
 
@@ -122,10 +126,10 @@ def _wait_for(settings: ConnectionSettings) -> None:
     from syncd.wiring import open_for_status  # noqa: PLC0415  (sqlite-utils)
 
     mark: object = None
-    seen = time.monotonic()
+    seen, pause = time.monotonic(), threading.Event()
     with open_for_status(settings) as store:
         while time.monotonic() - seen < _SILENT_AFTER:
-            time.sleep(_LOOK_EVERY)
+            pause.wait(_LOOK_EVERY)
             writer = store.writer()
             if writer is None or writer.ended or writer.serves:
                 return
@@ -188,6 +192,7 @@ class _Following:
     mark: object = None
     seen: float = field(default_factory=time.monotonic)
     """When somebody who carries requests out last gave a sign."""
+    pause: threading.Event = field(default_factory=threading.Event)
     busy_at: float | None = field(default_factory=lambda: time.monotonic() + _BUSY_AFTER)
 
     def outcome(self) -> RequestResult:
@@ -196,7 +201,7 @@ class _Following:
             try:
                 if (outcome := self._look()) is not None:
                     return outcome
-                time.sleep(_LOOK_EVERY)
+                self.pause.wait(_LOOK_EVERY)
             except KeyboardInterrupt:
                 self._leave()
 

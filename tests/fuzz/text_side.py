@@ -1,12 +1,15 @@
-"""Single texts: filters of the simulators, dates and times, links, and what is redacted."""
+"""Single texts: filters of the simulators, dates and times, links, rows of requests, and what is redacted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 from syncd.backoff import http_date
+from syncd.core.request import read_request, read_result
 from syncd.engine.reading.group_scope import settled_stamp
+from syncd.errors import RefusedError
 from syncd.okta.answers import next_link, retry_after
 from syncd.okta.listing import carried_over, same_origin
 from syncd.okta.pace import LimitHeaders
@@ -36,6 +39,19 @@ def _filters() -> Callable[[bytes], object]:
         text = data.decode("utf-8", "replace")
         equality(text)
         compile_filter(text, folded=frozenset({"username"}))(_RECORD)
+
+    return take
+
+
+def _requests() -> Callable[[bytes], object]:
+    """The kind, a line break, and the arguments; what came of it is read likewise."""
+
+    def take(data: bytes) -> None:
+        kind, _, text = data.decode("latin-1").partition("\n")
+        if kind == "ended":
+            read_result(text)
+        else:
+            storable(asdict(read_request(1, kind, text)))
 
     return take
 
@@ -119,6 +135,27 @@ TEXT_TARGETS = (
             b"externalId gt null",
         ),
         words=_WORDS,
+    ),
+    Target(
+        "requests",
+        _requests,
+        (RefusedError,),
+        (
+            b'sync\n{"users": ["ada@example.com"], "groups": [], "full": false, "allow": {"deactivations": 4}}',
+            b'link\n{"group": "Crew", "target": "Deck", "allow": {}, "seen": null}',
+            b'approve\n{"changes": [{"kind": "create_user"}]}',
+            b'ended\n{"document": {"schema": "syncd.run/1"}, "exit_code": 0, "said": []}',
+        ),
+        words=(
+            b"null",
+            b"true",
+            b"NaN",
+            b"-1",
+            b"unlink\n",
+            b"relink\n",
+            b"retry\n",
+            b'"said": [{"message": ""}]',
+        ),
     ),
     Target("dates", _dates, (), DATES, words=(*DATES, b"GMT", b"+9999", b":", b"-", b"9999")),
     Target(
