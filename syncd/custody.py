@@ -1,8 +1,11 @@
-"""Whose a store is: that a renamed settings file begins no second one, and that a copy is put back where it belongs."""
+"""Whose a store is, and where: that a renamed settings file begins no second one, that a copy is put back where it
+belongs, and what `check` says of the place.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from syncd.store.copies import Copied, Restored
 
 Clock = Callable[[], datetime]
+_LOCAL_DISK = "Set `state` to a directory on a local disk of the machine that runs syncd."
 
 
 def refuse_a_second_store(settings: ConnectionSettings, clock: Clock) -> None:
@@ -52,3 +56,48 @@ def restore(settings: ConnectionSettings, source: Path, clock: Clock, *, by: str
         return belongs_elsewhere(store.recall, settings)
 
     return restore(source, settings.store_path, connection=settings.name, by=by, judge=judge, clock=clock)
+
+
+def store_place(settings: ConnectionSettings, clock: Clock) -> str:
+    """Where the store is, or will be. Raises ConfigurationError when neither it nor its directory can be written, or
+    somebody else could.
+    """
+    from syncd.store.faults import not_readable  # noqa: PLC0415
+    from syncd.store.ownership import refuse_unsafe  # noqa: PLC0415
+
+    refuse_a_second_store(settings, clock)
+    path = settings.store_path
+    try:
+        refuse_unsafe(path, writing=True)
+        there = path.exists()
+    except NotADirectoryError:
+        there = False  # what follows says it better
+    except OSError as error:
+        raise not_readable(path, error) from error
+    if there:
+        if not os.access(path, os.W_OK):
+            raise ConfigurationError(
+                f"the store {path} cannot be written", hint="Run syncd as its owner, or correct its rights."
+            )
+        return str(path)
+    above = next(parent for parent in path.parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise ConfigurationError(
+            f"the store {path} cannot be made: {above} is no directory that may be written",
+            hint="Correct `state` in the settings, or the rights of that directory.",
+        )
+    return f"{path} (made by the first sync)"
+
+
+def store_misgivings(path: Path) -> Sequence[tuple[str, str]]:
+    """What is to be said of the place, each with a way out."""
+    from syncd.store import file_lock, ownership  # noqa: PLC0415
+    from syncd.store.place import look  # noqa: PLC0415
+
+    try:
+        place = look(path)
+    except OSError:
+        return []  # it was there a moment ago
+    others = [(each.what, ownership.way_out([each])) for each in ownership.misgivings(place)]
+    locks = file_lock.misgivings(path) if place.directory else ()  # else it is made by the first sync
+    return [*others, *((each, _LOCAL_DISK) for each in locks)]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syncd.core.match_rules import EMAILS
-from syncd.custody import refuse_a_second_store
+from syncd.custody import refuse_a_second_store, store_misgivings, store_place
 from syncd.engine.facts import learned_of, remember_learned
 from syncd.engine.job import Job
 from syncd.errors import ConfigurationError, SyncdError
@@ -37,7 +37,6 @@ _GARBAGE = (10_000, 20, 20)
 """Thresholds of the cycle collector. A page of users is ten thousand objects without a cycle among them; by Python's
 own 700 a fifth of a full read went into looking at them. Older ones are looked at half as often as by default.
 """
-_LOCAL_DISK = "Set `state` to a directory on a local disk of the machine that runs syncd."
 _WORTH_SAYING = 5.0
 """Seconds of waiting from which a person wants to know why nothing happens."""
 
@@ -317,8 +316,8 @@ def bench(
     return Bench(
         settings=settings,
         warnings=warnings,
-        store_place=lambda: _store_place(settings),
-        store_misgivings=lambda: _store_misgivings(settings.store_path),
+        store_place=lambda: store_place(settings, utc_now),
+        store_misgivings=lambda: store_misgivings(settings.store_path),
         open_store=lambda: open_for_status(settings),
         open_source=lambda: _probe(settings, observer, redactor),
         open_target=lambda: open_target(settings, observer, redactor, impatient=True),
@@ -330,50 +329,6 @@ def _probe(settings: ConnectionSettings, observer: Observer, redactor: Redactor)
     from syncd.okta.pace import RetryPolicy  # noqa: PLC0415
 
     return _reader(settings, observer, redactor, RetryPolicy(attempts=2))
-
-
-def _store_place(settings: ConnectionSettings) -> str:
-    """Where the store is, or will be. Raises ConfigurationError when neither it nor its directory can be written, or
-    somebody else could.
-    """
-    from syncd.store.faults import not_readable  # noqa: PLC0415
-    from syncd.store.ownership import refuse_unsafe  # noqa: PLC0415
-
-    refuse_a_second_store(settings, utc_now)
-    path = settings.store_path
-    try:
-        refuse_unsafe(path, writing=True)
-        there = path.exists()
-    except NotADirectoryError:
-        there = False  # what follows says it better
-    except OSError as error:
-        raise not_readable(path, error) from error
-    if there:
-        if not os.access(path, os.W_OK):
-            raise ConfigurationError(
-                f"the store {path} cannot be written", hint="Run syncd as its owner, or correct its rights."
-            )
-        return str(path)
-    above = next(parent for parent in path.parents if parent.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise ConfigurationError(
-            f"the store {path} cannot be made: {above} is no directory that may be written",
-            hint="Correct `state` in the settings, or the rights of that directory.",
-        )
-    return f"{path} (made by the first sync)"
-
-
-def _store_misgivings(path: Path) -> Sequence[tuple[str, str]]:
-    from syncd.store import file_lock, ownership  # noqa: PLC0415
-    from syncd.store.place import look  # noqa: PLC0415
-
-    try:
-        place = look(path)
-    except OSError:
-        return []  # it was there a moment ago
-    others = [(each.what, ownership.way_out([each])) for each in ownership.misgivings(place)]
-    locks = file_lock.misgivings(path) if place.directory else ()  # else it is made by the first sync
-    return [*others, *((each, _LOCAL_DISK) for each in locks)]
 
 
 def _secret(ref: SecretRef, redactor: Redactor) -> str:

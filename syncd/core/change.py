@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from syncd.core.canonical import canonical_values
 from syncd.core.evidence import Evidence, Witnessed
+from syncd.model import Attributes, Scalar
 
 Json = str | int | float | bool | None
 
@@ -253,3 +254,12 @@ def _values(value: object) -> dict[str, Json]:
         if not (part is None or isinstance(part, str | int | float | bool)):
             raise TypeError(f"a plain value is needed, not {part!r:.40}")
     return value
+
+
+def patched(attributes: Attributes, after: Mapping[str, Json]) -> dict[str, Scalar]:
+    """The mapped attributes once `after` is applied: None removes, active and externalId are no attributes."""
+    now = {
+        **attributes,
+        **{path: value for path, value in after.items() if path not in ("active", "externalId")},
+    }
+    return {path: value for path, value in now.items() if value is not None}

@@ -11,12 +11,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.engine.cycles.delta import LogDenied, delta, follow
-from syncd.engine.cycles.drift import drift_cycle
-from syncd.engine.cycles.drift_report import DriftReport
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.seen import Seen
 from syncd.engine.cycles.sync import sync
@@ -25,8 +22,6 @@ from syncd.engine.reading.selection import Selection
 from syncd.engine.writing import quarantine
 from syncd.engine.writing.permission import barred_now
 from syncd.errors import LockLost, RefusedError, SyncdError, TemporaryError
-from syncd.ports import Store
-from syncd.redact import Redactor
 from syncd.service.board import ConnectionBoard, CycleReport
 from syncd.service.connection_state import (
     FoundWell,
@@ -43,34 +38,18 @@ from syncd.service.drift_turns import drift_turn, due_in
 from syncd.service.full_turns import LONG_REST, REST, RETRY, FullTurns
 from syncd.service.gate import Gate
 from syncd.service.old_secrets import OldSecrets
-from syncd.service.reports import Ending, cycle_report, ended, run_written_for
+from syncd.service.reports import Ending, cycle_report, ended
 from syncd.service.requests import Acts, Attend, RequestLanes, nobody
-from syncd.service.telling import Event, Voice
+from syncd.service.surroundings import Surroundings
+from syncd.service.telling import Voice
 from syncd.service.used_secrets import UsedSecrets
 from syncd.service.watch import Activity, Watch, patience_of
 from syncd.settings import ConnectionSettings, scope_fingerprint
-from syncd.wiring import open_job, utc_now
+from syncd.wiring import open_job
 
-OnCycle = Callable[[ConnectionSettings, Store, CycleReport], None]
-Hurry = Callable[[str, str, float], None]
-"""Brings a turn forward: connection, kind of cycle, in how many seconds."""
 _GIVES_UP_WITHIN = 0.3
 _LOOKS_AGAIN = 5.0
 """Seconds between two looks at a quarantine, where deltas come less often; a look asks nobody."""
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What all connections of the daemon share. `on_closed` is called when a connection that was retired is closed."""
-
-    event: Event
-    redactor: Redactor
-    hurry: Hurry
-    on_closed: Callable[[], None]
-    on_cycle: OnCycle | None = None
-    drift: Callable[[Job], DriftReport] = drift_cycle
-    clock: Callable[[], datetime] = utc_now
-    stopping: threading.Event = field(default_factory=threading.Event)
 
 
 class ServedConnection:
@@ -267,13 +246,10 @@ class ServedConnection:
     # cycles
 
     def _full(self) -> None:
-        report, _ = self._run("full", self._full_cycle)
+        report, _ = self._run("full", lambda job: Ending(self._sync_all(job, Selection(), {}, may_wait=True)))
         sick = self.current.read_quarantine()
         failed = report.status == "failed" or (bool(self._seen.owed) and self._fulls.rest is None)
         self._try_again(failed=failed and not sick and not self._around.stopping.is_set())
-
-    def _full_cycle(self, job: Job) -> Ending:
-        return Ending(self._sync_all(job, Selection(), {}, may_wait=True))
 
     def _sync_all(
         self, job: Job, selection: Selection, allow: Mapping[str, int], *, may_wait: bool
@@ -411,9 +387,7 @@ class ServedConnection:
             ending,
             job=job,
             waited=watch.waited,
-            run_id=run_written_for(self.current.store, kind, started)
-            if ending.error or ending.drift
-            else None,
+            store=self.current.store,
             error=ending.told(self._around.redactor),
         )
 

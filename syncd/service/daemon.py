@@ -24,12 +24,13 @@ from syncd.engine.job import Job
 from syncd.errors import LockWatched, SyncdError
 from syncd.redact import Redactor
 from syncd.service.board import Board
-from syncd.service.connection import OnCycle, ServedConnection, Surroundings
+from syncd.service.connection import ServedConnection
 from syncd.service.full_turns import RETRY
 from syncd.service.reloading import broken_files, clashes, held_by, reconciled
 from syncd.service.requests import look_for_requests
 from syncd.service.scheduler import KINDS, Timetable
 from syncd.service.stopping import STOPS, stops_heard
+from syncd.service.surroundings import OnCycle, Surroundings
 from syncd.service.systemd import Notify
 from syncd.service.telling import Event, in_a_line, running_fields, status_line
 from syncd.settings import ConnectionSettings, Loaded, configuration_error

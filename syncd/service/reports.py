@@ -87,7 +87,7 @@ def ended(work: Callable[[Job], Ending], job: Job) -> Ending:
         return Ending(error=error)
 
 
-def run_written_for(store: Store | None, kind: str, started: datetime) -> str | None:
+def _run_written_for(store: Store | None, kind: str, started: datetime) -> str | None:
     """The run that was written down for a cycle which then crashed, or that has no result."""
     try:
         runs = () if store is None else store.runs(limit=5)
@@ -104,10 +104,13 @@ def cycle_report(
     *,
     job: Job | None = None,
     waited: Mapping[str, float] | None = None,
-    run_id: str | None = None,
+    store: Store | None = None,
     error: str = "",
 ) -> CycleReport:
     """`job` is None when the cycle ended before anything could be asked; `waited` is what was announced, by side."""
+    run_id = ending.result.run_id if ending.result else None
+    if run_id is None and (ending.error or ending.drift):
+        run_id = _run_written_for(store, kind, started)
     seconds = {"target" if side == "split" else side: total for side, total in (waited or {}).items()}
     headroom: dict[str, RateHeadroom] = {}
     if job is not None and isinstance(job.source, Paced):
@@ -121,7 +124,7 @@ def cycle_report(
         started=started,
         finished=finished,
         status=ending.status,
-        run_id=ending.result.run_id if ending.result else run_id,
+        run_id=run_id,
         error=error,
         changes=_changes(ending.result),
         requests=_requests(job),

@@ -11,7 +11,7 @@ from typing import Any
 from syncd.ports.history import DayCount, Done, Grant, HoldStory, Latencies, Outage, Reach, Trouble
 from syncd.ports.store import RunRecord
 from syncd.ports.trail import JournalEntry
-from syncd.store import history
+from syncd.store import history, hold_history
 from syncd.store.journal import entry_of
 from syncd.store.reads import StoreReads
 from syncd.store.rows import Row
@@ -98,12 +98,12 @@ class HistoryReads(StoreReads):
     def hold_stories(self, since: datetime | None) -> Sequence[HoldStory]:
         """See `ports.History.hold_stories`."""
         with self._reading() as conn:
-            return history.hold_stories(conn, since, self._clock())
+            return hold_history.hold_stories(conn, since, self._clock())
 
     def known_changes(self, change_ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         """See `ports.History.known_changes`."""
         with self._reading() as conn:
-            return history.known_changes(conn, change_ids)
+            return hold_history.known_changes(conn, change_ids)
 
     def _rows(self, ask: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> Iterator[Row]:
         """A long answer; nobody is shut out between its pages."""

@@ -8,25 +8,22 @@ import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from syncd.closing import Closing
 from syncd.core.change import Change
-from syncd.core.expectation import Expectation
 from syncd.core.plan import Hold
 from syncd.core.waiting import Waiting
-from syncd.errors import UsageError
 from syncd.ports.outcomes import Effect, Settled
 from syncd.ports.stage import Stage
 from syncd.redact import Redactor
-from syncd.store import decisions, effects, expected, holds, journal, pruning, state, unproven, waiting
+from syncd.store import decisions, effects, holds, journal, pruning, state, unproven, waiting
 from syncd.store.absorb import absorb_stage
+from syncd.store.expecting import ExpectationActs
 from syncd.store.faults import explained, explained_beside, no_scratch
 from syncd.store.private import Scratch, make_file
-from syncd.store.requests import RequestActs
 from syncd.store.rows import moment
 from syncd.store.soundness import refuse_foreign_acts
 from syncd.store.stage.sqlite import SqliteStage
@@ -35,7 +32,7 @@ from syncd.store.transaction import transaction
 from syncd.store.writership import Writership
 
 
-class SqliteStore(RequestActs, Closing):
+class SqliteStore(ExpectationActs, Closing):
     """Opened by `opening`. Safe to share between threads: one of them is inside at a time."""
 
     def __init__(
@@ -252,25 +249,6 @@ class SqliteStore(RequestActs, Closing):
     def _why(self, reason: str | None) -> dict[str, str]:
         """What a row of the trail says of a person's reason."""
         return {"reason": self._redactor.kept(reason)} if reason else {}
-
-    def expect(self, expectation: Expectation) -> Expectation:
-        made = replace(expectation, reason=self._redactor.kept(expectation.reason))
-        with self._writing() as conn:
-            body = {"decision": "expect", "by": made.by, "asked": [f"{made.limit}={made.number}"]}
-            self._note(conn, {**body, **expected.said([made])})
-        return made
-
-    def revoke(self, expectation_id: str, by: str) -> Expectation:
-        with self._writing() as conn:
-            ahead = {each.id: each for each in self._expected.ahead(conn, self._clock())}
-            if expectation_id not in ahead:
-                raise UsageError(
-                    f"no expectation is called {expectation_id}, or its days are over",
-                    hint="`syncd held` lists what is expected",
-                )
-            body = {"decision": "revoke", "by": by, "asked": [expectation_id]}
-            self._note(conn, {**body, expected.REVOKED: [expectation_id]})
-        return ahead[expectation_id]
 
     def forget_decisions(self, change_ids: Iterable[str]) -> None:
         """See `ports.Store.forget_decisions`."""

@@ -25,7 +25,8 @@ from syncd.errors import SyncdError
 from syncd.redact import Redactor
 from syncd.service import connection as service
 from syncd.service.board import ConnectionBoard
-from syncd.service.connection import ServedConnection, Surroundings
+from syncd.service.connection import ServedConnection
+from syncd.service.surroundings import Surroundings
 from syncd.settings import ConnectionSettings
 from syncd.simulators.exchange import Call, Reply
 from syncd.simulators.okta import OktaSimulator

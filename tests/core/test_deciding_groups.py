@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from syncd.core.change import ChangeKind, Removal
-from syncd.core.diff import Decision, NeedsMatch, decide_group
+from syncd.core.diff import Decision, NeedsMatch
+from syncd.core.diff_groups import decide_group
 from syncd.core.evidence import AskedByOperator, Evidence
 from syncd.model import GroupCase, GroupState, KnownGroup, WantedGroup
 from tests.core.making import group_wish, kinds, known_group, policy, skips, without_matching

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 
 from syncd.core.change import ChangeKind
-from syncd.core.diff import Decision, decide_group
+from syncd.core.diff import Decision
+from syncd.core.diff_groups import decide_group
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.run import CycleRun, settle_interrupted
 from syncd.engine.job import Job

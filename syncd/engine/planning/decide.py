@@ -13,11 +13,11 @@ from syncd.core.diff import (
     Decision,
     NeedsMatch,
     Skipped,
-    decide_group,
     decide_user,
     grace_ends,
     grace_reason,
 )
+from syncd.core.diff_groups import decide_group
 from syncd.core.evidence import SaidByOkta
 from syncd.core.names import rivalry
 from syncd.core.order import NAME_RULES, leaves

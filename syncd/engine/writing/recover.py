@@ -9,13 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from syncd import ports
-from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
+from syncd.core.change import MEMBERSHIPS, Change, ChangeKind, patched
 from syncd.core.comparison import Verdict, compare, unlike
 from syncd.core.creation import CLOCKS_APART, CREATED, Create, Disbelief, judge
 from syncd.core.diff import without
 from syncd.core.match import MatchedUser, match_user, owner_by
 from syncd.engine.job import Job
-from syncd.engine.writing.unit import patched
 from syncd.engine.writing.vanishing import Vanishing
 from syncd.errors import LockLost, NotFound, SyncdError, concerns_the_connection
 from syncd.model import Attributes, KnownUser, PushedGroup, PushedUser, RemoteGroup, RemoteUser, Scalar

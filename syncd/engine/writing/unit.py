@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from syncd.core.change import GROUP_KINDS, Change, ChangeKind, Json
+from syncd.core.change import GROUP_KINDS, Change, ChangeKind, Json, patched
 from syncd.core.comparison import unlike
 from syncd.core.diff import without
 from syncd.core.match import MatchedUser, match_user, owner_by
@@ -391,12 +391,3 @@ def _user_now(
     never_seen_active = (invited or (active and applied.active is False)) and applied.active is not True
     pushed = PushedUser(applied.scim_id, dict(attributes), active, never_seen_active)
     return Outcome(change, [UserPushed(change.okta_id, pushed)], applied.status, note)
-
-
-def patched(attributes: Attributes, after: Mapping[str, Json]) -> dict[str, Scalar]:
-    """The mapped attributes once `after` is applied: None removes, active and externalId are no attributes."""
-    now = {
-        **attributes,
-        **{path: value for path, value in after.items() if path not in ("active", "externalId")},
-    }
-    return {path: value for path, value in now.items() if value is not None}

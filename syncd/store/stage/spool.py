@@ -16,12 +16,7 @@ from syncd.core.plan import Hold
 from syncd.model import RemoteUser
 from syncd.ports.judged import WaitingElsewhere
 from syncd.ports.stage import Contested, Leaving, Taking
-from syncd.store.rows import (
-    Row,
-    change_of,
-    pushed_name,
-    searchable,
-)
+from syncd.store.rows import Row, change_of, pushed_name, searchable
 from syncd.store.stage.file import StageFile
 from syncd.store.stage.judged import JudgedChanges, bits_of
 from syncd.store.stage.left import SkippedSpool

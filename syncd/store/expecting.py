@@ -1,0 +1,36 @@
+"""What people expect: limits raised in advance, as rows of the trail."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncd.core.expectation import Expectation
+from syncd.errors import UsageError
+from syncd.store import expected
+from syncd.store.expected import Expected
+from syncd.store.requests import RequestActs
+
+
+class ExpectationActs(RequestActs):
+    """`ports.Decisions.expect` and `revoke` for the SQLite store."""
+
+    _expected: Expected
+
+    def expect(self, expectation: Expectation) -> Expectation:
+        made = replace(expectation, reason=self._redactor.kept(expectation.reason))
+        with self._writing() as conn:
+            body = {"decision": "expect", "by": made.by, "asked": [f"{made.limit}={made.number}"]}
+            self._note(conn, {**body, **expected.said([made])})
+        return made
+
+    def revoke(self, expectation_id: str, by: str) -> Expectation:
+        with self._writing() as conn:
+            ahead = {each.id: each for each in self._expected.ahead(conn, self._clock())}
+            if expectation_id not in ahead:
+                raise UsageError(
+                    f"no expectation is called {expectation_id}, or its days are over",
+                    hint="`syncd held` lists what is expected",
+                )
+            body = {"decision": "revoke", "by": by, "asked": [expectation_id]}
+            self._note(conn, {**body, expected.REVOKED: [expectation_id]})
+        return ahead[expectation_id]
