@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The tests start the executable hundreds of times: without compiled modules each start takes a second more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test chaos bench bench-million lint format clean constraints audit-deps dist man
+.PHONY: demo test chaos bench bench-million lint format clean constraints audit-deps dist man deb packages package-test
 
 $(READY): pyproject.toml constraints.txt
 	@echo "syncd: making $(VENV), and installing into it the $$(grep -c == constraints.txt) packages that it runs with" \
@@ -52,6 +52,19 @@ dist: $(STAMP)
 MAN := build/man
 man: $(READY)
 	$(BIN)/python -m distribution.manual $(MAN)
+
+# The Debian package of /opt/syncd with Debian's own Python: for the release and the architecture of this machine.
+deb: dist
+	$(BIN)/python -m distribution.deb dist/*.whl dist
+
+# Everything that is given away, with what is in it (CycloneDX) and its checksums.
+packages: deb
+	$(BIN)/python -m distribution.sbom dist/syncd.cdx.json
+	cd dist && rm -f SHA256SUMS && sha256sum * > SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS
+
+# Installs, uses, upgrades and purges each of them on clean roots made from Debian's packages. As root, with debootstrap.
+package-test: packages
+	$(BIN)/python -m distribution.trial dist
 
 demo: $(READY)
 	@echo "syncd: the demo begins: an Okta org and a Split organisation on this machine, and the daemon's engine between them"

@@ -13,9 +13,9 @@ from packaging.utils import canonicalize_name
 
 from tests.packaging.declared import ROOT, names, to_build, to_develop, to_run
 
-OURS = frozenset({"syncd", "tests", "bench", "supply_chain"})
+OURS = frozenset({"syncd", "tests", "bench", "supply_chain", "distribution"})
 FOR_TYPE_CHECKERS = frozenset({"_typeshed"})
-DEVELOPMENT = ("tests", "bench", "docs", "supply_chain")
+DEVELOPMENT = ("tests", "bench", "docs", "supply_chain", "distribution")
 
 
 def modules_imported(text: str) -> frozenset[str]:

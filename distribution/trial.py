@@ -1,0 +1,309 @@
+"""Tries what was packaged on clean roots made from Debian's packages: `python -m distribution.trial DIRECTORY`.
+
+As root, with debootstrap. The roots lie in build/roots; the first one takes minutes, the others are copies of it. Each
+step says what was seen; the first one that fails ends it with its output. No service manager runs in such a root: the
+units are verified by systemd-analyze, and what they start is started by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from distribution.image import Image
+
+ROOT = Path(__file__).parents[1]
+ROOTS = ROOT / "build" / "roots"
+PACKAGES = "ca-certificates,procps,python3,python3-venv,systemd,tzdata"
+UNITS = ("syncd.service", "syncd@split-prod.service", "syncd-sync.service", "syncd-sync.timer")
+OLD_STORE = ROOT / "tests" / "packaging" / "store-0.1.0.sql"
+SETTINGS = """name = "acme"
+state = "{state}"
+[okta]
+org_url = "{okta}"
+app_id = "{app}"
+token = {{ file = "/etc/syncd/okta-token" }}
+[split]
+base_url = "{split}"
+token = {{ file = "/etc/syncd/split-token" }}
+"""
+
+
+@dataclass(frozen=True)
+class Clean:
+    """One root. `run` raises SystemExit with the output of a command that ends otherwise than with `code`."""
+
+    path: Path
+
+    def run(self, *command: str, code: int = 0, user: str = "") -> str:
+        who = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--"] if user else []
+        done = subprocess.run(self._inside(*who, *command), capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode != code:
+            raise SystemExit(f"✗ {' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout + done.stderr
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(  # noqa: S603
+            self._inside(*command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def _inside(self, *command: str) -> list[str]:
+        environment = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root"]
+        own = ["unshare", "--mount", f"--mount-proc={self.path}/proc"]
+        return [*own, "chroot", str(self.path), *environment, *command]
+
+
+def base() -> Path:
+    made = ROOTS / "base"
+    if not (made / "etc" / "debian_version").exists():
+        release = re.search(r"VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text(encoding="utf-8"))
+        assert release is not None  # noqa: S101
+        made.parent.mkdir(parents=True, exist_ok=True)
+        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", release[1], str(made)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    return made
+
+
+@contextmanager
+def clean(name: str) -> Iterator[Clean]:
+    """A copy that is gone afterwards."""
+    path = ROOTS / name
+    shutil.rmtree(path, ignore_errors=True)
+    subprocess.run(["cp", "-a", "--reflink=auto", str(base()), str(path)], check=True)  # noqa: S603, S607
+    try:
+        yield Clean(path)
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def sides(root: Clean, syncd: str) -> Iterator[dict[str, str]]:
+    """Both simulators of the installed package, inside: their addresses, the app and the tokens."""
+    running = [root.start(syncd, "simulate", side, "--port", "0") for side in ("okta", "split")]
+    try:
+        said: dict[str, str] = {}
+        for side, process in zip(("okta", "split"), running, strict=True):
+            text = ""
+            while "token" not in text.lower():
+                line = process.stdout.readline() if process.stdout else ""
+                if not line:
+                    raise SystemExit(f"✗ simulate {side} ended: {text}")
+                text += line
+            url, token = re.search(r"http://\S+", text), re.search(r"(?i)token\W+(\S+)", text)
+            app = re.search(r"0oa\w+", text)
+            assert url is not None and token is not None  # noqa: S101, PT018
+            said |= {side: url[0].rstrip("."), f"{side}-token": token[1], **({"app": app[0]} if app else {})}
+        yield said
+    finally:
+        for process in running:
+            process.terminate()
+            process.wait()
+
+
+def told(what: str, began: float) -> None:
+    sys.stdout.write(f"✓ {what}  ({time.monotonic() - began:.0f} s)\n")
+    sys.stdout.flush()
+
+
+def settle(root: Clean, said: dict[str, str], state: str, owner: str) -> None:
+    """Settings and tokens of both simulators in /etc/syncd."""
+    place = root.path / "etc/syncd"
+    place.mkdir(exist_ok=True)
+    text = SETTINGS.format(state=state, okta=said["okta"], app=said.get("app", "0oa1"), split=said["split"])
+    for name, content in (
+        ("acme.toml", text),
+        ("okta-token", said["okta-token"]),
+        ("split-token", said["split-token"]),
+    ):
+        (place / name).write_text(content, encoding="ascii")
+        root.run("chown", owner, f"/etc/syncd/{name}")
+        root.run("chmod", "600", f"/etc/syncd/{name}")
+
+
+# the Debian package
+
+
+def old_store(root: Clean, target: str) -> None:
+    """A store as 0.1.0 left it, belonging to `target`."""
+    file = root.path / "var/lib/syncd/old.db"
+    with closing(sqlite3.connect(file)) as conn:
+        conn.executescript(OLD_STORE.read_text(encoding="utf-8").replace("'acme'", "'old'"))
+        conn.execute("PRAGMA application_id = 0x53594E43")
+    file.chmod(0o600)
+    root.run("chown", "syncd:syncd", "/var/lib/syncd/old.db")
+    settings = (root.path / "etc/syncd/acme.toml").read_text(encoding="ascii")
+    (root.path / "etc/syncd/old.toml").write_text(
+        settings.replace('"acme"', '"old"').replace(target, "https://split.example/scim/v2"), encoding="ascii"
+    )
+
+
+def relabelled(deb: Path, version: str, into: Path) -> Path:
+    """The same package under another version."""
+    tree = into / "relabelled"
+    shutil.rmtree(tree, ignore_errors=True)
+    subprocess.run(["dpkg-deb", "-R", str(deb), str(tree)], check=True)  # noqa: S603, S607
+    control = tree / "DEBIAN" / "control"
+    control.write_text(
+        re.sub(r"(?m)^Version: .*$", f"Version: {version}", control.read_text()), encoding="utf-8"
+    )
+    made = into / f"syncd_{version}.deb"
+    command = ["dpkg-deb", "--root-owner-group", "-Znone", "--build", str(tree), str(made)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    shutil.rmtree(tree)
+    return made
+
+
+def try_debian(deb: Path) -> None:
+    with clean("deb") as root:
+        began = time.monotonic()
+        older = relabelled(deb, "0.0.1", root.path / "root")
+        shutil.copy(deb, root.path / "root")
+        root.run("dpkg", "-i", f"/root/{older.name}")
+        modes = root.run("stat", "-c", "%a %U:%G", "/etc/syncd", "/etc/syncd/credentials", "/var/lib/syncd")
+        assert modes.split("\n")[:3] == ["750 root:syncd", "711 root:root", "700 syncd:syncd"], modes  # noqa: S101
+        told(f"deb installed: {deb.stat().st_size / 1e6:.1f} MB, user and directories made", began)
+        began = time.monotonic()
+        root.run(
+            "systemd-analyze",
+            "verify",
+            "--man=no",
+            *(f"/usr/lib/systemd/system/{unit}" for unit in UNITS[:1]),
+        )
+        root.run("systemd-analyze", "verify", "--man=no", *UNITS[1:])
+        told("units verified by systemd", began)
+        began = time.monotonic()
+        with sides(root, "/usr/bin/syncd") as said:
+            settle(root, said, "/var/lib/syncd", "syncd:syncd")
+            acme = ("/usr/bin/syncd", "-c", "/etc/syncd/acme.toml")
+            root.run(*acme, "check", user="syncd")
+            first = json.loads(root.run(*acme, "-q", "sync", "--json", user="syncd"))
+            told(f"check is green, sync applied {sum(first['summary']['applied'].values())} changes", began)
+            began = time.monotonic()
+            old_store(root, said["split"])
+            root.run("dpkg", "-i", f"/root/{deb.name}")
+            root.run(
+                "/usr/bin/syncd", "-c", "/etc/syncd/old.toml", "retry", user="syncd"
+            )  # the first writer upgrades it
+            for name in ("acme", "old"):
+                settings = ("/usr/bin/syncd", "-c", f"/etc/syncd/{name}.toml")
+                root.run(*settings, "audit", "verify", user="syncd")
+                root.run(*settings, "backup", f"/var/lib/syncd/{name}.saved", user="syncd")
+            second = json.loads(root.run(*acme, "-q", "sync", "--json", user="syncd"))
+            assert second["summary"]["applied"] == {}, second  # noqa: S101
+        told(
+            "upgraded with its store and one of 0.1.0: both verified and copied, the next sync is empty",
+            began,
+        )
+        began = time.monotonic()
+        root.run("dpkg", "--remove", "syncd")
+        assert (root.path / "var/lib/syncd/acme.db").exists()  # noqa: S101
+        root.run("dpkg", "--purge", "syncd")
+        left = [
+            place
+            for place in ("opt/syncd", "etc/syncd", "var/lib/syncd", "usr/bin/syncd")
+            if (root.path / place).exists()
+        ]
+        assert left == [], left  # noqa: S101
+        told("removed (the stores stay) and purged (they go)", began)
+
+
+# the wheel, and the image
+
+
+def wheels() -> Path:
+    """Everything that constraints.txt pins, to be installed without an index."""
+    place = ROOT / "build" / "wheels"
+    if not place.exists():
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+        pinned = ["--only-binary", ":all:", "-r", str(ROOT / "constraints.txt"), "-d", f"{place}.new"]
+        subprocess.run([*pip, *pinned], check=True)  # noqa: S603
+        Path(f"{place}.new").rename(place)
+    return place
+
+
+def try_wheel(wheel: Path) -> None:
+    with clean("wheel") as root:
+        began = time.monotonic()
+        shutil.copytree(wheels(), root.path / "wheels")
+        shutil.copy(wheel, root.path / "wheels")
+        root.run("python3", "-m", "venv", "/opt/tools")
+        pip = (
+            "/opt/tools/bin/python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-index",
+            "--find-links",
+            "/wheels",
+        )
+        root.run(*pip, f"/wheels/{wheel.name}")
+        root.run("/opt/tools/bin/python", "-m", "pip", "check")
+        size = sum(file.lstat().st_size for file in (root.path / "opt/tools").rglob("*")) / 1e6
+        told(
+            f"wheel installed with what it declares: {wheel.stat().st_size / 1e6:.1f} MB, {size:.0f} MB with all",
+            began,
+        )
+        began = time.monotonic()
+        with sides(root, "/opt/tools/bin/syncd") as said:
+            settle(root, said, "/root/state", "root:root")
+            root.run("/opt/tools/bin/syncd", "-c", "/etc/syncd/acme.toml", "sync")
+        told("its sync between its own simulators is done", began)
+    uv = Path(sys.executable).with_name("uv")
+    began = time.monotonic()
+    place = ROOTS / "uv"
+    shutil.rmtree(place, ignore_errors=True)
+    environment = {**os.environ, "UV_TOOL_DIR": str(place / "tools"), "UV_TOOL_BIN_DIR": str(place / "bin")}
+    offline = ["--offline", "--no-index", "--find-links", str(wheels())]
+    command = [str(uv), "tool", "install", "--quiet", *offline, str(wheel)]
+    subprocess.run(command, check=True, env=environment)  # noqa: S603
+    subprocess.run([str(place / "bin" / "syncd"), "--version"], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    shutil.rmtree(place)
+    told("uv tool install takes the file too", began)
+
+
+def try_image() -> None:
+    began = time.monotonic()
+    with clean("image-build") as build, clean("image") as last:
+        shutil.copytree(wheels(), build.path / "wheels")
+        file = ROOT / "distribution" / "container" / "Containerfile"
+        image = Image.made(ROOT, file, [build.path, last.path], [build.run, last.run])
+        told(f"the image's steps ran in two roots: {image.size / 1e6:.0f} MB of its own", began)
+        began = time.monotonic()
+        with sides(last, "/opt/syncd/bin/syncd") as said:
+            settle(last, said, "/var/lib/syncd", "10001:10001")
+            (last.path / "etc/syncd").chmod(0o755)
+            seconds = image.runs_read_only(last.path)
+        told(f"as {image.user}, on a read-only root: healthy, and stopped within {seconds:.1f} s", began)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """0 when every step was seen."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m distribution.trial DIRECTORY\n")
+        return 64
+    if os.geteuid() != 0 or shutil.which("debootstrap") is None:
+        sys.stderr.write("NOT TRIED: this takes root, and debootstrap (apt-get install debootstrap)\n")
+        return 69
+    [deb], [wheel] = Path(arguments[0]).glob("*.deb"), Path(arguments[0]).glob("*.whl")
+    began = time.monotonic()
+    base()
+    told("a clean root of Debian's packages", began)
+    try_debian(deb)
+    try_wheel(wheel)
+    try_image()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,166 @@
+"""The image, the Compose file and the Kubernetes example: as far as they can be judged without starting them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from syncd import __version__
+from syncd.settings import parse
+from tests.packaging.declared import ROOT
+
+HERE = ROOT / "distribution" / "container"
+USER = "10001"
+
+
+def instructions() -> list[tuple[str, str]]:
+    text = (HERE / "Containerfile").read_text(encoding="utf-8")
+    lines = re.sub(r"\\\n", " ", text).splitlines()
+    return [
+        (line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in lines if line and not line.startswith("#")
+    ]
+
+
+def last_stage() -> list[tuple[str, str]]:
+    made = instructions()
+    return made[max(at for at, (word, _) in enumerate(made) if word == "FROM") :]
+
+
+def said(word: str) -> list[str]:
+    return [rest for each, rest in last_stage() if each == word]
+
+
+def documents() -> dict[str, dict[str, Any]]:
+    every = yaml.safe_load_all((HERE / "kubernetes.yaml").read_text(encoding="utf-8"))
+    return {each["kind"]: each for each in every}
+
+
+COMPOSE: dict[str, Any] = yaml.safe_load((HERE / "compose.yaml").read_text(encoding="utf-8"))["services"][
+    "syncd"
+]
+KUBERNETES = documents()
+POD = KUBERNETES["StatefulSet"]["spec"]["template"]["spec"]
+CONTAINER = POD["containers"][0]
+
+
+def test_every_word_of_the_containerfile_is_one() -> None:
+    first = ("FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "VOLUME", "EXPOSE")
+    known = (*first, "HEALTHCHECK", "STOPSIGNAL", "ENTRYPOINT", "CMD")
+    assert sorted({word for word, _ in instructions()} - set(known)) == []
+
+
+def test_the_image_runs_as_one_fixed_user_who_is_not_root() -> None:
+    assert said("USER") == [f"{USER}:{USER}"]
+    after = [word for word, _ in last_stage()]
+    assert "RUN" not in after[after.index("USER") :]
+
+
+def test_the_image_has_the_pinned_versions_by_their_hashes_and_no_tools_of_development() -> None:
+    installing = [rest for word, rest in instructions() if word == "RUN" and "pip install" in rest]
+    assert "--require-hashes" in installing[0]
+    assert "constraints.txt" in installing[0]
+    assert "--no-index" in installing[1]
+    assert not any("constraints-dev" in rest for rest in installing)
+
+
+def test_what_the_image_copies_is_not_left_out_of_its_context() -> None:
+    kept = [line[1:] for line in (ROOT / ".containerignore").read_text().splitlines() if line.startswith("!")]
+    assert all((ROOT / name).exists() for name in kept)
+    assert {"syncd", "docs/schema", "pyproject.toml", "constraints.txt", "README.md", "LICENSE"} <= set(kept)
+    assert (ROOT / ".dockerignore").resolve() == ROOT / ".containerignore"
+
+
+def test_the_health_check_is_python_that_asks_the_default_port() -> None:
+    [check] = said("HEALTHCHECK")
+    command = json.loads(check[check.index("[") :])
+    compile(command[-1], "healthcheck", "exec")
+    assert "9464" in command[-1]
+    assert "/healthz" in command[-1]
+
+
+def test_it_begins_with_the_daemon_and_stops_by_a_signal_that_it_hears() -> None:
+    assert json.loads(said("ENTRYPOINT")[0]) == ["/opt/syncd/bin/syncd"]
+    assert json.loads(said("CMD")[0])[0] == "run"
+    assert said("STOPSIGNAL") == ["SIGTERM"]
+    environment = dict(each.split("=", 1) for each in shlex.split(said("ENV")[0]))
+    assert environment["STATE_DIRECTORY"] == "/var/lib/syncd"
+
+
+def test_compose_gives_it_a_read_only_root_no_rights_and_secrets_as_files() -> None:
+    assert COMPOSE["read_only"] is True
+    assert COMPOSE["user"] == f"{USER}:{USER}"
+    assert COMPOSE["cap_drop"] == ["ALL"]
+    assert "no-new-privileges:true" in COMPOSE["security_opt"]
+    assert COMPOSE["secrets"] == ["okta-token", "split-token"]
+    assert "environment" not in COMPOSE
+    assert (
+        HERE / COMPOSE["build"]["context"] / COMPOSE["build"]["dockerfile"]
+    ).resolve() == HERE / "Containerfile"
+    assert int(COMPOSE["stop_grace_period"].removesuffix("s")) > 10
+
+
+def test_kubernetes_runs_one_replica_with_a_volume_that_one_pod_alone_may_have() -> None:
+    spec = KUBERNETES["StatefulSet"]["spec"]
+    [claim] = spec["volumeClaimTemplates"]
+    assert spec["replicas"] == 1
+    assert claim["spec"]["accessModes"] == ["ReadWriteOncePod"]
+    assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"]
+    assert POD["terminationGracePeriodSeconds"] > 10
+
+
+def test_kubernetes_gives_it_no_rights() -> None:
+    pod, own = POD["securityContext"], CONTAINER["securityContext"]
+    assert (pod["runAsNonRoot"], pod["runAsUser"], pod["seccompProfile"]["type"]) == (
+        True,
+        int(USER),
+        "RuntimeDefault",
+    )
+    assert own == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert POD["automountServiceAccountToken"] is False
+
+
+def test_kubernetes_mounts_secrets_as_files_of_their_owner() -> None:
+    volumes = {volume["name"]: volume for volume in POD["volumes"]}
+    assert volumes["tokens"]["secret"]["defaultMode"] == 0o400
+    assert "env" not in CONTAINER
+    assert {mount["name"] for mount in CONTAINER["volumeMounts"]} == {*volumes, "data"}
+
+
+def test_kubernetes_asks_what_syncd_answers() -> None:
+    probes = {
+        name: CONTAINER[name]["httpGet"]["path"]
+        for name in ("startupProbe", "livenessProbe", "readinessProbe")
+    }
+    assert probes == {"startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz"}
+    assert CONTAINER["ports"][0]["containerPort"] == 9464
+
+
+def test_kubernetes_lets_nobody_in_but_who_scrapes() -> None:
+    policy = KUBERNETES["NetworkPolicy"]["spec"]
+    assert sorted(policy["policyTypes"]) == ["Egress", "Ingress"]
+    assert [rule["from"] for rule in policy["ingress"]] != []
+    assert policy["podSelector"]["matchLabels"] == {"app": "syncd"}
+
+
+def test_the_settings_in_the_example_are_settings(tmp_path: Path) -> None:
+    [(name, text)] = KUBERNETES["ConfigMap"]["data"].items()
+    made = parse(text, file=tmp_path / name, environ={})
+    mounts = {mount["mountPath"] for mount in CONTAINER["volumeMounts"]}
+    assert str(made.state_dir.parent) in mounts
+    assert {str(ref.named.parent) for _, ref in made.secrets() if ref.named} <= mounts
+    assert made.server.address == ("0.0.0.0", 9464)  # noqa: S104  (what the example says)
+
+
+@pytest.mark.parametrize("image", [CONTAINER["image"]])
+def test_the_example_names_this_version(image: str) -> None:
+    assert image.endswith(f":{__version__}")
