@@ -45,7 +45,7 @@ def test_a_saved_plan_is_applied_exactly(made: Rig, tmp_path: Path) -> None:
 
         assert document["summary"]["applied"] == {"create_user": 1}
         again = made.run("apply", str(tmp_path / "plan.json"), "--json", code=3)
-        assert "the plan is stale" in again.stderr
+        assert "nothing of it is left to do" in again.stderr
     made.assert_exact()
 
 
@@ -159,6 +159,17 @@ def test_everybody_is_matched_afresh(made: Rig) -> None:
         assert document["kind"] == "relink"
         runs = made.run("status", "--json").document["runs"]
         assert [run["status"] for run in runs if run["kind"] == "relink"] == ["succeeded"]
+
+
+def test_who_is_matched_afresh_while_nothing_is_written_is_stored(made: Rig) -> None:
+    with running(made):
+        made.run("pause", "--reason", "move to Harness")
+        made.forget()
+
+        assert made.run("relink", "--yes", "--json").document["kind"] == "relink"
+
+        assert made.run("status", "--json").document["requests"][0]["exit_code"] == 0
+        assert made.writes() == []
 
 
 def test_without_waiting_the_request_is_the_answer(made: Rig) -> None:

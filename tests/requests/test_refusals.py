@@ -116,3 +116,19 @@ def test_a_command_that_has_the_store_is_waited_for(tmp_path: Path) -> None:
         assert second.returncode == 0, err
         assert json.loads(out)["summary"]["applied"] == {}
         held.assert_written_once()
+
+
+def test_a_paused_connection_says_the_same_as_alone(made: Rig) -> None:
+    made.sync()
+    made.okta.world.add_user("ada@example.com", "Ada", "Byron", assign=True)
+    made.run("pause", "--reason", "migration")
+    alone = made.run("sync", "--json", code=None)
+    with running(made):
+        there = made.run("sync", "--json", code=None)
+        made.run("resume")
+        made.run("sync", "--json")
+
+    assert there.exit_code == alone.exit_code
+    for each in ("status", "summary", "errors", "holds", "skipped"):
+        assert there.document[each] == alone.document[each]
+    made.assert_exact()
