@@ -69,9 +69,7 @@ class ServedConnection:
         self._seen = Seen()
         self._system_log = SystemLog.NOT_FOLLOWED
         self._probe_asked = False
-        """A person started or reloaded the daemon, or a secret is another one: the next probe of a quarantine does not
-        wait for its time.
-        """
+        """By a start, a reload or another secret: the next probe of a quarantine does not wait for its time."""
         self._waits = False
         """A cycle left changes unwritten because of a pause or a shut window; the full cycle that follows sees them."""
         self._voice = Voice(around.event, settings.name)
@@ -94,9 +92,7 @@ class ServedConnection:
         return self._gate.running > 0 and self.activity.is_stuck(time.monotonic())
 
     def update(self, settings: ConnectionSettings) -> None:
-        """These settings count from the next cycle on; one that runs ends as it began. Other scope settings bring the
-        full cycle forward.
-        """
+        """These count from the next cycle on; one that runs ends as it began. Another scope is read in full at once."""
         moved = scope_fingerprint(settings) != scope_fingerprint(self.settings)
         self._gate.change(lambda: self._adopt(settings))
         if moved:
