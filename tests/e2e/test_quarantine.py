@@ -31,7 +31,9 @@ def test_a_revoked_token_costs_one_failed_request_and_one_look_then_one_per_prob
     synced.split.world.regenerate_token(SPLIT_TOKEN)
     synced.sync()
     synced.assert_exact()
-    assert synced.run("status", "--json").document["state"] == "well"
+    status = synced.run("status", "--json").document
+    assert status["quarantine"] is None
+    assert status["state"] == "left_out", "two of its groups want one name"
 
 
 def test_a_token_revoked_while_writing_stops_the_rest_without_blaming_anybody(synced: Rig) -> None:
