@@ -71,6 +71,24 @@ def placed(
     ]
 
 
+def placed_one(session: Session, word: str, knows: Knows) -> ConnectionSettings:
+    """The connection that this word is about, as `placed`."""
+    [(settings, _)] = placed(session, (word,), knows)
+    return settings
+
+
+def knows_run(store: Store, word: str) -> bool:
+    """Whether it is the id of a run."""
+    return store.run(word) is not None
+
+
+def knows_object(store: Store, word: str) -> bool:
+    """Whether a user or group is called so."""
+    from syncd.answers.named import objects_named  # noqa: PLC0415  (the engine)
+
+    return bool(objects_named(store, word))
+
+
 def decidable(decision: str) -> Knows:
     """Whether something of that name can be decided so."""
 

@@ -85,6 +85,7 @@ def command(
         )
         return plan_ask_apply(
             session,
+            session.only_connection("link"),
             "link",
             make,
             apply,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from syncd.engine.cycles.result import RunResult
     from syncd.engine.job import Job
     from syncd.engine.planning.planned import Planned
+    from syncd.settings import ConnectionSettings
 
 PlannedRequest = LinkRequest | LinkUserRequest | UnlinkRequest | UndoRequest
 
@@ -54,6 +55,7 @@ def need_an_answer(*, yes: bool) -> None:
 
 def plan_ask_apply(
     session: Session,
+    settings: ConnectionSettings,
     command: str,
     make: Make,
     apply: Callable[[Job, Planned], RunResult],
@@ -67,7 +69,6 @@ def plan_ask_apply(
     """Shows what `make` planned, asks unless told not to, and has it applied, all under one writer's lock; or asks
     whoever has that to do the same (`request`).
     """
-    settings = session.only_connection(command)
     session.listen()
 
     def ask(planned: Planned, watcher: Watcher) -> None:

@@ -40,4 +40,4 @@ def command(ctx: click.Context, name: str, reason: str | None, *, as_json: bool,
         return decisions.release(store, connection, name, decider(), reason)
 
     with Session(globals_of(ctx), as_json=as_json) as session:
-        return let_go(session, "release", release, ReleaseRequest(name), no_wait=no_wait, reason=reason)
+        return let_go(session, name, release, ReleaseRequest(name), no_wait=no_wait, reason=reason)

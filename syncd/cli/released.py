@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from syncd.cli import exits
+from syncd.cli.deciding import knows_object, placed_one
 from syncd.cli.interrupts import Stop
 from syncd.cli.requesting import carried_out, shown_answer
 from syncd.cli.session import Answer, Session
@@ -19,15 +20,17 @@ if TYPE_CHECKING:
 
 def let_go(
     session: Session,
-    command: str,
+    whom: str,
     act: Callable[[Store, str], dict[str, Any]],
     request: ReleaseRequest | UnlinkUserRequest,
     *,
     no_wait: bool,
     reason: str | None,
 ) -> int:
-    """`act` gets the store and the connection's name, and answers the decision document."""
-    settings = session.only_connection(command)
+    """`whom` names somebody of one of the connections; `act` gets its store and its name, and answers the decision
+    document.
+    """
+    settings = placed_one(session, whom, knows_object)
 
     def alone() -> Answer:
         from syncd.wiring import open_for_writing  # noqa: PLC0415  (the engine)

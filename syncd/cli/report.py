@@ -13,6 +13,7 @@ import click
 
 from syncd.cli import exits
 from syncd.cli.choices import output_option
+from syncd.cli.deciding import knows_run, placed_one
 from syncd.cli.files import OutputFile
 from syncd.cli.options import Command, globals_of
 from syncd.cli.session import Session
@@ -157,9 +158,10 @@ def _reports(
     loaded = session.load()
     if loaded.problems:
         raise configuration_error(loaded.problems)
-    session.several = len(loaded.connections) > 1
-    if run_id is not None:
-        session.only_connection("report --run")
+    connections = loaded.connections
+    if run_id is not None and len(connections) > 1:
+        connections = (placed_one(session, run_id, knows_run),)
+    session.several = len(connections) > 1
 
     def one(settings: ConnectionSettings) -> tuple[Report | Unavailable, int]:
         session.learn(settings)
@@ -176,7 +178,7 @@ def _reports(
             return Unavailable(document), error.exit_code
         return made, exits.DONE
 
-    told = [one(settings) for settings in sorted(loaded.connections, key=lambda each: each.name)]
+    told = [one(settings) for settings in sorted(connections, key=lambda each: each.name)]
     return [made for made, _ in told], [code for _, code in told]
 
 

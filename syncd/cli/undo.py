@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncd.cli.choices import output_to, planning_options, reason_option
-from syncd.cli.deciding import decider
+from syncd.cli.deciding import decider, knows_run, placed_one
 from syncd.cli.files import OutputFile
 from syncd.cli.linking import need_an_answer, plan_ask_apply
 from syncd.cli.options import Command, globals_of
@@ -66,10 +66,12 @@ def command(
         return apply_undo(job, planned, decider(), reason)
 
     with Session(globals_of(ctx), as_json=as_json) as session:
+        settings = placed_one(session, run, knows_run)
         if output is None:
             request = UndoRequest(run, allow)
             return plan_ask_apply(
                 session,
+                settings,
                 "undo",
                 make,
                 apply,
@@ -79,7 +81,6 @@ def command(
                 no_wait=no_wait,
                 reason=reason,
             )
-        settings = session.only_connection("undo -o")
         file = OutputFile(output, "the plan", instead="For the plan on stdout use --json.")
         file.spare(settings)
         session.listen()

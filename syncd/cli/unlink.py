@@ -73,6 +73,7 @@ def command(
     with Session(globals_of(ctx), as_json=as_json) as session:
         return plan_ask_apply(
             session,
+            session.only_connection("unlink"),
             "unlink",
             make,
             partial(apply_link, reason=reason),
@@ -91,4 +92,4 @@ def _unlink_user(ctx: click.Context, user: str, reason: str | None, *, as_json: 
         return unlink_user(store, connection, user, decider(), reason)
 
     with Session(globals_of(ctx), as_json=as_json) as session:
-        return let_go(session, "unlink", forget, UnlinkUserRequest(user), no_wait=no_wait, reason=reason)
+        return let_go(session, user, forget, UnlinkUserRequest(user), no_wait=no_wait, reason=reason)
