@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -224,3 +224,25 @@ def test_what_failed_and_is_due_is_not_looked_at_by_every_poll_of_a_pause(tmp_pa
         assert found is not None
         assert found.exit_code == 0
         assert len(made.holdings().people) == 3
+
+
+def test_a_sync_outside_the_windows_is_refused_with_when_the_next_one_opens_and_no_allow_lifts_it(
+    synced: Rig,
+) -> None:
+    newcomer(synced)
+    begins, ends = datetime.now(UTC) + timedelta(hours=2), datetime.now(UTC) - timedelta(hours=1)
+    window = f"Mon-Sun {begins:%H:%M}-{ends:%H:%M} UTC"
+    with synced.config.open("a") as file:
+        file.write(f'\n[schedule]\nwindows = ["{window}"]\n')
+
+    answer = synced.run("sync", "--allow", "creations=99", "--json", code=3)
+
+    assert answer.document["status"] == "refused"
+    assert f"({window}); the next one opens at {begins:%Y-%m-%dT%H:%M}:00Z" in answer.stderr
+    assert "--allow raises limits and opens no window" in answer.stderr
+    assert synced.writes() == []
+    assert synced.plan()["summary"]["create_user"] == 1
+    status = synced.run("status", "--json").document
+    assert problems(status) == []
+    assert (status["windows"]["open"], status["windows"]["opens"]) == (False, f"{begins:%Y-%m-%dT%H:%M}:00Z")
+    assert "Outside the windows" in synced.run("status").stdout
