@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import IO, Any
 
@@ -15,6 +15,7 @@ from syncd.cli.streams import ReaderGone, drop
 from syncd.errors import SyncdError
 from syncd.redact import Redactor, strip_controls
 from syncd.report.lines import Line
+from syncd.report.terminal import folded, with_local_times
 
 _STYLES: Mapping[str, Mapping[str, Any]] = {
     "add": {"fg": "green"},
@@ -100,9 +101,18 @@ class Console:
 
     def _lines(self, stream: IO[str], lines: Iterable[Line]) -> None:
         colour = wants_colour(stream, os.environ, no_color=self.no_color)
-        for line in lines:
+        for line in self._fitting(stream, lines):
             parts = (
                 click.style(span.text, **_STYLES[span.style]) if colour and span.style else span.text
                 for span in line
             )
             put(stream, self.redactor.text("".join(parts)) + "\n")
+
+    def _fitting(self, stream: IO[str], lines: Iterable[Line]) -> Iterator[Line]:
+        """As they are; on a terminal in its width, and with its local times."""
+        try:
+            width = os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
+        except (ValueError, OSError):
+            width = 0
+        for line in lines:
+            yield from folded(with_local_times(line), width) if width else (line,)
