@@ -296,3 +296,19 @@ def test_the_store_of_a_version_that_did_not_say_whose_it_is_is_told_by_its_targ
         store.remember("belongs_to", None)
 
     renamed(synced).run("sync", code=78)
+
+
+def test_a_backup_is_restored_on_a_machine_that_never_had_the_store(synced: Rig) -> None:
+    file = backed_up(synced)
+    elsewhere = synced.folder / "elsewhere"
+    text = synced.config.read_text().replace('name = "acme"', f'name = "acme"\nstate = "{elsewhere}"')
+    synced.config.write_text(text)
+
+    document = synced.run("restore", str(file), "--json").document
+
+    assert document["kept"] is None
+    assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o700
+    assert synced.run("audit", "verify", "--json").document["intact"]
+    synced.forget()
+    assert synced.sync()["summary"]["applied"] == {}
+    assert synced.writes() == []
