@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench import follow, rows, tables
 from bench.connection import TOKEN
+from bench.mapping import mapping
 from bench.org import Size
 from bench.plot import svg
 from bench.rows import Row
@@ -26,6 +27,7 @@ def _chosen(options: argparse.Namespace) -> Iterator[Row]:
     sizes = (1_000, 10_000) if options.quick else (1_000, 10_000, 100_000)
     for users in sizes:
         yield from rows.reading(Size.of(users), rounds)
+    yield from mapping(rounds)
     yield from rows.compressed_pages(sizes[-1], rounds)
     yield from rows.changing()
     yield from rows.first_groups()

@@ -211,7 +211,13 @@ class WritingWaits(RefusedError):  # noqa: N818  (nothing went wrong)
 
 
 class LockHeld(RefusedError):  # noqa: N818  (what is done about it)
-    """Another process has the store's lock, and lives: it is asked to do it, or waited for."""
+    """Another process has the store's lock, and lives: it is asked to do it, or waited for. `stands_still`: somebody
+    stopped it (SIGSTOP), and nobody knows for how long.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", stands_still: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.stands_still = stands_still
 
 
 class LockWatched(RefusedError):  # noqa: N818  (what is done about it)

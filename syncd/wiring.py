@@ -18,7 +18,7 @@ from syncd.custody import refuse_a_second_store
 from syncd.engine.facts import learned_of, remember_learned
 from syncd.engine.job import Job
 from syncd.errors import ConfigurationError, SyncdError
-from syncd.ports import Observer, Store
+from syncd.ports import Observer, Source, Store
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings, SecretRef, scope_fingerprint, target_fingerprint
 
@@ -63,23 +63,22 @@ def open_job(
     store: Store | None = None,
     turn: AbstractContextManager[object] | None = None,
     impatient: bool = False,
+    source: Source | None = None,
 ) -> Iterator[Job]:
     """One connection, opened. With `writing` the store is made if need be and its lock is held to the end.
     `impatient`: a side that does not answer is soon given up.
 
-    `store` is one that is open already, with its lock if need be; it stays open. `turn` is the job's: one for all
-    cycles that share a store. Secrets are read now and made known to `redactor`. Raises ConfigurationError (secrets,
-    a store that is none), LockHeld (another writer), PermanentError (a damaged store). Sets the thresholds of this
-    process's cycle collector.
+    `store` is one that is open already, with its lock if need be; it stays open, as does a `source`. `turn` is the
+    job's: one for all cycles that share a store. Secrets are read now and made known to `redactor`. Raises
+    ConfigurationError (secrets, a store that is none), LockHeld (another writer), PermanentError (a damaged store).
+    Sets the thresholds of this process's cycle collector.
     """
     gc.set_threshold(*_GARBAGE)
     fingerprint = target_fingerprint(settings)
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(settings, observer, redactor, impatient=impatient))
-        _secret(settings.split.token, redactor)  # before anything is made or locked
-        for url in settings.notify.urls:
-            with suppress(SyncdError):  # who is told nothing is told so when there is something to tell
-                _secret(url, redactor)
+        if source is None:
+            source = stack.enter_context(open_source(settings, observer, redactor, impatient=impatient))
+        _learn_secrets(settings, redactor)  # before anything is made or locked
         if store is None and writing:
             store = stack.enter_context(_owned(settings, observer, redactor, clock, cancelled))
         store = store or stack.enter_context(open_for_status(settings, clock=clock, redactor=redactor))
@@ -101,6 +100,36 @@ def open_job(
             cancelled=cancelled,
             turn=turn or nullcontext(),
         )
+
+
+def _learn_secrets(settings: ConnectionSettings, redactor: Redactor) -> None:
+    _secret(settings.split.token, redactor)
+    for url in settings.notify.urls:
+        with suppress(SyncdError):  # who is told nothing is told so when there is something to tell
+            _secret(url, redactor)
+
+
+@contextmanager
+def open_jobs_of_one_reading(
+    settings: tuple[ConnectionSettings, ConnectionSettings], *, observer: Observer, redactor: Redactor
+) -> Iterator[tuple[Job, Job]]:
+    """Two settings of one connection, to plan with: what the first reads of Okta the second does not read again."""
+    from syncd.okta.pace import RetryPolicy  # noqa: PLC0415
+    from syncd.okta.replay import SharedReads  # noqa: PLC0415
+
+    profiles = any(each.reads_user_profiles for each in settings)
+    with (
+        _reader(settings[1], observer, redactor, RetryPolicy(), user_profiles=profiles) as reader,
+        SharedReads(reader) as shared,
+        ExitStack() as stack,
+    ):
+        one, other = (
+            stack.enter_context(
+                open_job(each, writing=False, observer=observer, redactor=redactor, source=shared.source())
+            )
+            for each in settings
+        )
+        yield one, other
 
 
 def _owned(
@@ -210,8 +239,14 @@ def open_source(
 
 
 def _reader(
-    settings: ConnectionSettings, observer: Observer, redactor: Redactor, retry: RetryPolicy
+    settings: ConnectionSettings,
+    observer: Observer,
+    redactor: Redactor,
+    retry: RetryPolicy,
+    *,
+    user_profiles: bool = False,
 ) -> OktaReader:
+    """`user_profiles`: with the users' own, also where these settings do not name them."""
     from syncd.okta.reader import OktaReader  # noqa: PLC0415  (the Okta SDK)
 
     okta = settings.okta
@@ -226,7 +261,7 @@ def _reader(
         retry=retry,
         on_wait=_teller(observer, "Okta"),
         redactor=redactor,
-        user_profiles=settings.reads_user_profiles,
+        user_profiles=user_profiles or settings.reads_user_profiles,
     )
 
 
@@ -262,19 +297,16 @@ def open_target(
         permit=permit,
         redactor=redactor,
     )
-    target = ScimTarget(
+    with ScimTarget(
         link,
         flavor=split.flavor,
         update_method=split.update_method,
         member_batch=split.member_batch,
-        learned=learned or {},
+        learned=learned,
         attribute_paths=tuple(settings.attributes),
         keeps_emails=any(rule.attribute == EMAILS for rule in settings.matching.by),
-    )
-    try:
+    ) as target:
         yield target
-    finally:
-        target.close()
 
 
 def bench(

@@ -7,18 +7,17 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from syncd.answers.decisions import release, unlink_user
+from syncd.answers.decisions import decided_on, decision_document, release, unlink_user
 from syncd.core.change import change_from_document
-from syncd.core.plan import SavedPlan, read_plan, timestamp
+from syncd.core.plan import SavedPlan, read_plan
 from syncd.core.request import (
     ApplyRequest,
     ApproveRequest,
     DriftRequest,
-    EndedState,
     ErrorText,
     LinkRequest,
     LinkUserRequest,
@@ -27,16 +26,12 @@ from syncd.core.request import (
     Request,
     RequestRecord,
     RequestResult,
-    RequestState,
     RetryRequest,
     SyncRequest,
     TakenState,
     UndoRequest,
     UnlinkRequest,
     UnlinkUserRequest,
-    WaitingState,
-    WithdrawnState,
-    read_request,
 )
 from syncd.engine.cycles.drift import repair
 from syncd.engine.cycles.link import apply_link, plan_link, plan_unlink
@@ -50,11 +45,24 @@ from syncd.engine.cycles.undo import apply_saved_undo, apply_undo, plan_undo
 from syncd.engine.job import Job
 from syncd.engine.planning.planned import Planned
 from syncd.engine.reading.selection import Selection
-from syncd.errors import RefusedError, StaleError, SyncdError
+from syncd.errors import StaleError, SyncdError, UsageError
 from syncd.ports import RunRecord, Store
 
 Sync = Callable[[Job, Selection, Mapping[str, int]], RunResult]
 _SEEN_HINT = "look at the world again: ask once more, and see what would change now"
+
+
+def carry_out_once(
+    job: Job, found: RequestRecord, request: Request, *, sync_all: Sync = sync
+) -> tuple[RequestResult, RunResult | None]:
+    """What was taken just now. `found` is the row as it was before: what somebody did with it who died is not done
+    again. Raises what the command raises alone.
+    """
+    before = ended_before(job.store, job.settings.name, found, request)
+    if before is not None:
+        return before, None
+    left = found.state.at if isinstance(found.state, TakenState) else None
+    return carry_out(job, request, found.by, found.reason or None, left=left, sync_all=sync_all)
 
 
 def carry_out(
@@ -74,6 +82,8 @@ def carry_out(
         case SyncRequest(users, groups, full, allow):
             selection = Selection(users, groups, full)
             return _ran((sync_all if selection.everything else sync)(job, selection, allow))
+        case RetryRequest((), ()):
+            raise UsageError("nothing was named to be tried again")
         case RetryRequest(users, groups):
             return _ran(sync(job, Selection(users, groups), {}))
         case DriftRequest():
@@ -83,17 +93,17 @@ def carry_out(
                 return _ran(apply_approved(job, [change_from_document(dict(each)) for each in changes]))
         case ReleaseRequest(name):
             with job.turn:
-                return RequestResult(release(job.store, job.settings.name, name, by, reason), 0), None
+                return RequestResult(_released(job, name, by, reason, left), 0), None
         case UnlinkUserRequest(user):
             with job.turn:
-                return RequestResult(unlink_user(job.store, job.settings.name, user, by, reason), 0), None
+                return RequestResult(_untied_user(job, user, by, reason, left), 0), None
         case RelinkRequest(digest):
-            return _relinked(job, digest, by), None
+            return _relinked(job, digest, by, reason), None
         case ApplyRequest(plan):
             with job.turn:
                 return _applied(job, read_plan(plan, "that was sent"), by, left)
         case LinkRequest() | LinkUserRequest() | UnlinkRequest() | UndoRequest():
-            return _ran(_planned(job, request, by, reason))
+            return _ran(_planned(job, request, by, reason, left))
 
 
 def _ran(result: RunResult) -> tuple[RequestResult, RunResult]:
@@ -112,7 +122,6 @@ _RUNS: Mapping[type[Request], tuple[str, ...]] = {
     LinkUserRequest: ("link",),
     UnlinkRequest: ("link",),
     UndoRequest: ("undo",),
-    ApproveRequest: ("targeted",),
 }
 """What cannot be asked for again once it was done: kinds of the run that it is. Of the others the next run finds out by
 itself what was done already."""
@@ -125,11 +134,11 @@ def ended_before(
     """What came of a request whose last taker ended its run, and died before it could say so. `found` is the request as
     that one left it.
     """
-    state, kinds = found.state, _RUNS.get(type(request), ())
-    if not isinstance(state, TakenState):
+    state, kinds, until = found.state, _RUNS.get(type(request), ()), store.left_at(found)
+    if not isinstance(state, TakenState) or until is None:
         return None
     for run in store.runs(limit=50):
-        if run.kind in kinds and run.started >= state.at and run.finished is not None:
+        if run.kind in kinds and state.at <= run.started < until and run.finished is not None:
             return _recorded(run, connection)
     return None
 
@@ -177,7 +186,7 @@ def _applied(
     done = {} if left is None or saved.undoes else _done_since(job, saved, left)
     if done and len(done) == len(saved.changes):
         run = job.store.run(max(done.values()))
-        if run is not None:
+        if run is not None and run.finished is not None:
             return _recorded(run, saved.connection), None
     rest = [change for change in saved.changes if change.id not in done]
     result = apply_plan(job, replace(saved, changes=rest), by)
@@ -200,9 +209,12 @@ def _done_since(job: Job, saved: SavedPlan, since: datetime) -> Mapping[str, str
     }
 
 
-def refuse_what_was_not_seen(planned: Planned, seen: Sequence[str] | None) -> None:
-    """A person agreed to these changes (by id) and to no others. Raises StaleError."""
-    if seen is not None and {change.id for change in planned.changes()} != set(seen):
+def refuse_what_was_not_seen(planned: Planned, seen: Sequence[str] | None, *, begun: bool) -> None:
+    """A person agreed to these changes (by id) and to no others; `begun`: some of them may be done already. Raises
+    StaleError.
+    """
+    now = {change.id for change in planned.changes()}
+    if seen is not None and (now - set(seen) if begun else now != set(seen)):
         raise StaleError(
             "what would change is not what was shown any more: nothing was done", hint=_SEEN_HINT
         )
@@ -213,16 +225,58 @@ def _planned(
     request: LinkRequest | LinkUserRequest | UnlinkRequest | UndoRequest,
     by: str,
     reason: str | None,
+    left: datetime | None,
 ) -> RunResult:
-    with job.turn, _plan_for(job, request, by) as planned:
-        refuse_what_was_not_seen(planned, request.seen)
-        match request:
-            case UndoRequest():
-                return apply_undo(job, planned, by)
-            case LinkUserRequest():
-                return apply_link_user(job, planned, reason)
-            case LinkRequest() | UnlinkRequest():
-                return apply_link(job, planned, reason)
+    with job.turn:
+        if left is not None and isinstance(request, UnlinkRequest):
+            settle_interrupted(job)
+            if untied := _untied(job, request.group):  # which no plan would find any more
+                return sync(job, Selection(groups=(untied,)))
+        with _plan_for(job, request, by) as planned:
+            refuse_what_was_not_seen(planned, request.seen, begun=left is not None)
+            match request:
+                case UndoRequest():
+                    return apply_undo(job, planned, by, reason)
+                case LinkUserRequest():
+                    return apply_link_user(job, planned, reason)
+                case LinkRequest() | UnlinkRequest():
+                    return apply_link(job, planned, reason)
+
+
+def _untied(job: Job, text: str) -> str | None:
+    """The Okta id of a group that a person had untied: it is left alone like one that was released."""
+    found = [
+        group.okta_id for group in job.store.find_groups(text) if group.pushed is None and group.released
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _released(job: Job, name: str, by: str, reason: str | None, left: datetime | None) -> Mapping[str, Any]:
+    """Once is enough, also when whoever released it died before it could say so."""
+    try:
+        return release(job.store, job.settings.name, name, by, reason)
+    except UsageError:
+        users = [user for user in job.store.find_users(name) if user.released]
+        groups = [group for group in job.store.find_groups(name) if group.released]
+        if left is None or len(users) + len(groups) != 1:
+            raise
+        items = [decided_on(f"user:{user.okta_id}", user.wanted.user_name) for user in users]
+        items += [decided_on(f"group:{group.okta_id}", group.wanted.name) for group in groups]
+        return decision_document(job.settings.name, "release", by, items, reason)
+
+
+def _untied_user(
+    job: Job, user: str, by: str, reason: str | None, left: datetime | None
+) -> Mapping[str, Any]:
+    """As `_released`."""
+    try:
+        return unlink_user(job.store, job.settings.name, user, by, reason)
+    except UsageError:
+        found = [each for each in job.store.find_users(user) if each.released and each.pushed is None]
+        if left is None or len(found) != 1:
+            raise
+        items = [decided_on(f"user:{each.okta_id}", each.wanted.user_name) for each in found]
+        return decision_document(job.settings.name, "unlink", by, items, reason)
 
 
 def _plan_for(
@@ -248,14 +302,14 @@ def _repaired(job: Job, request: DriftRequest) -> tuple[RequestResult, RunResult
     return replace(run, document={**report.document(), "run": run.document}), result
 
 
-def _relinked(job: Job, digest: str | None, by: str) -> RequestResult:
+def _relinked(job: Job, digest: str | None, by: str, reason: str | None) -> RequestResult:
     sides = Sides(job.settings, job.store, job.target, job.observer, job.cancelled)
     with job.turn, relink(sides, job.clock()) as found:
         if digest is not None and digest != what_was_found(found):
             raise StaleError(
                 "who is where is not what was shown any more: nothing was stored", hint=_SEEN_HINT
             )
-        store_relinking(sides, found, by)
+        store_relinking(sides, found, by, reason)
         return RequestResult({"stored": not found.nothing_to_store}, 0)
 
 
@@ -264,44 +318,3 @@ def what_was_found(found: Relinking) -> str:
     ids = sorted(change.id for change in found.changes())
     told = [*ids, "users", *sorted(found.lost_users), "groups", *sorted(found.lost_groups)]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()
-
-
-# what is said of a request
-
-
-def request_document(record: RequestRecord, connection: str) -> dict[str, Any]:
-    """The contract's request document."""
-    state = record.state
-    ended = state.at if isinstance(state, EndedState | WithdrawnState) else None
-    return {
-        "schema": "syncd.request/1",
-        "connection": connection,
-        "id": record.id,
-        "kind": record.kind,
-        "arguments": _shown(record),
-        "by": record.by,
-        "reason": record.reason,
-        "asked_at": timestamp(record.asked_at),
-        "state": _STATES[type(state)],
-        "owner": state.owner if isinstance(state, TakenState) else None,
-        "taken_at": timestamp(state.at) if isinstance(state, TakenState) else None,
-        "ended_at": timestamp(ended) if ended else None,
-        "exit_code": state.exit_code if isinstance(state, EndedState) else None,
-    }
-
-
-_STATES: Mapping[type[RequestState], str] = {
-    WaitingState: "waiting",
-    TakenState: "taken",
-    EndedState: "ended",
-    WithdrawnState: "withdrawn",
-}
-
-
-def _shown(record: RequestRecord) -> Mapping[str, Any] | None:
-    """Its arguments but for what is long; None when this version cannot read them."""
-    try:
-        request = read_request(record.version, record.kind, record.arguments)
-    except RefusedError:
-        return None
-    return {name: value for name, value in asdict(request).items() if name not in ("plan", "changes", "seen")}

@@ -9,8 +9,10 @@ from typing import Any
 
 from syncd.answers.failing import failing_documents
 from syncd.answers.left_out import FIRST, left_out, left_out_documents
+from syncd.answers.request_document import request_fields
+from syncd.core.cron import Cron
 from syncd.core.drift_news import is_repaired, news_of
-from syncd.core.left_out import LeftOut
+from syncd.core.left_out import LeftOut, command
 from syncd.core.plan import timestamp
 from syncd.core.token_age import token_days_left
 from syncd.core.windows import Window, next_opening, open_until
@@ -19,6 +21,9 @@ from syncd.engine.writing.permission import paused
 from syncd.engine.writing.quarantine import current
 from syncd.ports import RunRecord, Store, Unproven
 from syncd.settings.schema import ConnectionSettings
+
+_REQUESTS = 10
+_TOLD_FOR = timedelta(days=1)
 
 
 def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[str, Any]:
@@ -50,18 +55,34 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         },
         "last_complete_read": complete,
         "last_complete_read_age_seconds": age,
-        "next_runs": _next_runs(store, settings, complete),
+        "next_runs": _next_runs(store, settings, complete, now),
         "runs": [_run(run) for run in store.runs(limit=5)],
         "held": [
-            {"id": hold.id, "check": hold.check, "reason": hold.reason, "changes": len(hold.changes)}
+            {
+                "id": hold.id,
+                "check": hold.check,
+                "reason": hold.reason,
+                "changes": len(hold.changes),
+                "way_out": command(str(settings.path), "approve", hold.id),
+            }
             for hold in holds
         ],
         "failing": failing,
         "unproven": _unproven(store),
         "left_out": _left_out(left, settings),
         "drift": _drift(store),
+        "requests": _requests(store, now),
         "token": token_document(settings.split.token_year_began, now.date()),
     }
+
+
+def _requests(store: Store, now: datetime) -> list[dict[str, Any]]:
+    """Those that nobody has seen the end of for long, the youngest first."""
+    return [
+        request_fields(each)
+        for each in store.last_requests(limit=_REQUESTS)
+        if each.is_open or now - each.asked_at < _TOLD_FOR
+    ]
 
 
 def _unproven(store: Store) -> list[dict[str, Any]]:
@@ -125,15 +146,21 @@ def _drift(store: Store) -> dict[str, Any] | None:
         }
 
 
-def _next_runs(store: Store, settings: ConnectionSettings, complete: str | None) -> dict[str, str | None]:
+def _next_runs(
+    store: Store, settings: ConnectionSettings, complete: str | None, now: datetime
+) -> dict[str, str | None]:
     """When the full and the drift cycle are due by the schedule: the daemon's next ones, if it runs."""
     schedule = settings.schedule
     with readable("the time of the last look for drift"):
         last = LAST_DRIFT.of(store, {}).get("created_at")
-        return {"full": _due(complete, schedule.full), "drift": _due(last, schedule.drift)}
+        return {"full": _due(complete, schedule.full, now), "drift": _due(last, schedule.drift, now)}
 
 
-def _due(last: str | None, every: timedelta) -> str | None:
+def _due(last: str | None, every: timedelta | Cron, now: datetime) -> str | None:
+    """After the last one by its interval; by a calendar, whenever that was."""
+    if isinstance(every, Cron):
+        following = every.after(now)
+        return None if following is None else timestamp(following)
     return None if last is None else timestamp(datetime.fromisoformat(last) + every)
 
 
@@ -156,11 +183,15 @@ def _state(complete: str | None, store: Store, *, failing: bool, left_out: bool,
         return "quarantined"
     if paused:
         return "paused"
-    if complete is None:
+    if complete is None and not store.population().users:
         return "never_synced"
     if failing:
         return "failing"
-    return "held" if store.holds() else "left_out" if left_out else "well"
+    if store.holds():
+        return "held"
+    if complete is None:
+        return "partly_synced"
+    return "left_out" if left_out else "well"
 
 
 def _age(moment: str | None, now: datetime) -> int | None:

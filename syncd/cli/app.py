@@ -12,7 +12,7 @@ import click
 from syncd import __version__
 from syncd.cli import exits
 from syncd.cli.console import put
-from syncd.cli.interrupts import Hangups, Stoppable
+from syncd.cli.interrupts import Hangups, Interrupted, Stoppable
 from syncd.cli.options import Globals, LazyGroup, globals_of
 from syncd.cli.streams import OutputLost, ReaderGone
 from syncd.cli.tasks import by_task
@@ -149,7 +149,9 @@ def run(arguments: Sequence[str], noted: Sequence[int] | None = None, hangup: An
     except click.ClickException as error:
         return _failed(said, SyncdError(error.format_message()), arguments)
     except SyncdError as error:
-        if signals.stopped:  # what ended first, in what was being closed
+        if signals.stopped and not isinstance(
+            error, Interrupted
+        ):  # what ended first, in what was being closed
             return _interrupted(said, arguments)
         return _failed(said, error, arguments)
     except ReaderGone:

@@ -143,7 +143,7 @@ def _fresh(
             ask(planned, watcher)
             result = apply_planned(job, planned)
             session.tell(job, planned.header.kind, result.status, result.problems)
-        return run_answer(session, result, stop)
+        return run_answer(session, result, stop, plan_shown=not session.as_json)
 
     def seen() -> Request:
         from syncd.engine.cycles.sync import plan  # noqa: PLC0415  (the engine)
@@ -159,5 +159,5 @@ def _fresh(
             ask(planned, watcher)
             return ApplyRequest("".join(jsondoc.pieces(plan_document_of(planned))))
 
-    shown = partial(shown_run, session, settings)
+    shown = partial(shown_run, session, settings, plan_shown=not yes and not session.as_json)
     return session.one(carried_out(session, settings, stop, seen, alone, shown, no_wait=no_wait))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.choices import reason_option
 from syncd.cli.deciding import decider
 from syncd.cli.linking import (
+    Manner,
     apply_link,
     apply_link_user,
     linking_options,
@@ -33,21 +32,9 @@ if TYPE_CHECKING:
 @click.option(
     "--user", metavar="USER", help="Tie this person to ACCOUNT, or to the only one that looks like theirs."
 )
-@reason_option
 @linking_options
 @click.pass_context
-def command(
-    ctx: click.Context,
-    names: tuple[str, ...],
-    user: str | None,
-    reason: str | None,
-    allow: Mapping[str, int],
-    *,
-    yes: bool,
-    detailed: bool,
-    as_json: bool,
-    no_wait: bool,
-) -> int:
+def command(ctx: click.Context, names: tuple[str, ...], user: str | None, manner: Manner) -> int:
     """Tie an Okta group to a group in Split, or a person to an account.
 
     GROUP is the name or id of the Okta group, TARGET the name or SCIM id of the group in Split. Shows which members
@@ -61,36 +48,26 @@ def command(
     need_a_name(*names, *([] if user is None else [user]))
     if len(names) > 1 if user is not None else len(names) != 2:
         raise click.UsageError("link takes GROUP and TARGET, or --user USER and at most one ACCOUNT")
-    need_an_answer(yes=yes)
+    need_an_answer(yes=manner.yes)
 
-    with Session(globals_of(ctx), as_json=as_json) as session:
+    with Session(globals_of(ctx), as_json=manner.as_json) as session:
 
         def make(job: Job, *, writing: bool) -> Planned:
             from syncd.engine.cycles.link import plan_link  # noqa: PLC0415  (the engine)
             from syncd.engine.cycles.link_user import plan_link_user  # noqa: PLC0415
 
             if user is None:
-                return plan_link(job, names[0], names[1], decider(), allow, writing=writing)
+                return plan_link(job, names[0], names[1], decider(), manner.allow, writing=writing)
             account = names[0] if names else None
-            planned, pair = plan_link_user(job, user, account, decider(), allow, writing=writing)
-            if not yes or not as_json:
+            planned, pair = plan_link_user(job, user, account, decider(), manner.allow, writing=writing)
+            if not manner.yes or not manner.as_json:
                 session.show(pair_lines(pair))
             return planned
 
-        apply = partial(apply_link if user is None else apply_link_user, reason=reason)
+        apply = partial(apply_link if user is None else apply_link_user, reason=manner.reason)
         request = (
-            LinkRequest(names[0], names[1], allow)
+            LinkRequest(names[0], names[1], manner.allow)
             if user is None
-            else LinkUserRequest(user, names[0] if names else None, allow)
+            else LinkUserRequest(user, names[0] if names else None, manner.allow)
         )
-        return plan_ask_apply(
-            session,
-            "link",
-            make,
-            apply,
-            request=request,
-            yes=yes,
-            detailed=detailed,
-            no_wait=no_wait,
-            reason=reason,
-        )
+        return plan_ask_apply(session, "link", make, apply, request=request, manner=manner)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from syncd.cli.asking import can_ask
-from syncd.cli.choices import F, planning_options
+from syncd.cli.choices import reason_option
 from syncd.cli.interrupts import Stop
 from syncd.cli.planning import shown_lines
-from syncd.cli.requesting import carried_out, no_wait_option
+from syncd.cli.requesting import carried_out, changing_options
 from syncd.cli.session import Answer, Session
 from syncd.cli.sync import run_answer, shown_run
 from syncd.core.request import LinkRequest, LinkUserRequest, UndoRequest, UnlinkRequest
@@ -34,10 +34,28 @@ class Make(Protocol):
     def __call__(self, job: Job, /, *, writing: bool) -> Planned: ...
 
 
-def linking_options(command: F) -> F:
-    """--yes, --no-wait, and what whatever makes a plan takes."""
-    options = no_wait_option(planning_options(command))
-    return click.option("--yes", is_flag=True, help="Do not ask before applying.")(options)
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How what a person asks for is planned, asked about and applied: the options that `linking_options` adds."""
+
+    allow: Mapping[str, int]
+    reason: str | None
+    yes: bool
+    detailed: bool
+    as_json: bool
+    no_wait: bool
+
+
+def linking_options(command: Callable[..., int]) -> Callable[..., int]:
+    """--reason, --yes, --no-wait, and what whatever makes a plan takes: given to the command as one `manner`."""
+
+    @wraps(command)
+    def asking(*args: object, **given: Any) -> int:
+        manner = Manner(**{each.name: given.pop(each.name) for each in fields(Manner)})
+        return int(command(*args, manner=manner, **given))
+
+    options = changing_options(asking)
+    return reason_option(click.option("--yes", is_flag=True, help="Do not ask before applying.")(options))
 
 
 def need_a_name(*names: str) -> None:
@@ -59,10 +77,7 @@ def plan_ask_apply(
     apply: Callable[[Job, Planned], RunResult],
     *,
     request: PlannedRequest,
-    yes: bool,
-    detailed: bool,
-    no_wait: bool,
-    reason: str | None = None,
+    manner: Manner,
 ) -> int:
     """Shows what `make` planned, asks unless told not to, and has it applied, all under one writer's lock; or asks
     whoever has that to do the same (`request`).
@@ -70,23 +85,18 @@ def plan_ask_apply(
     settings = session.only_connection(command)
     session.listen()
 
-    def ask(planned: Planned, watcher: Watcher) -> None:
-        if not yes or not session.as_json:
-            watcher.rest()
-            session.show(shown_lines(planned))
-        if not yes and not session.confirm("Apply this?"):
-            raise RefusedError(f"the {command} was not approved", hint="Nothing was changed at either side.")
+    ask = partial(_ask, session, command, manner)
 
     def alone() -> Answer:
         with session.writing(settings, stop) as (job, watcher), make(job, writing=True) as planned:
             ask(planned, watcher)
             result = apply(job, planned)
-        return run_answer(session, result, stop, detailed=detailed)
+        return run_answer(session, result, stop, detailed=manner.detailed, plan_shown=not session.as_json)
 
     def seen() -> PlannedRequest:
         from syncd.wiring import open_job  # noqa: PLC0415  (the engine)
 
-        if yes:
+        if manner.yes:
             return request
         with (
             session.watcher(settings) as watcher,
@@ -97,9 +107,26 @@ def plan_ask_apply(
             return replace(request, seen=tuple(change.id for change in planned.changes()))
 
     with Stop(session.note) as stop:
-        shown = partial(shown_run, session, settings, detailed=detailed)
-        answer = carried_out(session, settings, stop, seen, alone, shown, no_wait=no_wait, reason=reason)
+        shown = partial(
+            shown_run,
+            session,
+            settings,
+            detailed=manner.detailed,
+            plan_shown=not manner.yes and not session.as_json,
+        )
+        answer = carried_out(
+            session, settings, stop, seen, alone, shown, no_wait=manner.no_wait, reason=manner.reason
+        )
         return session.one(answer)
+
+
+def _ask(session: Session, command: str, manner: Manner, planned: Planned, watcher: Watcher) -> None:
+    """Shows the plan. Raises RefusedError for a no."""
+    if not manner.yes or not session.as_json:
+        watcher.rest()
+        session.show(shown_lines(planned))
+    if not manner.yes and not session.confirm("Apply this?"):
+        raise RefusedError(f"the {command} was not approved", hint="Nothing was changed at either side.")
 
 
 def apply_link(job: Job, planned: Planned, reason: str | None = None) -> RunResult:

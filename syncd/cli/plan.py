@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 @click.command(name="plan", cls=Command)
 @output_to("Save the plan for `syncd apply FILE`.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Show what the settings would change that those of FILE do not.",
+)
 @click.option("--all", "everything", is_flag=True, help="Every line, not the first 50 of each kind only.")
 @selection_options
 @planning_options
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
 def command(
     ctx: click.Context,
     output: Path | None,
+    against: Path | None,
     selection: Selection,
     allow: Mapping[str, int],
     *,
@@ -43,8 +50,17 @@ def command(
     Reads Okta, compares with the store, matches what is new at the target. Nothing is written at either side or in
     the store. Exit 3 when a safety check holds changes; --allow shows the plan under a raised limit, and saved with -o
     it is applied under it.
+
+    -c new.toml --against current.toml reads Okta once and shows what the new settings would change: people, attribute
+    by attribute, and the changes that only one of the two plans has.
     """
+    if against is not None and output is not None:
+        raise click.UsageError("--against compares two plans: neither can be saved, leave -o out")
     with Session(globals_of(ctx), as_json=as_json) as session:
+        if against is not None:
+            from syncd.cli.against import run_against  # noqa: PLC0415
+
+            return run_against(session, against, selection, allow, detailed=detailed, everything=everything)
         return run_plan(session, selection, allow, output=output, detailed=detailed, everything=everything)
 
 
@@ -65,7 +81,9 @@ def run_plan(
         file.spare(session.only_connection("plan -o"))
 
     def work(settings: ConnectionSettings) -> Answer:
+        from syncd.core.left_out import command as command_line  # noqa: PLC0415
         from syncd.engine.cycles.sync import plan  # noqa: PLC0415  (the engine)
+        from syncd.engine.writing import quarantine  # noqa: PLC0415
         from syncd.wiring import open_job  # noqa: PLC0415
 
         with (
@@ -78,9 +96,17 @@ def run_plan(
                 session.fail(problem, connection=settings.name if session.several else "")
             if file is not None:
                 saved_to(file, session, planned)
-            if planned.header.holds:
+            if sick := quarantine.current(job.store):
                 session.note(
-                    "A plan holds nothing yet. To decide on what it would hold: syncd sync, then syncd approve ID."
+                    f"{settings.name} is quarantined since {sick.since:%Y-%m-%d %H:%M} UTC, and nothing of this is"
+                    f" written until that is over: {sick.reason}",
+                    "warn",
+                )
+            if planned.header.holds:
+                config = str(settings.path)
+                raising, deciding = command_line(config, "sync"), command_line(config, "approve", "ID")
+                session.note(
+                    f"A plan holds nothing yet. To raise what it would hold: {raising}. Then: {deciding} (or reject)."
                 )
             return answer_with(session, planned, detailed=detailed, everything=everything)
 

@@ -10,7 +10,7 @@ import click
 
 from syncd.cli import exits
 from syncd.cli.asking import can_ask
-from syncd.cli.choices import json_option
+from syncd.cli.choices import json_option, reason_option
 from syncd.cli.deciding import decider
 from syncd.cli.interrupts import Stop
 from syncd.cli.options import Command, globals_of
@@ -36,10 +36,11 @@ SHOWN = 50
 
 @click.command(name="relink", cls=Command)
 @click.option("--yes", is_flag=True, help="Do not ask before storing.")
+@reason_option
 @json_option
 @no_wait_option
 @click.pass_context
-def command(ctx: click.Context, *, yes: bool, as_json: bool, no_wait: bool) -> int:
+def command(ctx: click.Context, reason: str | None, *, yes: bool, as_json: bool, no_wait: bool) -> int:
     """Match everybody afresh after SCIM was switched off and on.
 
     Looks for every known user and group in Split by id, externalId and name, shows who is where, asks, and stores it.
@@ -54,13 +55,20 @@ def command(ctx: click.Context, *, yes: bool, as_json: bool, no_wait: bool) -> i
         ExitStack() as stack,
     ):
         session.listen()
-        asked = _Asked(session, stop, session.only_connection("relink"), stack, yes=yes)
+        asked = _Asked(session, stop, session.only_connection("relink"), stack, reason, yes=yes)
         if as_json and not yes:
             asked.look(reading=True)
             return session.one(asked.answer())
         return session.one(
             carried_out(
-                session, asked.settings, stop, asked.request, asked.alone, asked.shown, no_wait=no_wait
+                session,
+                asked.settings,
+                stop,
+                asked.request,
+                asked.alone,
+                asked.shown,
+                no_wait=no_wait,
+                reason=reason,
             )
         )
 
@@ -69,9 +77,16 @@ class _Asked:
     """One relink: looked for, shown, asked about. What was found stays open as long as `stack`."""
 
     def __init__(
-        self, session: Session, stop: Stop, settings: ConnectionSettings, stack: ExitStack, *, yes: bool
+        self,
+        session: Session,
+        stop: Stop,
+        settings: ConnectionSettings,
+        stack: ExitStack,
+        reason: str | None,
+        *,
+        yes: bool,
     ) -> None:
-        self.settings = settings
+        self.settings, self._reason = settings, reason
         self._session, self._stop, self._stack, self._yes = session, stop, stack, yes
         self._found: Relinking | None = None
         self._watcher: Watcher | None = None
@@ -97,7 +112,7 @@ class _Asked:
         from syncd.engine.cycles.relink import store_relinking  # noqa: PLC0415  (the engine)
 
         sides, found = self.look(reading=False)
-        store_relinking(sides, found, decider())
+        store_relinking(sides, found, decider(), self._reason)
         return self.answer()
 
     def request(self) -> RelinkRequest:

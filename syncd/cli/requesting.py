@@ -14,7 +14,7 @@ import click
 
 from syncd.cli import exits
 from syncd.cli.asking import can_ask
-from syncd.cli.choices import F
+from syncd.cli.choices import F, planning_options
 from syncd.cli.deciding import decider
 from syncd.cli.interrupts import Interrupted, Stop
 from syncd.cli.session import Answer, Session
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 ORPHANED_AFTER = 60.0
 """Seconds without a sign of anybody who carries requests out, until the command does it itself."""
 _LOOK_EVERY = 0.25
+_SILENT_AFTER = 30.0
+"""Seconds without a renewal of a lock after which it is tried to take it: that judges whether its holder lives."""
 _BUSY_AFTER = 3.0
 """Seconds of waiting from which a person wants to know what it waits for."""
 _ERRORS: dict[int, type[SyncdError]] = {
@@ -58,6 +60,11 @@ def no_wait_option(command: F) -> F:
     )(command)
 
 
+def changing_options(command: F) -> F:
+    """--no-wait, and what whatever makes a plan takes."""
+    return no_wait_option(planning_options(command))
+
+
 def carried_out(
     session: Session,
     settings: ConnectionSettings,
@@ -72,6 +79,7 @@ def carried_out(
     """Does it `alone` when nobody has the store; has it done by `syncd run`, and shows what came of it, when that has;
     waits for anybody else. `request` is what is asked for: only made, which may ask a person, where it is.
     """
+    said = ""
     while True:
         if no_wait or _served(settings):
             made = request()
@@ -82,7 +90,12 @@ def carried_out(
         try:
             return alone()
         except LockHeld as held:
-            _wait_for(session, settings, held)
+            if held.stands_still:
+                raise
+            if said != held.message:
+                session.note(f"waits: {held.message}; {held.hint}")
+            said = held.message
+            _wait_for(settings)
 
 
 def shown_answer(session: Session, settings: ConnectionSettings, outcome: RequestResult) -> Answer:
@@ -109,17 +122,20 @@ def _served(settings: ConnectionSettings) -> bool:
     return writer is not None and writer.serves and not writer.ended
 
 
-def _wait_for(session: Session, settings: ConnectionSettings, held: LockHeld) -> None:
-    """Until the lock is free, or somebody has it who can be asked."""
+def _wait_for(settings: ConnectionSettings) -> None:
+    """Until the lock is free, or somebody has it who can be asked, or its holder gave no sign for long."""
     from syncd.wiring import open_for_status  # noqa: PLC0415  (sqlite-utils)
 
-    session.note(f"waits: {held.message}")
+    mark: object = None
+    seen = time.monotonic()
     with open_for_status(settings) as store:
-        while True:
+        while time.monotonic() - seen < _SILENT_AFTER:
             time.sleep(_LOOK_EVERY)
             writer = store.writer()
             if writer is None or writer.ended or writer.serves:
                 return
+            if writer.mark != mark:
+                mark, seen = writer.mark, time.monotonic()
 
 
 @contextmanager
@@ -140,7 +156,7 @@ def _asked(
 
 def _told(session: Session, settings: ConnectionSettings, store: Store, record: RequestRecord) -> Answer:
     """With --no-wait."""
-    from syncd.answers.requests import request_document  # noqa: PLC0415  (the engine)
+    from syncd.answers.request_document import request_document  # noqa: PLC0415  (the engine)
 
     writer = store.writer()
     if writer is None or writer.ended or not writer.serves:
@@ -195,7 +211,7 @@ class _Following:
             raise RefusedError("the request is gone from the store", hint="put it again")
         match found.state:
             case EndedState():
-                return self.store.outcome(found.id)
+                return self.store.request_result(found.id)
             case WithdrawnState():
                 raise Interrupted("the request was withdrawn before anybody took it: nothing was done")
             case TakenState():
@@ -228,24 +244,25 @@ class _Following:
 
     def _here(self, found: RequestRecord) -> RequestResult | None:
         """Carries it out itself; None when somebody else has it after all."""
-        from syncd.answers.requests import carry_out, ended_before, error_outcome  # noqa: PLC0415
+        from syncd.answers.requests import carry_out_once, error_outcome  # noqa: PLC0415
 
         request = read_request(found.version, found.kind, found.arguments)
         self.session.note("nobody carries it out any more: this command does it itself", "warn")
         self.seen = time.monotonic()
-        left = found.state.at if isinstance(found.state, TakenState) else None
         try:
             with self.session.writing(self.settings, self.stop) as (job, _):
                 if job.store.take_request(found.id) is None:
                     return None
                 try:
-                    outcome = ended_before(job.store, self.settings.name, found, request)
-                    outcome = outcome or carry_out(job, request, found.by, left=left)[0]
+                    outcome, _ = carry_out_once(job, found, request)
                 except SyncdError as error:
                     outcome = error_outcome(error)
                 job.store.end_request(found.id, outcome)
                 return outcome
         except LockHeld as held:
+            if held.stands_still:
+                self.store.withdraw_request(found.id, stop=False)
+                raise
             self.session.note(f"waits: {held.message}; {held.hint}")
             return None
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -43,9 +44,13 @@ def command(ctx: click.Context) -> int:
 
 def _run(session: Session) -> None:
     from syncd.service.daemon import Daemon  # noqa: PLC0415  (the engine)
+    from syncd.service.descriptors import raise_limit  # noqa: PLC0415
+    from syncd.service.memory import few_arenas  # noqa: PLC0415
     from syncd.service.systemd import Notify  # noqa: PLC0415
 
     session.listen()
+    raise_limit()
+    few_arenas()
     notify = Notify.of(os.environ)
     Daemon(
         lambda: _load(session),
@@ -56,48 +61,60 @@ def _run(session: Session) -> None:
     ).run()
 
 
-def _hooks(session: Session) -> Hooks:
-    """What the daemon is joined with: its HTTP server, and notifications."""
-    from syncd.observe.notify import Notifier  # noqa: PLC0415
-    from syncd.service.daemon import Hooks  # noqa: PLC0415
-    from syncd.service.http import serving  # noqa: PLC0415
+@contextmanager
+def _served(session: Session, address: tuple[str, int], board: Board, settings: Everybody) -> Iterator[None]:
+    """The daemon's HTTP server."""
+    from syncd.service.http import serving  # noqa: PLC0415  (the engine)
+    from syncd.service.scheduler import longest_of  # noqa: PLC0415
     from syncd.service.statuses import Statuses  # noqa: PLC0415
 
-    @contextmanager
-    def http(address: tuple[str, int], board: Board, settings: Everybody) -> Iterator[None]:
-        def full_intervals() -> Mapping[str, float]:
-            return {one.name: one.schedule.full.total_seconds() for one in settings()}
+    def full_intervals() -> Mapping[str, float]:
+        return {one.name: longest_of(one.schedule.full).total_seconds() for one in settings()}
 
-        observer = Watcher(session.event)
-        with (
-            Statuses(settings) as statuses,
-            serving(
-                address,
-                board,
-                statuses,
-                full_intervals=full_intervals,
-                observer=observer,
-                redactor=session.redactor,
-            ),
-        ):
-            yield
+    with (
+        Statuses(settings) as statuses,
+        serving(
+            address,
+            board,
+            statuses,
+            full_intervals=full_intervals,
+            observer=Watcher(session.event),
+            redactor=session.redactor,
+            lists_of=statuses.lists,
+        ),
+    ):
+        yield
+
+
+def _hooks(session: Session) -> Hooks:
+    """What the daemon is joined with: its HTTP server, and notifications."""
+    from syncd.answers.daily import daily_summary  # noqa: PLC0415  (the engine)
+    from syncd.observe.notify import Notifier  # noqa: PLC0415
+    from syncd.service.daemon import Hooks  # noqa: PLC0415
+    from syncd.service.memory import trimmer  # noqa: PLC0415
 
     notifiers: dict[str, tuple[ConnectionSettings, Notifier]] = {}
 
     def on_cycle(settings: ConnectionSettings, store: Store, report: CycleReport) -> None:
         known = notifiers.get(settings.name)
         if known is None or known[0] is not settings:
-            known = notifiers[settings.name] = (settings, Notifier(settings, session.redactor))
+            known = notifiers[settings.name] = (settings, Notifier(settings, session.redactor, daily_summary))
         known[1].after_cycle(
             store, report.finished, kind=report.kind, status=report.status, error=report.error
         )
 
+    give_back = trimmer()
+
+    def beat() -> None:
+        session.logs.say_repeated()
+        give_back()
+
     return Hooks(
-        http=http,
+        http=partial(_served, session),
         on_cycle=on_cycle,
         leave=_leave,
         hung_up=session.said.hung_up,
-        beat=session.logs.say_repeated,
+        beat=beat,
         say_all=session.logs.forget_repeated,
     )
 

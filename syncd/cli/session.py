@@ -150,12 +150,13 @@ class Session:
         refused = any(isinstance(problem, (RefusedError, LockLost)) for problem in problems)
         if not job.settings.notify.urls or job.cancelled() or refused:
             return
+        from syncd.answers.daily import daily_summary  # noqa: PLC0415
         from syncd.observe.notify import Notifier  # noqa: PLC0415
 
         error = self.redactor.text("; ".join(problem.message for problem in problems))
         job.observer.phase("notifying")
         with suppress(KeyboardInterrupt):  # it is not lost: what was not sent is sent later
-            notifier = Notifier(job.settings, self.redactor)
+            notifier = Notifier(job.settings, self.redactor, daily_summary)
             notifier.after_cycle(job.store, job.clock(), kind=kind, status=status, error=error)
 
     # settings

@@ -32,7 +32,9 @@ from syncd.errors import PermanentError, UsageError
     show_default=True,
     help="split: whose rules it follows.",
 )
+@click.pass_context
 def command(
+    ctx: click.Context,
     kind: str,
     port: int,
     fixture: Path | None,
@@ -46,6 +48,7 @@ def command(
 
     On loopback, until Ctrl-C. Prints its address, its token and how to change its world while it runs.
     """
+    _refuse_the_others(ctx, kind)
     from syncd.simulators.server import build, run  # noqa: PLC0415  (aiohttp)
 
     try:
@@ -70,3 +73,11 @@ def command(
             f"the {kind} simulator has no such world: {error}", hint="See docs/simulators.md."
         ) from error
     return DONE
+
+
+def _refuse_the_others(ctx: click.Context, kind: str) -> None:
+    """Raises click.UsageError for an option that says nothing about this kind of world."""
+    others = ("flavor",) if kind == "okta" else ("users", "groups", "seed")
+    for name in others:
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name} says nothing about {kind}: leave it out")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.cli import exits
-from syncd.cli.choices import planning_options, selection_options
+from syncd.cli.choices import selection_options
 from syncd.cli.interrupts import Interrupted, Stop
 from syncd.cli.options import Command, globals_of
 from syncd.cli.plan import run_plan
-from syncd.cli.requesting import carried_out, no_wait_option, shown_answer
+from syncd.cli.requesting import carried_out, changing_options, shown_answer
 from syncd.cli.session import Answer, Session
 from syncd.core.request import RequestResult, SyncRequest
 from syncd.report.text import run_lines
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 @click.command(name="sync", cls=Command)
 @click.option("--dry-run", is_flag=True, help="Stop before the first write; the same as `syncd plan`.")
 @selection_options
-@planning_options
-@no_wait_option
+@changing_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -83,24 +82,33 @@ def _sync(
     return session.each(work)
 
 
-def run_answer(session: Session, result: RunResult, stop: Stop, *, detailed: bool = False) -> Answer:
-    """The result of a run; a run that was stopped on request is an interrupted one."""
+def run_answer(
+    session: Session, result: RunResult, stop: Stop, *, detailed: bool = False, plan_shown: bool = False
+) -> Answer:
+    """The result of a run; a run that was stopped on request is an interrupted one. `plan_shown`: what is skipped, and
+    held, was said with the plan.
+    """
     document = result.document()
     for problem in result.problems:
         session.fail(problem, connection=result.connection if session.several else "")
     code = exits.INTERRUPTED if stop.asked() else result.exit_code
-    return _run_answer(document, code, detailed=detailed)
+    return _run_answer(document, code, detailed=detailed, plan_shown=plan_shown)
 
 
 def shown_run(
-    session: Session, settings: ConnectionSettings, outcome: RequestResult, *, detailed: bool = False
+    session: Session,
+    settings: ConnectionSettings,
+    outcome: RequestResult,
+    *,
+    detailed: bool = False,
+    plan_shown: bool = False,
 ) -> Answer:
-    """What came of a run that somebody else carried out."""
+    """What came of a run that somebody else carried out; `plan_shown` as of `run_answer`."""
     answer = shown_answer(session, settings, outcome)
-    return _run_answer(answer.document, answer.exit_code, detailed=detailed)
+    return _run_answer(answer.document, answer.exit_code, detailed=detailed, plan_shown=plan_shown)
 
 
-def _run_answer(document: Mapping[str, Any], code: int, *, detailed: bool) -> Answer:
+def _run_answer(document: Mapping[str, Any], code: int, *, detailed: bool, plan_shown: bool) -> Answer:
     if detailed and any(document["summary"][outcome] for outcome in ("applied", "failed", "held")):
         code = exits.worst([code, exits.CHANGES])
-    return Answer(document, code, run_lines(document))
+    return Answer(document, code, run_lines(document, plan_shown=plan_shown))

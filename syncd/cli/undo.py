@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.choices import output_to, planning_options
+from syncd.cli.choices import output_to
 from syncd.cli.deciding import decider
 from syncd.cli.files import OutputFile
-from syncd.cli.linking import need_an_answer, plan_ask_apply
+from syncd.cli.linking import Manner, linking_options, need_an_answer, plan_ask_apply
 from syncd.cli.options import Command, globals_of
 from syncd.cli.plan import answer_with, saved_to
-from syncd.cli.requesting import no_wait_option
 from syncd.cli.session import Session
 from syncd.core.request import UndoRequest
 
@@ -27,21 +25,9 @@ if TYPE_CHECKING:
 @click.command(name="undo", cls=Command)
 @click.argument("run", metavar="RUN")
 @output_to("Only save the plan, for `syncd apply FILE`.")
-@click.option("--yes", is_flag=True, help="Do not ask before applying.")
-@planning_options
-@no_wait_option
+@linking_options
 @click.pass_context
-def command(
-    ctx: click.Context,
-    run: str,
-    output: Path | None,
-    allow: Mapping[str, int],
-    *,
-    yes: bool,
-    detailed: bool,
-    as_json: bool,
-    no_wait: bool,
-) -> int:
+def command(ctx: click.Context, run: str, output: Path | None, manner: Manner) -> int:
     """Give back what one run changed at the target.
 
     RUN is the id of a run (see syncd report, syncd status). Each object is read first: what was changed since stays as
@@ -49,26 +35,24 @@ def command(
     Okta still wants what was given back: it is held (undone) until somebody approves it or changes it in Okta.
     """
     if output is None:
-        need_an_answer(yes=yes)
-    elif no_wait:
+        need_an_answer(yes=manner.yes)
+    elif manner.no_wait:
         raise click.UsageError("-o only saves the plan: there is nothing to wait for, leave --no-wait out")
 
     def make(job: Job, *, writing: bool) -> Planned:
         from syncd.engine.cycles.undo import plan_undo  # noqa: PLC0415  (the engine)
 
-        return plan_undo(job, run, decider(), allow, writing=writing)
+        return plan_undo(job, run, decider(), manner.allow, writing=writing)
 
     def apply(job: Job, planned: Planned) -> RunResult:
         from syncd.engine.cycles.undo import apply_undo  # noqa: PLC0415  (the engine)
 
-        return apply_undo(job, planned, decider())
+        return apply_undo(job, planned, decider(), manner.reason)
 
-    with Session(globals_of(ctx), as_json=as_json) as session:
+    with Session(globals_of(ctx), as_json=manner.as_json) as session:
         if output is None:
-            request = UndoRequest(run, allow)
-            return plan_ask_apply(
-                session, "undo", make, apply, request=request, yes=yes, detailed=detailed, no_wait=no_wait
-            )
+            request = UndoRequest(run, manner.allow)
+            return plan_ask_apply(session, "undo", make, apply, request=request, manner=manner)
         settings = session.only_connection("undo -o")
         file = OutputFile(output, "the plan", instead="For the plan on stdout use --json.")
         file.spare(settings)
@@ -83,4 +67,4 @@ def command(
         ):
             observer.close()
             saved_to(file, session, planned)
-            return session.one(answer_with(session, planned, detailed=detailed))
+            return session.one(answer_with(session, planned, detailed=manner.detailed))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.cli.choices import reason_option
 from syncd.cli.deciding import decider
-from syncd.cli.linking import apply_link, linking_options, need_a_name, need_an_answer, plan_ask_apply
+from syncd.cli.linking import Manner, apply_link, linking_options, need_a_name, need_an_answer, plan_ask_apply
 from syncd.cli.options import Command, globals_of
 from syncd.cli.released import let_go
 from syncd.cli.session import Session
@@ -27,22 +25,16 @@ if TYPE_CHECKING:
 @click.option("--user", metavar="USER", help="Forget the tie of this person; their account stays as it is.")
 @click.option("--keep", is_flag=True, help="Leave the group in Split as it is, members too.")
 @click.option("--delete", is_flag=True, help="Delete the group in Split; see safety.max_group_deletions.")
-@reason_option
 @linking_options
 @click.pass_context
 def command(
     ctx: click.Context,
     group: str | None,
     user: str | None,
-    reason: str | None,
-    allow: Mapping[str, int],
+    manner: Manner,
     *,
     keep: bool,
     delete: bool,
-    yes: bool,
-    detailed: bool,
-    as_json: bool,
-    no_wait: bool,
 ) -> int:
     """Stop managing a group, kept in Split or deleted; or forget a person's tie.
 
@@ -56,39 +48,32 @@ def command(
         raise click.UsageError("unlink takes a GROUP, or --user USER")
     if user is not None:
         need_a_name(user)
-        if keep or delete or allow or detailed:
+        if keep or delete or manner.allow or manner.detailed:
             raise click.UsageError("--user keeps the account: leave the other options out")
-        return _unlink_user(ctx, user, reason, as_json=as_json, no_wait=no_wait)
+        return _unlink_user(ctx, user, manner)
     assert group is not None  # noqa: S101  (one of the two is given)
     need_a_name(group)
     if keep is delete:
         raise click.UsageError("say what becomes of the group in Split: either --keep or --delete")
-    need_an_answer(yes=yes)
+    need_an_answer(yes=manner.yes)
 
     def make(job: Job, *, writing: bool) -> Planned:
         from syncd.engine.cycles.link import plan_unlink  # noqa: PLC0415  (the engine)
 
-        return plan_unlink(job, group, decider(), allow, delete=delete, writing=writing)
+        return plan_unlink(job, group, decider(), manner.allow, delete=delete, writing=writing)
 
-    with Session(globals_of(ctx), as_json=as_json) as session:
-        return plan_ask_apply(
-            session,
-            "unlink",
-            make,
-            partial(apply_link, reason=reason),
-            request=UnlinkRequest(group, delete, allow),
-            yes=yes,
-            detailed=detailed,
-            no_wait=no_wait,
-            reason=reason,
-        )
+    with Session(globals_of(ctx), as_json=manner.as_json) as session:
+        request = UnlinkRequest(group, delete, manner.allow)
+        apply = partial(apply_link, reason=manner.reason)
+        return plan_ask_apply(session, "unlink", make, apply, request=request, manner=manner)
 
 
-def _unlink_user(ctx: click.Context, user: str, reason: str | None, *, as_json: bool, no_wait: bool) -> int:
+def _unlink_user(ctx: click.Context, user: str, manner: Manner) -> int:
     def forget(store: Store, connection: str) -> dict[str, Any]:
         from syncd.answers.decisions import unlink_user  # noqa: PLC0415  (the engine)
 
-        return unlink_user(store, connection, user, decider(), reason)
+        return unlink_user(store, connection, user, decider(), manner.reason)
 
-    with Session(globals_of(ctx), as_json=as_json) as session:
-        return let_go(session, "unlink", forget, UnlinkUserRequest(user), no_wait=no_wait, reason=reason)
+    with Session(globals_of(ctx), as_json=manner.as_json) as session:
+        request = UnlinkUserRequest(user)
+        return let_go(session, "unlink", forget, request, no_wait=manner.no_wait, reason=manner.reason)

@@ -43,6 +43,10 @@ class AttributeMapping:
         named = self.expression.plain
         return named.name if type(named) is Attribute and self.default is None else None
 
+    def input(self, record: AppUser) -> dict[str, object]:
+        """Everything that it reads, as Okta has it; None where it has nothing, or did not show it."""
+        return {each.name: each.shown(record) for each in self.expression.references}
+
     def value(self, record: AppUser) -> Scalar | Unmappable | None:
         """None when not set. Raises nothing."""
         try:

@@ -302,7 +302,7 @@ def decide_group(case: GroupCase, policy: Policy, evidence: Evidence | None) -> 
         return Decision(skipped=[frozen], still=True)
     if pushed is None:
         return NeedsMatch()
-    return _named_as_wanted(case.okta_id, pushed, wanted, policy)
+    return _named_as_wanted(case, pushed, wanted, policy)
 
 
 def _no_longer_pushed(
@@ -331,18 +331,20 @@ def _no_longer_pushed(
     return Decision([removal], still=True)
 
 
-def _named_as_wanted(okta_id: str, pushed: PushedGroup, wanted: WantedGroup, policy: Policy) -> Decision:
+def _named_as_wanted(case: GroupCase, pushed: PushedGroup, wanted: WantedGroup, policy: Policy) -> Decision:
     keeps_its_own = is_taken_over(policy.flavor, wanted.target_name) and pushed.scim_id == wanted.target_name
-    if not wanted.rename or wanted.target_name == pushed.name or keeps_its_own:
+    if wanted.target_name == pushed.name or keeps_its_own:
         return NOTHING
+    if not wanted.rename:
+        return _renaming_is_not_followed(case, wanted, pushed)
     problem = group_name_problem(policy.flavor, wanted.target_name, policy.protected_groups)
     if problem is None and policy.protects_group(pushed):
         problem = f'"{pushed.name}" is protected and is never renamed'
     if problem:
-        return Decision(skipped=[Skipped("refused_name", okta_id, wanted.name, problem, "group")])
+        return Decision(skipped=[Skipped("refused_name", case.okta_id, wanted.name, problem, "group")])
     change = Change(
         ChangeKind.RENAME_GROUP,
-        okta_id,
+        case.okta_id,
         pushed.scim_id,
         wanted.target_name,
         {"displayName": pushed.name},
@@ -350,6 +352,16 @@ def _named_as_wanted(okta_id: str, pushed: PushedGroup, wanted: WantedGroup, pol
         "renamed in Okta",
     )
     return Decision([change])
+
+
+def _renaming_is_not_followed(case: GroupCase, wanted: WantedGroup, pushed: PushedGroup) -> Decision:
+    """Said, but for what was linked under another name on purpose."""
+    if wanted.action == "link" or case.asked is not None:
+        return NOTHING
+    reason = (
+        f'called {wanted.name} in Okta by now; at the target it stays "{pushed.name}", because rename is off'
+    )
+    return Decision(skipped=[Skipped("rename_off", case.okta_id, wanted.name, reason, "group")])
 
 
 def _unlink_by_hand(okta_id: str, pushed: PushedGroup, asked: Asked, policy: Policy) -> Decision:

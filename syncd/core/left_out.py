@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.core.change import MEMBERSHIPS, REMOVALS, ChangeKind
-from syncd.core.waiting import LEFT_BY_SETTING
+from syncd.core.waiting import LEFT_BY_SETTING, REMEMBERED
 
 REJECTED = "rejected"
 RELEASED = "released"
 FAILED = "failed"
+KINDS = tuple(sorted({*REMEMBERED, REJECTED, RELEASED, FAILED}))
+"""All there are."""
 CHOSEN = LEFT_BY_SETTING | {REJECTED, RELEASED}
 """Kinds that a person decided on, or the settings: nobody has to do anything about them."""
 

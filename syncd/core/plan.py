@@ -164,6 +164,8 @@ class SavedPlan:
     holds: Sequence[tuple[Hold, Sequence[Change]]] = ()
     allow: Mapping[str, int] = field(default_factory=dict)
     undoes: str = ""
+    created_at: datetime | None = None
+    """None where the document does not say."""
 
     def held(self) -> Mapping[ChangeKind, int]:
         """How many changes of each kind it holds."""
@@ -206,7 +208,19 @@ def _saved(document: Mapping[str, Any]) -> SavedPlan:
     if not isinstance(undoes, str) or bool(undoes) is not (header["kind"] == "undo"):
         raise TypeError("undoes names no run")
     allow = raised_limits(document.get("allow", {}))
-    return SavedPlan(**header, changes=changes, holds=holds, allow=allow, undoes=undoes)
+    return SavedPlan(
+        **header,
+        changes=changes,
+        holds=holds,
+        allow=allow,
+        undoes=undoes,
+        created_at=_saved_moment(document.get("created_at")),
+    )
+
+
+def _saved_moment(said: object) -> datetime | None:
+    made = datetime.fromisoformat(said) if isinstance(said, str) else None
+    return made if made is not None and made.tzinfo is not None else None
 
 
 def raised_limits(allow: object) -> Mapping[str, int]:

@@ -258,22 +258,22 @@ class RequestResult:
     said: Sequence[ErrorText] = ()
 
 
-def outcome_text(outcome: RequestResult) -> str:
-    """As `read_outcome` takes it back."""
+def result_text(outcome: RequestResult) -> str:
+    """As `read_result` takes it back."""
     return json.dumps({**asdict(outcome), "said": [asdict(each) for each in outcome.said]})
 
 
-def read_outcome(text: str) -> RequestResult:
-    """Raises RefusedError for what no `outcome_text` was."""
+def read_result(text: str) -> RequestResult:
+    """Raises RefusedError for what no `result_text` was."""
     try:
-        return _outcome(json.loads(text))
+        return _result(json.loads(text))
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise RefusedError(
             f"what came of the request cannot be read: {problem}", hint="`syncd status` shows the last runs"
         ) from problem
 
 
-def _outcome(read: Mapping[str, Any]) -> RequestResult:
+def _result(read: Mapping[str, Any]) -> RequestResult:
     said = tuple(
         ErrorText(str(one["message"]), str(one["hint"]), int(one["exit_code"])) for one in read["said"]
     )

@@ -79,6 +79,13 @@ class Attribute:
         """As Okta has it."""
         return record.profile.get(self.name)
 
+    def shown(self, record: AppUser) -> object:
+        """The same for people; None where Okta did not show it."""
+        try:
+            return self.raw(record)
+        except OddValueError:
+            return None
+
     def scalar(self, record: AppUser) -> Scalar | None:
         return scalar(self.raw(record), self.name)
 

@@ -145,7 +145,8 @@ class Story:
         result = self.cycle("A group that Split has already", told)
         self.promise(
             "a group that somebody made in Split is not taken over unasked",
-            kept=[skip["name"] for skip in result.run["skipped"]] == [name] and result.split.writes == 0,
+            kept=[skip["name"] for skip in result.run["skipped"] if skip["kind"] == "conflict"] == [name]
+            and result.split.writes == 0,
         )
         self.connection.set_rules([*others, (source, "link")])
         self.cycle("The same group, linked", ["the settings now say action = link"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -21,17 +21,21 @@ from syncd.core.sickness import KEY as QUARANTINE
 from syncd.core.sickness import Quarantine
 from syncd.core.token_age import TOKEN_LIVES, token_days_left
 from syncd.errors import ConfigurationError, SyncdError
-from syncd.observe.notices import Compared, Facts, Held, Memory, Notice, Severity, decide
+from syncd.observe.notices import Compared, Facts, Held, Memory, Notice, Severity, decide, plain
 from syncd.ports import HoldRecord, Store
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings
 
 TOLD = "notified:told"
 UNSENT = "notified:unsent"
+DAILY = "notified:daily"
+"""The time of the last summary, as notify.daily had it."""
 FIRST_RETRY = timedelta(minutes=1)
 SLOWEST_RETRY = timedelta(hours=6)
 GIVEN_UP_AFTER = timedelta(days=1)
 UNSENT_AT_MOST = 20
+
+Summarise = Callable[[Store, ConnectionSettings, datetime], Notice]
 
 _log = logging.getLogger("syncd.notify")
 
@@ -72,9 +76,13 @@ class Letter:
 class Notifier:
     """One connection's. Safe to call from several threads."""
 
-    def __init__(self, settings: ConnectionSettings, redactor: Redactor) -> None:
+    def __init__(
+        self, settings: ConnectionSettings, redactor: Redactor, summarise: Summarise | None = None
+    ) -> None:
+        """`summarise` makes what is sent each day, where notify.daily asks for it."""
         self._settings = settings
         self._redactor = redactor
+        self._summarise = summarise
         self._lock = threading.Lock()
         self._unsaved: dict[str, str | None] = {}
         """What the store could not take (a full disk): it must not be said twice for that."""
@@ -99,6 +107,8 @@ class Notifier:
         facts = _facts(store, self._settings, now, kind, status, error)
         before = self._recall(store, TOLD)
         notices, memory = decide(self._settings.name, Memory.read(before), facts)
+        summary = self._due_summary(store, now)
+        notices += [] if summary is None else [summary]
         everybody = tuple(range(len(self._settings.notify.urls)))
         letters = [*self._unsent(store), *(Letter(self._redacted(each), now, everybody) for each in notices)]
         # Before it is sent: dying in between may say it twice, but never loses it.
@@ -107,6 +117,27 @@ class Notifier:
             self._remember(store, TOLD, memory.text())
         if letters:
             self._keep(store, [left for letter in letters if (left := self._send(letter, now)) is not None])
+
+    def _due_summary(self, store: Store, now: datetime) -> Notice | None:
+        """Once for each day, whoever comes first after its time. The first time that is ever seen only begins it."""
+        daily = self._settings.notify.daily
+        if daily is None or self._summarise is None:
+            return None
+        last = daily.last(now).isoformat()
+        told = self._recall(store, DAILY)
+        if told == last:
+            return None
+        # First, so that a restart in between does not say it twice; what is not sent yet is kept by its letter.
+        self._remember(store, DAILY, last)
+        if told is None:
+            return None
+        try:
+            return self._summarise(store, self._settings, now)
+        except SyncdError as error:
+            title = f"syncd {self._settings.name}: daily summary"
+            return Notice(
+                "warning", title, f"It could not be made: {plain(error.message)}. See: syncd doctor."
+            )
 
     def _redacted(self, notice: Notice) -> Notice:
         clean = self._redactor.text

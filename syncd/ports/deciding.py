@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -68,7 +68,9 @@ class Release:
         who = f" by {self.by}" if self.by else ""
         why = f" ({self.reason})" if self.reason else ""
         told = f"{'unlinked by hand' if self.what == 'unlink' else 'released'}{who} on {self.since:%Y-%m-%d %H:%M} UTC"
-        return f"{told}{why}: left alone as it is until a person links it again"
+        if self.object_key.startswith("group:"):
+            return f"{told}{why}: left alone, and its members too, until `syncd link`"
+        return f"{told}{why}: left alone until `syncd link --user`, or until they left the app and came back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +90,10 @@ class Decided:
 class Decisions(Protocol):
     """Holds, and the words of people, as the audit trail has them."""
 
-    def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> None:
-        """Remembers what the safety checks stopped in a cycle. A hold that is known keeps its time; others expire after
-        7 days, and take the changes that waited in an earlier one. `whole`: the cycle looked at everything, so that
-        holds it did not raise are over.
+    def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> Collection[str]:
+        """Remembers what the safety checks stopped in a cycle, and returns the ids of the holds that are new. A hold
+        that is known keeps its time; others expire after 7 days, and take the changes that waited in an earlier one.
+        `whole`: the cycle looked at everything, so that holds it did not raise are over.
         """
         ...
 

@@ -27,7 +27,9 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
-    """Outcomes of one kind on one day (UTC, "2026-03-01"); `result` is "applied", "failed" or "deferred"."""
+    """Outcomes of one kind on one day (UTC, "2026-03-01"); of a relink the kind is "relinked". `result` is "applied",
+    "failed" or "deferred".
+    """
 
     day: str
     kind: str

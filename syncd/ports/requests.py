@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from syncd.core.request import RequestRecord, RequestResult
@@ -41,7 +42,7 @@ class RequestRecords(Protocol):
         """None when there is none, or no more."""
         ...
 
-    def outcome(self, request_id: str) -> RequestResult | None:
+    def request_result(self, request_id: str) -> RequestResult | None:
         """What came of it; None while it is open, or when it was withdrawn. Raises RefusedError when it is
         unreadable.
         """
@@ -72,6 +73,12 @@ class RequestRecords(Protocol):
     def take_request(self, request_id: str) -> RequestRecord | None:
         """By the holder of the lock, in one transaction with the look whether it still is: from then on the request is
         this one's. None when it is not to be had any more. Raises LockLost.
+        """
+        ...
+
+    def left_at(self, request: RequestRecord) -> datetime | None:
+        """When the lock under which it was taken last went to another process; None when it did not, or nobody
+        knows.
         """
         ...
 

@@ -360,6 +360,10 @@ class Store(Decisions, History, Waits, RequestRecords, Protocol):
         """Makes one failure (or all) due at once; returns how many."""
         ...
 
+    def rest(self) -> None:
+        """Gives back the memory that the last questions took: for a store that is kept open between cycles."""
+        ...
+
     def close(self) -> None:
         """Gives the lock back and closes the file. May be called twice."""
         ...

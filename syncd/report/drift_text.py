@@ -8,7 +8,7 @@ from typing import Any
 
 from syncd.core.counting import counted
 from syncd.core.drift import REPORTED_ONLY
-from syncd.report.lines import BLANK, Line, Span, faint, line, safe, shown, strong
+from syncd.report.lines import BLANK, Line, Span, faint, line, safe, shown_of, strong
 
 SHOWN_OF_A_KIND = 50
 _KINDS: Mapping[str, tuple[str, str, str]] = {
@@ -61,7 +61,7 @@ def _sides(item: Mapping[str, Any]) -> Iterator[Line]:
     """Each value on all three sides."""
     sides = [(word, item[word]) for word in ("wanted", "remembered", "found") if item[word] is not None]
     for key in sorted({key for _, side in sides for key in side}):
-        values = ", ".join(f"{word} {shown(side.get(key))}" for word, side in sides)
+        values = ", ".join(f"{word} {shown_of(key, side.get(key))}" for word, side in sides)
         yield line("      ", f"{safe(key)}: ", values)
 
 

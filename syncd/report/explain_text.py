@@ -60,16 +60,25 @@ def _part(
 
 
 def _attributes(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
-    table = [[faint(each) for each in ("SCIM", "from Okta", "wanted", "pushed", "at the target")]]
+    table = [[faint(each) for each in ("SCIM", "in Okta", "mapped by", "wanted", "pushed", "at the target")]]
     table += [
         [
             Span(safe(row["attribute"])),
+            Span(_input(row.get("input") or {})),
             faint(safe(row["source"])),
             *(Span(shown(row[key])) for key in ("wanted", "pushed", "target")),
         ]
         for row in rows
     ]
     yield from columns(table)
+
+
+def _input(read: Mapping[str, Any]) -> str:
+    """What was read: the value alone where it is one."""
+    if len(read) == 1:
+        [value] = read.values()
+        return shown(value)
+    return ", ".join(f"{safe(name)} {shown(value)}" for name, value in read.items()) or "-"
 
 
 def _memberships(rows: Sequence[Mapping[str, Any]]) -> Iterator[Line]:

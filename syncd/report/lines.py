@@ -55,11 +55,20 @@ def shown(value: object) -> str:
     """An attribute's value: text in quotes, None as (not set)."""
     if value is None:
         return "(not set)"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, str):
         return json.dumps(clip(strip_controls(value), LONGEST_VALUE), ensure_ascii=False).replace(
             "\\\\", "\\"
         )
     return safe(value, LONGEST_VALUE)
+
+
+def shown_of(path: str, value: object) -> str:
+    """An attribute's value in its own words: an account is active or inactive."""
+    if path == "active" and isinstance(value, bool):
+        return "active" if value else "inactive"
+    return shown(value)
 
 
 def plain(lines: Iterable[Line]) -> str:
@@ -69,7 +78,13 @@ def plain(lines: Iterable[Line]) -> str:
 
 def facts(numbers: Mapping[str, object]) -> str:
     """Numbers of a check: "allowed 3, planned 12"."""
-    return ", ".join(f"{safe(key).replace('_', ' ')} {safe(value)}" for key, value in sorted(numbers.items()))
+    return ", ".join(
+        f"{safe(key).replace('_', ' ')} {_number(value)}" for key, value in sorted(numbers.items())
+    )
+
+
+def _number(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else safe(value)
 
 
 def columns(rows: Sequence[Sequence[Span]], *, indent: int = 2, widest: int = 48) -> list[Line]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from syncd.report.lines import facts, shown
+from syncd.report.lines import facts, shown_of
 from syncd.report.plan_text import change_title, heading_of, summary_text
 from syncd.report.report_md import cell
 from syncd.report.size_text import size_sentence
@@ -46,7 +46,8 @@ def _differences(change: Mapping[str, Any]) -> str:
     if not before or change.get("group") is not None:
         return ""
     return "; ".join(
-        f"{path}: {shown(before.get(path))} → {shown(after.get(path))}" for path in sorted({*before, *after})
+        f"{path}: {shown_of(path, before.get(path))} → {shown_of(path, after.get(path))}"
+        for path in sorted({*before, *after})
     )
 
 

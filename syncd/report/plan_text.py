@@ -21,6 +21,7 @@ from syncd.report.lines import (
     line,
     safe,
     shown,
+    shown_of,
     skipped_lines,
     strong,
 )
@@ -152,7 +153,8 @@ def _differences(change: Mapping[str, Any], indent: str) -> Iterator[Line]:
             yield line(indent, faint(", ".join(f"{key} {shown(value)}" for key, value in told.items())))
         return
     for key in sorted({*before, *after}):
-        yield line(indent, f"{safe(key)}: ", shown(before.get(key)), faint(" → "), shown(after.get(key)))
+        was, shall = (shown_of(key, values.get(key)) for values in (before, after))
+        yield line(indent, *([] if key == "active" else [f"{safe(key)}: "]), was, faint(" → "), shall)
 
 
 def _hold_lines(hold: Mapping[str, Any], changes: Iterable[Mapping[str, Any]], most: int) -> Iterator[Line]:

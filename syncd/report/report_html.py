@@ -32,7 +32,7 @@ from syncd.report.view import (
     row_object,
     when,
 )
-from syncd.report.words import drift_object, named, shown_value, why
+from syncd.report.words import drift_object, named, shown_at, shown_value, why
 
 SHOWN = 20_000
 """Rows of one table; JSON and CSV have them all."""
@@ -122,6 +122,7 @@ def _template() -> Template:
         ),
         "period": period_words,
         "shown": shown_value,
+        "shown_at": shown_at,
         "step": _step,
         "tone": _tone,
         "value": shown_value,

@@ -11,7 +11,7 @@ from syncd.core.counting import counted
 from syncd.report.lines import BLANK, Line, Span, columns, faint, line, safe, strong
 from syncd.report.text import done_words, duration
 from syncd.report.view import Report, Row, Unavailable, differences, period_words, row_object, when
-from syncd.report.words import drift_object, named, shown_value, why
+from syncd.report.words import drift_object, named, shown_at, why
 
 SHOWN = 30
 _RESULT = {"applied": "good", "failed": "bad", "deferred": "warn"}
@@ -126,7 +126,7 @@ def _changes(changes: Iterable[Row]) -> Iterator[Line]:
 
 
 def _because(row: Row) -> str:
-    what = ", ".join(f"{key} {shown_value(after)}" for key, _, after in differences(row)[:3])
+    what = ", ".join(f"{key} {shown_at(after, key)}" for key, _, after in differences(row)[:3])
     parts = [row["error"] or "", what, row["reason"] or ""]
     if row["approved_by"]:
         parts.append(f"approved by {row['approved_by']}")

@@ -20,6 +20,7 @@ from syncd.report.lines import (
     skipped_lines,
     strong,
 )
+from syncd.report.requests_text import request_lines
 from syncd.report.status_parts import drift_found_lines, pause_lines
 
 SHOWN = 50
@@ -56,6 +57,7 @@ _STATUS_STYLE: Mapping[str, str] = {
     "left_out": "warn",
     "never_synced": "warn",
     "paused": "warn",
+    "partly_synced": "warn",
     "failed": "bad",
     "quarantined": "bad",
 }
@@ -86,14 +88,15 @@ def _worded(words: str, count: int) -> str:
     return words if count == 1 else words.replace("group ", "groups ").replace("member ", "members ")
 
 
-def run_lines(document: Mapping[str, Any]) -> Iterator[Line]:
-    """A `syncd.run/1` document."""
+def run_lines(document: Mapping[str, Any], *, plan_shown: bool = False) -> Iterator[Line]:
+    """A `syncd.run/1` document; what its plan showed already is not said twice."""
     summary = document["summary"]
     # What befell the run as a whole is said by whoever ran it, with its hint.
     yield from _errors([error for error in document["errors"] if error["kind"] != "run"])
     for hold in document.get("holds", ()):
         yield from _hold(hold)
-    yield from _skipped(document.get("skipped", ()))
+    if not plan_shown:
+        yield from _skipped(document.get("skipped", ()))
     status = str(document["status"])
     seconds = float(document["duration_seconds"])
     nothing = "nothing to change" if status == "succeeded" else "nothing applied"
@@ -229,6 +232,7 @@ def status_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     yield from _status_unproven(document["unproven"])
     yield from _status_left_out(document["left_out"])
     yield from drift_found_lines(document.get("drift"))
+    yield from request_lines(document.get("requests", ()))
 
 
 def _status_quarantine(found: Mapping[str, Any] | None) -> Iterator[Line]:
@@ -289,7 +293,8 @@ def _status_runs(runs: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
         status = str(run["status"] or "unfinished")
         done = done_words(run["summary"].get("applied", {})) or "nothing changed"
         held = sum(run["summary"].get("held", {}).values())
-        text = done + (f"; {held:,} held" if held else "")
+        failed = sum(run["summary"].get("failed", {}).values())
+        text = done + (f"; {failed:,} failed" if failed else "") + (f"; {held:,} held" if held else "")
         rows.append(
             (
                 Span(safe(run["started"])),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from syncd.report.lines import shown
+from syncd.report.lines import shown, shown_of
 from syncd.report.view import Row
 
 _NAMED = 20
@@ -46,10 +46,21 @@ def drift_object(item: Mapping[str, Any]) -> str:
     return f"{name} in {found['group']}" if found.get("group") else name
 
 
+def shown_at(value: object, key: str) -> str:
+    """A value of a difference in the attribute `key`."""
+    return shown_of(key, value) if key == "active" else shown_value(value)
+
+
+def _part(key: str, value: object) -> str:
+    """An account that is active says so in a word."""
+    said = shown_of(key, value)
+    return said if key == "active" else f"{key}: {said}"
+
+
 def shown_value(value: object) -> str:
     """A value of a change or difference on one line."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {shown(value[key])}" for key in sorted(value))
+        return ", ".join(_part(key, value[key]) for key in sorted(value))
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | tuple):

@@ -24,7 +24,7 @@ from syncd.errors import (
 )
 from syncd.model import Attributes, RemoteGroup, RemoteUser
 from syncd.ports.target import Against, Applied, MemberOutcome, RemoteListing, TargetProbe, nothing
-from syncd.scim.answers import ScimAnswer, error_for
+from syncd.scim.answers import FORM_REFUSED, ScimAnswer, error_for
 from syncd.scim.conversation import GROUPS, USERS, Conversation, Flavor, UpdateMethod
 from syncd.scim.creation import Creation
 from syncd.scim.flavors import FACTS, HARNESS_PATH, HARNESS_SIGN, refuse_name
@@ -208,7 +208,7 @@ class ScimTarget(Closing):
         """Raises AccessDenied (the token), PermanentError (a web page, TLS) and TemporaryError for the users; trouble
         with groups or the ServiceProviderConfig is told in `detail`.
         """
-        users = self._http.send("GET", [USERS], {"startIndex": "1", "count": "2"})
+        users = self._first_page(USERS, 2)
         details = [] if _lists(users) else [_why_not(users, "list users")]
         groups_listed, detail = self._probe_groups()
         details += [detail] if detail else []
@@ -227,9 +227,21 @@ class ScimTarget(Closing):
             rights=rights(self._http) if self._talk.facts.grants_rights else {},
         )
 
+    def _first_page(self, kind: str, count: int) -> ScimAnswer:
+        """Without `count` where that is refused, as lists are read then too."""
+        try:
+            answer = self._http.send("GET", [kind], {"startIndex": "1", "count": str(count)})
+        except (PermanentError, TemporaryError) as refused:
+            if refused.status not in FORM_REFUSED:
+                raise
+        else:
+            if answer.status not in FORM_REFUSED:
+                return answer
+        return self._http.send("GET", [kind], {"startIndex": "1"})
+
     def _probe_groups(self) -> tuple[bool, str]:
         try:
-            groups = self._http.send("GET", [GROUPS], {"startIndex": "1", "count": "100"})
+            groups = self._first_page(GROUPS, 100)
         except AccessDenied as failure:
             if failure.scope is Scope.CONNECTION:
                 raise

@@ -18,7 +18,16 @@ from syncd.service.headroom import shown_buckets
 from syncd.service.health import View, overdue
 
 State = Literal[
-    "broken", "quarantined", "failing", "unknown", "never_synced", "held", "left_out", "paused", "well"
+    "broken",
+    "quarantined",
+    "failing",
+    "unknown",
+    "never_synced",
+    "partly_synced",
+    "held",
+    "left_out",
+    "paused",
+    "well",
 ]
 STATES: Mapping[State, str] = {
     "broken": "with broken settings",
@@ -26,6 +35,7 @@ STATES: Mapping[State, str] = {
     "failing": "failing",
     "unknown": "unknown",
     "never_synced": "never synced",
+    "partly_synced": "synced in part",
     "held": "with changes held",
     "left_out": "with somebody left out",
     "paused": "paused",
@@ -163,7 +173,7 @@ def _state(view: View, name: str, document: Mapping[str, Any] | None, concerns: 
         return "unknown"
     said: State = document["state"]
     worse = any(concern.weight == "bad" for concern in concerns)
-    return "failing" if worse and said in ("well", "held", "left_out") else said
+    return "failing" if worse and said in ("well", "held", "left_out", "partly_synced") else said
 
 
 def _concerns(
@@ -196,7 +206,7 @@ def _of_the_document(
     interval = view.full_intervals.get(name)
     if document["last_complete_read_age_seconds"] is None:
         busy = board is not None and "full" in board.running
-        yield Concern("note", name, "The first sync is under way" if busy else "Never synced yet")
+        yield Concern("note", name, _never_whole(document, busy=busy))
     elif interval is not None and overdue(document, interval):
         age = duration(document["last_complete_read_age_seconds"])
         yield Concern("bad", name, f"No complete read for {age}", f"One is due every {duration(interval)}.")
@@ -210,11 +220,19 @@ def _of_the_document(
             name,
             f"{counted(hold['changes'], 'change is', 'changes are')} held",
             hold["reason"],
-            f"syncd held shows them; then syncd approve {hold['id']} or syncd reject {hold['id']}.",
+            f"{hold['way_out']} (or reject; syncd held shows them)",
         )
     yield from _left_out(name, document["left_out"])
     yield from _drift(name, document.get("drift"))
     yield from _token(name, document["token"])
+
+
+def _never_whole(document: Mapping[str, Any], *, busy: bool) -> str:
+    if busy:
+        return "The first sync is under way"
+    return (
+        "Never synced yet" if not document["managed"]["users"] else "Synced for some only: no full cycle yet"
+    )
 
 
 def _left_out(name: str, left_out: Mapping[str, Any]) -> Iterator[Concern]:

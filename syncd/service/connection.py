@@ -99,7 +99,7 @@ class ServedConnection:
         self._old_secrets = OldSecrets()
         self._used_secrets = UsedSecrets()
         self.activity = Activity(patience=patience_of(settings))
-        acts = Acts(self._run, self._asked_for_all, lambda: self.settings)
+        acts = Acts(self._run, self._asked_for_all, self._after_asked, lambda: self.settings)
         self.requests = RequestLanes(self.current, self._gate, acts, around, self._voice)
 
     # life
@@ -226,8 +226,8 @@ class ServedConnection:
         store = self.current.store
         return store is None or barred_now(store, self.settings, self._around.clock()) is not None
 
-    def drift_due_in(self) -> float:
-        """Seconds until the next drift cycle."""
+    def drift_due_in(self) -> float | None:
+        """Seconds until the next drift cycle; None where its calendar says."""
         return due_in(self.current.store, self.settings.schedule.drift, self._around.clock())
 
     @contextmanager
@@ -267,9 +267,7 @@ class ServedConnection:
     # cycles
 
     def _full(self) -> None:
-        self._fulls.reads()
         report, _ = self._run("full", self._full_cycle)
-        self._fulls.ended()
         sick = self.current.read_quarantine()
         failed = report.status == "failed" or (bool(self._seen.owed) and self._fulls.rest is None)
         self._try_again(failed=failed and not sick and not self._around.stopping.is_set())
@@ -281,20 +279,26 @@ class ServedConnection:
         self, job: Job, selection: Selection, allow: Mapping[str, int], *, may_wait: bool
     ) -> RunResult:
         self._follow(job)
-        with self._seen.full() as full:
-            result = sync(job, selection, allow, may_wait=may_wait)
-            full.whole = not result.problems
+        self._fulls.reads()
+        try:
+            with self._seen.full() as full:
+                result = sync(job, selection, allow, may_wait=may_wait)
+                full.whole = not result.problems
+        finally:
+            self._fulls.ended()
         return result
 
     def _asked_for_all(self, job: Job, selection: Selection, allow: Mapping[str, int]) -> RunResult:
-        """A full cycle that a person asked for; what asked for another one meanwhile gets it."""
+        """A full cycle that a person asked for."""
         self._fulls.begins()
-        self._fulls.reads()
-        try:
-            return self._sync_all(job, selection, allow, may_wait=False)
-        finally:
-            self._fulls.ended()
-            self.hurry_full() if self._fulls.again else self._full_once_more()
+        return self._sync_all(job, selection, allow, may_wait=False)
+
+    def _after_asked(self, *, well_again: bool) -> None:
+        """What asked for another full cycle meanwhile gets it."""
+        if well_again or self._fulls.again:
+            self.hurry_full()
+        else:
+            self._full_once_more()
 
     def _try_again(self, *, failed: bool) -> None:
         if (wait := self._fulls.retry(failed=failed)) is not None:
@@ -415,9 +419,11 @@ class ServedConnection:
 
     def _after(self, report: CycleReport) -> None:
         store = self.current.store
-        if self._around.on_cycle is None or store is None:
+        if store is None:
             return
         try:
-            self._around.on_cycle(self.settings, store, report)
+            store.rest()
+            if self._around.on_cycle is not None:
+                self._around.on_cycle(self.settings, store, report)
         except Exception as error:  # noqa: BLE001  (who is told about a cycle cannot stop the next one)
             self._voice.failed("nobody could be told about a cycle", report.kind, error)

@@ -31,7 +31,7 @@ from syncd.service.requests import look_for_requests
 from syncd.service.scheduler import KINDS, Timetable
 from syncd.service.stopping import STOPS, stops_heard
 from syncd.service.systemd import Notify
-from syncd.service.telling import Event, in_a_line, status_line
+from syncd.service.telling import Event, in_a_line, running_fields, status_line
 from syncd.settings import ConnectionSettings, Loaded, configuration_error
 from syncd.store.keeping import say_watched
 from syncd.wiring import utc_now
@@ -44,6 +44,8 @@ Serve = Callable[
 ENDS_WITHIN = 9.0
 """Seconds for cycles to end after a stop was asked for; the engine waits 8 of them for writes in flight."""
 LAST_RESORT = 9.5
+SPREAD = 0.2
+"""Seconds between the first cycles of two connections: a hundred of them do not all ask in the first one."""
 _BEAT = 1.0
 _JUMP = 5.0
 """Seconds by which the wall clock may leave the monotonic one in a beat before it counts as set."""
@@ -143,10 +145,10 @@ class Daemon:
         if not loaded.connections:
             raise configuration_error(loaded.problems)
         failures = {}
-        for one in loaded.connections:
+        for number, one in enumerate(loaded.connections):
             if self._around.stopping.is_set():
                 return
-            if error := self._add(one):
+            if error := self._add(one, after=number * SPREAD):
                 failures[one.name] = error
         hopeless = [error for error in failures.values() if not isinstance(error, LockWatched)]
         if len(hopeless) == len(loaded.connections):
@@ -162,7 +164,7 @@ class Daemon:
         )
         self._tell_state()
         self._notify.ready()
-        self._event("info", "running", connections=", ".join(sorted(self._served)))
+        self._event("info", "running", **running_fields(self.settings(), self._address))
 
     def _say_unused(self, loaded: Loaded, stays: Sequence[ConnectionSettings] = ()) -> None:
         """One line for each file; with `stays`, which connections keep their old settings because of it."""
@@ -181,9 +183,9 @@ class Daemon:
         said = {"error": error.message, "hint": error.hint}
         self._event("error", "the store cannot be used", connection=name, **said)
 
-    def _add(self, settings: ConnectionSettings) -> SyncdError | None:
-        """Opens a connection and plans its cycles. Without a store, returns why; its full cycle tries again: at once
-        where somebody else's lock has to be watched, else soon.
+    def _add(self, settings: ConnectionSettings, *, after: float = 0.0) -> SyncdError | None:
+        """Opens a connection and plans its cycles, the first `after` so many seconds. Without a store, returns why; its
+        full cycle tries again: at once where somebody else's lock has to be watched, else soon.
         """
         connection = ServedConnection(settings, self.board.connection(settings.name), self._around)
         self._served[settings.name] = connection
@@ -192,7 +194,7 @@ class Daemon:
             connection.open()
         except SyncdError as error:
             failure = error
-        soon = 0.0 if failure is None or isinstance(failure, LockWatched) else RETRY[0]
+        soon = after if failure is None or isinstance(failure, LockWatched) else RETRY[0]
         self._schedule(connection, settings, first_full=soon)
         return failure
 
@@ -352,24 +354,31 @@ class Daemon:
                 self._served[name].update(settings)
             else:
                 self._waiting[name] = settings
-        self._add_waiting()
+        whole = self._add_waiting() and not (loaded.problems or found.broken)
         if loaded.connections:
             try:
                 self._listen(loaded.connections[0])
             except SyncdError as error:
+                whole = False
                 self._event("error", "server.listen not changed", error=error.message, hint=error.hint)
-        used = sorted(self._served.keys() - {one.name for one in found.stays})
-        if used or not found.stays:
-            self._event("info", "settings reloaded", connections=", ".join(used))
+        used = ", ".join(sorted(self._served.keys() - {one.name for one in found.stays}))
+        if whole:
+            self._event("info", "settings reloaded", connections=used)
+        else:
+            self._event("warning", "settings not reloaded, or not all of them", in_force_anew=used or "none")
 
-    def _add_waiting(self) -> None:
+    def _add_waiting(self) -> bool:
+        """Whether nothing failed."""
+        failed = False
         for name, settings in list(self._waiting.items()):
             if not any(
                 clashes(settings, one.settings) for one in self._retiring if not one.current.is_closed
             ):
                 del self._waiting[name]
                 if error := self._add(settings):
+                    failed = True
                     self._say_unopened(name, error)
+        return not failed
 
     def _retire(self, name: str) -> None:
         connection = self._served.pop(name)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -20,6 +21,7 @@ from syncd.errors import SyncdError
 from syncd.ports.observer import Observer
 from syncd.redact import Redactor
 from syncd.service.board import Board
+from syncd.service.connection_page import connection_page
 from syncd.service.door import Connection
 from syncd.service.health import View, not_ready
 from syncd.service.metrics import metrics
@@ -27,8 +29,14 @@ from syncd.service.page import status_page
 
 StatusOf = Callable[[], Sequence[Mapping[str, Any]]]
 """The `syncd.status/1` documents of all connections. Called in a thread of the server's, never twice at once."""
+ListsOf = Callable[[str], Mapping[str, Any] | None]
+"""All that waits of a connection (`answers.lists`), None for one that is not served. Called in another thread; raises
+SyncdError.
+"""
 FullIntervals = Callable[[], Mapping[str, float]]
-"""The setting schedule.full of every connection, in seconds; asked at each reading, so a reload shows."""
+"""The setting schedule.full of every connection, in seconds (of a calendar, the longest time between two firings);
+asked at each reading, so a reload shows.
+"""
 
 STORES_TIMEOUT = 10.0
 """Seconds until a request is answered without the stores' word."""
@@ -38,6 +46,7 @@ _LONGEST_REST = 1.0
 _SHARED_FOR = 1.0
 """In a crowd, seconds for which a reading counts."""
 _METHODS = ("GET", "HEAD")
+_CONNECTIONS = "/connections/"
 _ALWAYS: Mapping[str, str] = {
     "Server": "syncd",
     "Cache-Control": "no-store",
@@ -94,6 +103,7 @@ class Desk:
         observer: Observer | None,
         clock: Callable[[], datetime],
         redactor: Redactor,
+        lists_of: ListsOf | None = None,
     ) -> None:
         self._board = board
         self._status_of = status_of
@@ -111,16 +121,21 @@ class Desk:
             "/metrics": self._metrics,
             "/": self._page,
         }
+        self._lists_of = lists_of
+        self._listing = asyncio.Lock()
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if isinstance(request.protocol, Connection):
             await request.protocol.takes_its_turn()
         named = request.headers.getall("Host", [])
-        make = self._makers.get(request.rel_url.raw_path)
+        path = request.rel_url.raw_path
+        make = self._connection if path.startswith(_CONNECTIONS) else self._makers.get(path)
         if len(named) != 1 or not self.hosts(named[0]):
             return _dressed(_plain("This server answers only to its own address, not to other names.", 421))
         if make is None:
-            return _dressed(_plain("Not found. There are /, /healthz, /readyz and /metrics.", 404))
+            return _dressed(
+                _plain("Not found. There are /, /connections/NAME, /healthz, /readyz and /metrics.", 404)
+            )
         if request.method not in _METHODS:
             response = _dressed(_plain("This server only shows. Use GET.", 405))
             response.headers["Allow"] = ", ".join(_METHODS)
@@ -176,6 +191,31 @@ class Desk:
             return _Sheet(text.encode(), content_type="text/html; charset=utf-8", policy=page.policy)
 
         return await self._sheet(f"page {refresh}", make)
+
+    async def _connection(self, request: web.BaseRequest) -> _Sheet:
+        """One at a time: such a page may be long. What is looked for is not kept."""
+        name = unquote(request.rel_url.raw_path.removeprefix(_CONNECTIONS))
+        search, lists_of = request.query.get("q", ""), self._lists_of
+        now = self._clock()
+
+        def make() -> Sequence[Mapping[str, Any]]:
+            lists = lists_of(name) if lists_of is not None else None
+            if lists is None:
+                return ()
+            page = connection_page(self._clean(lists), now, search=search)
+            return ({"html": self._redactor.text(page.html), "policy": page.policy},)
+
+        async with self._listing:
+            try:
+                made = await asyncio.wait_for(asyncio.shield(_in_a_thread(make)), STORES_TIMEOUT)
+            except TimeoutError:
+                return _plain("The store did not answer in time.", 503)
+            except SyncdError as error:
+                return _plain(self._redactor.text(f"The store cannot be read: {error.message}"), 503)
+        if not made:
+            return _plain("Not found. No connection of this name is served.", 404)
+        page = made[0]
+        return _Sheet(page["html"].encode(), content_type="text/html; charset=utf-8", policy=page["policy"])
 
     async def _sheet(self, name: str, make: Callable[[View], _Sheet]) -> _Sheet:
         loop = asyncio.get_running_loop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from syncd.core.cron import Cron
 from syncd.engine.cycles.drift import repair
 from syncd.engine.cycles.drift_report import DriftReport
 from syncd.engine.facts import LAST_DRIFT
@@ -20,8 +21,12 @@ _FIRST = 600.0
 """Seconds after the start before which no drift cycle runs: the full cycle comes first."""
 
 
-def due_in(store: Store | None, every: timedelta, now: datetime) -> float:
-    """Seconds until the next one: what restarts put off would never come."""
+def due_in(store: Store | None, every: timedelta | Cron, now: datetime) -> float | None:
+    """Seconds until the next one: what restarts put off would never come. None by a calendar, which no restart puts
+    off.
+    """
+    if isinstance(every, Cron):
+        return None
     seconds = every.total_seconds()
     try:
         last = {} if store is None else LAST_DRIFT.of(store, {})

@@ -20,7 +20,7 @@ from syncd.errors import ConfigurationError, SyncdError
 from syncd.ports.observer import Observer
 from syncd.redact import Redactor
 from syncd.service.board import Board
-from syncd.service.desk import Desk, FullIntervals, StatusOf, refusal
+from syncd.service.desk import Desk, FullIntervals, ListsOf, StatusOf, refusal
 from syncd.service.door import Door
 
 _STOP_TIMEOUT = 1.0
@@ -60,6 +60,7 @@ def serving(
     observer: Observer | None = None,
     clock: Callable[[], datetime] = _utc_now,
     redactor: Redactor | None = None,
+    lists_of: ListsOf | None = None,
 ) -> Iterator[Server]:
     """Serves until the block ends, which takes at most a second. Port 0 lets the system choose. Whatever is served
     passes `redactor`, before it is cut and at the end.
@@ -74,6 +75,7 @@ def serving(
         observer=observer,
         clock=clock,
         redactor=redactor or Redactor(),
+        lists_of=lists_of,
     )
     thread = _ServerThread(address, desk)
     server = thread.start()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
+from urllib.parse import quote
 
 from jinja2 import Template, pass_context
 from jinja2.runtime import Context
@@ -52,7 +53,7 @@ class Bar:
 
 def status_page(view: View, *, refresh: str = "") -> StatusPage:
     """`refresh` is what the visitor wrote: seconds, else the page does not load itself again."""
-    style, policy = _style()
+    style, policy = style_of()
     html = _template().render(
         overview=overview(view),
         now=view.now.astimezone(UTC),
@@ -64,6 +65,11 @@ def status_page(view: View, *, refresh: str = "") -> StatusPage:
     return StatusPage(html, policy)
 
 
+def connection_address(name: str) -> str:
+    """The path of a connection's own page, relative to this one."""
+    return f"connections/{quote(name, safe='')}"
+
+
 def _seconds(said: str) -> int | None:
     if not (said.isascii() and said.isdigit() and len(said) <= 6):
         return None
@@ -71,25 +77,27 @@ def _seconds(said: str) -> int | None:
 
 
 @cache
-def _style() -> tuple[Markup, str]:
+def style_of(*, form_action: str = "'none'") -> tuple[Markup, str]:
+    """The style sheet, and the policy that lets it in; `form_action`: whither a form on the page may send."""
     text = (files("syncd.service") / "status.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none';"
-        " frame-ancestors 'none'"
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none';"
+        f" form-action {form_action}; frame-ancestors 'none'"
     )
     return Markup(text), policy  # noqa: S704  (our own file)
 
 
 @cache
 def _template() -> Template:
-    environment = templates_of("syncd.service", _harmless, last_newline=False)
+    environment = templates_of("syncd.service", harmless, last_newline=False)
     environment.filters |= {
+        "address": connection_address,
         "ago": _ago,
         "ahead": _ahead,
-        "moment": _moment,
-        "stamp": lambda moment: _moment(moment).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "short": lambda moment: _moment(moment).strftime("%d %b %H:%M"),
+        "moment": in_utc,
+        "stamp": lambda at: in_utc(at).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "short": lambda at: in_utc(at).strftime("%d %b %H:%M"),
         "duration": duration,
         "counted": counted,
         "number": lambda number: f"{number:,}",
@@ -103,26 +111,27 @@ def _template() -> Template:
     return environment.get_template("status.html.j2")
 
 
-def _harmless(value: object) -> object:
+def harmless(value: object) -> object:
     """Names and messages of others: no control characters, and never endless."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return clip(strip_controls(value), _LONGEST_TEXT)
     return value
 
 
-def _moment(value: datetime | str) -> datetime:
+def in_utc(value: datetime | str) -> datetime:
+    """In UTC."""
     return (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
 
 
 @pass_context
 def _ago(context: Context, moment: datetime | str) -> str:
-    seconds = (context["now"] - _moment(moment)).total_seconds()
+    seconds = (context["now"] - in_utc(moment)).total_seconds()
     return "now" if seconds < 1 else f"{duration(seconds)} ago"
 
 
 @pass_context
 def _ahead(context: Context, moment: datetime | str) -> str:
-    seconds = (_moment(moment) - context["now"]).total_seconds()
+    seconds = (in_utc(moment) - context["now"]).total_seconds()
     return "now" if seconds < 1 else f"in {duration(seconds)}"
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from syncd.answers.requests import carry_out, ended_before, error_outcome
+from syncd.answers.requests import carry_out_once, error_outcome
 from syncd.core.request import (
     GOOD_FOR,
     TAKEN_AT_MOST,
@@ -24,7 +24,6 @@ from syncd.core.request import (
     RequestRecord,
     RequestResult,
     SyncRequest,
-    TakenState,
     read_request,
     reads_everything,
 )
@@ -46,6 +45,7 @@ _LOOKED_EVERY = 0.5
 """Seconds: the row is the truth, and this is how soon it is seen."""
 _TOLD_EVERY = 0.5
 """Seconds between two words about how far it has come."""
+_OURS = "This is a fault of syncd; the log of `syncd run` has its traceback."
 Cancelled = Callable[[], bool]
 Attend = Callable[[Watch], Cancelled]
 """Hears of the watch of a run, and says whether somebody wants it to end early."""
@@ -65,12 +65,19 @@ class Run(Protocol):
     ) -> tuple[CycleReport, Ending]: ...
 
 
+class Afterwards(Protocol):
+    """Once a request has ended: another full cycle may be due."""
+
+    def __call__(self, *, well_again: bool) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Acts:
-    """What the connection lends: how it runs a cycle, how it syncs everything, and its settings now."""
+    """What the connection lends: how it runs a cycle, how it syncs everything, what follows, and its settings now."""
 
     run: Run
     sync_all: Callable[[Job, Selection, Mapping[str, int]], RunResult]
+    afterwards: Afterwards
     settings: Callable[[], ConnectionSettings]
 
 
@@ -143,6 +150,7 @@ class RequestLanes:
             found = None if store is None else _next_of(store, long=long)
             if store is None or found is None:
                 return False
+            was_sick = bool(self._current.sick)
             with self._gate.place("full" if long else "request") as mine:
                 if not mine:
                     self._left = True
@@ -151,7 +159,6 @@ class RequestLanes:
                 taken = store.take_request(found.id)
                 if taken is not None:
                     self._carry_out(store, found, taken)
-                return True
         except SyncdError as error:
             self._left = not isinstance(error, LockLost | RefusedError)
             self._voice.failed("a request could not be taken", "request", error)
@@ -159,6 +166,10 @@ class RequestLanes:
         except Exception as error:  # noqa: BLE001  (nothing that somebody asks for ends the daemon)
             self._voice.failed("a request could not be carried out", "request", error)
             return False
+        well_again = was_sick and not self._current.sick
+        if long or well_again:
+            self._acts.afterwards(well_again=well_again)
+        return True
 
     def _carry_out(self, store: Store, found: RequestRecord, taken: RequestRecord) -> None:
         """`found` is what it was before it was taken."""
@@ -169,6 +180,11 @@ class RequestLanes:
             outcome = self._judged(store, found, taken)
         except SyncdError as error:
             outcome = error_outcome(error)
+        except Exception as error:  # noqa: BLE001  (whoever waits for it must hear of it)
+            self._voice.failed("a request could not be carried out", "request", error)
+            outcome = error_outcome(
+                SyncdError(f"something unexpected went wrong: {type(error).__name__}", hint=_OURS)
+            )
         if outcome is None:
             store.put_back_request(taken.id)
             return
@@ -197,8 +213,7 @@ class RequestLanes:
         """
         request = read_request(taken.version, taken.kind, taken.arguments)
         self._refuse(store, taken)
-        before = ended_before(store, self._acts.settings().name, found, request)
-        return before or self._done(store, found, request)
+        return self._done(store, found, request)
 
     def _refuse(self, store: Store, taken: RequestRecord) -> None:
         if store.altered_requests():
@@ -224,14 +239,11 @@ class RequestLanes:
 
     def _done(self, store: Store, found: RequestRecord, request: Request) -> RequestResult | None:
         outcome: RequestResult | None = None
-        left = found.state.at if isinstance(found.state, TakenState) else None
 
         def work(job: Job) -> Ending:
             nonlocal outcome
             try:
-                outcome, result = carry_out(
-                    job, request, found.by, found.reason or None, left=left, sync_all=self._acts.sync_all
-                )
+                outcome, result = carry_out_once(job, found, request, sync_all=self._acts.sync_all)
             except SyncdError as error:
                 outcome = error_outcome(error)
                 raise

@@ -1,7 +1,8 @@
 """When which cycle of which connection runs. The only door to APScheduler.
 
-Every connection has threads of its own: one that is slow or stuck delays no other. A cycle that is still running when
-its next turn comes is not started twice, and turns missed while the machine slept become one.
+All connections share two lanes of threads: one for what is long (full and drift cycles), one for deltas, so that the
+first syncs of many connections put off no delta. A cycle that is still running when its next turn comes is not started
+twice, and turns missed while the machine slept become one.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,19 +17,24 @@ from apscheduler.events import EVENT_JOB_MAX_INSTANCES
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from syncd.core.cron import Cron
+
 KINDS = ("delta", "full", "drift")
+LANES = {"long": 10, "short": 8}
+"""Threads of each; a cycle may have one more for its stage."""
+_LANE_OF = {"delta": "short", "full": "long", "drift": "long"}
 _JITTER = 0.1
 """Part of the interval by which a turn may come early or late, so that many daemons do not ask at once."""
 _JITTER_AT_MOST = {"delta": 2.0, "full": 30.0, "drift": 30.0}
 """Seconds."""
 
 
-@dataclass
-class _Threads:
-    executor: ThreadPoolExecutor
-    intervals: dict[str, timedelta]
+def longest_of(every: timedelta | Cron) -> timedelta:
+    """How long the next turn may lie away."""
+    return every.longest_gap(datetime.now(UTC).date()) if isinstance(every, Cron) else every
 
 
 class Timetable:
@@ -38,11 +43,14 @@ class Timetable:
     def __init__(self) -> None:
         # A turn that comes while the last one lasts is skipped, which is as it should be and no warning.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        self._lanes = {name: ThreadPoolExecutor(threads) for name, threads in LANES.items()}
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
+            executors=self._lanes,
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
-        self._connections: dict[str, _Threads] = {}
+        self._connections: dict[str, dict[str, timedelta | Cron]] = {}
+        """By connection and kind of cycle."""
         self._hurried: set[str] = set()
         """Turns that were brought forward and have not been had."""
         self._scheduler.add_listener(self._on_skipped, EVENT_JOB_MAX_INSTANCES)
@@ -54,8 +62,8 @@ class Timetable:
         """No new turns; what runs goes on."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
-        for threads in self._connections.values():
-            threads.executor.shutdown(wait=False)
+        for lane in self._lanes.values():
+            lane.shutdown(wait=False)
 
     @property
     def is_alive(self) -> bool:
@@ -67,24 +75,18 @@ class Timetable:
         self,
         connection: str,
         kind: str,
-        every: timedelta,
+        every: timedelta | Cron,
         work: Callable[[], None],
         *,
         first: float | None = None,
     ) -> None:
-        """Runs `work` at this interval, `first` in so many seconds (None: one interval). Planned before: only moved."""
-        threads = self._connections.get(connection)
-        if threads is None:
-            threads = _Threads(ThreadPoolExecutor(len(KINDS)), {})
-            self._connections[connection] = threads
-            self._scheduler.add_executor(threads.executor, alias=connection)
-        trigger = IntervalTrigger(
-            seconds=every.total_seconds(),
-            timezone=UTC,
-            jitter=min(every.total_seconds() * _JITTER, _JITTER_AT_MOST[kind]),
-        )
-        known = kind in threads.intervals
-        threads.intervals[kind] = every
+        """Runs `work` at this interval or by this calendar, `first` in so many seconds (None: at its own time). Planned
+        before: only moved.
+        """
+        turns = self._connections.setdefault(connection, {})
+        trigger = _trigger(kind, every)
+        known = kind in turns
+        turns[kind] = every
         if known:
             self._scheduler.reschedule_job(_id(connection, kind), trigger=trigger)
             return
@@ -97,14 +99,13 @@ class Timetable:
             trigger,
             id=_id(connection, kind),
             name=f"{connection} {kind}",
-            executor=connection,
+            executor=_LANE_OF[kind],
             **begin,
         )
 
-    def interval(self, connection: str, kind: str) -> timedelta | None:
+    def interval(self, connection: str, kind: str) -> timedelta | Cron | None:
         """None when no such cycle is scheduled."""
-        threads = self._connections.get(connection)
-        return threads.intervals.get(kind) if threads else None
+        return self._connections.get(connection, {}).get(kind)
 
     def bring_forward(self, connection: str, kind: str, seconds: float = 0.0) -> None:
         """The next turn comes in so many seconds, unless it comes earlier anyway."""
@@ -130,14 +131,9 @@ class Timetable:
 
     def drop(self, connection: str) -> None:
         """No more turns for this connection; a cycle that runs goes on."""
-        threads = self._connections.pop(connection, None)
-        if threads is None:
-            return
-        for kind in threads.intervals:
+        for kind in self._connections.pop(connection, {}):
             with suppress(JobLookupError):
                 self._scheduler.remove_job(_id(connection, kind))
-        self._scheduler.remove_executor(connection, shutdown=False)
-        threads.executor.shutdown(wait=False)
 
     def next_run(self, connection: str, kind: str) -> datetime | None:
         """Aware; None when no such cycle is scheduled."""
@@ -148,11 +144,30 @@ class Timetable:
     def clock_was_set(self) -> None:
         """The wall clock jumped: a turn further away than its interval would be waited for far too long."""
         now = datetime.now(UTC)
-        for connection, threads in list(self._connections.items()):
-            for kind, every in list(threads.intervals.items()):
+        for connection, turns in list(self._connections.items()):
+            for kind, every in list(turns.items()):
                 at = self.next_run(connection, kind)
-                if at is not None and at > now + every * (1 + 2 * _JITTER):
+                if at is not None and at > now + longest_of(every) * (1 + 2 * _JITTER):
                     self.bring_forward(connection, kind)
+
+
+def _trigger(kind: str, every: timedelta | Cron) -> IntervalTrigger | CronTrigger:
+    if isinstance(every, Cron):
+        return CronTrigger(
+            month=_listed(every.months),
+            day=_listed(every.days),
+            day_of_week=_listed(every.weekdays),
+            hour=_listed(every.hours),
+            minute=_listed(every.minutes),
+            timezone=every.zone,
+        )
+    seconds = every.total_seconds()
+    jitter = min(seconds * _JITTER, _JITTER_AT_MOST[kind])
+    return IntervalTrigger(seconds=seconds, timezone=UTC, jitter=jitter)
+
+
+def _listed(numbers: frozenset[int]) -> str:
+    return ",".join(map(str, sorted(numbers)))
 
 
 def _id(connection: str, kind: str) -> str:

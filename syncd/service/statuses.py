@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+from syncd.answers.lists import lists
 from syncd.answers.status import status
 from syncd.errors import SyncdError
 from syncd.ports import Store
@@ -28,7 +30,7 @@ class _Reader:
 
 
 class Statuses:
-    """Calls are made one at a time. A store that cannot be read has no document."""
+    """May be called from several threads. A store that cannot be read has no document."""
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class Statuses:
         self._settings = settings
         self._clock = clock
         self._readers: dict[str, _Reader] = {}
+        self._one_at_a_time = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -48,6 +51,18 @@ class Statuses:
             self._drop(name)
 
     def __call__(self) -> Sequence[Mapping[str, Any]]:
+        with self._one_at_a_time:
+            return self._documents()
+
+    def lists(self, name: str) -> Mapping[str, Any] | None:
+        """All that waits of one connection (`answers.lists`); None for one that is not served. Raises SyncdError."""
+        settings = next((one for one in self._settings() if one.name == name), None)
+        if settings is None:
+            return None
+        with self._one_at_a_time:
+            return lists(self._store(settings), settings)
+
+    def _documents(self) -> Sequence[Mapping[str, Any]]:
         wanted = {one.name: one for one in self._settings()}
         for name in self._readers.keys() - wanted.keys():
             self._drop(name)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
+import syncd
+from syncd.core.cron import Cron
 from syncd.errors import ConfigurationError, SyncdError
 from syncd.redact import clip
+from syncd.report.text import duration
 from syncd.service.board import CycleReport, Snapshot
 from syncd.service.reports import Ending
+from syncd.settings import ConnectionSettings
+from syncd.settings.schema import ScheduleSettings
 
 Event = Callable[..., None]
 _LEVELS = {
@@ -84,6 +89,38 @@ def _counts(report: CycleReport) -> Mapping[str, int]:
     for (_, outcome), count in report.changes.items():
         found[outcome] = found.get(outcome, 0) + count
     return found
+
+
+def running_fields(
+    connections: Sequence[ConnectionSettings], address: tuple[str, int] | None
+) -> dict[str, object]:
+    """What the line of the start says: version, connections, their schedule, where the page is. Schedules that differ
+    are named one by one.
+    """
+    schedules = {one.name: in_words(one.schedule) for one in connections}
+    shared = set(schedules.values())
+    differ = "; ".join(f"{name}: {schedule}" for name, schedule in schedules.items())
+    found: dict[str, object] = {
+        "version": syncd.__version__,
+        "connections": ", ".join(schedules),
+        "schedule": shared.pop() if len(shared) == 1 else differ,
+    }
+    if address is not None:
+        host, port = address
+        found["page"] = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    return found
+
+
+def in_words(schedule: ScheduleSettings) -> str:
+    """How often what runs, and inside which windows."""
+    said = ", ".join(f"{kind} {_turns(getattr(schedule, kind))}" for kind in ("delta", "full", "drift"))
+    repairing = " with repair" if schedule.drift_repair else ""
+    windows = f", writing {', '.join(map(str, schedule.windows))}" if schedule.windows else ""
+    return f"{said}{repairing}{windows}"
+
+
+def _turns(every: timedelta | Cron) -> str:
+    return str(every) if isinstance(every, Cron) else f"every {duration(every.total_seconds())}"
 
 
 def in_a_line(error: SyncdError) -> str:

@@ -47,8 +47,17 @@ _EXTENSION = re.compile(
 )
 
 
+_ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+_OF_THE_ENTERPRISE = ("employeeNumber", "costCenter", "organization", "division", "department")
+"""Have no namesake in the core schema (RFC 7643 section 4.3), so that their short names say enough."""
+
+
 def canonical(path: str) -> str:
-    """`emails[type eq "work"].value` (RFC 7644 section 3.5.2) in the short form `emails[work].value`."""
+    """`emails[type eq "work"].value` (RFC 7644 section 3.5.2) in the short form `emails[work].value`; `department`, and
+    the others of the enterprise extension, by their full names.
+    """
+    if path in _OF_THE_ENTERPRISE:
+        return f"{_ENTERPRISE}:{path}"
     if found := _FILTER_ITEM.fullmatch(path):
         return f"{found[1]}[{found[2]}].{found[3]}"
     return path
@@ -70,7 +79,9 @@ def attribute_path(raw: object) -> str:
         return path  # an unquoted `name.givenName = ...`: its value says so better
     if plain in _LISTS:
         raise wrong(f'is a list in SCIM; name the type of the item: "{plain}[work].value"')
-    meant = nearest(path, (*_SINGLE, *_NAME_PARTS, "emails[work].value", "phoneNumbers[work].value"))
+    meant = nearest(
+        path, (*_SINGLE, *_OF_THE_ENTERPRISE, *_NAME_PARTS, "emails[work].value", "phoneNumbers[work].value")
+    )
     hint = f'; did you mean "{meant}"?' if meant else " (RFC 7643 section 4.1; extensions by their full urn:)"
     raise wrong(f"is not a SCIM user attribute{hint}")
 

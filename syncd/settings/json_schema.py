@@ -13,6 +13,7 @@ from pydantic_core import core_schema
 
 from syncd.core.limits import Limit
 from syncd.core.rules import GroupSource, PushRule
+from syncd.settings.daily import DailyTime
 from syncd.settings.schema import SOURCE_KINDS, ConnectionSettings, PushGroupTable
 from syncd.settings.secrets import SecretRef
 
@@ -103,6 +104,7 @@ def _rule() -> JsonSchemaValue:
 _WRITTEN: Mapping[type, Callable[[], JsonSchemaValue]] = {
     SecretRef: _reference,
     Limit: _limit,
+    DailyTime: lambda: {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9] [A-Za-z]"},
     GroupSource: _source,
     PushRule: _rule,
 }

@@ -264,6 +264,12 @@ def _warnings(file: _File) -> list[Problem]:
     if created is not None and settings.split.flavor == "harness":
         message = "says nothing at Harness, where a token expires on the day that its maker chose: take the line out"
         found.append(file.problem("split.token_created", message))
+    if settings.notify.daily is not None and not settings.notify.urls:
+        found.append(
+            file.problem(
+                "notify.daily", "says when to send a summary, and notify.urls has nobody to send it to"
+            )
+        )
     if settings.push_groups and not settings.provisioning.push_groups:
         message = "is false: the [[push_groups]] rules of this file do nothing"
         found.append(file.problem("provisioning.push_groups", message))

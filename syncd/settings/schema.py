@@ -29,6 +29,8 @@ from syncd.core.match_rules import DEFAULT_RULES
 from syncd.core.rules import GroupSource, PushRule, SourceKind
 from syncd.core.terms import UserAttribute
 from syncd.settings.attributes import DEFAULT_ATTRIBUTES, AttributeMap
+from syncd.settings.cron import CronValue, read_turns
+from syncd.settings.daily import DailyTime, read_daily
 from syncd.settings.matching import MatchRules
 from syncd.settings.secrets import SecretRef
 from syncd.settings.suggest import nearest
@@ -243,8 +245,8 @@ class ScheduleSettings(Table):
     """`[schedule]`: how often `syncd run` does each kind of cycle, and when anything may be written at all."""
 
     delta: Interval = timedelta(seconds=30)
-    full: Interval = timedelta(hours=6)
-    drift: Interval = timedelta(hours=24)
+    full: Annotated[timedelta | CronValue, read_turns] = timedelta(hours=6)
+    drift: Annotated[timedelta | CronValue, read_turns] = timedelta(hours=24)
     drift_repair: bool = False
     windows: Annotated[tuple[WindowValue, ...], Field(strict=False)] = ()
 
@@ -264,9 +266,10 @@ class ServerSettings(Table):
 
 
 class NotifySettings(Table):
-    """`[notify]`: Apprise URLs, each read like a secret because it usually holds one."""
+    """`[notify]`: Apprise URLs, each read like a secret because it may hold one; `daily`: when a summary is sent."""
 
     urls: Annotated[tuple[SecretUrl, ...], Field(strict=False)] = ()
+    daily: Annotated[InstanceOf[DailyTime], BeforeValidator(read_daily), PlainSerializer(str)] | None = None
 
 
 class AuditSettings(Table):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from syncd.core.limits import Limit
+from syncd.settings.daily import DailyTime
 from syncd.settings.schema import ConnectionSettings, Table
 from syncd.settings.secrets import SecretRef
 
@@ -25,7 +26,7 @@ def _shown(value: object) -> object:
         return {field.alias or name: _shown(getattr(value, name)) for name, field in fields.items()}
     if isinstance(value, timedelta):
         return f"{value.total_seconds():g}s"
-    if isinstance(value, SecretRef | Limit | Path | date):
+    if isinstance(value, SecretRef | Limit | DailyTime | Path | date):
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):
         return _shown(asdict(value))

@@ -159,17 +159,26 @@ def _split_url(raw: object, example: str) -> tuple[SplitResult, str, int | None]
     if "@" in parts.netloc:
         raise wrong("contains a user name or password; a token has its own setting", example)
     if "?" in url or "#" in url:
-        raise wrong("contains a query or fragment (? or #); only the address belongs here", example)
+        raise wrong(
+            "contains a query or fragment (? or #); only the address belongs here", _own(parts, example)
+        )
     if not (_HOST.fullmatch(host) or _is_address(host)):
         raise wrong("has no usable host name (an international name is written in its xn-- form)", example)
     if parts.scheme not in ("https", "http"):
-        raise wrong("must start with https://", example)
+        raise wrong("must start with https://", _own(parts, example))
     if parts.scheme == "http" and not is_loopback(host):
         raise wrong(
             "is plain http to another machine, which would show the token to the network; http is only for loopback",
             f'"{_rebuilt("https", host, None, parts.path)}"',
         )
     return parts, host, None if port == {"https": 443, "http": 80}[parts.scheme] else port
+
+
+def _own(parts: SplitResult, example: str) -> str:
+    """The person's own address as it should be, where its parts are harmless to repeat; else the example."""
+    host, path = (parts.hostname or "").lower(), parts.path.rstrip("/")
+    usable = len(host) <= 80 and _HOST.fullmatch(host) and re.fullmatch(r"(?:/[a-z0-9.]{1,12}){0,4}", path)
+    return f'"{_rebuilt("https", host, None, path)}"' if usable else example
 
 
 def _is_address(host: str) -> bool:
@@ -308,7 +317,8 @@ _Hidden = PlainSerializer(str)
 Text = Annotated[str, BeforeValidator(text)]
 Timeout = Annotated[timedelta, BeforeValidator(partial(_bounded, least="1s", most="10m"))]
 Grace = Annotated[timedelta, BeforeValidator(partial(_bounded, least="0s", most="30d"))]
-Interval = Annotated[timedelta, BeforeValidator(partial(_bounded, least="1s", most="31d"))]
+read_interval = partial(_bounded, least="1s", most="31d")
+Interval = Annotated[timedelta, BeforeValidator(read_interval)]
 Retention = Annotated[timedelta, BeforeValidator(partial(_bounded, least="1d", most="36500d"))]
 LimitValue = Annotated[InstanceOf[Limit], BeforeValidator(partial(_limit, most=ALL)), PlainSerializer(str)]
 GrowthLimitValue = Annotated[

@@ -119,10 +119,16 @@ def outages(conn: sqlite3.Connection, since: datetime | None) -> list[Outage]:
     return [one for one in found if since is None or one.ended is None or one.ended >= since]
 
 
+# A relink gives nobody access: who had it has it under another id, since when and why they had it.
+_RELINKS = "(SELECT run_id FROM runs WHERE kind = 'relink')"
+_NOT_FOUND_AFRESH = f"coalesce(run_id, '') NOT IN {_RELINKS}"
+_KIND = f"CASE WHEN run_id IN {_RELINKS} THEN 'relinked' ELSE kind END"
+
+
 def change_counts(conn: sqlite3.Connection, reach: Reach) -> list[DayCount]:
     where, values = _within(reach, "at")
     rows = conn.execute(
-        f"SELECT substr(at, 1, 10), kind, {_RESULT}, count(*) FROM journal"  # noqa: S608  (constants)
+        f"SELECT substr(at, 1, 10), {_KIND}, {_RESULT}, count(*) FROM journal"  # noqa: S608  (constants)
         f" WHERE entry = 'outcome' AND kind IS NOT NULL AND {where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         values,
     )
@@ -254,14 +260,25 @@ def trouble(row: Row, since: datetime | None) -> Trouble | None:
 
 
 _GIVEN = _quoted([ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER])
+_ENDED = _quoted([ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP])
 _MADE = _quoted([ChangeKind.CREATE_GROUP, ChangeKind.LINK_GROUP])
+# Whoever is put in again, or made again, without having been taken out has access since they got it first.
 _GRANTS = f"""
-WITH added AS MATERIALIZED (
+WITH removed AS MATERIALIZED (
     SELECT group_id, okta_id, max(sequence) AS sequence FROM journal
-    WHERE entry = 'outcome' AND applied = 1 AND kind = 'add_member' GROUP BY 1, 2),
+    WHERE entry = 'outcome' AND applied = 1 AND kind = 'remove_member' GROUP BY 1, 2),
+ended AS MATERIALIZED (
+    SELECT okta_id, max(sequence) AS sequence FROM journal
+    WHERE entry = 'outcome' AND applied = 1 AND kind IN ({_ENDED}) GROUP BY 1),
+added AS MATERIALIZED (
+    SELECT a.group_id, a.okta_id, min(a.sequence) AS sequence FROM journal a
+    LEFT JOIN removed r ON r.group_id = a.group_id AND r.okta_id = a.okta_id
+    LEFT JOIN ended e ON e.okta_id = a.group_id
+    WHERE a.entry = 'outcome' AND a.applied = 1 AND a.kind = 'add_member'
+        AND a.sequence > max(coalesce(r.sequence, 0), coalesce(e.sequence, 0)) GROUP BY 1, 2),
 made AS MATERIALIZED (
     SELECT okta_id, max(sequence) AS sequence FROM journal
-    WHERE entry = 'outcome' AND applied = 1 AND kind IN ({_MADE}) GROUP BY 1)
+    WHERE entry = 'outcome' AND applied = 1 AND kind IN ({_MADE}) AND {_NOT_FOUND_AFRESH} GROUP BY 1)
 SELECT g.okta_id, g.pushed_name, g.wish, u.okta_id, u.scim_id, u.standing, u.wish, u.pushed_attributes,
     u.pushed_active, j.kind, j.at, j.run_id, i.body
 FROM members m
@@ -269,7 +286,7 @@ JOIN groups g ON g.okta_id = m.group_id AND g.scim_id IS NOT NULL
 JOIN users u ON u.okta_id = m.user_id AND u.scim_id IS NOT NULL
 LEFT JOIN added ON added.group_id = m.group_id AND added.okta_id = m.user_id
 LEFT JOIN made ON made.okta_id = m.group_id
-LEFT JOIN journal j ON j.sequence = nullif(max(coalesce(added.sequence, 0), coalesce(made.sequence, 0)), 0)
+LEFT JOIN journal j ON j.sequence = coalesce(added.sequence, made.sequence)
 LEFT JOIN journal i ON i.sequence = j.refers AND i.entry = 'intent'
 WHERE m.pushed = 1
 ORDER BY lower(g.pushed_name), g.okta_id, u.pushed_folded_name, u.okta_id
@@ -280,9 +297,13 @@ users u WHERE u.scim_id IS NOT NULL AND u.pushed_active = 1 AND NOT EXISTS (
     WHERE m.user_id = u.okta_id AND m.pushed = 1)
 """
 _WITHOUT_GROUP = f"""
-WITH given AS MATERIALIZED (
+WITH taken AS MATERIALIZED (
     SELECT okta_id, max(sequence) AS sequence FROM journal
-    WHERE entry = 'outcome' AND applied = 1 AND kind IN ({_GIVEN}) GROUP BY 1)
+    WHERE entry = 'outcome' AND applied = 1 AND kind = 'deactivate_user' GROUP BY 1),
+given AS MATERIALIZED (
+    SELECT g.okta_id, min(g.sequence) AS sequence FROM journal g LEFT JOIN taken t ON t.okta_id = g.okta_id
+    WHERE g.entry = 'outcome' AND g.applied = 1 AND g.kind IN ({_GIVEN}) AND g.sequence > coalesce(t.sequence, 0)
+        AND {_NOT_FOUND_AFRESH.replace("run_id, ''", "g.run_id, ''")} GROUP BY 1)
 SELECT NULL, NULL, NULL, p.okta_id, p.scim_id, p.standing, p.wish, p.pushed_attributes, p.pushed_active,
     j.kind, j.at, j.run_id, i.body
 FROM (SELECT * FROM {_NO_GROUP}) p

@@ -22,9 +22,12 @@ EXPIRES_AFTER = timedelta(days=7)
 
 def raise_holds(
     conn: sqlite3.Connection, raised: Sequence[tuple[Hold, Iterable[Change]]], now: datetime, *, whole: bool
-) -> None:
-    """`whole`: of a complete plan, so that an open hold that it does not raise is over."""
+) -> list[str]:
+    """The ids of those that were not open before. `whole`: of a complete plan, so that an open hold that it does not
+    raise is over.
+    """
     stamp = moment(now)
+    fresh = []
     if whole:
         conn.execute(
             "UPDATE holds SET state = 'over' WHERE state = 'open' AND id NOT IN (SELECT value FROM json_each(?))",
@@ -33,6 +36,7 @@ def raise_holds(
     for hold, changes in raised:
         if _waits(conn, hold.id, stamp):
             continue
+        fresh.append(hold.id)
         conn.execute("DELETE FROM hold_changes WHERE hold_id = ?", (hold.id,))
         conn.execute("DELETE FROM holds WHERE id = ?", (hold.id,))
         conn.execute(
@@ -51,6 +55,7 @@ def raise_holds(
         for change in changes:
             _put(conn, hold.id, change)
     conn.execute(_EMPTY)
+    return fresh
 
 
 def any_open(conn: sqlite3.Connection) -> bool:

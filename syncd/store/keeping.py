@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 
-from syncd.errors import LockLost, LockWatched, SyncdError
+from syncd.errors import LockWatched, SyncdError
 from syncd.ports import Store
+from syncd.store.renewals import RENEWALS
 
 Event = Callable[..., None]
 Wait = Callable[[float], bool]
@@ -45,7 +45,7 @@ def keeping(
     """
     _take(store, owner, lasts, wait, event, serves=serves)
     try:
-        with _renewing(store, renewed_every):
+        with RENEWALS.of(store, renewed_every):
             yield
     finally:
         with suppress(SyncdError):  # what went wrong before it is what matters
@@ -75,29 +75,3 @@ def say_watched(event: Event, watched: LockWatched, **fields: object) -> None:
     """`seconds` is how long it may take."""
     seconds = round(watched.left.total_seconds(), 1)
     event("warning", "the store's lock is watched", seconds=seconds, reason=watched.message, **fields)
-
-
-@contextmanager
-def _renewing(store: Store, every: float) -> Iterator[None]:
-    """Keeps the lock alive while something long goes on; a lock that was lost stops the next write by itself.
-
-    A disk that is full for a while is no reason to let go of it.
-    """
-    done = threading.Event()
-
-    def renew() -> None:
-        while not done.wait(every):
-            try:
-                store.renew_lock()
-            except LockLost:
-                return
-            except SyncdError:
-                continue
-
-    thread = threading.Thread(target=renew, name="lock-renewal", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()

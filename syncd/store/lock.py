@@ -45,8 +45,8 @@ def write(conn: sqlite3.Connection, mine: Holder, before: Holder | None, because
     places = ", ".join("?" * len(values))
     conn.execute(f"INSERT OR REPLACE INTO writer (id, {_COLUMNS}) VALUES (1, {places})", values)  # noqa: S608
     if before is not None:
-        at = f"{moment(now)[:19]}Z"
-        told = {"token": before.token, "at": at, "by": f"{mine.owner}, {mine.who}", "because": because}
+        at, by = f"{moment(now)[:19]}Z", f"{mine.owner}, {mine.who}"
+        told = {"token": before.token, "at": at, "moment": moment(now), "by": by, "because": because}
         state.remember(conn, _TAKEOVERS, json.dumps([*_takeovers(conn), told][-_KEPT:]))
 
 
@@ -87,6 +87,14 @@ def require(conn: sqlite3.Connection, mine: Holder, age: float) -> None:
     )
 
 
+def taken_over_at(conn: sqlite3.Connection, token: str) -> datetime | None:
+    """When the lock with this token went to another process; None when nobody knows."""
+    told = next(
+        (each.get("moment", each["at"]) for each in _takeovers(conn) if each.get("token") == token), None
+    )
+    return None if told is None else datetime.fromisoformat(told)
+
+
 def _takeovers(conn: sqlite3.Connection) -> list[Mapping[str, Any]]:
     try:
         kept = json.loads(state.recall(conn, _TAKEOVERS) or "[]")
@@ -103,10 +111,11 @@ def named(other: Holder) -> str:
 
 def refused(other: Holder) -> LockHeld:
     """It lives, and has the lock."""
-    hint = "its lock is free as soon as its process has ended"
-    if process.is_stopped(other):
+    hint, stopped = "its lock is free as soon as its process has ended", process.is_stopped(other)
+    if stopped:
         hint = f"it is stopped: let it go on (kill -CONT {other.pid}), or end it (kill -KILL {other.pid})"
-    return LockHeld(f"{named(other)} has been writing with this store since {other.since[:19]}Z", hint=hint)
+    said = f"{named(other)} has been writing with this store since {other.since[:19]}Z"
+    return LockHeld(said, hint=hint, stands_still=stopped)
 
 
 def refused_by_nobody(guard: str) -> LockHeld:

@@ -32,6 +32,8 @@ from syncd.store.transaction import transaction
 _CHECKED_BYTES = 64 * 1024 * 1024
 """Up to this size every page is checked on opening; a larger store only shows damage where it is read."""
 _WAIT_SECONDS = 10.0
+_STATEMENTS_KEPT = 32
+"""Prepared ones of each connection; a hundred stores are open at once, and a prepared statement is kilobytes."""
 
 
 def open_store(
@@ -118,6 +120,7 @@ def _connect(path: Path, mode: str, seen: Place | None = None) -> sqlite3.Connec
         isolation_level=None,
         check_same_thread=False,
         timeout=_WAIT_SECONDS,
+        cached_statements=_STATEMENTS_KEPT,
     )
     if seen is not None:
         try:
@@ -129,6 +132,7 @@ def _connect(path: Path, mode: str, seen: Place | None = None) -> sqlite3.Connec
         "foreign_keys = ON",
         "recursive_triggers = ON",
         "cache_size = -16384",
+        "temp.page_size = 1024",  # for triggers alone; SQLite takes twenty pages at once for it
         "temp_store = FILE",
     ):
         conn.execute(f"PRAGMA {pragma}")

@@ -42,6 +42,11 @@ class StoreReads:
         with self._lock, explained(self.path):
             yield self._conn
 
+    def rest(self) -> None:
+        """See `ports.Store.rest`."""
+        with self._reading() as conn:
+            conn.execute("PRAGMA shrink_memory")
+
     def user(self, okta_id: str) -> KnownUser | None:
         """See `ports.Store.user`."""
         with self._reading() as conn:

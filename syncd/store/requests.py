@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.core.request import (
@@ -23,8 +23,8 @@ from syncd.core.request import (
     TakenState,
     WaitingState,
     WithdrawnState,
-    outcome_text,
-    read_outcome,
+    read_result,
+    result_text,
 )
 from syncd.ports.requests import StoreWriter
 from syncd.redact import Redactor
@@ -88,11 +88,11 @@ class RequestActs(HistoryReads):
         with self._reading() as conn:
             return _one(conn, request_id)
 
-    def outcome(self, request_id: str) -> RequestResult | None:
-        """See `ports.RequestRecords.outcome`."""
+    def request_result(self, request_id: str) -> RequestResult | None:
+        """See `ports.RequestRecords.request_result`."""
         with self._reading() as conn:
             row = conn.execute("SELECT outcome FROM requests WHERE id = ?", (request_id,)).fetchone()
-        return read_outcome(row[0]) if row is not None and row[0] is not None else None
+        return read_result(row[0]) if row is not None and row[0] is not None else None
 
     def open_requests(self) -> Sequence[RequestRecord]:
         """See `ports.RequestRecords.open_requests`."""
@@ -145,6 +145,13 @@ class RequestActs(HistoryReads):
             ).rowcount
             return _one(conn, request_id) if taken else None
 
+    def left_at(self, request: RequestRecord) -> datetime | None:
+        """See `ports.RequestRecords.left_at`."""
+        if not isinstance(request.state, TakenState):
+            return None
+        with self._reading() as conn:
+            return lock.taken_over_at(conn, request.state.by)
+
     def put_back_request(self, request_id: str) -> None:
         """See `ports.RequestRecords.put_back_request`."""
         with self._writing() as conn:
@@ -170,7 +177,7 @@ class RequestActs(HistoryReads):
             conn.execute(
                 "UPDATE requests SET state = 'ended', ended_at = ?2, exit_code = ?3, outcome = ?4"
                 " WHERE id = ?1 AND state = 'taken' AND taken_by = (SELECT token FROM writer)",
-                (request_id, moment(self._clock()), outcome.exit_code, outcome_text(outcome)),
+                (request_id, moment(self._clock()), outcome.exit_code, result_text(outcome)),
             )
 
     def withdraw_request(self, request_id: str, *, stop: bool) -> bool:

@@ -171,9 +171,8 @@ class Seals:
         """From now on every change of a guarded row counts."""
         self._conn.create_function("sealed_row_came", -1, self._came)
         self._conn.create_function("sealed_row_went", -1, self._went)
-        for guard in GUARDS:
-            for statement in _triggers(guard):
-                self._conn.execute(statement)
+        # As a script: each of these is run once, and need not be kept prepared.
+        self._conn.executescript(";\n".join(each for guard in GUARDS for each in _triggers(guard)))
 
     def _came(self, name: str, *values: Any) -> None:
         self._moved[name] = self._moved.get(name, 0) + _number(values)

@@ -59,6 +59,7 @@ class SqliteStore(RequestActs, Closing):
         self._redactor = redactor or Redactor()
         if scratch_home is not None:
             self._seals.watch()
+        self.rest()  # every page was looked at
         self._schema_version: int | None = None
         self._closed = False
 
@@ -216,13 +217,13 @@ class SqliteStore(RequestActs, Closing):
 
     # holds and the decisions of people
 
-    def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> None:
+    def raise_holds(self, raised: Sequence[tuple[Hold, Iterable[Change]]], *, whole: bool) -> Collection[str]:
         """See `ports.Store.raise_holds`."""
         with self._reading() as conn:
             if not raised and not (whole and holds.any_open(conn)):
-                return
+                return ()
         with self._writing() as conn:
-            holds.raise_holds(conn, raised, self._clock(), whole=whole)
+            return holds.raise_holds(conn, raised, self._clock(), whole=whole)
 
     def decide(
         self, ids: Sequence[str], decision: str, by: str, reason: str | None = None

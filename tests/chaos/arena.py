@@ -223,9 +223,9 @@ def _mortal(death: Death | None) -> Iterator[None]:
         stack.callback(lambda: _close(opened))
         locked = SqliteStore.lock
 
-        def lock(self: SqliteStore, owner: str, *, expires_in: timedelta) -> None:
+        def lock(self: SqliteStore, owner: str, *, expires_in: timedelta, serves: bool = False) -> None:
             opened.append(self)
-            locked(self, owner, expires_in=expires_in)
+            locked(self, owner, expires_in=expires_in, serves=serves)
 
         patch.setattr(SqliteStore, "lock", lock)
         for name in STORE_ACTS:

@@ -386,6 +386,39 @@ def test_attributes_that_no_profile_has_are_a_warning_before_accounts_are_made_w
     assert "givenName" in line["hint"]
 
 
+def test_what_few_profiles_have_is_named_with_what_the_others_do_have(
+    syncd: Invoker, okta: OktaSimulator, split: SplitSimulator
+) -> None:
+    rows = list(okta.world.app_users.values())
+    assert len(rows) >= 10
+    rows[0].profile["jobTitle"] = "Lead"
+    for row in rows:
+        row.profile["job_title"] = "Lead"
+    attributes = (
+        'userName = "email"\ntitle = "{upper(jobTitle)}"\nnickName = { from = "jobTitle", default = "-" }\n'
+    )
+    connect(syncd, okta, split, more=f"[attributes]\n{attributes}")
+
+    [line] = [each for each in syncd("check", "--json").document["checks"] if each["name"] == "attributes"]
+
+    assert line["state"] == "warn"
+    assert line["detail"].endswith("title wants jobTitle, which 1 have")
+    assert "jobTitle: did you mean job_title?" in line["hint"]
+    assert "givenName" in line["hint"]
+
+
+def test_names_of_the_users_own_profile_are_looked_for_there(
+    syncd: Invoker, okta: OktaSimulator, split: SplitSimulator
+) -> None:
+    attributes = 'userName = "credentials.userName"\nnickName = "user.firstname"\ntitle = "{user.login}"\n'
+    connect(syncd, okta, split, more=f"[attributes]\n{attributes}")
+
+    [line] = [each for each in syncd("check", "--json").document["checks"] if each["name"] == "attributes"]
+
+    assert "(nickName wants user.firstname)" in line["detail"]
+    assert "did you mean user.firstName?" in line["hint"]
+
+
 def test_an_app_whose_profiles_are_empty_can_provision_nobody_and_check_says_so(
     syncd: Invoker, okta: OktaSimulator, config: Path
 ) -> None:

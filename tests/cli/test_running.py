@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from syncd.cli import requesting
+from syncd.settings import ConnectionSettings
 from syncd.store.opening import open_store
 from tests.cli.invoking import OKTA_TOKEN, SPLIT_TOKEN, TODAY, write_config
 from tests.cli.world import World, break_the_user_list
@@ -189,22 +191,31 @@ def test_one_connection_that_fails_does_not_hide_the_other(world: World) -> None
     assert world.writes()
 
 
-def test_a_second_writer_is_refused_and_status_and_plan_still_work(synced: World) -> None:
+def test_a_second_writer_waits_for_the_first_and_status_and_plan_still_work(
+    synced: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def now() -> datetime:
         return datetime.now(UTC)
+
+    waits = requesting._wait_for
+
+    def let_go(settings: ConnectionSettings) -> None:
+        store.unlock()
+        waits(settings)
+
+    monkeypatch.setattr(requesting, "_wait_for", let_go)
 
     store = open_store(synced.syncd.directory / "state" / "acme.db", connection="acme", clock=now)
     store.lock("another syncd", expires_in=timedelta(minutes=5))
     try:
-        sync = synced.syncd("sync", *synced.base)
         status = synced.syncd("status", "--json", *synced.base)
         plan = synced.syncd("plan", *synced.base)
+        sync = synced.syncd("sync", *synced.base)
     finally:
-        store.unlock()
         store.close()
 
-    assert sync.code == 3
-    assert "another syncd" in sync.err
+    assert sync.code == 0
+    assert "waits: another syncd (process" in sync.err
     assert status.code == 0
     assert plan.code == 0
 

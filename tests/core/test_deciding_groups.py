@@ -38,7 +38,11 @@ def test_a_linked_group_under_its_name_needs_nothing() -> None:
 
 
 def test_a_rename_in_okta_is_ignored_unless_the_rule_follows_renames() -> None:
-    assert decide(known_group(), group_wish("Engineers")) == Decision()
+    ignored = decide(known_group(), group_wish("Engineers"))
+
+    assert isinstance(ignored, Decision)
+    assert ignored.changes == ()
+    assert [skip.kind for skip in ignored.skipped] == ["rename_off"]
 
 
 @pytest.mark.parametrize("flavor", ["scim", "harness", "split"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from syncd.core.diff import (
 )
 from syncd.core.evidence import Evidence, SaidByOkta, TwoCompleteReads
 from syncd.core.match import MatchedUser
-from syncd.model import KnownUser, PushedUser, Standing, UserCase, WantedUser
+from syncd.model import KnownUser, PushedUser, Scalar, Standing, UserCase, WantedUser
 from tests.core.making import (
     ANN,
     GONE,
@@ -341,3 +342,45 @@ def test_adopting_with_updates_off_ties_the_account_and_leaves_its_profile() -> 
 def test_waking_a_managed_user_is_not_taken_for_adopting_a_sleeper() -> None:
     (change,) = decided(known(last=pushed(active=False)), wish()).changes
     assert not adopts_inactive(change)
+
+
+def _once(locale: str) -> WantedUser:
+    return replace(wish({"userName": ANN}), initial={"locale": locale})
+
+
+ONCE = policy(initial={"locale"})
+
+
+def test_what_is_sent_once_is_in_a_creation() -> None:
+    [change] = create_user(_once("de"), ONCE).changes
+
+    assert change.after["locale"] == "de"
+
+
+@pytest.mark.parametrize(
+    ("shown", "sent"),
+    [
+        ({}, {"locale": "de"}),
+        ({"locale": " "}, {"locale": "de"}),
+        ({"locale": "it"}, {}),
+        ({"locale": "de"}, {}),
+    ],
+)
+def test_an_adoption_sends_it_only_where_the_account_has_nothing(
+    shown: dict[str, Scalar], sent: dict[str, Scalar]
+) -> None:
+    account = remote(attributes={"userName": ANN, **shown}, external_id="00u1")
+    [change] = adopt_user(_once("de"), MatchedUser(account, "externalId"), ONCE).changes
+    off = policy(initial={"locale"}, update_users=False)
+
+    assert change.after == sent
+    assert adopt_user(_once("de"), MatchedUser(account, "externalId"), off).changes[0].after == {}
+
+
+@pytest.mark.parametrize("written", [{}, {"locale": "it"}])
+def test_for_an_account_that_is_ours_it_is_no_difference_whatever_was_written_before(
+    written: dict[str, Scalar],
+) -> None:
+    case = UserCase("00u1", known(_once("de"), pushed({"userName": ANN, **written})), _once("fr"))
+
+    assert decide_user(case, ONCE, None) == Decision()

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from syncd.core.attribute_mapping import AttributeMapping
 from syncd.core.expressions import Template, Unmappable
 from syncd.core.mapping import MappingPolicy, frozen_user, standing_of, wanted_user
 from syncd.model import BadRecord, Scalar, Standing, WantedUser
@@ -360,3 +361,46 @@ def test_an_unreadable_record_freezes_only_the_user_whose_it_is() -> None:
     assert isinstance(found, WantedUser)
     assert (found.okta_id, found.standing, found.reason) == ("00u1", Standing.FROZEN, "status is a list")
     assert frozen_user(BadRecord(None, "no id")) is None
+
+
+ONCE = AttributeMapping(Template("locale"), on_create=True)
+
+
+def once(**profile: object) -> WantedUser:
+    policy = MappingPolicy.of(
+        {**mapped({"userName": "email"}), "locale": ONCE}, suspended_users="keep", flavor="split"
+    )
+    return wanted_user(record({"email": ANN, **profile}), policy)
+
+
+def test_what_is_sent_once_stands_beside_what_is_compared() -> None:
+    found = once(locale="de")
+
+    assert (found.attributes, found.initial) == ({"userName": ANN}, {"locale": "de"})
+    assert found.mapped == {"userName": ANN, "locale": "de"}
+    assert once().initial == {}
+
+
+def test_a_wish_is_another_one_when_what_is_sent_once_is_and_the_same_where_there_is_none() -> None:
+    without = wanted_user(record({"email": ANN}), reading({"userName": "email"}))
+
+    assert once(locale="de").digest != once(locale="fr").digest
+    assert once().digest == without.digest
+
+
+def test_whose_own_profile_okta_did_not_show_is_frozen_and_nothing_of_theirs_becomes_empty() -> None:
+    policy = reading({**DEFAULT, "nickName": "user.nickName"})
+    found = wanted_user(record({"email": ANN}), policy)
+
+    assert found.standing is Standing.FROZEN
+    assert "did not show the user's own profile" in found.reason
+    shown = wanted_user(replace(record({"email": ANN}), user_profile={}), policy)
+    assert (shown.standing, "nickName" in shown.attributes) == (Standing.ACTIVE, False)
+
+
+def test_a_leaver_whose_own_profile_okta_did_not_show_still_leaves() -> None:
+    leaver = record({"email": ANN}, user_status="DEPROVISIONED")
+
+    assert (
+        wanted_user(leaver, reading({**DEFAULT, "nickName": "user.nickName"})).standing is Standing.INACTIVE
+    )

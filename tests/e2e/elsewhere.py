@@ -80,6 +80,15 @@ class Place:
                     process.kill()
 
 
+def waits_for(process: subprocess.Popen[str], what: str) -> None:
+    """Reads on until it says so."""
+    assert process.stderr is not None
+    said = []
+    while (line := process.stderr.readline()) and what not in line:
+        said.append(line)
+    assert what in line, said
+
+
 def here() -> Place:
     return Place()
 

@@ -87,9 +87,9 @@ class Rig:
         )
         self.config.write_text(text)
 
-    def run(self, *args: str, code: int | None = 0) -> Answer:
+    def run(self, *args: str, code: int | None = 0, config: Path | None = None) -> Answer:
         """Runs one command in this process. `code` None: any exit code will do."""
-        result = CliRunner().invoke(cli, [*args, "-c", str(self.config)])
+        result = CliRunner().invoke(cli, [*args, "-c", str(config or self.config)])
         answer = Answer(result.exit_code, result.stdout, result.stderr)
         self.said += [result.stdout, result.stderr]
         if result.exception is not None and not isinstance(result.exception, SystemExit):

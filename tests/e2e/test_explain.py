@@ -198,7 +198,7 @@ CASES = [
         _group_quarantined, "quarantined", "create_group failed 1 time", frozenset({"not_failed", "matched"})
     ),
     Case(_protected, "protected", "the user is protected", frozenset({"assigned", "may_change"})),
-    Case(_released, "released", "until `syncd link`", frozenset({"may_change"})),
+    Case(_released, "released", "until `syncd link`", frozenset({"in_scope", "may_change"})),
     Case(_grace, "left_alone", "grace period", frozenset({"may_change"})),
     Case(_pending, "pending", "the next cycle brings", frozenset({"up_to_date"})),
     Case(_exists_at_target, "conflict", 'use action = "link"', frozenset({"matched"})),
@@ -249,7 +249,7 @@ def test_a_synced_person_is_found_by_every_name_with_everything_about_them(made:
             "group_id": made.okta.world.group("Crew").id,
             "group": "Crew",
             "state": "in",
-            "detail": "member in Okta, and put in by syncd",
+            "detail": f"member of Crew ({made.okta.world.group('Crew').id}) in Okta, and put in by syncd",
         }
     ]
     assert [change["kind"] for change in document["last_changes"]] == ["add_member", "create_user"]

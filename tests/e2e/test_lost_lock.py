@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.connection_text import FREE_TO_CHANGE
-from tests.e2e.elsewhere import Held, altered, freeze
+from tests.e2e.elsewhere import Held, altered, freeze, waits_for
 from tests.e2e.rig import rig
 from tests.service.supervisor import eventually
 
@@ -82,13 +82,14 @@ def test_without_file_locks_a_living_writer_is_watched_and_keeps_its_place(tmp_p
         held = Held(made)
         with one.begun(made, "sync", "--json") as first:
             held.wait(first)
-            second = other.run(made, "sync")
-            assert second.returncode == 3, second.stderr
-            assert "the store's lock is watched" in second.stderr
-            assert "has been writing with this store since" in second.stderr
+            with other.begun(made, "sync") as second:
+                waits_for(second, "the store's lock is watched")
+                waits_for(second, "has been writing with this store since")
 
-            held.let_go()
-            _, stderr = first.communicate(timeout=60)
+                held.let_go()
+                _, stderr = first.communicate(timeout=60)
+                _, said = second.communicate(timeout=60)
 
         assert first.returncode == 0, stderr
+        assert second.returncode == 0, said
         held.assert_written_once()

@@ -22,6 +22,7 @@ from syncd.wiring import open_job
 from tests.chaos.arena import arena
 from tests.connection_text import FREE_TO_CHANGE
 from tests.e2e.rig import Rig, rig
+from tests.schema.judging import problems
 
 BASE = '[attributes]\nuserName = "email"\ndisplayName = "{givenName} {familyName}"\n"emails[work].value" = "email"\n'
 ONCE = f'{BASE}locale = {{ from = "locale", on = "create" }}\n'
@@ -213,3 +214,46 @@ def test_an_empty_result_is_a_blank_and_counts_as_one(one: Rig) -> None:
 
     assert [hold["check"] for hold in held["holds"]] == ["blanked"]
     assert account(one)["title"] == "LEAD"
+
+
+def test_explain_shows_what_was_read_how_it_is_mapped_what_comes_of_it_and_what_split_has(one: Rig) -> None:
+    one.write_config(
+        attributes=f"""{ONCE}title = "{{upper(title)}} {{user.nickName}}"
+"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department" = "{{join(units, ', ')}}"
+"""
+    )
+    person = ann(one, nickName="Annie")
+    one.okta.world.update_profile(person, directory=False, title="Lead", units=["Web", "Core"], locale="de")
+    one.sync()
+    [scim_id] = one.split.world.users
+    one.split.world.edit_user(scim_id, locale="it", title="Boss")
+
+    rows = {
+        row["attribute"]: row
+        for row in one.run("explain", "ann@example.com", "--json").document["attributes"]
+    }
+
+    assert rows["title"] == {
+        "attribute": "title",
+        "input": {"title": "Lead", "user.nickName": "Annie"},
+        "source": "{upper(title)} {user.nickName}",
+        "sent_once": False,
+        "wanted": "LEAD Annie",
+        "pushed": "LEAD Annie",
+        "target": "Boss",
+    }
+    assert (rows["locale"]["sent_once"], rows["locale"]["wanted"], rows["locale"]["target"]) == (
+        True,
+        "de",
+        "it",
+    )
+    said = one.run("explain", "ann@example.com").stdout
+    assert "mapped by" in said
+    assert 'title "Lead", user.nickName "Annie"' in said
+
+
+def test_the_documents_about_one_person_are_valid(one: Rig) -> None:
+    ann(one)
+    one.sync()
+
+    assert problems(one.run("explain", "ann@example.com", "--json").document) == []

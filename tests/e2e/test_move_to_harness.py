@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from syncd.settings import load, target_fingerprint
 from syncd.simulators.split import HarnessKnobs, SplitSimulator
 from syncd.simulators.split_world import SplitWorld
+from syncd.wiring import open_for_writing
 from tests.e2e.rig import SPLIT_TOKEN, Rig, rig
 from tests.e2e.test_harness import GENERATIONS, hire, people_there
 
@@ -46,6 +49,26 @@ def test_the_settings_alone_move_nobody(tmp_path: Path) -> None:
         assert answer.exit_code == 3, answer.stderr
         assert "relink" in answer.stdout + answer.stderr
         assert made.split.world.to_fixture() == before
+
+
+def test_back_out_is_the_old_settings_and_the_backup(tmp_path: Path) -> None:
+    with moved(tmp_path) as made:
+        harness, settings = made.split, made.config.read_text()
+        old = settings.replace(harness.base_url, "http://127.0.0.1:1/scim/v2").replace('"harness"', '"split"')
+        made.config.write_text(old)
+        [connection] = load([made.config], environ=os.environ).connections
+        with open_for_writing(connection) as store:  # the simulator of Split had another address
+            store.remember_all({"belongs_to": None, "target": target_fingerprint(connection)})
+        made.run("backup", str(tmp_path / "before"))
+        made.config.write_text(settings)
+        made.run("relink", "--yes", code=None)
+
+        made.run("restore", str(tmp_path / "before"), code=3)
+        made.config.write_text(old)
+        made.run("restore", str(tmp_path / "before"))
+
+        assert made.run("audit", "verify", "--json").document["intact"]
+        assert made.run("status", "--json").document["managed"]["users"] == 12
 
 
 @both

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from syncd.store import file_lock
-from tests.e2e.elsewhere import Held, Place, clock_ahead, clock_set_by, container, here
+from tests.e2e.elsewhere import Held, Place, clock_ahead, clock_set_by, container, here, waits_for
 from tests.e2e.rig import rig
 
 HOUR = 3600
@@ -34,15 +34,17 @@ def test_a_living_writer_is_never_taken_for_dead(tmp_path: Path, where: str) -> 
         held = Held(made)
         with one.begun(made, "sync", "--json") as first:
             held.wait(first)
-            second = other.run(made, "sync", "--json")
-            assert second.returncode == 3, second.stderr
-            assert "has been writing with this store since" in second.stderr
-            assert json.loads(second.stdout)["exit_code"] == 3
+            with other.begun(made, "sync", "--json") as second:
+                waits_for(second, "has been writing with this store since")
+                held.wait(first)
 
-            held.let_go()
-            _, stderr = first.communicate(timeout=60)
+                held.let_go()
+                _, stderr = first.communicate(timeout=60)
+                out, said = second.communicate(timeout=60)
 
         assert first.returncode == 0, stderr
+        assert second.returncode == 0, said
+        assert json.loads(out)["summary"]["applied"] == {}
         held.assert_written_once()
 
 
@@ -66,15 +68,20 @@ def test_a_clock_that_is_set_by_an_hour_each_way_makes_no_second_writer(tmp_path
         held = Held(made)
         with one.begun(made, "sync", "--json") as first:
             held.wait(first)
-            for step in (f"+{HOUR}", f"-{HOUR}", "+0"):
-                ahead.write_text(step)
-                assert here().run(made, "sync").returncode == 3
-                assert one.run(made, "sync").returncode == 3
-                made.split.latches.release("writes")
-                held.wait(first)
+            with here().begun(made, "sync") as second, one.begun(made, "sync") as third:
+                for other in (second, third):
+                    waits_for(other, "has been writing with this store since")
+                for step in (f"+{HOUR}", f"-{HOUR}", "+0"):
+                    ahead.write_text(step)
+                    made.split.latches.release("writes")
+                    held.wait(first)
+                    assert (second.poll(), third.poll()) == (None, None)
 
-            held.let_go()
-            _, stderr = first.communicate(timeout=60)
+                held.let_go()
+                _, stderr = first.communicate(timeout=60)
+                for other in (second, third):
+                    _, said = other.communicate(timeout=60)
+                    assert other.returncode == 0, said
 
         assert first.returncode == 0, stderr
         held.assert_written_once()

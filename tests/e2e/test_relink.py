@@ -156,7 +156,7 @@ def test_relink_shows_everybody_as_moved_and_the_sync_after_it_is_exact_without_
     assert relink(synced, "--yes")["changes"] == shown["changes"]
     assert synced.writes() == []
     assert synced.okta.requests == []
-    assert synced.run("status", "--json").document["state"] == "well"
+    assert synced.run("status", "--json").document["state"] == "left_out", "two of its groups want one name"
     result = synced.sync()
     assert "create_user" not in result["summary"]["applied"]
     assert "create_group" not in result["summary"]["applied"]
@@ -379,3 +379,23 @@ def test_only_looking_needs_no_lock_and_no_okta_token(synced: Rig, monkeypatch: 
     assert shown["changes"] == shown["skipped"] == []
     assert synced.store.read_bytes() == before
     assert synced.writes() == []
+
+
+def test_who_moved_has_access_since_when_and_why_they_had_it_and_counts_as_nobody_added(synced: Rig) -> None:
+    def access() -> dict[tuple[str, str | None], tuple[str | None, str | None]]:
+        rows = synced.run("report", "--format", "json").document["access"]
+        return {(row["user"], row["group"]): (row["since"], row["reason"]) for row in rows}
+
+    before = access()
+    added = synced.run("report", "--format", "json").document["summary"]["people_added"]
+    make_all_again(synced)
+    change_somebody(synced)
+    synced.sync(code=1)
+
+    synced.run("relink", "--yes")
+    synced.sync()
+
+    assert access() == before
+    summary = synced.run("report", "--format", "json").document["summary"]
+    assert summary["people_added"] == added
+    assert summary["applied"]["relinked"] > 0

@@ -121,7 +121,8 @@ class _Time:
 class Answering:
     """A reader whose connections are answered by the messages of an input."""
 
-    def __init__(self, credentials: Credentials | None = None) -> None:
+    def __init__(self, credentials: Credentials | None = None, *, user_profiles: bool = False) -> None:
+        self._user_profiles = user_profiles
         self._credentials = credentials or Ssws(lambda: _TOKEN)
         self._messages: Sequence[Message] = ()
         self._asked = 0
@@ -137,6 +138,7 @@ class Answering:
             clock=_Time().clock(),
             limits=ListingLimits(pages=_PAGES),
             redactor=Redactor(),
+            user_profiles=self._user_profiles,
         )
         transport = made._client._session.transport
         assert transport._session is not None
@@ -312,6 +314,13 @@ OKTA_TARGETS = (
             ),
             *OTHERWISE,
         ),
+        shape="message",
+    ),
+    Target(
+        "okta-user-profiles",
+        _asking(_app_users, Answering(user_profiles=True)),
+        _DOCUMENTED,
+        (ok([RECORD]), ok([{**RECORD, "id": OTHER, "_embedded": None}]), *OTHERWISE),
         shape="message",
     ),
     Target(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,9 @@ from syncd.core.plan import Hold
 from syncd.core.sickness import KEY, Quarantine
 from syncd.errors import PermanentError
 from syncd.observe.logs import Logs
+from syncd.observe.notices import Notice
 from syncd.observe.notify import Notifier
+from syncd.ports import Store
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings
 from syncd.store import SqliteStore
@@ -240,3 +242,89 @@ def test_without_urls_nothing_is_read_or_remembered(store: SqliteStore, clock: C
     cycle(notifier, store, clock)
     cycle(notifier, store, clock)
     assert store.recall("notified:told") is None
+
+
+# the daily summary
+
+
+DAILY = """daily = "08:00 UTC"
+"""
+
+
+def summarised(store: Store, settings: ConnectionSettings, now: datetime) -> Notice:
+    return Notice(
+        "info", f"syncd {settings.name}: daily summary", f"made at {now:%d %H:%M}, {len(store.runs())} runs"
+    )
+
+
+def daily(hook: Receiver) -> ConnectionSettings:
+    return settings(f'{MINIMAL}\n[notify]\nurls = [{{ env = "HOOK" }}]\n{DAILY}', {"HOOK": hook.url})
+
+
+def quiet(made: ConnectionSettings, store: SqliteStore, clock: Clock) -> None:
+    """A cycle of a process that has just begun."""
+    notifier = Notifier(made, Redactor(), summarised)
+    notifier.after_cycle(store, clock.now, kind="delta", status="quiet", error="")
+
+
+def test_a_summary_is_sent_once_a_day_also_across_restarts(
+    hook: Receiver, place: Place, clock: Clock
+) -> None:
+    made = daily(hook)
+    for _ in range(48):  # from noon on, two days
+        with place.open() as store:
+            quiet(made, store, clock)
+            quiet(made, store, clock)
+        clock.advance(timedelta(hours=1))
+
+    assert hook.titles() == ["daily summary", "daily summary"]
+    assert [one["message"] for one in hook.got] == ["made at 02 08:00, 0 runs", "made at 03 08:00, 0 runs"]
+
+
+def test_it_begins_with_the_next_time_and_after_days_without_syncd_one_comes(
+    hook: Receiver, store: SqliteStore, clock: Clock
+) -> None:
+    made = daily(hook)
+    quiet(made, store, clock)
+    assert hook.got == []
+
+    clock.advance(timedelta(days=3))
+    quiet(made, store, clock)
+    quiet(made, store, clock)
+
+    assert hook.titles() == ["daily summary"]
+
+
+def test_a_summary_that_cannot_be_sent_is_sent_later_and_not_made_again(
+    hook: Receiver, store: SqliteStore, clock: Clock
+) -> None:
+    made = daily(hook)
+    quiet(made, store, clock)
+    hook.answer = 500
+    clock.advance(timedelta(hours=20))
+    quiet(made, store, clock)
+    hook.answer = 200
+    clock.advance(timedelta(minutes=5))
+    quiet(made, store, clock)
+
+    assert [one["message"] for one in hook.got] == ["made at 02 08:00, 0 runs"]
+
+
+def test_without_the_setting_there_is_none(hook: Receiver, store: SqliteStore, clock: Clock) -> None:
+    made = told(hook.url)[0]
+    for _ in range(3):
+        quiet(made, store, clock)
+        clock.advance(timedelta(days=1))
+    assert hook.got == []
+
+
+def test_one_that_cannot_be_made_says_so(hook: Receiver, store: SqliteStore, clock: Clock) -> None:
+    def broken(*_: object) -> Notice:
+        raise PermanentError("the store is damaged")
+
+    for _ in range(2):
+        Notifier(daily(hook), Redactor(), broken).after_cycle(
+            store, clock.now, kind="delta", status="quiet", error=""
+        )
+        clock.advance(timedelta(days=1))
+    assert "the store is damaged" in hook.got[0]["message"]

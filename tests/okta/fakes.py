@@ -171,6 +171,7 @@ def reader(
     proxy: str | None = None,
     ca_file: Path | None = None,
     app_id: str = APP,
+    user_profiles: bool = False,
 ) -> OktaReader:
     return OktaReader(
         org_url=okta if isinstance(okta, str) else okta.url,
@@ -181,6 +182,7 @@ def reader(
         parallel=parallel,
         retry=retry,
         limits=limits,
+        user_profiles=user_profiles,
         proxy=proxy,
         ca_file=ca_file,
         clock=(fake_time or FakeTime()).clock(),

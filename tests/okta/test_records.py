@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from syncd.model import AppUser, BadRecord, PushMapping
 from syncd.okta import records
-from tests.okta.fakes import FakeOkta, Reply, app_user_json, reader
+from tests.okta.fakes import FakeOkta, Reply, Seen, app_user_json, reader
 
 USER = app_user_json(1)["id"]
 
@@ -164,3 +164,35 @@ def test_no_json_value_whatever_raises(record: object) -> None:
         if isinstance(value, AppUser):
             assert records.is_id(value.okta_id)
             assert value.status
+
+
+def test_the_users_own_profile_is_kept_in_lists_and_by_id_where_it_is_asked_for() -> None:
+    page = [app_user_json(1), app_user_json(2, _embedded=None)]
+
+    def serve(seen: Seen, before: int) -> Reply:
+        return Reply(page if seen.path.partition("?")[0].endswith("/users") else page[0])
+
+    with FakeOkta(serve) as okta, reader(okta, user_profiles=True) as source:
+        (listed,) = source.app_users()
+        alone = source.app_user(page[0]["id"])
+    with FakeOkta(serve) as okta, reader(okta) as source:
+        (without_them,) = source.app_users()
+
+    own = {"login": "user1@example.com", "email": "user1@example.com"}
+    assert [user.user_profile for user in listed.records] == [own, None]
+    assert isinstance(alone, AppUser)
+    assert alone.user_profile == own
+    assert [user.user_profile for user in without_them.records] == [None, None]
+
+
+@pytest.mark.parametrize("profile", ["text", ["email"], 7])
+def test_a_users_own_profile_that_is_no_object_costs_only_its_record(profile: object) -> None:
+    odd = app_user_json(1, _embedded={"user": {"id": USER, "status": "ACTIVE", "profile": profile}})
+    with (
+        FakeOkta(lambda seen, before: Reply([odd, app_user_json(2)])) as okta,
+        reader(okta, user_profiles=True) as source,
+    ):
+        (only,) = source.app_users()
+
+    assert len(only.records) == 1
+    assert only.bad[0].okta_id == USER

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.connection_text import FREE_TO_CHANGE
 from tests.e2e.rig import Rig, rig
 from tests.service.connecting import schedule
-from tests.service.supervisor import Supervised, supervised
+from tests.service.supervisor import Supervised, eventually, supervised
 
 QUIET = 'delta = "1h"\nfull = "6h"\ndrift = "24h"'
 
@@ -26,10 +26,21 @@ def beside(folder: Path, *, users: int = 12, safety: str = FREE_TO_CHANGE) -> It
         yield made
 
 
+def at_rest(made: Rig, daemon: Supervised) -> None:
+    """Its full cycle is done."""
+    daemon.hears("READY=1")
+
+    def fulls() -> list[object]:
+        runs = made.run("status", "--json").document["runs"]
+        return [run["finished"] for run in runs if run["kind"] == "full"]
+
+    eventually(lambda: fulls() and None not in fulls(), "a full cycle ends")
+
+
 @contextmanager
 def running(made: Rig) -> Iterator[Supervised]:
     """The daemon, once its first full cycle is done; it ends well."""
     with supervised(made.folder, made.config) as daemon:
-        daemon.hears("STATUS=acme: last full")
+        at_rest(made, daemon)
         yield daemon
         assert daemon.stop() == 0

@@ -103,6 +103,21 @@ def test_somebody_is_released(made: Rig) -> None:
         assert made.run("release", name, "--json", code=64).document["exit_code"] == 64
 
 
+def test_a_person_is_untied_and_tied_again_with_the_reason_in_the_trail(made: Rig) -> None:
+    with running(made):
+        name = "p07@example.com"
+
+        untied = made.run("unlink", "--user", name, "--reason", "moves away", "--json").document
+        tied = made.run("link", "--user", name, "--yes", "--reason", "stays after all", "--json").document
+
+        assert untied["decision"] == "unlink"
+        assert tied["summary"]["applied"] == {"adopt_user": 1}
+    trail = made.run("audit", "export").stdout
+    assert '"moves away"' in trail
+    assert '"stays after all"' in trail
+    made.assert_exact()
+
+
 def test_a_run_is_given_back(made: Rig) -> None:
     with running(made):
         made.okta.world.add_user("ada@example.com", "Ada", "Byron", assign=True)
@@ -164,3 +179,23 @@ def test_there_is_nothing_to_wait_for_where_nothing_is_written(made: Rig, argume
     answer = made.run(*arguments, "--no-wait", code=64)
 
     assert "--no-wait" in json.dumps(answer.stderr)
+
+
+def test_one_person_does_not_wait_for_a_read_of_everybody(made: Rig) -> None:
+    """Deltas do not either; a sync of everything takes its turn."""
+    with running(made) as daemon:
+        made.okta.faults.add("hold", path=r"/users(\?|$)", count=-1, latch="everybody")
+        everything = made.run("sync", "--no-wait", "--json").document
+        made.okta.latches.wait_for("everybody", seconds=30)
+        made.okta.world.add_user("ada@example.com", "Ada", "Byron", assign=True)
+
+        document = made.run("sync", "--user", "ada@example.com", "--json").document
+
+        assert document["summary"]["applied"] == {"create_user": 1}
+        assert not [
+            each for each in daemon.events("request carried out") if each["request"] == everything["id"]
+        ]
+        made.okta.reset_faults()
+        made.okta.latches.release("everybody")
+        daemon.logs("request carried out", request=everything["id"], exit_code=0)
+    made.assert_exact()

@@ -214,3 +214,58 @@ def test_a_group_name_is_compared_exactly(serve: Serve, make_target: MakeTarget)
 
     with pytest.raises(IncompleteRead):
         make_target(server.base_url).find_groups(okta_id="00g1", name="Eng")
+
+
+TITLED = [{"id": str(n), "userName": f"p{n}@example.com", "title": f"T{n}"} for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "finds"),
+    [
+        (lambda value: [each for each in TITLED if each["title"] == value], True),
+        (lambda _: [], False),
+        (lambda _: TITLED, True),
+    ],
+    ids=["a filter that works", "one that finds nobody", "one that is ignored, with the right one in sight"],
+)
+def test_a_filter_on_an_attribute_is_believed_once_it_was_seen_to_find_somebody(
+    answers: Callable[[str], Sequence[dict[str, Any]]], finds: bool, serve: Serve, make_target: MakeTarget
+) -> None:
+    def answer(seen: Seen) -> Reply:
+        asked = seen.query.get("filter", "")
+        found = answers(asked.split('"')[1]) if asked else TITLED
+        return listing(found, len(found))
+
+    made = make_target(serve(answer).base_url, attribute_paths=("userName", "title"))
+
+    assert made.finds_by("title") is finds
+    assert made.learned()["filter:users.title:works"] == ("yes" if finds else "no")
+
+
+def test_an_attribute_that_nobody_on_the_first_page_has_proves_nothing(
+    serve: Serve, make_target: MakeTarget
+) -> None:
+    made = make_target(
+        serve(lambda seen: listing(CROWD[:3], 3)).base_url, attribute_paths=("userName", "title")
+    )
+
+    assert made.finds_by("title") is False
+    assert "filter:users.title:works" not in made.learned()
+
+
+def test_who_has_the_value_is_found_beside_who_has_the_name(serve: Serve, make_target: MakeTarget) -> None:
+    people = [*TITLED, {"id": "9", "userName": "ann@example.com"}]
+    asked: list[str] = []
+
+    def answer(seen: Seen) -> Reply:
+        attribute, _, rest = seen.query["filter"].partition(" eq ")
+        asked.append(attribute)
+        value = rest.strip('"')
+        found = [each for each in people if each.get(attribute) == value]
+        return listing(found, len(found))
+
+    made = make_target(serve(answer).base_url, attribute_paths=("userName", "title"))
+    found = made.find_users(okta_id="00u1", user_name="ann@example.com", also=[("title", "T1")])
+
+    assert [user.scim_id for user in found] == ["9", "1"]
+    assert asked == ["externalId", "userName", "title"]

@@ -59,7 +59,13 @@ def never_synced(name: str) -> dict[str, Any]:
 def hold(
     reason: str = "12 deactivations are over the limit of 10% (124 of 1,240)", **changed: Any
 ) -> dict[str, Any]:
-    return {"id": "h-4f2a91", "check": "max_deactivations", "reason": reason, "changes": 12} | changed
+    return {
+        "id": "h-4f2a91",
+        "check": "max_deactivations",
+        "reason": reason,
+        "changes": 12,
+        "way_out": "syncd -c /etc/syncd/split-prod.toml approve h-4f2a91",
+    } | changed
 
 
 def failure(name: str = "grace@example.com", **changed: Any) -> dict[str, Any]:

@@ -248,3 +248,26 @@ def test_a_directory_of_settings_says_the_problems_of_each_file(tmp_path: Path) 
         (tmp_path / f"{name}.toml").write_text(f'{HEAD}title = "{{uper(title)}}"\n')
 
     assert len(load([tmp_path], environ={}).problems) == 2
+
+
+@pytest.mark.parametrize("name", ["department", "division", "organization", "costCenter", "employeeNumber"])
+def test_an_attribute_of_the_enterprise_extension_has_a_short_name(name: str, tmp_path: Path) -> None:
+    whole = f"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:{name}"
+
+    assert settings(f'{HEAD}{name} = "x"\n').mapped_as[whole] == "x"
+    assert settings(f'{HEAD}{name} = "x"\n[matching]\nby = ["{name}~"]\n').matched_by == [f"{whole}~"]
+    twice = problems(f'{HEAD}{name} = "x"\n"{whole}" = "y"\n', tmp_path)
+    assert "the same SCIM attribute" in twice[0].message
+
+
+def test_the_lines_of_the_contract_are_read() -> None:
+    made = settings(
+        HEAD
+        + 'title = { value = "Contractor" }\n'
+        + 'department = { from = "{upper(department)}", default = "None" }\n'
+        + 'locale = { from = "locale", on = "create" }\n'
+        + 'nickName = { from = "user.nickName" }\n'
+        + '[matching]\nby = ["externalId", "userName"]\n'
+    )
+
+    assert (set(made.initial), made.reads_user_profiles) == ({"locale"}, True)

@@ -6,6 +6,7 @@ attributes, push groups.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from syncd.engine.writing.permission import barred_now
 from syncd.engine.writing.quarantine import current
 from syncd.errors import SyncdError
 from syncd.ports import Store, Target
+from syncd.settings import starter
 from syncd.settings.schema import ConnectionSettings
 
 SCHEMA = "syncd.check/1"
@@ -123,9 +125,33 @@ def _settings(checks: Checks, bench: Bench) -> None:
     named = (
         f'{settings.path}: flavor "{settings.split.flavor}", {rules} push {"rule" if rules == 1 else "rules"}'
     )
-    checks.ok(SETTINGS, named)
+    left = _left_from_the_example(settings)
+    if left:
+        checks.fail(
+            SETTINGS,
+            f"{settings.path}: {', '.join(left)} {'is' if len(left) == 1 else 'are'} still what the example says",
+            "Put your own there: docs/configuration.md says where each is found.",
+            exit_code=78,
+        )
+    else:
+        checks.ok(SETTINGS, named)
     for warning in bench.warnings:
         checks.warn(SETTINGS, warning, "It works as it is; see docs/configuration.md.")
+
+
+def _left_from_the_example(settings: ConnectionSettings) -> list[str]:
+    """Keys that nobody filled in after `syncd init`."""
+    example = tomllib.loads(starter())
+    mine = {
+        "okta.org_url": settings.okta.org_url,
+        "okta.app_id": settings.okta.app_id,
+        "split.base_url": settings.split.base_url,
+    }
+    return [
+        key
+        for key, value in mine.items()
+        if value == example.get(key.split(".")[0], {}).get(key.split(".")[1])
+    ]
 
 
 def _secrets(checks: Checks, settings: ConnectionSettings) -> set[str]:

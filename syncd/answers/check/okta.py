@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Protocol
 
 from syncd.answers.check.line import Checks
@@ -61,6 +62,7 @@ class OktaChecks:
     checks: Checks
     settings: ConnectionSettings
     offset: timedelta | None = None
+    _says_it_is_okta: bool = True
 
     def run(self, open_source: Callable[[], AbstractContextManager[OktaProbe]]) -> None:
         """Asks Okta everything that a cycle would; raises nothing that Okta answers."""
@@ -79,6 +81,7 @@ class OktaChecks:
         except AccessDenied as error:
             self.checks.ok(REACHABLE, self._place)
             self.offset = source.clock_offset()
+            self._says_it_is_okta = bool(source.limits())
             self._denied(error)
             return
         except ConnectionSick as error:
@@ -110,7 +113,13 @@ class OktaChecks:
             self.checks.fail(APPS, error.message, error.hint or _ROLE)
             self._skip_rest("the app cannot be read", but=(TOKEN, APPS))
         else:
-            self.checks.failed(TOKEN, error)
+            if self._says_it_is_okta:
+                self.checks.failed(TOKEN, error)
+            else:
+                foreign = (
+                    f"Is {self._place} an Okta org at all? Its answers carry none of Okta's rate limits."
+                )
+                self.checks.fail(TOKEN, error.message, f"{foreign} If it is: {error.hint}")
             self._skip_rest("Okta refuses the token", but=TOKEN)
 
     def _skip_rest(self, because: str, but: str | tuple[str, ...] = ()) -> None:
@@ -242,10 +251,12 @@ class OktaChecks:
             self.checks.failed(RULES, error)
             return
         if not count:
+            near = get_close_matches(rule.source.value, {group.name for group in everything}, n=1)
+            meant = f' Did you mean "{near[0]}"?' if near and rule.source.kind == "name" else ""
             self.checks.warn(
                 RULES,
                 f"{label} matches no group",
-                "Correct the rule (letter case counts), or make the group.",
+                f"Correct the rule (letter case counts), or make the group.{meant}",
             )
             return
         refused = None if rule.action == "link" else self._refused(names)

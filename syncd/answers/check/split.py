@@ -76,13 +76,22 @@ class SplitChecks:
                 self.checks.ok(name, "can be listed")
             else:
                 self.checks.fail(
-                    name,
-                    f"{path} does not answer with a SCIM list{detail}",
-                    "Is SCIM switched on in Split, and does split.base_url end where Split's page says?",
+                    name, f"{path} does not answer with a SCIM list{detail}", self._not_listed(name, probe)
                 )
         for right, has in probe.rights.items():
             self._right(right, has)
         self._method(probe)
+
+    def _not_listed(self, name: str, probe: TargetProbe) -> str:
+        base = self.settings.split.base_url
+        if name == GROUPS and probe.users_listed:
+            return "Has this target groups at all? If not, set provisioning.push_groups = false."
+        if not probe.users_listed and not probe.groups_listed:
+            return (
+                f"Somebody answers at {base}, and has neither users nor groups there: is SCIM switched on in Split, and"
+                ' is this, to its end, the "SCIM connector base URL" that Split shows?'
+            )
+        return "Is SCIM switched on in Split, and does split.base_url end where Split's page says?"
 
     def _right(self, right: str, has: bool | None) -> None:  # noqa: FBT001  (what was found out)
         name = f"right to {right}"

@@ -64,7 +64,7 @@ def explain_group(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdEr
     changes = look.changes
     steps = [
         _in_okta(found, okta_id),
-        _in_scope(job, found),
+        _in_scope(job, found, look),
         _usable(found),
         _name_allowed(job, found),
         _matched(found),
@@ -205,11 +205,13 @@ def _in_okta(found: _Found, okta_id: str) -> Step:
             return Step("in_okta", question, "unknown", "Okta could not be asked")
 
 
-def _in_scope(job: Job, found: _Found) -> Step:
+def _in_scope(job: Job, found: _Found, look: ObjectLook) -> Step:
     question = "Named by a push rule?"
     if not job.settings.provisioning.push_groups:
         return Step("in_scope", question, "no", "provisioning.push_groups is off")
     wanted = found.wanted
+    if look.release is not None:
+        return Step("in_scope", question, "no", look.release.sentence)
     if wanted is None:
         if found.group is None:
             return Step("in_scope", question, "unknown", "Okta could not be asked")
@@ -264,12 +266,12 @@ def _members(found: _Found, look: ObjectLook) -> Step:
             f"{counted(pushed, 'member')} pushed; the list in Okta was not read",
         )
     count = _count(found.remote)
-    there = "?" if count is None else str(count)
-    numbers = f"{found.in_okta} in Okta, {pushed} pushed, {there} at the target"
+    there = "?" if count is None else f"{count:,}"
+    numbers = f"{found.in_okta:,} in Okta, {pushed:,} pushed, {there} at the target"
     if found.wanted is None or COMPLETE_READ.of(look.job.store) is None:
         return Step("members", question, "unknown", f"{numbers}; no full cycle has read everybody yet")
     if found.wanted_members is not None and found.wanted_members != found.in_okta:
-        numbers += f"; {found.wanted_members} of those in Okta are active in the app"
+        numbers += f"; {found.wanted_members:,} of those in Okta are active in the app"
     if found.strangers:
         numbers += f"; {counted(found.strangers, 'member')} there not managed by syncd"
     same = found.wanted_members == pushed and (count is None or count - found.strangers == pushed)
@@ -282,6 +284,8 @@ def _members(found: _Found, look: ObjectLook) -> Step:
 def _state(found: _Found, look: ObjectLook, changes: Sequence[Change]) -> tuple[str, str]:
     if look.reading is None or found.group is None:
         return "unknown", ""
+    if look.release is not None:
+        return "released", look.release.sentence
     own_holds = [hold for hold, _ in look.holds]
     if own_holds:
         return "held", f"held in {own_holds[0].id}: {own_holds[0].reason}"

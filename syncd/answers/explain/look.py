@@ -25,6 +25,7 @@ from syncd.engine.writing.quarantine import current
 from syncd.errors import NotFound, SyncdError
 from syncd.model import RemoteGroup, RemoteUser
 from syncd.ports import Failure, HoldRecord, Stage
+from syncd.ports.deciding import Release
 
 LAST_CHANGES = 5
 T = TypeVar("T")
@@ -46,6 +47,8 @@ class ObjectLook:
     failures: Sequence[Failure] = ()
     waiting: Sequence[Waiting] = ()
     """What is remembered of its being left alone."""
+    release: Release | None = None
+    """A person took it out of syncd's hands."""
 
     def ask(self, question: Callable[[], T]) -> T | None:
         """The answer, or None and the problem noted: one side that cannot be asked leaves the other's answers."""
@@ -190,6 +193,8 @@ def _add_what_is_remembered(look: ObjectLook, *, group: bool) -> None:
     look.holds = [*remembered, *((hold, changes) for hold, changes in planned if changes)]
     look.changes = [change for change in look.changes if change.id not in ids]
     kind = "group" if group else "user"
+    key = f"{kind}:{look.okta_id}"
+    look.release = next((each for each in store.releases() if each.object_key == key), None)
     look.waiting = [each for each in store.waiting() if _is_about(each.object_key, kind, look.okta_id)]
     look.failures = [each for each in store.failures() if _is_about(each.object_key, kind, look.okta_id)]
 
@@ -270,7 +275,9 @@ def _minute(moment: datetime) -> str:
 
 def _may_be_changed(look: ObjectLook) -> Step:
     question = "May syncd change it?"
-    reasons = [skip.reason for skip in look.skipped if _forbids(skip)] + look.stopped
+    reasons = [look.release.sentence] if look.release else []
+    reasons += [skip.reason for skip in look.skipped if _forbids(skip) and not look.release]
+    reasons += look.stopped
     if reasons:
         return Step("may_change", question, "no", "; ".join(dict.fromkeys(reasons)))
     if look.reading is None:

@@ -68,7 +68,10 @@ def _state(
     if pushed and look.reading and look.okta_id not in look.reading.own_lists:
         return "left_alone", "pushed; the person is not assigned any more"
     if listed and pushed:
-        return "in", "member in Okta, and put in by syncd"
+        there = (
+            f' as "{known.pushed.name}"' if known.pushed and known.pushed.name != known.wanted.name else ""
+        )
+        return "in", f"member of {known.wanted.name} ({known.okta_id}) in Okta, and put in by syncd{there}"
     if not listed:
         return "left_alone", "no member in Okta any more"
     if known.wanted.state is not GroupState.PUSHED:

@@ -176,6 +176,8 @@ def _state(
     pushed = found.known.pushed if found.known else None
     if look.reading is None or (found.record is None and found.wanted is None):
         return "unknown", ""
+    if look.release is not None:
+        return "released", look.release.sentence
     if look.holds:
         return "held", f"held in {look.holds[0][0].id}: {look.holds[0][0].reason}"
     if look.blocked:
@@ -230,14 +232,16 @@ def _assignment(found: Found) -> dict[str, Any] | None:
 
 
 def _attributes(job: Job, found: Found) -> list[dict[str, Any]]:
-    """Each mapped attribute: where it comes from, what is wanted, what was pushed, what the target shows."""
-    wanted = found.wanted.attributes if found.wanted else {}
+    """Each mapped attribute: what Okta has, how it is mapped, what comes of it, what was pushed and is shown."""
+    wanted = found.wanted.mapped if found.wanted else {}
     pushed = found.known.pushed.attributes if found.known and found.known.pushed else {}
     remote = found.remote.attributes if found.remote else {}
     return [
         {
             "attribute": path,
+            "input": mapping.input(found.record) if isinstance(found.record, AppUser) else {},
             "source": str(mapping),
+            "sent_once": mapping.on_create,
             "wanted": wanted.get(path),
             "pushed": pushed.get(path),
             "target": remote.get(path),

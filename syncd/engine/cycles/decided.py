@@ -26,7 +26,13 @@ def remember_holds(store: Store, planned: Planned) -> None:
         ]
         if gone:
             store.forget_decisions(gone)
-    store.raise_holds([(hold, planned.held(hold.id)) for hold in planned.header.holds], whole=whole)
+    holds = planned.header.holds
+    fresh = store.raise_holds([(hold, planned.held(hold.id)) for hold in holds], whole=whole)
+    for hold in holds:
+        if hold.id in fresh:
+            numbers = ", ".join(f"{name} {number}" for name, number in hold.numbers.items())
+            said = {"hold": hold.id, "check": hold.check, "changes": hold.changes, "numbers": numbers}
+            planned.planning.job.observer.event("info", "held", **said, reason=hold.reason)
 
 
 def forget_what_is_over(store: Store, planned: Planned) -> None:

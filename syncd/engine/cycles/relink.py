@@ -103,7 +103,7 @@ def _has_moved_members(sides: Sides, group_id: str, tally: Tally) -> bool:
     return bool(moved) and any(hash(user) in moved for user in sides.store.pushed_members(group_id))
 
 
-def store_relinking(sides: Sides, found: Relinking, by: str) -> None:
+def store_relinking(sides: Sides, found: Relinking, by: str, reason: str | None = None) -> None:
     """Stores what `relink` found, and ends a quarantine that waited for it. `by` is who approved, for the audit trail.
 
     Cut short, what is stored already is true, and the next relink does the rest.
@@ -111,7 +111,7 @@ def store_relinking(sides: Sides, found: Relinking, by: str) -> None:
     store = sides.store
     run_id = store.begin_run("relink")
     try:
-        store.note({"decision": "relink", "by": by}, run_id=run_id)
+        store.note({"decision": "relink", "by": by}, run_id=run_id, reason=reason)
         _settle_old_intents(sides)
         _forget(sides, run_id, found)
         sides.observer.phase("storing", sum(found.header.summary.values()))

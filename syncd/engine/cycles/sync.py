@@ -15,7 +15,7 @@ from syncd.engine.planning.planned import Planned
 from syncd.engine.planning.stale import refuse_if_stale, refuse_other_settings, touched
 from syncd.engine.reading.full import read_everything
 from syncd.engine.reading.learned import Reading
-from syncd.engine.reading.lookup import named_objects
+from syncd.engine.reading.lookup import found, named_objects
 from syncd.engine.reading.named import read_selected
 from syncd.engine.reading.selection import Selection
 from syncd.engine.reading.staged import staged
@@ -48,7 +48,9 @@ def sync(
 ) -> RunResult:
     """Plan, safety check, apply. The caller holds the store's lock. While nothing may be written (a pause, a shut
     window) it is refused; `may_wait`, for whoever comes again by a schedule: it reads and plans, and writes nothing.
+    Raises UsageError for a name that nobody has: that is no failed run.
     """
+    selection = found(job, selection)
     with CycleRun(job, selection.kind) as run:
         unsettled = settle_interrupted(job, may_wait=may_wait)
         with run.reading(lambda stage: _read(job, stage, selection)) as (stage, reading):

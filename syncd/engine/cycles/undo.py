@@ -57,10 +57,10 @@ def plan_undo(job: Job, run_id: str, by: str, allow: Mapping[str, int], *, writi
     return planned
 
 
-def apply_undo(job: Job, planned: Planned, by: str) -> RunResult:
+def apply_undo(job: Job, planned: Planned, by: str, reason: str | None = None) -> RunResult:
     """Applies the plan of `plan_undo` under the same lock."""
     with CycleRun(job, KIND) as run:
-        _carry_out(job, run, planned, by)
+        _carry_out(job, run, planned, by, reason)
     return run.result
 
 
@@ -80,10 +80,10 @@ def apply_saved_undo(job: Job, saved: SavedPlan, by: str) -> RunResult:
     return run.result
 
 
-def _carry_out(job: Job, run: CycleRun, planned: Planned, by: str) -> None:
+def _carry_out(job: Job, run: CycleRun, planned: Planned, by: str, reason: str | None = None) -> None:
     """What would make it all again is remembered first: a run that dies in the middle is not taken back by the next."""
     undoes = planned.header.undoes
-    job.store.note({"decision": "undo", "by": by, "run": undoes}, run_id=run.run_id)
+    job.store.note({"decision": "undo", "by": by, "run": undoes}, run_id=run.run_id, reason=reason)
     again = dict(_again(job, undoes, by))
     planned_ids = [change.id for change in planned.changes()]
     undone = UNDONE.of(job.store, Undone()).with_wishes(again.get(each, ()) for each in planned_ids)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncd.core.change import A_MEMBER, NO_MEMBER, Change, ChangeKind, Removal
+from syncd.core.counting import counted
 from syncd.core.diff import (
     Decision,
     NeedsMatch,
@@ -23,7 +24,7 @@ from syncd.core.order import NAME_RULES, leaves
 from syncd.core.policy import Policy
 from syncd.engine.facts import TIES
 from syncd.engine.job import Job, scope_changed
-from syncd.engine.planning.draft import Planning, group_name
+from syncd.engine.planning.draft import Planning, group_in_okta, group_name
 from syncd.engine.planning.match import GroupFinder, UserFinder, name_conflict
 from syncd.engine.planning.scope import undecided
 from syncd.engine.planning.unproven import plan_groups_left_behind, plan_left_behind
@@ -135,9 +136,10 @@ def plan_groups(planning: Planning) -> None:
         wish = case.wanted or (case.known.wanted if case.known else None)
         if wish is not None:
             planning.group_names[case.okta_id] = pushed.name if pushed else wish.target_name
+            planning.okta_names[case.okta_id] = wish.name
         planning.group_ids[case.okta_id] = pushed.scim_id if pushed else None
         witness = group_witness(planning.job, planning.reading, case)
-        decided.append((case, decide_group(case, planning.policy, witness)))
+        decided.append((case, _who_loses(planning, decide_group(case, planning.policy, witness))))
     unlinked = sum(isinstance(decision, NeedsMatch) for _, decision in decided)
     rules = NAME_RULES[planning.policy.flavor]
     leaving = {
@@ -157,6 +159,21 @@ def plan_groups(planning: Planning) -> None:
     plan_groups_left_behind(planning, wished)
 
 
+def _who_loses(planning: Planning, decision: Decision | NeedsMatch) -> Decision | NeedsMatch:
+    """A deletion says how many members lose the group with it."""
+    if isinstance(decision, NeedsMatch):
+        return decision
+    changes = []
+    for change in decision.changes:
+        if change.kind is ChangeKind.DELETE_GROUP:
+            losing = counted(planning.stage.pushed_count(change.okta_id), "member loses", "members lose")
+            note = "; ".join(part for part in (change.note, f"{losing} the group") if part)
+            changes.append(replace(change, note=note))
+        else:
+            changes.append(change)
+    return replace(decision, changes=changes) if decision.changes else decision
+
+
 def plan_members(planning: Planning, departures: Departures) -> None:
     """Every membership that differs; removals only with evidence."""
     evidence = confirm_removals(planning.job, planning.stage, planning.reading, departures)
@@ -164,7 +181,7 @@ def plan_members(planning: Planning, departures: Departures) -> None:
         group = group_name(planning, case.group_id)
         fields = {"group_id": case.group_id, "group": group, "user": case.user_name}
         if case.wanted:
-            reason = f"member of {group} in Okta"
+            reason = f"member of {group_in_okta(planning, case.group_id)} in Okta"
             change = Change(
                 ChangeKind.ADD_MEMBER,
                 case.user_id,
@@ -199,7 +216,7 @@ def plan_members(planning: Planning, departures: Departures) -> None:
             case.user_name,
             A_MEMBER,
             NO_MEMBER,
-            _removal_reason(case, group),
+            _removal_reason(case, group_in_okta(planning, case.group_id)),
             evidence=witness,
             **fields,
         )

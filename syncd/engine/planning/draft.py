@@ -48,6 +48,8 @@ class Planning:
     left: dict[str, datetime] = field(default_factory=dict)
     """Confirmed departures, with the time each was first seen."""
     group_names: dict[str, str] = field(default_factory=dict)
+    okta_names: dict[str, str] = field(default_factory=dict)
+    """What the groups in scope are called in Okta, which at the target may be otherwise."""
     unsettled: AbstractSet[str] = frozenset()
     """Keys of objects of which nobody knows yet how the last write ended."""
     undecided: AbstractSet[str] = frozenset()
@@ -153,6 +155,15 @@ class Planning:
 
 def _about(change: Change) -> str:
     return "group" if change.kind in GROUP_KINDS else "user"
+
+
+def group_in_okta(planning: Planning, group_id: str) -> str:
+    """The group that a membership comes from, by the name that Okta has for it and by its id."""
+    name = planning.okta_names.get(group_id)
+    if name is None:
+        known = planning.job.store.group(group_id)
+        name = known.wanted.name if known else ""
+    return f"{name} ({group_id})" if name else group_id
 
 
 def group_name(planning: Planning, group_id: str) -> str:

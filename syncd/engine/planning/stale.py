@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
 from syncd.core.comparison import Verdict, compare
@@ -14,6 +15,8 @@ from syncd.engine.reading.selection import BY_ID_AT_MOST
 from syncd.errors import NotFound, RefusedError, StaleError
 from syncd.model import RemoteGroup, RemoteUser
 
+_LOOKED_AT = 50
+"""So many changes, and outcomes of each object, tell whether a plan was applied."""
 _HINT = "look at the world again: make a new plan with `syncd plan -o FILE`"
 
 
@@ -39,6 +42,11 @@ def refuse_if_stale(job: Job, saved: SavedPlan, *, wanted: AbstractSet[str], hel
     gone = [change for change in saved.changes if change.id not in wanted and change.id not in held]
     if gone:
         first = gone[0]
+        if len(gone) == len(saved.changes) and (at := _applied_at(job, saved, gone)) is not None:
+            raise StaleError(
+                f"the plan was applied already, at {at:%Y-%m-%d %H:%M} UTC: nothing of it is left to do",
+                hint="for what is to be done now make a new plan with `syncd plan -o FILE`",
+            )
         raise StaleError(
             f"the plan is stale: {len(gone)} of {counted(len(saved.changes), 'change')} no longer wanted,"
             f" first {first.kind} {first.name}",
@@ -51,6 +59,23 @@ def refuse_if_stale(job: Job, saved: SavedPlan, *, wanted: AbstractSet[str], hel
             hint="`syncd plan` shows the limit and its numbers",
         )
     _target_unmoved(job, saved.changes)
+
+
+def _applied_at(job: Job, saved: SavedPlan, changes: Sequence[Change]) -> datetime | None:
+    """When the last of these changes was applied since the plan was made; None unless all of them were."""
+    found: list[datetime] = []
+    if saved.created_at is None:
+        return None
+    for change in changes[:_LOOKED_AT]:
+        done = [
+            entry.at
+            for entry in job.store.last_changes(change.okta_id, limit=_LOOKED_AT)
+            if entry.applied and entry.at >= saved.created_at and entry.body.get("change") == change.id
+        ]
+        if not done:
+            return None
+        found += done
+    return max(found)
 
 
 def _same(what: str, then: str, now: str) -> None:

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
-from syncd.errors import UsageError
+from syncd.errors import SyncdError, UsageError
 from syncd.model import Absent, OktaGroup
 
 
 def named_objects(job: Job, selection: Selection) -> tuple[list[str], list[str]]:
     """Okta ids of users and groups. Raises UsageError for a name that neither the store nor Okta knows."""
+    if selection.by_id:
+        return list(dict.fromkeys(selection.users)), list(dict.fromkeys(selection.groups))
     users = [user_id(job, text) for text in selection.users]
     groups = [group_id(job, text) for text in selection.groups]
     return list(dict.fromkeys(users)), list(dict.fromkeys(groups))
+
+
+def found(job: Job, selection: Selection) -> Selection:
+    """By Okta ids. As it is where a side cannot be asked: whoever reads it then meets that. Raises UsageError as
+    `named_objects` does.
+    """
+    try:
+        users, groups = named_objects(job, selection)
+    except UsageError:
+        raise
+    except SyncdError:
+        return selection
+    return replace(selection, users=tuple(users), groups=tuple(groups), by_id=True)
 
 
 def user_id(job: Job, text: str) -> str:

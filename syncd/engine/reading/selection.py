@@ -15,6 +15,8 @@ class Selection:
     users: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     full: bool = False
+    by_id: bool = False
+    """They are Okta ids, all of them."""
 
     @property
     def everything(self) -> bool:

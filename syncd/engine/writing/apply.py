@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain, groupby, islice
 
@@ -30,6 +31,7 @@ from syncd.engine.writing.recover import settle
 from syncd.engine.writing.ties import Ties
 from syncd.engine.writing.unit import OF_KNOWN_USERS, Outcome, Unit, execute, is_unanswered
 from syncd.engine.writing.vanishing import Vanishing
+from syncd.engine.writing.writers import writers
 from syncd.errors import (
     ConnectionSick,
     LockLost,
@@ -102,7 +104,9 @@ class Applying:
             approved = stage.decided_changes("approve", self.job.clock(), about=CANARY)
             self.canary = Canary(self.job, counts, approved, self.sequence.whose)
         self.job.observer.phase("writing", sum(counts.values()))
-        pool = ThreadPoolExecutor(self.job.settings.split.concurrency, "write")
+        threads = ExitStack()
+        allowed = self.job.settings.split.concurrency
+        pool = ThreadPoolExecutor(threads.enter_context(writers(allowed)), "write")
         try:
             for turn in range(self.sequence.turns if self._may_write() else 0):
                 for kinds in PHASES:
@@ -112,6 +116,7 @@ class Applying:
             self._count_what_waits(stage)
         finally:
             pool.shutdown(wait=not self.abandoned, cancel_futures=True)
+            threads.close()
             for cause in told(self.failures):
                 self.job.observer.event("warning", "not applied", **cause, run=self.run_id)
 
@@ -331,7 +336,8 @@ class Applying:
         fields = {"kind": change.kind.value, "object": change.name, "group": change.group, "run": self.run_id}
         if error is None:
             self.vanished += outcome.vanished
-            self.job.observer.event("info", "applied", **fields, note=outcome.note or None)
+            why = change.reason or None
+            self.job.observer.event("info", "applied", **fields, reason=why, note=outcome.note or None)
         else:
             # The causes of the failures are said at the end, a line each.
             self.job.observer.event("debug", "not applied", **fields, error=error.message)

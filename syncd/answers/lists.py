@@ -1,0 +1,74 @@
+"""Everything of one connection that waits for a person, whole, each with the command to copy. From the store alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from syncd.answers.left_out import left_out, left_out_documents
+from syncd.core.change import Change
+from syncd.core.left_out import command
+from syncd.core.plan import timestamp
+from syncd.engine.facts import LAST_DRIFT
+from syncd.ports import HoldRecord, Store
+from syncd.settings.schema import ConnectionSettings
+
+
+def lists(store: Store, settings: ConnectionSettings) -> dict[str, Any]:
+    """`left_out` as in `syncd.skipped/1`; `held`: a row for each change that waits for a decision; `drift`: the items
+    of the last comparison that are kept, and when it was made.
+    """
+    config = str(settings.path)
+    try:
+        drift = LAST_DRIFT.of(store, {})
+    except ValueError:  # somebody else wrote it
+        drift = {}
+    items = drift.get("items") if isinstance(drift.get("items"), list) else []
+    return {
+        "connection": settings.name,
+        "left_out": left_out_documents(left_out(store), settings.path),
+        "held": [row for hold in store.holds() for row in _held(hold, config)],
+        "compared_at": drift.get("created_at"),
+        "drift": [_drift(item, config) for item in items or ()],
+    }
+
+
+def _held(hold: HoldRecord, config: str) -> Iterator[dict[str, Any]]:
+    for change in hold.changes:
+        yield {
+            "hold": hold.id,
+            "kind": change.kind.value,
+            "object": _named(change),
+            "reason": change.reason,
+            "check": hold.reason,
+            "since": timestamp(hold.raised_at),
+            "way_out": command(config, "approve", change.id),
+            "other_way_out": command(config, "reject", change.id),
+        }
+
+
+def _named(change: Change) -> str:
+    return f"{change.user} in {change.group}" if change.group_id is not None else change.name
+
+
+def _drift(item: Mapping[str, Any], config: str) -> dict[str, Any]:
+    about = item.get("object")
+    found: Mapping[str, Any] = about if isinstance(about, Mapping) else {}
+    name = str(found.get("name") or found.get("okta_id") or found.get("scim_id") or "")
+    group = found.get("group")
+    return {
+        "kind": str(item.get("kind", "")),
+        "object": f"{name} in {group}" if group else name,
+        "reason": str(item.get("reason") or ""),
+        "repair": str(item.get("repair") or ""),
+        "way_out": _repair(found, config) if item.get("repair") else "",
+    }
+
+
+def _repair(found: Mapping[str, Any], config: str) -> str:
+    """Of one object, where its Okta id is known."""
+    okta_id = found.get("okta_id")
+    if not okta_id:
+        return command(config, "drift", "--fix")
+    is_group = str(okta_id).startswith("00g")
+    return command(config, "drift", "--fix", "--group" if is_group else "--user", str(okta_id))

@@ -1,0 +1,149 @@
+"""Whoever dies in the middle of a request: it is carried out once, and what came of it is to be seen."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+
+import pytest
+
+from syncd.cli import requesting
+from tests.e2e.elsewhere import here
+from tests.e2e.rig import Rig
+from tests.requests.asking import at_rest, running
+from tests.service.supervisor import eventually, supervised
+
+
+def held_create(made: Rig) -> None:
+    """Somebody new, whose create waits for its answer until `let_go`."""
+    made.okta.world.add_user("ada@example.com", "Ada", "Byron", assign=True)
+    made.split.faults.add("hold", method="POST", path="/Users", count=-1, latch="create")
+
+
+def let_go(made: Rig) -> None:
+    made.split.reset_faults()
+    made.split.latches.release("create")
+
+
+def asked(made: Rig) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = made.run("status", "--json").document["requests"]
+    return found
+
+
+def creates(made: Rig) -> int:
+    return len([each for each in made.writes() if each.startswith("POST ") and each.endswith("/Users")])
+
+
+def test_a_daemon_that_is_killed_leaves_the_request_to_the_next_one(made: Rig) -> None:
+    with supervised(made.folder, made.config) as first:
+        at_rest(made, first)
+        held_create(made)
+        with here().begun(made, "sync", "--user", "ada@example.com", "--json") as command:
+            made.split.latches.wait_for("create", seconds=30)
+            first.process.kill()
+            first.process.wait()
+            let_go(made)
+            with running(made) as second:
+                out, err = command.communicate(timeout=60)
+                second.logs("request carried out", exit_code=0)
+
+    assert command.returncode == 0, err
+    assert json.loads(out)["status"] == "succeeded"
+    assert [each["exit_code"] for each in asked(made)] == [0]
+    made.assert_exact()
+
+
+def test_a_daemon_that_is_stopped_puts_the_request_back_for_the_next_one(made: Rig) -> None:
+    with supervised(made.folder, made.config) as first:
+        at_rest(made, first)
+        made.okta.world.add_user("ada@example.com", "Ada", "Byron", assign=True)
+        made.okta.faults.add("hold", path="/api/v1/apps", count=-1, latch="reading")
+        with here().begun(made, "sync", "--user", "ada@example.com", "--json") as command:
+            made.okta.latches.wait_for("reading", seconds=30)
+            assert first.stop() == 0
+            made.okta.reset_faults()
+            made.okta.latches.release("reading")
+            with running(made):
+                out, err = command.communicate(timeout=60)
+
+    assert command.returncode == 0, err
+    assert json.loads(out)["schema"] == "syncd.run/1"
+    assert [each["exit_code"] for each in asked(made)] == [0]
+    made.assert_exact()
+
+
+def test_when_nobody_comes_the_command_carries_it_out_itself(
+    made: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with supervised(made.folder, made.config) as daemon:
+        at_rest(made, daemon)
+        held_create(made)
+        monkeypatch.setattr(requesting, "ORPHANED_AFTER", 1.0)
+
+        def kill() -> None:
+            made.split.latches.wait_for("create", seconds=30)
+            daemon.process.kill()
+            daemon.process.wait()
+            let_go(made)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        answer = made.run("sync", "--user", "ada@example.com", "--json")
+        killer.join()
+
+    assert answer.document["status"] == "succeeded"
+    assert "does it itself" in answer.stderr
+    assert [(each["state"], each["exit_code"]) for each in asked(made)] == [("ended", 0)]
+    made.assert_exact()
+
+
+def test_a_command_that_is_killed_leaves_its_request_to_be_carried_out_once(made: Rig) -> None:
+    with running(made) as daemon:
+        held_create(made)
+        made.forget()
+        with here().begun(made, "sync", "--user", "ada@example.com") as command:
+            made.split.latches.wait_for("create", seconds=30)
+            command.kill()
+            command.wait()
+        let_go(made)
+        daemon.logs("request carried out", exit_code=0)
+
+        assert [each["exit_code"] for each in asked(made)] == [0]
+        assert made.run("status", "--json").document["runs"][0]["kind"] == "targeted"
+    assert creates(made) == 1
+    made.assert_exact()
+
+
+def test_a_command_that_is_stopped_before_anybody_took_its_request_withdraws_it(made: Rig) -> None:
+    with running(made) as daemon:
+        held_create(made)
+        with here().begun(made, "sync", "--user", "ada@example.com") as first:
+            made.split.latches.wait_for("create", seconds=30)
+            with here().begun(made, "release", "p07@example.com") as second:
+                eventually(lambda: len(asked(made)) == 2, "two requests")
+                second.send_signal(signal.SIGINT)
+                _, err = second.communicate(timeout=60)
+            let_go(made)
+            first.communicate(timeout=60)
+        daemon.logs("request carried out")
+
+        assert second.returncode == 130
+        assert "withdrawn" in err
+        assert sorted(str(each["state"]) for each in asked(made)) == ["ended", "withdrawn"]
+        made.run("release", "p07@example.com")  # it was not
+
+
+def test_a_command_that_is_stopped_while_its_request_is_carried_out_leaves_it(made: Rig) -> None:
+    with running(made) as daemon:
+        held_create(made)
+        with here().begun(made, "sync", "--user", "ada@example.com") as command:
+            made.split.latches.wait_for("create", seconds=30)
+            command.send_signal(signal.SIGTERM)
+            _, err = command.communicate(timeout=60)
+        let_go(made)
+        daemon.logs("request carried out", exit_code=0)
+
+    assert command.returncode == 130
+    assert "goes on" in err
+    made.assert_exact()
