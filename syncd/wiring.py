@@ -77,10 +77,7 @@ def open_job(
     with ExitStack() as stack:
         if source is None:
             source = stack.enter_context(open_source(settings, observer, redactor, impatient=impatient))
-        _secret(settings.split.token, redactor)  # before anything is made or locked
-        for url in settings.notify.urls:
-            with suppress(SyncdError):  # who is told nothing is told so when there is something to tell
-                _secret(url, redactor)
+        _learn_secrets(settings, redactor)  # before anything is made or locked
         if store is None and writing:
             store = stack.enter_context(_owned(settings, observer, redactor, clock, cancelled))
         store = store or stack.enter_context(open_for_status(settings, clock=clock, redactor=redactor))
@@ -102,6 +99,13 @@ def open_job(
             cancelled=cancelled,
             turn=turn or nullcontext(),
         )
+
+
+def _learn_secrets(settings: ConnectionSettings, redactor: Redactor) -> None:
+    _secret(settings.split.token, redactor)
+    for url in settings.notify.urls:
+        with suppress(SyncdError):  # who is told nothing is told so when there is something to tell
+            _secret(url, redactor)
 
 
 @contextmanager
@@ -292,19 +296,16 @@ def open_target(
         permit=permit,
         redactor=redactor,
     )
-    target = ScimTarget(
+    with ScimTarget(
         link,
         flavor=split.flavor,
         update_method=split.update_method,
         member_batch=split.member_batch,
-        learned=learned or {},
+        learned=learned,
         attribute_paths=tuple(settings.attributes),
         keeps_emails=any(rule.attribute == EMAILS for rule in settings.matching.by),
-    )
-    try:
+    ) as target:
         yield target
-    finally:
-        target.close()
 
 
 def bench(

@@ -71,11 +71,7 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
         "schema": SCHEMA,
         "connection": settings.name,
         "created_at": timestamp(now),
-        "period": {
-            "since": None if reach.since is None else timestamp(reach.since),
-            "until": timestamp(now),
-            "run_id": reach.run_id,
-        },
+        "period": _period(reach, now),
         "summary": {
             "runs": dict(store.run_counts(reach)),
             "applied": _applied(counts),
@@ -106,6 +102,11 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
         "groups": _groups(store),
         "runs": [rows.run_row(run) for run in store.told_runs(reach, limit=RUNS_TOLD)],
     }
+
+
+def _period(reach: Reach, now: datetime) -> dict[str, Any]:
+    since = None if reach.since is None else timestamp(reach.since)
+    return {"since": since, "until": timestamp(now), "run_id": reach.run_id}
 
 
 def _applied(counts: Iterable[DayCount]) -> dict[str, int]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.cli import exits
-from syncd.cli.choices import object_options, planning_options
+from syncd.cli.choices import object_options
 from syncd.cli.interrupts import Stop
 from syncd.cli.options import Command, globals_of
-from syncd.cli.requesting import carried_out, no_wait_option, shown_answer
+from syncd.cli.requesting import carried_out, changing_options, shown_answer
 from syncd.cli.session import Answer, Session
 from syncd.core.drift import REPORTED_ONLY
 from syncd.core.request import DriftRequest, RequestResult
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 @click.command(name="drift", cls=Command)
 @click.option("--fix", is_flag=True, help="Repair what was found, through the same safety checks as sync.")
 @object_options
-@planning_options
-@no_wait_option
+@changing_options
 @click.pass_context
 def command(
     ctx: click.Context,

@@ -15,7 +15,7 @@ import click
 
 from syncd.cli import exits
 from syncd.cli.asking import can_ask
-from syncd.cli.choices import F
+from syncd.cli.choices import F, planning_options
 from syncd.cli.deciding import decider
 from syncd.cli.interrupts import Interrupted, Stop
 from syncd.cli.session import Answer, Session
@@ -59,6 +59,11 @@ def no_wait_option(command: F) -> F:
     return click.option(
         "--no-wait", is_flag=True, help="Only ask syncd run to do it; prints the request and returns."
     )(command)
+
+
+def changing_options(command: F) -> F:
+    """--no-wait, and what whatever makes a plan takes."""
+    return no_wait_option(planning_options(command))
 
 
 def carried_out(

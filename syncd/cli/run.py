@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -60,35 +61,37 @@ def _run(session: Session) -> None:
     ).run()
 
 
+@contextmanager
+def _served(session: Session, address: tuple[str, int], board: Board, settings: Everybody) -> Iterator[None]:
+    """The daemon's HTTP server."""
+    from syncd.service.http import serving  # noqa: PLC0415  (the engine)
+    from syncd.service.scheduler import longest_of  # noqa: PLC0415
+    from syncd.service.statuses import Statuses  # noqa: PLC0415
+
+    def full_intervals() -> Mapping[str, float]:
+        return {one.name: longest_of(one.schedule.full).total_seconds() for one in settings()}
+
+    with (
+        Statuses(settings) as statuses,
+        serving(
+            address,
+            board,
+            statuses,
+            full_intervals=full_intervals,
+            observer=Watcher(session.event),
+            redactor=session.redactor,
+            lists_of=statuses.lists,
+        ),
+    ):
+        yield
+
+
 def _hooks(session: Session) -> Hooks:
     """What the daemon is joined with: its HTTP server, and notifications."""
     from syncd.answers.daily import daily_summary  # noqa: PLC0415  (the engine)
     from syncd.observe.notify import Notifier  # noqa: PLC0415
     from syncd.service.daemon import Hooks  # noqa: PLC0415
-    from syncd.service.http import serving  # noqa: PLC0415
     from syncd.service.memory import trimmer  # noqa: PLC0415
-    from syncd.service.scheduler import longest_of  # noqa: PLC0415
-    from syncd.service.statuses import Statuses  # noqa: PLC0415
-
-    @contextmanager
-    def http(address: tuple[str, int], board: Board, settings: Everybody) -> Iterator[None]:
-        def full_intervals() -> Mapping[str, float]:
-            return {one.name: longest_of(one.schedule.full).total_seconds() for one in settings()}
-
-        observer = Watcher(session.event)
-        with (
-            Statuses(settings) as statuses,
-            serving(
-                address,
-                board,
-                statuses,
-                full_intervals=full_intervals,
-                observer=observer,
-                redactor=session.redactor,
-                lists_of=statuses.lists,
-            ),
-        ):
-            yield
 
     notifiers: dict[str, tuple[ConnectionSettings, Notifier]] = {}
 
@@ -107,7 +110,7 @@ def _hooks(session: Session) -> Hooks:
         give_back()
 
     return Hooks(
-        http=http,
+        http=partial(_served, session),
         on_cycle=on_cycle,
         leave=_leave,
         hung_up=session.said.hung_up,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.cli import exits
-from syncd.cli.choices import planning_options, selection_options
+from syncd.cli.choices import selection_options
 from syncd.cli.interrupts import Interrupted, Stop
 from syncd.cli.options import Command, globals_of
 from syncd.cli.plan import run_plan
-from syncd.cli.requesting import carried_out, no_wait_option, shown_answer
+from syncd.cli.requesting import carried_out, changing_options, shown_answer
 from syncd.cli.session import Answer, Session
 from syncd.core.request import RequestResult, SyncRequest
 from syncd.report.text import run_lines
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 @click.command(name="sync", cls=Command)
 @click.option("--dry-run", is_flag=True, help="Stop before the first write; the same as `syncd plan`.")
 @selection_options
-@planning_options
-@no_wait_option
+@changing_options
 @click.pass_context
 def command(
     ctx: click.Context,

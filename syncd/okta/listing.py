@@ -210,12 +210,12 @@ class PagedListing(Generic[T]):
         convert: Callable[[object], T | BadRecord],
         clock: Clock,
     ) -> None:
+        self._proof: ReadProof | None = None
+        self._begun = False
         self._what = what
         self._pages = pages
         self._convert = convert
         self._clock = clock
-        self._begun = False
-        self._proof: ReadProof | None = None
 
     @property
     def proof(self) -> ReadProof:

@@ -6,7 +6,7 @@ terminal or hide something when the page is copied from.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -35,12 +35,7 @@ def templates_of(package: str, harmless: Callable[[object], object], *, last_new
 def environment() -> Environment:
     """Templates lie beside this module; `page.css` is the style that every page begins with."""
     made = templates_of("syncd.report", _harmless, last_newline=True)
-    made.filters |= {
-        "heading": heading,
-        "done": done_words,
-        "facts": facts,
-        "total": lambda counts: sum(counts.values()),
-    }
+    made.filters |= {"heading": heading, "done": done_words, "facts": facts, "total": _total}
     return made
 
 
@@ -49,6 +44,10 @@ def template(name: str, filters: dict[str, Any]) -> Template:
     made = environment().overlay()
     made.filters = {**made.filters, **filters}
     return made.get_template(name)
+
+
+def _total(counts: Mapping[str, int]) -> int:
+    return sum(counts.values())
 
 
 def heading(kind: str) -> str:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from itertools import product
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -153,6 +154,25 @@ def _seconds(stamp: str) -> float:
     return datetime.fromisoformat(stamp).timestamp()
 
 
+def _by_kind(name: str, text: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"syncd_{name}", text, labels=["connection", "kind"])
+
+
+def _values(document: Mapping[str, Any]) -> Mapping[str, float | None]:
+    """Of each gauge of a connection; None: not shown."""
+    token, drift, windows = document["token"], document.get("drift"), document.get("windows")
+    return {
+        "last_complete_read_age_seconds": document["last_complete_read_age_seconds"],
+        "held_changes": sum(hold["changes"] for hold in document["held"]),
+        "quarantined_objects": len(document["failing"]),
+        "connection_quarantined": int(document["quarantine"] is not None),
+        "connection_paused": int(document.get("pause") is not None),
+        "window_open": int(windows["open"]) if windows else None,
+        "last_comparison_timestamp_seconds": None if drift is None else _seconds(drift["compared_at"]),
+        "token_expiry_days": None if token is None else token["expires_in_days"],
+    }
+
+
 def _of_the_documents(view: View) -> Iterator[Metric]:
     gauges = {
         name: GaugeMetricFamily(f"syncd_{name}", text, labels=["connection"])
@@ -173,35 +193,16 @@ def _of_the_documents(view: View) -> Iterator[Metric]:
             ("token_expiry_days", "Days until the Split token expires; absent without split.token_created."),
         )
     }
-    managed = GaugeMetricFamily(
-        "syncd_managed_objects", "What syncd manages at the target.", labels=["connection", "kind"]
-    )
-    left_out = GaugeMetricFamily(
-        "syncd_left_out_objects", "Who and what is left out (syncd skipped).", labels=["connection", "kind"]
-    )
-    drifted = GaugeMetricFamily(
-        "syncd_drift_items",
-        "What the last comparison with the target found, until it is repaired.",
-        labels=["connection", "kind"],
-    )
+    managed = _by_kind("managed_objects", "What syncd manages at the target.")
+    left_out = _by_kind("left_out_objects", "Who and what is left out (syncd skipped).")
+    drifted = _by_kind("drift_items", "What the last comparison with the target found, until it is repaired.")
     for name, document in sorted(view.documents.items()):
         for kind in LEFT_OUT_KINDS:  # every one from the start, as 0
             left_out.add_metric([name, kind], document["left_out"]["by_kind"].get(kind, 0))
-        token, drift = document["token"], document.get("drift")
-        if drift is not None:
+        if (drift := document.get("drift")) is not None:
             for drift_kind in DriftKind:
                 drifted.add_metric([name, drift_kind.value], drift["summary"].get(drift_kind.value, 0))
-        values = {
-            "last_complete_read_age_seconds": document["last_complete_read_age_seconds"],
-            "held_changes": sum(hold["changes"] for hold in document["held"]),
-            "quarantined_objects": len(document["failing"]),
-            "connection_quarantined": int(document["quarantine"] is not None),
-            "connection_paused": int(document.get("pause") is not None),
-            "window_open": int(windows["open"]) if (windows := document.get("windows")) else None,
-            "last_comparison_timestamp_seconds": None if drift is None else _seconds(drift["compared_at"]),
-            "token_expiry_days": None if token is None else token["expires_in_days"],
-        }
-        for gauge, value in values.items():
+        for gauge, value in _values(document).items():
             if value is not None:
                 gauges[gauge].add_metric([name], value)
         for kind, number in sorted(document["managed"].items()):

@@ -260,11 +260,6 @@ class App:
         }
 
 
-def stamps(entity: User | Group | AppUser | PushMapping | App) -> Json:
-    """When it was made and changed."""
-    return {"created": entity.created, "lastUpdated": entity.last_updated}
-
-
 def _seconds(text: str | None) -> str | None:
     return None if text is None else text[:19] + "Z"
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from syncd.simulators.ids import WorldError, check_fixture, fixture_entries, fixture_entry
-from syncd.simulators.okta_entities import App, AppGroup, AppUser, Group, Json, PushMapping, User, stamps
+from syncd.simulators.okta_entities import App, AppGroup, AppUser, Group, Json, PushMapping, User
 
 if TYPE_CHECKING:
     from syncd.simulators.okta_state import OktaState
@@ -131,12 +131,10 @@ def dump(world: "OktaState") -> Json:
     return {
         "schema": SCHEMA,
         "app": {
-            "id": app.id,
+            **_identified(app),
             "label": app.label,
             "name": app.name,
-            "status": app.status,
             "features": list(app.features),
-            **stamps(app),
         },
         "users": [_dump_user(world.users[user]) for user in world.user_ids],
         "groups": [_dump_group(world, world.groups[group]) for group in world.group_ids],
@@ -145,13 +143,31 @@ def dump(world: "OktaState") -> Json:
     }
 
 
+def _stamps(entity: User | Group | AppUser | PushMapping | App) -> Json:
+    """When it was made and changed."""
+    return {"created": entity.created, "lastUpdated": entity.last_updated}
+
+
+def _identified(entity: User | PushMapping | App) -> Json:
+    """What each of these has."""
+    return {"id": entity.id, "status": entity.status, **_stamps(entity)}
+
+
 def _dump_user(user: User) -> Json:
     return {
-        "id": user.id,
-        "status": user.status,
+        **_identified(user),
         "profile": user.profile,
-        **stamps(user),
         "statusChanged": user.status_changed,
+    }
+
+
+def _dump_mapping(mapping: PushMapping) -> Json:
+    return {
+        **_identified(mapping),
+        "group": mapping.source_group_id,
+        "target": mapping.target_group_id,
+        "errorSummary": mapping.error_summary,
+        "lastPush": mapping.last_push,
     }
 
 
@@ -166,7 +182,7 @@ def _dump_group(world: "OktaState", group: Group) -> Json:
         "type": group.type,
         "profile": group.profile,
         "members": list(group.members),
-        **stamps(group),
+        **_stamps(group),
         "lastMembershipUpdated": group.last_membership_updated,
         **assigned,
     }
@@ -175,24 +191,12 @@ def _dump_group(world: "OktaState", group: Group) -> Json:
 def _dump_assignment(row: AppUser) -> Json:
     return {
         "user": row.id,
+        **_stamps(row),
         "scope": row.scope,
         "status": row.status,
         "userName": row.user_name,
         "profile": row.profile,
         "externalId": row.external_id,
         "syncState": row.sync_state,
-        **stamps(row),
         "statusChanged": row.status_changed,
-    }
-
-
-def _dump_mapping(mapping: PushMapping) -> Json:
-    return {
-        "id": mapping.id,
-        "group": mapping.source_group_id,
-        "target": mapping.target_group_id,
-        "status": mapping.status,
-        "errorSummary": mapping.error_summary,
-        **stamps(mapping),
-        "lastPush": mapping.last_push,
     }

@@ -10,21 +10,7 @@ from pathlib import Path
 import pytest
 
 from syncd.answers.requests import carry_out_once
-from syncd.core.request import (
-    ApplyRequest,
-    DriftRequest,
-    LinkRequest,
-    ReleaseRequest,
-    RelinkRequest,
-    Request,
-    RequestResult,
-    SyncRequest,
-    UndoRequest,
-    UnlinkRequest,
-    arguments_of,
-    kind_of,
-    read_request,
-)
+from syncd.core import request
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings, load, scope_fingerprint
 from syncd.store.sqlite import SqliteStore
@@ -43,21 +29,23 @@ def settings_of(made: Rig) -> ConnectionSettings:
     return settings
 
 
-def put(made: Rig, request: Request) -> str:
+def put(made: Rig, asked: request.Request) -> str:
     settings = settings_of(made)
     with open_for_deciding(settings) as store:
         scope = scope_fingerprint(settings)
-        return store.ask(kind_of(request), arguments_of(request), settings=scope, by="eve@host", reason="").id
+        return store.ask(
+            request.kind_of(asked), request.arguments_of(asked), settings=scope, by="eve@host", reason=""
+        ).id
 
 
-def carry_out(made: Rig, request_id: str) -> RequestResult:
+def carry_out(made: Rig, request_id: str) -> request.RequestResult:
     """As whoever has the lock does it."""
     settings = settings_of(made)
     with open_job(settings, writing=True, observer=Unheard(), redactor=Redactor()) as job:
         (found,) = job.store.requests_to_take()
         assert job.store.take_request(request_id) is not None
-        request = read_request(found.version, found.kind, found.arguments)
-        result, _ = carry_out_once(job, found, request)
+        asked = request.read_request(found.version, found.kind, found.arguments)
+        result, _ = carry_out_once(job, found, asked)
         job.store.end_request(request_id, result)
         return result
 
@@ -89,53 +77,53 @@ def someone_new(made: Rig) -> None:
     made.okta.world.add_user("ada@example.com", "Ada", "Byron", assign=True)
 
 
-def a_sync(made: Rig) -> Request:
+def a_sync(made: Rig) -> request.Request:
     someone_new(made)
-    return SyncRequest(users=("ada@example.com",))
+    return request.SyncRequest(users=("ada@example.com",))
 
 
-def a_full_sync(made: Rig) -> Request:
+def a_full_sync(made: Rig) -> request.Request:
     someone_new(made)
-    return SyncRequest()
+    return request.SyncRequest()
 
 
-def a_plan(made: Rig) -> Request:
+def a_plan(made: Rig) -> request.Request:
     someone_new(made)
     made.run("plan", "-o", str(made.folder / "plan.json"))
-    return ApplyRequest((made.folder / "plan.json").read_text())
+    return request.ApplyRequest((made.folder / "plan.json").read_text())
 
 
-def a_repair(made: Rig) -> Request:
+def a_repair(made: Rig) -> request.Request:
     made.split.world.edit_user("p00@example.com", name={"givenName": "Changed", "familyName": "00"})
-    return DriftRequest()
+    return request.DriftRequest()
 
 
-def a_link(made: Rig) -> Request:
-    return LinkRequest("Support", "Helpdesk")
+def a_link(made: Rig) -> request.Request:
+    return request.LinkRequest("Support", "Helpdesk")
 
 
-def an_unlink(made: Rig) -> Request:
-    return UnlinkRequest("Crew", delete=False)
+def an_unlink(made: Rig) -> request.Request:
+    return request.UnlinkRequest("Crew", delete=False)
 
 
-def a_deletion(made: Rig) -> Request:
-    return UnlinkRequest("Crew", delete=True, allow={"group_deletions": 1})
+def a_deletion(made: Rig) -> request.Request:
+    return request.UnlinkRequest("Crew", delete=True, allow={"group_deletions": 1})
 
 
-def an_undo(made: Rig) -> Request:
+def an_undo(made: Rig) -> request.Request:
     someone_new(made)
-    return UndoRequest(str(made.sync()["run_id"]))
+    return request.UndoRequest(str(made.sync()["run_id"]))
 
 
-def a_release(made: Rig) -> Request:
-    return ReleaseRequest("p07@example.com")
+def a_release(made: Rig) -> request.Request:
+    return request.ReleaseRequest("p07@example.com")
 
 
-def a_relink(made: Rig) -> Request:
-    return RelinkRequest()
+def a_relink(made: Rig) -> request.Request:
+    return request.RelinkRequest()
 
 
-ASKED: list[Callable[[Rig], Request]] = [
+ASKED: list[Callable[[Rig], request.Request]] = [
     a_sync,
     a_full_sync,
     a_plan,
@@ -159,7 +147,7 @@ ASKED: list[Callable[[Rig], Request]] = [
     ],
 )
 def test_what_was_done_already_is_not_done_again(
-    made: Rig, asked: Callable[[Rig], Request], act: str
+    made: Rig, asked: Callable[[Rig], request.Request], act: str
 ) -> None:
     request_id = put(made, asked(made))
     made.forget()
@@ -179,7 +167,7 @@ def test_of_a_plan_that_was_applied_half_only_the_rest_is_applied(made: Rig) -> 
     for number in range(3):
         made.okta.world.update_profile(f"p0{number}@example.com", lastName="Renamed")
     made.run("plan", "-o", str(made.folder / "plan.json"))
-    request_id = put(made, ApplyRequest((made.folder / "plan.json").read_text()))
+    request_id = put(made, request.ApplyRequest((made.folder / "plan.json").read_text()))
     killed_at(made, request_id, "begin_run")
     made.sync("--user", "p00@example.com")
     made.forget()

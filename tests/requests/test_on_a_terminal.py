@@ -110,15 +110,20 @@ def test_who_says_no_has_asked_for_nothing(made: Rig) -> None:
         assert made.writes() == []
 
 
+def interrupt(terminal: Terminal, *, withdraw: str) -> None:
+    """Ctrl-C, and the answer to whether the request is withdrawn."""
+    terminal.process.send_signal(signal.SIGINT)
+    terminal.shows("Withdraw the request?")
+    terminal.types(f"{withdraw}\n")
+
+
 def test_ctrl_c_asks_whether_to_withdraw_what_is_being_done_which_then_ends_early(made: Rig) -> None:
     with running(made) as daemon:
         someone_new(made)
         made.okta.faults.add("hold", path=r"/users/", count=1, latch="reading")
         with on_a_terminal(made, "sync", "--user", "ada@example.com") as terminal:
             made.okta.latches.wait_for("reading", seconds=30)
-            terminal.process.send_signal(signal.SIGINT)
-            terminal.shows("Withdraw the request?")
-            terminal.types("y\n")
+            interrupt(terminal, withdraw="y")
             terminal.shows("asked to end early")
             eventually(lambda: wished(made), "the daemon is told")
             made.okta.latches.release("reading")
@@ -140,9 +145,7 @@ def test_ctrl_c_and_no_leaves_the_request_to_the_daemon(made: Rig) -> None:
         made.split.faults.add("hold", method="POST", path="/Users", count=1, latch="create")
         with on_a_terminal(made, "sync", "--user", "ada@example.com") as terminal:
             made.split.latches.wait_for("create", seconds=30)
-            terminal.process.send_signal(signal.SIGINT)
-            terminal.shows("Withdraw the request?")
-            terminal.types("n\n")
+            interrupt(terminal, withdraw="n")
             terminal.shows("goes on")
             assert terminal.ends() == 130
         made.split.latches.release("create")
