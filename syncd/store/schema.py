@@ -34,8 +34,7 @@ def m001_initial(db: Database) -> None:
     """Everything the first version needs."""
     db.execute("CREATE TABLE meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
     for script in (tables.USERS, tables.GROUPS, tables.JOURNAL, tables.REST):
-        for statement in _statements(script):
-            db.execute(statement)
+        _execute(db, script)
     db.execute("INSERT INTO meta (key, value) VALUES ('revision', '0')")
 
 
@@ -91,8 +90,7 @@ CREATE TABLE doubts (object_key TEXT NOT NULL PRIMARY KEY);
 @migrations()  # type: ignore[untyped-decorator]
 def m004_when_it_was_learned(db: Database) -> None:
     """When Okta last answered by id, and what was found not to be there."""
-    for statement in _statements(_LEARNED):
-        db.execute(statement)
+    _execute(db, _LEARNED)
 
 
 @migrations()  # type: ignore[untyped-decorator]
@@ -119,8 +117,7 @@ def m007_since_when_groups_are_known(db: Database) -> None:
 @migrations()  # type: ignore[untyped-decorator]
 def m008_waiting(db: Database) -> None:
     """What is left alone is remembered with its since, and looked at again when what it waits for moves."""
-    for statement in _statements(tables.WAITING):
-        db.execute(statement)
+    _execute(db, tables.WAITING)
 
 
 _SEALED = """
@@ -137,8 +134,7 @@ CREATE INDEX journal_decisions ON journal (sequence)
 @migrations()  # type: ignore[untyped-decorator]
 def m009_sealed(db: Database) -> None:
     """Tables under the chain: `sealing` writes the starting point."""
-    for statement in _statements(_SEALED):
-        db.execute(statement)
+    _execute(db, _SEALED)
 
 
 _WATCHED = """
@@ -153,8 +149,7 @@ ALTER TABLE writer ADD COLUMN beat INTEGER NOT NULL DEFAULT 0;
 @migrations()  # type: ignore[untyped-decorator]
 def m010_watched(db: Database) -> None:
     """The lock's row says which file its owner has locked, and counts its renewals."""
-    for statement in _statements(_WATCHED):
-        db.execute(statement)
+    _execute(db, _WATCHED)
 
 
 @migrations()  # type: ignore[untyped-decorator]
@@ -174,8 +169,7 @@ def m011_counted(db: Database) -> None:
 @migrations()  # type: ignore[untyped-decorator]
 def m012_requests(db: Database) -> None:
     """What people ask of whoever holds the lock, who says in the lock's row that it carries that out."""
-    for statement in _statements(tables.REQUESTS):
-        db.execute(statement)
+    _execute(db, tables.REQUESTS)
 
 
 _RELEASED = """
@@ -188,19 +182,17 @@ CREATE INDEX journal_releases ON journal (sequence)
 @migrations()  # type: ignore[untyped-decorator]
 def m013_released(db: Database) -> None:
     """Who is out of syncd's hands, and the rows of the trail that tell of it, are found without the rest."""
-    for statement in _statements(_RELEASED):
-        db.execute(statement)
+    _execute(db, _RELEASED)
 
 
-def _statements(script: str) -> list[str]:
-    """One statement each: `executescript` would commit the migration's transaction."""
-    found, pending = [], ""
+def _execute(db: Database, script: str) -> None:
+    """One statement after the other: `executescript` would commit the migration's transaction."""
+    pending = ""
     for line in script.splitlines(keepends=True):
         pending += line
         if sqlite3.complete_statement(pending):
-            found.append(pending.strip())
+            db.execute(pending.strip())
             pending = ""
-    return found
 
 
 def database(conn: sqlite3.Connection) -> Database:
