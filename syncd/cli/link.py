@@ -55,6 +55,7 @@ def command(
     if len(names) > 1 if user is not None else len(names) != 2:
         raise click.UsageError("link takes GROUP and TARGET, or --user USER and at most one ACCOUNT")
     need_an_answer(yes=manner.yes)
+    account = names[0] if names else None
 
     with Session(globals_of(ctx), as_json=manner.as_json) as session:
 
@@ -64,7 +65,6 @@ def command(
 
             if user is None:
                 return plan_link(job, names[0], names[1], decider(), manner.allow, writing=writing)
-            account = names[0] if names else None
             planned, pair = plan_link_user(job, user, account, decider(), manner.allow, writing=writing)
             if not manner.yes or not manner.as_json:
                 session.show(pair_lines(pair))
@@ -74,7 +74,7 @@ def command(
         request = (
             LinkRequest(names[0], names[1], manner.allow)
             if user is None
-            else LinkUserRequest(user, names[0] if names else None, manner.allow)
+            else LinkUserRequest(user, account, manner.allow)
         )
         return plan_ask_apply(
             session,

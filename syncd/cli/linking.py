@@ -85,13 +85,7 @@ def plan_ask_apply(
     whoever has that to do the same (`request`).
     """
     session.listen()
-
-    def ask(planned: Planned, watcher: Watcher) -> None:
-        if not manner.yes or not session.as_json:
-            watcher.rest()
-            session.show(shown_lines(planned))
-        if not manner.yes and not session.confirm("Apply this?"):
-            raise RefusedError(f"the {command} was not approved", hint="Nothing was changed at either side.")
+    ask = partial(_ask, session, command, manner)
 
     def alone() -> Answer:
         with session.writing(settings, stop) as (job, watcher), make(job, writing=True) as planned:
@@ -127,6 +121,15 @@ def plan_ask_apply(
                 reason=manner.reason,
             )
         )
+
+
+def _ask(session: Session, command: str, manner: Manner, planned: Planned, watcher: Watcher) -> None:
+    """Raises RefusedError when a person said no."""
+    if not manner.yes or not session.as_json:
+        watcher.rest()
+        session.show(shown_lines(planned))
+    if not manner.yes and not session.confirm("Apply this?"):
+        raise RefusedError(f"the {command} was not approved", hint="Nothing was changed at either side.")
 
 
 def apply_link(job: Job, planned: Planned, reason: str | None = None) -> RunResult:
