@@ -13,8 +13,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 """In the order of `date.weekday`."""
 MINUTES_A_DAY = 24 * 60
-_AHEAD = 9
-"""Days: every weekday comes again within them, whatever was begun yesterday."""
+_AHEAD = 16
+"""Days: every weekday comes twice within them, whatever was begun yesterday, and once with all its hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +35,16 @@ class Window:
         """From when to when (UTC, the latter not included) the one lasts that begins on this day of its zone."""
         over = self.ends <= self.begins
         last = day + timedelta(days=1) if over else day
-        return _moment(day, self.begins, self.zone, fold=0), _moment(last, self.ends, self.zone, fold=1)
+        return _moments(day, self.begins, self.zone)[0], max(_moments(last, self.ends, self.zone))
 
     def around(self, now: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """Those that began yesterday or later, in order, a week and more ahead."""
+        """Those that began yesterday or later, in order, a week and more ahead; none of an hour that a day has not."""
         today = now.astimezone(self.zone).date()
         for number in range(-1, _AHEAD):
             day = today + timedelta(days=number)
-            if day.weekday() in self.days:
-                yield self.opened(day)
+            begin, end = self.opened(day)
+            if day.weekday() in self.days and begin < end:
+                yield begin, end
 
 
 def open_until(windows: Sequence[Window], now: datetime) -> datetime | None:
@@ -57,11 +58,13 @@ def next_opening(windows: Sequence[Window], now: datetime) -> datetime:
     return min(begin for window in windows for begin, _ in window.around(now) if begin > now)
 
 
-def _moment(day: date, minute: int, zone: tzinfo, *, fold: int) -> datetime:
+def _moments(day: date, minute: int, zone: tzinfo) -> tuple[datetime, datetime]:
+    """By fold 0 and 1 (PEP 495)."""
     if minute == MINUTES_A_DAY:
         day, minute = day + timedelta(days=1), 0
     hour, minute = divmod(minute, 60)
-    return datetime.combine(day, time(hour, minute, fold=fold), zone).astimezone(UTC)
+    shown = datetime.combine(day, time(hour, minute), zone)
+    return shown.astimezone(UTC), shown.replace(fold=1).astimezone(UTC)
 
 
 def _clock(minute: int) -> str:

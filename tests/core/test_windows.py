@@ -107,3 +107,25 @@ def test_at_any_moment_one_is_open_or_opens_within_eight_days(
     assert now < opens <= now + timedelta(days=8)
     assert ends is None or now < ends <= now + timedelta(days=1, hours=2)
     assert open_until([window], opens) is not None
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "opens", "closes"),
+    [
+        (90, 150, "2026-03-29T00:30:00", "2026-03-29T01:30:00"),  # 01:30-02:30, which the clock jumps over
+        (135, 165, "2026-03-29T01:15:00", "2026-03-29T01:45:00"),
+    ],
+)
+def test_an_end_that_the_clock_jumps_over_leaves_the_window_its_time(
+    begins: int, ends: int, opens: str, closes: str
+) -> None:
+    window = Window(frozenset({6}), begins, ends, BERLIN)
+    assert next_opening([window], utc("2026-03-28T12:00:00")) == utc(opens)
+    assert open_until([window], utc(opens)) == utc(closes)
+
+
+def test_an_hour_that_a_day_has_not_is_never_promised() -> None:
+    window = Window(frozenset({6}), 2 * 60, 3 * 60, BERLIN)
+    opens = next_opening([window], utc("2026-03-23T12:00:00"))
+    assert opens == utc("2026-04-05T00:00:00")
+    assert open_until([window], opens) is not None
