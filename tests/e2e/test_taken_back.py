@@ -63,6 +63,25 @@ def test_what_was_rejected_is_approved_with_its_memberships_and_then_done(held: 
     assert held.run("audit", "verify", "--json").document["intact"]
 
 
+def test_one_that_is_approved_at_once_makes_nothing_untrue_of_those_who_wait(tmp_path: Path) -> None:
+    """They left the app and stay in Okta's group, as leavers do; nobody looked at them in that run."""
+    with synced_crew(tmp_path, people=12, members=8) as made:
+        made.write_config(safety="max_deactivations = 0\nmax_member_removals = 0")
+        for number in (1, 2, 3):
+            made.okta.world.unassign(f"p{number:02}@example.com")
+        made.sync(code=3)
+
+        made.run("approve", LEAVER, "--now", "--json")
+
+        assert LEAVER not in made.actual_people()
+        assert made.run("skipped", "--json").document["items"] == []
+        waiting = made.run("held", "--json").document["holds"]
+        assert {change["name"] for hold in waiting for change in hold["changes"]} == {
+            "p02@example.com",
+            "p03@example.com",
+        }
+
+
 def test_an_approval_that_was_not_used_yet_is_rejected_again(held: Rig) -> None:
     held.run("approve", LEAVER)
     held.run("reject", LEAVER)

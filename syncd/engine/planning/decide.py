@@ -30,7 +30,7 @@ from syncd.engine.planning.scope import undecided
 from syncd.engine.planning.unproven import plan_groups_left_behind, plan_left_behind
 from syncd.engine.reading.doubts import say_contradictions, settle_doubts
 from syncd.engine.reading.heard import take_up_what_was_heard
-from syncd.engine.reading.learned import Reading
+from syncd.engine.reading.learned import NamedReading, Reading
 from syncd.engine.reading.selection import BY_ID_AT_MOST
 from syncd.engine.reading.witness import Departures, confirm_departures, confirm_removals, group_witness
 from syncd.model import GroupCase, GroupState, MemberCase, Standing, UserCase, WantedUser
@@ -204,7 +204,10 @@ def plan_members(planning: Planning, departures: Departures) -> None:
             continue
         witness = evidence.get((case.group_id, case.user_id))
         if witness is None:
-            reason = f"missing from {group} in Okta, but a second look did not confirm it"
+            if case.listed and isinstance(planning.reading, NamedReading):
+                continue  # who left the app, and was not looked at: held, rejected or unconfirmed by another cycle
+            what = "no longer assigned" if case.listed else f"missing from {group} in Okta"
+            reason = f"{what}, but a second look did not confirm it"
             planning.skip(
                 Skipped("unconfirmed", case.user_id, case.user_name, reason, group_id=case.group_id)
             )
