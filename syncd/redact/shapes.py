@@ -32,7 +32,7 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         re.compile(
             r"\b((?:Bearer|DPoP)(?: +|%20|\+))(?!\[redacted\])"
             rf"(?!(?:{_PROSE}|auth\w*|proofs?|nonce|keys?|bound)\b)"
-            r"(?!(?:realm|error|error_description|algs|scope)=)[^\s\"'\\,;<>&)\]}]+",
+            r"(?!(?:realm|error|error_description|algs|scope)?=)[^\s\"'\\,;<>&)\]}]+",
             re.IGNORECASE,
         ),
         rf"\1{MASK}",

@@ -29,6 +29,15 @@ def pause_lines(document: Mapping[str, Any]) -> Iterator[Line]:
             )
 
 
+def drift_way_out(drift: Mapping[str, Any]) -> str:
+    """Of a status document's `drift`: what syncd may give back, if any of it."""
+    if any(item.get("repair") for item in drift["items"]) or drift["differs"] > len(drift["items"]):
+        return (
+            "syncd drift shows all; syncd drift --fix gives back what is syncd's to give, under the limits."
+        )
+    return "syncd drift shows all; none of it is syncd's to give back."
+
+
 def drift_found_lines(drift: Mapping[str, Any] | None) -> Iterator[Line]:
     """What the last comparison with the target found; nothing before there was one."""
     if not drift:
@@ -48,5 +57,5 @@ def drift_found_lines(drift: Mapping[str, Any] | None) -> Iterator[Line]:
     yield line(
         "  ",
         faint("what to do: "),
-        "syncd drift shows all; syncd drift --fix gives it back, under the limits.",
+        drift_way_out(drift),
     )

@@ -12,6 +12,7 @@ from syncd.core.counting import counted
 from syncd.core.left_out import CHOSEN, FAILED
 from syncd.core.token_age import warning_mark
 from syncd.observe.notices import ROTATION
+from syncd.report.status_parts import drift_way_out
 from syncd.report.text import duration
 from syncd.service.board import CycleReport, RateHeadroom, Snapshot
 from syncd.service.headroom import shown_buckets
@@ -260,8 +261,8 @@ def _drift(name: str, drift: Mapping[str, Any] | None) -> Iterator[Concern]:
     more = f" and {drift['differs'] - 3:,} more" if drift["differs"] > 3 else ""
     number = counted(drift["differs"], "difference")
     what = f"Split was changed behind syncd's back: {number}"
-    way_out = "syncd drift shows all; syncd drift --fix gives it back, under the limits."
-    yield Concern("warn", name, what, f"{named}{more}; compared {drift['compared_at']}.", way_out)
+    compared = f"{named}{more}; compared {drift['compared_at']}."
+    yield Concern("warn", name, what, compared, drift_way_out(drift))
 
 
 def _not_written(name: str, document: Mapping[str, Any]) -> Iterator[Concern]:

@@ -95,7 +95,7 @@ def pause(reason: str = "maintenance") -> dict[str, Any]:
     return {"by": "ada@ops1", "since": ago(minutes=20), "until": None, "reason": reason}
 
 
-def drift(*items: tuple[str, str]) -> dict[str, Any]:
+def drift(*items: tuple[str, str], repair: str = "write it again") -> dict[str, Any]:
     """What the last comparison found, by kind and object."""
     return {
         "compared_at": ago(hours=3),
@@ -110,7 +110,7 @@ def drift(*items: tuple[str, str]) -> dict[str, Any]:
                 "okta_id": "00u1",
                 "group": None,
                 "reason": "changed",
-                "repair": "",
+                "repair": repair,
             }
             for kind, name in items[:5]
         ],

@@ -147,11 +147,12 @@ def _left_from_the_example(settings: ConnectionSettings) -> list[str]:
         "okta.app_id": settings.okta.app_id,
         "split.base_url": settings.split.base_url,
     }
-    return [
+    left = [
         key
         for key, value in mine.items()
         if value == example.get(key.split(".")[0], {}).get(key.split(".")[1])
     ]
+    return left if "okta.org_url" in left else [key for key in left if key != "okta.app_id"]  # of another org
 
 
 def _secrets(checks: Checks, settings: ConnectionSettings) -> set[str]:

@@ -145,7 +145,7 @@ def as_left_step(found: AtTarget[R], behind: str, *, written: bool) -> Step:
     if behind:
         return Step("as_left", question, "no", f"{behind} (see syncd drift)")
     if not written:
-        return Step("as_left", question, "unknown", "syncd never wrote to it")
+        return Step("as_left", question, "unknown", "it is tied to nothing that syncd wrote")
     if found.remote is None:
         return Step("as_left", question, "unknown", "the target does not show it")
     return Step("as_left", question, "yes", "the target shows what was last written")
