@@ -71,7 +71,7 @@ A new connection: syncd init (it asks), syncd check, syncd plan, syncd sync.
 _EPILOG = """\b
 Exit codes: 0 done or nothing to do, 1 failed, 2 changes found (only with
 --detailed-exitcode), 3 refused or held by a safety check, 4 partly applied,
-64 usage, 78 configuration, 130 stopped with Ctrl-C or SIGTERM.
+64 usage, 78 configuration, 130 stopped with Ctrl-C or SIGTERM (syncd run: 0).
 
 \b
 Completion: add to ~/.bashrc (or ~/.zshrc)   eval "$(syncd completion bash)"
