@@ -181,7 +181,12 @@ def _asked(
     session.console.answer([line("Wrote ", strong(str(target)), f"{beside}."), BLANK])
     session.said.configs[:] = [target]
     code = int(ctx.invoke(check, as_json=False))
-    _told(session, target, ["mend what failed above, then syncd check"] if code else [], steps=_NEXT[1:])
+    _told(
+        session,
+        target,
+        ["syncd check      once what failed above is mended"] if code else [],
+        steps=_NEXT[1:],
+    )
     return code
 
 
