@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncd.engine.facts import BELONGING, TARGET, belongs_elsewhere, belongs_here
+from syncd.engine.facts import BELONGING, PAUSE, TARGET, belongs_elsewhere, belongs_here
 from syncd.errors import ConfigurationError
 from syncd.ports import Store
 from syncd.settings import ConnectionSettings
@@ -49,13 +49,23 @@ def back_up(settings: ConnectionSettings, into: Path, clock: Clock) -> Copied:
 
 
 def restore(settings: ConnectionSettings, source: Path, clock: Clock, *, by: str) -> Restored:
-    """See `store.copies.restore`. Raises RefusedError for a copy of another app or target, too."""
+    """See `store.copies.restore`. Raises RefusedError for a copy of another app or target, too. Nothing is written from
+    then on until a person has looked, and resumes.
+    """
     from syncd.store.copies import restore  # noqa: PLC0415  (sqlite-utils)
 
     def judge(store: Store) -> str:
         return belongs_elsewhere(store.recall, settings)
 
-    return restore(source, settings.store_path, connection=settings.name, by=by, judge=judge, clock=clock)
+    return restore(
+        source,
+        settings.store_path,
+        connection=settings.name,
+        by=by,
+        judge=judge,
+        pause_entry=PAUSE.entry,
+        clock=clock,
+    )
 
 
 def store_place(settings: ConnectionSettings, clock: Clock) -> str:

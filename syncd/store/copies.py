@@ -25,6 +25,7 @@ from syncd.store.file_lock import place as lock_of
 from syncd.store.opening import open_for_reading, open_store
 from syncd.store.ownership import refuse_unsafe
 from syncd.store.private import Scratch, make_directory, make_file
+from syncd.store.restoring import EndedByRestore, PauseEntry
 from syncd.store.sqlite import SqliteStore
 
 _LOGS = ("-wal", "-shm", "-journal")
@@ -127,10 +128,13 @@ def _durable(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What is in the store now; `kept` is where the one lies that was there before, None when there was none."""
+    """What is in the store now; `kept` is where the one lies that was there before, None when there was none; `ended`
+    what of the copy does not count any more.
+    """
 
     report: ChainReport
     kept: Path | None
+    ended: EndedByRestore
 
 
 Judge = Callable[[SqliteStore], str]
@@ -138,9 +142,17 @@ Judge = Callable[[SqliteStore], str]
 
 
 def restore(
-    source: Path, path: Path, *, connection: str, by: str, judge: Judge, clock: Callable[[], datetime]
+    source: Path,
+    path: Path,
+    *,
+    connection: str,
+    by: str,
+    judge: Judge,
+    pause_entry: PauseEntry,
+    clock: Callable[[], datetime],
 ) -> Restored:
-    """Puts a copy in the place of the store, which is kept beside it; the audit trail goes on with a row that says so.
+    """Puts a copy in the place of the store, which is kept beside it, paused; the audit trail goes on with a row that
+    says so. What people had asked for in the copy is ended in the same transaction (module `restoring`).
 
     Raises RefusedError, and has changed nothing then: the copy is none, is damaged, was made by a newer version,
     belongs elsewhere, or somebody has the writer's lock. Raises ConfigurationError for a place that may not be used,
@@ -158,14 +170,14 @@ def restore(
         report = _judged(source, staged, connection, judge, clock)
         with _nobodys(path, connection, clock):
             with closing(open_store(staged, connection=connection, clock=clock)) as store:
-                store.note({"decision": "restore", "by": by, "head": str(report.head)})
+                ended = store.begin_again(report.head, by, pause_entry)
             with explained(staged), closing(_connection(staged, "rw")) as copy:
                 _alone(copy)
             try:
                 kept = _swap(staged, path, clock())
             except OSError as error:
                 raise not_writable(path, error) from error
-    return Restored(report, kept)
+    return Restored(report, kept, ended)
 
 
 def _fetch(source: Path, staged: Path) -> None:
