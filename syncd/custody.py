@@ -26,7 +26,7 @@ def refuse_a_second_store(settings: ConnectionSettings, clock: Clock) -> None:
     """Raises ConfigurationError where settings without a `name` would begin an empty store beside one of the same app
     and target: their file was renamed, and whoever left meanwhile would stay.
     """
-    if settings.is_named or settings.store_path.exists():
+    if settings.is_named or _is_there(settings.store_path):
         return
     from syncd.store.neighbours import neighbours  # noqa: PLC0415  (sqlite-utils)
 
@@ -38,6 +38,16 @@ def refuse_a_second_store(settings: ConnectionSettings, clock: Clock) -> None:
                 hint=f'write name = "{name}" into it to go on with that store,'
                 f' or name = "{settings.name}" to begin a new one',
             )
+
+
+def _is_there(path: Path) -> bool:
+    """Raises ConfigurationError where that cannot be told."""
+    from syncd.store.faults import not_readable  # noqa: PLC0415
+
+    try:
+        return path.exists()
+    except OSError as error:
+        raise not_readable(path, error) from error
 
 
 def back_up(settings: ConnectionSettings, into: Path, clock: Clock) -> Copied:

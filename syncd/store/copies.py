@@ -19,7 +19,7 @@ from syncd.errors import ConfigurationError, PermanentError, RefusedError, Syncd
 from syncd.files import NotRegularError, copy_regular
 from syncd.ports.trail import ChainReport
 from syncd.store import lock, process
-from syncd.store.faults import explained, not_writable
+from syncd.store.faults import explained, not_readable, not_writable
 from syncd.store.file_lock import FileLock
 from syncd.store.file_lock import place as lock_of
 from syncd.store.opening import open_for_reading, open_store
@@ -47,8 +47,12 @@ def back_up(path: Path, into: Path, *, connection: str, clock: Callable[[], date
     Raises PermanentError (no store yet, or one that is not whole; `into` exists or cannot be written), and what
     `open_for_reading` raises.
     """
-    refuse_unsafe(path, writing=False)
-    if not path.exists():
+    try:
+        refuse_unsafe(path, writing=False)
+        there = path.exists()
+    except OSError as error:
+        raise not_readable(path, error) from error
+    if not there:
         raise PermanentError(
             f"there is no store {path} yet: there is nothing to copy", hint="The first sync makes it."
         )
@@ -158,8 +162,8 @@ def restore(
     belongs elsewhere, or somebody has the writer's lock. Raises ConfigurationError for a place that may not be used,
     PermanentError when it cannot be written.
     """
-    refuse_unsafe(path, writing=True)
     try:
+        refuse_unsafe(path, writing=True)
         make_directory(path.parent)
         scratch = Scratch(path.parent)
     except OSError as error:
