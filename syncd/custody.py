@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncd.engine.facts import BELONGING, TARGET, belongs_elsewhere, belongs_here
+from syncd.engine.facts import BELONGING, PAUSE, TARGET, belongs_elsewhere, belongs_here
 from syncd.errors import ConfigurationError
 from syncd.ports import Store
 from syncd.settings import ConnectionSettings
@@ -26,7 +26,7 @@ def refuse_a_second_store(settings: ConnectionSettings, clock: Clock) -> None:
     """Raises ConfigurationError where settings without a `name` would begin an empty store beside one of the same app
     and target: their file was renamed, and whoever left meanwhile would stay.
     """
-    if settings.is_named or settings.store_path.exists():
+    if settings.is_named or _is_there(settings.store_path):
         return
     from syncd.store.neighbours import neighbours  # noqa: PLC0415  (sqlite-utils)
 
@@ -40,6 +40,16 @@ def refuse_a_second_store(settings: ConnectionSettings, clock: Clock) -> None:
             )
 
 
+def _is_there(path: Path) -> bool:
+    """Raises ConfigurationError where that cannot be told."""
+    from syncd.store.faults import not_readable  # noqa: PLC0415
+
+    try:
+        return path.exists()
+    except OSError as error:
+        raise not_readable(path, error) from error
+
+
 def back_up(settings: ConnectionSettings, into: Path, clock: Clock) -> Copied:
     """See `store.copies.back_up`."""
     from syncd.store.copies import back_up  # noqa: PLC0415  (sqlite-utils)
@@ -49,13 +59,23 @@ def back_up(settings: ConnectionSettings, into: Path, clock: Clock) -> Copied:
 
 
 def restore(settings: ConnectionSettings, source: Path, clock: Clock, *, by: str) -> Restored:
-    """See `store.copies.restore`. Raises RefusedError for a copy of another app or target, too."""
+    """See `store.copies.restore`. Raises RefusedError for a copy of another app or target, too. Nothing is written from
+    then on until a person has looked, and resumes.
+    """
     from syncd.store.copies import restore  # noqa: PLC0415  (sqlite-utils)
 
     def judge(store: Store) -> str:
         return belongs_elsewhere(store.recall, settings)
 
-    return restore(source, settings.store_path, connection=settings.name, by=by, judge=judge, clock=clock)
+    return restore(
+        source,
+        settings.store_path,
+        connection=settings.name,
+        by=by,
+        judge=judge,
+        pause_entry=PAUSE.entry,
+        clock=clock,
+    )
 
 
 def store_place(settings: ConnectionSettings, clock: Clock) -> str:

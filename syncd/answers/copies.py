@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from syncd.core.plan import timestamp
 from syncd.engine.facts import Belonging
 from syncd.ports.trail import ChainReport
 from syncd.settings import ConnectionSettings
+
+if TYPE_CHECKING:
+    from syncd.store.copies import Restored
 
 
 def backup_document(
@@ -26,16 +29,21 @@ def backup_document(
     }
 
 
-def restore_document(
-    settings: ConnectionSettings, file: Path, report: ChainReport, *, kept: Path | None
-) -> dict[str, Any]:
-    """`kept`: where the store lies that was there before."""
+def restore_document(settings: ConnectionSettings, file: Path, done: Restored) -> dict[str, Any]:
+    """`paused` is the pause that it put in force; `ended` counts what of the backup does not count any more."""
+    ended = done.ended
     return {
         "schema": "syncd.restore/1",
-        **_about(settings, report),
+        **_about(settings, done.report),
         "file": str(file),
         "store": str(settings.store_path),
-        "kept": None if kept is None else str(kept),
+        "kept": None if done.kept is None else str(done.kept),
+        "paused": ended.pause.document(),
+        "ended": {
+            "requests": ended.requests,
+            "approvals": ended.approvals,
+            "expectations": ended.expectations,
+        },
     }
 
 

@@ -106,7 +106,42 @@ def _errors(store: Store) -> list[dict[str, Any]]:
     ]
 
 
-# the search
+# what is hidden, and the search
+
+_ABSENT = "(a file that is not there)"
+_LIKE_A_TOKEN = 16
+"""Characters from which the name of a file that is not there is hidden alone, too; a shorter one is a common word."""
+
+
+def absent_files(settings: ConnectionSettings) -> Sequence[str]:
+    """What stands where the file of a secret is named, and names none: it may be the secret itself."""
+    places = [
+        Path(ref.place) for _, ref in settings.secrets() if ref.kind == "file" and _is_absent(ref.place)
+    ]
+    names = [place.name for place in places if len(place.name) >= _LIKE_A_TOKEN]
+    return [*map(str, places), *names]
+
+
+def _is_absent(place: str) -> bool:
+    """Where one may not look, somebody made directories that others may not see: it is a path."""
+    try:
+        Path(place).lstat()
+    except PermissionError:
+        return False
+    except (OSError, ValueError):
+        return True
+    return False
+
+
+def hidden(value: Any, texts: Sequence[str]) -> Any:
+    """The same without these texts, as JSON has it."""
+    if isinstance(value, str):
+        for each in texts:
+            value = value.replace(each, _ABSENT)
+        return value
+    if isinstance(value, Mapping):
+        return {key: hidden(each, texts) for key, each in value.items()}
+    return [hidden(each, texts) for each in value] if isinstance(value, list | tuple) else value
 
 
 def secrets_of(settings: ConnectionSettings) -> Mapping[str, str]:

@@ -15,6 +15,8 @@ from syncd.answers.decisions import decided_on, decision_document, release, unli
 from syncd.core.change import change_from_document
 from syncd.core.plan import SavedPlan, read_plan
 from syncd.core.request import (
+    GOOD_FOR,
+    TAKEN_AT_MOST,
     ApplyRequest,
     ApproveRequest,
     DriftRequest,
@@ -32,6 +34,7 @@ from syncd.core.request import (
     UndoRequest,
     UnlinkRequest,
     UnlinkUserRequest,
+    read_request,
 )
 from syncd.engine.cycles.drift import repair
 from syncd.engine.cycles.link import apply_link, plan_link, plan_unlink
@@ -45,11 +48,40 @@ from syncd.engine.cycles.undo import apply_saved_undo, apply_undo, plan_undo
 from syncd.engine.job import Job
 from syncd.engine.planning.planned import Planned
 from syncd.engine.reading.selection import Selection
-from syncd.errors import StaleError, SyncdError, UsageError
+from syncd.errors import RefusedError, StaleError, SyncdError, UsageError
 from syncd.ports import RunRecord, Store
+from syncd.settings import ConnectionSettings, scope_fingerprint
 
 Sync = Callable[[Job, Selection, Mapping[str, int]], RunResult]
 _SEEN_HINT = "look at the world again: ask once more, and see what would change now"
+
+
+def request_in(store: Store, taken: RequestRecord, settings: ConnectionSettings, now: datetime) -> Request:
+    """What the row that was taken just now asks for, whoever took it: `syncd run`, or in its place the command itself,
+    with the `settings` that it would be carried out with. Raises RefusedError for what nobody carries out.
+    """
+    request = read_request(taken.version, taken.kind, taken.arguments)
+    if store.altered_requests():
+        raise RefusedError(
+            "the requests in the store were changed behind syncd's back: none of them is carried out",
+            hint="`syncd audit verify` names what was changed; go back to a backup of the store",
+        )
+    if taken.settings != scope_fingerprint(settings):
+        raise RefusedError(
+            "`syncd run` has other scope settings (app, target, provisioning, attributes, push groups) than the"
+            " settings file that this command read",
+            hint="have it read the file again (systemctl reload syncd, or kill -HUP), and repeat the command",
+        )
+    if now - taken.asked_at > GOOD_FOR:
+        raise RefusedError(
+            "nobody carried it out for a day: it is not done any more", hint="ask for it again"
+        )
+    if taken.takings > TAKEN_AT_MOST:
+        raise RefusedError(
+            f"{TAKEN_AT_MOST} times whoever carried it out ended in the middle of it: it is not tried again",
+            hint="`syncd status` shows the runs; the log of `syncd run` tells how it ended",
+        )
+    return request
 
 
 def carry_out_once(
@@ -232,6 +264,10 @@ def _planned(
             settle_interrupted(job)
             if untied := _untied(job, request.group):  # which no plan would find any more
                 return sync(job, Selection(groups=(untied,)))
+        if left is not None and isinstance(request, LinkUserRequest):
+            settle_interrupted(job)
+            if tied := _tied_since(job, request, left):  # whose link would be refused: they are tied
+                return sync(job, Selection(users=(tied,)))
         with _plan_for(job, request, by) as planned:
             refuse_what_was_not_seen(planned, request.seen, begun=left is not None)
             match request:
@@ -247,6 +283,25 @@ def _untied(job: Job, text: str) -> str | None:
     """The Okta id of a group that a person had untied: it is left alone like one that was released."""
     found = [
         group.okta_id for group in job.store.find_groups(text) if group.pushed is None and group.released
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _tied_since(job: Job, request: LinkUserRequest, since: datetime) -> str | None:
+    """The Okta id of the person whom whoever began with it tied to the account that was asked for: by the word of the
+    trail, since the account may be called otherwise by now.
+    """
+    noted = {
+        (entry.body["okta_id"], entry.body["scim_id"])
+        for entry in job.store.journal_entries(since=since)
+        if entry.body.get("decision") == "link"
+        and "okta_id" in entry.body
+        and request.account in (None, entry.body["scim_id"], entry.body["name"])
+    }
+    found = [
+        user.okta_id
+        for user in job.store.find_users(request.user)
+        if user.pushed is not None and (user.okta_id, user.pushed.scim_id) in noted
     ]
     return found[0] if len(found) == 1 else None
 

@@ -80,7 +80,7 @@ def command(ctx: click.Context, output: Path | None, *, as_json: bool) -> int:
 
 def _examined(session: Session, settings: ConnectionSettings, answer: Any) -> Answer:
     from syncd.answers.check.check import check  # noqa: PLC0415  (the engine)
-    from syncd.answers.doctor import diagnosis, secrets_of  # noqa: PLC0415
+    from syncd.answers.doctor import absent_files, diagnosis, hidden, secrets_of  # noqa: PLC0415
     from syncd.wiring import bench, open_for_status  # noqa: PLC0415
 
     session.learn(settings)
@@ -97,7 +97,7 @@ def _examined(session: Session, settings: ConnectionSettings, answer: Any) -> An
             versions=_versions(),
             now=datetime.now(UTC),
         )
-    made: Answer = answer(document, secrets_of(settings))
+    made: Answer = answer(hidden(document, absent_files(settings)), secrets_of(settings))
     return made
 
 

@@ -29,7 +29,6 @@ from syncd.core.request import (
     WithdrawnState,
     arguments_of,
     kind_of,
-    read_request,
 )
 from syncd.errors import ConfigurationError, LockHeld, RefusedError, SyncdError, UsageError
 from syncd.report.lines import line, strong
@@ -249,16 +248,17 @@ class _Following:
 
     def _here(self, found: RequestRecord) -> RequestResult | None:
         """Carries it out itself; None when somebody else has it after all."""
-        from syncd.answers.requests import carry_out_once, error_outcome  # noqa: PLC0415
+        from syncd.answers.requests import carry_out_once, error_outcome, request_in  # noqa: PLC0415
 
-        request = read_request(found.version, found.kind, found.arguments)
         self.session.note("nobody carries it out any more: this command does it itself", "warn")
         self.seen = time.monotonic()
         try:
             with self.session.writing(self.settings, self.stop) as (job, _):
-                if job.store.take_request(found.id) is None:
+                taken = job.store.take_request(found.id)
+                if taken is None:
                     return None
                 try:
+                    request = request_in(job.store, taken, self.settings, job.clock())
                     outcome, _ = carry_out_once(job, found, request)
                 except SyncdError as error:
                     outcome = error_outcome(error)

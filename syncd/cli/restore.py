@@ -23,6 +23,7 @@ def command(ctx: click.Context, file: Path, *, as_json: bool) -> int:
 
     Refused (exit 3) while anybody writes with the store, and for a file that is damaged, was changed by hand, was made
     by a newer version, or belongs to another connection, app or target. The store that was there is kept beside it.
+    Requests, approvals and expectations of the backup are ended, and nothing is written until syncd resume.
     """
     with Session(globals_of(ctx), as_json=as_json) as session:
         settings = session.only_connection("restore")
@@ -31,5 +32,5 @@ def command(ctx: click.Context, file: Path, *, as_json: bool) -> int:
         from syncd.wiring import utc_now  # noqa: PLC0415
 
         done = restore(settings, file, utc_now, by=decider())
-        document = restore_document(settings, file, done.report, kept=done.kept)
+        document = restore_document(settings, file, done)
         return session.one(Answer(document, exits.DONE, restore_lines(document)))

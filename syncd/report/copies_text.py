@@ -34,7 +34,19 @@ def restore_lines(document: Mapping[str, Any]) -> Iterator[Line]:
         yield line("  There was no store before.")
     else:
         yield line(f"  The store that was there lies in {safe(document['kept'])}.")
+    yield from _ended_lines(document["ended"])
     yield line(
-        "  What people decided since the backup is not in it: repeat each release before the next sync."
+        "  What people decided since the backup is not in it: repeat each release and each rejection before you resume."
     )
-    yield line("  Next: syncd plan")
+    yield line("  ", Span("Paused", "warn"), ": nothing is written until somebody has looked.")
+    yield line("  Next: syncd plan, syncd drift, then syncd resume")
+
+
+def _ended_lines(ended: Mapping[str, int]) -> Iterator[Line]:
+    """Of the backup: it may all have been done after it was made."""
+    said = [counted(number, kind[:-1]) for kind, number in ended.items() if number]
+    if said:
+        yield line(
+            f"  Of the backup does not count any more: {', '.join(said)}. Ask, approve and expect anew what is still"
+            " wanted."
+        )

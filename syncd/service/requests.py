@@ -14,10 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from syncd.answers.requests import carry_out_once, error_outcome
+from syncd.answers.requests import carry_out_once, error_outcome, request_in
 from syncd.core.request import (
-    GOOD_FOR,
-    TAKEN_AT_MOST,
     DriftRequest,
     ErrorText,
     Request,
@@ -39,7 +37,7 @@ from syncd.service.gate import Gate
 from syncd.service.reports import Ending
 from syncd.service.telling import Voice
 from syncd.service.watch import Watch
-from syncd.settings import ConnectionSettings, scope_fingerprint
+from syncd.settings import ConnectionSettings
 
 _LOOKED_EVERY = 0.5
 """Seconds: the row is the truth, and this is how soon it is seen."""
@@ -211,31 +209,8 @@ class RequestLanes:
         """None: the daemon ends before it is done, and the next one does it. Raises RefusedError for what nobody
         carries out.
         """
-        request = read_request(taken.version, taken.kind, taken.arguments)
-        self._refuse(store, taken)
+        request = request_in(store, taken, self._acts.settings(), self._around.clock())
         return self._done(store, found, request)
-
-    def _refuse(self, store: Store, taken: RequestRecord) -> None:
-        if store.altered_requests():
-            raise RefusedError(
-                "the requests in the store were changed behind syncd's back: none of them is carried out",
-                hint="`syncd audit verify` names what was changed; go back to a backup of the store",
-            )
-        if taken.settings != scope_fingerprint(self._acts.settings()):
-            raise RefusedError(
-                "`syncd run` has other scope settings (app, target, provisioning, attributes, push groups) than the"
-                " settings file that this command read",
-                hint="have it read the file again (systemctl reload syncd, or kill -HUP), and repeat the command",
-            )
-        if self._around.clock() - taken.asked_at > GOOD_FOR:
-            raise RefusedError(
-                "nobody carried it out for a day: it is not done any more", hint="ask for it again"
-            )
-        if taken.takings > TAKEN_AT_MOST:
-            raise RefusedError(
-                f"{TAKEN_AT_MOST} times whoever carried it out ended in the middle of it: it is not tried again",
-                hint="`syncd status` shows the runs; the log of `syncd run` tells how it ended",
-            )
 
     def _done(self, store: Store, found: RequestRecord, request: Request) -> RequestResult | None:
         outcome: RequestResult | None = None

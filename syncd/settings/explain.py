@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 
 from syncd.redact import clip
 from syncd.settings.lines import LineIndex
-from syncd.settings.problem import Finding, Flawed, Problem, dotted
+from syncd.settings.problem import Finding, Flawed, Problem
 from syncd.settings.schema import ConnectionSettings, PushGroupTable, Table
 from syncd.settings.suggest import nearest
 
@@ -26,6 +26,7 @@ Loc = tuple[str | int, ...]
 
 _SETTING = re.compile(r"^#?((?:\"[^\"]+\"|[A-Za-z_]+) = .*)$")
 _HEADER = re.compile(r"^#?\[{1,2}([a-z_]+)\]{1,2}")
+_LIKE_OURS = re.compile(r"[a-z_.]{1,30}")
 _OF_A_TABLE = 2
 """So many parts has the path of a table's key."""
 _TYPES = {
@@ -132,7 +133,8 @@ def _unknown(loc: Loc) -> Finding:
     if home:
         brackets = "[[push_groups]]" if home == "push_groups" else f"[{home}]"
         return Finding(loc, f"is an unknown key here; it belongs under {brackets}")
-    return Finding(loc, f"is an unknown key; known here: {', '.join(known_keys(section))}")
+    known = ", ".join(known_keys(section))
+    return Finding(loc, f"is an unknown key; known here: {known}", nameless=not _LIKE_OURS.fullmatch(name))
 
 
 def _choice(loc: Loc, detail: ErrorDetails, context: Mapping[str, Any]) -> Finding:
@@ -159,7 +161,7 @@ def located(findings: Iterable[Finding], file: Path, lines: LineIndex) -> list[P
     """The findings with file and line, in the order of the lines, each once."""
     problems: dict[Problem, None] = {}
     for finding in findings:
-        path = clip(dotted(finding.loc), 120)
+        path = clip(finding.path, 120)
         column = None
         if finding.missing:
             line, message = _place_to_add(finding, lines)

@@ -44,6 +44,15 @@ class Finding:
     text: str = ""
     """The string at `loc` in which the finding is, at its character `at` (from 1)."""
     at: int = 0
+    nameless: bool = False
+    """The key at the end of `loc` is not to be repeated: it may be a secret in the wrong place."""
+
+    @property
+    def path(self) -> str:
+        """As it is shown."""
+        if not self.nameless:
+            return dotted(self.loc)
+        return ".".join(filter(None, (dotted(self.loc[:-1]), "(a name that is none of ours)")))
 
 
 @dataclass(frozen=True, slots=True)

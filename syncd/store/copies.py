@@ -19,12 +19,13 @@ from syncd.errors import ConfigurationError, PermanentError, RefusedError, Syncd
 from syncd.files import NotRegularError, copy_regular
 from syncd.ports.trail import ChainReport
 from syncd.store import lock, process
-from syncd.store.faults import explained, not_writable
+from syncd.store.faults import explained, not_readable, not_writable
 from syncd.store.file_lock import FileLock
 from syncd.store.file_lock import place as lock_of
 from syncd.store.opening import open_for_reading, open_store
 from syncd.store.ownership import refuse_unsafe
 from syncd.store.private import Scratch, make_directory, make_file
+from syncd.store.restoring import EndedByRestore, PauseEntry
 from syncd.store.sqlite import SqliteStore
 
 _LOGS = ("-wal", "-shm", "-journal")
@@ -46,8 +47,12 @@ def back_up(path: Path, into: Path, *, connection: str, clock: Callable[[], date
     Raises PermanentError (no store yet, or one that is not whole; `into` exists or cannot be written), and what
     `open_for_reading` raises.
     """
-    refuse_unsafe(path, writing=False)
-    if not path.exists():
+    try:
+        refuse_unsafe(path, writing=False)
+        there = path.exists()
+    except OSError as error:
+        raise not_readable(path, error) from error
+    if not there:
         raise PermanentError(
             f"there is no store {path} yet: there is nothing to copy", hint="The first sync makes it."
         )
@@ -127,10 +132,13 @@ def _durable(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What is in the store now; `kept` is where the one lies that was there before, None when there was none."""
+    """What is in the store now; `kept` is where the one lies that was there before, None when there was none; `ended`
+    what of the copy does not count any more.
+    """
 
     report: ChainReport
     kept: Path | None
+    ended: EndedByRestore
 
 
 Judge = Callable[[SqliteStore], str]
@@ -138,16 +146,24 @@ Judge = Callable[[SqliteStore], str]
 
 
 def restore(
-    source: Path, path: Path, *, connection: str, by: str, judge: Judge, clock: Callable[[], datetime]
+    source: Path,
+    path: Path,
+    *,
+    connection: str,
+    by: str,
+    judge: Judge,
+    pause_entry: PauseEntry,
+    clock: Callable[[], datetime],
 ) -> Restored:
-    """Puts a copy in the place of the store, which is kept beside it; the audit trail goes on with a row that says so.
+    """Puts a copy in the place of the store, which is kept beside it, paused; the audit trail goes on with a row that
+    says so. What people had asked for in the copy is ended in the same transaction (module `restoring`).
 
     Raises RefusedError, and has changed nothing then: the copy is none, is damaged, was made by a newer version,
     belongs elsewhere, or somebody has the writer's lock. Raises ConfigurationError for a place that may not be used,
     PermanentError when it cannot be written.
     """
-    refuse_unsafe(path, writing=True)
     try:
+        refuse_unsafe(path, writing=True)
         make_directory(path.parent)
         scratch = Scratch(path.parent)
     except OSError as error:
@@ -158,14 +174,14 @@ def restore(
         report = _judged(source, staged, connection, judge, clock)
         with _nobodys(path, connection, clock):
             with closing(open_store(staged, connection=connection, clock=clock)) as store:
-                store.note({"decision": "restore", "by": by, "head": str(report.head)})
+                ended = store.begin_again(report.head, by, pause_entry)
             with explained(staged), closing(_connection(staged, "rw")) as copy:
                 _alone(copy)
             try:
                 kept = _swap(staged, path, clock())
             except OSError as error:
                 raise not_writable(path, error) from error
-    return Restored(report, kept)
+    return Restored(report, kept, ended)
 
 
 def _fetch(source: Path, staged: Path) -> None:

@@ -21,9 +21,9 @@ from syncd.ports.stage import Stage
 from syncd.redact import Redactor
 from syncd.store import decisions, effects, holds, journal, pruning, state, unproven, waiting
 from syncd.store.absorb import absorb_stage
-from syncd.store.expecting import ExpectationActs
 from syncd.store.faults import explained, explained_beside, no_scratch
 from syncd.store.private import Scratch, make_file
+from syncd.store.restoring import RestoreActs
 from syncd.store.rows import moment
 from syncd.store.soundness import refuse_foreign_acts
 from syncd.store.stage.sqlite import SqliteStage
@@ -32,7 +32,7 @@ from syncd.store.transaction import transaction
 from syncd.store.writership import Writership
 
 
-class SqliteStore(ExpectationActs, Closing):
+class SqliteStore(RestoreActs, Closing):
     """Opened by `opening`. Safe to share between threads: one of them is inside at a time."""
 
     def __init__(

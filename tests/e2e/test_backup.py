@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +64,7 @@ def test_a_backup_made_while_a_sync_writes_is_whole_and_elsewhere_the_next_sync_
         made.run("restore", str(files[-2]))
 
         assert made.run("audit", "verify", "--json").document["intact"]
+        made.run("resume")
         made.forget()
         made.sync()
         assert made.writes() == []
@@ -131,6 +134,7 @@ def test_a_restore_keeps_the_store_that_was_there_and_says_so_in_the_trail(synce
     assert synced.run("audit", "verify", "--json").document["intact"]
     kept.rename(synced.folder / "kept")
     synced.run("restore", str(synced.folder / "kept"))
+    synced.run("resume")
     assert synced.sync()["summary"]["applied"] == {}
 
 
@@ -218,6 +222,7 @@ def test_a_damaged_store_is_moved_away_with_its_log_for_a_backup(synced: Rig) ->
     assert kept.read_bytes() == b"damaged" * 1000
     assert kept.with_name(f"{kept.name}-wal").read_bytes() == b"also"
     assert synced.run("audit", "verify", "--json").document["intact"]
+    synced.run("resume")
     assert synced.sync()["summary"]["applied"] == {}
 
 
@@ -232,6 +237,137 @@ def test_what_another_program_copied_with_its_log_is_restored_whole(synced: Rig)
     head = synced.run("audit", "verify", "--json").document["head"]
 
     assert synced.run("restore", str(synced.folder / "copied"), "--json").document["head"] == head
+
+
+# what was asked for in the copy may have been done since
+
+
+LEAVERS = ("p10@example.com", "p11@example.com")
+
+
+def active(made: Rig) -> set[str]:
+    """Of those who leave and come back."""
+    return {user.user_name for user in made.split.world.users.values() if user.active} & set(LEAVERS)
+
+
+def leave(made: Rig) -> None:
+    for each in LEAVERS:
+        made.okta.world.unassign(each)
+
+
+def come_back(made: Rig) -> None:
+    for each in LEAVERS:
+        made.okta.world.assign(each)
+
+
+def test_after_a_restore_nothing_is_written_until_somebody_has_looked(synced: Rig) -> None:
+    file = backed_up(synced)
+    leave(synced)
+    made_at = [row["at"] for row in trail(synced)][-1]
+
+    answer = synced.run("restore", str(file), "--json")
+    paused = synced.run("status", "--json").document["pause"]
+    synced.forget()
+    synced.sync(code=None)
+
+    assert answer.document["paused"] == paused
+    assert paused["until"] is None
+    assert paused["reason"] == (
+        f"restored from a backup of {made_at}: look at syncd plan and syncd drift, then syncd resume"
+    )
+    assert synced.writes() == []
+    synced.run("resume")
+    synced.sync()
+    assert active(synced) == set()
+
+
+def trail(made: Rig) -> list[dict[str, Any]]:
+    return [json.loads(row) for row in made.run("audit", "export").stdout.splitlines()]
+
+
+def test_a_request_that_was_open_in_the_backup_is_withdrawn(synced: Rig) -> None:
+    synced.write_config(safety="max_deactivations = 0")
+    leave(synced)
+    synced.run("sync", "--allow", "deactivations=2", "--no-wait")
+    file = backed_up(synced)
+
+    said = synced.run("restore", str(file)).stdout
+
+    assert "1 request" in said
+    assert [each["state"] for each in synced.run("status", "--json").document["requests"]] == ["withdrawn"]
+    assert trail(synced)[-1]["details"]["asked"][0] == "requests=1"
+    assert synced.run("audit", "verify", "--json").document["intact"]
+
+
+def test_a_request_that_somebody_had_taken_in_the_backup_is_withdrawn_too(synced: Rig) -> None:
+    synced.run("sync", "--allow", "deactivations=2", "--no-wait")
+    [settings] = load([synced.config], environ=os.environ).connections
+    with open_for_writing(settings) as store:
+        [waiting] = store.requests_to_take()
+        assert store.take_request(waiting.id) is not None
+    file = backed_up(synced)
+
+    document = synced.run("restore", str(file), "--json").document
+
+    assert document["ended"] == {"requests": 1, "approvals": 0, "expectations": 0}
+    with open_for_writing(settings) as store:
+        assert list(store.requests_to_take()) == []
+
+
+def test_an_approval_of_the_backup_does_not_count_a_second_time(synced: Rig) -> None:
+    synced.write_config(safety="max_deactivations = 1")
+    leave(synced)
+    synced.sync(code=3)
+    synced.run("approve", "--all")
+    file = backed_up(synced)
+    synced.sync()
+    come_back(synced)
+    synced.sync()
+
+    document = synced.run("restore", str(file), "--json").document
+    synced.run("resume")
+    leave(synced)
+    synced.sync(code=3)
+
+    assert document["ended"]["approvals"] >= len(LEAVERS)
+    assert active(synced) == set(LEAVERS)
+    assert synced.run("held", "--decided", "--json").document["decided"] == []
+    assert synced.run("audit", "verify", "--json").document["intact"]
+    synced.run("approve", "--all")
+    synced.sync()
+    assert active(synced) == set()
+
+
+def test_a_rejection_of_the_backup_still_counts(synced: Rig) -> None:
+    synced.write_config(safety="max_deactivations = 1")
+    leave(synced)
+    synced.sync(code=3)
+    synced.run("reject", "--all")
+    file = backed_up(synced)
+
+    synced.run("restore", str(file))
+    synced.run("resume")
+    synced.sync(code=None)
+
+    assert active(synced) == set(LEAVERS)
+    assert {each["decision"] for each in synced.run("held", "--decided", "--json").document["decided"]} == {
+        "reject"
+    }
+
+
+def test_an_expectation_of_the_backup_is_revoked(synced: Rig) -> None:
+    synced.write_config(safety="max_deactivations = 1")
+    synced.run("expect", "deactivations=2", "--on", f"{utc_now():%Y-%m-%d}", "--reason", "two leave")
+    file = backed_up(synced)
+
+    document = synced.run("restore", str(file), "--json").document
+    synced.run("resume")
+    leave(synced)
+    synced.sync(code=3)
+
+    assert document["ended"] == {"requests": 0, "approvals": 0, "expectations": 1}
+    assert synced.run("held", "--json").document["expected"] == []
+    assert active(synced) == set(LEAVERS)
 
 
 # a settings file that was renamed
@@ -309,6 +445,7 @@ def test_a_backup_is_restored_on_a_machine_that_never_had_the_store(synced: Rig)
     assert document["kept"] is None
     assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o700
     assert synced.run("audit", "verify", "--json").document["intact"]
+    synced.run("resume")
     synced.forget()
     assert synced.sync()["summary"]["applied"] == {}
     assert synced.writes() == []

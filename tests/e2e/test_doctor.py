@@ -158,3 +158,41 @@ def test_a_secret_is_found_in_each_form_that_it_travels_in() -> None:
     assert secrets_in(base64.b64encode(b"s3/cret+").decode(), secrets) == ["split.token"]
     assert secrets_in("one line: AASCBKcwggSjAgEAAoIBAQC7VJTU", secrets) == ["okta.private_key"]
     assert secrets_in("-----BEGIN PRIVATE KEY-----", secrets) == []
+
+
+TOKEN = "00fTgS6zqvQ1-pasted-in-the-wrong-place_9Z"
+
+
+@pytest.mark.parametrize("before", ["", "secrets/"])
+def test_a_token_that_was_written_as_the_name_of_a_file_is_not_shown(synced: Rig, before: str) -> None:
+    text = synced.config.read_text().replace('{ env = "E2E_SPLIT" }', f'{{ file = "{before}{TOKEN}" }}')
+    assert TOKEN in text
+    synced.config.write_text(text)
+
+    answers = [synced.run("doctor", *more) for more in ([], ["--json"])]
+
+    for answer in answers:
+        assert TOKEN not in answer.stdout + answer.stderr
+        assert "a file that is not there" in answer.stdout
+
+
+def test_where_a_file_with_a_secret_lies_is_shown(synced: Rig) -> None:
+    file = synced.folder / "a-name-of-more-than-twenty-letters.token"
+    file.write_text(SPLIT_TOKEN)
+    file.chmod(0o600)
+    text = synced.config.read_text().replace('{ env = "E2E_SPLIT" }', f'{{ file = "{file.name}" }}')
+    synced.config.write_text(text)
+
+    shown = synced.run("doctor", "--json").document["settings"]
+    file.unlink()
+
+    assert str(file) in json.dumps(shown)
+
+
+def test_a_token_that_was_written_as_a_key_is_not_shown(synced: Rig) -> None:
+    synced.config.write_text(synced.config.read_text().replace("app_id", f'"{TOKEN}" = 1\napp_id'))
+
+    said = synced.run("doctor")
+
+    assert TOKEN not in said.stdout + said.stderr
+    assert "okta.(a name that is none of ours): is an unknown key" in said.stdout

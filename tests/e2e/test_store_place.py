@@ -357,3 +357,19 @@ def test_a_store_that_a_container_is_given_as_a_single_file_is_not_written(made:
 
     assert done.returncode == 78, done.stderr
     assert "a mount of this file alone" in " ".join(done.stderr.split())
+
+
+@only_root
+@pytest.mark.parametrize("named", [True, False])
+def test_who_may_not_look_into_the_directory_is_told_so_by_every_command(shared: Rig, named: bool) -> None:
+    if not named:
+        shared.config.write_text(shared.config.read_text().replace('name = "acme"\n', ""))
+    shared.store.parent.chmod(0o700)
+    into = shared.folder / "saved.backup"
+    shared.folder.chmod(0o777)
+
+    for command in (["backup", str(into)], ["status"], ["sync"], ["plan"], ["audit", "verify"]):
+        done = executed(shared, *command, user=SERVICE)
+        assert done.returncode == 78, (command, done.stderr)
+        assert "Permission denied" in done.stderr
+    assert not into.exists()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
 from syncd.cli import requesting
+from syncd.core.request import SyncRequest, arguments_of
 from tests.e2e.elsewhere import here
 from tests.e2e.rig import Rig
 from tests.requests.asking import at_rest, running
@@ -95,6 +98,62 @@ def test_when_nobody_comes_the_command_carries_it_out_itself(
     assert answer.document["status"] == "succeeded"
     assert "does it itself" in answer.stderr
     assert [(each["state"], each["exit_code"]) for each in asked(made)] == [("ended", 0)]
+    made.assert_exact()
+
+
+def test_a_request_that_was_changed_by_hand_is_not_carried_out_by_its_command_either(
+    made: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with supervised(made.folder, made.config) as daemon:
+        at_rest(made, daemon)
+        held_create(made)
+        made.forget()
+        monkeypatch.setattr(requesting, "ORPHANED_AFTER", 1.0)
+
+        def alter_and_kill() -> None:
+            made.split.latches.wait_for("create", seconds=30)
+            with closing(sqlite3.connect(made.store)) as conn:
+                raised = arguments_of(SyncRequest(allow={"deactivations": 1000}))
+                conn.execute("UPDATE requests SET arguments = ?", (raised,))
+                conn.commit()
+            daemon.process.kill()
+            daemon.process.wait()
+            let_go(made)
+
+        killer = threading.Thread(target=alter_and_kill)
+        killer.start()
+        answer = made.run("sync", "--user", "ada@example.com", "--json", code=3)
+        killer.join()
+
+    assert "changed behind syncd's back" in answer.stderr
+    assert [(each["state"], each["exit_code"]) for each in asked(made)] == [("ended", 3)]
+    assert set(made.writes()) <= {"POST /scim/v2/Users"}, "the daemon's own, before it was killed"
+    assert creates(made) <= 1
+
+
+@pytest.mark.parametrize("named", ["by id", "by userName"])
+def test_a_link_of_a_person_that_was_done_when_the_daemon_was_killed_is_told_as_done(
+    made: Rig, named: str
+) -> None:
+    with supervised(made.folder, made.config) as first:
+        at_rest(made, first)
+        made.okta.world.add_user("ada@example.com", "Ada", "Byron", assign=True)
+        old = made.split.world.create_local_user("old@example.com")
+        made.split.faults.add("hold", method="PATCH", path="/Users", count=-1, latch="adopt")
+        account = old if named == "by id" else "old@example.com"
+        with here().begun(made, "link", "--user", "ada@example.com", account, "--yes", "--json") as command:
+            made.split.latches.wait_for("adopt", seconds=30)
+            first.process.kill()
+            first.process.wait()
+            made.split.reset_faults()
+            made.split.latches.release("adopt")
+            eventually(lambda: made.split.world.users[old].user_name == "ada@example.com", "it is adopted")
+            with running(made):
+                out, err = command.communicate(timeout=60)
+
+    assert command.returncode == 0, err
+    assert json.loads(out)["status"] == "succeeded"
+    assert [each["exit_code"] for each in asked(made)] == [0]
     made.assert_exact()
 
 

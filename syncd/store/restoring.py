@@ -1,0 +1,89 @@
+"""What a restore ends: a copy knows nothing of what was done after it was made, so what people had asked for in it
+could be done a second time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from syncd.core.pausing import Pause
+from syncd.core.plan import timestamp
+from syncd.ports.trail import Head
+from syncd.store import decisions, expected, state
+from syncd.store.decisions import Rulings
+from syncd.store.expecting import ExpectationActs
+from syncd.store.rows import at_moment, moment
+
+PauseEntry = Callable[[Pause], tuple[str, str | None]]
+"""The key and the text under which a pause is remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndedByRestore:
+    """How many of the copy's requests were withdrawn, approvals ended and expectations revoked, and the pause that was
+    put in force with it.
+    """
+
+    requests: int
+    approvals: int
+    expectations: int
+    pause: Pause
+
+
+class RestoreActs(ExpectationActs):
+    """Of the SQLite store, while nobody but a restore has it."""
+
+    _rulings: Rulings
+
+    def begin_again(self, head: Head | None, by: str, entry: PauseEntry) -> EndedByRestore:
+        """In one transaction, with the row of the trail that says so. Whoever was rejected stays rejected: that writes
+        nothing.
+        """
+        now = self._clock()
+        with self._writing() as conn:
+            requests = conn.execute(
+                "UPDATE requests SET state = 'withdrawn', ended_at = ? WHERE state IN ('waiting', 'taken')",
+                (moment(now),),
+            ).rowcount
+            approved = [each for each in self._rulings.among(conn, now) if each.decision == "approve"]
+            over = sorted(each.change_id for each in approved)
+            decisions.forget(conn, over)
+            # Not shown as they were: the next cycle holds anew what it still wants.
+            conn.execute(
+                "UPDATE holds SET state = 'over' WHERE state = 'open' AND id IN (SELECT value FROM json_each(?))",
+                (json.dumps(sorted({each.hold_id for each in approved if each.hold_id})),),
+            )
+            revoked = sorted(each.id for each in self._expected.ahead(conn, now))
+            last = conn.execute("SELECT at FROM journal ORDER BY sequence DESC LIMIT 1").fetchone()
+            made = EndedByRestore(
+                requests, len(over), len(revoked), _pause(by, now, last and at_moment(last[0]))
+            )
+            state.remember(conn, *entry(made.pause))
+            self._note(
+                conn,
+                {
+                    "decision": "restore",
+                    "by": by,
+                    "head": str(head),
+                    "asked": [
+                        f"requests={requests}",
+                        f"approvals={len(over)}",
+                        f"expectations={len(revoked)}",
+                    ],
+                    "pause": made.pause.document(),
+                    **({decisions.OVER: over} if over else {}),
+                    **({expected.REVOKED: revoked} if revoked else {}),
+                },
+            )
+        return made
+
+
+def _pause(by: str, now: datetime, copied: datetime | None) -> Pause:
+    """`copied`: of the last row that the copy has."""
+    of = "" if copied is None else f" of {timestamp(copied)}"
+    return Pause(
+        by, now, None, f"restored from a backup{of}: look at syncd plan and syncd drift, then syncd resume"
+    )
