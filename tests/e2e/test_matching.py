@@ -212,6 +212,7 @@ def test_an_account_that_two_people_are_matched_with_goes_to_nobody(made: Rig) -
     assert f"bb@example.com ({second})" in found["aa@example.com"]
     assert f"aa@example.com ({first})" in found["bb@example.com"]
     assert all("syncd link --user" in reason for reason in found.values())
+    made.sync("--user", "aa@example.com", code=None)
     assert made.writes() == []
     assert made.split.world.users[there].user_name == "old@example.com"
 

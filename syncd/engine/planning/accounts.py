@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 
 from syncd.core.change import Change, ChangeKind
 from syncd.core.diff import Skipped
-from syncd.core.flavors import foreign_marks_count
+from syncd.core.flavors import exact_user_names, foreign_marks_count
 from syncd.core.mapping import wanted_user
-from syncd.core.match import MatchKind, TakenMatch, right_to
+from syncd.core.match import MatchedUser, MatchKind, TakenMatch, match_user, right_to
 from syncd.core.names import Likeness, likeness
 from syncd.core.order import user_name_freed
 from syncd.core.terms import LOGIN
@@ -96,7 +96,37 @@ class AccountBook:
             return None
         if found := protected(planning.job, wanted, remote):
             return found
+        if not planning.reading.has_every_wish and (found := self._waited_for(wanted, remote)):
+            return found
         return self._named_like(wanted, remote)
+
+    def _waited_for(self, wanted: WantedUser, remote: RemoteUser) -> AccountConflict | None:
+        """A run that does not see everybody: somebody whom an earlier one left alone is matched with it, too."""
+        job = self._planning.job
+        left = {each.object_key.removeprefix("user:") for each in job.store.waiting(("conflict",))}
+        seen = self._planning.reading.looked_at_of("user")
+        others = job.store.users(sorted(left - seen - {wanted.okta_id}))
+        for okta_id, known in others.items():
+            other = known.wanted
+            if known.pushed is not None or other.standing is not Standing.ACTIVE:
+                continue
+            match = match_user(
+                okta_id,
+                other.user_name,
+                [remote],
+                lambda _: None,
+                exact_names=exact_user_names(job.policy.flavor),
+                by=job.settings.match_rules,
+                attributes=other.mapped,
+            )
+            if isinstance(match, MatchedUser):
+                theirs = right_to(okta_id, other.user_name, remote)
+                return _wanted_by(
+                    TakenMatch(okta_id, other.user_name, theirs, ""),
+                    TakenMatch(wanted.okta_id, wanted.user_name, MatchKind.OTHER, ""),
+                    remote,
+                )
+        return None
 
     def _named_like(self, wanted: WantedUser, remote: RemoteUser) -> AccountConflict | None:
         """Another person has the very userName of the account. A run that does not see everybody asks Okta; where Okta
