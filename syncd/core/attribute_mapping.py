@@ -43,6 +43,15 @@ class AttributeMapping:
         named = self.expression.plain
         return named.name if type(named) is Attribute and self.default is None else None
 
+    @property
+    def filled_in(self) -> frozenset[str]:
+        """Values that do not come from the person: the default, a constant, what a switch says."""
+        expression = self.expression
+        said = (
+            [as_text(expression.constant)] if isinstance(expression, Constant) else expression.fixed_results
+        )
+        return frozenset([*said, *([] if self.default is None else [as_text(self.default)])])
+
     def input(self, record: AppUser) -> dict[str, object]:
         """Everything that it reads, as Okta has it; None where it has nothing, or did not show it."""
         return {each.name: each.shown(record) for each in self.expression.references}

@@ -28,6 +28,7 @@ from syncd.core.terms import (
     Literal,
     SwitchFunction,
     attribute,
+    fixed_results,
 )
 from syncd.model import AppUser, Scalar
 from syncd.redact import clip
@@ -86,6 +87,8 @@ class Template:
     """Of a lone attribute."""
     evaluate: Callable[[AppUser], Scalar | None] = field(init=False, repr=False, compare=False)
     """Worked out once: everybody is mapped. Raises OddValueError."""
+    fixed_results: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """What it may come to that stands in the settings: the results of a lone switch."""
 
     def __post_init__(self) -> None:
         parser = _Parser(self.source)
@@ -98,6 +101,8 @@ class Template:
         plain = lone if isinstance(lone, Attribute) else None
         object.__setattr__(self, "references", tuple(dict.fromkeys(each for some in reads for each in some)))
         object.__setattr__(self, "plain", plain)
+        fixed = fixed_results(terms[0]) if len(pieces) == len(terms) == 1 else ()
+        object.__setattr__(self, "fixed_results", tuple(" ".join(each.split()) for each in fixed))
         object.__setattr__(self, "evaluate", plain.scalar if plain else _filling(pieces))
 
     def value(self, record: AppUser) -> Scalar | Unmappable | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 from syncd.core.counting import counted
 from syncd.core.flavors import foreign_marks_count
@@ -30,6 +31,33 @@ class MatchedUser:
 
     remote: RemoteUser
     how: str
+
+
+class MatchKind(IntEnum):
+    """By what an account is somebody's, the strongest first: who has a weaker one stands back."""
+
+    EXTERNAL_ID = 0
+    BY_HAND = 1
+    USER_NAME = 2
+    OTHER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TakenMatch:
+    """An account is to be adopted for this person, by this change of the plan."""
+
+    okta_id: str
+    user_name: str
+    right: MatchKind
+    change_id: str
+
+
+def right_to(okta_id: str, user_name: str, remote: RemoteUser) -> MatchKind:
+    """Of whoever is matched with an account, whatever rule found it."""
+    if remote.external_id == okta_id:
+        return MatchKind.EXTERNAL_ID
+    same = likeness(remote.user_name, user_name) is Likeness.SAME
+    return MatchKind.USER_NAME if same else MatchKind.OTHER
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ class MatchRule:
 
     attribute: str
     ignores_case: bool = False
+    never: frozenset[str] = frozenset()
+    """What the mapping fills in by itself (a default, the results of a switch), in any letters: it tells nobody."""
 
     @property
     def is_of_values(self) -> bool:
@@ -45,7 +47,9 @@ def wanted_values(rules: Sequence[MatchRule], attributes: Attributes) -> Iterato
     """
     for rule in rules:
         if rule.is_of_values:
-            yield from ((rule, value) for value in _texts(rule.attribute, attributes))
+            never = {letter_case_key(each) for each in rule.never}
+            texts = _texts(rule.attribute, attributes)
+            yield from ((rule, value) for value in texts if letter_case_key(value) not in never)
 
 
 def _texts(attribute: str, attributes: Attributes) -> Collection[str]:

@@ -216,3 +216,17 @@ class SwitchFunction:
             yield from case.attributes()
             yield from result.attributes()
         yield from self.otherwise.attributes()
+
+
+def fixed_results(term: Expression) -> Iterator[str]:
+    """What a term may come to that is nobody's own: texts of the settings, also within a function of them."""
+    if isinstance(term, Literal):
+        yield term.value
+    elif isinstance(term, SwitchFunction):
+        for result in (*(each for _, each in term.cases), term.otherwise):
+            yield from fixed_results(result)
+    elif isinstance(term, AppliedFunction):
+        first, *others = term.arguments
+        literals = [each.value for each in others if isinstance(each, Literal)]
+        if len(literals) == len(others):
+            yield from (term.function.apply(each, *literals) for each in fixed_results(first))

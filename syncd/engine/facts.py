@@ -204,15 +204,19 @@ def _undone_read(text: str) -> Undone:
 
 @dataclass(frozen=True, slots=True)
 class AskedTie:
-    """A person ties one user to this account at the target; it counts until the account is adopted, or taken back."""
+    """A person ties one user to this account at the target; it counts until the account is adopted, the tie is taken
+    back, its adoption is rejected, or as long as a hold of it would be open. `at`: when, in ISO 8601; "": an older
+    version did not say.
+    """
 
     scim_id: str
     name: str
     by: str
+    at: str = ""
 
 
 def _ties_text(ties: Mapping[str, AskedTie]) -> str:
-    said = {okta_id: [tie.scim_id, tie.name, tie.by] for okta_id, tie in ties.items()}
+    said = {okta_id: [tie.scim_id, tie.name, tie.by, tie.at] for okta_id, tie in ties.items()}
     return json.dumps(said, sort_keys=True)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from syncd.core.change import Change, ChangeKind
 from syncd.core.diff import Skipped
+from syncd.core.match import TakenMatch
 from syncd.core.match_rules import MatchRule, Sought
 from syncd.model import (
     Asked,
@@ -215,6 +217,18 @@ class Stage(JudgedPlan, Protocol):
 
     def will_link_user(self, okta_id: str, scim_id: str) -> None:
         """A match found while planning: counts as this user's SCIM id in `remote_member` questions below."""
+        ...
+
+    def will_adopt(self, scim_id: str, taken: TakenMatch) -> None:
+        """The same, of whoever adopts the account in this plan; whoever took it before is forgotten."""
+        ...
+
+    def taken_by(self, scim_id: str) -> TakenMatch | None:
+        """Who adopts this account in this plan, as far as it is decided."""
+        ...
+
+    def adopted_twice(self) -> AbstractSet[str]:
+        """Ids of the adoptions to be applied whose account another person's change is about, too."""
         ...
 
     def group_cases(self) -> Iterator[GroupCase]:

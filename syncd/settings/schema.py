@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -25,7 +26,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from syncd.core.limits import Limit
-from syncd.core.match_rules import DEFAULT_RULES
+from syncd.core.match_rules import DEFAULT_RULES, EMAILS, MatchRule, is_email
 from syncd.core.rules import GroupSource, PushRule, SourceKind
 from syncd.core.terms import UserAttribute
 from syncd.settings.attributes import DEFAULT_ATTRIBUTES, AttributeMap
@@ -321,6 +322,22 @@ class ConnectionSettings(Table):
     def matched_by(self) -> list[str]:
         """`[matching] by` as it is written."""
         return [str(rule) for rule in self.matching.by]
+
+    @property
+    def match_rules(self) -> tuple[MatchRule, ...]:
+        """`[matching] by`, each rule with the values that the mapping fills in, which tell nobody."""
+        return tuple(
+            replace(rule, never=self._filled_in(rule.attribute)) if rule.is_of_values else rule
+            for rule in self.matching.by
+        )
+
+    def _filled_in(self, attribute: str) -> frozenset[str]:
+        mapped = (
+            each
+            for path, each in self.attributes.items()
+            if path == attribute or (attribute == EMAILS and is_email(path))
+        )
+        return frozenset().union(*(each.filled_in for each in mapped))
 
     @property
     def initial(self) -> frozenset[str]:

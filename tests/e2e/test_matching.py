@@ -169,3 +169,128 @@ def test_other_rules_adopt_no_more_people_at_once_than_may_be_updated(tmp_path: 
         assert made.writes() == []
         made.run("approve", "--all")
         assert made.sync()["summary"]["applied"] == {"adopt_user": 5}
+
+
+ALIAS = """[attributes]
+userName = "email"
+"name.givenName" = "givenName"
+"name.familyName" = "familyName"
+"emails[work].value" = "alias"
+[matching]
+by = ["externalId", "emails.value", "userName"]
+"""
+
+
+def somebody(made: Rig, name: str, alias: str | None = None) -> str:
+    person = made.okta.world.add_user(name, "Some", "Body", assign=True)
+    if alias is not None:
+        made.okta.world.app_users[person].profile["alias"] = alias
+    return person
+
+
+def mailbox(made: Rig, name: str, mail: str) -> str:
+    return account(made, name, emails=[{"type": "work", "value": mail}])
+
+
+def conflicts(plan: dict[str, Any]) -> dict[str, str]:
+    return {skip["name"]: skip["reason"] for skip in plan["skipped"] if skip["kind"] == "conflict"}
+
+
+def test_an_account_that_two_people_are_matched_with_goes_to_nobody(made: Rig) -> None:
+    made.write_config(safety=FREE_TO_CHANGE, attributes=ALIAS)
+    first, second = (
+        somebody(made, name, "team@example.com") for name in ("aa@example.com", "bb@example.com")
+    )
+    somebody(made, "cc@example.com", "team@example.com")
+    there = mailbox(made, "old@example.com", "team@example.com")
+
+    found = conflicts(made.plan())
+    made.forget()
+    made.sync(code=None)
+
+    assert set(found) == {"aa@example.com", "bb@example.com", "cc@example.com"}
+    assert f"bb@example.com ({second})" in found["aa@example.com"]
+    assert f"aa@example.com ({first})" in found["bb@example.com"]
+    assert all("syncd link --user" in reason for reason in found.values())
+    made.sync("--user", "aa@example.com", code=None)
+    assert made.writes() == []
+    assert made.split.world.users[there].user_name == "old@example.com"
+
+    made.run("link", "--user", "bb@example.com", there, "--yes")
+
+    assert made.split.world.users[there].external_id == second
+
+
+@pytest.mark.parametrize("first", ["aa@example.com", "zz@example.com"])
+def test_who_has_the_very_user_name_outranks_who_has_the_same_mail(made: Rig, first: str) -> None:
+    made.write_config(safety=FREE_TO_CHANGE, attributes=ALIAS)
+    names = [first, "chief@example.com"]
+    people = {name: made.okta.world.add_user(name, "Some", "Body", assign=True) for name in names}
+    made.okta.world.app_users[people[first]].profile["alias"] = "chief@example.com"
+    there = mailbox(made, "chief@example.com", "chief@example.com")
+
+    found = conflicts(made.plan())
+    made.sync(code=None)
+
+    assert set(found) == {first}
+    assert "chief@example.com" in found[first]
+    assert made.split.world.users[there].external_id == people["chief@example.com"]
+
+
+def test_a_sync_of_one_person_takes_no_account_that_has_the_user_name_of_another(made: Rig) -> None:
+    made.write_config(safety=FREE_TO_CHANGE, attributes=ALIAS)
+    somebody(made, "seed@example.com")
+    made.sync()
+    somebody(made, "aa@example.com", "team@example.com")
+    chief = somebody(made, "chief@example.com")
+    there = mailbox(made, "chief@example.com", "team@example.com")
+    free = mailbox(made, "free@example.com", "other@example.com")
+    other = somebody(made, "other.one@example.com", "other@example.com")
+
+    found = conflicts(made.plan("--user", "aa@example.com"))
+    made.sync("--user", "aa@example.com", "--user", "other.one@example.com", code=None)
+
+    assert (
+        f"the userName of another person who is assigned, chief@example.com ({chief})"
+        in found["aa@example.com"]
+    )
+    assert made.split.world.users[there].external_id is None
+    assert made.split.world.users[free].external_id == other
+    made.sync(code=None)
+    assert made.split.world.users[there].external_id == chief
+
+
+def test_a_protected_account_is_taken_by_its_name_alone(made: Rig) -> None:
+    safety = f'{FREE_TO_CHANGE}\nprotected_users = ["root.admin@example.com"]'
+    made.write_config(safety=safety, attributes=ALIAS)
+    somebody(made, "one@example.com", "it@example.com")
+    there = mailbox(made, "root.admin@example.com", "it@example.com")
+
+    found = conflicts(made.plan())
+    made.sync(code=None)
+
+    assert "protected" in found["one@example.com"]
+    assert made.split.world.users[there].user_name == "root.admin@example.com"
+    root = somebody(made, "root.admin@example.com")
+    made.sync(code=None)
+    assert made.split.world.users[there].external_id == root
+
+
+@pytest.mark.parametrize(
+    "mapped",
+    [
+        '{ from = "alias", default = "team@example.com" }',
+        """'{switch(title, "T", "team@example.com", "all@example.com")}'""",
+        '{ from = "alias", default = "team@example.com", on = "create" }',
+    ],
+)
+def test_what_was_filled_in_for_somebody_never_tells_who_they_are(made: Rig, mapped: str) -> None:
+    made.write_config(safety=FREE_TO_CHANGE, attributes=ALIAS.replace('"alias"', mapped))
+    person = somebody(made, "aa@example.com")
+    made.okta.world.update_profile(person, directory=False, title="T")
+    there = mailbox(made, "svc@example.com", "team@example.com")
+
+    made.sync()
+
+    assert made.split.world.users[there].user_name == "svc@example.com"
+    assert made.split.world.user("aa@example.com").external_id == person

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from syncd.engine.facts import TIES
+from syncd.settings import load
 from syncd.simulators.split_entities import ScimUser
+from syncd.wiring import open_for_writing
 from tests.e2e.rig import Rig, crew
 from tests.schema.judging import problems
 
@@ -198,3 +204,89 @@ def test_a_plan_shows_who_looks_like_an_account_and_takes_it_for_nobody(made: Ri
     assert "looks like old.name" in text
     made.run("link", "--user", ada, "--yes")
     assert account(made, "ada@example.com").external_id == ada
+
+
+def held_tie(made: Rig, name: str = "one@example.com", there: str = "old.account@example.com") -> str:
+    """Asked for, and held because the account is inactive."""
+    scim_id = made.split.world.create_local_user(there)
+    made.split.world.set_active(scim_id, False)
+    made.okta.world.add_user(name, "One", "X", assign=True)
+    made.run("link", "--user", name, scim_id, "--yes", code=3)
+    return scim_id
+
+
+def test_an_account_that_is_chosen_for_one_person_is_chosen_for_nobody_else(made: Rig) -> None:
+    there = held_tie(made)
+    made.okta.world.add_user("two@example.com", "Two", "X", assign=True)
+
+    refused = made.run("link", "--user", "two@example.com", there, "--yes", code=3)
+    made.run("approve", "--all")
+    made.sync()
+
+    assert "one@example.com" in refused.stderr
+    assert made.split.world.users[there].external_id == made.okta.world.user("one@example.com").id
+
+
+def test_a_tie_by_hand_outranks_who_has_that_user_name(made: Rig) -> None:
+    there = held_tie(made, there="quinn@example.com")
+    made.okta.world.add_user("quinn@example.com", "Quinn", "Q", assign=True)
+
+    alone = made.plan("--user", "quinn@example.com")
+    made.sync(code=3)
+    made.run("approve", "--all")
+    made.sync()
+
+    assert [skip["kind"] for skip in alone["skipped"]] == ["conflict"]
+    assert made.split.world.users[there].external_id == made.okta.world.user("one@example.com").id
+
+
+def test_a_tie_that_waited_is_checked_again_when_it_is_carried_out(made: Rig) -> None:
+    there = held_tie(made, there="quinn@example.com")
+    quinn = made.okta.world.add_user("quinn@example.com", "Quinn", "Q", assign=True)
+    made.split.world.edit_user(there, externalId=quinn)
+    made.split.world.set_active(there, True)
+
+    made.sync(code=None)
+
+    assert made.split.world.users[there].external_id == quinn
+    assert f"its externalId is {quinn}" in skipped(made)["one@example.com"]["reason"]
+
+
+def test_a_rejected_tie_is_over(made: Rig) -> None:
+    there = held_tie(made)
+    made.run("reject", "--all", "--reason", "no")
+    made.split.world.set_active(there, True)
+    made.forget()
+
+    made.sync()
+
+    assert made.split.world.users[there].external_id is None
+    assert made.split.world.user("one@example.com").id != there
+
+
+def test_a_tie_that_nobody_decided_about_is_over_with_its_hold(made: Rig) -> None:
+    there = held_tie(made)
+    [settings] = load([made.config], environ=os.environ).connections
+    with open_for_writing(settings) as store:
+        asked = TIES.of(store, {})
+        assert datetime.now(UTC) - datetime.fromisoformat(
+            asked[made.okta.world.user("one@example.com").id].at
+        ) < timedelta(1)
+        long_ago = (datetime.now(UTC) - timedelta(days=8)).isoformat()
+        TIES.remember(store, {okta_id: replace(tie, at=long_ago) for okta_id, tie in asked.items()})
+    made.split.world.set_active(there, True)
+
+    made.sync(code=None)
+
+    assert made.split.world.users[there].external_id is None
+
+
+def test_a_protected_account_is_tied_to_nobody_else(made: Rig) -> None:
+    made.write_config(safety='protected_users = ["root.admin@example.com"]')
+    made.split.world.create_local_user("root.admin@example.com")
+    made.okta.world.add_user("one@example.com", "One", "X", assign=True)
+
+    refused = made.run("link", "--user", "one@example.com", "root.admin@example.com", "--yes", code=3)
+
+    assert "protected" in refused.stderr
+    assert made.writes() == []

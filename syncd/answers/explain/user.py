@@ -137,7 +137,7 @@ def _ask_target(look: ObjectLook, found: Found) -> None:
         found.ask_by_id(look, lambda: target.user(scim_id), "the stored id")
         return
     name = found.wanted.user_name if found.wanted else known.wanted.user_name if known else ""
-    by = look.job.settings.matching.by
+    by = look.job.settings.match_rules
     mapped = found.wanted.mapped if found.wanted else {}
     also = [(rule.attribute, value) for rule, value in wanted_values(by, mapped)]
     candidates = look.ask(lambda: target.find_users(okta_id=look.okta_id, user_name=name, also=also))

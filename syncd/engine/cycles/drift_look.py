@@ -92,7 +92,7 @@ class Look:
     def _list_users(self) -> None:
         self.job.observer.phase("listing the target's users")
         try:
-            self.complete = list_into(self.job.target.list_users(), self.stage, self.job.settings.matching.by)
+            self.complete = list_into(self.job.target.list_users(), self.stage, self.job.settings.match_rules)
         except IncompleteRead as problem:
             self.problems.append(problem)
         paths: set[str] = set()
@@ -150,7 +150,7 @@ class Look:
         wish = case.wanted
         if wish is None or wish.standing in (Standing.FROZEN, Standing.ABSENT):
             return
-        by, name = self.job.settings.matching.by, wish.user_name
+        by, name = self.job.settings.match_rules, wish.user_name
         also = [(rule.attribute, value) for rule, value in wanted_values(by, wish.mapped)]
         found = list(self.stage.remote_candidates(okta_id=case.okta_id, user_name=name, also=also))
         if not found and not self.complete:

@@ -10,19 +10,19 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from syncd.core.change import ChangeKind
-from syncd.core.flavors import foreign_marks_count
 from syncd.core.match import NearMiss, Pair, near_misses, owner_by
 from syncd.engine.cycles.link import why_none
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.run import CycleRun, settle_interrupted
 from syncd.engine.facts import TIES, AskedTie
 from syncd.engine.job import Job
+from syncd.engine.planning.accounts import owned, protected
 from syncd.engine.planning.plan import planned_from
 from syncd.engine.planning.planned import Planned
 from syncd.engine.reading.lookup import user_id
 from syncd.engine.reading.named import read_selected
 from syncd.errors import NotFound, RefusedError, UsageError
-from syncd.model import Absent, KnownUser, RemoteUser, Standing, WantedUser
+from syncd.model import KnownUser, RemoteUser, Standing, WantedUser
 from syncd.ports import Stage
 
 KIND = "link"
@@ -48,8 +48,10 @@ def plan_link_user(
         reading = read_selected(job, stage, [okta_id], [])
         wanted = _wish(stage, okta_id, user)
         pair = _pair(job, wanted, account)
-        _refuse_owned(job, okta_id, pair.remote)
-        reading.ties[okta_id] = AskedTie(pair.remote.scim_id, pair.remote.user_name, by)
+        _refuse_owned(job, wanted, pair.remote)
+        reading.ties[okta_id] = AskedTie(
+            pair.remote.scim_id, pair.remote.user_name, by, job.clock().isoformat()
+        )
     except BaseException:
         stage.close()
         raise
@@ -158,32 +160,11 @@ def _account(job: Job, text: str) -> RemoteUser:
     )
 
 
-def _refuse_owned(job: Job, okta_id: str, remote: RemoteUser) -> None:
-    """By a tie of ours, or by an externalId of somebody whom the app has. Where servers keep those of other directories
-    only Okta ids that we know say so.
-    """
-    owner = job.store.user_by_scim_id(remote.scim_id)
-    if owner is not None and owner.okta_id != okta_id:
-        raise RefusedError(
-            f"{remote.user_name} is the account of {owner.wanted.user_name} ({owner.okta_id})",
-            hint=f"untie them first, if it is not: syncd unlink --user {owner.okta_id}",
-        )
-    mark = remote.external_id
-    if not mark or mark == okta_id or not _is_a_person(job, mark):
-        return
-    raise RefusedError(
-        f"{remote.user_name} belongs to another Okta user: its externalId is {mark}",
-        hint="nothing was changed at either side",
-    )
-
-
-def _is_a_person(job: Job, mark: str) -> bool:
-    """Whether this externalId is somebody of the app: known to us, or assigned by Okta's own word."""
-    if job.store.user(mark) is not None:
-        return True
-    if not foreign_marks_count(job.policy.flavor):
-        return False
-    return not isinstance(job.source.app_user(mark), Absent)
+def _refuse_owned(job: Job, wanted: WantedUser, remote: RemoteUser) -> None:
+    """Whatever is in the way, all of which is asked again when a tie that was held is carried out."""
+    conflict = owned(job, wanted.okta_id, remote) or protected(job, wanted, remote)
+    if conflict is not None:
+        raise RefusedError(conflict.reason, hint=conflict.way_out)
 
 
 def _refuse_without_a_tie(planned: Planned, okta_id: str) -> None:

@@ -18,7 +18,7 @@ from syncd.core.plan import Hold, timestamp
 from syncd.engine.cycles.decided import forget_what_is_over, hold_after_canary, remember_holds
 from syncd.engine.cycles.result import RunResult, broken_off, run_result, trail_head
 from syncd.engine.cycles.waiting import failures_over, names_left, remember, remember_left
-from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE, TIES, UNDONE
+from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE, TIES, UNDONE, AskedTie
 from syncd.engine.job import Job, scope_as_decided
 from syncd.engine.planning.hold import still_undone
 from syncd.engine.planning.making import begun, ended, is_exempt, manages_anything
@@ -161,8 +161,8 @@ class CycleRun:
         )
         if whole:
             facts |= self._complete_read(planned)
-        if planned.planning.ties:
-            facts |= [still_asked(self.job)]
+        if planned.planning.ties or planned.planning.ties_over:
+            facts |= [still_asked(self.job, planned.planning.ties_over)]
         undone = UNDONE.of(self.job.store)
         if whole and at_end and undone is not None:
             failed = {change.id for change, _ in applying.failures}
@@ -199,12 +199,14 @@ class CycleRun:
             self.job.observer.event("error", "audit trail not pruned", error=error.message, hint=error.hint)
 
 
-def still_asked(job: Job) -> tuple[str, str | None]:
-    """The ties that people asked for, but for those whose user is linked by now."""
+def still_asked(job: Job, over: Mapping[str, AskedTie]) -> tuple[str, str | None]:
+    """The ties that people asked for, but for those that are `over`, or whose user is linked by now."""
     ties = TIES.of(job.store, {})
     known = job.store.users(sorted(ties))
     left = {
-        okta_id: tie for okta_id, tie in ties.items() if okta_id not in known or known[okta_id].pushed is None
+        okta_id: tie
+        for okta_id, tie in ties.items()
+        if over.get(okta_id) != tie and (okta_id not in known or known[okta_id].pushed is None)
     }
     return TIES.entry(left or None)
 

@@ -24,6 +24,7 @@ from syncd.core.order import NAME_RULES, leaves
 from syncd.core.policy import Policy
 from syncd.engine.facts import TIES
 from syncd.engine.job import Job, scope_changed
+from syncd.engine.planning.accounts import ties_over
 from syncd.engine.planning.draft import Planning, group_in_okta, group_name
 from syncd.engine.planning.match import GroupFinder, UserFinder, name_conflict
 from syncd.engine.planning.scope import undecided
@@ -41,7 +42,9 @@ def make_plan(job: Job, stage: Stage, reading: Reading, unsettled: AbstractSet[s
     """Decides every case. Raises what the target raises while it is being matched."""
     planning = begin(job, stage, reading, unsettled)
     planning.skip(*reading.skipped)
-    planning.ties = {**TIES.of(job.store, {}), **reading.ties}
+    planning.ties_over = ties_over(job)
+    standing = {key: tie for key, tie in TIES.of(job.store, {}).items() if key not in planning.ties_over}
+    planning.ties = {**standing, **reading.ties}
     planning.unproven = {(each.kind, each.okta_id): each for each in job.store.unproven()}
     settle_doubts(job, stage, reading)
     departures = confirm_departures(job, stage, reading)

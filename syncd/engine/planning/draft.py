@@ -74,6 +74,8 @@ class Planning:
 
     ties: Mapping[str, AskedTie] = field(default_factory=dict)
     """By Okta id, the accounts that people chose for users that are not linked."""
+    ties_over: Mapping[str, AskedTie] = field(default_factory=dict)
+    """Those that are nobody's choice any more."""
     gives_back: bool = False
     """It gives a run back, whatever Okta wants."""
     unanswered: int = 0

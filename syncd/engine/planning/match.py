@@ -27,6 +27,7 @@ from syncd.core.match import (
     Conflict,
     MatchedGroup,
     MatchedUser,
+    MatchKind,
     NoMatch,
     counting_marks,
     mail_of,
@@ -35,11 +36,13 @@ from syncd.core.match import (
     near_misses,
     nobody_leaves,
     owner_by,
+    right_to,
 )
 from syncd.core.match_rules import MatchRule, wanted_values
 from syncd.core.names import look_alike_key
 from syncd.core.order import NAME_RULES, group_name_freed, leaves, user_name_freed
 from syncd.engine.facts import AskedTie
+from syncd.engine.planning.accounts import AccountBook, chosen_for_another, owned, protected
 from syncd.engine.planning.draft import Planning, UnreadError
 from syncd.engine.planning.unproven import blocking_group, blocking_user, with_doubted
 from syncd.engine.reading.selection import BY_ID_AT_MOST
@@ -65,7 +68,8 @@ class UserFinder:
         self._target = planning.job.target
         self._listed: bool | None = None
         self._complete = False
-        self._by = planning.job.settings.matching.by
+        self._by = planning.job.settings.match_rules
+        self._accounts = AccountBook(planning)
         self._put_off: list[tuple[WantedUser, Sequence[RemoteUser]]] = []
 
     def decide(self, wanted: WantedUser, candidates: Sequence[RemoteUser] | None = None) -> Decision:
@@ -98,8 +102,12 @@ class UserFinder:
                     return NOTHING
                 return name_conflict(wanted, reason)
             case MatchedUser():
-                self._planning.stage.will_link_user(wanted.okta_id, match.remote.scim_id)
-                return adopt_user(wanted, match, policy, self._target.habits())
+                return self._adopted(wanted, match)
+
+    def _adopted(self, wanted: WantedUser, match: MatchedUser) -> Decision:
+        decision = adopt_user(wanted, match, self._planning.policy, self._target.habits())
+        conflict = self._accounts.conflict(wanted, match.remote, decision.changes[0])
+        return decision if conflict is None else name_conflict(wanted, str(conflict))
 
     def _near_misses(self, wanted: WantedUser, decision: Decision) -> Iterator[Skipped]:
         """Remarks about accounts that look like this person's: a person may tie them, no rule does. Where the target
@@ -117,21 +125,30 @@ class UserFinder:
             )
 
     def _by_hand(self, wanted: WantedUser, tie: AskedTie) -> Decision:
-        """The account that a person chose is adopted by the ordinary rules, unless it is somebody else's by now."""
-        store = self._planning.job.store
+        """The account that a person chose is adopted by the ordinary rules, unless it is somebody else's by now: all
+        that was asked when it was chosen is asked again.
+        """
+        job = self._planning.job
         chosen = f"{tie.name} ({tie.scim_id}), chosen by {tie.by},"
         try:
             remote = self._planning.asked(lambda: self._target.user(tie.scim_id))
         except NotFound:
             return name_conflict(wanted, f"{chosen} is gone at the target")
-        owner = store.user_by_scim_id(remote.scim_id)
-        if owner is not None and owner.okta_id != wanted.okta_id:
-            return name_conflict(wanted, f"{chosen} belongs to another Okta user ({owner.okta_id})")
-        self._planning.stage.will_link_user(wanted.okta_id, remote.scim_id)
+        conflict = (
+            self._planning.asked(lambda: owned(job, wanted.okta_id, remote))
+            or chosen_for_another(self._planning, wanted, remote)
+            or protected(job, wanted, remote)
+        )
+        if conflict is not None:
+            return name_conflict(wanted, f"{chosen} is not to be theirs: {conflict}")
         match = MatchedUser(remote, "account, chosen by hand")
         [change] = adopt_user(wanted, match, self._planning.policy, self._target.habits()).changes
         reason = f"{wanted.reason}; tied by hand to {remote.user_name}, asked for by {tie.by}"
-        return Decision([replace(change, reason=reason)])
+        change = replace(change, reason=reason)
+        right = min(MatchKind.BY_HAND, right_to(wanted.okta_id, wanted.user_name, remote))
+        if found := self._accounts.taken(wanted, remote, right, change):
+            return name_conflict(wanted, f"{chosen} is not to be theirs: {found}")
+        return Decision([change])
 
     def put_off(self) -> Iterator[tuple[str, Decision]]:
         """Those whose name somebody else has: decided once it is known who leaves a name in this plan."""

@@ -103,6 +103,7 @@ class Applying:
         if self.job.settings.safety.canary:
             approved = stage.decided_changes("approve", self.job.clock(), about=CANARY)
             self.canary = Canary(self.job, counts, approved, self.sequence.whose)
+        self.sequence.refuse_twice_adopted(stage)
         self.job.observer.phase("writing", sum(counts.values()))
         threads = ExitStack()
         allowed = self.job.settings.split.concurrency

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from syncd.core.change import GROUP_KINDS, PHASE, Change, ChangeKind
 from syncd.core.diff import Skipped
 from syncd.core.order import Order, detour, group_name_freed, user_name_freed, way_back
-from syncd.errors import SyncdError
+from syncd.errors import RefusedError, SyncdError
 from syncd.ports import Stage
 
 NOT_LEFT = "the name that it takes was not left; it is still wanted"
@@ -39,7 +39,17 @@ class InOrder:
         """Extra steps by their id: for whom the detour was made; whether the way back was gone."""
         self._walked_back: set[str] = set()
         self.refused: dict[str, SyncdError] = {}
-        """Changes whose detour the target refused: they fail with its reason."""
+        """Changes that fail unsent: with the reason for which the target refused their detour, or as taken twice."""
+
+    def refuse_twice_adopted(self, stage: Stage) -> None:
+        """No plan gives one account to two people, and where one does, nobody's adoption of it is sent."""
+        if not stage.change_counts().get(ChangeKind.ADOPT_USER):
+            return
+        for change_id in stage.adopted_twice():
+            self.refused[change_id] = RefusedError(
+                "another change of the same plan is about this account: it was not sent",
+                hint="syncd plan names the two; say whose it is with syncd link --user",
+            )
 
     @property
     def turns(self) -> int:

@@ -10,18 +10,17 @@ from datetime import datetime
 from syncd.model import Asked, WantedGroup, WantedUser
 from syncd.ports.source import LISTS_LAG
 from syncd.store.rows import USER_WISH_COLUMNS, asked_of, asked_text, group_wish, moment, wish_row
+from syncd.store.stage.adopting import Adopting
 from syncd.store.stage.file import StageFile
-from syncd.store.stage.spool import PlannedAndListed
 from syncd.store.stage.writer import insert_rows
 
 _PUT_USERS = f"INSERT OR REPLACE INTO main.users (okta_id, {', '.join(USER_WISH_COLUMNS)})"
 
 
-class StagedAnswers(PlannedAndListed):
+class StagedAnswers(Adopting):
     """The staging half of `ports.Stage`."""
 
     def __init__(self, file: StageFile, clock: Callable[[], datetime]) -> None:
-        self._file = file
         self._clock = clock
         super().__init__(file)
         self._bodies = self._absent = self._answers = False

@@ -262,13 +262,6 @@ class SqliteStage(StagedAnswers):
                 (json.dumps(list(okta_ids)),),
             )
 
-    def will_link_user(self, okta_id: str, scim_id: str) -> None:
-        """See `ports.Stage.will_link_user`."""
-        with self._file.short() as conn:
-            conn.execute(
-                "INSERT OR REPLACE INTO main.links (scim_id, okta_id) VALUES (?, ?)", (scim_id, okta_id)
-            )
-
     # what a list says against an answer by id
 
     def misses(self, okta_id: str) -> bool:

@@ -59,7 +59,8 @@ CREATE TABLE limit_users (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE limit_groups (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE still_users (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE still_groups (okta_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE links (scim_id TEXT NOT NULL PRIMARY KEY, okta_id TEXT NOT NULL) WITHOUT ROWID;
+-- `taken`: whose change of this plan adopts the account.
+CREATE TABLE links (scim_id TEXT NOT NULL PRIMARY KEY, okta_id TEXT NOT NULL, taken TEXT) WITHOUT ROWID;
 CREATE TABLE remote_lists (group_id TEXT NOT NULL PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE remote_members (
     group_id TEXT NOT NULL,

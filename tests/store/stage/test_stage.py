@@ -11,6 +11,9 @@ import pytest
 
 from syncd.core.change import ChangeKind
 from syncd.core.diff import Skipped
+from syncd.core.order import NO_ORDER
+from syncd.engine.writing.in_order import InOrder
+from syncd.errors import RefusedError
 from syncd.model import GroupState, RemoteUser, Standing
 from syncd.ports import Stage, Store
 from syncd.store.stage.sqlite import SqliteStage
@@ -190,6 +193,24 @@ def test_members_of_a_remote_group_are_known_by_stored_ids_and_new_matches(settl
     assert stage.remote_strangers("g2") == 1
     assert members(stage) == [("g2", ANN.okta_id, False), ("g2", BOB.okta_id, True)]
     assert (stage.wanted_count("g2"), stage.pushed_count("g2")) == (2, 3)
+
+
+def test_adoptions_of_one_account_by_two_people_are_named_and_never_sent(stage: Stage) -> None:
+    ann, bob, cy = (
+        replace(change(ChangeKind.ADOPT_USER, user.okta_id), scim_id=scim_id)
+        for user, scim_id in ((ANN, "one"), (BOB, "one"), (CY, "two"))
+    )
+    for each in (ann, bob, cy):
+        stage.add_change(each)
+    sequence = InOrder(NO_ORDER)
+
+    sequence.refuse_twice_adopted(stage)
+
+    assert stage.adopted_twice() == {ann.id, bob.id}
+    assert sequence.refused.keys() == {ann.id, bob.id}
+    assert all(isinstance(error, RefusedError) for error in sequence.refused.values())
+    stage.hold_changes([ann.id], "held")
+    assert stage.adopted_twice() == frozenset()
 
 
 def test_a_limit_narrows_every_question(stage: Stage) -> None:
