@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -21,7 +22,11 @@ def fresh(tmp_path: Path) -> Path:
 
 
 def steps(fresh: Path, target: str) -> list[str]:
-    done = subprocess.run(["make", "-n", target], cwd=fresh, capture_output=True, text=True, check=True)
+    # Under `make test` this would be a make within a make, which tells of directories too.
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(
+        ["make", "-n", target], cwd=fresh, capture_output=True, text=True, check=True, env=environ
+    )
     return done.stdout.splitlines()
 
 
