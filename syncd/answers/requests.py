@@ -13,6 +13,7 @@ from typing import Any
 
 from syncd.answers.decisions import decided_on, decision_document, release, unlink_user
 from syncd.core.change import change_from_document
+from syncd.core.counting import counted
 from syncd.core.plan import SavedPlan, read_plan
 from syncd.core.request import (
     GOOD_FOR,
@@ -78,7 +79,7 @@ def request_in(store: Store, taken: RequestRecord, settings: ConnectionSettings,
         )
     if taken.takings > TAKEN_AT_MOST:
         raise RefusedError(
-            f"{TAKEN_AT_MOST} times whoever carried it out ended in the middle of it: it is not tried again",
+            f"{counted(TAKEN_AT_MOST, 'time')} whoever carried it out ended in the middle of it: it is not tried again",
             hint="`syncd status` shows the runs; the log of `syncd run` tells how it ended",
         )
     return request

@@ -224,7 +224,7 @@ class RequestLanes:
                 raise
             return Ending(result)
 
-        with _telling(store, found.id) as told:
+        with _telling(store, found.id, self._voice) as told:
             _, ending = self._acts.run(_kind_of_run(request), work, told.attend)
         self._current.read_quarantine()
         if self._around.stopping.is_set() and ending.status == "interrupted":
@@ -250,9 +250,9 @@ class RequestLanes:
 class _Telling:
     """Writes into the row how far it has come, and reads there whether it shall end early."""
 
-    def __init__(self, store: Store, request_id: str) -> None:
+    def __init__(self, store: Store, request_id: str, voice: Voice) -> None:
         self.stop_asked = False
-        self._store, self._request_id = store, request_id
+        self._store, self._request_id, self._voice = store, request_id, voice
         self._watch: Watch | None = None
 
     def attend(self, watch: Watch) -> Cancelled:
@@ -264,14 +264,17 @@ class _Telling:
             return
         now = self._watch.progress
         with suppress(SyncdError):  # who may not write is told so where it matters
-            self.stop_asked |= self._store.tell_progress(
+            asked = self._store.tell_progress(
                 self._request_id, phase=now.phase, total=now.total, done=now.done
             )
+            if asked and not self.stop_asked:
+                self.stop_asked = True
+                self._voice.say("info", "a request is to end early", "request", request=self._request_id)
 
 
 @contextmanager
-def _telling(store: Store, request_id: str) -> Iterator[_Telling]:
-    telling, done = _Telling(store, request_id), threading.Event()
+def _telling(store: Store, request_id: str, voice: Voice) -> Iterator[_Telling]:
+    telling, done = _Telling(store, request_id, voice), threading.Event()
 
     def work() -> None:
         while not done.wait(_TOLD_EVERY):

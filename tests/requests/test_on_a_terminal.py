@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from tests.e2e.elsewhere import here
 from tests.e2e.rig import Rig
 from tests.requests.asking import running
-from tests.service.supervisor import eventually
 
 
 class Terminal:
@@ -125,18 +124,13 @@ def test_ctrl_c_asks_whether_to_withdraw_what_is_being_done_which_then_ends_earl
             made.okta.latches.wait_for("reading", seconds=30)
             interrupt(terminal, withdraw="y")
             terminal.shows("asked to end early")
-            eventually(lambda: wished(made), "the daemon is told")
+            daemon.logs("a request is to end early")
             made.okta.latches.release("reading")
             assert terminal.ends() == 130
         daemon.logs("request carried out", exit_code=130)
         assert "ada@example.com" not in made.actual_people()
         made.sync()
     made.assert_exact()
-
-
-def wished(made: Rig) -> bool:
-    """The daemon has looked since."""
-    return states(made) == ["taken"]
 
 
 def test_ctrl_c_and_no_leaves_the_request_to_the_daemon(made: Rig) -> None:
