@@ -39,8 +39,8 @@ def test_a_disk_that_fills_up_in_the_middle_stops_the_run_and_the_next_one_finis
     with monkeypatch.context() as patch:
         locked = SqliteStore.lock
 
-        def lock(self: SqliteStore, owner: str, *, expires_in: timedelta) -> None:
-            locked(self, owner, expires_in=expires_in)
+        def lock(self: SqliteStore, owner: str, *, expires_in: timedelta, serves: bool = False) -> None:
+            locked(self, owner, expires_in=expires_in, serves=serves)
             (used,) = self._conn.execute("PRAGMA page_count").fetchone()
             self._conn.execute(f"PRAGMA max_page_count = {used + pages}")
 
