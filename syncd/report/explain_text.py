@@ -31,10 +31,8 @@ def explain_lines(document: Mapping[str, Any]) -> Iterator[Line]:
         f"  {safe(document['object'])} ",
         faint(", ".join(safe(each) for each in (document["okta_id"], document["scim_id"]) if each)),
     )
-    word, summary = state.replace("_", " "), safe(document["summary"], 600)
-    goes_on = summary.startswith(f"{word} ")  # "released by ..."
     yield line(
-        Span(word, _STYLES.get(state, "warn")), summary.removeprefix(word) if goes_on else f": {summary}"
+        Span(state.replace("_", " "), _STYLES.get(state, "warn")), f": {safe(document['summary'], 600)}"
     )
     yield BLANK
     width = max((len(step["question"]) for step in document["steps"]), default=0)
