@@ -155,14 +155,16 @@ def test_a_pause_ends_by_itself_when_its_time_has_come(tmp_path: Path) -> None:
 
 
 def test_a_pause_of_a_pause_is_the_new_one_and_a_resume_of_none_is_no_error(synced: Rig) -> None:
+    before = synced.run("status", "--json").document["state"]
     synced.run("pause", "--reason", "one")
     synced.run("pause", "--reason", "two")
+    assert synced.run("status", "--json").document["state"] == "paused"
     assert synced.run("status", "--json").document["pause"]["reason"] == "two"
     synced.run("resume")
 
     again = synced.run("resume", "--json").document
     assert again["pause"] is None
-    assert synced.run("status", "--json").document["state"] == "well"
+    assert synced.run("status", "--json").document["state"] == before
 
 
 @pytest.mark.parametrize("until", ["yesterday", "2020-01-01T00:00Z", "25:00", "1w", "0m"])
