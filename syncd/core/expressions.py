@@ -16,6 +16,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice, product
 
 from syncd.core.functions import FUNCTIONS, OddValueError
 from syncd.core.terms import (
@@ -43,6 +44,7 @@ _LONGEST_MENDED = 500
 """Characters of a text that is repeated, mended."""
 _DEEPEST = 16
 """Functions within functions: more is no mapping that anybody reads, and Python's stack ends somewhere."""
+_MOST_FIXED = 10_000
 _SHAPES = "{attribute} or {function(...)}"
 _OKTAS_NAMES = ("appuser", "app", "source", "profile")
 _SOURCES = "there are the app's own profile (no prefix), user. and credentials.userName"
@@ -88,7 +90,7 @@ class Template:
     evaluate: Callable[[AppUser], Scalar | None] = field(init=False, repr=False, compare=False)
     """Worked out once: everybody is mapped. Raises OddValueError."""
     fixed_results: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    """What it may come to that stands in the settings: the results of a lone switch."""
+    """What it may come to that stands in the settings: where no part is the person's own, as of a switch in a text."""
 
     def __post_init__(self) -> None:
         parser = _Parser(self.source)
@@ -101,8 +103,9 @@ class Template:
         plain = lone if isinstance(lone, Attribute) else None
         object.__setattr__(self, "references", tuple(dict.fromkeys(each for some in reads for each in some)))
         object.__setattr__(self, "plain", plain)
-        fixed = fixed_results(terms[0]) if len(pieces) == len(terms) == 1 else ()
-        object.__setattr__(self, "fixed_results", tuple(" ".join(each.split()) for each in fixed))
+        parts = [(each,) if isinstance(each, str) else tuple(fixed_results(each)) for each in pieces]
+        fixed = islice(product(*parts), _MOST_FIXED) if terms else ()
+        object.__setattr__(self, "fixed_results", tuple(" ".join("".join(each).split()) for each in fixed))
         object.__setattr__(self, "evaluate", plain.scalar if plain else _filling(pieces))
 
     def value(self, record: AppUser) -> Scalar | Unmappable | None:

@@ -282,6 +282,7 @@ def test_a_protected_account_is_taken_by_its_name_alone(made: Rig) -> None:
         '{ from = "alias", default = "team@example.com" }',
         """'{switch(title, "T", "team@example.com", "all@example.com")}'""",
         '{ from = "alias", default = "team@example.com", on = "create" }',
+        """'{switch(title, "T", "team", "all")}@example.com'""",
     ],
 )
 def test_what_was_filled_in_for_somebody_never_tells_who_they_are(made: Rig, mapped: str) -> None:
