@@ -113,9 +113,13 @@ def _error(said: ErrorText) -> SyncdError:
 
 def _served(settings: ConnectionSettings) -> bool:
     """Whether somebody has the lock who carries requests out."""
-    from syncd.wiring import open_for_status  # noqa: PLC0415  (sqlite-utils)
+    from syncd.custody import store_place  # noqa: PLC0415  (sqlite-utils)
+    from syncd.wiring import open_for_status, utc_now  # noqa: PLC0415
 
     try:
+        store_place(
+            settings, utc_now
+        )  # reading touches the directory, which whoever may not write leaves alone
         if not settings.store_path.exists():
             return False
         with open_for_status(settings) as store:

@@ -69,8 +69,8 @@ class Release:
         why = f" ({self.reason})" if self.reason else ""
         told = f"{'unlinked by hand' if self.what == 'unlink' else 'released'}{who} on {self.since:%Y-%m-%d %H:%M} UTC"
         if self.object_key.startswith("group:"):
-            return f"{told}{why}: left alone, and its members too, until `syncd link`"
-        return f"{told}{why}: left alone until `syncd link --user`, or until they left the app and came back"
+            return f"left alone, and its members too, until `syncd link`: {told}{why}"
+        return f"left alone until `syncd link --user`, or until they left the app and came back: {told}{why}"
 
 
 @dataclass(frozen=True, slots=True)
