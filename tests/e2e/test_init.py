@@ -63,6 +63,17 @@ class Terminal:
             self.see(question)
             self.type(text)
 
+    def interrupt(self) -> None:
+        """Ctrl-C, again as a person would: Python sees none that comes just before it begins to read the line."""
+        for _ in range(int(PATIENCE)):
+            os.write(self.descriptor, b"\x03")
+            shown = self.screen
+            while select.select([self.descriptor], [], [], 1.0)[0]:
+                if not self._more():
+                    return
+            assert self.screen != shown, f"Ctrl-C is not even echoed:\n{self.screen}"
+        raise AssertionError(f"Ctrl-C ends nothing:\n{self.screen}")
+
     def end(self) -> int:
         """The exit code."""
         while self._more():
@@ -163,7 +174,7 @@ def test_every_answer_wrong_once_and_then_right_ends_in_a_green_check(sides: Sid
 def test_whoever_leaves_in_the_middle_has_written_nothing(tmp_path: Path) -> None:
     terminal = Terminal.running(tmp_path, "init")
     terminal.see("Okta org")
-    os.write(terminal.descriptor, b"\x03")
+    terminal.interrupt()
 
     assert terminal.end() == 130
     assert files_of(tmp_path) == {}
