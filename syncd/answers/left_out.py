@@ -12,9 +12,11 @@ from syncd.core.change import MEMBERSHIPS
 from syncd.core.left_out import FAILED, REJECTED, RELEASED, LeftOut, advice, rejected_reason, way_out
 from syncd.core.plan import timestamp
 from syncd.core.waiting import Waiting
+from syncd.engine.facts import TIES
 from syncd.ports import Failure, Store
 from syncd.ports.deciding import Rejection, Release
 
+_OF_TIES = frozenset({"conflict", FAILED})
 FIRST = 5
 """So many stand in the status document (contract: `left_out`)."""
 
@@ -29,6 +31,7 @@ def left_out(store: Store) -> Sequence[LeftOut]:
         *map(_released, store.releases()),
         *map(_failed, store.failures()),
     ]
+    found = _with_ties(store, found)
     return _told_apart(sorted(_with_groups(store, found), key=_since))
 
 
@@ -91,6 +94,17 @@ def _failed(each: Failure) -> LeftOut:
     return LeftOut(
         each.object_key, FAILED, each.name, reason, each.first_failed, each.attempts, each.next_attempt
     )
+
+
+def _with_ties(store: Store, found: Sequence[LeftOut]) -> list[LeftOut]:
+    """Of whoever a person chose an account for, and it does not become theirs, which one."""
+    ties = TIES.of(store, {})
+    return [
+        replace(each, tied_to=f"{ties[each.okta_id].name} ({ties[each.okta_id].scim_id})")
+        if each.type == "user" and each.kind in _OF_TIES and each.okta_id in ties
+        else each
+        for each in found
+    ]
 
 
 def _with_groups(store: Store, found: Sequence[LeftOut]) -> Iterator[LeftOut]:
