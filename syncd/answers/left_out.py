@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from syncd.core.change import MEMBERSHIPS
+from syncd.core.change import MEMBERSHIPS, ChangeKind
 from syncd.core.left_out import FAILED, REJECTED, RELEASED, LeftOut, advice, rejected_reason, way_out
 from syncd.core.plan import timestamp
 from syncd.core.waiting import Waiting
@@ -25,6 +25,7 @@ def left_out(store: Store) -> Sequence[LeftOut]:
     """The oldest first."""
     rejections = store.decided().rejections
     known = store.known_changes(sorted(rejections)) if rejections else {}
+    rejections = _of_their_own(rejections, known)
     found = [
         *map(_waiting, store.waiting()),
         *(_rejected(change_id, each, known.get(change_id, {})) for change_id, each in rejections.items()),
@@ -72,6 +73,23 @@ def left_out_documents(items: Iterable[LeftOut], config: Path) -> list[dict[str,
 
 def _waiting(each: Waiting) -> LeftOut:
     return LeftOut(each.object_key, each.kind, each.name, each.reason, each.since, each.looks, each.next_look)
+
+
+def _of_their_own(
+    rejections: Mapping[str, Rejection], known: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Rejection]:
+    """Who is not to be deactivated keeps their memberships with that: it is one person who is left out, not several."""
+    kept = {
+        each.object_key.removeprefix("user:")
+        for change_id, each in rejections.items()
+        if known.get(change_id, {}).get("kind") == ChangeKind.DEACTIVATE_USER
+    }
+    return {
+        change_id: each
+        for change_id, each in rejections.items()
+        if known.get(change_id, {}).get("kind") != ChangeKind.REMOVE_MEMBER
+        or each.object_key.rpartition(":")[2] not in kept
+    }
 
 
 def _rejected(change_id: str, rejection: Rejection, change: Mapping[str, Any]) -> LeftOut:

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from syncd.engine.cycles.delta import LogDenied, delta, follow
 from syncd.engine.cycles.result import RunResult
@@ -37,6 +39,7 @@ from syncd.service.current_state import CurrentState
 from syncd.service.drift_turns import drift_turn, due_in
 from syncd.service.full_turns import LONG_REST, REST, RETRY, FullTurns
 from syncd.service.gate import Gate
+from syncd.service.next_runs import NextRuns
 from syncd.service.old_secrets import OldSecrets
 from syncd.service.reports import Ending, cycle_report, ended
 from syncd.service.requests import Acts, Attend, RequestLanes, nobody
@@ -75,6 +78,7 @@ class ServedConnection:
         self._voice = Voice(around.event, settings.name)
         self._old_secrets = OldSecrets()
         self._used_secrets = UsedSecrets()
+        self._next_runs = NextRuns(partial(around.next_run, settings.name))
         self.activity = Activity(patience=patience_of(settings))
         acts = Acts(self._run, self._asked_for_all, self._after_asked, lambda: self.settings)
         self.requests = RequestLanes(self.current, self._gate, acts, around, self._voice)
@@ -128,6 +132,7 @@ class ServedConnection:
         thread.join(_GIVES_UP_WITHIN)
 
     def _close(self) -> None:
+        self._next_runs.over(self.current.store)
         self._release()
         self.current.happened(Retired())
         self._around.on_closed()
@@ -211,6 +216,7 @@ class ServedConnection:
         try:
             self._old_secrets.look(self.settings, self.board, self._voice, kind)
             yield
+            self._next_runs.tell(self.current.store)
         except Exception as error:  # noqa: BLE001
             self._voice.failed("a cycle could not be run", kind, error)
 
@@ -345,7 +351,7 @@ class ServedConnection:
         around, started = self._around, self._around.clock()
         self._used_secrets.use(self.settings)
         watch = Watch(around.event, self.activity, connection=self.settings.name)
-        cancelled = attend(watch)
+        cancelled, asked = attend(watch), attend is not nobody
         self.board.began(kind, started)
         ending, report = Ending(), None
         try:
@@ -360,32 +366,23 @@ class ServedConnection:
                 turn=self._turn,
             ) as job:
                 ending = ended(work, job)
-                report = self._report(kind, started, ending, watch, job)
+                report = self._report(kind, started, ending, job=job, waited=watch.waited, asked=asked)
         except Exception as error:  # noqa: BLE001  (secrets, the store: a failed cycle like any other)
             if report is None:
                 ending = Ending(error=error)
-                report = self._report(kind, started, ending, watch, None)
+                report = self._report(kind, started, ending, waited=watch.waited, asked=asked)
         if report is None:  # never: one of the two made it
             raise RuntimeError("a cycle without a report")
-        self.board.ended(report)
-        self._voice.ended(report, ending, stopping=around.stopping.is_set())
+        self.board.ended(report, running=kind)
+        if report.began:
+            self._voice.ended(report, ending, stopping=around.stopping.is_set())
         self._waits |= ending.waits
         self._after(report)
         return report, ending
 
-    def _report(
-        self, kind: str, started: datetime, ending: Ending, watch: Watch, job: Job | None
-    ) -> CycleReport:
-        return cycle_report(
-            kind,
-            started,
-            self._around.clock(),
-            ending,
-            job=job,
-            waited=watch.waited,
-            store=self.current.store,
-            error=ending.told(self._around.redactor),
-        )
+    def _report(self, kind: str, started: datetime, ending: Ending, **told: Any) -> CycleReport:
+        finished, error = self._around.clock(), ending.told(self._around.redactor)
+        return cycle_report(kind, started, finished, ending, store=self.current.store, error=error, **told)
 
     def _after(self, report: CycleReport) -> None:
         store = self.current.store
@@ -393,7 +390,7 @@ class ServedConnection:
             return
         try:
             store.rest()
-            if self._around.on_cycle is not None:
+            if self._around.on_cycle is not None and report.began:
                 self._around.on_cycle(self.settings, store, report)
         except Exception as error:  # noqa: BLE001  (who is told about a cycle cannot stop the next one)
             self._voice.failed("nobody could be told about a cycle", report.kind, error)
