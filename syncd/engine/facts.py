@@ -168,6 +168,8 @@ CURSOR = _text("log_cursor")
 """The place in the System Log: the `next` link of the last poll, as it came."""
 PENDING = _text("log_pending")
 """What the log named before that place and nobody has read yet (`Seen.kept`)."""
+HOOKED = _text("hooks_pending")
+"""What event hooks named and nobody has looked at yet (`Hooked.keep`)."""
 LOG_ASKED = _text("log_asked")
 """What kinds of events that place was asked with."""
 LAST_DRIFT: Fact[dict[str, Any]] = Fact(drift_news.KEY, json.dumps, _document)

@@ -12,7 +12,8 @@ from syncd.core.plan import timestamp
 from syncd.redact import Redactor
 from syncd.service.board import Board, CycleReport, RateHeadroom
 from syncd.service.health import View
-from syncd.service.http import Server, serving
+from syncd.service.http import serving
+from syncd.service.server_thread import Server
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOSTILE = '"><script>alert(1)</script><img src=https://evil.example/x>\x1b[31m\u202e'
