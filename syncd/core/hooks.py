@@ -58,6 +58,9 @@ that name somebody or a group by `nomination.KINDS`. What only a full read answe
 """
 _TICKED = frozenset(TICKED)
 
+SAMPLE = "syncd-hook-test"
+"""uuid of what `syncd hook test` posts: it names nobody, and is no sign that Okta sends anything."""
+
 Key = tuple[str, str]
 """What was named: "user" or "group", and its Okta id."""
 
@@ -67,7 +70,7 @@ class NotAHook(ValueError):  # noqa: N818  (what was posted)
 
 
 @dataclass(frozen=True, slots=True)
-class HookName:
+class HookNamed:
     """Why an object is to be looked at: the newest event about it, and whether one says that somebody lost access.
     `first` is when the oldest of them happened.
     """
@@ -76,9 +79,9 @@ class HookName:
     first: datetime
     leaving: bool = False
 
-    def and_also(self, other: HookName) -> HookName:
+    def and_also(self, other: HookNamed) -> HookNamed:
         """What two events say together."""
-        return HookName(
+        return HookNamed(
             max(self.published, other.published), min(self.first, other.first), self.leaving or other.leaving
         )
 
@@ -135,18 +138,39 @@ def _fits(text: object, pattern: re.Pattern[str]) -> bool:
     return isinstance(text, str) and pattern.fullmatch(text) is not None
 
 
+def sample(org_url: str, now: datetime) -> Mapping[str, object]:
+    """A body as Okta sends it, about nobody."""
+    stamp = now.isoformat(timespec="milliseconds")
+    event = {
+        "uuid": SAMPLE,
+        "published": stamp,
+        "eventType": "user.account.update_profile",
+        "target": [{"type": "User", "id": SAMPLE}],
+    }
+    return {
+        "eventType": _HOOK,
+        "eventTypeVersion": "1.0",
+        "cloudEventsVersion": "0.1",
+        "source": f"{org_url}/api/v1/eventHooks/{SAMPLE}",
+        "eventId": SAMPLE,
+        "eventTime": stamp,
+        "contentType": "application/json",
+        "data": {"events": [event]},
+    }
+
+
 def is_ticked(kind: str) -> bool:
     """Whether a hook brings such an event."""
     return kind in _TICKED
 
 
-def names_of(events: Iterable[LogEvent], known: Known, now: datetime) -> Mapping[Key, HookName]:
+def names_of(events: Iterable[LogEvent], known: Known, now: datetime) -> Mapping[Key, HookNamed]:
     """Who and what of a connection these events name. An event without a time, or of the future, is of `now`."""
-    found: dict[Key, HookName] = {}
+    found: dict[Key, HookNamed] = {}
     for event in events:
         named = nominate([event], known)
         published = min(event.published or now, now)
-        name = HookName(published, published, is_leaving(event.kind))
+        name = HookNamed(published, published, is_leaving(event.kind))
         for key in (*(("user", each) for each in named.users), *(("group", each) for each in named.groups)):
             found[key] = found[key].and_also(name) if key in found else name
     return found

@@ -14,9 +14,10 @@ from syncd.core.groups import RuleBook
 from syncd.core.hooks import names_of
 from syncd.core.nomination import Known
 from syncd.engine.cycles.hooked import Hooked
-from syncd.engine.facts import HOOKED
+from syncd.engine.facts import HOOKED, HOOKS_HEARD, HookHistory
 from syncd.errors import TemporaryError
 from syncd.model import LogEvent
+from syncd.ports import Store
 from syncd.service.board import ConnectionBoard
 from syncd.service.connection_state import Well
 from syncd.service.current_state import CurrentState
@@ -24,6 +25,9 @@ from syncd.settings import ConnectionSettings
 
 APART = 1.0
 """Seconds between the end of a delta and the next one that hooks ask for."""
+
+
+_REMEMBERED_EVERY = timedelta(minutes=1)
 
 
 class Around(Protocol):
@@ -51,6 +55,7 @@ class ConnectionHooks:
         self._around = around
         self._settings = settings
         self._ended = -APART
+        self._said = HookHistory()
 
     @property
     def settings(self) -> ConnectionSettings:
@@ -73,6 +78,17 @@ class ConnectionHooks:
             self.hooked.keep(lambda text: HOOKED.remember(store, text))
             if isinstance(self._current.state, Well):
                 self._around.hurry(settings.name, "delta", max(0.0, self._ended + APART - time.monotonic()))
+        self._remember(store)
+
+    def _remember(self, store: Store) -> None:
+        """For whoever asks whether hooks arrive, in another process or later."""
+        heard = HookHistory(self.hooked.last, self.hooked.missed)
+        if heard.last is None or not self.settings.hooks.listen:
+            return
+        fresh = self._said.last is None or heard.last - self._said.last >= _REMEMBERED_EVERY
+        if fresh or heard.missed != self._said.missed:
+            HOOKS_HEARD.remember(store, heard)
+            self._said = heard
 
     def after_delta(self) -> None:
         """A delta has ended: what is to be looked at once more gets its turn."""
@@ -80,6 +96,8 @@ class ConnectionHooks:
         waits = self.hooked.waits()
         if waits is not None and isinstance(self._current.state, Well):
             self._around.hurry(self.settings.name, "delta", max(APART, waits))
+        if (store := self._current.store) is not None:
+            self._remember(store)
         missed = self.hooked.missed
         self._board.warn(
             "hooks",

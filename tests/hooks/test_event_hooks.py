@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.hooks.hooked_daemon import active_at_split, arrives, hearing, leaves
+from tests.service.supervisor import eventually
 
 
 def test_a_change_that_a_hook_names_is_written_long_before_the_next_poll(
@@ -51,7 +52,5 @@ def test_members_of_groups_follow_hooks_too(tmp_path: Path, monkeypatch: pytest.
         user = next(row for row in okta.app_users.values() if row.id not in okta.group(name).members)
         email = str(user.profile["email"])
         okta.add_member(name, email)
-        from tests.service.supervisor import eventually
-
         eventually(lambda: email in split.members(name), f"{email} is in {name}")
         assert active_at_split(made, email)

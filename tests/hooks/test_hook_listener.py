@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from syncd.errors import TemporaryError
 from syncd.model import LogEvent
 from syncd.service import hook_desk
 from syncd.service.hooks import listening
+from syncd.service.visitors import PATIENCE, VisitorState
 from syncd.settings import ConnectionSettings, load_or_raise
 from tests.connection_text import connection_text
 
@@ -72,10 +73,8 @@ class Listener:
                 wire.putheader("Content-Length", str(len(body)))
             wire.endheaders()
             if body is not None:
-                try:
+                with suppress(BrokenPipeError, ConnectionResetError):  # refused before all of it was heard
                     wire.send(body)
-                except (BrokenPipeError, ConnectionResetError):
-                    pass  # refused before all of it was heard
             answer = wire.getresponse()
             return answer.status, answer.read()
         finally:
@@ -138,7 +137,9 @@ def event(kind: str = "user.lifecycle.deactivate", *targets: tuple[str, str], **
         "published": "2026-03-01T10:00:00.000Z",
         "eventType": kind,
         "displayMessage": MARK,
-        "target": [{"type": of, "id": each, "displayName": MARK} for of, each in targets or (("User", "00u1"),)],
+        "target": [
+            {"type": of, "id": each, "displayName": MARK} for of, each in targets or (("User", "00u1"),)
+        ],
         **more,
     }
 
@@ -169,16 +170,18 @@ def test_the_secret_before_counts_too_while_it_is_changed(heard: Listener) -> No
 
 
 def test_the_verification_gives_the_challenge_back_to_who_has_the_secret(heard: Listener) -> None:
-    challenge = {"X-Okta-Verification-Challenge": "Me_rShK8JHsTnbyYrWXC"}
+    said = "Me_rShK8JHsTnbyYrWXC"
 
-    status, body = heard.send("GET", Authorization=SECRET, **challenge)
-    assert (status, json.loads(body)) == (200, {"verification": "Me_rShK8JHsTnbyYrWXC"})
-    assert heard.send("GET", Authorization="another", **challenge)[0] == 401
+    status, body = heard.send("GET", Authorization=SECRET, X_Okta_Verification_Challenge=said)
+    assert (status, json.loads(body)) == (200, {"verification": said})
+    assert heard.send("GET", Authorization="another", X_Okta_Verification_Challenge=said)[0] == 401
     assert heard.send("GET", Authorization=SECRET)[0] == 400
-    assert heard.send("GET", Authorization=SECRET, **{"X-Okta-Verification-Challenge": "x" * 600})[0] == 400
+    assert heard.send("GET", Authorization=SECRET, X_Okta_Verification_Challenge="x" * 600)[0] == 400
 
 
-@pytest.mark.parametrize("secret", ["", "wrong", SECRET[:-1], SECRET + "x", SECRET.lower(), f"Bearer {SECRET}"])
+@pytest.mark.parametrize(
+    "secret", ["", "wrong", SECRET[:-1], SECRET + "x", SECRET.lower(), f"Bearer {SECRET}"]
+)
 def test_a_wrong_secret_is_refused(heard: Listener, secret: str) -> None:
     assert heard.post(hook(event()), Authorization=secret) == 401
     assert heard.taken == []
@@ -219,11 +222,9 @@ def test_a_body_of_no_said_length_is_cut_off_at_the_same_size(heard: Listener) -
             "Transfer-Encoding: chunked\r\n\r\n".encode()
         )
         piece = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):
             for _ in range(BODY_AT_MOST // 0x10000 + 1):
                 wire.sendall(piece)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
         assert wire.recv(1000).startswith(b"HTTP/1.1 413 ")
     assert heard.taken == []
 
@@ -294,11 +295,7 @@ def test_a_slow_body_is_cut_off(heard: Listener, monkeypatch: pytest.MonkeyPatch
     assert heard.taken == []
 
 
-def test_a_head_that_never_ends_is_not_waited_for(
-    heard: Listener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from syncd.service.visitors import PATIENCE, VisitorState
-
+def test_a_head_that_never_ends_is_not_waited_for(heard: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PATIENCE, VisitorState.ASKING, 0.3)
     with socket.create_connection(("127.0.0.1", heard.port), timeout=20) as wire:
         wire.sendall(f"POST {PATH} HTTP/1.1\r\nHost: x\r\n".encode())

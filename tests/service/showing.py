@@ -164,6 +164,7 @@ class Shown:
             boards={one.name: one.snapshot() for one in self.board.connections()},
             broken=self.board.broken(),
             full_intervals=self.full_intervals(),
+            hook_answers=self.board.hook_answers(),
         )
 
     def serving(self, redactor: Redactor | None = None) -> AbstractContextManager[Server]:
@@ -263,5 +264,6 @@ def a_bad_day() -> Shown:
     )
     prod.warn("log", "the token may not read the System Log: changes wait for the next full run")
     shown.board.connection("split-new").began("full", NOW - timedelta(minutes=3))
+    shown.board.hook_answered(204)
     shown.board.set_broken({"split-apac": "split-apac.toml: okta.app_id is missing"})
     return shown

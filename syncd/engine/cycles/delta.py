@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.core.change import GROUP_KINDS, Change
-from syncd.core.hooks import HookName
+from syncd.core.hooks import HookNamed
 from syncd.core.nomination import ASKED, Known, nominate
 from syncd.core.waiting import NOT_READ
 from syncd.engine.cycles.hooked import Hooked
@@ -138,7 +138,7 @@ def _delta(job: Job, seen: Seen, hooked: Hooked) -> Delta:
     return Delta(found.result, seen.news(), before_long)
 
 
-def _of(names: Mapping[Key, HookName], kind: str) -> set[str]:
+def _of(names: Mapping[Key, HookNamed], kind: str) -> set[str]:
     return {okta_id for of_kind, okta_id in names if of_kind == kind}
 
 

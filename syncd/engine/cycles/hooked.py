@@ -16,7 +16,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from syncd.core.hooks import HookName, Key, is_ticked
+from syncd.core.hooks import SAMPLE, HookNamed, Key, is_ticked
 from syncd.core.moments import moment
 from syncd.core.nomination import Reads, reads
 from syncd.engine.reading.selection import BY_ID_AT_MOST
@@ -35,7 +35,7 @@ _SHOWN_BY_STAMP = frozenset({Reads.PERSON, Reads.PERSON_OF_APP, Reads.ASSIGNMENT
 
 @dataclass(slots=True)
 class _Pending:
-    name: HookName
+    name: HookNamed
     looks: int = 0
     due: float = 0.0
     """By the monotonic clock."""
@@ -60,11 +60,13 @@ class Hooked:
 
     # what the listener brings
 
-    def put(self, names: Mapping[Key, HookName], events: Iterable[LogEvent], now: datetime) -> bool:
+    def put(self, names: Mapping[Key, HookNamed], events: Iterable[LogEvent], now: datetime) -> bool:
         """Whether anything is to be looked at because of it."""
         with self._lock:
-            self._last = now
             for event in events:
+                if event.uuid == SAMPLE:
+                    continue
+                self._last = now
                 self._awaited.pop(event.uuid, None)
                 if event.uuid:
                     self._came[event.uuid] = None
@@ -81,7 +83,7 @@ class Hooked:
 
     # what a delta asks
 
-    def due(self) -> Mapping[Key, HookName]:
+    def due(self) -> Mapping[Key, HookNamed]:
         """What is to be looked at now."""
         now = self._clock()
         with self._lock:
@@ -95,7 +97,7 @@ class Hooked:
 
     def looked(
         self,
-        names: Mapping[Key, HookName],
+        names: Mapping[Key, HookNamed],
         moved: AbstractSet[Key],
         updated: Mapping[Key, datetime],
         unread: AbstractSet[Key],
@@ -185,7 +187,7 @@ class Hooked:
                 kind, _, okta_id = parts[0].partition(":")
                 times = [moment(part) for part in parts[1:3]]
                 if len(parts) == 4 and len(times) == 2 and times[0] and times[1] and okta_id:
-                    name = HookName(times[0], times[1], parts[3] == "1")
+                    name = HookNamed(times[0], times[1], parts[3] == "1")
                     self._pending.setdefault((kind, okta_id), _Pending(name))
 
 
