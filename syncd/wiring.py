@@ -19,6 +19,7 @@ from syncd.engine.facts import learned_of, remember_learned
 from syncd.engine.job import Job
 from syncd.errors import ConfigurationError, SyncdError
 from syncd.ports import Observer, Source, Store
+from syncd.ports.permit import Permit
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings, SecretRef, scope_fingerprint, target_fingerprint
 
@@ -271,7 +272,7 @@ def open_target(
     redactor: Redactor,
     *,
     learned: Mapping[str, str] | None = None,
-    permit: Callable[[], None] | None = None,
+    permit: Permit | None = None,
     impatient: bool = False,
 ) -> Iterator[ScimTarget]:
     """The SCIM client; `learned` is what earlier runs found out about this target, `permit` is asked before each

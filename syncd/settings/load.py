@@ -147,13 +147,13 @@ def _expand(paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:
 
 def _read(path: Path, environ: Mapping[str, str]) -> _File:
     try:
-        text = _text_of(path)
+        text = text_of(path)
     except ConfigurationError as error:
         return _File(path, None, (Problem(path, error.message),))
     return _judge(text, path, environ)
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
     """The text of a file. Raises ConfigurationError with a sentence that goes after the path."""
     try:
         raw = read_regular(path, largest=_LARGEST)
@@ -183,16 +183,9 @@ def _text_of(path: Path) -> str:
 
 
 def _judge(text: str, shown: Path, environ: Mapping[str, str]) -> _File:
-    if (found := problem_in(text)) is not None:
-        return _File(shown, None, (Problem(shown, f"{found[0]}; correct it", line=found[1]),))
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        return _File(shown, None, (_syntax(shown, str(error)),))
-    except RecursionError:
-        return _File(
-            shown, None, (Problem(shown, "is nested too deeply to be settings; check the brackets"),)
-        )
+    raw = parsed(text, shown)
+    if isinstance(raw, Problem):
+        return _File(shown, None, (raw,))
     lines = index_lines(text)
     origin = Origin(Path(os.path.abspath(shown)), environ)  # noqa: PTH100  (resolve() would follow links)
     origin = replace(origin, named="name" in raw)
@@ -206,6 +199,18 @@ def _judge(text: str, shown: Path, environ: Mapping[str, str]) -> _File:
     if findings:
         return _File(shown, None, tuple(located(findings, shown, lines)), lines)
     return _File(shown, settings, (), lines)
+
+
+def parsed(text: str, shown: Path) -> dict[str, object] | Problem:
+    """What TOML text says, or why it is none."""
+    if (found := problem_in(text)) is not None:
+        return Problem(shown, f"{found[0]}; correct it", line=found[1])
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return _syntax(shown, str(error))
+    except RecursionError:
+        return Problem(shown, "is nested too deeply to be settings; check the brackets")
 
 
 def _syntax(shown: Path, message: str) -> Problem:

@@ -11,7 +11,7 @@ import ipaddress
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -112,6 +112,11 @@ def _bounded(raw: object, *, least: str, most: str) -> timedelta:
     if duration > read_duration(most):
         raise wrong(f"is too long: at most {most}", f'"{most}"')
     return duration
+
+
+def within(least: str, most: str) -> Callable[[object], timedelta]:
+    """Reads a duration between these two."""
+    return partial(_bounded, least=least, most=most)
 
 
 _BELOW_NOTHING = re.compile(r"-[0-9]+(?:\.[0-9]+)? ?%?")
