@@ -11,9 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from functools import partial
-from typing import Any
 
 from syncd.engine.cycles.delta import LogDenied, delta, follow
 from syncd.engine.cycles.result import RunResult
@@ -25,6 +23,7 @@ from syncd.engine.writing import quarantine
 from syncd.engine.writing.permission import barred_now
 from syncd.errors import LockLost, RefusedError, SyncdError, TemporaryError
 from syncd.service.board import ConnectionBoard, CycleReport
+from syncd.service.connection_hooks import ConnectionHooks
 from syncd.service.connection_state import (
     FoundWell,
     Moment,
@@ -81,6 +80,7 @@ class ServedConnection:
         self._next_runs = NextRuns(partial(around.next_run, settings.name))
         self.activity = Activity(patience=patience_of(settings))
         acts = Acts(self._run, self._asked_for_all, self._after_asked, lambda: self.settings)
+        self.hooks = ConnectionHooks(self.current, board, around, lambda: self.settings)
         self.requests = RequestLanes(self.current, self._gate, acts, around, self._voice)
 
     # life
@@ -194,6 +194,7 @@ class ServedConnection:
                 self._run("delta", self._begin_to_follow)
             case TurnStep.POLL:
                 self._run("delta", self._delta)
+                self.hooks.after_delta()
             case TurnStep.FULL_CYCLE:
                 self._full()
             case TurnStep.DRIFT_CYCLE:
@@ -306,7 +307,7 @@ class ServedConnection:
 
     def _delta(self, job: Job) -> Ending:
         try:
-            found = delta(job, self._seen)
+            found = delta(job, self._seen, self.hooks.hooked)
         except LogDenied as error:
             self._lost_the_log(error)
             if self._seen.pending:
@@ -354,6 +355,12 @@ class ServedConnection:
         cancelled, asked = attend(watch), attend is not nobody
         self.board.began(kind, started)
         ending, report = Ending(), None
+
+        def told(job: Job | None) -> CycleReport:
+            made = partial(cycle_report, kind, started, around.clock(), ending, job=job)
+            error, store = ending.told(around.redactor), self.current.store
+            return made(waited=watch.waited, store=store, error=error, asked=asked)
+
         try:
             with open_job(
                 self.settings,
@@ -366,11 +373,11 @@ class ServedConnection:
                 turn=self._turn,
             ) as job:
                 ending = ended(work, job)
-                report = self._report(kind, started, ending, job=job, waited=watch.waited, asked=asked)
+                report = told(job)
         except Exception as error:  # noqa: BLE001  (secrets, the store: a failed cycle like any other)
             if report is None:
                 ending = Ending(error=error)
-                report = self._report(kind, started, ending, waited=watch.waited, asked=asked)
+                report = told(None)
         if report is None:  # never: one of the two made it
             raise RuntimeError("a cycle without a report")
         self.board.ended(report, running=kind)
@@ -379,10 +386,6 @@ class ServedConnection:
         self._waits |= ending.waits
         self._after(report)
         return report, ending
-
-    def _report(self, kind: str, started: datetime, ending: Ending, **told: Any) -> CycleReport:
-        finished, error = self._around.clock(), ending.told(self._around.redactor)
-        return cycle_report(kind, started, finished, ending, store=self.current.store, error=error, **told)
 
     def _after(self, report: CycleReport) -> None:
         store = self.current.store
