@@ -15,11 +15,13 @@ import io
 import re
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from syncd.ports.permit import Permit
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -32,8 +34,6 @@ _HEADERS = 99
 """As many as the standard library takes."""
 _LENIENCE = 0.01
 """Seconds. Telling the socket of less than this costs more than it is worth."""
-Permit = Callable[[], None]
-"""Raises what ends the request: nothing of it is sent any more, and it is not repeated."""
 
 
 class _InTime(io.RawIOBase):
