@@ -28,7 +28,7 @@ from syncd.service.connection import ServedConnection
 from syncd.service.full_turns import RETRY
 from syncd.service.reloading import broken_files, clashes, held_by, reconciled
 from syncd.service.requests import look_for_requests
-from syncd.service.scheduler import KINDS, Timetable
+from syncd.service.scheduler import KINDS, LANES, Timetable
 from syncd.service.stopping import STOPS, stops_heard
 from syncd.service.surroundings import OnCycle, Surroundings
 from syncd.service.systemd import Notify
@@ -89,6 +89,7 @@ class Daemon:
         notify: Notify | None = None,
         hooks: Hooks | None = None,
         clock: Callable[[], datetime] = utc_now,
+        lanes: Mapping[str, int] = LANES,
     ) -> None:
         """`load` reads the settings, at the start and at every reload."""
         self.board = Board()
@@ -98,7 +99,7 @@ class Daemon:
         self._asked_at: float | None = None
         """When it was asked to stop, by the monotonic clock, if that was by a signal."""
         self._hooks = hooks or Hooks()
-        self._timetable = Timetable()
+        self._timetable = Timetable(lanes)
         self._served: dict[str, ServedConnection] = {}
         self._retiring: list[ServedConnection] = []
         self._waiting: dict[str, ConnectionSettings] = {}
