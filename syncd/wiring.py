@@ -168,7 +168,7 @@ def open_for_writing(
     sleeps and says True; `event` is told. `serves`: requests are carried out. Raises LockHeld naming another writer.
     """
     from syncd.store.keeping import keeping, patiently  # noqa: PLC0415
-    from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
+    from syncd.store.sqlite.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
     refuse_a_second_store(settings, clock)
     store = open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor)
@@ -193,7 +193,7 @@ def open_for_deciding(
     settings: ConnectionSettings, *, clock: Clock = utc_now, redactor: Redactor | None = None
 ) -> Iterator[Store]:
     """The store for a person's decision: a short transaction of its own beside whoever holds the writer's lock."""
-    from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
+    from syncd.store.sqlite.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
     refuse_a_second_store(settings, clock)
     with open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor) as store:
@@ -206,7 +206,7 @@ def open_for_status(
 ) -> Iterator[Store]:
     """The store as it is, read only: no lock, no file when there is none yet."""
     del redactor  # nothing is written
-    from syncd.store.opening import open_for_reading  # noqa: PLC0415  (sqlite-utils)
+    from syncd.store.sqlite.opening import open_for_reading  # noqa: PLC0415  (sqlite-utils)
 
     refuse_a_second_store(settings, clock)
     with open_for_reading(settings.store_path, connection=settings.name, clock=clock) as store:

@@ -259,6 +259,12 @@ def _warnings(file: _File) -> list[Problem]:
             " listen on 127.0.0.1, and let a proxy ask for one"
         )
         found.append(file.problem("server.listen", message))
+    if settings.hooks.address and not is_loopback(settings.hooks.address[0]):
+        message = (
+            "lets other machines post hooks without TLS, secret included: listen on 127.0.0.1 behind a proxy that"
+            " ends TLS, or on an address that only the proxy reaches"
+        )
+        found.append(file.problem("hooks.listen", message))
     created = settings.split.token_created
     # A day of grace: the date was written down where it may be tomorrow already.
     if created is not None and created > (datetime.now(UTC) + timedelta(days=1)).date():
@@ -329,20 +335,28 @@ def _against_each_other(files: Sequence[_File]) -> list[Problem]:
             "gives the same store file as {others}; give one of them another state directory or name",
         ),
     ]
-    listens = {file.settings.server.listen for file in files if file.settings}
-    if len(listens) > 1:
-        first = files[0]
-        wanted = first.settings.server.listen if first.settings else ""
-        problems += [
-            file.problem(
-                "server.listen",
-                f"differs from {first.shown}; the connections of one process share one server",
-                f'listen = "{wanted}"',
-            )
-            for file in files[1:]
-            if file.settings and file.settings.server.listen != wanted
-        ]
+    problems += _one_server(files, "server.listen", lambda one: one.server.listen)
+    problems += _one_server(
+        [file for file in files if file.settings and file.settings.hooks.listen],
+        "hooks.listen",
+        lambda one: one.hooks.listen,
+    )
     return problems
+
+
+def _one_server(
+    files: Sequence[_File], path: str, listen: Callable[[ConnectionSettings], str]
+) -> list[Problem]:
+    wanted = next((listen(file.settings) for file in files if file.settings), "")
+    return [
+        file.problem(
+            path,
+            f"differs from {files[0].shown}; the connections of one process share one server",
+            f'listen = "{wanted}"',
+        )
+        for file in files
+        if file.settings and listen(file.settings) != wanted
+    ]
 
 
 def _names(group: Sequence[_File], but: _File) -> str:

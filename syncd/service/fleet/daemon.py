@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,7 +19,7 @@ from syncd.service.held_store import Held
 from syncd.service.requests import look_for_requests
 from syncd.service.systemd import Notify
 from syncd.service.telling import Event
-from syncd.settings import ConnectionSettings, Loaded
+from syncd.settings import ConnectionSettings, Loaded, ServerSettings
 from syncd.wiring import utc_now
 
 _LONG = 0.6
@@ -46,9 +45,9 @@ class FleetDaemon(Daemon):
         notify: Notify | None = None,
         hooks: Hooks | None = None,
         clock: Callable[[], datetime] = utc_now,
-        server: Callable[[], AbstractContextManager[object]] | None = None,
+        listen: str = "",
     ) -> None:
-        """`server` is what this process serves by HTTP, from the start to the end."""
+        """`listen`: where its HTTP server is, ADDRESS:PORT; "" for none."""
         super().__init__(
             lambda: Loaded((), (), ()),
             event=event,
@@ -59,7 +58,8 @@ class FleetDaemon(Daemon):
             lanes=lanes_of(cycles),
         )
         self._steward = steward
-        self._server = server
+        self._listens = listen
+        self.board.fleet_now = steward.moment
         self._holdings: dict[str, Holding] = {}
         self._around = replace(self._around, on_cycle=self._after_cycle)
 
@@ -70,15 +70,10 @@ class FleetDaemon(Daemon):
         busy = {name for name, one in self._served.copy().items() if name not in held or not _is_idle(one)}
         return frozenset(retiring | busy | self._waiting.keys())
 
-    def run(self) -> None:
-        """Until it is stopped. Raises SyncdError when it cannot begin: no port."""
-        if self._server is None:
-            super().run()
-            return
-        with self._server():
-            super().run()
-
     def _begin(self) -> None:
+        """Raises SyncdError: no port."""
+        server = ServerSettings(listen=self._listens)
+        self._status_server.move_to(server.address, server.listen)
         self._timetable.start()
         look_for_requests(
             lambda: [one.requests for one in self._served.copy().values()], self._around.stopping
