@@ -311,9 +311,8 @@ class Daemon:
     def _tell_state(self) -> None:
         for name, one in self._served.items():
             self._schedule(one, self._planned[name])  # which hooks may have changed
-            board = self.board.connection(name)
             for kind in KINDS:
-                board.will_run(kind, self._timetable.next_run(name, kind))
+                self.board.connection(name).will_run(kind, self._timetable.next_run(name, kind))
         troubles = {name: why for name, one in self._served.items() if (why := one.current.trouble)}
         waiting = dict.fromkeys(self._waiting, "waits for the last cycle of what it replaces")
         broken = {**self._broken_files, **waiting, **troubles}
