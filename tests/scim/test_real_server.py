@@ -17,19 +17,14 @@ from syncd.errors import AlreadyExists, NotFound
 from syncd.scim import wire
 from tests.scim.conftest import PATHS, MakeTarget, person
 from tests.scim.scripted import TOKEN
+from tests.serving import port_of_ones_own
 
 DEPARTMENT = f"{wire.ENTERPRISE}:department"
 
 
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
-    port = free_port()
+    port = port_of_ones_own()
     executable = Path(sys.executable).with_name("scim2-server")
     server = subprocess.Popen(
         [executable, "--bearer-token", TOKEN, "--hostname", "127.0.0.1", "--port", str(port)],

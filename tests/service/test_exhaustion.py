@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from tests.e2e.rig import Rig
-from tests.service.connecting import free_port, listen_on
+from tests.service.connecting import listen_on
 from tests.service.supervisor import eventually, supervised
+from tests.serving import port_of_ones_own
 
 DESCRIPTORS = 128
 CROWD = 3 * DESCRIPTORS
@@ -36,7 +37,7 @@ def healthy(port: int) -> bool:
 def test_provisioning_goes_on_and_visitors_are_answered_while_others_hold_more_than_all_descriptors(
     world: Rig,
 ) -> None:
-    port = free_port()
+    port = port_of_ones_own()
     listen_on(world, port)
     with supervised(world.folder, world.config, descriptors=DESCRIPTORS) as daemon:
         daemon.logs("cycle done", cycle="full")
