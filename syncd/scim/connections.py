@@ -14,17 +14,15 @@ import http.client
 import io
 import socket
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from syncd.ports.permit import Permit
+
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
-
-Permit = Callable[[], None]
-"""Raises what ends the request: nothing of it is sent any more, and it is not repeated."""
 
 
 class _InTime(io.RawIOBase):

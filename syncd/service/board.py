@@ -157,6 +157,17 @@ class Board:
         self._lock = threading.Lock()
         self._connections: dict[str, ConnectionBoard] = {}
         self._broken: dict[str, str] = {}
+        self._hook_answers: Counter[int] = Counter()
+
+    def hook_answered(self, status: int) -> None:
+        """The listener of event hooks has answered with this."""
+        with self._lock:
+            self._hook_answers[status] += 1
+
+    def hook_answers(self) -> Mapping[int, int]:
+        """How often the listener answered with which status."""
+        with self._lock:
+            return dict(self._hook_answers)
 
     def connection(self, name: str) -> ConnectionBoard:
         """Made when it is first asked for."""

@@ -255,6 +255,7 @@ class Desk:
             broken=self._board.broken(),
             full_intervals=dict(self._full_intervals()),
             unreadable=unreadable,
+            hook_answers=self._board.hook_answers(),
         )
 
     def _clean(self, document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,8 @@ class View:
     broken: Mapping[str, str]
     full_intervals: Mapping[str, float]
     unreadable: str = ""
+    hook_answers: Mapping[int, int] = field(default_factory=dict)
+    """Of the listener of event hooks, by status."""
 
     @property
     def names(self) -> list[str]:

@@ -63,6 +63,12 @@ def _of_the_process(view: View) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "syncd_broken_settings_files", "Settings files that cannot be used.", value=len(view.broken)
     )
+    hooks = CounterMetricFamily(
+        "syncd_hook_requests", "Answers of the listener of event hooks, by HTTP status.", labels=["code"]
+    )
+    for status, number in sorted(view.hook_answers.items()):
+        hooks.add_metric([str(status)], number)
+    yield hooks
     intervals = GaugeMetricFamily(
         "syncd_full_interval_seconds",
         "The setting schedule.full; of a calendar, the longest time between two of its firings.",

@@ -88,7 +88,10 @@ class Timetable:
         known = kind in turns
         turns[kind] = every
         if known:
+            hurried = self.next_run(connection, kind) if _id(connection, kind) in self._hurried else None
             self._scheduler.reschedule_job(_id(connection, kind), trigger=trigger)
+            if hurried is not None:  # that it was brought forward still counts
+                self.bring_forward(connection, kind, (hurried - datetime.now(UTC)).total_seconds())
             return
         # A given next_run_time of None would pause the job.
         begin: dict[str, Any] = {}

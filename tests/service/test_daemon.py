@@ -365,7 +365,7 @@ def test_a_reload_moves_the_server_or_leaves_it_where_it_was(world: Rig) -> None
         with socket.create_server(("127.0.0.1", second)):
             listen_on(world, second)
             made.daemon.reload()
-            made.logs("server.listen not changed", level="error")
+            made.logs("listen not changed", level="error")
             assert answers(first)
         made.daemon.reload()
         made.logs("settings reloaded")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from syncd.errors import ConfigurationError
-from syncd.store.postgres import sealing, tables
+from syncd.store.postgres import registry_tables, sealing, tables
 from syncd.store.postgres.faults import named
 from syncd.store.postgres.sessions import SCHEMA, Connection
 
@@ -29,46 +29,6 @@ CREATE TABLE IF NOT EXISTS syncd.version (
 )
 """
 
-# Who may write what: a connection of the fleet, and who owns it. `digest`: of the settings' text.
-REGISTRY = """
-CREATE TABLE syncd.worker (
-    id text PRIMARY KEY,
-    host text NOT NULL,
-    version text NOT NULL,
-    started timestamptz NOT NULL DEFAULT now(),
-    expires timestamptz NOT NULL,
-    capacity integer NOT NULL,
-    draining boolean NOT NULL DEFAULT false
-);
-CREATE TABLE syncd.connection (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name text NOT NULL UNIQUE,
-    toml text NOT NULL DEFAULT '',
-    digest text NOT NULL DEFAULT '',
-    org_key text NOT NULL DEFAULT '',
-    split_key text UNIQUE,
-    paused boolean NOT NULL DEFAULT false,
-    weight bigint NOT NULL DEFAULT 0,
-    updated_at timestamptz NOT NULL DEFAULT now(),
-    by text NOT NULL DEFAULT ''
-);
-CREATE TABLE syncd.owner (
-    connection bigint PRIMARY KEY REFERENCES syncd.connection (id) ON DELETE CASCADE,
-    worker text,
-    epoch bigint NOT NULL DEFAULT 0,
-    token uuid,
-    since timestamptz,
-    clean boolean NOT NULL DEFAULT true
-) WITH (fillfactor = 50);
-CREATE TABLE syncd.wakes (
-    connection bigint NOT NULL REFERENCES syncd.connection (id) ON DELETE CASCADE,
-    kind text NOT NULL,
-    okta_id text NOT NULL,
-    at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (connection, kind, okta_id)
-)
-"""
-
 
 def _store() -> Iterable[str]:
     yield from tables.FUNCTIONS
@@ -80,7 +40,7 @@ def _store() -> Iterable[str]:
 
 
 STEPS: tuple[tuple[str, Callable[[], Iterable[str]]], ...] = (
-    ("001_registry", lambda: REGISTRY.split(";")),
+    ("001_registry", lambda: registry_tables.TABLES),
     ("002_store", _store),
 )
 

@@ -11,7 +11,7 @@ from syncd.core.canonical import canonical
 from syncd.core.diff import Skipped
 from syncd.core.left_alone import skipped_of
 from syncd.store.rows import Row, searchable
-from syncd.store.stage.file import StageFile
+from syncd.store.stage.session import StageSession
 
 _BUFFER = 500
 
@@ -19,7 +19,7 @@ _BUFFER = 500
 class SkippedSpool:
     """In the order in which plans show it: kind, name, Okta id, reason."""
 
-    def __init__(self, file: StageFile) -> None:
+    def __init__(self, file: StageSession) -> None:
         self._file = file
         self._lock = threading.Lock()
         self._buffer: list[Row] = []

@@ -9,13 +9,13 @@ from syncd.core.match_rules import MatchRule, Sought, look_up_key, look_up_keys
 from syncd.core.names import look_alike_key
 from syncd.model import RemoteUser
 from syncd.store.rows import remote_user, remote_user_document, searchable
-from syncd.store.stage.file import StageFile
+from syncd.store.stage.session import StageSession
 
 
 class RemoteUsers:
     """The complete listing of the target's users."""
 
-    def __init__(self, file: StageFile) -> None:
+    def __init__(self, file: StageSession) -> None:
         self._file = file
         self._any = False
 

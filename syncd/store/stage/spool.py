@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
@@ -17,11 +16,11 @@ from syncd.model import RemoteUser
 from syncd.ports.judged import WaitingElsewhere
 from syncd.ports.stage import Contested, Leaving, Taking
 from syncd.store.rows import Row, change_of, pushed_name, searchable
-from syncd.store.stage.file import StageFile
 from syncd.store.stage.judged import JudgedChanges, bits_of
 from syncd.store.stage.left import SkippedSpool
 from syncd.store.stage.remote import RemoteUsers
-from syncd.store.stage.tables import HELD, LEAVES, OWNER, SPOOL_INDEXES, SPOOL_KEY, SPOOL_TWICE, STEPS
+from syncd.store.stage.session import StageSession
+from syncd.store.stage.tables import HELD, LEAVES, OWNER, SPOOL_KEY, STEPS
 from syncd.store.stage.writer import WriteBehind
 
 _COLUMNS = (
@@ -77,7 +76,7 @@ _MEMBER_PHASES = (PHASE[ChangeKind.ADD_MEMBER], PHASE[ChangeKind.REMOVE_MEMBER])
 class ChangeSpool:
     """Planned changes on disk, in order of application."""
 
-    def __init__(self, file: StageFile) -> None:
+    def __init__(self, file: StageSession) -> None:
         self._file = file
         self._rows = WriteBehind(file, _ADD)
         self._indexed: frozenset[str] = frozenset()
@@ -100,12 +99,11 @@ class ChangeSpool:
         self._rows.add(row)
 
     def flush(self, *indexes: str) -> None:
-        """Whoever asks the table itself calls this first, and names those of SPOOL_INDEXES that the answer wants."""
+        """Whoever asks the table itself calls this first, and names those indexes that the answer wants."""
         self._rows.drain()
         missing = {SPOOL_KEY, *indexes} - self._indexed
         if missing:
-            with self._file.short() as conn:
-                _index(conn, missing)
+            self._file.index_spool(sorted(missing))
             self._indexed |= missing
 
     def close(self) -> None:
@@ -235,16 +233,6 @@ class ChangeSpool:
                     conn.execute(_LATE_MEMBERS, (turn, *_MEMBER_PHASES, owner))
 
 
-def _index(conn: sqlite3.Connection, names: AbstractSet[str]) -> None:
-    """Of a wish that was added twice the later one stays, as `_ADD` has it once there is the key."""
-    for name in sorted(names):
-        try:
-            conn.execute(SPOOL_INDEXES[name])
-        except sqlite3.IntegrityError:
-            conn.execute(SPOOL_TWICE)
-            conn.execute(SPOOL_INDEXES[name])
-
-
 def _naming(change: Change) -> Row:
     """owner, takes, takes_folded, leaves_folded."""
     if PHASE[change.kind] != 0 and change.kind is not ChangeKind.DEACTIVATE_USER:
@@ -270,7 +258,7 @@ def _contested(row: Row) -> Contested:
 class PlannedAndListed:
     """The stage's planned changes and the target's listing, as `ports.Stage` names them."""
 
-    def __init__(self, file: StageFile) -> None:
+    def __init__(self, file: StageSession) -> None:
         self._spool = ChangeSpool(file)
         self._judged = JudgedChanges(file, self._spool.flush)
         self._skipped = SkippedSpool(file)
