@@ -9,7 +9,7 @@ from http.server import ThreadingHTTPServer
 from typing import Self
 
 
-def port_of_ones_own() -> int:
+def free_port() -> int:
     """A free port of 127.0.0.1 that the system gives to nobody else while this process lives: it stays bound, and
     nobody listens. A server that sets SO_REUSEADDR, as all of ours and most others do, may listen on it.
     """

@@ -32,7 +32,7 @@ from tests.e2e.echoing import (
 from tests.e2e.rig import OKTA_TOKEN, SPLIT_TOKEN, Rig, rig
 from tests.observe.receiving import Receiver, receiver
 from tests.service.supervisor import eventually, supervised
-from tests.serving import port_of_ones_own
+from tests.serving import free_port
 
 SECRETS = {
     "the Okta token": OKTA_TOKEN,
@@ -164,7 +164,7 @@ def test_what_a_daemon_keeps_and_shows_has_no_secret_that_its_servers_said(
     made: Rig, echo: Echo, hearing: Receiver, spelling: str
 ) -> None:
     number = list(SPELLINGS).index(spelling)
-    port = port_of_ones_own()
+    port = free_port()
     with made.config.open("a") as file:
         file.write(f'[server]\nlisten = "127.0.0.1:{port}"\n')
     with supervised(made.folder, made.config) as daemon:

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from tests.serving import port_of_ones_own
+from tests.serving import free_port
 
 ROOT = Path(__file__).parents[2]
 SCIMMY = Path(__file__).parent / "scimmy"
@@ -109,7 +109,7 @@ def _program(command: Sequence[str], **streams: Any) -> Iterator[subprocess.Pope
 
 @contextmanager
 def scim2_server() -> Iterator[ForeignTarget]:
-    port, token = port_of_ones_own(), "scim2-server-token-9911"
+    port, token = free_port(), "scim2-server-token-9911"
     command = [
         str(Path(sys.executable).with_name("scim2-server")),
         "--bearer-token",

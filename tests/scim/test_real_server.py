@@ -17,14 +17,14 @@ from syncd.errors import AlreadyExists, NotFound
 from syncd.scim import wire
 from tests.scim.conftest import PATHS, MakeTarget, person
 from tests.scim.scripted import TOKEN
-from tests.serving import port_of_ones_own
+from tests.serving import free_port
 
 DEPARTMENT = f"{wire.ENTERPRISE}:department"
 
 
 @pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
-    port = port_of_ones_own()
+    port = free_port()
     executable = Path(sys.executable).with_name("scim2-server")
     server = subprocess.Popen(
         [executable, "--bearer-token", TOKEN, "--hostname", "127.0.0.1", "--port", str(port)],

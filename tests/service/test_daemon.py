@@ -29,7 +29,7 @@ from syncd.wiring import open_for_writing
 from tests.e2e.rig import SPLIT_TOKEN, Rig
 from tests.service.connecting import listen_on, schedule, second_connection, token_in_a_file
 from tests.service.supervisor import eventually
-from tests.serving import port_of_ones_own
+from tests.serving import free_port
 from tests.store.locking import without_file_locks
 
 
@@ -358,7 +358,7 @@ def taken_port(world: Rig) -> str:
 
 
 def test_a_reload_moves_the_server_or_leaves_it_where_it_was(world: Rig) -> None:
-    first, second = port_of_ones_own(), port_of_ones_own()
+    first, second = free_port(), free_port()
     listen_on(world, first)
     with inside(Inside([world.config], Hooks(http=listening))) as made:
         eventually(lambda: answers(first), "the server")

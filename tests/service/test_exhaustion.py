@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from tests.e2e.rig import Rig
 from tests.service.connecting import listen_on
 from tests.service.supervisor import eventually, supervised
-from tests.serving import port_of_ones_own
+from tests.serving import free_port
 
 DESCRIPTORS = 128
 CROWD = 3 * DESCRIPTORS
@@ -37,7 +37,7 @@ def healthy(port: int) -> bool:
 def test_provisioning_goes_on_and_visitors_are_answered_while_others_hold_more_than_all_descriptors(
     world: Rig,
 ) -> None:
-    port = port_of_ones_own()
+    port = free_port()
     listen_on(world, port)
     with supervised(world.folder, world.config, descriptors=DESCRIPTORS) as daemon:
         daemon.logs("cycle done", cycle="full")

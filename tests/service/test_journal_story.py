@@ -7,12 +7,12 @@ from syncd.service.daemon import Hooks
 from tests.e2e.rig import Rig
 from tests.service.connecting import FAST, listen_on, schedule
 from tests.service.test_daemon import Inside, inside, listening
-from tests.serving import port_of_ones_own
+from tests.serving import free_port
 
 
 def test_the_start_line_tells_version_schedule_and_page(world: Rig) -> None:
     schedule(world, f'{FAST}\nwindows = ["Mon-Sun 00:00-24:00 UTC"]')
-    port = port_of_ones_own()
+    port = free_port()
     listen_on(world, port)
     with inside(Inside([world.config], Hooks(http=listening))) as made:
         made.logs("running")

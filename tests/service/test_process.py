@@ -17,7 +17,7 @@ from tests.connection_text import FREE_TO_CHANGE
 from tests.e2e.rig import SPLIT_TOKEN, Rig
 from tests.service.connecting import listen_on, schedule, second_connection, served, token_in_a_file
 from tests.service.supervisor import eventually, supervised
-from tests.serving import port_of_ones_own
+from tests.serving import free_port
 
 
 def finishes(world: Rig) -> None:
@@ -53,7 +53,7 @@ def test_a_credential_that_was_rotated_without_a_restart_is_noticed_until_it_is_
         (each / "split-token").write_text(SPLIT_TOKEN)
     text = world.config.read_text().replace('{ env = "E2E_SPLIT" }', '{ credential = "split-token" }')
     world.config.write_text(text)
-    port = port_of_ones_own()
+    port = free_port()
     listen_on(world, port)
     environ = {"CREDENTIALS_DIRECTORY": str(copies), "SYNCD_CREDENTIALS_SOURCE": str(source)}
     with supervised(world.folder, world.config, environ=environ) as daemon:
@@ -165,7 +165,7 @@ def _page(port: int) -> str:
 
 
 def test_sighup_with_a_broken_file_keeps_the_settings_and_says_so(world: Rig) -> None:
-    port = port_of_ones_own()
+    port = free_port()
     listen_on(world, port)
     good = world.config.read_text()
     with supervised(world.folder, world.config) as daemon:
@@ -269,7 +269,7 @@ def test_a_token_revoked_in_the_night_is_quarantine_and_a_new_one_ends_it(world:
 
 
 def test_the_pages_are_served_and_become_ready_with_the_first_complete_read(world: Rig) -> None:
-    port = port_of_ones_own()
+    port = free_port()
     listen_on(world, port)
     url = f"http://127.0.0.1:{port}"
     with supervised(world.folder, world.config) as daemon:
@@ -286,7 +286,7 @@ def test_the_pages_are_served_and_become_ready_with_the_first_complete_read(worl
 
 
 def test_an_address_that_others_reach_is_warned_about_at_the_start(world: Rig) -> None:
-    port = port_of_ones_own()
+    port = free_port()
     listen_on(world, port)
     world.config.write_text(world.config.read_text().replace(f"127.0.0.1:{port}", f"0.0.0.0:{port}"))
     with supervised(world.folder, world.config) as daemon:
