@@ -45,7 +45,7 @@ from enum import Enum, auto
 
 from syncd.core.sickness import Quarantine
 from syncd.engine.writing.quarantine import RELINK
-from syncd.service.held_store import HeldStore
+from syncd.service.held_store import Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +57,18 @@ class NoStore:
 
 @dataclass(frozen=True, slots=True)
 class Well:
-    held: HeldStore
+    held: Held
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    held: HeldStore
+    held: Held
     quarantine: Quarantine
 
 
 @dataclass(frozen=True, slots=True)
 class TakenOver:
-    held: HeldStore
+    held: Held
     trouble: str
 
 
@@ -82,7 +82,7 @@ State = NoStore | Well | Quarantined | TakenOver | Closed
 
 @dataclass(frozen=True, slots=True)
 class StoreOpened:
-    held: HeldStore
+    held: Held
 
 
 @dataclass(frozen=True, slots=True)
