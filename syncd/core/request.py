@@ -306,6 +306,8 @@ class TakenState:
 
 @dataclass(frozen=True, slots=True)
 class EndedState:
+    """Over since then, and with which exit code its command ends."""
+
     at: datetime
     exit_code: int
 
