@@ -306,7 +306,7 @@ class TakenState:
 
 @dataclass(frozen=True, slots=True)
 class EndedState:
-    """Over since then, and with which exit code its command ends."""
+    """Over since `at`, with the exit code of its command."""
 
     at: datetime
     exit_code: int

@@ -45,7 +45,7 @@ from enum import Enum, auto
 
 from syncd.core.sickness import Quarantine
 from syncd.engine.writing.quarantine import RELINK
-from syncd.service.held_store import HeldStore
+from syncd.service.held_store import Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,14 @@ class NoStore:
 class Well:
     """The store is ours and the connection works."""
 
-    held: HeldStore
+    held: Held
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
     """The store is ours; nothing is written until the cause is gone."""
 
-    held: HeldStore
+    held: Held
     quarantine: Quarantine
 
 
@@ -74,7 +74,7 @@ class Quarantined:
 class TakenOver:
     """Another process writes this store; `trouble` says who."""
 
-    held: HeldStore
+    held: Held
     trouble: str
 
 
@@ -90,7 +90,7 @@ State = NoStore | Well | Quarantined | TakenOver | Closed
 class StoreOpened:
     """The store was opened and its lock is ours."""
 
-    held: HeldStore
+    held: Held
 
 
 @dataclass(frozen=True, slots=True)
