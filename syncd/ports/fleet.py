@@ -166,6 +166,10 @@ class Registry(Protocol):
         """Clean: nothing of ours is under way. What was taken from us meanwhile stays where it is."""
         ...
 
+    def disown(self, worker: str, connections: Sequence[int]) -> None:
+        """Those of them that are this worker's, and that it never served under this ownership, or closed."""
+        ...
+
     def weigh(self, weights: Mapping[int, int]) -> None:
         """How many people each of these connections manages."""
         ...

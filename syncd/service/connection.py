@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from syncd.engine.cycles.delta import LogDenied, delta, follow
@@ -65,7 +65,7 @@ class ServedConnection:
         self.board = board
         self.current = CurrentState(around.clock, around.redactor, around.stopping)
         self._around = around
-        self._turn = threading.RLock()
+        self._turn: AbstractContextManager[object] = threading.RLock()
         self._gate = Gate(around.stopping)
         self._fulls = FullTurns()
         self._seen = Seen()

@@ -29,7 +29,7 @@ from syncd.service.full_turns import RETRY
 from syncd.service.listening import ANOTHER_HOOK_PORT, ANOTHER_PORT, Address, Listening
 from syncd.service.reloading import broken_files, clashes, held_by, reconciled
 from syncd.service.requests import look_for_requests
-from syncd.service.scheduler import KINDS, Timetable
+from syncd.service.scheduler import KINDS, LANES, Timetable
 from syncd.service.stopping import STOPS, stops_heard
 from syncd.service.surroundings import OnCycle, Surroundings
 from syncd.service.systemd import Notify
@@ -90,6 +90,7 @@ class Daemon:
         notify: Notify | None = None,
         hooks: Hooks | None = None,
         clock: Callable[[], datetime] = utc_now,
+        lanes: Mapping[str, int] = LANES,
     ) -> None:
         """`load` reads the settings, at the start and at every reload."""
         self.board = Board()
@@ -99,7 +100,7 @@ class Daemon:
         self._asked_at: float | None = None
         """When it was asked to stop, by the monotonic clock, if that was by a signal."""
         self._hooks = hooks or Hooks()
-        self._timetable = Timetable()
+        self._timetable = Timetable(lanes)
         self._served: dict[str, ServedConnection] = {}
         self._planned: dict[str, ConnectionSettings] = {}
         """By whose schedule each is served, also before they count for its cycles."""
@@ -311,9 +312,8 @@ class Daemon:
     def _tell_state(self) -> None:
         for name, one in self._served.items():
             self._schedule(one, self._planned[name])  # which hooks may have changed
-            board = self.board.connection(name)
             for kind in KINDS:
-                board.will_run(kind, self._timetable.next_run(name, kind))
+                self.board.connection(name).will_run(kind, self._timetable.next_run(name, kind))
         troubles = {name: why for name, one in self._served.items() if (why := one.current.trouble)}
         waiting = dict.fromkeys(self._waiting, "waits for the last cycle of what it replaces")
         broken = {**self._broken_files, **waiting, **troubles}

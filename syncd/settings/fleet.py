@@ -25,7 +25,7 @@ from syncd.settings.problem import Finding, Problem
 from syncd.settings.schema import Table
 from syncd.settings.secrets import SecretRef
 from syncd.settings.suggest import nearest
-from syncd.settings.values import Origin, SecretUrl, is_loopback, text, within, wrong
+from syncd.settings.values import Listen, Origin, SecretUrl, is_loopback, text, within, wrong
 
 _SCHEMES = ("postgresql", "postgres")
 _STRICT = "verify-full"
@@ -52,6 +52,7 @@ class FleetTable(Table):
     lease: Annotated[timedelta, BeforeValidator(within("5s", "10m"))] = timedelta(seconds=15)
     renew: Annotated[timedelta, BeforeValidator(within("1s", "1m"))] = timedelta(seconds=3)
     margin: Annotated[timedelta, BeforeValidator(within("1s", "5m"))] = timedelta(seconds=5)
+    listen: Listen = "127.0.0.1:9464"
 
     @property
     def terms(self) -> LeaseTerms:

@@ -281,6 +281,7 @@ def record_failure(conn: Db, change: Change, message: str, now: datetime, redact
 
 
 def clear_failure(conn: Db, object_key: str) -> None:
+    """The object's next try waits for nothing any more; without a remembered failure nothing happens."""
     conn.execute("DELETE FROM failures WHERE object_key = ?", (object_key,))
 
 

@@ -51,6 +51,7 @@ def _within(reach: Reach, at: str, run: str = "run_id") -> tuple[str, list[str]]
 
 
 def run_record(row: Row) -> RunRecord:
+    """A row of `runs`, in the columns' order; `finished` is None for a run that is under way or died."""
     run_id, kind, started, finished, status, summary, error = row
     return RunRecord(
         run_id=run_id,
@@ -64,11 +65,13 @@ def run_record(row: Row) -> RunRecord:
 
 
 def run(conn: Db, run_id: str) -> RunRecord | None:
+    """None where no run has this id."""
     row = conn.execute(f"{_RUN} WHERE run_id = ?", (run_id,)).fetchone()
     return None if row is None else run_record(row)
 
 
 def run_counts(conn: Db, reach: Reach) -> dict[str, int]:
+    """How many runs began within reach, by status; those without an end count as "unfinished"."""
     where, values = _within(reach, "started")
     rows = conn.execute(
         f"SELECT coalesce(status, 'unfinished'), count(*) FROM runs WHERE {where} GROUP BY 1 ORDER BY 1",  # noqa: S608
@@ -126,6 +129,7 @@ _KIND = f"CASE WHEN run_id IN {_RELINKS} THEN 'relinked' ELSE kind END"
 
 
 def change_counts(conn: Db, reach: Reach) -> list[DayCount]:
+    """Outcomes within reach by day (UTC), kind and result, in that order."""
     where, values = _within(reach, "at")
     rows = conn.execute(
         f"SELECT substr(at, 1, 10), {_KIND}, {_RESULT}, count(*) FROM journal"  # noqa: S608  (constants)
@@ -178,6 +182,7 @@ def outcome(row: Row) -> Done:
 
 
 def notes(conn: Db, reach: Reach) -> Rows:
+    """Rows of the trail that are notes, read as they are needed: `conn` is busy until the last one."""
     where, values = _within(reach, "j.at", "j.run_id")
     return conn.stream(_NOTES.format(where=where), values)
 
@@ -235,6 +240,7 @@ ORDER BY t.first, t.latest
 
 
 def troubles(conn: Db, reach: Reach) -> Rows:
+    """What failed within reach, a row for each trouble, read as needed: `conn` is busy until the last one."""
     since = None if reach.since is None else moment(reach.since)
     return conn.stream(_TROUBLES, {"since": since, "run": reach.run_id})
 
@@ -320,6 +326,7 @@ def grants(conn: Db) -> Rows:
 
 
 def without_group(conn: Db) -> Rows:
+    """Managed people in no pushed group, read as they are needed: `conn` is busy until the last one."""
     return conn.stream(_WITHOUT_GROUP)
 
 

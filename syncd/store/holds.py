@@ -61,6 +61,7 @@ def raise_holds(
 
 
 def any_open(conn: Db) -> bool:
+    """Whether any hold waits for a decision."""
     (found,) = conn.execute("SELECT EXISTS (SELECT 1 FROM holds WHERE state = 'open')").fetchone()
     return bool(found)
 

@@ -170,6 +170,7 @@ class Shown:
             broken=self.board.broken(),
             full_intervals=self.full_intervals(),
             hook_answers=self.board.hook_answers(),
+            fleet=self.board.fleet(),
         )
 
     def serving(self, redactor: Redactor | None = None) -> AbstractContextManager[Server]:

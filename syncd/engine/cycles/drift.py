@@ -102,10 +102,10 @@ def _finish(store: Store, report: DriftReport, run_id: str) -> None:
 
 
 def repair(
-    job: Job, selection: Selection, allow: Mapping[str, int] | None = None
+    job: Job, selection: Selection, allow: Mapping[str, int] | None = None, *, remembered: bool = True
 ) -> tuple[DriftReport | None, RunResult]:
-    """Looks, takes over what was found, plans and applies. The report is None when looking failed. Raises UsageError
-    for a name that nobody knows.
+    """Looks, takes over what was found, plans and applies. The report is None when looking failed. `remembered`: it is
+    the last comparison from now on. Raises UsageError for a name that nobody knows.
     """
     report = None
     selection = selection if selection.everything else found(job, selection)
@@ -113,12 +113,12 @@ def repair(
         unsettled = settle_interrupted(job)
         with run.reading(lambda stage: _look(job, selection, stage)) as (stage, (reading, report)):
             _take_over(job, report, run.run_id)
-            if selection.everything:
+            if remembered and selection.everything:
                 LAST_DRIFT.remember(job.store, _kept(report))
             planning = make_plan(job, stage, reading, unsettled)
             _rename_back(planning, report)
             run.write(checked(planning, "drift", allow or {}))
-    if report is not None and run.result.exit_code == 0:
+    if remembered and report is not None and run.result.exit_code == 0:
         _remember_repaired(job.store, report, run.run_id, whole=selection.everything)
     return report, run.result
 
