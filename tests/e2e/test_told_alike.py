@@ -19,7 +19,8 @@ import requests
 
 from tests.e2e.rig import Rig, crew
 from tests.requests.asking import QUIET, running
-from tests.service.connecting import free_port, listen_on, schedule
+from tests.service.connecting import listen_on, schedule
+from tests.serving import free_port
 
 TWIN, RELEASED, LEAVER = "mixed.case@example.com", "p01@example.com", "p02@example.com"
 
