@@ -27,7 +27,9 @@ _DAY: Mapping[str, str] = {
     "delete_group": "groups_changed",
 }
 COUNTED = ("people_added", "people_changed", "people_removed", "members_added", "members_removed")
-COLUMNS = (*COUNTED, "groups_changed", "failed")
+COLUMNS = (*COUNTED, "people_again", "members_again", "groups_changed", "failed")
+_AGAIN: Mapping[str, str] = {"people_added": "people_again", "members_added": "members_again"}
+"""What was given back counts apart: nobody has more access by it."""
 
 
 def _time(moment: datetime | None) -> str | None:
@@ -191,7 +193,8 @@ def day_rows(counts: Iterable[DayCount]) -> list[dict[str, Any]]:
     for one in counts:
         day = days.setdefault(one.day, {"day": one.day} | dict.fromkeys(COLUMNS, 0))
         if one.result == "applied" and one.kind in _DAY:
-            day[_DAY[one.kind]] += one.count
+            column = _DAY[one.kind]
+            day[_AGAIN.get(column, column) if one.again else column] += one.count
         elif one.result == "failed":
             day["failed"] += one.count
     return [days[day] for day in sorted(days)]
