@@ -94,8 +94,10 @@ BROWSER := tests/browser
 $(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json
 	@if command -v npm >/dev/null; then cd $(BROWSER) && npm ci --silent --no-audit --no-fund --ignore-scripts; fi
 
+# Two for each processor: a daemon that waits for its next turn leaves the processor to another test.
+WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 test: lint $(SCIMMY)/node_modules/.package-lock.json $(JACKSON)/node_modules/.package-lock.json $(BROWSER)/node_modules/.package-lock.json
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 # Hours of mishaps: random worlds, faults and deaths, every cell of the fault matrix, 200 kills; and foreign bytes for
 # everything that reads some, FUZZ_SECONDS each. Prints its seeds.

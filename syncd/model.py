@@ -261,6 +261,8 @@ class AppUser:
     profile: Mapping[str, object]
     via_group: tuple[str, str] | None
     user_profile: Mapping[str, object] | None = None
+    updated: datetime | None = None
+    """lastUpdated of the assignment, where it was asked for by id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,3 +324,5 @@ class LogEvent:
     uuid: str
     kind: str
     targets: Sequence[tuple[str, str]]
+    published: datetime | None = None
+    """When it happened, by Okta's clock; None where it does not say."""

@@ -19,6 +19,7 @@ from syncd.engine.facts import learned_of, remember_learned
 from syncd.engine.job import Job
 from syncd.errors import ConfigurationError, SyncdError
 from syncd.ports import Observer, Source, Store
+from syncd.ports.permit import Permit
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings, SecretRef, scope_fingerprint, target_fingerprint
 
@@ -167,7 +168,7 @@ def open_for_writing(
     sleeps and says True; `event` is told. `serves`: requests are carried out. Raises LockHeld naming another writer.
     """
     from syncd.store.keeping import keeping, patiently  # noqa: PLC0415
-    from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
+    from syncd.store.sqlite.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
     refuse_a_second_store(settings, clock)
     store = open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor)
@@ -192,7 +193,7 @@ def open_for_deciding(
     settings: ConnectionSettings, *, clock: Clock = utc_now, redactor: Redactor | None = None
 ) -> Iterator[Store]:
     """The store for a person's decision: a short transaction of its own beside whoever holds the writer's lock."""
-    from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
+    from syncd.store.sqlite.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
     refuse_a_second_store(settings, clock)
     with open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor) as store:
@@ -205,7 +206,7 @@ def open_for_status(
 ) -> Iterator[Store]:
     """The store as it is, read only: no lock, no file when there is none yet."""
     del redactor  # nothing is written
-    from syncd.store.opening import open_for_reading  # noqa: PLC0415  (sqlite-utils)
+    from syncd.store.sqlite.opening import open_for_reading  # noqa: PLC0415  (sqlite-utils)
 
     refuse_a_second_store(settings, clock)
     with open_for_reading(settings.store_path, connection=settings.name, clock=clock) as store:
@@ -271,7 +272,7 @@ def open_target(
     redactor: Redactor,
     *,
     learned: Mapping[str, str] | None = None,
-    permit: Callable[[], None] | None = None,
+    permit: Permit | None = None,
     impatient: bool = False,
 ) -> Iterator[ScimTarget]:
     """The SCIM client; `learned` is what earlier runs found out about this target, `permit` is asked before each

@@ -68,6 +68,7 @@ def change_row(done: Done) -> dict[str, Any]:
 
 
 def grant_row(grant: Grant) -> dict[str, Any]:
+    """One access as a row of the report: who, to what, since when and why."""
     return {
         "group": grant.group,
         "group_id": grant.group_id,
@@ -119,6 +120,7 @@ def outage_row(outage: Outage, now: datetime) -> dict[str, Any]:
 
 
 def hold_row(hold: HoldStory) -> dict[str, Any]:
+    """One hold as a row of the report, with what was decided."""
     return {
         "id": hold.id,
         "check": hold.check,
@@ -134,6 +136,7 @@ def hold_row(hold: HoldStory) -> dict[str, Any]:
 
 
 def run_row(run: RunRecord) -> dict[str, Any]:
+    """One run as a row of the report; moments are ISO 8601 in UTC."""
     return {
         "run_id": run.run_id,
         "kind": run.kind,

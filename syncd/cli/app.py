@@ -27,6 +27,7 @@ COMMANDS = {
     "show": ("syncd.cli.show", "Show a saved plan (from syncd plan -o FILE) without applying it."),
     "apply": ("syncd.cli.apply", "Apply a saved plan exactly, or plan, ask and apply."),
     "sync": ("syncd.cli.sync", "Plan, check the limits, apply: once."),
+    "hook": ("syncd.cli.hook", "Say what to enter in Okta for event hooks; test the listener."),
     "undo": ("syncd.cli.undo", "Give back what one run changed at the target."),
     "drift": ("syncd.cli.drift", "Find what was changed at the target behind syncd's back."),
     "run": ("syncd.cli.run", "Provision continuously: the daemon, for every connection given."),

@@ -46,6 +46,7 @@ def news_of(document: Mapping[str, Any]) -> Sequence[DriftFound]:
 
 
 def is_repaired(document: Mapping[str, Any]) -> bool:
+    """Whether what a drift document told was given back since."""
     return bool(document.get(REPAIRED_BY))
 
 

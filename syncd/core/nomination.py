@@ -115,6 +115,30 @@ ASKED = (
 """
 
 
+LEAVING = (
+    "application.user_membership.remove",
+    "application.user_membership.revoke",
+    "application.user_membership.deprovision",
+    "application.provision.user.deactivate",
+    "application.provision.user.deprovision",
+    "user.lifecycle.deactivate",
+    "user.lifecycle.suspend",
+    "user.lifecycle.delete.initiated",
+    "user.lifecycle.delete.completed",
+    "scheduled_action.user_suspension.completed",
+    "group.user_membership.remove",
+    "system.import.user.delete",
+    "system.import.user.suspend",
+    "app.realtimesync.import.details.delete_user",
+)
+"""Event types that say that somebody left or was deactivated: whom they name is looked at before all others."""
+
+
+def is_leaving(kind: str) -> bool:
+    """Whether such an event says that somebody lost access."""
+    return kind in LEAVING
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What concerns us: questions about Okta ids."""

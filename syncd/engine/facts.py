@@ -168,6 +168,31 @@ CURSOR = _text("log_cursor")
 """The place in the System Log: the `next` link of the last poll, as it came."""
 PENDING = _text("log_pending")
 """What the log named before that place and nobody has read yet (`Seen.kept`)."""
+HOOKED = _text("hooks_pending")
+"""What event hooks named and nobody has looked at yet (`Hooked.keep`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class HookHistory:
+    """When an event hook came last (aware), to a minute, and the kind of an event that none brought; "" without."""
+
+    last: datetime | None = None
+    missed: str = ""
+
+
+def _heard_text(heard: HookHistory) -> str:
+    return json.dumps({"last": heard.last.isoformat() if heard.last else None, "missed": heard.missed})
+
+
+def _heard_read(text: str) -> HookHistory:
+    with suppress(ValueError, TypeError, LookupError, RecursionError):
+        found = json.loads(text)
+        last = None if found["last"] is None else datetime.fromisoformat(found["last"])
+        return HookHistory(last, str(found["missed"]))
+    return HookHistory()
+
+
+HOOKS_HEARD: Fact[HookHistory] = Fact("hooks_heard", _heard_text, _heard_read)
 LOG_ASKED = _text("log_asked")
 """What kinds of events that place was asked with."""
 LAST_DRIFT: Fact[dict[str, Any]] = Fact(drift_news.KEY, json.dumps, _document)

@@ -16,6 +16,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from syncd.closing import Closing
+from syncd.core.moments import moment
 from syncd.errors import (
     IncompleteRead,
     NotFound,
@@ -128,7 +129,10 @@ class OktaReader(Closing):
         user = records.checked(answer.body, self._app_users[0], answer.reveals)
         if isinstance(user, AppUser) and user.okta_id != okta_id:
             return BadRecord(okta_id, "the answer is about another user")
-        return user if isinstance(user, AppUser) else BadRecord(okta_id, user.problem)
+        if isinstance(user, BadRecord):
+            return BadRecord(okta_id, user.problem)
+        body = answer.body
+        return replace(user, updated=moment(body.get("lastUpdated"))) if isinstance(body, dict) else user
 
     async def _app_answers(self) -> None:
         """Raises ConnectionSick when the app is gone; one odd answer about one person does not say so."""

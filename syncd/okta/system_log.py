@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode, urlsplit
 
+from syncd.core.moments import moment
 from syncd.core.nomination import ASKED
 from syncd.errors import IncompleteRead, PermanentError, TemporaryError
 from syncd.model import LogEvent
@@ -103,4 +104,4 @@ def _event(record: object, reveals: Reveals | None) -> LogEvent | None:
         if isinstance(target, dict) and is_id(target.get("id")) and usable(str(target["id"]))
     ]
     known = isinstance(uuid, str) and is_id(uuid) and usable(uuid)
-    return LogEvent(str(uuid) if known else "", kind, named)
+    return LogEvent(str(uuid) if known else "", kind, named, moment(record.get("published")))

@@ -21,6 +21,7 @@ import tenacity
 import urllib3.exceptions
 
 from syncd.errors import AccessDenied, ConfigurationError, NotFound, PermanentError, TemporaryError
+from syncd.ports.permit import Permit
 from syncd.redact import Redactor, clip, strip_controls
 from syncd.scim.adapter import Adapter
 from syncd.scim.answers import (
@@ -37,7 +38,7 @@ from syncd.scim.answers import (
 )
 from syncd.scim.bodies import BrokenBody, beginning, json_of, whole_body
 from syncd.scim.calls import Call, is_harmless, object_of, path_of, prepared, query_of
-from syncd.scim.connections import Permit, guard
+from syncd.scim.connections import guard
 from syncd.scim.echoes import Echoes
 from syncd.scim.network_failures import certificate_words, links, root_words
 from syncd.scim.pacing import OnWait, Pacer, RetryPolicy, ServerClock, asked_wait
@@ -114,7 +115,9 @@ class ScimHttp:
             "Accept-Encoding": "gzip, deflate",
         }
         # The adapter alone, without a Session: no cookies, no netrc, no proxy of the environment, no redirects.
-        self._adapter = Adapter(link.ca_file, pool_connections=2, pool_maxsize=max(1, link.concurrency))
+        self._adapter = Adapter(
+            link.ca_file, self._base, pool_connections=2, pool_maxsize=max(1, link.concurrency)
+        )
         pools = self._adapter
         guard(pools.proxy_manager_for(link.proxy) if link.proxy else pools.poolmanager, link.permit)
 

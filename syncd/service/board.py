@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from syncd.service.fleet.moment import FleetMoment
 
 CYCLES_KEPT = 200
 """Finished cycles remembered for each connection, newest last (the status page's sparkline)."""
@@ -156,7 +158,19 @@ class Board:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._connections: dict[str, ConnectionBoard] = {}
+        self.fleet_now: Callable[[], FleetMoment] | None = None
         self._broken: dict[str, str] = {}
+        self._hook_answers: Counter[int] = Counter()
+
+    def hook_answered(self, status: int) -> None:
+        """The listener of event hooks has answered with this."""
+        with self._lock:
+            self._hook_answers[status] += 1
+
+    def hook_answers(self) -> Mapping[int, int]:
+        """How often the listener answered with which status."""
+        with self._lock:
+            return dict(self._hook_answers)
 
     def connection(self, name: str) -> ConnectionBoard:
         """Made when it is first asked for."""
@@ -176,6 +190,10 @@ class Board:
         """Settings files that cannot be used, by their stem, with the first problem of each."""
         with self._lock:
             self._broken = dict(files)
+
+    def fleet(self) -> FleetMoment | None:
+        """What it is to a fleet; None for the daemon of one machine."""
+        return None if self.fleet_now is None else self.fleet_now()
 
     def broken(self) -> Mapping[str, str]:
         """Settings files that cannot be used, by their name without .toml, and why."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import AbstractContextManager, contextmanager
 
 from syncd.engine.cycles.delta import LogDenied, delta, follow
 from syncd.engine.cycles.result import RunResult
@@ -23,6 +22,7 @@ from syncd.engine.writing import quarantine
 from syncd.engine.writing.permission import barred_now
 from syncd.errors import LockLost, RefusedError, SyncdError, TemporaryError
 from syncd.service.board import ConnectionBoard, CycleReport
+from syncd.service.connection_hooks import ConnectionHooks
 from syncd.service.connection_state import (
     FoundWell,
     Moment,
@@ -63,7 +63,7 @@ class ServedConnection:
         self.board = board
         self.current = CurrentState(around.clock, around.redactor, around.stopping)
         self._around = around
-        self._turn = threading.RLock()
+        self._turn: AbstractContextManager[object] = threading.RLock()
         self._gate = Gate(around.stopping)
         self._fulls = FullTurns()
         self._seen = Seen()
@@ -77,6 +77,7 @@ class ServedConnection:
         self._used_secrets = UsedSecrets()
         self.activity = Activity(patience=patience_of(settings))
         acts = Acts(self._run, self._asked_for_all, self._after_asked, lambda: self.settings)
+        self.hooks = ConnectionHooks(self.current, board, around, lambda: self.settings)
         self.requests = RequestLanes(self.current, self._gate, acts, around, self._voice)
 
     # life
@@ -189,6 +190,7 @@ class ServedConnection:
                 self._run("delta", self._begin_to_follow)
             case TurnStep.POLL:
                 self._run("delta", self._delta)
+                self.hooks.after_delta()
             case TurnStep.FULL_CYCLE:
                 self._full()
             case TurnStep.DRIFT_CYCLE:
@@ -300,7 +302,7 @@ class ServedConnection:
 
     def _delta(self, job: Job) -> Ending:
         try:
-            found = delta(job, self._seen)
+            found = delta(job, self._seen, self.hooks.hooked)
         except LogDenied as error:
             self._lost_the_log(error)
             if self._seen.pending:
@@ -348,6 +350,12 @@ class ServedConnection:
         cancelled = attend(watch)
         self.board.began(kind, started)
         ending, report = Ending(), None
+
+        def told(job: Job | None) -> CycleReport:
+            error, store, now = ending.told(around.redactor), self.current.store, around.clock()
+            waited = watch.waited
+            return cycle_report(kind, started, now, ending, job=job, waited=waited, store=store, error=error)
+
         try:
             with open_job(
                 self.settings,
@@ -360,11 +368,11 @@ class ServedConnection:
                 turn=self._turn,
             ) as job:
                 ending = ended(work, job)
-                report = self._report(kind, started, ending, watch, job)
+                report = told(job)
         except Exception as error:  # noqa: BLE001  (secrets, the store: a failed cycle like any other)
             if report is None:
                 ending = Ending(error=error)
-                report = self._report(kind, started, ending, watch, None)
+                report = told(None)
         if report is None:  # never: one of the two made it
             raise RuntimeError("a cycle without a report")
         self.board.ended(report)
@@ -372,20 +380,6 @@ class ServedConnection:
         self._waits |= ending.waits
         self._after(report)
         return report, ending
-
-    def _report(
-        self, kind: str, started: datetime, ending: Ending, watch: Watch, job: Job | None
-    ) -> CycleReport:
-        return cycle_report(
-            kind,
-            started,
-            self._around.clock(),
-            ending,
-            job=job,
-            waited=watch.waited,
-            store=self.current.store,
-            error=ending.told(self._around.redactor),
-        )
 
     def _after(self, report: CycleReport) -> None:
         store = self.current.store

@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -26,9 +26,10 @@ from syncd.redact import Redactor
 from syncd.service.board import Board
 from syncd.service.connection import ServedConnection
 from syncd.service.full_turns import RETRY
+from syncd.service.listening import ANOTHER_HOOK_PORT, ANOTHER_PORT, Address, Listening
 from syncd.service.reloading import broken_files, clashes, held_by, reconciled
 from syncd.service.requests import look_for_requests
-from syncd.service.scheduler import KINDS, Timetable
+from syncd.service.scheduler import KINDS, LANES, Timetable
 from syncd.service.stopping import STOPS, stops_heard
 from syncd.service.surroundings import OnCycle, Surroundings
 from syncd.service.systemd import Notify
@@ -89,6 +90,7 @@ class Daemon:
         notify: Notify | None = None,
         hooks: Hooks | None = None,
         clock: Callable[[], datetime] = utc_now,
+        lanes: Mapping[str, int] = LANES,
     ) -> None:
         """`load` reads the settings, at the start and at every reload."""
         self.board = Board()
@@ -98,16 +100,18 @@ class Daemon:
         self._asked_at: float | None = None
         """When it was asked to stop, by the monotonic clock, if that was by a signal."""
         self._hooks = hooks or Hooks()
-        self._timetable = Timetable()
+        self._timetable = Timetable(lanes)
         self._served: dict[str, ServedConnection] = {}
+        self._planned: dict[str, ConnectionSettings] = {}
+        """By whose schedule each is served, also before they count for its cycles."""
         self._retiring: list[ServedConnection] = []
         self._waiting: dict[str, ConnectionSettings] = {}
         """What cannot begin before one of `_retiring` has ended: they would write at the same time."""
         self._broken_files: Mapping[str, str] = {}
         # A SimpleQueue may be put to in a signal handler (queue.SimpleQueue, "reentrant").
         self._commands: queue.SimpleQueue[_Command] = queue.SimpleQueue()
-        self._http = ExitStack()
-        self._address: tuple[str, int] | None = None
+        self._status_server = Listening("server.listen", self._serve_status, ANOTHER_PORT)
+        self._hook_server = Listening("hooks.listen", self._serve_hooks, ANOTHER_HOOK_PORT)
         self._around = Surroundings(
             event=event,
             redactor=redactor,
@@ -154,7 +158,7 @@ class Daemon:
         hopeless = [error for error in failures.values() if not isinstance(error, LockWatched)]
         if len(hopeless) == len(loaded.connections):
             raise min(hopeless, key=lambda error: _GRAVEST_FIRST.index(error.exit_code))
-        self._listen(loaded.connections[0])
+        self._listen(loaded.connections)
         self._broken_files = broken_files(loaded.problems)
         self._say_unused(loaded)
         for name, error in failures.items():
@@ -165,7 +169,7 @@ class Daemon:
         )
         self._tell_state()
         self._notify.ready()
-        self._event("info", "running", **running_fields(self.settings(), self._address))
+        self._event("info", "running", **running_fields(self.settings(), self._status_server.address))
 
     def _say_unused(self, loaded: Loaded, stays: Sequence[ConnectionSettings] = ()) -> None:
         """One line for each file; with `stays`, which connections keep their old settings because of it."""
@@ -203,35 +207,31 @@ class Daemon:
         self, connection: ServedConnection, settings: ConnectionSettings, *, first_full: float | None = None
     ) -> None:
         schedule = settings.schedule
+        self._planned[settings.name] = settings
         for kind, every, work, first in (
             ("full", schedule.full, connection.full, first_full),
-            ("delta", schedule.delta, connection.delta, None),
+            ("delta", connection.hooks.delta_every(settings), connection.delta, None),
             ("drift", schedule.drift, connection.drift, connection.drift_due_in()),
         ):
             if self._timetable.interval(settings.name, kind) != every:
                 self._timetable.schedule(settings.name, kind, every, work, first=first)
 
-    def _listen(self, settings: ConnectionSettings) -> None:
-        """Raises SyncdError when the port cannot be had; what was served before is then served on."""
-        before, wanted = self._address, settings.server.address
-        if before == wanted:
-            return
-        self._http.close()  # the same port, perhaps, on another address
-        try:
-            self._serve(wanted)
-        except OSError as error:
-            with suppress(OSError, SyncdError):
-                self._serve(before)
-            raise SyncdError(
-                f'cannot listen on server.listen = "{settings.server.listen}": {error.strerror or error}',
-                hint='give server.listen another port, or "" to do without the status page;'
-                " another `syncd run` may have this one",
-            ) from error
+    def _listen(self, connections: Sequence[ConnectionSettings]) -> None:
+        """Raises SyncdError when a port cannot be had; what was served before is then served on."""
+        server = connections[0].server
+        self._status_server.move_to(server.address, server.listen)
+        hooks = next((one.hooks for one in connections if one.hooks.listen), connections[0].hooks)
+        self._hook_server.move_to(hooks.address, hooks.listen)
 
-    def _serve(self, address: tuple[str, int] | None) -> None:
-        if address is not None and self._hooks.http is not None:
-            self._http.enter_context(self._hooks.http(address, self.board, self.settings))
-        self._address = address
+    def _serve_status(self, address: Address) -> AbstractContextManager[object]:
+        serve = self._hooks.http
+        return nullcontext() if serve is None else serve(address, self.board, self.settings)
+
+    def _serve_hooks(self, address: Address) -> AbstractContextManager[object]:
+        from syncd.service.hooks import listening  # noqa: PLC0415  (where nobody posts, nobody listens)
+
+        served, counted = self._served, self.board.hook_answered
+        return listening(address, lambda: [one.hooks for one in served.copy().values()], counted, self._event)
 
     def _end(self) -> None:
         """No new write, some seconds for those in flight, everything closed; at the last moment without asking."""
@@ -250,7 +250,8 @@ class Daemon:
             else:
                 connection.give_up()
                 hanging.append(connection.settings.name)
-        self._http.close()
+        self._status_server.close()
+        self._hook_server.close()
         last.cancel()
         if running:
             self._hooks.say_all()
@@ -308,10 +309,10 @@ class Daemon:
             self._hooks.beat()
 
     def _tell_state(self) -> None:
-        for name in self._served:
-            board = self.board.connection(name)
+        for name, one in self._served.items():
+            self._schedule(one, self._planned[name])  # which hooks may have changed
             for kind in KINDS:
-                board.will_run(kind, self._timetable.next_run(name, kind))
+                self.board.connection(name).will_run(kind, self._timetable.next_run(name, kind))
         troubles = {name: why for name, one in self._served.items() if (why := one.current.trouble)}
         waiting = dict.fromkeys(self._waiting, "waits for the last cycle of what it replaces")
         broken = {**self._broken_files, **waiting, **troubles}
@@ -358,10 +359,10 @@ class Daemon:
         whole = self._add_waiting() and not (loaded.problems or found.broken)
         if loaded.connections:
             try:
-                self._listen(loaded.connections[0])
+                self._listen(loaded.connections)
             except SyncdError as error:
                 whole = False
-                self._event("error", "server.listen not changed", error=error.message, hint=error.hint)
+                self._event("error", "listen not changed", error=error.message, hint=error.hint)
         used = ", ".join(sorted(self._served.keys() - {one.name for one in found.stays}))
         if whole:
             self._event("info", "settings reloaded", connections=used)

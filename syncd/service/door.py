@@ -44,17 +44,29 @@ _NEXT_TURN = 0.25
 
 
 class Door:
-    """The listening sockets and who came through them. Lives in one event loop."""
+    """The listening sockets and who came through them. Lives in one event loop.
 
-    def __init__(self, answer: Answer, refuse: Refuse, tell: Tell) -> None:
+    `said_at_most`: bytes of a request until it is being answered, or 32 KiB of head.
+    """
+
+    def __init__(
+        self,
+        answer: Answer,
+        refuse: Refuse,
+        tell: Tell,
+        *,
+        name: str = "the status server",
+        said_at_most: int = HEAD_AT_MOST,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         # Who has gone is not answered any more.
         self._server = web.Server(answer, handler_cancellation=True)
         self._refuse = refuse
         self._tell = tell
+        self._name = name
         limit = _descriptors()
         self._fence = fence_of(limit)
-        self.room = Room(seats_of(limit))
+        self.room = Room(seats_of(limit), said_at_most)
         self._listening: list[socket.socket] = []
         self._handed_over: set[asyncio.Task[None]] = set()
         self._told: dict[str, float] = {}
@@ -91,7 +103,7 @@ class Door:
             except OSError as error:
                 # What the cycles lack is given back to them first.
                 self.room.make_place()
-                self._say("the status server could let nobody in", error=error.strerror or str(error))
+                self._say(f"{self._name} could let nobody in", error=error.strerror or str(error))
                 self._loop.remove_reader(listener)
                 self._loop.call_later(_WITHOUT_DESCRIPTOR, self._resume, listener)
                 return
@@ -107,13 +119,13 @@ class Door:
 
     def _has_place(self, wire: socket.socket) -> bool:
         if wire.fileno() >= self._fence:
-            self._say("few file descriptors are free: the status server takes no more of them")
+            self._say(f"few file descriptors are free: {self._name} takes no more of them")
             return self.room.make_place()
         if self.room.is_full:
             self.room.make_place()
             self._crowded_out += 1
             self._say(
-                "the status server is full: who is idle longest has to leave",
+                f"{self._name} is full: who is idle longest has to leave",
                 seats=self.room.seats,
                 left=self._crowded_out,
             )
@@ -221,6 +233,7 @@ class Connection(web.RequestHandler):
             max_line_size=_LINE_AT_MOST,
             max_field_size=_FIELD_AT_MOST,
             max_headers=_FIELDS_AT_MOST,
+            auto_decompress=False,  # what is small on the wire may be large
         )
         self._room = room
         self._visitor: Visitor | None = visitor

@@ -6,42 +6,22 @@ Read-only: it has no way to change anything. It asks for no password, so it also
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import ipaddress
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
-from syncd.errors import ConfigurationError, SyncdError
 from syncd.ports.observer import Observer
 from syncd.redact import Redactor
 from syncd.service.board import Board
 from syncd.service.desk import Desk, FullIntervals, ListsOf, StatusOf, refusal
 from syncd.service.door import Door
-
-_STOP_TIMEOUT = 1.0
-_LAST_ANSWERS = 0.3
-"""Seconds for those that are being made at a stop."""
+from syncd.service.server_thread import Server, server_thread
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A running server; `port` is the real one also when the system chose it."""
-
-    host: str
-    port: int
-
-    @property
-    def url(self) -> str:
-        return f"http://{_bracketed(self.host)}:{self.port}"
 
 
 def address_of(listen: str) -> tuple[str, int]:
@@ -77,59 +57,16 @@ def serving(
         redactor=redactor or Redactor(),
         lists_of=lists_of,
     )
-    thread = _ServerThread(address, desk)
-    server = thread.start()
-    try:
+
+    def make_door() -> Door:
+        return Door(desk.answer, refusal, partial(desk.tell, "warning"))
+
+    def opened(door: Door, port: int) -> None:
+        desk.hosts = own_names(address[0], port)
+        desk.crowded = lambda: door.room.is_crowded
+
+    with server_thread("server.listen", address, make_door, opened) as server:
         yield server
-    finally:
-        thread.stop()
-
-
-class _ServerThread:
-    def __init__(self, address: tuple[str, int], desk: Desk) -> None:
-        self._host, self._port = address
-        self._desk = desk
-        self._ready = threading.Event()
-        self._failure: BaseException | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
-        self._thread = threading.Thread(target=self._run, name="syncd-http", daemon=True)
-
-    def start(self) -> Server:
-        self._thread.start()
-        self._ready.wait()
-        if self._failure is not None:
-            self._thread.join()
-            raise self._failure
-        return Server(self._host, self._port)
-
-    def stop(self) -> None:
-        if self._loop is not None and self._stopping is not None:
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(_STOP_TIMEOUT)
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except OSError as error:
-            self._failure = _not_listening(self._host, self._port, error)
-        except BaseException as error:  # noqa: BLE001  (the starting thread raises it again)
-            self._failure = error
-        finally:
-            self._ready.set()
-
-    async def _serve(self) -> None:
-        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        door = Door(self._desk.answer, refusal, partial(self._desk.tell, "warning"))
-        self._port = door.open(self._host, self._port)
-        try:
-            self._desk.hosts = own_names(self._host, self._port)
-            self._desk.crowded = lambda: door.room.is_crowded
-            self._ready.set()
-            await self._stopping.wait()
-        finally:
-            await door.close(_LAST_ANSWERS)
 
 
 def own_names(host: str, port: int) -> Callable[[str], bool]:
@@ -157,25 +94,3 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(text)
     except ValueError:
         return None
-
-
-def _not_listening(host: str, port: int, error: OSError) -> SyncdError:
-    place = f"{_bracketed(host)}:{port}"
-    said = f"cannot listen on {place} (server.listen): {error.strerror or error}"
-    if error.errno == errno.EADDRINUSE:
-        return SyncdError(
-            said,
-            hint=(
-                "another `syncd run` may have it, or another exporter: give each process its own server.listen, or"
-                f' "" for none; `ss -ltnp "sport = :{port}"` shows who listens'
-            ),
-        )
-    if error.errno == errno.EACCES:
-        return ConfigurationError(
-            said, hint="ports below 1024 are for root; choose a higher one, as 127.0.0.1:9464"
-        )
-    return SyncdError(said, hint="is it an address of this machine? 127.0.0.1:9464 always works")
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

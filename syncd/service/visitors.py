@@ -53,6 +53,8 @@ class Room:
     """All that are connected. Who comes is let in; when every seat is taken, somebody else leaves for them."""
 
     seats: int
+    said_at_most: int = HEAD_AT_MOST
+    """Bytes that may be heard of a request before it is being answered."""
     _served: dict[Visitor, None] = field(default_factory=dict)
     _idle: dict[Visitor, None] = field(default_factory=dict)
     """Both in the order of `since`."""
@@ -65,6 +67,7 @@ class Room:
 
     @property
     def is_full(self) -> bool:
+        """As many are there as there are seats."""
         return len(self) >= self.seats
 
     @property
@@ -90,7 +93,7 @@ class Room:
             self.move(visitor, VisitorState.ASKING, now)
         if visitor.state is VisitorState.ASKING:
             visitor.heard += size
-        return visitor.heard <= HEAD_AT_MOST
+        return visitor.heard <= self.said_at_most
 
     def left(self, visitor: Visitor) -> None:
         self._served.pop(visitor, None)

@@ -25,6 +25,7 @@ def contradictions(raw: Raw) -> list[Finding]:
         *_attributes(raw),
         *_matching(raw),
         *_schedule(table(raw, "schedule")),
+        *_hooks(raw),
         *_provisioning(table(raw, "provisioning")),
         *_push_groups(raw),
     ]
@@ -166,6 +167,22 @@ def _schedule(schedule: Raw) -> Iterator[Finding]:
             "makes delta longer than full, but a full cycle contains a delta",
             'delta = "30s"' if key == "delta" else 'full = "6h"',
         )
+
+
+def _hooks(raw: Raw) -> Iterator[Finding]:
+    hooks, listen = table(raw, "hooks"), table(raw, "hooks").get("listen", "")
+    if listen and "secret" not in hooks:
+        message = "is missing: whoever finds the listener could else have objects read again"
+        yield Finding(("hooks", "secret"), message, 'secret = { env = "SYNCD_HOOK_SECRET" }', missing=True)
+    if "previous_secret" in hooks and "secret" not in hooks:
+        yield Finding(
+            ("hooks", "previous_secret"), "is the one before secret, which is not set; call it that"
+        )
+    if isinstance(listen, str) and listen and not listen.endswith(":0"):
+        server = table(raw, "server").get("listen", "127.0.0.1:9464")
+        if listen == server:
+            message = "is also server.listen: the status page must not be where the internet comes in"
+            yield Finding(("hooks", "listen"), message, 'listen = "127.0.0.1:9465"')
 
 
 def _provisioning(provisioning: Raw) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from pydantic_core import core_schema
 from syncd.core.limits import Limit
 from syncd.core.rules import GroupSource, PushRule
 from syncd.settings.daily import DailyTime
+from syncd.settings.fleet import FleetFile
 from syncd.settings.schema import SOURCE_KINDS, ConnectionSettings, PushGroupTable
 from syncd.settings.secrets import SecretRef
 
@@ -27,6 +28,12 @@ def settings_schema() -> dict[str, Any]:
     made = ConnectionSettings.model_json_schema(schema_generator=_Generator)
     required = [key for key in made.pop("required") if key not in _HAVE_DEFAULTS]
     return {"$schema": _DIALECT, **made, "title": "settings: one connection", "required": required}
+
+
+def fleet_schema() -> dict[str, Any]:
+    """Of `fleet.toml`."""
+    made = FleetFile.model_json_schema(schema_generator=_Generator)
+    return {"$schema": _DIALECT, **made, "title": "settings: a fleet"}
 
 
 class _Generator(GenerateJsonSchema):

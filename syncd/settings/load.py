@@ -147,13 +147,13 @@ def _expand(paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:
 
 def _read(path: Path, environ: Mapping[str, str]) -> _File:
     try:
-        text = _text_of(path)
+        text = text_of(path)
     except ConfigurationError as error:
         return _File(path, None, (Problem(path, error.message),))
     return _judge(text, path, environ)
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
     """The text of a file. Raises ConfigurationError with a sentence that goes after the path."""
     try:
         raw = read_regular(path, largest=_LARGEST)
@@ -183,16 +183,9 @@ def _text_of(path: Path) -> str:
 
 
 def _judge(text: str, shown: Path, environ: Mapping[str, str]) -> _File:
-    if (found := problem_in(text)) is not None:
-        return _File(shown, None, (Problem(shown, f"{found[0]}; correct it", line=found[1]),))
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        return _File(shown, None, (_syntax(shown, str(error)),))
-    except RecursionError:
-        return _File(
-            shown, None, (Problem(shown, "is nested too deeply to be settings; check the brackets"),)
-        )
+    raw = parsed(text, shown)
+    if isinstance(raw, Problem):
+        return _File(shown, None, (raw,))
     lines = index_lines(text)
     origin = Origin(Path(os.path.abspath(shown)), environ)  # noqa: PTH100  (resolve() would follow links)
     origin = replace(origin, named="name" in raw)
@@ -206,6 +199,18 @@ def _judge(text: str, shown: Path, environ: Mapping[str, str]) -> _File:
     if findings:
         return _File(shown, None, tuple(located(findings, shown, lines)), lines)
     return _File(shown, settings, (), lines)
+
+
+def parsed(text: str, shown: Path) -> dict[str, object] | Problem:
+    """What TOML text says, or why it is none."""
+    if (found := problem_in(text)) is not None:
+        return Problem(shown, f"{found[0]}; correct it", line=found[1])
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return _syntax(shown, str(error))
+    except RecursionError:
+        return Problem(shown, "is nested too deeply to be settings; check the brackets")
 
 
 def _syntax(shown: Path, message: str) -> Problem:
@@ -254,6 +259,12 @@ def _warnings(file: _File) -> list[Problem]:
             " listen on 127.0.0.1, and let a proxy ask for one"
         )
         found.append(file.problem("server.listen", message))
+    if settings.hooks.address and not is_loopback(settings.hooks.address[0]):
+        message = (
+            "lets other machines post hooks without TLS, secret included: listen on 127.0.0.1 behind a proxy that"
+            " ends TLS, or on an address that only the proxy reaches"
+        )
+        found.append(file.problem("hooks.listen", message))
     created = settings.split.token_created
     # A day of grace: the date was written down where it may be tomorrow already.
     if created is not None and created > (datetime.now(UTC) + timedelta(days=1)).date():
@@ -324,20 +335,28 @@ def _against_each_other(files: Sequence[_File]) -> list[Problem]:
             "gives the same store file as {others}; give one of them another state directory or name",
         ),
     ]
-    listens = {file.settings.server.listen for file in files if file.settings}
-    if len(listens) > 1:
-        first = files[0]
-        wanted = first.settings.server.listen if first.settings else ""
-        problems += [
-            file.problem(
-                "server.listen",
-                f"differs from {first.shown}; the connections of one process share one server",
-                f'listen = "{wanted}"',
-            )
-            for file in files[1:]
-            if file.settings and file.settings.server.listen != wanted
-        ]
+    problems += _one_server(files, "server.listen", lambda one: one.server.listen)
+    problems += _one_server(
+        [file for file in files if file.settings and file.settings.hooks.listen],
+        "hooks.listen",
+        lambda one: one.hooks.listen,
+    )
     return problems
+
+
+def _one_server(
+    files: Sequence[_File], path: str, listen: Callable[[ConnectionSettings], str]
+) -> list[Problem]:
+    wanted = next((listen(file.settings) for file in files if file.settings), "")
+    return [
+        file.problem(
+            path,
+            f"differs from {files[0].shown}; the connections of one process share one server",
+            f'listen = "{wanted}"',
+        )
+        for file in files
+        if file.settings and listen(file.settings) != wanted
+    ]
 
 
 def _names(group: Sequence[_File], but: _File) -> str:

@@ -41,6 +41,8 @@ from syncd.settings.values import (
     DirectoryPath,
     Grace,
     GrowthLimitValue,
+    HeaderName,
+    HookListen,
     Interval,
     LimitValue,
     Listen,
@@ -53,6 +55,7 @@ from syncd.settings.values import (
     Text,
     Timeout,
     Token,
+    address_of,
     kind_of,
     text,
     wrong,
@@ -249,6 +252,7 @@ class ScheduleSettings(Table):
     full: Annotated[timedelta | CronValue, read_turns] = timedelta(hours=6)
     drift: Annotated[timedelta | CronValue, read_turns] = timedelta(hours=24)
     drift_repair: bool = False
+    delta_with_hooks: Interval = timedelta(minutes=2)
     windows: Annotated[tuple[WindowValue, ...], Field(strict=False)] = ()
 
 
@@ -260,10 +264,21 @@ class ServerSettings(Table):
     @property
     def address(self) -> tuple[str, int] | None:
         """Host (without brackets) and port to bind, None when the server is off."""
-        if not self.listen:
-            return None
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
+        return address_of(self.listen)
+
+
+class HooksSettings(Table):
+    """`[hooks]`: where `syncd run` hears Okta's event hooks; `listen` is "" when it does not."""
+
+    listen: HookListen = ""
+    header: HeaderName = "Authorization"
+    secret: Token | None = None
+    previous_secret: Token | None = None
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """As of `ServerSettings`."""
+        return address_of(self.listen)
 
 
 class NotifySettings(Table):
@@ -295,6 +310,7 @@ class ConnectionSettings(Table):
     push_groups: Annotated[tuple[PushRuleValue, ...], Field(strict=False), BeforeValidator(_rules_list)] = ()
     safety: SafetySettings = SafetySettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    hooks: HooksSettings = HooksSettings()
     server: ServerSettings = ServerSettings()
     notify: NotifySettings = NotifySettings()
     audit: AuditSettings = AuditSettings()
@@ -371,6 +387,8 @@ class ConnectionSettings(Table):
             "okta.proxy": self.okta.proxy,
             "split.token": self.split.token,
             "split.proxy": self.split.proxy,
+            "hooks.secret": self.hooks.secret,
+            "hooks.previous_secret": self.hooks.previous_secret,
         }
         yield from ((path, ref) for path, ref in named.items() if ref is not None)
         for number, ref in enumerate(self.notify.urls):

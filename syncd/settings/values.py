@@ -11,7 +11,7 @@ import ipaddress
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -112,6 +112,11 @@ def _bounded(raw: object, *, least: str, most: str) -> timedelta:
     if duration > read_duration(most):
         raise wrong(f"is too long: at most {most}", f'"{most}"')
     return duration
+
+
+def within(least: str, most: str) -> Callable[[object], timedelta]:
+    """Reads a duration between these two."""
+    return partial(_bounded, least=least, most=most)
 
 
 _BELOW_NOTHING = re.compile(r"-[0-9]+(?:\.[0-9]+)? ?%?")
@@ -221,7 +226,29 @@ def _base_url(raw: object) -> str:
     return _rebuilt(parts.scheme, host, port, path)
 
 
-def _listen(raw: object) -> str:
+def address_of(listen: str) -> tuple[str, int] | None:
+    """Host (without brackets) and port of HOST:PORT, None of ""."""
+    host, _, port = listen.rpartition(":")
+    return (host.strip("[]"), int(port)) if listen else None
+
+
+def _header_name(raw: object) -> str:
+    """The name of a header that a client may choose (RFC 9110 section 5.1), and that no proxy sets by itself."""
+    value = text(raw)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}", value):
+        raise wrong("is not the name of an HTTP header", '"Authorization"')
+    if value.lower() in _HEADERS_OF_HTTP:
+        raise wrong("is a header that HTTP itself uses", '"Authorization"')
+    return value
+
+
+_HEADERS_OF_HTTP = frozenset({
+    "accept", "connection", "content-encoding", "content-length", "content-type", "expect", "host", "te",
+    "transfer-encoding", "upgrade", "user-agent", "x-okta-verification-challenge",
+})  # fmt: skip
+
+
+def _listen(raw: object, *, example: str = "127.0.0.1:9464") -> str:
     """Read HOST:PORT to listen on, "" for off. Port 0 lets the system choose."""
     if raw == "":
         return ""
@@ -235,7 +262,7 @@ def _listen(raw: object) -> str:
         or not re.fullmatch(r"[0-9]{1,5}", port)
         or int(port) > 65535
     ):
-        raise wrong('is not ADDRESS:PORT of this machine, and not "" for off', '"127.0.0.1:9464"')
+        raise wrong('is not ADDRESS:PORT of this machine, and not "" for off', f'"{example}"')
     return value
 
 
@@ -329,7 +356,9 @@ GrowthLimitValue = Annotated[
 ]
 OrgUrl = Annotated[str, BeforeValidator(_org_url)]
 BaseUrl = Annotated[str, BeforeValidator(_base_url)]
-Listen = Annotated[str, BeforeValidator(_listen)]
+Listen = Annotated[str, BeforeValidator(partial(_listen, example="127.0.0.1:9464"))]
+HookListen = Annotated[str, BeforeValidator(partial(_listen, example="127.0.0.1:9465"))]
+HeaderName = Annotated[str, BeforeValidator(_header_name)]
 DirectoryPath = Annotated[Path, BeforeValidator(_directory)]
 CaFile = Annotated[Path, BeforeValidator(_ca_file)]
 Token = Annotated[InstanceOf[SecretRef], BeforeValidator(partial(_secret, form="token")), _Hidden]

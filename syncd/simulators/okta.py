@@ -10,6 +10,7 @@ from syncd.simulators.exchange import Call, Reply
 from syncd.simulators.hosting import Simulator
 from syncd.simulators.okta_auth import READ_SCOPES, Gate, ServiceClient
 from syncd.simulators.okta_endpoints import Endpoint, endpoint_for, no_endpoint
+from syncd.simulators.okta_hooks import EventHooks
 from syncd.simulators.okta_limits import RateLimits
 from syncd.simulators.okta_past import with_group_of, with_stamps_of
 from syncd.simulators.okta_state import OktaState
@@ -25,7 +26,7 @@ class OktaSimulator(Simulator):
     """Serves an OktaWorld. Reads only: every write answers 405, so a client that writes is seen.
 
     `token` is the API token (SSWS); `clients` are service apps for private-key JWT, with or without DPoP.
-    `url` is the org URL, `world.app.id` the app.
+    `url` is the org URL, `world.app.id` the app; `hooks` are the org's event hooks.
     """
 
     world: OktaWorld
@@ -45,6 +46,8 @@ class OktaSimulator(Simulator):
         self.knobs = knobs or OktaKnobs()
         self.gate = Gate(token, clients)
         self.limits = RateLimits(self._now)
+        self.hooks = EventHooks(lambda: self.url, world.log)
+        world.heard = self.hooks.heard
         self._keep_past()
 
     @property
@@ -90,6 +93,8 @@ class OktaSimulator(Simulator):
     def _listed_world(self, endpoint: Endpoint, call: Call, knobs: OktaKnobs) -> OktaState:
         """The world of that list: as it was, but for whose list it is, which is looked up as it is."""
         seen = self.world.past.ago(self.world, knobs.lag_of(endpoint.listed))
+        if endpoint.of_object and knobs.object_lag_seconds:
+            return self.world.past.ago(self.world, knobs.object_lag_seconds)
         if endpoint.listed == "members":
             return with_group_of(self.world, seen, call.segments[3])
         return seen
@@ -134,7 +139,11 @@ class OktaSimulator(Simulator):
         }
 
     def extra_control(self, call: Call) -> Reply | None:
-        """POST /_control/clients registers a service app; POST /_control/revoke ends every access token."""
+        """POST /_control/clients registers a service app; POST /_control/revoke ends every access token;
+        /_control/hooks shows, adds and verifies event hooks, or turns their knobs.
+        """
+        if call.segments[1:2] == ("hooks",):
+            return self._hook_control(call)
         if (call.method, call.segments[1:]) == ("POST", ("clients",)):
             try:
                 asked = call.json()
@@ -147,6 +156,28 @@ class OktaSimulator(Simulator):
             self.gate.revoke()
             return Reply(payload={"revoked": True})
         return None
+
+    def _hook_control(self, call: Call) -> Reply:
+        try:
+            match (call.method, *call.segments[2:]):
+                case ("POST",):
+                    hook = self.hooks.register(**call.json())
+                    self.hooks.verify(hook)
+                case ("POST", "knobs"):
+                    self.hooks.knobs = self.hooks.knobs.changed(**call.json())
+                    return Reply(payload=asdict(self.hooks.knobs))
+                case ("GET",):
+                    pass
+                case _:
+                    return Reply(404, {"error": f"no control request {call.method} {call.path}"})
+        except (TypeError, ValueError) as error:
+            return Reply(400, {"error": str(error)})
+        return Reply(payload=[each.as_json() for each in self.hooks.hooks])
+
+    def stop(self) -> None:
+        """Delivers no hook any more, and stops listening."""
+        self.hooks.close()
+        super().stop()
 
 
 def _knobs_json(knobs: OktaKnobs) -> dict[str, Any]:

@@ -35,11 +35,12 @@ _MAPPING_STATES = frozenset({"ACTIVE", "INACTIVE", "ERROR"})
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What answers a path, the scopes it takes, and which of LISTS it is, if any."""
+    """What answers a path, the scopes it takes, and which of LISTS it is, if any; `of_object`: it is asked by id."""
 
     handler: Handler
     scopes: tuple[str, ...]
     listed: str | None = None
+    of_object: bool = False
 
 
 def endpoint_for(segments: tuple[str, ...]) -> Endpoint | None:
@@ -54,11 +55,11 @@ def endpoint_for(segments: tuple[str, ...]) -> Endpoint | None:
         case ("apps", _, "users"):
             return Endpoint(app_users, (_APPS,), "app_users")
         case ("apps", _, "users", _):
-            return Endpoint(app_user, (_APPS,))
+            return Endpoint(app_user, (_APPS,), of_object=True)
         case ("apps", _, "groups"):
             return Endpoint(app_groups, (_APPS,), "app_groups")
         case ("apps", _, "groups", _):
-            return Endpoint(app_group, (_APPS,))
+            return Endpoint(app_group, (_APPS,), of_object=True)
         case ("apps", _, "group-push", "mappings"):
             return Endpoint(mappings, (_APPS, _GROUPS), "mappings")
         case ("apps", _, "group-push", "mappings", _):
@@ -66,13 +67,13 @@ def endpoint_for(segments: tuple[str, ...]) -> Endpoint | None:
         case ("groups",):
             return Endpoint(groups, (_GROUPS,), "groups")
         case ("groups", _):
-            return Endpoint(group, (_GROUPS,))
+            return Endpoint(group, (_GROUPS,), of_object=True)
         case ("groups", _, "users"):
             return Endpoint(group_users, (_GROUPS,), "members")
         case ("users",):
             return Endpoint(users, (_USERS,), "users")
         case ("users", _):
-            return Endpoint(user, (_USERS,))
+            return Endpoint(user, (_USERS,), of_object=True)
         case ("users", _, "groups"):
             return Endpoint(user_groups, (_USERS,), OWN_GROUPS)
         case ("logs",):

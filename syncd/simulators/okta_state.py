@@ -53,6 +53,8 @@ class OktaState:
         self.app_groups: dict[str, AppGroup] = {}
         self.mappings: dict[str, PushMapping] = {}
         self.events: list[LogEvent] = []
+        self.heard: Callable[[LogEvent], None] | None = None
+        """Hears of each event as it happens, under the lock."""
         self.user_ids = OrderedIds()
         self.group_ids = OrderedIds()
         self.app_user_ids = OrderedIds()
@@ -198,6 +200,8 @@ class OktaState:
             "debugContext": {"debugData": {}},
         }
         self.events.append(LogEvent(persisted, event))
+        if self.heard is not None:
+            self.heard(self.events[-1])
         return str(event["uuid"])
 
     def user_target(self, user: User) -> Json:

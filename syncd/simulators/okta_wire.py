@@ -54,6 +54,7 @@ class OktaKnobs:
     `page_size`: a page holds at most that many, whatever `limit` asks for (0: as asked).
     `list_lag`: seconds by list (LISTS; `*` for all but `own_groups`) by which what a list shows is older than what the
     object itself shows. `stamp_lag_seconds`: the same for `lastMembershipUpdated`, wherever it is shown.
+    `object_lag_seconds`: by so much people, groups and assignments are older where they are asked for by id.
     """
 
     link_style: Literal["separate", "joined", "next_first"] = "separate"
@@ -72,6 +73,7 @@ class OktaKnobs:
     page_size: int = 0
     list_lag: Mapping[str, float] | None = None
     stamp_lag_seconds: float = 0.0
+    object_lag_seconds: float = 0.0
     next_drops: tuple[str, ...] = ()
     members_limit: int = 1000
 
@@ -83,7 +85,8 @@ class OktaKnobs:
     @property
     def longest_lag(self) -> float:
         """How much of the past these knobs need, in seconds."""
-        return max(self.stamp_lag_seconds, *(self.list_lag or {"*": 0.0}).values())
+        lags = (self.list_lag or {"*": 0.0}).values()
+        return max(self.stamp_lag_seconds, self.object_lag_seconds, *lags)
 
     def changed(self, **changes: Any) -> Self:
         """These knobs with some turned. Raises ValueError for a knob that does not exist."""

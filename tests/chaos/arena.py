@@ -30,16 +30,16 @@ from syncd.ports import HoldRecord
 from syncd.redact import Redactor
 from syncd.scim.http import ScimHttp
 from syncd.scim.pacing import RetryPolicy as SplitRetry
-from syncd.scim.split import ScimTarget
 from syncd.settings import ConnectionSettings, load_or_raise
 from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.split import HarnessKnobs, SplitKnobs, SplitSimulator
 from syncd.simulators.world import OktaWorld, SplitWorld, default_split
-from syncd.store.sqlite import SqliteStore
+from syncd.store.sqlite.store import SqliteStore
 from syncd.wiring import open_for_deciding, open_for_status, open_job
 from tests.chaos.oracle import Holdings, Wishes, holdings, wishes
 from tests.chaos.owners import Owners
 from tests.connection_text import connection_text
+from tests.hurrying import hurried
 
 OKTA_TOKEN = "00tOkTaVeRySeCrEt-chaos-0042"
 SPLIT_TOKEN = "spl.iT_VeRySeCrEt-chaos-4711"
@@ -251,25 +251,12 @@ def _watched(death: Death, place: str, act: Callable[..., Any]) -> Callable[...,
 def impatient(attempts: int = 5) -> Iterator[None]:
     """Short waits between the tries."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "syncd.okta.pace.RetryPolicy",
-            partial(OktaRetry, attempts=attempts, first=FIRST, ceiling=CEILING),
-        )
-        patch.setattr(
-            "syncd.scim.pacing.RetryPolicy",
-            partial(
-                SplitRetry,
-                attempts=attempts,
-                first=FIRST,
-                ceiling=CEILING,
-                limited_first=FIRST,
-                limited_ceiling=CEILING,
-            ),
-        )
+        patch.setattr("syncd.okta.pace.RetryPolicy", partial(OktaRetry, attempts=attempts))
+        patch.setattr("syncd.scim.pacing.RetryPolicy", partial(SplitRetry, attempts=attempts))
+        hurried(patch, first=FIRST, ceiling=CEILING, settle=0.001)
         patch.setattr("syncd.okta.pace._MARGIN", 0.001)
         patch.setattr("syncd.okta.conversation._RESET_MARGIN", 0.001)
         patch.setattr("syncd.scim.pacing._MARGIN", 0.001)
-        patch.setitem(ScimTarget.__init__.__kwdefaults__ or {}, "settle", (0.001,))
         patch.setenv("CHAOS_OKTA", OKTA_TOKEN)
         patch.setenv("CHAOS_SPLIT", SPLIT_TOKEN)
         yield

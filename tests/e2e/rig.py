@@ -21,6 +21,7 @@ from syncd.simulators.split import HarnessKnobs, SplitKnobs, SplitSimulator
 from syncd.simulators.world import OktaWorld, SplitWorld, default_split, generate_okta
 from tests.cli.invoking import document_of
 from tests.connection_text import connection_text
+from tests.hurrying import hurried
 
 OKTA_TOKEN = "00tOkTaVeRySeCrEt-e2e-0042"
 SPLIT_TOKEN = "spl.iT_VeRySeCrEt-e2e-4711"
@@ -208,6 +209,7 @@ def rig(
             split or default_split(), token=SPLIT_TOKEN, knobs=knobs, harness=harness
         ) as split_server,
     ):
+        hurried(patch)
         patch.setenv("E2E_OKTA", OKTA_TOKEN)
         patch.setenv("E2E_SPLIT", SPLIT_TOKEN)
         made = Rig(okta_server, split_server, folder, list(pushed))

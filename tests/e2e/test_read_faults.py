@@ -6,13 +6,11 @@ The table follows what the Okta SDK was measured to do with each answer, and the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from syncd.okta.pace import RetryPolicy
 from tests.e2e.rig import Rig, rig
 
 PAGE_2 = r"/apps/[^/]+/users\?.*after="
@@ -46,12 +44,7 @@ ALWAYS: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.fixture(scope="module")
 def synced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """An org whose user list takes two pages, synced once; every test leaves it as it was."""
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        rig(tmp_path_factory.mktemp("faults"), users=760, groups=2) as made,
-    ):
-        # The same number of tries, with short waits between them.
-        patch.setattr("syncd.okta.pace.RetryPolicy", partial(RetryPolicy, first=0.01, ceiling=0.05))
+    with rig(tmp_path_factory.mktemp("faults"), users=760, groups=2) as made:
         made.sync()
         made.assert_exact()
         yield made

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from syncd.okta.pace import RetryPolicy
 from syncd.simulators.split import SplitKnobs
 from syncd.simulators.world import SplitWorld
 from tests.e2e.rig import Rig, rig
 
 
 @pytest.fixture
-def synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
-    monkeypatch.setattr("syncd.okta.pace.RetryPolicy", partial(RetryPolicy, first=0.01, ceiling=0.05))
+def synced(tmp_path: Path) -> Iterator[Rig]:
     with rig(tmp_path, users=30, groups=4) as made:
         made.split.world.create_local_user("owner@split.example")
         made.split.world.create_local_group("release-managers")

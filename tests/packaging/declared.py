@@ -40,6 +40,10 @@ def to_run() -> tuple[Requirement, ...]:
     return tuple(map(Requirement, pyproject()["project"]["dependencies"]))
 
 
+def for_a_fleet() -> tuple[Requirement, ...]:
+    return tuple(map(Requirement, pyproject()["project"]["optional-dependencies"]["fleet"]))
+
+
 def to_develop() -> tuple[Requirement, ...]:
     return tuple(map(Requirement, pyproject()["project"]["optional-dependencies"]["dev"]))
 

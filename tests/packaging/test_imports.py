@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
-from tests.packaging.declared import ROOT, names, to_build, to_develop, to_run
+from tests.packaging.declared import ROOT, for_a_fleet, names, to_build, to_develop, to_run
 
 OURS = frozenset({"syncd", "tests", "bench", "supply_chain", "distribution"})
 FOR_TYPE_CHECKERS = frozenset({"_typeshed"})
@@ -58,7 +58,11 @@ def imported_under(*folders: str) -> frozenset[str]:
 
 
 def test_everything_that_syncd_imports_is_declared() -> None:
-    assert undeclared(imported_under("syncd"), names(to_run())) == {}
+    assert undeclared(imported_under("syncd"), names(to_run()) | names(for_a_fleet())) == {}
+
+
+def test_what_only_a_fleet_needs_is_there_for_who_works_on_it() -> None:
+    assert names(for_a_fleet()) <= names(to_develop())
 
 
 def test_everything_that_its_tests_and_tools_import_is_declared() -> None:

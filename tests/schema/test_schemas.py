@@ -25,6 +25,7 @@ CONTRACT = [
     "explain",
     "groups",
     "held",
+    "hook",
     "list",
     "plan",
     "preview",

@@ -12,7 +12,8 @@ from syncd.core.plan import timestamp
 from syncd.redact import Redactor
 from syncd.service.board import Board, CycleReport, RateHeadroom
 from syncd.service.health import View
-from syncd.service.http import Server, serving
+from syncd.service.http import serving
+from syncd.service.server_thread import Server
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 HOSTILE = '"><script>alert(1)</script><img src=https://evil.example/x>\x1b[31m\u202e'
@@ -163,6 +164,8 @@ class Shown:
             boards={one.name: one.snapshot() for one in self.board.connections()},
             broken=self.board.broken(),
             full_intervals=self.full_intervals(),
+            hook_answers=self.board.hook_answers(),
+            fleet=self.board.fleet(),
         )
 
     def serving(self, redactor: Redactor | None = None) -> AbstractContextManager[Server]:
@@ -262,5 +265,6 @@ def a_bad_day() -> Shown:
     )
     prod.warn("log", "the token may not read the System Log: changes wait for the next full run")
     shown.board.connection("split-new").began("full", NOW - timedelta(minutes=3))
+    shown.board.hook_answered(204)
     shown.board.set_broken({"split-apac": "split-apac.toml: okta.app_id is missing"})
     return shown

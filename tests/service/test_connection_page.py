@@ -15,7 +15,8 @@ from syncd.core.waiting import Waiting
 from syncd.errors import SyncdError
 from syncd.service.board import Board
 from syncd.service.connection_page import ROWS_AT_MOST, connection_page
-from syncd.service.http import Server, serving
+from syncd.service.http import serving
+from syncd.service.server_thread import Server
 from syncd.service.statuses import Statuses
 from syncd.settings import ConnectionSettings
 from tests.browser.chrome import DESKTOP, PHONE, Browser

@@ -13,8 +13,9 @@ import pytest
 
 from syncd.service import desk, door
 from syncd.service.board import Board
-from syncd.service.http import Server, serving
+from syncd.service.http import serving
 from syncd.service.page import StatusPage
+from syncd.service.server_thread import Server
 from syncd.service.visitors import PATIENCE, VisitorState
 from tests.observing import Log
 from tests.service.showing import Shown, document

@@ -14,10 +14,10 @@ import pytest
 
 from syncd.errors import ConfigurationError, PermanentError, SyncdError
 from syncd.redact import Redactor
-from syncd.service import desk
-from syncd.service import http as served
+from syncd.service import desk, server_thread
 from syncd.service.board import Board
-from syncd.service.http import Server, address_of, own_names, serving
+from syncd.service.http import address_of, own_names, serving
+from syncd.service.server_thread import Server
 from tests.e2e.echoing import leaks
 from tests.observing import Log
 from tests.service.showing import HOSTILE, Shown, a_bad_day, document, never_synced, quarantine
@@ -300,7 +300,9 @@ def test_an_address_that_is_not_of_this_machine_is_an_error() -> None:
 
 
 def test_a_port_for_root_only_is_a_matter_of_settings() -> None:
-    refused = served._not_listening("127.0.0.1", 80, PermissionError(13, "Permission denied"))
+    refused = server_thread._not_listening(
+        "server.listen", "127.0.0.1", 80, PermissionError(13, "Permission denied")
+    )
     assert isinstance(refused, ConfigurationError)
 
 

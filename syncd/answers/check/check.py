@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.answers.check import okta, split
+from syncd.answers.check import hooks, okta, split
 from syncd.answers.check.line import Check, Checks
 from syncd.answers.left_out import left_out
 from syncd.core.counting import counted
 from syncd.core.left_out import command
 from syncd.core.pausing import said_of, way_out_of
 from syncd.core.plan import timestamp
+from syncd.engine.facts import HOOKS_HEARD, HookHistory
 from syncd.engine.writing.permission import barred_now
 from syncd.engine.writing.quarantine import current
 from syncd.errors import SyncdError
@@ -189,6 +190,7 @@ def _store(checks: Checks, bench: Bench) -> None:
             runs = store.runs(limit=1)
             bar = barred_now(store, bench.settings, bench.clock())
             sick, left = current(store), left_out(store)
+            heard = HOOKS_HEARD.of(store, HookHistory())
         managed = f"{counted(population.users, 'user')}, {counted(population.groups, 'group')} managed"
         checks.ok(STORE, f"{place}: {managed}")
         if bar is not None:
@@ -201,6 +203,7 @@ def _store(checks: Checks, bench: Bench) -> None:
             first = ", ".join(each.name or each.okta_id for each in left[:3])
             more = f" and {len(left) - 3:,} more" if len(left) > 3 else ""
             checks.info(LEFT_OUT, f"{first}{more}", command(str(bench.settings.path), "skipped"))
+        hooks.arrive(checks, bench.settings, heard, bench.clock())
         if runs and runs[0].finished is None:
             began = f"a {runs[0].kind} run began at {timestamp(runs[0].started)} and has not ended"
             checks.info(

@@ -7,20 +7,25 @@ writes nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
+from syncd.core.change import GROUP_KINDS, Change
+from syncd.core.hooks import HookNamed
 from syncd.core.nomination import ASKED, Known, nominate
 from syncd.core.waiting import NOT_READ
+from syncd.engine.cycles.hooked import Hooked
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.run import CycleRun, remember_what_was_seen
 from syncd.engine.cycles.seen import Key, Seen, keys
 from syncd.engine.cycles.waiting import read_whom_it_frees, remember_left
-from syncd.engine.facts import CURSOR, LOG_ASKED, PENDING
+from syncd.engine.facts import CURSOR, HOOKED, LOG_ASKED, PENDING
 from syncd.engine.job import Job
 from syncd.engine.planning.plan import planned_from
+from syncd.engine.planning.planned import Planned
 from syncd.engine.reading.learned import NamedReading
 from syncd.engine.reading.named import read_selected
 from syncd.engine.reading.selection import BY_ID_AT_MOST
@@ -77,17 +82,25 @@ def _log_access() -> Iterator[None]:
         raise LogDenied(denied.message, hint=denied.hint, status=denied.status) from denied
 
 
-def delta(job: Job, seen: Seen) -> Delta:
-    """One poll, and a cycle over what it, the store and earlier deltas name. Raises LogDenied and what the poll raises;
-    what goes wrong afterwards is in the result.
+def delta(job: Job, seen: Seen, hooked: Hooked | None = None) -> Delta:
+    """One poll, and a cycle over what it, the store, event hooks and earlier deltas name. Raises LogDenied and what the
+    poll raises; what goes wrong afterwards is in the result.
     """
     seen.restore(PENDING.of(job.store))
-    found = _delta(job, seen)
+    hooked = hooked or Hooked()
+    restore_hooked(job, hooked)
+    found = _delta(job, seen, hooked)
     PENDING.remember(job.store, seen.kept())
+    hooked.keep(lambda text: HOOKED.remember(job.store, text))
     return found
 
 
-def _delta(job: Job, seen: Seen) -> Delta:
+def restore_hooked(job: Job, hooked: Hooked) -> None:
+    """What the process before this one was told by hooks."""
+    hooked.restore(HOOKED.of(job.store))
+
+
+def _delta(job: Job, seen: Seen, hooked: Hooked) -> Delta:
     before_long = ""
     try:
         poll = _poll(job, seen)
@@ -96,7 +109,7 @@ def _delta(job: Job, seen: Seen) -> Delta:
             CURSOR.remember(job.store, None)
             follow(job)
         else:
-            before_long = _take_over(job, seen, poll)
+            before_long = _take_over(job, seen, hooked, poll)
     except SyncdError as error:
         quarantine.note(job, error)
         raise
@@ -106,7 +119,12 @@ def _delta(job: Job, seen: Seen) -> Delta:
     too_much = _larger_than_everything(job, len(users) + len(groups))
     if too_much:
         seen.owe_instead(too_much)
-    if poll.lost or too_much or not (users or groups):
+    by_hooks = hooked.due()
+    if poll.lost or too_much:
+        users, groups = [], []
+    users += sorted(_of(by_hooks, "user") - set(users))
+    groups += sorted(_of(by_hooks, "group") - set(groups))
+    if not (users or groups):
         return Delta(None, seen.news(), before_long)
     named = keys(users, groups)
     found = _Found(None, named)
@@ -116,7 +134,12 @@ def _delta(job: Job, seen: Seen) -> Delta:
             found = _cycle(job, _Named(users, groups, lists, frozenset(seen.left)))
     finally:
         seen.tried(named, found.unread, found.refused)
+        hooked.looked(by_hooks, found.moved, found.updated, found.unread)
     return Delta(found.result, seen.news(), before_long)
+
+
+def _of(names: Mapping[Key, HookNamed], kind: str) -> set[str]:
+    return {okta_id for of_kind, okta_id in names if of_kind == kind}
 
 
 def _due(job: Job) -> Due:
@@ -167,14 +190,17 @@ def _poll(job: Job, seen: Seen) -> _Poll:
     )
 
 
-def _take_over(job: Job, seen: Seen, poll: _Poll) -> str:
+def _take_over(job: Job, seen: Seen, hooked: Hooked, poll: _Poll) -> str:
     """What the events name is pending before the place after them is stored, and only then they count as seen: whatever
     ends this cycle, on the way or later, loses nothing. Returns why a full cycle should follow before long.
     """
     known = _known(job)
     strangers = seen.strangers()
-    named = nominate([*strangers, *poll.events], known)
-    seen.keep_strangers(event for event in poll.events if not nominate([event], known))
+    ours = [(event, nominate([event], known)) for event in poll.events]
+    hooked.log_showed([event for event, named in ours if named.users or named.groups], job.clock())
+    fresh = [e for e, named in ours if not hooked.is_seen(e, keys(named.users, named.groups))]
+    named = nominate([*strangers, *fresh], known)
+    seen.keep_strangers(event for event, named in ours if not named)
     seen.name(named)
     if named.everything:
         seen.owe(named.everything)
@@ -225,6 +251,10 @@ class _Found:
     result: RunResult | None
     unread: AbstractSet[Key]
     refused: AbstractSet[Key] = frozenset()
+    moved: AbstractSet[Key] = frozenset()
+    """Of whom something new was seen."""
+    updated: Mapping[Key, datetime] = field(default_factory=dict)
+    """When Okta had updated what was read."""
 
 
 def _cycle(job: Job, named: _Named) -> _Found:
@@ -245,12 +275,24 @@ def _cycle(job: Job, named: _Named) -> _Found:
             job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
             remember_what_was_seen(job, planned, whole=False)
             remember_left(job, planned, (), whole=False)
-            return _Found(None, frozenset())
+            return _Found(None, frozenset(), updated=reading.updated)
+        moved = {_key(change) for change in _all_changes(planned)}
         with run:
             run.write(planned)
         if not run.absorbed:
             return _Found(run.result, everything)
-        return _Found(run.result, frozenset(reading.unread), frozenset(reading.refused))
+        unread, refused = frozenset(reading.unread), frozenset(reading.refused)
+        return _Found(run.result, unread, refused, moved, reading.updated)
+
+
+def _all_changes(planned: Planned) -> Iterator[Change]:
+    yield from planned.changes()
+    for hold in planned.header.holds:
+        yield from planned.held(hold.id)
+
+
+def _key(change: Change) -> Key:
+    return ("group" if change.kind in GROUP_KINDS else "user", change.okta_id)
 
 
 def _read(job: Job, named: _Named, stage: Stage) -> NamedReading:

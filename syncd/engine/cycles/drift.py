@@ -100,18 +100,22 @@ def _finish(store: Store, report: DriftReport, run_id: str) -> None:
 
 
 def repair(
-    job: Job, selection: Selection, allow: Mapping[str, int] | None = None
+    job: Job, selection: Selection, allow: Mapping[str, int] | None = None, *, remembered: bool = True
 ) -> tuple[DriftReport | None, RunResult]:
-    """Looks, takes over what was found, plans and applies. The report is None when looking failed."""
+    """Looks, takes over what was found, plans and applies. The report is None when looking failed. `remembered`: it is
+    the last comparison from now on.
+    """
     report = None
     with CycleRun(job, "drift") as run:
         unsettled = settle_interrupted(job)
         with run.reading(lambda stage: _look(job, selection, stage)) as (stage, (reading, report)):
             _take_over(job, report, run.run_id)
+            if remembered:
+                LAST_DRIFT.remember(job.store, _kept(report))
             planning = make_plan(job, stage, reading, unsettled)
             _rename_back(planning, report)
             run.write(checked(planning, "drift", allow or {}))
-    if report is not None and run.result.exit_code == 0:
+    if remembered and report is not None and run.result.exit_code == 0:
         LAST_DRIFT.remember(job.store, {**_kept(report), REPAIRED_BY: run.run_id})
     return report, run.result
 
@@ -122,7 +126,6 @@ def _take_over(job: Job, report: DriftReport, run_id: str) -> None:
     effects = [*_effects(job, report.items), *_accepted(job, report)]
     if effects:
         job.store.record_found(run_id, effects, summary=report.summary)
-    LAST_DRIFT.remember(job.store, _kept(report))
 
 
 def _rename_back(planning: Planning, report: DriftReport) -> None:

@@ -37,6 +37,7 @@ class DriftReport:
 
     @property
     def summary(self) -> dict[str, int]:
+        """How many findings of each kind, by its name; kinds without any are left out."""
         return core.summary_of(self.items)
 
     @property

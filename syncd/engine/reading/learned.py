@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from syncd.core.diff import Skipped
 from syncd.core.groups import Claim, RuleBook, claim
@@ -149,6 +150,8 @@ class NamedReading(Reading):
     """The own group lists of users that were named."""
     announced: frozenset[tuple[str, str]] = frozenset()
     """(group id, user id): the System Log says that this person left this group."""
+    updated: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    """(user, Okta id): when Okta had updated what was read."""
 
     @property
     def has_every_wish(self) -> bool:

@@ -103,6 +103,8 @@ def _stage_person(
         reading.absent[person.okta_id] = answer
         return
     stage_user(job, stage, reading, answer)
+    if isinstance(answer, AppUser) and answer.updated is not None:
+        reading.updated["user", person.okta_id] = answer.updated
     if person.groups is not None:
         reading.own_lists[person.okta_id] = frozenset(person.groups)
         reading.heard.update(person.groups)

@@ -1,0 +1,201 @@
+"""What a fleet's workers know of each other, and who owns which connection: kept by the database that they share.
+
+All times are the database's. A worker measures durations by its own clock and compares no time with anybody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from syncd.core.balance import Charge, Worker
+from syncd.core.lease import LeaseTerms
+
+Mode = Literal["work", "watch"]
+WORK: Mode = "work"
+WATCH: Mode = "watch"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRecord:
+    """A worker that joins. `name` is never used twice."""
+
+    name: str
+    host: str
+    version: str
+    mode: Mode
+    capacity: int
+    terms: LeaseTerms
+
+
+@dataclass(frozen=True, slots=True)
+class LivingWorker:
+    """A worker as the others see it. `left`: seconds until its lease runs out; negative: so long it has been silent."""
+
+    name: str
+    host: str
+    version: str
+    mode: Mode
+    capacity: int
+    draining: bool
+    started: datetime
+    left: float
+
+    @property
+    def worker(self) -> Worker:
+        """What the balance has to know of it."""
+        return Worker(self.name, self.capacity, self.draining)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRecord:
+    """A connection of the fleet. `digest`: of its settings' text (SHA-256, hexadecimal); `org` and `target`: keys
+    of its Okta app's org and of the Split organisation, which no other connection has. `weight`: people it manages, and
+    one. `owner` "": nobody, since `since` (None: never anybody). `silent`: the owner's lease ran out.
+    """
+
+    id: int
+    name: str
+    digest: str
+    org: str
+    target: str
+    weight: int
+    paused: bool
+    bound_for: str
+    owner: str
+    silent: bool
+    epoch: int
+    since: datetime | None
+    seconds: float
+    """From `since` till now."""
+    updated_at: datetime
+    updated_by: str
+
+    @property
+    def charge(self) -> Charge:
+        """What the balance has to know of it."""
+        return Charge(
+            self.id,
+            self.weight,
+            org=self.org,
+            owner="" if self.silent else self.owner,
+            since=self.seconds,
+            bound_for=self.bound_for,
+            paused=self.paused,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """The right to serve one connection, until it is given back or the lease runs out. The store asks for `epoch` and
+    `token` in each transaction that writes.
+
+    `clean`: whoever had it before gave it back, or nobody had it. `quiet`: seconds, from the answer on, in which the
+    target is neither asked nor written: something of the owner before may still arrive there.
+    """
+
+    connection: int
+    name: str
+    toml: str
+    digest: str
+    epoch: int
+    token: str
+    clean: bool
+    quiet: float
+
+    @property
+    def is_first(self) -> bool:
+        """Nobody ever had it before."""
+        return self.epoch == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What one look shows: living workers by name, all connections by name."""
+
+    workers: Sequence[LivingWorker]
+    connections: Sequence[ConnectionRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """Settings that join the fleet or take the place of what is there under this name."""
+
+    name: str
+    toml: str
+    digest: str
+    org: str
+    target: str
+
+
+class Registry(Protocol):
+    """Who lives, who owns what, and what people say about it. Every act may raise TemporaryError: the database was not
+    to be had.
+    """
+
+    def join(self, record: WorkerRecord) -> None:
+        """Raises RefusedError where the name was used before."""
+        ...
+
+    def renew(self, worker: str) -> bool:
+        """One heartbeat. False once the lease ran out and others were told so: this worker owns nothing any more, and
+        joins anew under another name.
+        """
+        ...
+
+    def leave(self, worker: str) -> None:
+        """Gives all that it still has to whoever comes, as after a lease that ran out; and ends the lease."""
+        ...
+
+    def look(self) -> Fleet:
+        """The living, the connections."""
+        ...
+
+    def text_of(self, connection: int) -> tuple[str, str]:
+        """Its settings as they are now, and their digest. Raises NotFound."""
+        ...
+
+    def claim(self, worker: str, connections: Sequence[int]) -> Sequence[Ownership]:
+        """Those of them that nobody living has; each goes to one of all who ask at once."""
+        ...
+
+    def release(self, claims: Sequence[Ownership]) -> None:
+        """Clean: nothing of ours is under way. What was taken from us meanwhile stays where it is."""
+        ...
+
+    def disown(self, worker: str, connections: Sequence[int]) -> None:
+        """Those of them that are this worker's, and that it never served under this ownership, or closed."""
+        ...
+
+    def weigh(self, weights: Mapping[int, int]) -> None:
+        """How many people each of these connections manages."""
+        ...
+
+    def wake(self, connection: int, named: AbstractSet[tuple[str, str]] = frozenset()) -> None:
+        """Has its owner look now; `named` (kind and Okta id) waits there, each once."""
+        ...
+
+    def woken(self, seconds: float) -> AbstractSet[int]:
+        """Connections of which somebody said so meanwhile; waits so long for the first. Of one thread."""
+        ...
+
+    # what people change; each raises NotFound for a name that is none
+
+    def enrol(self, enrolments: Sequence[Enrolment], by: str) -> None:
+        """All of them or none. Raises RefusedError for a target that another connection of the fleet has."""
+        ...
+
+    def pause(self, name: str, by: str, *, paused: bool) -> None:
+        """No worker has it while it is paused."""
+        ...
+
+    def drain(self, worker: str, *, draining: bool) -> None:
+        """It gives all back and takes no more."""
+        ...
+
+    def move(self, name: str, worker: str) -> None:
+        """To this worker, as soon as no cycle of it runs. "" takes that back."""
+        ...

@@ -1,0 +1,115 @@
+"""What event hooks do for one connection of the daemon: names are stored, and the next delta comes at once.
+
+How the names are merged with the System Log is `engine.cycles.hooked`; who may post them is `hook_desk`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from syncd.core.groups import RuleBook
+from syncd.core.hooks import names_of
+from syncd.core.nomination import Known
+from syncd.engine.cycles.hooked import Hooked
+from syncd.engine.facts import HOOKED, HOOKS_HEARD, HookHistory
+from syncd.errors import TemporaryError
+from syncd.model import LogEvent
+from syncd.ports import Store
+from syncd.service.board import ConnectionBoard
+from syncd.service.connection_state import Well
+from syncd.service.current_state import CurrentState
+from syncd.settings import ConnectionSettings
+
+APART = 1.0
+"""Seconds between the end of a delta and the next one that hooks ask for."""
+
+
+_REMEMBERED_EVERY = timedelta(minutes=1)
+
+
+class Around(Protocol):
+    """What all connections share."""
+
+    @property
+    def clock(self) -> Callable[[], datetime]: ...
+    @property
+    def hurry(self) -> Callable[[str, str, float], None]: ...
+
+
+class ConnectionHooks:
+    """`take` is called by one thread at a time, the rest from any."""
+
+    def __init__(
+        self,
+        current: CurrentState,
+        board: ConnectionBoard,
+        around: Around,
+        settings: Callable[[], ConnectionSettings],
+    ) -> None:
+        self.hooked = Hooked()
+        self._current = current
+        self._board = board
+        self._around = around
+        self._settings = settings
+        self._ended = -APART
+        self._said = HookHistory()
+
+    @property
+    def settings(self) -> ConnectionSettings:
+        """Those that count now."""
+        return self._settings()
+
+    def take(self, events: Sequence[LogEvent]) -> None:
+        """What these events name of this connection is stored when it returns. Raises SyncdError when it is not."""
+        store, settings, now = self._current.store, self.settings, self._around.clock()
+        if store is None:
+            raise TemporaryError(f"the store of {settings.name} is not open")
+        known = Known(
+            app_id=settings.okta.app_id,
+            user=lambda okta_id: store.user(okta_id) is not None,
+            group=lambda okta_id: store.group(okta_id) is not None,
+            any_group=RuleBook(settings.push_groups).needs_every_group,
+        )
+        self.hooked.restore(HOOKED.of(store))
+        if self.hooked.put(names_of(events, known, now), events, now):
+            self.hooked.keep(lambda text: HOOKED.remember(store, text))
+            if isinstance(self._current.state, Well):
+                self._around.hurry(settings.name, "delta", max(0.0, self._ended + APART - time.monotonic()))
+        self._remember(store)
+
+    def _remember(self, store: Store) -> None:
+        """For whoever asks whether hooks arrive, in another process or later."""
+        heard = HookHistory(self.hooked.last, self.hooked.missed)
+        if heard.last is None or not self.settings.hooks.listen:
+            return
+        fresh = self._said.last is None or heard.last - self._said.last >= _REMEMBERED_EVERY
+        if fresh or heard.missed != self._said.missed:
+            HOOKS_HEARD.remember(store, heard)
+            self._said = heard
+
+    def after_delta(self) -> None:
+        """A delta has ended: what is to be looked at once more gets its turn."""
+        self._ended = time.monotonic()
+        waits = self.hooked.waits()
+        if waits is not None and isinstance(self._current.state, Well):
+            self._around.hurry(self.settings.name, "delta", max(APART, waits))
+        if (store := self._current.store) is not None:
+            self._remember(store)
+        missed = self.hooked.missed
+        self._board.warn(
+            "hooks",
+            f"event hooks do not bring {missed}: the System Log had one, and no hook; is it ticked in Okta, and does"
+            " Okta reach the listener?"
+            if missed and self.settings.hooks.listen
+            else "",
+        )
+
+    def delta_every(self, settings: ConnectionSettings) -> timedelta:
+        """How often the System Log is asked by these settings: less often while hooks come."""
+        schedule = settings.schedule
+        if settings.hooks.listen and self.hooked.is_healthy:
+            return max(schedule.delta, schedule.delta_with_hooks)
+        return schedule.delta

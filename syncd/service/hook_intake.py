@@ -1,0 +1,101 @@
+"""Stores what event hooks name, apart from the event loop that hears them: what waits together is stored together.
+
+`HookReceiver` is where names are put. On one machine that is the connection itself, with its store; workers of a fleet
+put rows into their database.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from syncd.errors import TemporaryError
+from syncd.model import LogEvent
+from syncd.settings import ConnectionSettings
+
+_AT_ONCE = 500
+"""Posts that are stored together."""
+WAITING_AT_MOST = 5_000
+"""Posts that may wait to be stored; more are refused."""
+
+
+class HookReceiver(Protocol):
+    """One connection, to whom names can be given."""
+
+    @property
+    def settings(self) -> ConnectionSettings:
+        """Those that count now."""
+        ...
+
+    def take(self, events: Sequence[LogEvent]) -> None:
+        """What these events name is durable when it returns. Raises SyncdError when it is not."""
+        ...
+
+
+@dataclass(slots=True)
+class _Post:
+    receivers: Sequence[HookReceiver]
+    events: Sequence[LogEvent]
+    stored: Future[None] = field(default_factory=Future)
+
+
+class HookIntake:
+    """`put` from any thread; its own thread stores, until `close`."""
+
+    def __init__(self) -> None:
+        self._posts: queue.SimpleQueue[_Post | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="syncd-hooks-store", daemon=True)
+        self._thread.start()
+
+    def put(self, receivers: Sequence[HookReceiver], events: Sequence[LogEvent]) -> Future[None]:
+        """Done when the names are stored; fails with TemporaryError when nobody could store them."""
+        post = _Post(receivers, events)
+        if self._posts.qsize() >= WAITING_AT_MOST:
+            post.stored.set_exception(TemporaryError("too many event hooks wait to be stored"))
+        else:
+            self._posts.put(post)
+        return post.stored
+
+    def close(self) -> None:
+        """What was put is stored; then nothing more is."""
+        self._posts.put(None)
+        self._thread.join(1.0)
+
+    def _work(self) -> None:
+        while (first := self._posts.get()) is not None:
+            posts, over = [first], False
+            while len(posts) < _AT_ONCE and not over:
+                try:
+                    post = self._posts.get_nowait()
+                except queue.Empty:
+                    break
+                over = post is None
+                if post is not None:
+                    posts.append(post)
+            self._store(posts)
+            if over:
+                return
+
+    @staticmethod
+    def _store(posts: Sequence[_Post]) -> None:
+        """Each connection once. A post counts as stored when one of its connections took it."""
+        by_receiver: dict[int, tuple[HookReceiver, list[_Post]]] = {}
+        for post in posts:
+            for receiver in post.receivers:
+                by_receiver.setdefault(id(receiver), (receiver, []))[1].append(post)
+        taken: set[int] = set()
+        for receiver, mine in by_receiver.values():
+            try:
+                receiver.take([event for post in mine for event in post.events])
+            except Exception:  # noqa: BLE001, S112  (the poster is told, and the log's own poll finds it)
+                continue
+            taken.update(id(post) for post in mine)
+        for post in posts:
+            if id(post) in taken:
+                post.stored.set_result(None)
+            else:
+                post.stored.set_exception(TemporaryError("no store could take what the event hook names"))

@@ -1,0 +1,301 @@
+"""Who lives and who owns what, on PostgreSQL: implements `ports.fleet.Registry`.
+
+A lease that ran out counts as over once somebody wrote that down (`worker.ended`), in a row that a renewal has to
+update as well: so either the renewal came first, and nobody takes anything, or it finds itself too late. No lease comes
+back to life after somebody acted on its end.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, cast
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import DictRow, dict_row
+
+from syncd.closing import Closing
+from syncd.errors import NotFound, RefusedError
+from syncd.ports.fleet import ConnectionRecord, Enrolment, Fleet, LivingWorker, Ownership, WorkerRecord
+from syncd.store.postgres.faults import explained
+from syncd.store.postgres.sessions import connect
+
+Connection = psycopg.Connection[DictRow]
+
+CHANNEL = "syncd_wakes"
+"""Its notifications carry the id of a connection."""
+_ONE_TARGET = "one_owner_of_a_target"
+_SOON = "SET statement_timeout = '5s'; SET lock_timeout = '2s'"
+"""A heartbeat that comes later than that is none."""
+_NETWORK = {
+    "tcp_user_timeout": "5000",
+    "keepalives_idle": "2",
+    "keepalives_interval": "1",
+    "keepalives_count": "3",
+}
+
+_JOIN = """
+INSERT INTO worker (id, host, version, mode, capacity, lasts, quiet, expires)
+VALUES (%(name)s, %(host)s, %(version)s, %(mode)s, %(capacity)s, %(lasts)s, %(quiet)s, clock_timestamp() + %(lasts)s)
+ON CONFLICT DO NOTHING
+"""
+_RENEW = "UPDATE worker SET expires = clock_timestamp() + lasts WHERE id = %(worker)s AND ended IS NULL"
+_BURY = "UPDATE worker SET ended = clock_timestamp() WHERE ended IS NULL AND expires <= clock_timestamp()"
+_LEAVE = "UPDATE worker SET ended = clock_timestamp() WHERE id = %(worker)s AND ended IS NULL"
+_LIVING = """
+SELECT id AS name, host, version, mode, capacity, draining, started,
+       extract(epoch FROM expires - clock_timestamp())::float8 AS left
+  FROM worker WHERE ended IS NULL ORDER BY id
+"""
+_CONNECTIONS = """
+SELECT c.id, c.name, c.digest, c.org_key AS org, c.split_key AS target, c.weight, c.paused, c.bound_for,
+       coalesce(o.worker, '') AS owner, (w.ended IS NOT NULL OR w.expires <= clock_timestamp()) IS TRUE AS silent,
+       o.epoch, o.since,
+       coalesce(extract(epoch FROM clock_timestamp() - coalesce(o.since, c.updated_at)), 0)::float8 AS seconds,
+       c.updated_at, c.updated_by
+  FROM connection c JOIN owner o ON o.connection = c.id LEFT JOIN worker w ON w.id = o.worker
+ ORDER BY c.name
+"""
+_TEXT = "SELECT toml, digest FROM connection WHERE id = %(connection)s"
+# A row that another session claimed meanwhile is looked at again as it is then, and the join finds no ended owner.
+_CLAIM = """
+WITH free AS (
+    SELECT o.connection, o.worker IS NULL AS clean,
+           greatest(o.quiet_until, CASE WHEN o.worker IS NOT NULL THEN w.expires + w.quiet END) AS quiet_until
+      FROM owner o JOIN connection c ON c.id = o.connection LEFT JOIN worker w ON w.id = o.worker
+     WHERE o.connection = ANY(%(connections)s) AND NOT c.paused AND (o.worker IS NULL OR w.ended IS NOT NULL)
+       AND EXISTS (SELECT 1 FROM worker AS me WHERE me.id = %(worker)s AND me.ended IS NULL AND NOT me.draining)
+       FOR UPDATE OF o SKIP LOCKED
+)
+UPDATE owner SET worker = %(worker)s, epoch = owner.epoch + 1, token = gen_random_uuid(), since = clock_timestamp(),
+       quiet_until = free.quiet_until
+  FROM free JOIN connection c ON c.id = free.connection
+ WHERE owner.connection = free.connection
+RETURNING owner.connection, c.name, c.toml, c.digest, owner.epoch, owner.token::text AS token, free.clean,
+          greatest(0, coalesce(extract(epoch FROM free.quiet_until - clock_timestamp()), 0))::float8 AS quiet
+"""
+_ARRIVED = "UPDATE connection SET bound_for = '' WHERE bound_for = %(worker)s AND id = ANY(%(connections)s)"
+_RELEASE = """
+UPDATE owner SET worker = NULL, token = NULL, since = clock_timestamp()
+ WHERE connection = %(connection)s AND epoch = %(epoch)s AND token = %(token)s::uuid
+"""
+_DISOWN = """
+UPDATE owner SET worker = NULL, token = NULL, since = clock_timestamp()
+ WHERE worker = %(worker)s AND connection = ANY(%(connections)s)
+"""
+_WEIGH = "UPDATE connection SET weight = %(weight)s WHERE id = %(connection)s AND weight <> %(weight)s"
+_WAKE = """
+INSERT INTO wakes (connection, kind, okta_id) VALUES (%(connection)s, %(kind)s, %(okta_id)s) ON CONFLICT DO NOTHING
+"""
+_ENROL = """
+INSERT INTO connection (name, toml, digest, org_key, split_key, updated_by)
+VALUES (%(name)s, %(toml)s, %(digest)s, %(org)s, %(target)s, %(by)s)
+ON CONFLICT (name) DO UPDATE SET toml = excluded.toml, digest = excluded.digest, org_key = excluded.org_key,
+    split_key = excluded.split_key, updated_by = excluded.updated_by, updated_at = clock_timestamp()
+ WHERE connection.digest <> excluded.digest
+RETURNING id
+"""
+_OWNABLE = "INSERT INTO owner (connection) SELECT id FROM connection ON CONFLICT DO NOTHING"
+_PAUSE = """
+UPDATE connection SET paused = %(paused)s, updated_by = %(by)s, updated_at = clock_timestamp() WHERE name = %(name)s
+RETURNING id
+"""
+_DRAIN = "UPDATE worker SET draining = %(draining)s WHERE id = %(worker)s AND ended IS NULL RETURNING id"
+_MOVE = "UPDATE connection SET bound_for = %(worker)s WHERE name = %(name)s RETURNING id"
+
+
+class PostgresRegistry(Closing):
+    """Opens its two sessions when they are needed, and anew after they were lost. Safe to share between threads, but
+    `woken` is of one of them.
+    """
+
+    def __init__(self, url: str, *, name: str = "syncd fleet") -> None:
+        """`url` is libpq's; `name` is shown in pg_stat_activity."""
+        self._url, self._name = url, name
+        self._lock = threading.Lock()
+        self._session: Connection | None = None
+        self._ear: Connection | None = None
+
+    def close(self) -> None:
+        """May be called twice."""
+        with self._lock:
+            for session in (self._session, self._ear):
+                if session is not None:
+                    session.close()
+            self._session = self._ear = None
+
+    # of a worker
+
+    def join(self, record: WorkerRecord) -> None:
+        """See `ports.fleet.Registry.join`."""
+        terms = record.terms
+        given = {
+            "name": record.name,
+            "host": record.host,
+            "version": record.version,
+            "mode": record.mode,
+            "capacity": record.capacity,
+            "lasts": timedelta(seconds=terms.lasts),
+            "quiet": timedelta(seconds=terms.quiet),
+        }
+        if not self._run(_JOIN, given):
+            raise RefusedError(
+                f"a worker called {record.name} was in this fleet before, and its name stays its own",
+                hint="leave fleet.worker empty for a new name at each start, or give this one another",
+            )
+
+    def renew(self, worker: str) -> bool:
+        """See `ports.fleet.Registry.renew`."""
+        return self._run(_RENEW, {"worker": worker}) == 1
+
+    def leave(self, worker: str) -> None:
+        """See `ports.fleet.Registry.leave`."""
+        self._run(_LEAVE, {"worker": worker})
+
+    def look(self) -> Fleet:
+        """See `ports.fleet.Registry.look`."""
+        with self._acting() as session:
+            workers = [LivingWorker(**row) for row in session.execute(_LIVING)]
+            return Fleet(workers, [ConnectionRecord(**row) for row in session.execute(_CONNECTIONS)])
+
+    def text_of(self, connection: int) -> tuple[str, str]:
+        """See `ports.fleet.Registry.text_of`."""
+        with self._acting() as session:
+            found = session.execute(_TEXT, {"connection": connection}).fetchone()
+        if found is None:
+            raise _nobody(f"connection with the number {connection}")
+        return found["toml"], found["digest"]
+
+    def claim(self, worker: str, connections: Sequence[int]) -> Sequence[Ownership]:
+        """See `ports.fleet.Registry.claim`."""
+        if not connections:
+            return []
+        given = {"worker": worker, "connections": list(connections)}
+        with self._acting() as session:
+            session.execute(_BURY)
+            claims = [Ownership(**row) for row in session.execute(_CLAIM, given)]
+            if claims:
+                session.execute(_ARRIVED, {**given, "connections": [claim.connection for claim in claims]})
+        return claims
+
+    def release(self, claims: Sequence[Ownership]) -> None:
+        """See `ports.fleet.Registry.release`."""
+        with self._acting() as session, session.transaction():
+            for claim in claims:
+                session.execute(
+                    _RELEASE, {"connection": claim.connection, "epoch": claim.epoch, "token": claim.token}
+                )
+            session.execute("SELECT pg_notify(%(channel)s, '')", {"channel": CHANNEL})
+
+    def disown(self, worker: str, connections: Sequence[int]) -> None:
+        """See `ports.fleet.Registry.disown`."""
+        self._run(_DISOWN, {"worker": worker, "connections": list(connections)})
+
+    def weigh(self, weights: Mapping[int, int]) -> None:
+        """See `ports.fleet.Registry.weigh`."""
+        with self._acting() as session:
+            for connection, people in weights.items():
+                session.execute(_WEIGH, {"connection": connection, "weight": people + 1})
+
+    def wake(self, connection: int, named: AbstractSet[tuple[str, str]] = frozenset()) -> None:
+        """See `ports.fleet.Registry.wake`."""
+        with self._acting() as session, session.transaction():
+            for kind, okta_id in sorted(named):
+                session.execute(_WAKE, {"connection": connection, "kind": kind, "okta_id": okta_id})
+            session.execute(
+                "SELECT pg_notify(%(channel)s, %(connection)s)",
+                {"channel": CHANNEL, "connection": str(connection)},
+            )
+
+    def woken(self, seconds: float) -> AbstractSet[int]:
+        """See `ports.fleet.Registry.woken`."""
+        with explained(self._url):
+            try:
+                if self._ear is None or self._ear.closed:
+                    self._ear = self._connected()
+                    self._ear.execute("LISTEN syncd_wakes")
+                heard = list(self._ear.notifies(timeout=seconds, stop_after=1))
+                heard += list(self._ear.notifies(timeout=0))
+            except psycopg.Error:
+                if self._ear is not None:
+                    self._ear.close()
+                raise
+        return {int(each.payload) for each in heard if each.payload.isdecimal()}
+
+    # of people
+
+    def enrol(self, enrolments: Sequence[Enrolment], by: str) -> None:
+        """See `ports.fleet.Registry.enrol`."""
+        with self._acting() as session:
+            try:
+                with session.transaction():
+                    for each in enrolments:
+                        given = {
+                            "name": each.name,
+                            "toml": each.toml,
+                            "digest": each.digest,
+                            "org": each.org,
+                            "target": each.target,
+                            "by": by,
+                        }
+                        changed = session.execute(_ENROL, given).fetchone()
+                        if changed is not None:
+                            session.execute(
+                                "SELECT pg_notify(%(channel)s, %(id)s)",
+                                {"channel": CHANNEL, "id": str(changed["id"])},
+                            )
+                    session.execute(_OWNABLE)
+            except psycopg.errors.UniqueViolation as error:
+                if error.diag.constraint_name != _ONE_TARGET:
+                    raise
+                raise RefusedError(
+                    "two connections would own the same Split organisation, and undo each other's work",
+                    hint="keep one of them; which they are: syncd fleet status",
+                ) from error
+
+    def pause(self, name: str, by: str, *, paused: bool) -> None:
+        """See `ports.fleet.Registry.pause`."""
+        self._change(_PAUSE, {"name": name, "by": by, "paused": paused}, f"connection called {name}")
+
+    def drain(self, worker: str, *, draining: bool) -> None:
+        """See `ports.fleet.Registry.drain`."""
+        self._change(_DRAIN, {"worker": worker, "draining": draining}, f"worker called {worker}")
+
+    def move(self, name: str, worker: str) -> None:
+        """See `ports.fleet.Registry.move`."""
+        if worker and worker not in {member.name for member in self.look().workers}:
+            raise _nobody(f"worker called {worker}")
+        self._change(_MOVE, {"name": name, "worker": worker}, f"connection called {name}")
+
+    # plumbing
+
+    def _change(self, statement: str, given: Mapping[str, Any], what: str) -> None:
+        with self._acting() as session, session.transaction():
+            if session.execute(statement, given).fetchone() is None:
+                raise _nobody(what)
+            session.execute("SELECT pg_notify(%(channel)s, '')", {"channel": CHANNEL})
+
+    def _run(self, statement: str, given: Mapping[str, Any]) -> int:
+        with self._acting() as session:
+            return session.execute(statement, given).rowcount
+
+    @contextmanager
+    def _acting(self) -> Iterator[Connection]:
+        with self._lock, explained(self._url):
+            if self._session is None or self._session.closed:
+                self._session = self._connected()
+            yield self._session
+
+    def _connected(self) -> Connection:
+        session = cast("Connection", connect(make_conninfo(self._url, **_NETWORK), name=self._name))
+        session.row_factory, session.cursor_factory = dict_row, psycopg.Cursor
+        session.execute(_SOON)
+        return session
+
+
+def _nobody(what: str) -> NotFound:
+    return NotFound(f"there is no {what} in this fleet", hint="syncd fleet status names all")

@@ -1,0 +1,169 @@
+"""Who takes and who gives back connections: one worker at a time, and whole fleets that settle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncd.core.balance import LEFT_LYING, RESTS, Charge, Handover, Worker, balance, share_of
+
+A, B, C = Worker("a", 100), Worker("b", 100), Worker("c", 100)
+NOBODY_BUSY: frozenset[int] = frozenset()
+
+
+def charges(count: int, *, owner: str = "", since: float = 1000.0, weight: int = 1) -> list[Charge]:
+    return [Charge(number, weight, owner=owner, since=since) for number in range(1, count + 1)]
+
+
+def moves(me: str, workers: list[Worker], all_of_them: list[Charge], moved_lately: int = 0) -> Handover:
+    return balance(me, workers, all_of_them, busy=NOBODY_BUSY, moved_lately=moved_lately)
+
+
+def test_the_first_worker_takes_everything_it_has_room_for() -> None:
+    assert len(moves("a", [A], charges(10)).take) == 10
+    assert len(moves("a", [replace(A, capacity=4)], charges(10)).take) == 4
+
+
+def test_of_two_each_takes_its_share_of_what_was_just_given_free() -> None:
+    free = charges(10, since=0.0)
+    assert [len(moves(me, [A, B], free).take) for me in "ab"] == [5, 5]
+
+
+def test_what_nobody_took_for_a_while_is_taken_beyond_the_share() -> None:
+    """Its rightful owner has no room, or does not come."""
+    mine = [replace(each, owner="a") for each in charges(5)]
+    lying = [Charge(number, 1, since=LEFT_LYING) for number in (11, 12)]
+    assert list(moves("a", [A, B], [*mine, *lying]).take) == [11, 12]
+    fresh = [replace(each, since=LEFT_LYING - 1) for each in lying]
+    assert list(moves("a", [A, B], [*mine, *fresh]).take) == []
+
+
+def test_one_heavier_than_any_share_is_taken_too() -> None:
+    free = [Charge(1, 1000, since=0.0), *[Charge(number, 1, since=0.0) for number in range(2, 12)]]
+    assert 1 in moves("a", [A, B], free).take
+
+
+def test_a_worker_that_joins_is_given_five_of_a_hundred_in_a_minute_and_one_of_ten() -> None:
+    assert len(moves("a", [A, B], charges(100, owner="a")).release) == 5
+    assert len(moves("a", [A, B], charges(10, owner="a")).release) == 1
+    assert len(moves("a", [A, B], charges(100, owner="a"), moved_lately=3).release) == 2
+    assert list(moves("a", [A, B], charges(100, owner="a"), moved_lately=5).release) == []
+
+
+def test_nothing_is_given_back_within_two_minutes_or_in_the_middle_of_a_cycle() -> None:
+    assert list(moves("a", [A, B], charges(10, owner="a", since=RESTS - 1)).release) == []
+    busy = frozenset(range(1, 11))
+    assert list(balance("a", [A, B], charges(10, owner="a"), busy=busy, moved_lately=0).release) == []
+
+
+def test_nothing_is_given_back_to_nobody() -> None:
+    mine = charges(10, owner="a")
+    assert list(moves("a", [A], mine).release) == []
+    assert list(moves("a", [A, replace(B, draining=True)], mine).release) == []
+    assert list(moves("a", [A, replace(B, capacity=0)], mine).release) == []
+
+
+def test_connections_of_one_org_gather_on_one_worker() -> None:
+    mine = [Charge(1, 1, org="acme", owner="a", since=1000.0)]
+    free = [Charge(2, 9, org="other"), Charge(3, 1, org="acme")]
+    assert next(iter(moves("a", [A], [*mine, *free]).take)) == 3
+    many = [Charge(number, 1, org="acme", owner="a", since=1000.0) for number in range(1, 10)]
+    lone = Charge(20, 1, org="other", owner="a", since=1000.0)
+    assert list(moves("a", [A, B], [*many, lone]).release) == [20]
+
+
+def test_who_drains_gives_all_idle_ones_back_at_once_and_takes_none() -> None:
+    drains = replace(A, draining=True)
+    found = balance("a", [drains, B], charges(10, owner="a", since=0.0), busy=frozenset([3]), moved_lately=9)
+    assert sorted(found.release) == [1, 2, 4, 5, 6, 7, 8, 9, 10]
+    assert list(moves("a", [drains, B], charges(3)).take) == []
+
+
+def test_a_connection_that_a_person_moves_goes_there_whatever_the_shares_are() -> None:
+    mine = [Charge(1, 1, owner="a", since=0.0, bound_for="b")]
+    full = [Charge(number, 1, owner="b", since=0.0) for number in range(2, 9)]
+    assert list(moves("a", [A, B], [*mine, *full]).release) == [1]
+    free = [replace(mine[0], owner=""), *full]
+    assert list(moves("a", [A, B], free).take) == []
+    assert list(moves("b", [A, B], free).take) == [1]
+
+
+@pytest.mark.parametrize("there", [[A], [A, replace(B, draining=True)]])
+def test_bound_for_a_worker_that_is_gone_it_is_anybodys(there: list[Worker]) -> None:
+    assert list(moves("a", there, [Charge(1, 1, bound_for="b")]).take) == [1]
+    assert list(moves("a", there, [Charge(1, 1, owner="a", bound_for="b")]).release) == []
+
+
+def test_what_is_paused_belongs_to_nobody_and_weighs_nothing() -> None:
+    mine = [Charge(1, 1000, owner="a", paused=True), Charge(2, 1, owner="a"), Charge(3, 1, paused=True)]
+    found = moves("a", [A], mine)
+    assert (list(found.take), list(found.release)) == ([], [1])
+    assert share_of(mine, [A]) == 1
+
+
+def test_who_is_not_among_the_living_does_nothing() -> None:
+    assert moves("a", [B], charges(3, owner="a")) == Handover()
+
+
+FLEETS = st.lists(
+    st.builds(
+        Charge,
+        connection=st.just(0),
+        weight=st.integers(1, 2000),
+        org=st.sampled_from(["", "acme", "globex"]),
+        owner=st.sampled_from(["", "a", "b", "c", "gone"]),
+    ),
+    max_size=30,
+)
+
+
+def settled(workers: list[Worker], fleet: list[Charge], rounds: int = 200) -> tuple[list[Charge], int]:
+    """Minute by minute, each worker in turn, until nobody moves anything; how many rounds that took."""
+    living = {worker.name for worker in workers}
+    fleet = [replace(each, owner=each.owner if each.owner in living else "") for each in fleet]
+    for spent in range(rounds):
+        before = fleet
+        for worker in workers:
+            found = moves(worker.name, workers, fleet)
+            fleet = [
+                replace(each, owner=worker.name, since=0.0)
+                if each.connection in found.take
+                else replace(each, owner="", since=0.0)
+                if each.connection in found.release
+                else each
+                for each in fleet
+            ]
+        if fleet == before and all(each.since >= RESTS for each in fleet if each.owner):
+            return fleet, spent
+        fleet = [replace(each, since=each.since + 60) for each in fleet]
+    return fleet, rounds
+
+
+@given(fleet=FLEETS)
+def test_every_fleet_settles_with_each_connection_at_one_owner_and_nobody_far_over_the_share(
+    fleet: list[Charge],
+) -> None:
+    workers = [A, B, C]
+    fleet = [replace(each, connection=number) for number, each in enumerate(fleet, start=1)]
+    ended, spent = settled(workers, fleet)
+    assert spent < 200, "it moves for ever"
+    assert all(each.owner in "abc" and each.owner for each in ended)
+    share = share_of(ended, workers)
+    heaviest = max((each.weight for each in ended), default=0)
+    for worker in workers:
+        assert sum(each.weight for each in ended if each.owner == worker.name) < share + heaviest or not ended
+
+
+@given(fleet=FLEETS, lately=st.integers(0, 3), busy=st.frozensets(st.integers(1, 30)))
+def test_nobody_takes_what_is_anothers_or_gives_back_what_is_not_its_own(
+    fleet: list[Charge], lately: int, busy: frozenset[int]
+) -> None:
+    fleet = [replace(each, connection=number) for number, each in enumerate(fleet, start=1)]
+    found = balance("a", [A, B], fleet, busy=busy, moved_lately=lately)
+    by_number = {each.connection: each for each in fleet}
+    assert all(not by_number[each].owner for each in found.take)
+    assert all(by_number[each].owner == "a" and each not in busy for each in found.release)
+    assert len(set(found.take)) == len(found.take)

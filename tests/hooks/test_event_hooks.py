@@ -1,0 +1,56 @@
+"""Event hooks from end to end: Okta posts, the daemon reads again what was named, Split has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.hooks.hooked_daemon import active_at_split, arrives, hearing, leaves
+from tests.service.supervisor import eventually
+
+
+def test_a_change_that_a_hook_names_is_written_long_before_the_next_poll(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hearing(tmp_path, monkeypatch) as (made, daemon, hook):
+        made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+        arrives(made, "new@example.com")
+        made.okta.world.set_user_status("new@example.com", "DEPROVISIONED")
+        leaves(made, "new@example.com")
+
+        assert set(hook.statuses) == {204}
+        answers = daemon.daemon.board.hook_answers()
+        assert answers == {200: 1, 204: len(hook.statuses)}
+
+
+def test_a_hook_whose_event_the_log_does_not_show_yet_is_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hearing(tmp_path, monkeypatch) as (made, _, _):
+        made.okta.set_knobs(log_delay_seconds=3600.0)
+        made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+        arrives(made, "new@example.com")
+
+
+def test_what_an_answer_by_id_does_not_show_yet_is_looked_at_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syncd.engine.cycles.hooked.AGAIN_AFTER", 2.5)
+    with hearing(tmp_path, monkeypatch) as (made, _, _):
+        made.okta.set_knobs(
+            log_delay_seconds=3600.0, object_lag_seconds=1.5, list_lag={"own_groups": 1.5, "*": 1.5}
+        )
+        made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+        arrives(made, "new@example.com")
+
+
+def test_members_of_groups_follow_hooks_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with hearing(tmp_path, monkeypatch) as (made, _, _):
+        okta, split = made.okta.world, made.split.world
+        name = made.pushed[0]
+        user = next(row for row in okta.app_users.values() if row.id not in okta.group(name).members)
+        email = str(user.profile["email"])
+        okta.add_member(name, email)
+        eventually(lambda: email in split.members(name), f"{email} is in {name}")
+        assert active_at_split(made, email)
