@@ -149,8 +149,12 @@ def run_row(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def decision_row(note: JournalEntry, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """approve, reject, forget (relink) or release; `known` are documents of changes by id."""
+def decision_row(
+    note: JournalEntry, known: Mapping[str, Mapping[str, Any]], called: Mapping[str, str]
+) -> dict[str, Any]:
+    """approve, reject, forget (relink) or release; `known` are documents of changes by id, `called` names of people by
+    Okta id.
+    """
     body = note.body
     ids = [str(each) for each in body.get("changes", ())]
     what = body.get("decision", "release")
@@ -162,7 +166,7 @@ def decision_row(note: JournalEntry, known: Mapping[str, Mapping[str, Any]]) -> 
         "by": body.get("by"),
         "reason": body.get("reason"),
         "asked": list(body.get("asked", ()))
-        or [str(body[key]) for key in ("name", "okta_id") if key in body][:1],
+        or [called.get(str(body[key]), str(body[key])) for key in ("name", "okta_id") if key in body][:1],
         "changes": [
             {
                 "id": each,

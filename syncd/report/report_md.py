@@ -123,7 +123,7 @@ def _troubles(facts: Mapping[str, Any]) -> Iterator[str]:
     """What was found changed behind syncd's back, what failed, and what the safety checks stopped."""
     last = facts["drift"]["last"]
     yield from _table(
-        "Found by the last comparison with Split",
+        "Listed by the last comparison with Split" + (f": {cell(last['told'])}" if last else ""),
         ("Kind", "Of", "Wanted", "Found", "Repair, or why not"),
         [
             (

@@ -153,7 +153,9 @@ def _drift(drift: Mapping[str, Any]) -> Iterator[Line]:
         (Span(safe(item.get("kind"))), Span(safe(drift_object(item))), faint(safe(item.get("reason") or "")))
         for item in items[:SHOWN]
     ]
-    yield from _section("Found by the last comparison with Split", rows, len(items))
+    yield from _section("Listed by the last comparison with Split", rows, len(items))
+    if last:
+        yield line(faint(f"  {safe(last['told'])}"))
 
 
 def _failures(failures: Sequence[Row], outages: Sequence[Row]) -> Iterator[Line]:

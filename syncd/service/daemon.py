@@ -116,6 +116,7 @@ class Daemon:
             event=event,
             redactor=redactor,
             hurry=self._timetable.bring_forward,
+            next_run=self._timetable.next_run,
             on_closed=lambda: self._commands.put(_Command.FORGET_CLOSED),
             on_cycle=self._hooks.on_cycle,
             drift=self._hooks.drift,
