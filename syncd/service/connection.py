@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from syncd.engine.cycles.delta import LogDenied, delta, follow
 from syncd.engine.cycles.result import RunResult
@@ -64,6 +65,7 @@ class ServedConnection:
         self.current = CurrentState(around.clock, around.redactor, around.stopping)
         self._around = around
         self._turn: AbstractContextManager[object] = threading.RLock()
+        self._job_options: dict[str, Any] = {"writing": True}
         self._gate = Gate(around.stopping)
         self._fulls = FullTurns()
         self._seen = Seen()
@@ -359,13 +361,13 @@ class ServedConnection:
         try:
             with open_job(
                 self.settings,
-                writing=True,
                 observer=watch,
                 redactor=around.redactor,
                 clock=around.clock,
                 cancelled=lambda: around.stopping.is_set() or cancelled(),
                 store=self.current.store,
                 turn=self._turn,
+                **self._job_options,
             ) as job:
                 ending = ended(work, job)
                 report = told(job)
