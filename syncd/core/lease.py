@@ -58,6 +58,7 @@ class HeldLease:
         return max(0.0, self.sent + self.terms.usable - reading)
 
     def permits(self, reading: float) -> bool:
+        """Whether a write may still begin at this reading of the clock."""
         return self.left(reading) > 0
 
     def renewed(self, sent: float) -> HeldLease:

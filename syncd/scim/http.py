@@ -117,7 +117,9 @@ class ScimHttp:
             "Accept-Encoding": "gzip, deflate",
         }
         # The adapter alone, without a Session: no cookies, no netrc, no proxy of the environment, no redirects.
-        self._adapter = Adapter(link.ca_file, pool_connections=2, pool_maxsize=max(1, link.concurrency))
+        self._adapter = Adapter(
+            link.ca_file, self._base, pool_connections=2, pool_maxsize=max(1, link.concurrency)
+        )
         pools = self._adapter
         manager = pools.proxy_manager_for(link.proxy) if link.proxy else pools.poolmanager
         guard(manager, link.permit, link.delivered_within)

@@ -87,7 +87,7 @@ def test_a_connection_that_is_still_to_be_opened_asks_when_it_is_open(bench: Mak
         lock.lost = lambda: True
         return connected
 
-    made.target._http._adapter.poolmanager.clear()
+    made.target._http._adapter.close()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection, "create_connection", slow)
         with pytest.raises(LockLost):
