@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from typing import Any
 
 from syncd.engine.cycles.delta import LogDenied, delta, follow
 from syncd.engine.cycles.result import RunResult
@@ -49,9 +50,8 @@ from syncd.service.watch import Activity, Watch, patience_of
 from syncd.settings import ConnectionSettings, scope_fingerprint
 from syncd.wiring import open_job
 
-_GIVES_UP_WITHIN = 0.3
-_LOOKS_AGAIN = 5.0
-"""Seconds between two looks at a quarantine, where deltas come less often; a look asks nobody."""
+_GIVES_UP_WITHIN, _LOOKS_AGAIN = 0.3, 5.0
+"""Seconds: for a store to be given back, and between two looks at a quarantine, where deltas come less often."""
 
 
 class ServedConnection:
@@ -66,6 +66,7 @@ class ServedConnection:
         self.current = CurrentState(around.clock, around.redactor, around.stopping)
         self._around = around
         self._turn: AbstractContextManager[object] = threading.RLock()
+        self._job_options: dict[str, Any] = {"writing": True}
         self._gate = Gate(around.stopping)
         self._fulls = FullTurns()
         self._seen = Seen()
@@ -75,8 +76,7 @@ class ServedConnection:
         self._waits = False
         """A cycle left changes unwritten because of a pause or a shut window; the full cycle that follows sees them."""
         self._voice = Voice(around.event, settings.name)
-        self._old_secrets = OldSecrets()
-        self._used_secrets = UsedSecrets()
+        self._old_secrets, self._used_secrets = OldSecrets(), UsedSecrets()
         self._next_runs = NextRuns(partial(around.next_run, settings.name))
         self.activity = Activity(patience=patience_of(settings))
         acts = Acts(self._run, self._asked_for_all, self._after_asked, lambda: self.settings)
@@ -364,13 +364,13 @@ class ServedConnection:
         try:
             with open_job(
                 self.settings,
-                writing=True,
                 observer=watch,
                 redactor=around.redactor,
                 clock=around.clock,
                 cancelled=lambda: around.stopping.is_set() or cancelled(),
                 store=self.current.store,
                 turn=self._turn,
+                **self._job_options,
             ) as job:
                 ending = ended(work, job)
                 report = told(job)
