@@ -77,7 +77,7 @@ class ServedConnection:
         self._used_secrets = UsedSecrets()
         self.activity = Activity(patience=patience_of(settings))
         acts = Acts(self._run, self._asked_for_all, self._after_asked, lambda: self.settings)
-        self.hooks = ConnectionHooks(self.current, board, around, lambda: self.settings)
+        self.hooks = ConnectionHooks(self.current, board, around, self._voice, lambda: self.settings)
         self.requests = RequestLanes(self.current, self._gate, acts, around, self._voice)
 
     # life
@@ -255,8 +255,11 @@ class ServedConnection:
         self._follow(job)
         self._fulls.reads()
         try:
-            with self._seen.full() as full:
-                result = sync(job, selection, allow, may_wait=may_wait)
+            with (
+                self._seen.full() as full,
+                self.hooks.leavers_first(job, self._seen) as giving,
+            ):
+                result = sync(giving, selection, allow, may_wait=may_wait)
                 full.whole = not result.problems
         finally:
             self._fulls.ended()
@@ -303,6 +306,7 @@ class ServedConnection:
     def _delta(self, job: Job) -> Ending:
         try:
             found = delta(job, self._seen, self.hooks.hooked)
+            self.hooks.more = found.more
         except LogDenied as error:
             self._lost_the_log(error)
             if self._seen.pending:
@@ -364,6 +368,7 @@ class ServedConnection:
                 redactor=around.redactor,
                 clock=around.clock,
                 cancelled=lambda: around.stopping.is_set() or cancelled(),
+                is_turn_taken=lambda: kind == "delta" and self.hooks.is_giving_way,
                 store=self.current.store,
                 turn=self._turn,
             ) as job:

@@ -48,6 +48,8 @@ class Seen:
     pending: dict[Key, int] = field(default_factory=dict)
     left: set[tuple[str, str]] = field(default_factory=set)
     """(group id, user id) of who left a group, says the log, as long as the user is pending."""
+    leaving: set[Key] = field(default_factory=set)
+    """Those pending of whom the log says that they lost access: they are looked at first."""
     owed: str = ""
     _asked: int = 0
     _told: int = 0
@@ -105,11 +107,22 @@ class Seen:
         if too_many:
             self.owe("more happened during a full read than is remembered")
 
-    def name(self, named: Nominations) -> None:
+    def name(self, named: Nominations, leaving: AbstractSet[Key] = frozenset()) -> None:
+        """`leaving`: who of them lost access."""
         with self._lock:
             for key in keys(named.users, named.groups):
                 self.pending[key] = 0
             self.left |= named.left
+            self.leaving |= leaving & self.pending.keys()
+
+    def leavers(self) -> Sequence[str]:
+        """Okta ids of pending people who lost access, and were not tried in vain."""
+        with self._lock:
+            return sorted(
+                okta_id
+                for kind, okta_id in self.leaving
+                if kind == "user" and not self.pending[kind, okta_id]
+            )
 
     def tried(self, named: Iterable[Key], unread: AbstractSet[Key], refused: AbstractSet[Key]) -> None:
         """A cycle looked at these; `unread` stay pending, and at last a full cycle is owed for them. Not so `refused`,
@@ -125,6 +138,7 @@ class Seen:
                     self.pending[key] = tries
                 else:
                     given_up.append(key)
+            self.leaving &= self.pending.keys()
             waiting = {okta_id for kind, okta_id in self.pending if kind == "user"}
             self.left = {pair for pair in self.left if pair[1] in waiting}
         if given_up:
@@ -154,6 +168,7 @@ class Seen:
         with self._lock:
             self.pending.clear()
             self.left.clear()
+            self.leaving.clear()
         self.owe(reason)
 
     def news(self) -> str:
@@ -178,6 +193,7 @@ class Seen:
                 for key in cycle.pending if cycle.whole else ():
                     if self.pending.get(key):  # 0: named anew
                         del self.pending[key]
+                self.leaving &= self.pending.keys()
 
 
 def keys(users: Iterable[str], groups: Iterable[str]) -> set[Key]:
