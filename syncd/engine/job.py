@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -53,6 +53,8 @@ class Job:
     """Held while a cycle of this connection settles, plans and writes: a long read does not need it, so that short
     cycles go on meanwhile. Whoever has it may take it again. Of use where several cycles share one store."""
     give_way: GiveWay = _nobody
+    since: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    """(user or group, Okta id): when the oldest event happened for which it is looked at, by our clock."""
     is_turn_taken: Callable[[], bool] = _never
     """Whether another cycle has the turn for long, and gives way to leavers by itself."""
 

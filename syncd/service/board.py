@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from syncd.core.latency import EventLatency
+
 CYCLES_KEPT = 200
 """Finished cycles remembered for each connection, newest last (the status page's sparkline)."""
 
@@ -44,6 +46,8 @@ class CycleReport:
     requests: Mapping[tuple[str, str], int] = field(default_factory=dict)
     waited_seconds: Mapping[str, float] = field(default_factory=dict)
     headroom: Mapping[str, RateHeadroom] = field(default_factory=dict)
+    latencies: Mapping[str, EventLatency] = field(default_factory=dict)
+    """By kind of change, how long they took from the event in Okta to the target's answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Totals:
     waited_seconds: Mapping[str, float]
     polls: int
     """Deltas, quiet ones included."""
+    latencies: Mapping[str, EventLatency] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ class ConnectionBoard:
         self._requests: Counter[tuple[str, str]] = Counter()
         self._waited_seconds: dict[str, float] = {}
         self._polls = 0
+        self._latencies: dict[str, EventLatency] = {}
 
     def began(self, kind: str, at: datetime) -> None:
         with self._lock:
@@ -107,6 +113,8 @@ class ConnectionBoard:
             for side, seconds in report.waited_seconds.items():
                 self._waited_seconds[side] = self._waited_seconds.get(side, 0.0) + seconds
             self._headroom.update(report.headroom)
+            for kind, latency in report.latencies.items():
+                self._latencies[kind] = self._latencies.get(kind, EventLatency()).plus(latency)
             if report.status == "quiet":
                 return
             self._cycles.append(report)
@@ -140,6 +148,7 @@ class ConnectionBoard:
                     requests=dict(self._requests),
                     waited_seconds=dict(self._waited_seconds),
                     polls=self._polls,
+                    latencies=dict(self._latencies),
                 ),
                 cycles=tuple(self._cycles),
                 last=dict(self._last),

@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
 
 from syncd.core.change import GROUP_KINDS, Change
 from syncd.core.hooks import HookNamed
@@ -140,11 +141,28 @@ def _delta(job: Job, seen: Seen, hooked: Hooked) -> Delta:
     try:
         with job.turn:
             lists = seen.failing("group") | (_not_read(job, groups) if groups else frozenset())
-            found = look_at(job, NamedLook(users, groups, lists, frozenset(seen.left)))
+            since = since_when(job, seen, by_hooks)
+            found = look_at(replace(job, since=since), NamedLook(users, groups, lists, frozenset(seen.left)))
     finally:
         seen.tried(named, found.unread, found.refused)
         hooked.looked(by_hooks, found.moved, found.updated, found.unread)
     return Delta(found.result, seen.news(), before_long, more)
+
+
+@runtime_checkable
+class _Clocked(Protocol):
+    """A source that knows by how much its clock is ahead of ours."""
+
+    def clock_offset(self) -> timedelta | None: ...
+
+
+def since_when(job: Job, seen: Seen, by_hooks: Mapping[Key, HookNamed]) -> Mapping[Key, datetime]:
+    """When what was named happened (`Job.since`)."""
+    since = dict(seen.since)
+    for key, name in by_hooks.items():
+        since[key] = min(since.get(key, name.first), name.first)
+    ahead = (job.source.clock_offset() if isinstance(job.source, _Clocked) else None) or timedelta()
+    return {key: at - ahead for key, at in since.items()}
 
 
 def leavers_of(seen: Seen, hooked: Hooked) -> Sequence[str]:
@@ -217,6 +235,8 @@ def _take_over(job: Job, seen: Seen, hooked: Hooked, poll: _Poll) -> str:
     named = nominate([*strangers, *(event for event, _ in fresh)], known)
     leaving = keys([user for e, each in fresh if is_leaving(e.kind) for user in each.users], ())
     seen.keep_strangers(event for event, named in ours if not named)
+    for event, each in fresh:
+        seen.happened(keys(each.users, each.groups), event.published)
     seen.name(named, leaving)
     if named.everything:
         seen.owe(named.everything)

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
-from syncd.engine.cycles.delta import LookOutcome, NamedLook, leavers_of, look_at
+from syncd.engine.cycles.delta import LookOutcome, NamedLook, leavers_of, look_at, since_when
 from syncd.engine.cycles.hooked import Hooked
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.seen import Seen, keys
@@ -53,7 +53,9 @@ class LeaverCycles:
         look = NamedLook(users, (), frozenset(), frozenset(self._seen.left))
         found = LookOutcome(None, named)
         try:
-            found = look_at(replace(job, give_way=_nobody), look, frozenset(f"user:{each}" for each in busy))
+            since = since_when(job, self._seen, by_hooks)
+            quiet = replace(job, give_way=_nobody, since=since)
+            found = look_at(quiet, look, frozenset(f"user:{each}" for each in busy))
         finally:
             self._seen.tried(named, found.unread, found.refused)
             self._hooked.looked(by_hooks, found.moved, found.updated, found.unread)

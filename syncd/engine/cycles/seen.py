@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from syncd.core.counting import counted
 from syncd.core.nomination import Nominations
@@ -48,6 +49,8 @@ class Seen:
     pending: dict[Key, int] = field(default_factory=dict)
     left: set[tuple[str, str]] = field(default_factory=set)
     """(group id, user id) of who left a group, says the log, as long as the user is pending."""
+    since: dict[Key, datetime] = field(default_factory=dict)
+    """When the oldest event about those pending happened, by Okta's clock."""
     leaving: set[Key] = field(default_factory=set)
     """Those pending of whom the log says that they lost access: they are looked at first."""
     owed: str = ""
@@ -107,6 +110,13 @@ class Seen:
         if too_many:
             self.owe("more happened during a full read than is remembered")
 
+    def happened(self, keys: Iterable[Key], at: datetime | None) -> None:
+        """An event about these."""
+        with self._lock:
+            for key in keys:
+                if at is not None:
+                    self.since[key] = min(self.since.get(key, at), at)
+
     def name(self, named: Nominations, leaving: AbstractSet[Key] = frozenset()) -> None:
         """`leaving`: who of them lost access."""
         with self._lock:
@@ -132,6 +142,7 @@ class Seen:
             given_up = []
             for key in named:
                 tries = self.pending.pop(key, 0) + 1
+                self.since.pop(key, None)
                 if key not in unread or key in refused:
                     continue
                 if tries < GIVES_UP_AFTER:
@@ -169,6 +180,7 @@ class Seen:
             self.pending.clear()
             self.left.clear()
             self.leaving.clear()
+            self.since.clear()
         self.owe(reason)
 
     def news(self) -> str:

@@ -26,6 +26,7 @@ from syncd.engine.writing.breaking import Breaker, told
 from syncd.engine.writing.canary import Canary
 from syncd.engine.writing.flight import Flight
 from syncd.engine.writing.in_order import NOT_LEFT, InOrder, name_not_left
+from syncd.engine.writing.measuring import measure
 from syncd.engine.writing.permission import Permission
 from syncd.engine.writing.quarantine import RELINK, RELINK_HINT
 from syncd.engine.writing.recover import settle
@@ -73,6 +74,8 @@ class Applying:
     failed: dict[ChangeKind, int] = field(default_factory=dict)
     deferred: dict[ChangeKind, int] = field(default_factory=dict)
     failures: list[tuple[Change, SyncdError]] = field(default_factory=list)
+    latencies: dict[ChangeKind, list[float]] = field(default_factory=dict)
+    """Seconds from the event to the answer, of what was applied because of one."""
     left: list[Skipped] = field(default_factory=list)
     """What turned out to have to wait."""
     unsent: dict[str, Skipped] = field(default_factory=dict)
@@ -340,6 +343,7 @@ class Applying:
         fields = {"kind": change.kind.value, "object": change.name, "group": change.group, "run": self.run_id}
         if error is None:
             self.vanished += outcome.vanished
+            measure(self.job, change, self.latencies)
             why = change.reason or None
             self.job.observer.event("info", "applied", **fields, reason=why, note=outcome.note or None)
         else:
@@ -379,13 +383,8 @@ class Applying:
         sick, kinds = self.breaker.judge()
         self.stopped = self.stopped or sick
         for kind in kinds:
-            self.job.observer.event(
-                "warning",
-                "not tried any more",
-                kind=kind.value,
-                run=self.run_id,
-                error=self.breaker.stopped[kind],
-            )
+            said = {"kind": kind.value, "run": self.run_id, "error": self.breaker.stopped[kind]}
+            self.job.observer.event("warning", "not tried any more", **said)
 
     @property
     def was_cut_short(self) -> bool:
