@@ -16,7 +16,7 @@ from syncd.ports import Store
 from syncd.settings import ConnectionSettings
 
 if TYPE_CHECKING:
-    from syncd.store.copies import Copied, Restored
+    from syncd.store.sqlite.copies import Copied, Restored
 
 Clock = Callable[[], datetime]
 _LOCAL_DISK = "Set `state` to a directory on a local disk of the machine that runs syncd."
@@ -42,7 +42,7 @@ def refuse_a_second_store(settings: ConnectionSettings, clock: Clock) -> None:
 
 def _is_there(path: Path) -> bool:
     """Raises ConfigurationError where that cannot be told."""
-    from syncd.store.faults import not_readable  # noqa: PLC0415
+    from syncd.store.sqlite.faults import not_readable  # noqa: PLC0415
 
     try:
         return path.exists()
@@ -52,7 +52,7 @@ def _is_there(path: Path) -> bool:
 
 def back_up(settings: ConnectionSettings, into: Path, clock: Clock) -> Copied:
     """See `store.copies.back_up`."""
-    from syncd.store.copies import back_up  # noqa: PLC0415  (sqlite-utils)
+    from syncd.store.sqlite.copies import back_up  # noqa: PLC0415  (sqlite-utils)
 
     refuse_a_second_store(settings, clock)
     return back_up(settings.store_path, into, connection=settings.name, clock=clock)
@@ -62,7 +62,7 @@ def restore(settings: ConnectionSettings, source: Path, clock: Clock, *, by: str
     """See `store.copies.restore`. Raises RefusedError for a copy of another app or target, too. Nothing is written from
     then on until a person has looked, and resumes.
     """
-    from syncd.store.copies import restore  # noqa: PLC0415  (sqlite-utils)
+    from syncd.store.sqlite.copies import restore  # noqa: PLC0415  (sqlite-utils)
 
     def judge(store: Store) -> str:
         return belongs_elsewhere(store.recall, settings)
@@ -82,8 +82,8 @@ def store_place(settings: ConnectionSettings, clock: Clock) -> str:
     """Where the store is, or will be. Raises ConfigurationError when neither it nor its directory can be written, or
     somebody else could.
     """
-    from syncd.store.faults import not_readable  # noqa: PLC0415
     from syncd.store.ownership import refuse_unsafe  # noqa: PLC0415
+    from syncd.store.sqlite.faults import not_readable  # noqa: PLC0415
 
     refuse_a_second_store(settings, clock)
     path = settings.store_path

@@ -65,9 +65,10 @@ def open_job(
     is_turn_taken: Callable[[], bool] = _never,
     impatient: bool = False,
     source: Source | None = None,
+    delivered_within: float | None = None,
 ) -> Iterator[Job]:
     """One connection, opened. With `writing` the store is made if need be and its lock is held to the end.
-    `impatient`: a side that does not answer is soon given up.
+    `impatient`: a side that does not answer is soon given up. `delivered_within`: see `scim.http.Link`.
 
     `store` is one that is open already, with its lock if need be; it stays open, as does a `source`. `turn` is the
     job's: one for all cycles that share a store. Secrets are read now and made known to `redactor`. Raises
@@ -85,7 +86,15 @@ def open_job(
         store = store or stack.enter_context(open_for_status(settings, clock=clock, redactor=redactor))
         learned = learned_of(store, fingerprint)
         permit = store.permit if writing else None
-        split = open_target(settings, observer, redactor, learned=learned, permit=permit, impatient=impatient)
+        split = open_target(
+            settings,
+            observer,
+            redactor,
+            learned=learned,
+            permit=permit,
+            impatient=impatient,
+            delivered_within=delivered_within,
+        )
         target = stack.enter_context(split)
         if writing:
             stack.callback(lambda: remember_learned(store, settings, target.learned()))
@@ -170,7 +179,7 @@ def open_for_writing(
     sleeps and says True; `event` is told. `serves`: requests are carried out. Raises LockHeld naming another writer.
     """
     from syncd.store.keeping import keeping, patiently  # noqa: PLC0415
-    from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
+    from syncd.store.sqlite.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
     refuse_a_second_store(settings, clock)
     store = open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor)
@@ -195,7 +204,7 @@ def open_for_deciding(
     settings: ConnectionSettings, *, clock: Clock = utc_now, redactor: Redactor | None = None
 ) -> Iterator[Store]:
     """The store for a person's decision: a short transaction of its own beside whoever holds the writer's lock."""
-    from syncd.store.opening import open_store  # noqa: PLC0415  (sqlite-utils)
+    from syncd.store.sqlite.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
     refuse_a_second_store(settings, clock)
     with open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor) as store:
@@ -208,7 +217,7 @@ def open_for_status(
 ) -> Iterator[Store]:
     """The store as it is, read only: no lock, no file when there is none yet."""
     del redactor  # nothing is written
-    from syncd.store.opening import open_for_reading  # noqa: PLC0415  (sqlite-utils)
+    from syncd.store.sqlite.opening import open_for_reading  # noqa: PLC0415  (sqlite-utils)
 
     refuse_a_second_store(settings, clock)
     with open_for_reading(settings.store_path, connection=settings.name, clock=clock) as store:
@@ -276,6 +285,7 @@ def open_target(
     learned: Mapping[str, str] | None = None,
     permit: Permit | None = None,
     impatient: bool = False,
+    delivered_within: float | None = None,
 ) -> Iterator[ScimTarget]:
     """The SCIM client; `learned` is what earlier runs found out about this target, `permit` is asked before each
     request. Raises ConfigurationError.
@@ -297,6 +307,7 @@ def open_target(
         retry=RetryPolicy(attempts=2, deadline=30.0) if impatient else RetryPolicy(),
         on_wait=_teller(observer, "Split"),
         permit=permit,
+        delivered_within=delivered_within,
         redactor=redactor,
     )
     with ScimTarget(

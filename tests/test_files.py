@@ -104,7 +104,7 @@ OTHER_DOORS = {
     "demo/folder.py": "makes files in a directory of its own",
     "service/page.py": "a file of the package",
     "settings/explain.py": "a file of the package",
-    "store/copies.py": "makes durable what it made",
+    "store/sqlite/copies.py": "makes durable what it made",
     "store/file_lock.py": "the lock's own file",
     "store/lock.py": "/proc",
     "store/mounts.py": "/proc",

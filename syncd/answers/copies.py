@@ -13,7 +13,7 @@ from syncd.ports.trail import ChainReport
 from syncd.settings import ConnectionSettings
 
 if TYPE_CHECKING:
-    from syncd.store.copies import Restored
+    from syncd.store.sqlite.copies import Restored
 
 
 def backup_document(

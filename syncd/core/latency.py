@@ -43,7 +43,7 @@ class EventLatency:
         return STEPS[-1]
 
 
-def counted(seconds: Iterable[float]) -> EventLatency:
+def latency_of(seconds: Iterable[float]) -> EventLatency:
     """Of these changes. A clock that is behind Okta's makes none negative."""
     counts, total = [0] * (len(STEPS) + 1), 0.0
     for each in seconds:

@@ -1,18 +1,17 @@
 """Writes a stage's wishes into the store: set-based, one transaction, only rows that differ.
 
-Runs on the writer's connection, inside its transaction, with the staging file attached as `stage`. What counts of it is
+Runs inside a transaction of the writer's that sees the store as `main` and the stage as `stage`. What counts of it is
 decided by the same views that answer the stage's own questions.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from syncd.store.db import Db
 from syncd.store.effects import drop_group
 from syncd.store.rows import moment
-from syncd.store.stage.tables import views
 
 TOMBSTONES_KEPT = timedelta(days=1)
 """No list is read for longer (source.listing.ListingLimits), and lists lag less."""
@@ -159,7 +158,7 @@ DELETE FROM main.doubts WHERE object_key IN
 
 
 def absorb_stage(
-    conn: sqlite3.Connection,
+    conn: Db,
     *,
     base: int,
     revision: int,
@@ -173,8 +172,6 @@ def absorb_stage(
 
     `users_whole`, `groups_whole`: their lists were read whole. `limited`: the stage is about some of them only.
     """
-    for view in views("stage", "main"):
-        conn.execute(view)
     now_and_then = {"revision": revision, "base": base}
     conn.execute(_USERS, {"revision": revision})
     conn.executemany(
@@ -203,7 +200,7 @@ def absorb_stage(
     conn.execute("INSERT OR IGNORE INTO main.doubts SELECT object_key FROM stage.doubts")
 
 
-def _absorb_memberships(conn: sqlite3.Connection, revision: int, *, limited: bool) -> None:
+def _absorb_memberships(conn: Db, revision: int, *, limited: bool) -> None:
     """Groups' lists, then users' own lists, which say nothing about whether a group's list is known.
 
     A list that changed nothing counts as young only from a shorter cycle: no two long ones overlap.

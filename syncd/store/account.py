@@ -9,7 +9,6 @@ Three ways, each of which finds what the others cannot:
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import groupby
@@ -18,6 +17,7 @@ from typing import Any
 from syncd.core.counting import counted
 from syncd.ports.trail import Altered
 from syncd.store import decisions
+from syncd.store.db import Db
 from syncd.store.decisions import Ruling
 from syncd.store.rows import Row, moment
 from syncd.store.seals import BROKEN, GUARDS, KEY, NEVER, remembered, seal_of, sum_of, table_of
@@ -109,7 +109,7 @@ class Account:
             self._broken.setdefault(name, Altered(table_of(name), problem))
         self._seals[name] = (seal, sequence)
 
-    def altered(self, conn: sqlite3.Connection, now: datetime) -> list[Altered]:
+    def altered(self, conn: Db, now: datetime) -> list[Altered]:
         """Inside the snapshot in which the chain was walked."""
         if not self._seals and get_meta(conn, STARTED) is None:
             return []  # an older version wrote it, and no newer one opened it for writing yet
@@ -118,7 +118,7 @@ class Account:
         found += [each for each in self._against_seals(conn) if each.table not in named]
         return found
 
-    def _against_seals(self, conn: sqlite3.Connection) -> Iterator[Altered]:
+    def _against_seals(self, conn: Db) -> Iterator[Altered]:
         try:
             known = remembered(conn)
         except ValueError as error:
@@ -140,7 +140,7 @@ class Account:
         for name in sorted(known.keys() - self._seals.keys() - {guard.name for guard in GUARDS}, key=str):
             yield Altered("seals", f"it remembers {name}, which nothing seals")
 
-    def _disputed(self, conn: sqlite3.Connection, now: datetime) -> Iterator[Altered]:
+    def _disputed(self, conn: Db, now: datetime) -> Iterator[Altered]:
         for table, problems in groupby(self._words.disputed(conn), key=lambda each: each[0]):
             yield from _some(table, (problem for _, problem in problems))
         yield from _some("decisions", self._disputed_decisions(conn, now))
@@ -155,7 +155,7 @@ class Account:
         yield from _some("runs", (f"run {run_id} is missing" for (run_id,) in conn.execute(_RUNS_MISSING)))
         yield from _from_the_future(conn)
 
-    def _disputed_decisions(self, conn: sqlite3.Connection, now: datetime) -> Iterator[str]:
+    def _disputed_decisions(self, conn: Db, now: datetime) -> Iterator[str]:
         stamp = moment(now)
         told = {change_id: made for change_id, made in self._decided.items() if not made[0].expired(stamp)}
         for *values, sequence in conn.execute(_LIVE, (stamp,)):
@@ -166,7 +166,7 @@ class Account:
             yield f"{decision.decision} of {change_id} by {decision.by}, in row {sequence} of the trail, is missing"
 
 
-def _from_the_future(conn: sqlite3.Connection) -> Iterator[Altered]:
+def _from_the_future(conn: Db) -> Iterator[Altered]:
     said = get_meta(conn, "revision")
     if said is None or not (said.isascii() and said.isdigit()):
         yield Altered("meta", "the store's revision was made unreadable")

@@ -9,13 +9,13 @@ no longer wanted the change (`OVER`), or the approved change itself.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from syncd.ports.deciding import Approval, Decided, Rejection
+from syncd.store.db import Db
 from syncd.store.journal import COLUMNS, row_hash
 from syncd.store.rows import Row, at_moment, moment
 
@@ -61,10 +61,11 @@ class Ruling:
 
     @property
     def okta_id(self) -> str:
+        """Of the user or group: what `object_key` ends with."""
         return self.object_key.rpartition(":")[2]
 
 
-def insert(conn: sqlite3.Connection, decision: Ruling, sequence: int) -> None:
+def insert(conn: Db, decision: Ruling, sequence: int) -> None:
     """Replaces what was decided about the change before. `sequence`: the row of the trail that says so."""
     conn.execute("DELETE FROM decisions WHERE change_id = ?", (decision.change_id,))
     conn.execute(
@@ -73,13 +74,13 @@ def insert(conn: sqlite3.Connection, decision: Ruling, sequence: int) -> None:
     )
 
 
-def forget(conn: sqlite3.Connection, change_ids: Iterable[str]) -> list[str]:
+def forget(conn: Db, change_ids: Iterable[str]) -> list[str]:
     """Returns those that the table had."""
     query = "DELETE FROM decisions WHERE change_id = ?"
     return [each for each in change_ids if conn.execute(query, (each,)).rowcount > 0]
 
 
-def used(conn: sqlite3.Connection, change_id: str) -> None:
+def used(conn: Db, change_id: str) -> None:
     """An approval is good for one application."""
     conn.execute("DELETE FROM decisions WHERE change_id = ? AND decision = 'approve'", (change_id,))
 
@@ -89,7 +90,7 @@ def said(decisions: Iterable[Ruling]) -> dict[str, Any]:
     return {KEY: [list(astuple(each)) for each in decisions]}
 
 
-def stand_in(conn: sqlite3.Connection, found: Sequence[Ruling], sequence: int) -> None:
+def stand_in(conn: Db, found: Sequence[Ruling], sequence: int) -> None:
     """Names the row that now says what the rows before it said."""
     conn.executemany(
         "UPDATE decisions SET sequence = ? WHERE change_id = ?",
@@ -104,14 +105,12 @@ class Rulings:
         self._told: dict[str, tuple[Ruling, int]] = {}
         self._read = 0
 
-    def among(
-        self, conn: sqlite3.Connection, now: datetime, change_ids: Iterable[str] | None = None
-    ) -> list[Ruling]:
+    def among(self, conn: Db, now: datetime, change_ids: Iterable[str] | None = None) -> list[Ruling]:
         """Those about these changes, or all."""
         return [decision for decision, _ in self.rows(conn, now, change_ids)]
 
     def rows(
-        self, conn: sqlite3.Connection, now: datetime, change_ids: Iterable[str] | None = None
+        self, conn: Db, now: datetime, change_ids: Iterable[str] | None = None
     ) -> list[tuple[Ruling, int]]:
         """With the row of the trail that says so."""
         for (sequence,) in conn.execute(_TOLD, (self._read,)).fetchall():
@@ -166,7 +165,7 @@ def approvals(found: Iterable[Ruling]) -> dict[str, dict[str, str]]:
     return {each.change_id: {"by": each.by, "at": each.at} for each in found if each.decision == "approve"}
 
 
-def written(conn: sqlite3.Connection, sequence: int) -> Mapping[str, Any]:
+def written(conn: Db, sequence: int) -> Mapping[str, Any]:
     """The body of the row with this number, when it fits its hash and its neighbours; else it tells nothing."""
     rows: dict[int, Row] = {row[0]: row for row in conn.execute(_NEIGHBOURS, (sequence,))}
     row, before, after = rows.get(sequence), rows.get(sequence - 1), rows.get(sequence + 1)
@@ -184,7 +183,7 @@ def written(conn: sqlite3.Connection, sequence: int) -> Mapping[str, Any]:
     return read
 
 
-def _is_used(conn: sqlite3.Connection, decision: Ruling, sequence: int) -> bool:
+def _is_used(conn: Db, decision: Ruling, sequence: int) -> bool:
     if decision.decision != "approve":
         return False
     asked = (decision.okta_id, sequence, decision.change_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, assert_never
@@ -24,6 +23,7 @@ from syncd.ports.outcomes import (
 from syncd.ports.store import Failure
 from syncd.redact import Redactor
 from syncd.store import unproven, waiting
+from syncd.store.db import Db
 from syncd.store.journal import intended_at
 from syncd.store.rows import asked_of, asked_text, at_moment, moment, pushed_name, searchable
 from syncd.store.state import revision
@@ -31,7 +31,7 @@ from syncd.store.state import revision
 _ENDS = frozenset({ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP})
 
 
-def apply_effects(conn: sqlite3.Connection, settled: Settled, now: datetime) -> None:
+def apply_effects(conn: Db, settled: Settled, now: datetime) -> None:
     """What an outcome changes in the tables, in the caller's transaction."""
     for effect in settled.effects:
         if isinstance(effect, CreationUnproven):
@@ -42,7 +42,7 @@ def apply_effects(conn: sqlite3.Connection, settled: Settled, now: datetime) -> 
             _end_group(conn, effect.okta_id, now)
 
 
-def _end_group(conn: sqlite3.Connection, okta_id: str, now: datetime) -> None:
+def _end_group(conn: Db, okta_id: str, now: datetime) -> None:
     """A group that was unlinked by hand is like a released one: no rule brings it back."""
     row = conn.execute("SELECT asked FROM groups WHERE okta_id = ?", (okta_id,)).fetchone()
     asked = asked_of(row[0]) if row else None
@@ -52,7 +52,7 @@ def _end_group(conn: sqlite3.Connection, okta_id: str, now: datetime) -> None:
         drop_group(conn, okta_id, now)
 
 
-def take_back(conn: sqlite3.Connection, okta_id: str) -> None:
+def take_back(conn: Db, okta_id: str) -> None:
     """What a person asked for about this group counts no more, except a link that stood before."""
     row = conn.execute("SELECT asked FROM groups WHERE okta_id = ?", (okta_id,)).fetchone()
     asked = asked_of(row[0]) if row else None
@@ -61,7 +61,7 @@ def take_back(conn: sqlite3.Connection, okta_id: str) -> None:
         conn.execute("UPDATE groups SET asked = ? WHERE okta_id = ?", (before, okta_id))
 
 
-def take_over(conn: sqlite3.Connection, found: Sequence[Effect]) -> None:
+def take_over(conn: Db, found: Sequence[Effect]) -> None:
     """What a look at the target found, without a write of ours."""
     for effect in found:
         if not isinstance(effect, CreationUnproven):  # only a create of ours leaves one
@@ -91,7 +91,7 @@ def effect_document(effect: Effect) -> dict[str, Any]:
 
 
 def _apply(
-    conn: sqlite3.Connection,
+    conn: Db,
     effect: UserPushed | UserForgotten | GroupPushed | GroupForgotten | MemberPushed,
 ) -> None:
     match effect:
@@ -111,7 +111,7 @@ def _apply(
             assert_never(effect)
 
 
-def _push_user(conn: sqlite3.Connection, effect: UserPushed) -> None:
+def _push_user(conn: Db, effect: UserPushed) -> None:
     pushed, okta_id = effect.pushed, effect.okta_id
     found = dict(
         conn.execute(
@@ -153,7 +153,7 @@ def _tied(kind: str, okta_id: str, scim_id: str, owner: str) -> AlreadyTied:
     return AlreadyTied(message, okta_id=okta_id, scim_id=scim_id, owner=owner, hint=hint)
 
 
-def forget_user(conn: sqlite3.Connection, okta_id: str) -> None:
+def forget_user(conn: Db, okta_id: str) -> None:
     """Their id at the target and pushed values; a membership that is still listed stays wanted."""
     conn.execute(
         "UPDATE users SET scim_id = NULL, pushed_attributes = NULL, pushed_active = NULL, invited = 0,"
@@ -164,7 +164,7 @@ def forget_user(conn: sqlite3.Connection, okta_id: str) -> None:
     conn.execute("UPDATE members SET pushed = 0 WHERE user_id = ? AND pushed = 1", (okta_id,))
 
 
-def _push_group(conn: sqlite3.Connection, effect: GroupPushed) -> None:
+def _push_group(conn: Db, effect: GroupPushed) -> None:
     scim_id, name = effect.pushed.scim_id, effect.pushed.name
     wish = canonical([name, name, "either", False, "keep", "", "no rule was read yet", None])
     conn.execute(
@@ -187,16 +187,14 @@ def _push_group(conn: sqlite3.Connection, effect: GroupPushed) -> None:
     _push_members(conn, effect.okta_id, effect.members or ())
 
 
-def forget_group(conn: sqlite3.Connection, okta_id: str) -> None:
+def forget_group(conn: Db, okta_id: str) -> None:
     """Its id at the target and pushed members; what is still listed stays wanted."""
     conn.execute("UPDATE groups SET scim_id = NULL, pushed_name = NULL WHERE okta_id = ?", (okta_id,))
     conn.execute("DELETE FROM members WHERE group_id = ? AND listed = 0", (okta_id,))
     conn.execute("UPDATE members SET pushed = 0 WHERE group_id = ? AND pushed = 1", (okta_id,))
 
 
-def forget_links(
-    conn: sqlite3.Connection, users: Sequence[str], groups: Sequence[str]
-) -> dict[str, dict[str, str | None]]:
+def forget_links(conn: Db, users: Sequence[str], groups: Sequence[str]) -> dict[str, dict[str, str | None]]:
     """The target has these objects no more; what failed with their old ids says nothing about the new ones.
 
     Returns what was forgotten: SCIM ids by Okta id, for the journal.
@@ -214,7 +212,7 @@ def forget_links(
     return forgotten
 
 
-def drop_group(conn: sqlite3.Connection, okta_id: str, now: datetime) -> None:
+def drop_group(conn: Db, okta_id: str, now: datetime) -> None:
     """The group is unlinked for good: should a rule name it again, it is a new one. What was read before says nothing
     about that: its tombstone is younger. Inside a transaction that advances the store's revision.
     """
@@ -226,7 +224,7 @@ def drop_group(conn: sqlite3.Connection, okta_id: str, now: datetime) -> None:
     )
 
 
-def release(conn: sqlite3.Connection, kind: str, okta_id: str) -> None:
+def release(conn: Db, kind: str, okta_id: str) -> None:
     """Forgets a user's or group's SCIM id and pushed memberships, and marks it as not ours."""
     if kind == "user":
         forget_user(conn, okta_id)
@@ -236,11 +234,13 @@ def release(conn: sqlite3.Connection, kind: str, okta_id: str) -> None:
     table = "users" if kind == "user" else "groups"
     conn.execute(f"UPDATE {table} SET released = 1 WHERE okta_id = ?", (okta_id,))  # noqa: S608  (constants)
     clear_failure(conn, f"{kind}:{okta_id}")
+    column = "okta_id" if kind == "user" else "group_id"
+    conn.execute(f"DELETE FROM failures WHERE object_key LIKE 'member:%' AND {column} = ?", (okta_id,))  # noqa: S608
     unproven.forget(conn, [(kind, okta_id)])
     waiting.forget(conn, f"{kind}:{okta_id}")
 
 
-def _push_members(conn: sqlite3.Connection, group_id: str, user_ids: Sequence[str]) -> None:
+def _push_members(conn: Db, group_id: str, user_ids: Sequence[str]) -> None:
     conn.executemany(
         "INSERT INTO members (group_id, user_id, listed, pushed) VALUES (?, ?, 0, 1)"
         " ON CONFLICT (group_id, user_id) DO UPDATE SET pushed = 1",
@@ -248,15 +248,13 @@ def _push_members(conn: sqlite3.Connection, group_id: str, user_ids: Sequence[st
     )
 
 
-def _pull_member(conn: sqlite3.Connection, group_id: str, user_id: str) -> None:
+def _pull_member(conn: Db, group_id: str, user_id: str) -> None:
     where = "WHERE group_id = ? AND user_id = ?"
     conn.execute(f"DELETE FROM members {where} AND listed = 0", (group_id, user_id))  # noqa: S608  (constants)
     conn.execute(f"UPDATE members SET pushed = 0 {where}", (group_id, user_id))  # noqa: S608  (constants)
 
 
-def record_failure(
-    conn: sqlite3.Connection, change: Change, message: str, now: datetime, redactor: Redactor
-) -> None:
+def record_failure(conn: Db, change: Change, message: str, now: datetime, redactor: Redactor) -> None:
     """Adds a failure, or lengthens that of the same wish; another wish for the object starts afresh."""
     row = conn.execute(
         "SELECT attempts, first_failed FROM failures WHERE object_key = ? AND change_id = ?",
@@ -282,11 +280,12 @@ def record_failure(
     )
 
 
-def clear_failure(conn: sqlite3.Connection, object_key: str) -> None:
+def clear_failure(conn: Db, object_key: str) -> None:
+    """The object's next try waits for nothing any more; without a remembered failure nothing happens."""
     conn.execute("DELETE FROM failures WHERE object_key = ?", (object_key,))
 
 
-def drop_outlived_failures(conn: sqlite3.Connection) -> None:
+def drop_outlived_failures(conn: Db) -> None:
     """Failures of wishes that nobody has any more (Okta took the change back, the user left the group)."""
     conn.execute(
         "DELETE FROM failures WHERE object_key LIKE 'user:%' AND EXISTS"
@@ -304,7 +303,7 @@ def drop_outlived_failures(conn: sqlite3.Connection) -> None:
     )
 
 
-def failures(conn: sqlite3.Connection) -> list[Failure]:
+def failures(conn: Db) -> list[Failure]:
     """By object key."""
     rows = conn.execute(
         "SELECT object_key, change_id, kind, name, message, attempts, first_failed, next_attempt"

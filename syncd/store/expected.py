@@ -7,12 +7,12 @@ and no later row revoked it.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from syncd.core.expectation import Expectation
+from syncd.store.db import Db
 from syncd.store.decisions import written
 from syncd.store.rows import at_moment, moment
 
@@ -33,7 +33,7 @@ class Expected:
         self._told: dict[str, tuple[Expectation, int]] = {}
         self._read = 0
 
-    def rows(self, conn: sqlite3.Connection, now: datetime) -> list[tuple[Expectation, int]]:
+    def rows(self, conn: Db, now: datetime) -> list[tuple[Expectation, int]]:
         """Those whose window is not over, the next to begin first, with the row of the trail that says so."""
         for (sequence,) in conn.execute(_TOLD, (self._read,)).fetchall():
             body = written(conn, sequence)
@@ -45,7 +45,8 @@ class Expected:
         found = [(made, sequence) for made, sequence in self._told.values() if now < made.ends]
         return sorted(found, key=lambda row: (row[0].begins, row[0].id))
 
-    def ahead(self, conn: sqlite3.Connection, now: datetime) -> list[Expectation]:
+    def ahead(self, conn: Db, now: datetime) -> list[Expectation]:
+        """Those whose days are not over at `now`, the next to begin first."""
         return [made for made, _ in self.rows(conn, now)]
 
 

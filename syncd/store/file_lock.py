@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syncd.errors import ConfigurationError, PermanentError, SyncdError
-from syncd.store.faults import not_writable
 from syncd.store.mounts import file_system
+from syncd.store.sqlite.faults import not_writable
 
 _ONE_KERNEL = frozenset(
     # The upper layer of an overlay has to be one of the others, and can be mounted once (kernel.org, overlayfs).
@@ -71,12 +71,14 @@ class FileLock:
         return bool(self.identity) and kernel_is_alone(self.path.parent)
 
     def close(self) -> None:
+        """Lets the lock go with the descriptor. May be called twice."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
 def place(store: Path) -> Path:
+    """The file beside the store that writers lock: acme.db.lock."""
     return store.with_name(f"{store.name}.lock")
 
 

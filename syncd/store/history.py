@@ -7,7 +7,6 @@ come back instead and are decoded here.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,6 +15,7 @@ from syncd.core.change import GROUP_KINDS, MEMBERSHIPS, ChangeKind
 from syncd.model import Standing
 from syncd.ports.history import DayCount, Done, Grant, Latencies, Outage, Reach, Trouble
 from syncd.ports.store import RunRecord
+from syncd.store.db import Db, Rows
 from syncd.store.journal import COLUMNS as JOURNAL_COLUMNS
 from syncd.store.journal import entry_of
 from syncd.store.rows import Row, at_moment, columns, moment
@@ -51,6 +51,7 @@ def _within(reach: Reach, at: str, run: str = "run_id") -> tuple[str, list[str]]
 
 
 def run_record(row: Row) -> RunRecord:
+    """A row of `runs`, in the columns' order; `finished` is None for a run that is under way or died."""
     run_id, kind, started, finished, status, summary, error = row
     return RunRecord(
         run_id=run_id,
@@ -63,12 +64,14 @@ def run_record(row: Row) -> RunRecord:
     )
 
 
-def run(conn: sqlite3.Connection, run_id: str) -> RunRecord | None:
+def run(conn: Db, run_id: str) -> RunRecord | None:
+    """None where no run has this id."""
     row = conn.execute(f"{_RUN} WHERE run_id = ?", (run_id,)).fetchone()
     return None if row is None else run_record(row)
 
 
-def run_counts(conn: sqlite3.Connection, reach: Reach) -> dict[str, int]:
+def run_counts(conn: Db, reach: Reach) -> dict[str, int]:
+    """How many runs began within reach, by status; those without an end count as "unfinished"."""
     where, values = _within(reach, "started")
     rows = conn.execute(
         f"SELECT coalesce(status, 'unfinished'), count(*) FROM runs WHERE {where} GROUP BY 1 ORDER BY 1",  # noqa: S608
@@ -77,7 +80,7 @@ def run_counts(conn: sqlite3.Connection, reach: Reach) -> dict[str, int]:
     return dict(rows.fetchall())
 
 
-def told_runs(conn: sqlite3.Connection, reach: Reach, limit: int) -> list[RunRecord]:
+def told_runs(conn: Db, reach: Reach, limit: int) -> list[RunRecord]:
     """Without quiet ones, unless one run is asked for; the youngest first, up to `limit`."""
     where, values = _within(reach, "started")
     tells = "1" if reach.run_id is not None else _TELLS
@@ -104,7 +107,7 @@ FROM islands ORDER BY first
 """
 
 
-def outages(conn: sqlite3.Connection, since: datetime | None) -> list[Outage]:
+def outages(conn: Db, since: datetime | None) -> list[Outage]:
     """Oldest first."""
     found = [
         Outage(
@@ -125,17 +128,38 @@ _NOT_FOUND_AFRESH = f"coalesce(run_id, '') NOT IN {_RELINKS}"
 _KIND = f"CASE WHEN run_id IN {_RELINKS} THEN 'relinked' ELSE kind END"
 
 
-def change_counts(conn: sqlite3.Connection, reach: Reach) -> list[DayCount]:
-    where, values = _within(reach, "at")
+_GIVEN = _quoted([ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER])
+_ENDED = _quoted([ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP])
+_MADE = _quoted([ChangeKind.CREATE_GROUP, ChangeKind.LINK_GROUP])
+_SINCE = "e.entry = 'outcome' AND e.okta_id = j.okta_id AND e.sequence < j.sequence AND e.applied = 1"
+_BETWEEN = "d.entry = 'outcome' AND d.applied = 1 AND d.sequence > e.sequence AND d.sequence < j.sequence"
+# Who was given it before, and from whom nobody took it since.
+_AGAIN = f"""CASE
+WHEN j.applied = 1 AND j.kind IN ({_GIVEN}) THEN EXISTS (
+    SELECT 1 FROM journal e WHERE {_SINCE} AND e.kind IN ({_GIVEN}) AND NOT EXISTS (
+        SELECT 1 FROM journal d WHERE {_BETWEEN} AND d.okta_id = j.okta_id AND d.kind = 'deactivate_user'))
+WHEN j.applied = 1 AND j.kind = 'add_member' THEN EXISTS (
+    SELECT 1 FROM journal e WHERE {_SINCE} AND e.kind = 'add_member' AND e.group_id = j.group_id AND NOT EXISTS (
+        SELECT 1 FROM journal d WHERE {_BETWEEN} AND (
+            (d.okta_id = j.okta_id AND d.kind = 'remove_member' AND d.group_id = j.group_id)
+            OR (d.okta_id = j.group_id AND d.kind IN ({_ENDED})))))
+ELSE 1 = 0 END"""  # noqa: S608  (constants)
+
+
+def change_counts(conn: Db, reach: Reach) -> list[DayCount]:
+    """Outcomes within reach by day (UTC), kind and result, in that order."""
+    where, values = _within(reach, "j.at", "j.run_id")
     rows = conn.execute(
-        f"SELECT substr(at, 1, 10), {_KIND}, {_RESULT}, count(*) FROM journal"  # noqa: S608  (constants)
-        f" WHERE entry = 'outcome' AND kind IS NOT NULL AND {where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        f"SELECT substr(j.at, 1, 10), {_KIND}, {_RESULT}, count(*), {_AGAIN} FROM journal j"  # noqa: S608  (constants)
+        f" WHERE j.entry = 'outcome' AND j.kind IS NOT NULL AND {where} GROUP BY 1, 2, 3, 5 ORDER BY 1, 2, 3, 5",
         values,
     )
-    return [DayCount(*row) for row in rows.fetchall()]
+    return [
+        DayCount(day, kind, result, count, bool(again)) for day, kind, result, count, again in rows.fetchall()
+    ]
 
 
-def latencies(conn: sqlite3.Connection, reach: Reach, bounds: Sequence[float]) -> Latencies:
+def latencies(conn: Db, reach: Reach, bounds: Sequence[float]) -> Latencies:
     """`bounds` in seconds, from the beginning of the run to the outcome."""
     where, values = _within(reach, "j.at", "j.run_id")
     steps = " ".join(f"WHEN took <= {float(bound)} THEN {at}" for at, bound in enumerate(bounds))
@@ -161,10 +185,10 @@ _NOTES = (
 )
 
 
-def outcomes(conn: sqlite3.Connection, reach: Reach) -> sqlite3.Cursor:
+def outcomes(conn: Db, reach: Reach) -> Rows:
     """Rows for `outcome`, oldest first."""
     where, values = _within(reach, "j.at", "j.run_id")
-    return conn.execute(_OUTCOMES.format(where=where), values)
+    return conn.stream(_OUTCOMES.format(where=where), values)
 
 
 def outcome(row: Row) -> Done:
@@ -177,12 +201,13 @@ def outcome(row: Row) -> Done:
     )
 
 
-def notes(conn: sqlite3.Connection, reach: Reach) -> sqlite3.Cursor:
+def notes(conn: Db, reach: Reach) -> Rows:
+    """Rows of the trail that are notes, read as they are needed: `conn` is busy until the last one."""
     where, values = _within(reach, "j.at", "j.run_id")
-    return conn.execute(_NOTES.format(where=where), values)
+    return conn.stream(_NOTES.format(where=where), values)
 
 
-def comparisons(conn: sqlite3.Connection, reach: Reach) -> int:
+def comparisons(conn: Db, reach: Reach) -> int:
     """How many comparisons came to an end."""
     where, values = _within(reach, "started")
     (count,) = conn.execute(
@@ -192,7 +217,7 @@ def comparisons(conn: sqlite3.Connection, reach: Reach) -> int:
     return int(count)
 
 
-def repairs(conn: sqlite3.Connection, reach: Reach) -> dict[str, int]:
+def repairs(conn: Db, reach: Reach) -> dict[str, int]:
     """Changes that `drift --fix` applied, by kind."""
     where, values = _within(reach, "j.at", "j.run_id")
     rows = conn.execute(
@@ -234,9 +259,10 @@ ORDER BY t.first, t.latest
 """  # noqa: S608  (constants)
 
 
-def troubles(conn: sqlite3.Connection, reach: Reach) -> sqlite3.Cursor:
+def troubles(conn: Db, reach: Reach) -> Rows:
+    """What failed within reach, a row for each trouble, read as needed: `conn` is busy until the last one."""
     since = None if reach.since is None else moment(reach.since)
-    return conn.execute(_TROUBLES, {"since": since, "run": reach.run_id})
+    return conn.stream(_TROUBLES, {"since": since, "run": reach.run_id})
 
 
 def trouble(row: Row, since: datetime | None) -> Trouble | None:
@@ -259,9 +285,6 @@ def trouble(row: Row, since: datetime | None) -> Trouble | None:
     )
 
 
-_GIVEN = _quoted([ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER])
-_ENDED = _quoted([ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP])
-_MADE = _quoted([ChangeKind.CREATE_GROUP, ChangeKind.LINK_GROUP])
 # Whoever is put in again, or made again, without having been taken out has access since they got it first.
 _GRANTS = f"""
 WITH removed AS MATERIALIZED (
@@ -314,16 +337,17 @@ ORDER BY p.pushed_folded_name, p.okta_id
 """  # noqa: S608  (constants)
 
 
-def grants(conn: sqlite3.Connection) -> sqlite3.Cursor:
+def grants(conn: Db) -> Rows:
     """Rows for `grant`: who is in which group now."""
-    return conn.execute(_GRANTS)
+    return conn.stream(_GRANTS)
 
 
-def without_group(conn: sqlite3.Connection) -> sqlite3.Cursor:
-    return conn.execute(_WITHOUT_GROUP)
+def without_group(conn: Db) -> Rows:
+    """Managed people in no pushed group, read as they are needed: `conn` is busy until the last one."""
+    return conn.stream(_WITHOUT_GROUP)
 
 
-def people_without_group(conn: sqlite3.Connection) -> int:
+def people_without_group(conn: Db) -> int:
     """How many people have an account and are in no pushed group."""
     (count,) = conn.execute(f"SELECT count(*) FROM {_NO_GROUP}").fetchone()  # noqa: S608  (constants)
     return int(count)

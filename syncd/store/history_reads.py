@@ -1,8 +1,7 @@
-"""`ports.History` for the SQLite store: the acts that an audit report asks for."""
+"""`ports.History` for a store: the acts that an audit report asks for."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,10 +11,10 @@ from syncd.ports.history import DayCount, Done, Grant, HoldStory, Latencies, Out
 from syncd.ports.store import RunRecord
 from syncd.ports.trail import JournalEntry
 from syncd.store import history, hold_history
+from syncd.store.db import Db, Rows
 from syncd.store.journal import entry_of
 from syncd.store.reads import StoreReads
 from syncd.store.rows import Row
-from syncd.store.transaction import one_moment
 
 
 class HistoryReads(StoreReads):
@@ -24,7 +23,7 @@ class HistoryReads(StoreReads):
     @contextmanager
     def one_moment(self) -> Iterator[None]:
         """See `ports.History.one_moment`."""
-        with self._reading() as conn, one_moment(conn):
+        with self._reading() as conn, conn.one_moment():
             yield
 
     def run(self, run_id: str) -> RunRecord | None:
@@ -105,7 +104,7 @@ class HistoryReads(StoreReads):
         with self._reading() as conn:
             return hold_history.known_changes(conn, change_ids)
 
-    def _rows(self, ask: Callable[[sqlite3.Connection], sqlite3.Cursor]) -> Iterator[Row]:
+    def _rows(self, ask: Callable[[Db], Rows]) -> Iterator[Row]:
         """A long answer; nobody is shut out between its pages."""
         with self._reading() as conn:
             cursor = ask(conn)

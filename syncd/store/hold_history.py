@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from syncd.ports.history import HoldStory
+from syncd.store.db import Db
 from syncd.store.rows import at_moment, moment
 
 _HOLDS = """
@@ -21,7 +21,8 @@ ORDER BY h.raised_at, h.id
 """
 
 
-def hold_stories(conn: sqlite3.Connection, since: datetime | None, now: datetime) -> list[HoldStory]:
+def hold_stories(conn: Db, since: datetime | None, now: datetime) -> list[HoldStory]:
+    """Holds raised since then (None: ever) and those that are open, with what became of each by `now`."""
     rows = conn.execute(_HOLDS, {"since": None if since is None else moment(since), "now": moment(now)})
     return [
         HoldStory(
@@ -49,7 +50,7 @@ def _fate(state: str, waiting: int, expires: datetime, now: datetime) -> str:
     return "waiting" if expires > now else "expired"
 
 
-def known_changes(conn: sqlite3.Connection, change_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+def known_changes(conn: Db, change_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
     """Documents of held changes by id; unknown ids are left out."""
     rows = conn.execute(
         "SELECT change_id, document FROM hold_changes WHERE change_id IN (SELECT value FROM json_each(?))",

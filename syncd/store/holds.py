@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from syncd.core.plan import Hold
 from syncd.errors import PermanentError, UsageError
 from syncd.ports.deciding import HoldRecord
 from syncd.store import decisions
+from syncd.store.db import Db
 from syncd.store.decisions import Ruling
 from syncd.store.rows import at_moment, change_of, moment
 
@@ -22,7 +22,7 @@ EXPIRES_AFTER = timedelta(days=7)
 
 
 def raise_holds(
-    conn: sqlite3.Connection, raised: Sequence[tuple[Hold, Iterable[Change]]], now: datetime, *, whole: bool
+    conn: Db, raised: Sequence[tuple[Hold, Iterable[Change]]], now: datetime, *, whole: bool
 ) -> list[str]:
     """The ids of those that were not open before. `whole`: of a complete plan, so that an open hold that it does not
     raise is over.
@@ -36,6 +36,7 @@ def raise_holds(
         )
     for hold, changes in raised:
         if _waits(conn, hold.id, stamp):
+            _refresh(conn, hold)
             continue
         fresh.append(hold.id)
         conn.execute("DELETE FROM hold_changes WHERE hold_id = ?", (hold.id,))
@@ -59,12 +60,13 @@ def raise_holds(
     return fresh
 
 
-def any_open(conn: sqlite3.Connection) -> bool:
+def any_open(conn: Db) -> bool:
+    """Whether any hold waits for a decision."""
     (found,) = conn.execute("SELECT EXISTS (SELECT 1 FROM holds WHERE state = 'open')").fetchone()
     return bool(found)
 
 
-def _waits(conn: sqlite3.Connection, hold_id: str, stamp: str) -> bool:
+def _waits(conn: Db, hold_id: str, stamp: str) -> bool:
     known = conn.execute(
         "SELECT 1 FROM holds h WHERE id = ? AND state = 'open' AND expires_at > ?"
         " AND EXISTS (SELECT 1 FROM hold_changes c WHERE c.hold_id = h.id AND c.state = 'held')",
@@ -73,10 +75,20 @@ def _waits(conn: sqlite3.Connection, hold_id: str, stamp: str) -> bool:
     return known is not None
 
 
+def _refresh(conn: Db, hold: Hold) -> None:
+    """The same changes wait for the same check; among how many people or members may be otherwise by now."""
+    said = (hold.reason, hold.way_out, canonical(dict(hold.numbers)))
+    conn.execute(
+        "UPDATE holds SET reason = ?2, way_out = ?3, numbers = ?4"
+        " WHERE id = ?1 AND (reason, way_out, numbers) <> (?2, ?3, ?4)",
+        (hold.id, *said),
+    )
+
+
 _EMPTY = "DELETE FROM holds WHERE NOT EXISTS (SELECT 1 FROM hold_changes c WHERE c.hold_id = holds.id)"
 
 
-def _put(conn: sqlite3.Connection, hold_id: str, change: Change) -> None:
+def _put(conn: Db, hold_id: str, change: Change) -> None:
     """A change waits in one hold: in the one that was raised last. What was decided stays where it was decided on."""
     moved = conn.execute(
         "UPDATE OR REPLACE hold_changes SET hold_id = ? WHERE change_id = ? AND state = 'held'",
@@ -97,7 +109,7 @@ def _put(conn: sqlite3.Connection, hold_id: str, change: Change) -> None:
         )
 
 
-def prune(conn: sqlite3.Connection, before: datetime) -> None:
+def prune(conn: Db, before: datetime) -> None:
     """Holds that expired before, decided or not, and the approvals in them."""
     stamp = moment(before)
     conn.execute(
@@ -107,7 +119,7 @@ def prune(conn: sqlite3.Connection, before: datetime) -> None:
     conn.execute("DELETE FROM decisions WHERE expires_at < ?", (stamp,))
 
 
-def open_holds(conn: sqlite3.Connection, now: datetime) -> list[HoldRecord]:
+def open_holds(conn: Db, now: datetime) -> list[HoldRecord]:
     """Neither decided, over nor expired; oldest first."""
     rows = conn.execute(
         "SELECT id, check_name, reason, way_out, numbers, raised_at, expires_at FROM holds"
@@ -133,7 +145,7 @@ def open_holds(conn: sqlite3.Connection, now: datetime) -> list[HoldRecord]:
     return records
 
 
-def _held(conn: sqlite3.Connection, hold_id: str) -> list[Change]:
+def _held(conn: Db, hold_id: str) -> list[Change]:
     rows = conn.execute(
         "SELECT document FROM hold_changes WHERE hold_id = ? AND state = 'held'", (hold_id,)
     ).fetchall()
@@ -164,7 +176,7 @@ class Word:
 
 
 def decide(
-    conn: sqlite3.Connection, ids: Sequence[str], said: Word, standing: Iterable[Ruling]
+    conn: Db, ids: Sequence[str], said: Word, standing: Iterable[Ruling]
 ) -> tuple[list[Change], list[Ruling]]:
     """Who is not to be deactivated keeps their memberships too: what is held of those is rejected with it. `standing`:
     what was decided before, and is taken back where somebody now says the opposite, with those memberships. Raises
@@ -212,7 +224,7 @@ def _kept_active(records: Iterable[HoldRecord], rejected: Sequence[str]) -> froz
 
 
 def _taken_back(
-    conn: sqlite3.Connection, ids: AbstractSet[str], decision: str, standing: Iterable[Ruling]
+    conn: Db, ids: AbstractSet[str], decision: str, standing: Iterable[Ruling]
 ) -> list[tuple[Change, Ruling]]:
     """What counts until now and is named, by its change or its hold, to be decided the other way."""
     others = {each.change_id: each for each in standing if each.decision != decision}
@@ -228,7 +240,7 @@ def _taken_back(
     ]
 
 
-def _documents(conn: sqlite3.Connection, change_ids: Iterable[str]) -> list[Change]:
+def _documents(conn: Db, change_ids: Iterable[str]) -> list[Change]:
     """Of changes that were held once, as far as they are remembered."""
     rows = conn.execute(
         "SELECT DISTINCT document FROM hold_changes WHERE change_id IN (SELECT value FROM json_each(?))",

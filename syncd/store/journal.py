@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from syncd.errors import PermanentError
 from syncd.ports.outcomes import Intent, Settled
 from syncd.ports.trail import GENESIS, Head, JournalEntry
 from syncd.redact import Redactor
+from syncd.store.db import Db
 from syncd.store.recent import UNCOUNTED, counts, raised_for
 from syncd.store.rows import at_moment, change_of, columns, moment
 
@@ -82,7 +82,7 @@ def row_hash(values: Sequence[Any]) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def head(conn: sqlite3.Connection) -> Head:
+def head(conn: Db) -> Head:
     """The last row as `meta` remembers it. Raises PermanentError when that was made unreadable."""
     row = conn.execute("SELECT value FROM meta WHERE key = 'journal_head'").fetchone()
     try:
@@ -94,13 +94,12 @@ def head(conn: sqlite3.Connection) -> Head:
         ) from error
 
 
-def next_sequence(conn: sqlite3.Connection) -> int:
+def next_sequence(conn: Db) -> int:
+    """The number that the next row of the trail gets: one more than its head's."""
     return head(conn).sequence + 1
 
 
-def _append(
-    conn: sqlite3.Connection, at: datetime, drafts: Sequence[_Draft], seal: Seal | None = None
-) -> list[int]:
+def _append(conn: Db, at: datetime, drafts: Sequence[_Draft], seal: Seal | None = None) -> list[int]:
     """Inside the caller's transaction; returns the sequence numbers. The last row carries what `seal` gives for it."""
     last = head(conn)
     sequence, previous = last.sequence, last.hash
@@ -136,7 +135,7 @@ def _append(
 
 
 def append_intents(
-    conn: sqlite3.Connection,
+    conn: Db,
     run_id: str,
     changes: Sequence[Change],
     at: datetime,
@@ -166,7 +165,7 @@ def append_intents(
     return sequences
 
 
-def settled_before(conn: sqlite3.Connection, sequences: Sequence[int]) -> frozenset[int]:
+def settled_before(conn: Db, sequences: Sequence[int]) -> frozenset[int]:
     """Those of these intents that have an outcome already. Raises ValueError for what is no intent."""
     found = set()
     for sequence, opened, intended in conn.execute(
@@ -182,7 +181,7 @@ def settled_before(conn: sqlite3.Connection, sequences: Sequence[int]) -> frozen
 
 
 def append_outcomes(
-    conn: sqlite3.Connection,
+    conn: Db,
     outcomes: Sequence[tuple[Settled, Any]],
     at: datetime,
     redactor: Redactor,
@@ -242,7 +241,7 @@ def _outcome_body(
 
 
 def append_note(
-    conn: sqlite3.Connection,
+    conn: Db,
     body: Mapping[str, Any],
     at: datetime,
     *,
@@ -253,7 +252,8 @@ def append_note(
     return _append(conn, at, [_Draft("note", run_id, body=body)], seal)[0]
 
 
-def open_intents(conn: sqlite3.Connection) -> list[Intent]:
+def open_intents(conn: Db) -> list[Intent]:
+    """Writes that were announced and have no outcome yet, the oldest first."""
     rows = conn.execute(
         "SELECT j.sequence, j.run_id, j.body, j.at FROM open_intents o JOIN journal j USING (sequence)"
         " ORDER BY j.sequence"
@@ -261,14 +261,14 @@ def open_intents(conn: sqlite3.Connection) -> list[Intent]:
     return [Intent(sequence, run_id, change_of(body), at_moment(at)) for sequence, run_id, body, at in rows]
 
 
-def intended_at(conn: sqlite3.Connection, sequence: int) -> datetime:
+def intended_at(conn: Db, sequence: int) -> datetime:
     """`sequence` is the intent's."""
     (at,) = conn.execute("SELECT at FROM journal WHERE sequence = ?", (sequence,)).fetchone()
     return at_moment(at)
 
 
 def entries(
-    conn: sqlite3.Connection,
+    conn: Db,
     *,
     after: int = 0,
     until: int | None = None,
@@ -287,7 +287,7 @@ def entries(
     return [entry_of(row) for row in conn.execute(query, tuple(wheres.values())).fetchall()]
 
 
-def last_outcomes(conn: sqlite3.Connection, okta_id: str, limit: int) -> list[JournalEntry]:
+def last_outcomes(conn: Db, okta_id: str, limit: int) -> list[JournalEntry]:
     """The youngest outcomes about one user or group, youngest first. Raises PermanentError for an unreadable row."""
     rows = conn.execute(
         f"{_WITH_INTENT} WHERE j.sequence IN ({_LAST.format('okta_id')} UNION {_LAST.format('group_id')})"
@@ -297,7 +297,7 @@ def last_outcomes(conn: sqlite3.Connection, okta_id: str, limit: int) -> list[Jo
     return [entry_of(row) for row in rows.fetchall()]
 
 
-def once_called(conn: sqlite3.Connection, user_name: str) -> list[str]:
+def once_called(conn: Db, user_name: str) -> list[str]:
     """Okta ids of users for whom this userName was written once, or left. Looks through the whole trail."""
     said = f'"userName":{canonical(user_name)}'
     rows = conn.execute(

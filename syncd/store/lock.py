@@ -8,7 +8,6 @@ stays in the store for the one who lost it.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from typing import Any
 
 from syncd.errors import LockHeld, LockLost, LockWatched
 from syncd.store import process, state
+from syncd.store.db import Db
 from syncd.store.file_lock import FileLock
 from syncd.store.process import Holder
 from syncd.store.rows import moment
@@ -31,7 +31,8 @@ _KEPT = 8
 """So many takeovers are remembered."""
 
 
-def current(conn: sqlite3.Connection) -> Holder | None:
+def current(conn: Db) -> Holder | None:
+    """Whose name is in the store's lock, alive or not; None where nobody's is."""
     row = conn.execute(f"SELECT {_READ} FROM writer WHERE id = 1").fetchone()  # noqa: S608  (constants)
     if row is None:
         return None
@@ -39,7 +40,7 @@ def current(conn: sqlite3.Connection) -> Holder | None:
     return replace(Holder(*said), serves=bool(serves))
 
 
-def write(conn: sqlite3.Connection, mine: Holder, before: Holder | None, because: str, now: datetime) -> None:
+def write(conn: Db, mine: Holder, before: Holder | None, because: str, now: datetime) -> None:
     """The lock is mine from now on; `because` says why it may be taken from `before`."""
     values = [getattr(mine, name) for name in _COLUMNS.split(", ")]
     places = ", ".join("?" * len(values))
@@ -50,11 +51,12 @@ def write(conn: sqlite3.Connection, mine: Holder, before: Holder | None, because
         state.remember(conn, _TAKEOVERS, json.dumps([*_takeovers(conn), told][-_KEPT:]))
 
 
-def renew(conn: sqlite3.Connection, expires: datetime) -> None:
+def renew(conn: Db, expires: datetime) -> None:
+    """A sign of life of whoever has the lock: it lasts until `expires` (aware)."""
     conn.execute("UPDATE writer SET beat = beat + 1, expires = ? WHERE id = 1", (moment(expires),))
 
 
-def release(conn: sqlite3.Connection, mine: Holder) -> None:
+def release(conn: Db, mine: Holder) -> None:
     """Nothing when another process took it over."""
     conn.execute("DELETE FROM writer WHERE id = 1 AND token = ?", (mine.token,))
 
@@ -69,7 +71,7 @@ def why_it_ended(other: Holder, guard: FileLock) -> str:
     return ""
 
 
-def require(conn: sqlite3.Connection, mine: Holder, age: float) -> None:
+def require(conn: Db, mine: Holder, age: float) -> None:
     """Raises LockLost unless the lock is mine; `age` is how many seconds ago it was renewed by this process."""
     other = current(conn)
     if other is not None and other.token == mine.token:
@@ -87,7 +89,7 @@ def require(conn: sqlite3.Connection, mine: Holder, age: float) -> None:
     )
 
 
-def taken_over_at(conn: sqlite3.Connection, token: str) -> datetime | None:
+def taken_over_at(conn: Db, token: str) -> datetime | None:
     """When the lock with this token went to another process; None when nobody knows."""
     told = next(
         (each.get("moment", each["at"]) for each in _takeovers(conn) if each.get("token") == token), None
@@ -95,7 +97,7 @@ def taken_over_at(conn: sqlite3.Connection, token: str) -> datetime | None:
     return None if told is None else datetime.fromisoformat(told)
 
 
-def _takeovers(conn: sqlite3.Connection) -> list[Mapping[str, Any]]:
+def _takeovers(conn: Db) -> list[Mapping[str, Any]]:
     try:
         kept = json.loads(state.recall(conn, _TAKEOVERS) or "[]")
     except ValueError:
@@ -119,6 +121,7 @@ def refused(other: Holder) -> LockHeld:
 
 
 def refused_by_nobody(guard: str) -> LockHeld:
+    """What to raise where the file `guard` is locked and the store does not say by whom."""
     return LockHeld(
         f"another process has {guard} locked, and with it the store",
         hint=f"it is about to write, or to end: try again; who it is, lslocks or fuser {guard} tells",

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from syncd.errors import SyncdError
-from syncd.store.opening import open_for_reading
+from syncd.store.sqlite.opening import open_for_reading
 
 
 def neighbours(

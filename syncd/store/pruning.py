@@ -6,13 +6,13 @@ and nothing of the last 24 hours, which the safety limits count.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.errors import PermanentError
 from syncd.store import decisions, expected, holds
+from syncd.store.db import Db
 from syncd.store.decisions import Rulings
 from syncd.store.holds import EXPIRES_AFTER
 from syncd.store.journal import append_note, head, next_sequence
@@ -59,7 +59,7 @@ WHERE standing = 'absent' AND standing <> 'active' AND scim_id IS NULL AND left_
 """
 
 
-def prune(conn: sqlite3.Connection, now: datetime, keep: timedelta, seals: Seals) -> int:
+def prune(conn: Db, now: datetime, keep: timedelta, seals: Seals) -> int:
     """Inside the caller's transaction; returns how many rows of the trail went.
 
     Runs that began before and have no row left go too, holds that expired before, and who left before and is nowhere
@@ -81,7 +81,7 @@ def prune(conn: sqlite3.Connection, now: datetime, keep: timedelta, seals: Seals
     return 0 if point is None else _cut(conn, first, point, now, seals)
 
 
-def _boundary(conn: sqlite3.Connection, cutoff: datetime, approvals: datetime) -> int | None:
+def _boundary(conn: Db, cutoff: datetime, approvals: datetime) -> int | None:
     """The first row that stays, None when all do."""
     oldest = conn.execute("SELECT at FROM journal ORDER BY sequence LIMIT 1").fetchone()
     if oldest is None or str(oldest[0]) >= moment(cutoff):
@@ -99,7 +99,7 @@ def _boundary(conn: sqlite3.Connection, cutoff: datetime, approvals: datetime) -
     return below if worth_it else None
 
 
-def _checkpoint(conn: sqlite3.Connection, below: int) -> dict[str, Any]:
+def _checkpoint(conn: Db, below: int) -> dict[str, Any]:
     """What stands in for the rows before `below`. Raises PermanentError when they are not what was written."""
     point = youngest_checkpoint(conn)
     walk, fault = walk_chain(conn, point, below=below)
@@ -114,9 +114,7 @@ def _checkpoint(conn: sqlite3.Connection, below: int) -> dict[str, Any]:
     return {"below": below, "previous": walk.last.hash, "rows": walk.rows, "until": until}
 
 
-def _cut(
-    conn: sqlite3.Connection, below: int, checkpoint: Mapping[str, Any], now: datetime, seals: Seals
-) -> int:
+def _cut(conn: Db, below: int, checkpoint: Mapping[str, Any], now: datetime, seals: Seals) -> int:
     """The checkpoint also holds the decisions and expectations that still stand and whose row goes."""
     kept = [decision for decision, sequence in Rulings().rows(conn, now) if sequence < below]
     decisions.stand_in(conn, kept, next_sequence(conn))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from syncd.core.expectation import Expectation
 from syncd.core.waiting import REMEMBERED, Waiting
@@ -18,34 +17,26 @@ from syncd.ports.outcomes import Intent, Unproven
 from syncd.ports.store import Due, Failure, Population, RecentlyApplied, RunRecord
 from syncd.ports.trail import ChainReport, Head, JournalEntry
 from syncd.store import decisions, effects, holds, journal, released, state, unproven, verifying, waiting
+from syncd.store.db import Db
 from syncd.store.expected import Expected
-from syncd.store.faults import explained
 from syncd.store.recent import Recently
 from syncd.store.seals import Seals
 
 
-class StoreReads:
+class StoreReads(ABC):
     """Safe to share between threads: one of them is inside at a time."""
 
-    def __init__(self, conn: sqlite3.Connection, path: Path, clock: Callable[[], datetime]) -> None:
-        self.path = path
-        self._conn = conn
+    def __init__(self, clock: Callable[[], datetime], seals: Seals) -> None:
         self._clock = clock
         self._lock = threading.RLock()
         self._rulings = decisions.Rulings()
         self._recently = Recently()
         self._expected = Expected()
-        self._seals = Seals(conn)
+        self._seals = seals
 
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, explained(self.path):
-            yield self._conn
-
-    def rest(self) -> None:
-        """See `ports.Store.rest`."""
-        with self._reading() as conn:
-            conn.execute("PRAGMA shrink_memory")
+    @abstractmethod
+    def _reading(self) -> AbstractContextManager[Db]:
+        """The session for this thread alone. Raises SyncdError for what the database says in the block."""
 
     def user(self, okta_id: str) -> KnownUser | None:
         """See `ports.Store.user`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -13,6 +12,7 @@ from datetime import datetime, timedelta
 from syncd.core.change import ChangeKind, Json
 from syncd.core.safety import LIMITED_KINDS, RULES, counts_for, limits_of_kind
 from syncd.ports.store import RecentlyApplied
+from syncd.store.db import Db
 from syncd.store.rows import moment
 
 UNCOUNTED = "uncounted"
@@ -48,7 +48,7 @@ class Recently:
         self._since: str | None = None
         self._read = 0
 
-    def applied(self, conn: sqlite3.Connection, since: datetime, under: AbstractSet[str]) -> RecentlyApplied:
+    def applied(self, conn: Db, since: datetime, under: AbstractSet[str]) -> RecentlyApplied:
         """As `ports.Store.applied_since` counts."""
         stamp, kept = moment(since), moment(since - _KEPT_BEFORE)
         if self._since is None or stamp < self._since:

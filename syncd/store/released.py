@@ -6,7 +6,6 @@ The tables say that it is so (`released`, under the seals); the trail's notes on
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -15,6 +14,7 @@ from typing import Any, Literal
 from syncd.model import KnownGroup, KnownUser
 from syncd.ports.deciding import Release
 from syncd.store import state
+from syncd.store.db import Db
 from syncd.store.rows import at_moment
 
 # Answered from the index `journal_releases`, whose condition this is.
@@ -25,7 +25,7 @@ WHERE entry = 'note' AND (instr(body, '"release":') OR instr(body, '"decision":"
 _OLDEST = "SELECT at FROM journal ORDER BY sequence LIMIT 1"
 
 
-def releases(conn: sqlite3.Connection, now: datetime) -> list[Release]:
+def releases(conn: Db, now: datetime) -> list[Release]:
     """The oldest first. `now` stands in where there is no trail at all."""
     found = state.released(conn)
     if not found:
@@ -40,7 +40,7 @@ def releases(conn: sqlite3.Connection, now: datetime) -> list[Release]:
 _Story = tuple[datetime, Mapping[str, Any]]
 
 
-def _stories(conn: sqlite3.Connection) -> Iterator[tuple[str, _Story]]:
+def _stories(conn: Db) -> Iterator[tuple[str, _Story]]:
     """By Okta id, the youngest last. A row that somebody made unreadable tells nothing."""
     for at, text in conn.execute(_TOLD):
         with suppress(KeyError, TypeError, ValueError):

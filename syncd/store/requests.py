@@ -8,7 +8,6 @@ file by hand is carried out by nobody. How far it has come and what came of it d
 from __future__ import annotations
 
 import secrets
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
@@ -29,6 +28,7 @@ from syncd.core.request import (
 from syncd.ports.requests import StoreWriter
 from syncd.redact import Redactor
 from syncd.store import lock, process
+from syncd.store.db import Db
 from syncd.store.history_reads import HistoryReads
 from syncd.store.rows import Row, at_moment, moment, searchable
 
@@ -42,13 +42,12 @@ _SELECT = f"SELECT {_COLUMNS} FROM requests"  # noqa: S608  (constants)
 
 
 class RequestActs(HistoryReads):
-    """`ports.RequestRecords` for the SQLite store."""
+    """`ports.RequestRecords` for a store."""
 
     _redactor: Redactor
-    _transaction: Callable[[], AbstractContextManager[sqlite3.Connection]]
-    _writing: Callable[[], AbstractContextManager[sqlite3.Connection]]
-    _note: Callable[[sqlite3.Connection, Mapping[str, Any]], int]
-    _seen_version: int | None = None
+    _transaction: Callable[[], AbstractContextManager[Db]]
+    _writing: Callable[[], AbstractContextManager[Db]]
+    _note: Callable[[Db, Mapping[str, Any]], int]
 
     def writer(self) -> StoreWriter | None:
         """See `ports.RequestRecords.writer`."""
@@ -113,18 +112,6 @@ class RequestActs(HistoryReads):
         with self._reading() as conn:
             rows = conn.execute(f"{_SELECT} ORDER BY place DESC LIMIT ?", (limit,)).fetchall()
         return [_read(row) for row in rows]
-
-    def requests_moved(self) -> bool:
-        """See `ports.RequestRecords.requests_moved`."""
-        if not self._lock.acquire(blocking=False):
-            return False
-        try:
-            (version,) = self._conn.execute("PRAGMA data_version").fetchone()
-        finally:
-            self._lock.release()
-        moved = bool(version != self._seen_version)
-        self._seen_version = version
-        return moved
 
     def altered_requests(self) -> bool:
         """See `ports.RequestRecords.altered_requests`."""
@@ -194,7 +181,7 @@ class RequestActs(HistoryReads):
         return bool(withdrawn)
 
 
-def _one(conn: sqlite3.Connection, request_id: str) -> RequestRecord | None:
+def _one(conn: Db, request_id: str) -> RequestRecord | None:
     row = conn.execute(f"{_SELECT} WHERE id = ?", (request_id,)).fetchone()
     return None if row is None else _read(row)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
 
 from syncd.store import decisions
+from syncd.store.db import Db
 from syncd.store.decisions import Ruling
 from syncd.store.journal import append_note, next_sequence
 from syncd.store.seals import GUARDS, Seals, any_sealed, never_sealed, sum_of
@@ -23,7 +23,7 @@ SELECT change_id, decision, decided_by, at, object_key, hold_id, expires_at FROM
 _NOTES = "SELECT at, body FROM journal WHERE entry = 'note' AND instr(body, '\"decision\":')"
 
 
-def start(conn: sqlite3.Connection, now: datetime) -> None:
+def start(conn: Db, now: datetime) -> None:
     """Inside the caller's transaction. Only once in the life of a trail: what the seals of an older moment say is not
     to be forgotten because somebody removed the mark.
     """
@@ -39,7 +39,7 @@ def start(conn: sqlite3.Connection, now: datetime) -> None:
     set_meta(conn, STARTED, str(sequence))
 
 
-def go_on(conn: sqlite3.Connection, now: datetime) -> None:
+def go_on(conn: Db, now: datetime) -> None:
     """Inside the caller's transaction. What this version seals otherwise than the one before is sealed as it is found,
     in a row `sealed_anew`; words of the trail go on counting. Not what was sealed already, whatever `seals` remembers.
     """
@@ -51,7 +51,7 @@ def go_on(conn: sqlite3.Connection, now: datetime) -> None:
         conn.execute("DELETE FROM seals WHERE name NOT IN (SELECT value FROM json_each(?))", (ours,))
 
 
-def _backed(conn: sqlite3.Connection) -> Iterator[Ruling]:
+def _backed(conn: Db) -> Iterator[Ruling]:
     """Decisions of which the trail has a note: who decided what when. The others were never made."""
     rows = [Ruling(*row) for row in conn.execute(_OLD_DECISIONS)]
     if not rows:

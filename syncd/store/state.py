@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +12,7 @@ from syncd.core.names import letter_case_key, look_alike_key
 from syncd.model import KnownGroup, KnownUser
 from syncd.ports.store import Due, Population, RunRecord
 from syncd.store import waiting
+from syncd.store.db import Db
 from syncd.store.history import run_record
 from syncd.store.rows import (
     KNOWN_GROUP_COLUMNS,
@@ -33,35 +33,39 @@ _USERS = f"SELECT {columns(KNOWN_USER_COLUMNS, 'u')} FROM users u"  # noqa: S608
 _GROUPS = f"SELECT {columns(KNOWN_GROUP_COLUMNS, 'g')} FROM groups g"  # noqa: S608  (constants)
 
 
-def get_meta(conn: sqlite3.Connection, key: str) -> str | None:
+def get_meta(conn: Db, key: str) -> str | None:
+    """What the store says of itself under this key; None where nothing was said."""
     row = conn.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     return None if row is None else str(row[0])
 
 
-def set_meta(conn: sqlite3.Connection, key: str, value: str) -> None:
+def set_meta(conn: Db, key: str, value: str) -> None:
+    """Says it from now on; what was said before is gone."""
     conn.execute(
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         (key, value),
     )
 
 
-def revision(conn: sqlite3.Connection) -> int:
+def revision(conn: Db) -> int:
     return int(get_meta(conn, "revision") or 0)
 
 
-def advance(conn: sqlite3.Connection) -> int:
+def advance(conn: Db) -> int:
     """The next revision; inside the transaction that changes something."""
     following = revision(conn) + 1
     set_meta(conn, "revision", str(following))
     return following
 
 
-def recall(conn: sqlite3.Connection, key: str) -> str | None:
+def recall(conn: Db, key: str) -> str | None:
+    """The fact that is remembered under this key; None where none is."""
     row = conn.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
     return None if row is None else str(read_canonical(row[0]))
 
 
-def remember(conn: sqlite3.Connection, key: str, value: str | None) -> None:
+def remember(conn: Db, key: str, value: str | None) -> None:
+    """Remembers a fact instead of the one before; None forgets it."""
     if value is None:
         conn.execute("DELETE FROM facts WHERE key = ?", (key,))
         return
@@ -71,19 +75,21 @@ def remember(conn: sqlite3.Connection, key: str, value: str | None) -> None:
     )
 
 
-def user(conn: sqlite3.Connection, okta_id: str) -> KnownUser | None:
+def user(conn: Db, okta_id: str) -> KnownUser | None:
+    """What is known of one person; None where the store never had them."""
     row = conn.execute(f"{_USERS} WHERE okta_id = ?", (okta_id,)).fetchone()
     return None if row is None else known_user(row)
 
 
-def users(conn: sqlite3.Connection, okta_ids: Sequence[str]) -> dict[str, KnownUser]:
+def users(conn: Db, okta_ids: Sequence[str]) -> dict[str, KnownUser]:
+    """By Okta id; who is unknown is missing."""
     given = json.dumps(list(okta_ids))
     query = f"{_USERS} WHERE okta_id IN (SELECT value FROM json_each(?))"  # noqa: S608  (constants)
     rows = conn.execute(query, (given,)).fetchall()
     return {known.okta_id: known for known in map(known_user, rows)}
 
 
-def owners(conn: sqlite3.Connection, kind: str, scim_ids: Sequence[str]) -> dict[str, str]:
+def owners(conn: Db, kind: str, scim_ids: Sequence[str]) -> dict[str, str]:
     """By SCIM id, the Okta ids of those users or groups (`kind`) to whom these objects at the target are tied."""
     table = {"user": "users", "group": "groups"}[kind]
     places = ", ".join(
@@ -93,12 +99,13 @@ def owners(conn: sqlite3.Connection, kind: str, scim_ids: Sequence[str]) -> dict
     return dict(conn.execute(query, scim_ids).fetchall())
 
 
-def user_by_scim_id(conn: sqlite3.Connection, scim_id: str) -> KnownUser | None:
+def user_by_scim_id(conn: Db, scim_id: str) -> KnownUser | None:
+    """Whose account this is; None where it is tied to nobody."""
     row = conn.execute(f"{_USERS} WHERE scim_id = ?", (scim_id,)).fetchone()
     return None if row is None else known_user(row)
 
 
-def linked_users(conn: sqlite3.Connection, after: str) -> list[KnownUser]:
+def linked_users(conn: Db, after: str) -> list[KnownUser]:
     """At most `PAGE` users with a SCIM id, by Okta id."""
     rows = conn.execute(
         f"{_USERS} WHERE okta_id > ? AND scim_id IS NOT NULL ORDER BY okta_id LIMIT {PAGE}", (after,)
@@ -106,14 +113,14 @@ def linked_users(conn: sqlite3.Connection, after: str) -> list[KnownUser]:
     return [known_user(row) for row in rows.fetchall()]
 
 
-def released(conn: sqlite3.Connection) -> list[KnownUser | KnownGroup]:
+def released(conn: Db) -> list[KnownUser | KnownGroup]:
     """Whom and what a person took out of syncd's hands: users, then groups, by Okta id."""
     users = conn.execute(f"{_USERS} WHERE u.released = 1 ORDER BY okta_id").fetchall()
     groups = conn.execute(f"{_GROUPS} WHERE g.released = 1 ORDER BY okta_id").fetchall()
     return [*map(known_user, users), *map(known_group, groups)]
 
 
-def find_users(conn: sqlite3.Connection, text: str) -> list[KnownUser]:
+def find_users(conn: Db, text: str) -> list[KnownUser]:
     """Exact hits (id, SCIM id, userName wanted or pushed) first and alone, else those that differ in letter case."""
     folded = searchable(look_alike_key(text))
     rows = conn.execute(
@@ -136,21 +143,24 @@ def _user_names(known: KnownUser) -> Sequence[object]:
     return names
 
 
-def group(conn: sqlite3.Connection, okta_id: str) -> KnownGroup | None:
+def group(conn: Db, okta_id: str) -> KnownGroup | None:
+    """What is known of one group; None where the store never had it."""
     row = conn.execute(f"{_GROUPS} WHERE okta_id = ?", (okta_id,)).fetchone()
     return None if row is None else known_group(row)
 
 
-def group_by_scim_id(conn: sqlite3.Connection, scim_id: str) -> KnownGroup | None:
+def group_by_scim_id(conn: Db, scim_id: str) -> KnownGroup | None:
+    """Which group this is at the target; None where it is tied to none."""
     row = conn.execute(f"{_GROUPS} WHERE scim_id = ?", (scim_id,)).fetchone()
     return None if row is None else known_group(row)
 
 
-def groups(conn: sqlite3.Connection) -> list[KnownGroup]:
+def groups(conn: Db) -> list[KnownGroup]:
+    """All of them, by Okta id."""
     return [known_group(row) for row in conn.execute(f"{_GROUPS} ORDER BY okta_id").fetchall()]
 
 
-def find_groups(conn: sqlite3.Connection, text: str) -> list[KnownGroup]:
+def find_groups(conn: Db, text: str) -> list[KnownGroup]:
     """By Okta id, SCIM id, or name (in Okta, wanted or pushed at the target): exact first, else letter case aside."""
     everyone = [(known, _group_names(known)) for known in groups(conn)]
     exact = [known for known, names in everyone if text in names]
@@ -165,21 +175,24 @@ def _group_names(known: KnownGroup) -> set[str]:
     return names
 
 
-def pushed_members(conn: sqlite3.Connection, group_id: str) -> list[str]:
+def pushed_members(conn: Db, group_id: str) -> list[str]:
+    """Okta ids of those whom syncd put into the group and did not take out, sorted."""
     rows = conn.execute(
         "SELECT user_id FROM members WHERE group_id = ? AND pushed = 1 ORDER BY user_id", (group_id,)
     )
     return [user_id for (user_id,) in rows.fetchall()]
 
 
-def groups_with(conn: sqlite3.Connection, user_id: str) -> list[str]:
+def groups_with(conn: Db, user_id: str) -> list[str]:
+    """Okta ids of the groups into which syncd put this person, sorted."""
     rows = conn.execute(
         "SELECT group_id FROM members WHERE user_id = ? AND pushed = 1 ORDER BY group_id", (user_id,)
     )
     return [group_id for (group_id,) in rows.fetchall()]
 
 
-def population(conn: sqlite3.Connection) -> Population:
+def population(conn: Db) -> Population:
+    """How many people, active people and groups are tied to something at the target, and each group's members."""
     (users, active) = conn.execute(
         "SELECT count(*), coalesce(sum(pushed_active), 0) FROM users WHERE scim_id IS NOT NULL"
     ).fetchone()
@@ -196,12 +209,13 @@ def population(conn: sqlite3.Connection) -> Population:
     )
 
 
-def begin_run(conn: sqlite3.Connection, run_id: str, kind: str, now: datetime) -> None:
+def begin_run(conn: Db, run_id: str, kind: str, now: datetime) -> None:
+    """A run without an end: what it becomes is said when it finishes."""
     conn.execute("INSERT INTO runs (run_id, kind, started) VALUES (?, ?, ?)", (run_id, kind, moment(now)))
 
 
 def finish_run(
-    conn: sqlite3.Connection,
+    conn: Db,
     run_id: str,
     now: datetime,
     *,
@@ -238,7 +252,7 @@ def run_document(row: Row) -> dict[str, Any]:
     }
 
 
-def runs(conn: sqlite3.Connection, limit: int) -> list[RunRecord]:
+def runs(conn: Db, limit: int) -> list[RunRecord]:
     """The youngest first."""
     rows = conn.execute(
         "SELECT run_id, kind, started, finished, status, summary, error FROM runs"
@@ -280,7 +294,8 @@ WHERE u.standing = 'absent' AND u.standing <> 'active' AND u.pushed_active AND u
 """
 
 
-def due(conn: sqlite3.Connection, now: datetime, grace: timedelta) -> Due:
+def due(conn: Db, now: datetime, grace: timedelta) -> Due:
+    """Whose wait or grace is over, without any news of them. Who cannot be read is left out."""
     keys = [key for (key,) in conn.execute(_DUE, {"now": moment(now)})]
     keys += waiting.due(conn, now)
     if grace:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
 
 from syncd.core.canonical import canonical
 from syncd.ports.outcomes import CreationUnproven, Unproven
+from syncd.store.db import Db
 from syncd.store.rows import at_moment, moment
 
 
-def record(conn: sqlite3.Connection, doubted: CreationUnproven, at: datetime) -> None:
+def record(conn: Db, doubted: CreationUnproven, at: datetime) -> None:
     """The first create counts: what came into being since then may be its doing."""
     conn.execute(
         "INSERT INTO unproven (kind, okta_id, scim_id, body, since) VALUES (?, ?, ?, ?, ?)"
@@ -28,7 +28,8 @@ def record(conn: sqlite3.Connection, doubted: CreationUnproven, at: datetime) ->
     )
 
 
-def everything(conn: sqlite3.Connection) -> list[Unproven]:
+def everything(conn: Db) -> list[Unproven]:
+    """All that nobody can prove yet, users and groups, by kind and Okta id."""
     rows = conn.execute("SELECT kind, okta_id, scim_id, body, since FROM unproven ORDER BY kind, okta_id")
     found = []
     for kind, okta_id, scim_id, body, since in rows.fetchall():
@@ -37,5 +38,6 @@ def everything(conn: sqlite3.Connection) -> list[Unproven]:
     return found
 
 
-def forget(conn: sqlite3.Connection, unproven: Iterable[tuple[str, str]]) -> None:
+def forget(conn: Db, unproven: Iterable[tuple[str, str]]) -> None:
+    """`unproven` has kinds and Okta ids."""
     conn.executemany("DELETE FROM unproven WHERE kind = ? AND okta_id = ?", list(unproven))

@@ -8,7 +8,6 @@ the rows below N are pruned, the hash of row N - 1 was HASH, and none of them wa
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,10 +16,9 @@ from datetime import datetime
 from syncd.errors import PermanentError
 from syncd.ports.trail import GENESIS, Altered, ChainReport, Head
 from syncd.store.account import Account
+from syncd.store.db import Db
 from syncd.store.journal import SELECT, head, row_hash
 from syncd.store.rows import Row, at_moment, searchable
-from syncd.store.snapshot import snapshot
-from syncd.store.soundness import altered_schema, damage
 
 CHECKPOINT_KEY = "journal_checkpoint"
 """In `meta`: the first row that is not pruned; below it the trigger lets rows go."""
@@ -72,19 +70,19 @@ class Walk:
         return None
 
 
-def verify(conn: sqlite3.Connection, now: datetime, noted: Head | None = None) -> ChainReport:
+def verify(conn: Db, now: datetime, noted: Head | None = None) -> ChainReport:
     """Checks the whole trail as it is at this moment, also while another process writes, and the tables against it.
 
     `noted` is a head from an earlier time: it must still be a row of the chain, or lie below a checkpoint.
     """
-    with snapshot(conn):
+    with conn.snapshot():
         try:
             remembered = head(conn)
         except PermanentError:
             remembered = None
         point = youngest_checkpoint(conn)
         beginning = _beginning(point)
-        altered = [*damage(conn), *altered_schema(conn)]
+        altered = conn.altered()
         with closing(Account(beginning.sequence + 1)) as account:
             walk, fault = walk_chain(conn, point, noted=noted, listener=account.row)
             fault = fault or fault_in_mark(conn, point) or _fault_at_end(walk.last, remembered)
@@ -111,7 +109,7 @@ def _shown(said: str) -> str:
 
 
 def walk_chain(
-    conn: sqlite3.Connection,
+    conn: Db,
     point: Checkpoint | None,
     *,
     below: int | None = None,
@@ -139,7 +137,8 @@ def walk_chain(
     return walk, None
 
 
-def youngest_checkpoint(conn: sqlite3.Connection) -> Checkpoint | None:
+def youngest_checkpoint(conn: Db) -> Checkpoint | None:
+    """What stands for the rows that were pruned last; None where none ever were."""
     for row in conn.execute(f"{SELECT} WHERE entry = 'note' ORDER BY sequence DESC"):
         found = _checkpoint(row)
         if found is not None:
@@ -189,7 +188,7 @@ def _fault_at_start(row: Row, start: Head, point: Checkpoint | None) -> Fault | 
     return None
 
 
-def fault_in_mark(conn: sqlite3.Connection, point: Checkpoint | None) -> Fault | None:
+def fault_in_mark(conn: Db, point: Checkpoint | None) -> Fault | None:
     """The mark in `meta` opens the trigger: without its checkpoint somebody else made it."""
     row = conn.execute("SELECT value FROM meta WHERE key = ?", (CHECKPOINT_KEY,)).fetchone()
     mark = None if row is None else str(row[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,6 +11,7 @@ from syncd.core.order import group_name_freed
 from syncd.core.waiting import NOT_READ, Waiting
 from syncd.ports.outcomes import Effect, GroupForgotten, GroupPushed, UserForgotten, UserPushed
 from syncd.redact import Redactor
+from syncd.store.db import Db
 from syncd.store.rows import at_moment, moment, searchable
 
 _COLUMNS = "object_key, kind, name, reason, since, looks, next_look"
@@ -19,7 +19,8 @@ LOOKED_AT_MOST = 50
 """So many of those whose time has come are looked at in one delta, the longest due first."""
 
 
-def waiting(conn: sqlite3.Connection, kinds: Collection[str]) -> list[Waiting]:
+def waiting(conn: Db, kinds: Collection[str]) -> list[Waiting]:
+    """Those of these kinds, the longest wait first, with the names that each waits for."""
     of_kinds, given = "WHERE kind IN (SELECT value FROM json_each(?))", (json.dumps(sorted(kinds)),)
     names: dict[tuple[str, str], list[str]] = {}
     awaited = f"SELECT name, object_key, kind FROM waits_for {of_kinds} ORDER BY name"  # noqa: S608
@@ -44,7 +45,8 @@ def waiting(conn: sqlite3.Connection, kinds: Collection[str]) -> list[Waiting]:
     ]
 
 
-def remember(conn: sqlite3.Connection, found: Iterable[Waiting], redactor: Redactor) -> None:
+def remember(conn: Db, found: Iterable[Waiting], redactor: Redactor) -> None:
+    """Each in the place of what the object waited for before, by kind; reasons are kept without secrets."""
     for each in found:
         key = (each.object_key, each.kind)
         conn.execute(
@@ -65,19 +67,21 @@ def remember(conn: sqlite3.Connection, found: Iterable[Waiting], redactor: Redac
         )
 
 
-def end(conn: sqlite3.Connection, over: Iterable[tuple[str, str]]) -> None:
+def end(conn: Db, over: Iterable[tuple[str, str]]) -> None:
     """Object keys and kinds of what waits no more."""
     given = list(over)
     for table in ("waiting", "waits_for"):
         conn.executemany(f"DELETE FROM {table} WHERE object_key = ? AND kind = ?", given)  # noqa: S608
 
 
-def forget(conn: sqlite3.Connection, object_key: str) -> None:
+def forget(conn: Db, object_key: str) -> None:
+    """The object waits for nothing any more."""
     for table in ("waiting", "waits_for"):
         conn.execute(f"DELETE FROM {table} WHERE object_key = ?", (object_key,))  # noqa: S608
 
 
-def waiting_for(conn: sqlite3.Connection, names: Iterable[str]) -> frozenset[str]:
+def waiting_for(conn: Db, names: Iterable[str]) -> frozenset[str]:
+    """Keys of the objects ("user:00u1") that wait until one of these names is free."""
     rows = conn.execute(
         "SELECT object_key FROM waits_for WHERE name IN (SELECT value FROM json_each(?))",
         (json.dumps([searchable(name) for name in names]),),
@@ -85,7 +89,7 @@ def waiting_for(conn: sqlite3.Connection, names: Iterable[str]) -> frozenset[str
     return frozenset(key for (key,) in rows)
 
 
-def wake(conn: sqlite3.Connection, names: Iterable[str], now: datetime) -> None:
+def wake(conn: Db, names: Iterable[str], now: datetime) -> None:
     """Whoever waits for these names is looked at by the next delta."""
     conn.execute(
         "UPDATE waiting SET next_look = ?1 WHERE (next_look IS NULL OR next_look > ?1) AND (object_key, kind) IN"
@@ -94,7 +98,7 @@ def wake(conn: sqlite3.Connection, names: Iterable[str], now: datetime) -> None:
     )
 
 
-def not_readable(conn: sqlite3.Connection, now: datetime) -> list[tuple[str, str]]:
+def not_readable(conn: Db, now: datetime) -> list[tuple[str, str]]:
     """Kinds and Okta ids of who could not be read lately: whatever else there is to do waits for that."""
     rows = conn.execute(
         "SELECT object_key FROM waiting WHERE next_look > ? AND kind IN (SELECT value FROM json_each(?))",
@@ -103,7 +107,7 @@ def not_readable(conn: sqlite3.Connection, now: datetime) -> list[tuple[str, str
     return [(kind, okta_id) for kind, _, okta_id in (key.partition(":") for (key,) in rows)]
 
 
-def look_now(conn: sqlite3.Connection, object_key: str | None, now: datetime) -> None:
+def look_now(conn: Db, object_key: str | None, now: datetime) -> None:
     """Brings forward the next look at this object, or at all that have a time for it."""
     conn.execute(
         "UPDATE waiting SET next_look = ?1 WHERE next_look > ?1 AND (?2 IS NULL OR object_key = ?2)",
@@ -112,7 +116,7 @@ def look_now(conn: sqlite3.Connection, object_key: str | None, now: datetime) ->
 
 
 @contextmanager
-def waking(conn: sqlite3.Connection, found: Sequence[Effect], now: datetime) -> Iterator[None]:
+def waking(conn: Db, found: Sequence[Effect], now: datetime) -> Iterator[None]:
     """While the effects are stored: names that their objects had before, and have no more, are free."""
     if not found or conn.execute("SELECT 1 FROM waits_for LIMIT 1").fetchone() is None:
         yield
@@ -124,7 +128,7 @@ def waking(conn: sqlite3.Connection, found: Sequence[Effect], now: datetime) -> 
         wake(conn, sorted(freed), now)
 
 
-def _names(conn: sqlite3.Connection, found: Sequence[Effect]) -> set[str]:
+def _names(conn: Db, found: Sequence[Effect]) -> set[str]:
     names: set[str] = set()
     for effect in found:
         match effect:
@@ -143,7 +147,10 @@ def _names(conn: sqlite3.Connection, found: Sequence[Effect]) -> set[str]:
     return names
 
 
-def due(conn: sqlite3.Connection, now: datetime) -> list[str]:
+def due(conn: Db, now: datetime) -> list[str]:
+    """Keys of the objects whose next look is due at `now`, the earliest first, no more than are looked at in one
+    turn.
+    """
     rows = conn.execute(
         "SELECT object_key FROM waiting INDEXED BY waiting_due WHERE next_look <= ? ORDER BY next_look, object_key"
         " LIMIT ?",

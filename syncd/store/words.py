@@ -1,7 +1,7 @@
 """The trail's last word about each link, membership and run, gathered row by row, and where the tables say otherwise.
 
-Kept in a private file, so that memory does not grow with the trail. About what happened before the trail begins there
-is no word; those rows stand under the seal alone.
+Kept in a private SQLite file, whatever database the store is in, so that memory does not grow with the trail. About
+what happened before the trail begins there is no word; those rows stand under the seal alone.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from syncd.core.canonical import canonical
+from syncd.store.db import Db
 from syncd.store.rows import Row, searchable
 from syncd.store.state import RUN_COLUMNS, run_document
-from syncd.store.transaction import transaction
 
 _AT_ONCE = 20_000
 _TABLES = """
@@ -74,9 +74,11 @@ class Words:
             self._flush()
 
     def run(self, run_id: str, said: Mapping[str, Any], row: int) -> None:
+        """What the trail says of a run in this row; the last word counts."""
         self._db.execute("REPLACE INTO runs VALUES (?, ?, ?)", (run_id, canonical(said), row))
 
     def unlinked(self, kind: str, okta_id: str, row: int) -> None:
+        """From this row on the user or group is tied to nothing."""
         self._link(kind, okta_id, None, None, row, anew=False)
 
     def _link(
@@ -106,13 +108,14 @@ class Words:
         links = [(*key, *word) for key, word in self._links.items()]
         members = [(*key, *word) for key, word in self._members.items()]
         sweeps = [(*key, *word) for key, word in self._sweeps.items()]
-        with transaction(self._db, "DEFERRED") as db:
-            db.executemany("REPLACE INTO links VALUES (?, ?, ?, ?, ?)", links)
-            db.executemany("REPLACE INTO members VALUES (?, ?, ?, ?)", members)
-            db.executemany("REPLACE INTO sweeps VALUES (?, ?, ?, ?)", sweeps)
+        self._db.execute("BEGIN")
+        self._db.executemany("REPLACE INTO links VALUES (?, ?, ?, ?, ?)", links)
+        self._db.executemany("REPLACE INTO members VALUES (?, ?, ?, ?)", members)
+        self._db.executemany("REPLACE INTO sweeps VALUES (?, ?, ?, ?)", sweeps)
+        self._db.execute("COMMIT")
         self._links, self._members, self._sweeps = {}, {}, {}
 
-    def disputed(self, conn: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    def disputed(self, conn: Db) -> Iterator[tuple[str, str]]:
         """Tables, and what is in them or missing from them against the trail's word."""
         self._flush()
         yield from self._disputed_links(conn, "user")
@@ -120,11 +123,11 @@ class Words:
         yield from self._disputed_members(conn)
         yield from self._disputed_runs(conn)
 
-    def _disputed_links(self, conn: sqlite3.Connection, kind: str) -> Iterator[tuple[str, str]]:
+    def _disputed_links(self, conn: Db, kind: str) -> Iterator[tuple[str, str]]:
         told = self._db.execute(
             "SELECT okta_id, scim_id, active, row FROM links WHERE kind = ? ORDER BY okta_id", (kind,)
         )
-        found = conn.execute(_LINKS[kind])
+        found = conn.stream(_LINKS[kind])
         for key, here, word in side_by_side(found, told, 1):
             if word is None:
                 if self._from_the_start and here is not None:
@@ -137,12 +140,12 @@ class Words:
                 holds = "none" if here is None else f"{here[0]}{_standing(now[1])}"
                 yield f"{kind}s", f"{key[0]}: row {row} of the trail says {said}, the table {holds}"
 
-    def _disputed_members(self, conn: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    def _disputed_members(self, conn: Db) -> Iterator[tuple[str, str]]:
         told = self._db.execute(
             "SELECT group_id, user_id, present, row FROM members ORDER BY group_id, user_id"
         )
         (swept,) = self._db.execute("SELECT EXISTS (SELECT 1 FROM sweeps)").fetchone()
-        for (group_id, user_id), here, word in side_by_side(conn.execute(_MEMBERS), told, 2):
+        for (group_id, user_id), here, word in side_by_side(conn.stream(_MEMBERS), told, 2):
             present, row = word or (None, 0)
             if swept:
                 for ended, later in self._swept(group_id, user_id):
@@ -152,9 +155,9 @@ class Words:
                 said = "is a member" if present else "is none"
                 yield "members", f"{user_id} in {group_id}: row {row} of the trail says that this {said}"
 
-    def _disputed_runs(self, conn: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    def _disputed_runs(self, conn: Db) -> Iterator[tuple[str, str]]:
         told = self._db.execute("SELECT run_id, said, row FROM runs ORDER BY run_id")
-        for (run_id,), here, word in side_by_side(conn.execute(_RUNS), told, 1):
+        for (run_id,), here, word in side_by_side(conn.stream(_RUNS), told, 1):
             if word is not None and (here is None or _run_said(here) != word[0]):
                 yield "runs", f"{run_id} is not as row {word[1]} of the trail tells it"
 

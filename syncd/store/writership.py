@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,11 +10,12 @@ from pathlib import Path
 
 from syncd.errors import LockLost, LockWatched
 from syncd.store import lease, lock, process
+from syncd.store.db import Db
 from syncd.store.file_lock import FileLock, place
 from syncd.store.lease import Lease, Sighting
 from syncd.store.process import Holder
 
-Opened = Callable[[], AbstractContextManager[sqlite3.Connection]]
+Opened = Callable[[], AbstractContextManager[Db]]
 _TRIES, _BETWEEN = 20, 0.05
 """How often, and after how many seconds, a file lock is asked for that its owner is just taking or giving back."""
 _LONGEST = 3600.0
@@ -111,7 +111,7 @@ class Writership:
             self.renew()
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[Db]:
         """A transaction; raises LockLost, and writes nothing, when another process took this one's lock over. A long
         one renews the lock at its end: nobody could while it lasted.
         """
@@ -127,7 +127,7 @@ class Writership:
             mine.renewed(*renewed)
 
     @staticmethod
-    def _require(conn: sqlite3.Connection, mine: Lease) -> None:
+    def _require(conn: Db, mine: Lease) -> None:
         try:
             lock.require(conn, mine.holder, mine.age)
         except LockLost as lost:

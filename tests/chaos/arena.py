@@ -34,7 +34,7 @@ from syncd.settings import ConnectionSettings, load_or_raise
 from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.split import HarnessKnobs, SplitKnobs, SplitSimulator
 from syncd.simulators.world import OktaWorld, SplitWorld, default_split
-from syncd.store.sqlite import SqliteStore
+from syncd.store.sqlite.store import SqliteStore
 from syncd.wiring import open_for_deciding, open_for_status, open_job
 from tests.chaos.oracle import Holdings, Wishes, holdings, wishes
 from tests.chaos.owners import Owners

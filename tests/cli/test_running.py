@@ -14,7 +14,7 @@ import pytest
 
 from syncd.cli import requesting
 from syncd.settings import ConnectionSettings
-from syncd.store.opening import open_store
+from syncd.store.sqlite.opening import open_store
 from tests.cli.invoking import OKTA_TOKEN, SPLIT_TOKEN, TODAY, write_config
 from tests.cli.world import World, break_the_user_list
 from tests.observe.receiving import receiver

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from syncd.errors import ConfigurationError
-from syncd.store.opening import open_store
+from syncd.store.sqlite.opening import open_store
 from syncd.wiring import utc_now
 from tests.e2e.rig import Rig, synced_crew
 

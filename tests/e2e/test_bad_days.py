@@ -11,7 +11,7 @@ import pytest
 from syncd.errors import PermanentError, RefusedError
 from syncd.simulators.world import OktaWorld
 from syncd.store import open_store
-from syncd.store.sqlite import SqliteStore
+from syncd.store.sqlite.store import SqliteStore
 from tests.chaos.arena import Arena, arena
 from tests.chaos.oracle import holdings, wishes
 

@@ -10,7 +10,7 @@ import pytest
 
 from syncd.core.change import change_from_document
 from syncd.simulators.split_world import SplitWorld
-from syncd.store.opening import open_store
+from syncd.store.sqlite.opening import open_store
 from tests.e2e.rig import SPLIT_TOKEN, Rig, rig
 
 LEAVERS = [f"leaver{number}@example.com" for number in range(3)]

@@ -17,7 +17,7 @@ from syncd.engine.cycles.seen import Seen
 from syncd.engine.cycles.sync import sync
 from syncd.engine.reading.selection import Selection
 from syncd.simulators.world import OktaWorld, SplitWorld
-from syncd.store.sqlite import SqliteStore
+from syncd.store.sqlite.store import SqliteStore
 from syncd.wiring import open_for_status
 from tests.chaos.arena import Arena, arena
 from tests.chaos.oracle import holdings, wishes

@@ -19,7 +19,7 @@ from syncd.engine.facts import CURSOR, PENDING
 from syncd.errors import RefusedError, SyncdError, UsageError
 from syncd.report.plan_text import change_lines
 from syncd.settings import load, scope_fingerprint, target_fingerprint
-from syncd.store.opening import open_store
+from syncd.store.sqlite.opening import open_store
 from tests.fuzz.messages import storable
 from tests.fuzz.okta_side import LOG_PAGE, ORG, Answering
 from tests.fuzz.target import Target

@@ -13,7 +13,7 @@ from syncd.answers.requests import carry_out_once
 from syncd.core import request
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings, load, scope_fingerprint
-from syncd.store.sqlite import SqliteStore
+from syncd.store.sqlite.store import SqliteStore
 from syncd.wiring import open_for_deciding, open_job
 from tests.e2e.rig import Rig
 from tests.observing import Unheard

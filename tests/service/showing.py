@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from syncd.core.latency import counted
+from syncd.core.counting import counted
+from syncd.core.latency import latency_of
 from syncd.core.plan import timestamp
 from syncd.redact import Redactor
 from syncd.service.board import Board, CycleReport, RateHeadroom
@@ -99,11 +100,15 @@ def pause(reason: str = "maintenance") -> dict[str, Any]:
 
 def drift(*items: tuple[str, str], repair: str = "write it again") -> dict[str, Any]:
     """What the last comparison found, by kind and object."""
+    sort, other = ("to_give_back", "not_syncds") if repair else ("not_syncds", "to_give_back")
+    counts = {sort: len(items), other: 0, "given_back": 0, "never_written": 0, "found": len(items)}
     return {
         "compared_at": ago(hours=3),
         "complete": True,
         "repaired": False,
         "differs": len(items),
+        "counts": counts,
+        "told": f"{counted(len(items), 'difference')}",
         "summary": {kind: 1 for kind, _ in items},
         "items": [
             {
@@ -166,6 +171,7 @@ class Shown:
             broken=self.board.broken(),
             full_intervals=self.full_intervals(),
             hook_answers=self.board.hook_answers(),
+            fleet=self.board.fleet(),
         )
 
     def serving(self, redactor: Redactor | None = None) -> AbstractContextManager[Server]:
@@ -193,7 +199,7 @@ def busy(board: Board, name: str) -> None:
                 changes={("update_user", "applied"): amount, ("add_member", "failed"): int(place == 17)},
                 requests={("okta", "200"): 3, ("target", "200"): amount, ("target", "429"): 1},
                 waited_seconds={"target": 0.5},
-                latencies={"update_user": counted([0.4 * place, 0.9])},
+                latencies={"update_user": latency_of([0.4 * place, 0.9])},
                 headroom={
                     "/api/v1/apps/{id}": RateHeadroom(600, 571, NOW + timedelta(seconds=40)),
                     "/api/v1/users/{id}": RateHeadroom(600, 288, NOW + timedelta(seconds=40)),

@@ -21,7 +21,7 @@ from syncd.ports import (
     UserForgotten,
     UserPushed,
 )
-from syncd.store.sqlite import SqliteStore
+from syncd.store.sqlite.store import SqliteStore
 from tests.store.making import (
     NOON,
     Place,

@@ -19,9 +19,10 @@ import pytest
 
 from syncd.errors import ConfigurationError, PermanentError, RefusedError, SyncdError
 from syncd.store import open_for_reading, open_store, private, process
-from syncd.store.faults import explain
-from syncd.store.schema import APPLICATION_ID
-from syncd.store.stage.sqlite import SqliteStage
+from syncd.store.sqlite.faults import explain
+from syncd.store.sqlite.schema import APPLICATION_ID
+from syncd.store.sqlite.stage import SqliteStage
+from syncd.store.sqlite.stage_file import StageFile
 from tests.store.locking import mounted_as, without_file_locks
 from tests.store.making import Place, absorb, fill, group, push_user, wanted
 
@@ -188,6 +189,7 @@ def test_a_full_disk_under_the_temporary_files_is_not_blamed_on_the_store(place:
     with place.open() as store:
         stage = store.stage()
         assert isinstance(stage, SqliteStage)
+        assert isinstance(stage._file, StageFile)
         pages = stage._file._conn.execute("PRAGMA page_count").fetchone()[0]
         stage._file._conn.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(PermanentError, match="the disk is full") as caught:

@@ -18,6 +18,9 @@ from syncd.ports import Settled, UserForgotten, UserPushed
 from syncd.ports.trail import GENESIS, Head
 from syncd.store import account, open_for_reading, seals, starting
 from syncd.store.journal import row_hash
+from syncd.store.sqlite import sealing
+from syncd.store.sqlite.connection import SqliteDb
+from syncd.store.sqlite.sealing import watch
 from tests.store.lived import CAL, DOCS, HELD, by_hand, checked, live, named
 from tests.store.making import NOON, Place, apply, change, push_group, push_member, push_user
 
@@ -195,7 +198,7 @@ def test_what_was_altered_stays_named_when_syncd_writes_on(lived: Place, table: 
 
 def test_a_sum_changed_with_its_table_is_never_signed(lived: Place) -> None:
     """Whoever puts the right sum beside the wrong rows does not get the next row of the trail to seal it."""
-    with closing(sqlite3.connect(lived.path)) as conn:
+    with closing(sqlite3.connect(lived.path, factory=SqliteDb)) as conn:
         conn.execute("DELETE FROM members WHERE user_id = '00u-ann'")
         guard = next(each for each in seals.GUARDS if each.table == "members")
         total = seals.sum_of(conn, guard).to_bytes(128, "little")
@@ -224,7 +227,7 @@ def test_a_forged_seal_does_not_hide_what_the_rows_say(
     """With a seal added behind the head that was noted: the rows that told of it are still there."""
     with lived.open() as store:
         noted = Head.parse(store.journal_head()[1])
-    with closing(sqlite3.connect(lived.path, isolation_level=None)) as conn:
+    with closing(sqlite3.connect(lived.path, isolation_level=None, factory=SqliteDb)) as conn:
         forge(conn, statement, noted)
     report = checked(lived, noted)
     assert report.broken_at is None
@@ -236,19 +239,17 @@ def test_a_second_starting_point_takes_no_word_back(lived: Place) -> None:
     with lived.open() as store:
         store.forget_decisions([HELD[0].id, HELD[1].id])
         noted = Head.parse(store.journal_head()[1])
-    with closing(sqlite3.connect(lived.path, isolation_level=None)) as conn:
+    with closing(sqlite3.connect(lived.path, isolation_level=None, factory=SqliteDb)) as conn:
         said = {"starting_point": {"rows": noted.sequence}}
         forge(conn, "DELETE FROM members WHERE user_id = '00u-ann'", noted, said)
     assert named(lived) == {"members"}
 
 
-def forge(
-    conn: sqlite3.Connection, statement: str, head: Head, said: Mapping[str, object] | None = None
-) -> None:
+def forge(conn: SqliteDb, statement: str, head: Head, said: Mapping[str, object] | None = None) -> None:
     """Changes a table, and writes the row of the trail that seals it, as who has read the code does."""
     conn.execute("BEGIN")
     forger = seals.Seals(conn)
-    forger.watch()
+    watch(conn, forger)
     conn.execute(statement)
     sequence = head.sequence + 1
     body = canonical({**(said or {}), **forger.handed_over(sequence)})
@@ -567,7 +568,7 @@ def sealed_otherwise(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
         if guard.table != "facts"
     )
     with monkeypatch.context() as patch:
-        for module in (seals, account, starting):
+        for module in (seals, account, starting, sealing):
             patch.setattr(module, "GUARDS", older)
         with place.open() as store:
             live(store)

@@ -15,8 +15,8 @@ from functools import cache
 import pytest
 
 from syncd.errors import SyncdError
-from syncd.store import schema
 from syncd.store.seals import UNSEALED_FACTS
+from syncd.store.sqlite import schema
 from tests.store.lived import DOCS, checked
 from tests.store.making import Place
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from syncd.store.transaction import one_moment, transaction
+from syncd.store.sqlite.transaction import one_moment, transaction
 
 
 class Interrupted(sqlite3.Connection):

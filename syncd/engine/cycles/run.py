@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from syncd.core.change import ChangeKind
-from syncd.core.latency import EventLatency, counted
+from syncd.core.latency import EventLatency, latency_of
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import Hold, timestamp
 from syncd.engine.cycles.decided import forget_what_is_over, hold_after_canary, remember_holds
@@ -188,7 +188,7 @@ class CycleRun:
         today = f"{self.job.clock().astimezone(UTC):%Y-%m-%d}"
         kinds = dict(days.get(today, {}))
         for kind, seconds in found.items():
-            kinds[kind.value] = kinds.get(kind.value, EventLatency()).plus(counted(seconds))
+            kinds[kind.value] = kinds.get(kind.value, EventLatency()).plus(latency_of(seconds))
         return EVENT_LATENCIES.entry({**days, today: kinds})
 
     def _complete_read(self, planned: Planned) -> Iterator[tuple[str, str | None]]:

@@ -14,19 +14,6 @@ from syncd.store.seals import GUARDS, Guard
 MOVES = "CREATE TEMP TABLE IF NOT EXISTS sealed_moves (guard text NOT NULL, sign integer NOT NULL, said text NOT NULL)"
 TOUCHED = "CREATE TABLE syncd.touched (connection bigint PRIMARY KEY, times bigint NOT NULL)"
 
-# Of Guard.rows, those that mix types, which PostgreSQL does not compare.
-_ROWS = {
-    "1": "true",
-    "coalesce($.scim_id, $.pushed_attributes, $.pushed_active, $.pushed_folded_name, nullif($.invited, 0))"
-    " IS NOT NULL": "num_nonnulls($.scim_id, $.pushed_attributes, $.pushed_active, $.pushed_folded_name,"
-    " nullif($.invited, 0)) > 0",
-}
-
-
-def counts(guard: Guard, alias: str) -> str:
-    """The condition on a row for this guard, as PostgreSQL takes it."""
-    return _ROWS.get(guard.rows, guard.rows).replace("$", alias)
-
 
 def triggers() -> Iterator[str]:
     """Three triggers, one function each, for every guarded table; replaces those of an earlier version."""
@@ -52,9 +39,9 @@ def _moved(guards: list[Guard], sign: str, rows: str, besides: str | None) -> st
     made = []
     for guard in guards:
         columns = guard.select("r")
-        asked = f"SELECT {columns} FROM {rows} r WHERE {counts(guard, 'r')}"
+        asked = f"SELECT {columns} FROM {rows} r WHERE {guard.counts('r')}"
         if besides is not None:
-            asked += f" EXCEPT ALL SELECT {columns} FROM {besides} r WHERE {counts(guard, 'r')}"
+            asked += f" EXCEPT ALL SELECT {columns} FROM {besides} r WHERE {guard.counts('r')}"
         names = ", ".join(f"m.{column}" for column in guard.columns)
         made.append(
             f"INSERT INTO pg_temp.sealed_moves SELECT '{guard.name}', {sign}, json_build_array({names})::text"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Set as AbstractSet
 
 from syncd.core.match import MatchKind, TakenMatch
-from syncd.store.stage.file import StageFile
+from syncd.store.stage.session import StageSession
 from syncd.store.stage.spool import PlannedAndListed
 
 _ADOPTED_TWICE = """
@@ -22,7 +22,7 @@ SELECT id FROM about WHERE kind = 'adopt_user'
 class Adopting(PlannedAndListed):
     """Matches, as they are found."""
 
-    def __init__(self, file: StageFile) -> None:
+    def __init__(self, file: StageSession) -> None:
         self._file = file
         super().__init__(file)
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from syncd.model import Asked, WantedGroup, WantedUser
 from syncd.ports.source import LISTS_LAG
+from syncd.store.db import Db
 from syncd.store.rows import USER_WISH_COLUMNS, asked_of, asked_text, group_wish, moment, wish_row
 from syncd.store.stage.adopting import Adopting
-from syncd.store.stage.file import StageFile
+from syncd.store.stage.session import StageSession
 from syncd.store.stage.writer import insert_rows
 
 _PUT_USERS = f"INSERT OR REPLACE INTO main.users (okta_id, {', '.join(USER_WISH_COLUMNS)})"
@@ -20,7 +20,7 @@ _PUT_USERS = f"INSERT OR REPLACE INTO main.users (okta_id, {', '.join(USER_WISH_
 class StagedAnswers(Adopting):
     """The staging half of `ports.Stage`."""
 
-    def __init__(self, file: StageFile, clock: Callable[[], datetime]) -> None:
+    def __init__(self, file: StageSession, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         super().__init__(file)
         self._bodies = self._absent = self._answers = False
@@ -88,14 +88,14 @@ class StagedAnswers(Adopting):
             conn.execute("INSERT OR IGNORE INTO main.seen VALUES (?)", (okta_id,))
             self._nominated_at = None
 
-    def _answered(self, conn: sqlite3.Connection, okta_ids: Sequence[str]) -> None:
+    def _answered(self, conn: Db, okta_ids: Sequence[str]) -> None:
         self._answers = True
         conn.execute(
             "INSERT OR REPLACE INTO main.by_id SELECT value, ? FROM json_each(?)",
             (moment(self._clock()), json.dumps(list(okta_ids))),
         )
 
-    def _unanswered(self, conn: sqlite3.Connection, okta_ids: Sequence[str]) -> list[str]:
+    def _unanswered(self, conn: Db, okta_ids: Sequence[str]) -> list[str]:
         """Those for whom a list may speak: an answer by id, earlier or later, is the better one."""
         if not self._answers:
             return list(okta_ids)
@@ -187,5 +187,5 @@ class StagedAnswers(Adopting):
                 "UPDATE main.lists SET complete = 1, stamp = ? WHERE group_id = ?", (stamp, group_id)
             )
 
-    def _begin_list(self, conn: sqlite3.Connection, group_id: str) -> None:
+    def _begin_list(self, conn: Db, group_id: str) -> None:
         conn.execute("INSERT OR IGNORE INTO main.lists (group_id) VALUES (?)", (group_id,))

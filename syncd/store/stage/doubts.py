@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from syncd.model import UserCase
 from syncd.ports.stage import BetterKnown
 from syncd.store.rows import KNOWN_USER_COLUMNS, columns, known_user, wanted_group, wanted_user
-from syncd.store.stage.file import StageFile
+from syncd.store.stage.session import StageSession
 
 _KNOWN = columns(KNOWN_USER_COLUMNS, "k")
 _STAGED = columns(("standing", "wish", "attributes", "digest"), "s")
@@ -60,7 +60,7 @@ WHERE (t.revision > b.base OR t.at > b.lists_show)
 class Doubts:
     """Questions about them; `remember` keeps for later cycles whom this one does not ask for."""
 
-    def __init__(self, file: StageFile) -> None:
+    def __init__(self, file: StageSession) -> None:
         self._file = file
 
     def users(self, *, limited: bool) -> Iterator[UserCase]:

@@ -6,6 +6,7 @@ Answered from indexes, without reading a single change: many holds cost no more 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
@@ -17,7 +18,7 @@ from syncd.core.safety import LIMIT_NAMES, counts_for, limits_of_kind
 from syncd.ports.judged import WaitingElsewhere
 from syncd.store.decisions import Rulings
 from syncd.store.rows import moment
-from syncd.store.stage.file import StageFile
+from syncd.store.stage.session import StageSession
 from syncd.store.stage.tables import HELD, OF_GROUP
 
 _OURS = "SELECT id FROM main.spool WHERE id IN (SELECT value FROM json_each(?))"
@@ -30,7 +31,7 @@ ORDER BY h.raised_at, h.id
 """
 # What is planned and not held is judged in this plan; what was looked at and is not planned is over.
 _WAITING_ELSEWHERE = """
-SELECT h.check_name, limits_of(c.kind, c.document), c.group_id, count(DISTINCT c.change_id)
+SELECT h.check_name, c.change_id, min(c.kind), min(c.document), min(c.group_id)
 FROM store.holds h CROSS JOIN store.hold_changes c ON c.hold_id = h.id AND c.state = 'held'
 LEFT JOIN main.spool s ON s.id = c.change_id
 WHERE h.state = 'open' AND h.expires_at > :now
@@ -40,7 +41,7 @@ WHERE h.state = 'open' AND h.expires_at > :now
             THEN c.okta_id NOT IN (SELECT value FROM json_each(:groups))
         ELSE c.okta_id NOT IN (SELECT value FROM json_each(:users))
     END
-GROUP BY 1, 2, 3
+GROUP BY 1, 2
 """
 _BITS = {name: 1 << place for place, name in enumerate(LIMIT_NAMES)}
 
@@ -55,13 +56,13 @@ def _bits(limits: tuple[str, ...]) -> int:
     return sum(_BITS[name] for name in limits)
 
 
-def _limits_of(kind: str, document: str) -> str:
+def _limits_of(kind: str, document: str) -> frozenset[str]:
     """Names of the limits that a change counts for, given as its document; all of its kind when that is unreadable."""
     try:
         said = json.loads(document)
-        return " ".join(counts_for(ChangeKind(kind), said["before"], said["after"]))
+        return frozenset(counts_for(ChangeKind(kind), said["before"], said["after"]))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        return " ".join(limits_of_kind(ChangeKind(kind))) if kind in RANK else ""
+        return frozenset(limits_of_kind(ChangeKind(kind))) if kind in RANK else frozenset()
 
 
 _COUNTED = """
@@ -78,12 +79,10 @@ def _asked(
 class JudgedChanges:
     """`flush` brings what was planned lately into the table, and makes the indexes that it is given."""
 
-    def __init__(self, file: StageFile, flush: Callable[..., None]) -> None:
+    def __init__(self, file: StageSession, flush: Callable[..., None]) -> None:
         self._file = file
         self._flush = flush
         self._rulings = Rulings()
-        with file.short() as conn:
-            conn.create_function("limits_of", 2, _limits_of, deterministic=True)
 
     def keys(self, kind: ChangeKind, group_id: str | None) -> list[tuple[str, str]]:
         """(change id, Okta id) of what is not held; all of this kind, or only this group's."""
@@ -96,6 +95,7 @@ class JudgedChanges:
             ).fetchall()
 
     def by_group(self, kind: ChangeKind, hold_id: str | None) -> dict[str, int]:
+        """How many changes of this kind each group has, by its Okta id; `hold_id` None: those that are not held."""
         self._flush(HELD, OF_GROUP)
         with self._file.short() as conn:
             rows = conn.execute(
@@ -158,8 +158,8 @@ class JudgedChanges:
             "groups": json.dumps(seen["group"]),
         }
         with self._file.short() as conn:
-            rows = conn.execute(_WAITING_ELSEWHERE, given).fetchall()
-        return [
-            WaitingElsewhere(check, frozenset(limits.split()), group_id, count)
-            for check, limits, group_id, count in rows
-        ]
+            found = Counter(
+                (check, _limits_of(kind, document), group_id)
+                for check, _, kind, document, group_id in conn.stream(_WAITING_ELSEWHERE, given)
+            )
+        return [WaitingElsewhere(*key, count) for key, count in found.items()]

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from syncd.core.canonical import read_canonical
 from syncd.model import MemberCase
+from syncd.store.db import Db
 from syncd.store.rows import STANDINGS, Row
-from syncd.store.stage.file import StageFile
+from syncd.store.stage.session import StageSession
 from syncd.store.stage.tables import (
     CANDIDATES_FULL,
     CANDIDATES_OF_GROUPS,
     CANDIDATES_OF_USERS,
     MEMBER_CASES,
     MEMBER_REMOVALS,
-    MEMBER_TABLES,
+    SCRATCH,
     WANTED_COUNT,
     WANTED_MEMBERS,
 )
@@ -28,8 +28,6 @@ SELECT q.n, q.a, q.b, q.c, q.d, coalesce(s.wish, u.wish), u.pushed_attributes, u
 FROM {queue} q LEFT JOIN store.users u ON u.okta_id = q.b
 LEFT JOIN main.users s ON s.okta_id = q.b AND q.c >= 2
 """
-
-_SCRATCH = [table.partition(" ")[0] for table in MEMBER_TABLES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +41,8 @@ class Extent:
 class MemberQuestions:
     """Which memberships differ, how large a group is on either side, who in it is a stranger."""
 
-    def __init__(self, file: StageFile) -> None:
+    def __init__(self, file: StageSession) -> None:
         self._file = file
-        with file.short() as conn:
-            for table in MEMBER_TABLES:
-                conn.execute(f"CREATE TEMP TABLE {table} WITHOUT ROWID")
 
     def put_remote(self, group_id: str, scim_ids: Iterable[str]) -> None:
         """Replaces what was given for this group before."""
@@ -72,6 +67,7 @@ class MemberQuestions:
         return int(count)
 
     def wanted_count(self, group_id: str, extent: Extent) -> int:
+        """How many members the group is to have, without naming them."""
         with self._file.short() as conn:
             self._scratch(conn, extent)
             _collect(conn, CANDIDATES_OF_GROUPS.format(groups="(SELECT ? AS okta_id)"), (group_id,))
@@ -79,6 +75,7 @@ class MemberQuestions:
         return int(count)
 
     def wanted(self, group_id: str, extent: Extent) -> frozenset[str]:
+        """Okta ids of the members that the group is to have."""
         with self._file.short() as conn:
             self._scratch(conn, extent)
             _collect(conn, CANDIDATES_OF_GROUPS.format(groups="(SELECT ? AS okta_id)"), (group_id,))
@@ -105,7 +102,7 @@ class MemberQuestions:
             for row in page:
                 yield _case(row)
 
-    def _fill(self, conn: sqlite3.Connection, extent: Extent) -> None:
+    def _fill(self, conn: Db, extent: Extent) -> None:
         self._scratch(conn, extent)
         if extent.limited:
             _collect(conn, CANDIDATES_OF_USERS)
@@ -113,8 +110,8 @@ class MemberQuestions:
         else:
             _collect(conn, CANDIDATES_FULL)
 
-    def _scratch(self, conn: sqlite3.Connection, extent: Extent) -> None:
-        for table in _SCRATCH:
+    def _scratch(self, conn: Db, extent: Extent) -> None:
+        for table in SCRATCH:
             conn.execute(f"DELETE FROM temp.{table}")  # noqa: S608  (constants)
         conn.execute("INSERT INTO temp.fresh_list_ids SELECT group_id FROM fresh_lists")
         conn.execute("INSERT INTO temp.fresh_group_ids SELECT okta_id FROM fresh_groups")
@@ -127,7 +124,7 @@ class MemberQuestions:
             )
 
 
-def _collect(conn: sqlite3.Connection, selects: str, given: Sequence[str] = ()) -> None:
+def _collect(conn: Db, selects: str, given: Sequence[str] = ()) -> None:
     for select in selects.split(";"):
         conn.execute(f"INSERT OR IGNORE INTO temp.candidate {select}", given)
 

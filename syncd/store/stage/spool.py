@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
@@ -17,11 +16,11 @@ from syncd.model import RemoteUser
 from syncd.ports.judged import WaitingElsewhere
 from syncd.ports.stage import Contested, Leaving, Taking
 from syncd.store.rows import Row, change_of, pushed_name, searchable
-from syncd.store.stage.file import StageFile
 from syncd.store.stage.judged import JudgedChanges, bits_of
 from syncd.store.stage.left import SkippedSpool
 from syncd.store.stage.remote import RemoteUsers
-from syncd.store.stage.tables import HELD, LEAVES, OWNER, SPOOL_INDEXES, SPOOL_KEY, SPOOL_TWICE, STEPS
+from syncd.store.stage.session import StageSession
+from syncd.store.stage.tables import HELD, LEAVES, OWNER, SPOOL_KEY, STEPS
 from syncd.store.stage.writer import WriteBehind
 
 _COLUMNS = (
@@ -77,12 +76,13 @@ _MEMBER_PHASES = (PHASE[ChangeKind.ADD_MEMBER], PHASE[ChangeKind.REMOVE_MEMBER])
 class ChangeSpool:
     """Planned changes on disk, in order of application."""
 
-    def __init__(self, file: StageFile) -> None:
+    def __init__(self, file: StageSession) -> None:
         self._file = file
         self._rows = WriteBehind(file, _ADD)
         self._indexed: frozenset[str] = frozenset()
 
     def add(self, change: Change) -> None:
+        """Keeps one change under its id and in its place in the order of writing."""
         rank, in_group, name, change_id = change.order
         row = (
             change_id,
@@ -100,12 +100,11 @@ class ChangeSpool:
         self._rows.add(row)
 
     def flush(self, *indexes: str) -> None:
-        """Whoever asks the table itself calls this first, and names those of SPOOL_INDEXES that the answer wants."""
+        """Whoever asks the table itself calls this first, and names those indexes that the answer wants."""
         self._rows.drain()
         missing = {SPOOL_KEY, *indexes} - self._indexed
         if missing:
-            with self._file.short() as conn:
-                _index(conn, missing)
+            self._file.index_spool(sorted(missing))
             self._indexed |= missing
 
     def close(self) -> None:
@@ -113,6 +112,7 @@ class ChangeSpool:
         self._rows.close()
 
     def hold(self, change_ids: Iterable[str], hold_id: str) -> None:
+        """These are held by that hold: they count with it and are not written."""
         self.flush()
         given = [(hold_id, change_id) for change_id in change_ids]
         with self._file.short() as conn:
@@ -156,6 +156,7 @@ class ChangeSpool:
             yield from (document for _, document in page)
 
     def has(self, change_id: str) -> bool:
+        """Whether a change has this id, held or not."""
         self.flush()
         with self._file.asking() as conn:
             return conn.execute("SELECT 1 FROM main.spool WHERE id = ?", (change_id,)).fetchone() is not None
@@ -168,6 +169,7 @@ class ChangeSpool:
             return conn.execute(query, (change_id,)).fetchone() is not None
 
     def counts(self, hold_id: str | None) -> Mapping[ChangeKind, int]:
+        """How many changes of each kind; `hold_id` None: those that are not held."""
         self.flush(HELD)
         with self._file.asking() as conn:
             rows = conn.execute(
@@ -178,6 +180,7 @@ class ChangeSpool:
     # names
 
     def of(self, okta_id: str) -> Change | None:
+        """A change of this user's own, whatever its kind; None without one."""
         self.flush(OWNER)
         with self._file.short() as conn:
             row = conn.execute(
@@ -186,6 +189,7 @@ class ChangeSpool:
         return None if row is None else change_of(row[0])
 
     def one(self, change_id: str) -> Change:
+        """The change with this id, which must be there."""
         self.flush()
         with self._file.short() as conn:
             (document,) = conn.execute(
@@ -210,6 +214,7 @@ class ChangeSpool:
             yield from map(_contested, rows)
 
     def takers(self, user_name: str) -> Sequence[Taking]:
+        """Who takes this userName, letter case aside, of the changes that are not held."""
         self.flush(HELD)
         query = "SELECT id, owner, kind, takes FROM main.spool WHERE takes_folded = ? AND hold_id IS NULL"
         with self._file.short() as conn:
@@ -233,16 +238,6 @@ class ChangeSpool:
                         "SELECT okta_id FROM main.spool WHERE id = ?", (change_id,)
                     ).fetchone()
                     conn.execute(_LATE_MEMBERS, (turn, *_MEMBER_PHASES, owner))
-
-
-def _index(conn: sqlite3.Connection, names: AbstractSet[str]) -> None:
-    """Of a wish that was added twice the later one stays, as `_ADD` has it once there is the key."""
-    for name in sorted(names):
-        try:
-            conn.execute(SPOOL_INDEXES[name])
-        except sqlite3.IntegrityError:
-            conn.execute(SPOOL_TWICE)
-            conn.execute(SPOOL_INDEXES[name])
 
 
 def _naming(change: Change) -> Row:
@@ -270,7 +265,7 @@ def _contested(row: Row) -> Contested:
 class PlannedAndListed:
     """The stage's planned changes and the target's listing, as `ports.Stage` names them."""
 
-    def __init__(self, file: StageFile) -> None:
+    def __init__(self, file: StageSession) -> None:
         self._spool = ChangeSpool(file)
         self._judged = JudgedChanges(file, self._spool.flush)
         self._skipped = SkippedSpool(file)

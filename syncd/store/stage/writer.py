@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from syncd.store.db import Db
 from syncd.store.rows import Row
-from syncd.store.stage.file import StageFile
+from syncd.store.stage.session import StageSession
 
 AT_ONCE = 500
 _HANDED_OVER = 350
 """No divisor of a page: whoever asks for the next one should not find the file busy each time."""
 
 
-def insert_rows(conn: sqlite3.Connection, into: str, rows: Sequence[Row]) -> None:
+def insert_rows(conn: Db, into: str, rows: Sequence[Row]) -> None:
     """`into`: a statement up to its VALUES. One step for so many rows takes a third less than a step for each, and
     SQLite gives the interpreter to other threads meanwhile.
     """
@@ -32,7 +32,7 @@ class WriteBehind:
     until `drain` came back. Safe to share between threads.
     """
 
-    def __init__(self, file: StageFile, into: str) -> None:
+    def __init__(self, file: StageSession, into: str) -> None:
         self._file = file
         self._into = into
         self._lock = threading.Lock()

@@ -16,7 +16,7 @@ from syncd.engine.writing.in_order import InOrder
 from syncd.errors import RefusedError
 from syncd.model import GroupState, RemoteUser, Standing
 from syncd.ports import Stage, Store
-from syncd.store.stage.sqlite import SqliteStage
+from syncd.store.sqlite.stage import SqliteStage
 from tests.store.making import (
     NOON,
     Place,

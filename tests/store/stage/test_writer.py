@@ -11,6 +11,7 @@ from threading import Event, Lock
 import pytest
 
 from syncd.errors import PermanentError
+from syncd.store.sqlite.connection import SqliteDb
 from syncd.store.stage.writer import AT_ONCE, WriteBehind, insert_rows
 
 MANY = 5 * AT_ONCE + 7
@@ -20,7 +21,7 @@ class File:
     """Stands for a `StageFile` of one table; `free` lets the writer in, `full` is what the disk says."""
 
     def __init__(self, path: Path) -> None:
-        self.conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self.conn = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=SqliteDb)
         self.conn.execute("CREATE TABLE told (number INTEGER, word TEXT)")
         self.free, self.lock = Event(), Lock()
         self.full: PermanentError | None = None

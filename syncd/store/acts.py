@@ -1,92 +1,38 @@
-"""The store of one connection on SQLite: implements `ports.Store`."""
+"""What is done to a store, on whatever database: each act one transaction, which the room of that database opens."""
 
 from __future__ import annotations
 
 import secrets
-import sqlite3
-import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from syncd.closing import Closing
 from syncd.core.change import Change
 from syncd.core.plan import Hold
 from syncd.core.waiting import Waiting
 from syncd.ports.outcomes import Effect, Settled
-from syncd.ports.stage import Stage
-from syncd.redact import Redactor
 from syncd.store import decisions, effects, holds, journal, pruning, state, unproven, waiting
 from syncd.store.absorb import absorb_stage
-from syncd.store.faults import explained, explained_beside, no_scratch
-from syncd.store.private import Scratch, make_file
+from syncd.store.db import Db
 from syncd.store.restoring import RestoreActs
 from syncd.store.rows import moment
-from syncd.store.soundness import refuse_foreign_acts
-from syncd.store.stage.sqlite import SqliteStage
+from syncd.store.stage.questions import StageQuestions
 from syncd.store.stage.tables import WHOLE_READ
-from syncd.store.transaction import transaction
-from syncd.store.writership import Writership
 
 
-class SqliteStore(RestoreActs, Closing):
-    """Opened by `opening`. Safe to share between threads: one of them is inside at a time."""
+class StoreActs(RestoreActs):
+    """The writing half of `ports.Store`. Safe to share between threads: one of them is inside at a time."""
 
-    def __init__(
-        self,
-        conn: sqlite3.Connection,
-        path: Path,
-        clock: Callable[[], datetime],
-        *,
-        place: Path | None = None,
-        scratch: Scratch | None = None,
-        scratch_home: Path | None = None,
-        redactor: Redactor | None = None,
-    ) -> None:
-        """`place` is the file that is read when it is a copy of `path`."""
-        super().__init__(conn, path, clock)
-        self._place = place or path
-        self._scratch, self._scratch_home = scratch, scratch_home
-        self._stages: weakref.WeakSet[SqliteStage] = weakref.WeakSet()
-        self._stage_number = 0
-        self._writer = Writership(path, clock, self._reading, self._transaction)
-        self._redactor = redactor or Redactor()
-        if scratch_home is not None:
-            self._seals.watch()
-        self.rest()  # every page was looked at
-        self._schema_version: int | None = None
-        self._closed = False
-
-    # plumbing
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    @abstractmethod
+    def _transaction(self) -> AbstractContextManager[Db]:
         """One durable transaction; nothing of it stays when the block fails."""
-        with self._lock, explained(self.path):
-            try:
-                with transaction(self._conn) as conn:
-                    self._seals.began()
-                    self._same_schema(conn)
-                    yield conn
-                    if self._seals.pending:
-                        journal.append_note(conn, {}, self._clock(), seal=self._seals.handed_over)
-            except BaseException:
-                self._seals.undone()
-                raise
 
-    def _same_schema(self, conn: sqlite3.Connection) -> None:
-        """Raises ConfigurationError when somebody put what acts in our transactions into the file meanwhile."""
-        (version,) = conn.execute("PRAGMA schema_version").fetchone()
-        if version != self._schema_version:
-            refuse_foreign_acts(conn)
-            self._schema_version = version
-
-    def _writing(self) -> AbstractContextManager[sqlite3.Connection]:
-        """As `_transaction`; raises LockLost, and writes nothing, when another process took this one's lock over."""
-        return self._writer.writing()
+    @abstractmethod
+    def _writing(self) -> AbstractContextManager[Db]:
+        """As `_transaction`; raises LockLost, and writes nothing, when this store may not write any more."""
 
     # meta
 
@@ -106,24 +52,6 @@ class SqliteStore(RestoreActs, Closing):
                 with self._writing() as conn:
                     for key, value in said.items():
                         state.remember(conn, key, value)
-
-    # single writer
-
-    def lock(self, owner: str, *, expires_in: timedelta, serves: bool = False) -> None:
-        """See `ports.Store.lock`."""
-        self._writer.take(owner, expires_in, serves=serves)
-
-    def renew_lock(self) -> None:
-        """See `ports.Store.renew_lock`."""
-        self._writer.renew()
-
-    def permit(self) -> None:
-        """See `ports.Store.permit`."""
-        self._writer.permit()
-
-    def unlock(self) -> None:
-        """See `ports.Store.unlock`."""
-        self._writer.give_back()
 
     # runs and journal
 
@@ -209,7 +137,7 @@ class SqliteStore(RestoreActs, Closing):
         with self._writing() as conn:
             return pruning.prune(conn, self._clock(), keep, self._seals)
 
-    def _note(self, conn: sqlite3.Connection, body: Mapping[str, Any], run_id: str | None = None) -> int:
+    def _note(self, conn: Db, body: Mapping[str, Any], run_id: str | None = None) -> int:
         return journal.append_note(conn, body, self._clock(), seal=self._seals.handed_over, run_id=run_id)
 
     # holds and the decisions of people
@@ -259,51 +187,6 @@ class SqliteStore(RestoreActs, Closing):
             if over:
                 self._note(conn, {decisions.OVER: sorted(over)})
 
-    # state
-
-    def stage(self) -> Stage:
-        """See `ports.Store.stage`."""
-        with self._lock:
-            if self._scratch is None:
-                try:
-                    self._scratch = Scratch(self._scratch_home)
-                except OSError as error:
-                    raise no_scratch(self._scratch_home, error) from error
-            self._stage_number += 1
-            file = self._scratch.path / f"stage-{self._stage_number}.db"
-            with explained_beside(self._scratch.home, self.path):
-                make_file(file)
-            stage = SqliteStage(file, f"{self._place.absolute().as_uri()}?mode=ro", self.path, self._clock)
-            self._stages.add(stage)
-            return stage
-
-    def absorb(self, stage: Stage, *, confirmed_absent: Mapping[str, datetime]) -> None:
-        """Raises TypeError for a stage of another kind of store."""
-        if not isinstance(stage, SqliteStage):
-            raise TypeError("a stage belongs to the store that made it")
-        with self._lock, explained(self.path):
-            self._conn.execute("ATTACH ? AS stage", (f"{stage.path.absolute().as_uri()}?mode=ro",))
-            try:
-                with self._writing() as conn:
-                    before = conn.total_changes
-                    absorb_stage(
-                        conn,
-                        base=stage.base,
-                        revision=state.revision(conn) + 1,
-                        now=self._clock(),
-                        users_whole=stage.users_whole,
-                        groups_whole=stage.groups_whole,
-                        limited=stage.limited,
-                        confirmed_absent=confirmed_absent,
-                    )
-                    if conn.total_changes != before:
-                        revision = state.advance(conn)
-                        if not stage.limited:
-                            state.set_meta(conn, WHOLE_READ, str(revision))
-                    effects.drop_outlived_failures(conn)
-            finally:
-                self._conn.execute("DETACH stage")
-
     def release_user(
         self, okta_id: str, by: str, reason: str | None = None, *, unlinked: bool = False
     ) -> None:
@@ -320,12 +203,20 @@ class SqliteStore(RestoreActs, Closing):
             self._note(conn, {"release": kind, "okta_id": okta_id, "by": by, **why})
             state.advance(conn)
 
-    def record_found(self, run_id: str, found: Sequence[Effect], *, summary: Mapping[str, int]) -> None:
+    def record_found(
+        self,
+        run_id: str,
+        found: Sequence[Effect],
+        *,
+        summary: Mapping[str, int],
+        counts: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> None:
         """See `ports.Store.record_found`."""
         with self._writing() as conn:
             effects.take_over(conn, found)
             documents = [effects.effect_document(effect) for effect in found]
-            body = {"drift": {"summary": dict(summary), "fixed": True, "taken_over": documents}}
+            told = {} if counts is None else {"counts": counts}
+            body = {"drift": {"summary": dict(summary), **told, "fixed": True, "taken_over": documents}}
             self._note(conn, body, run_id)
             state.advance(conn)
 
@@ -369,18 +260,21 @@ class SqliteStore(RestoreActs, Closing):
                 (moment(self._clock()), object_key),
             ).rowcount
 
-    def close(self) -> None:
-        """Gives the lock back, removes what is private, closes the file. May be called twice."""
-        with self._lock:
-            if self._closed:
-                return
-            try:
-                self.unlock()
-            finally:
-                self._closed = True
-                self._writer.close()
-                for stage in list(self._stages):
-                    stage.close()
-                self._conn.close()
-                if self._scratch is not None:
-                    self._scratch.close()
+    def _absorb(self, conn: Db, stage: StageQuestions, confirmed_absent: Mapping[str, datetime]) -> None:
+        """Inside a transaction that sees both, the store and the stage."""
+        before = conn.total_changes
+        absorb_stage(
+            conn,
+            base=stage.base,
+            revision=state.revision(conn) + 1,
+            now=self._clock(),
+            users_whole=stage.users_whole,
+            groups_whole=stage.groups_whole,
+            limited=stage.limited,
+            confirmed_absent=confirmed_absent,
+        )
+        if conn.total_changes != before:
+            revision = state.advance(conn)
+            if not stage.limited:
+                state.set_meta(conn, WHOLE_READ, str(revision))
+        effects.drop_outlived_failures(conn)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, TypeVar
+
+_Conn = TypeVar("_Conn", bound=sqlite3.Connection)
 
 
 @contextmanager
-def transaction(
-    conn: sqlite3.Connection, kind: Literal["DEFERRED", "IMMEDIATE"] = "IMMEDIATE"
-) -> Iterator[sqlite3.Connection]:
+def transaction(conn: _Conn, kind: Literal["DEFERRED", "IMMEDIATE"] = "IMMEDIATE") -> Iterator[_Conn]:
     """Committed at the end of the block. Not to be nested. Raises what SQLite says."""
     try:
         conn.execute(f"BEGIN {kind}")

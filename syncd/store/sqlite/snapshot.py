@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from syncd.store.transaction import one_moment
+from syncd.store.sqlite.transaction import one_moment
 
 
 @contextmanager

@@ -6,15 +6,18 @@ import itertools
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from syncd.store.faults import explained, explained_beside
+from syncd.store.db import Db
 from syncd.store.rows import Row
-from syncd.store.stage.tables import REMOTE_VIEW, TABLES, WHOLE_READ, views
-from syncd.store.transaction import transaction
+from syncd.store.sqlite.connection import SqliteDb
+from syncd.store.sqlite.faults import explained, explained_beside
+from syncd.store.sqlite.stage_tables import MEMBER_TABLES, SPOOL_INDEXES, SPOOL_TWICE, TABLES
+from syncd.store.sqlite.transaction import transaction
+from syncd.store.stage.tables import REMOTE_VIEW, WHOLE_READ, views
 
 PAGE = 500
 _PRAGMAS_BESIDE = ("cache_size = -256", "store.cache_size = -1024", "query_only = ON", "busy_timeout = 10000")
@@ -28,13 +31,17 @@ class StageFile:
         self.path = path
         # The file stands in a scratch directory of its own, and that in the directory which a person knows.
         self._home, self._store_uri, self._store_path = path.parent.parent, store_uri, store_path
-        self._beside: deque[sqlite3.Connection] = deque()
+        self._beside: deque[SqliteDb] = deque()
         self._lock = threading.RLock()
         self._numbers = itertools.count(1)
         self._closed = False
         with self._explained():
             self._conn = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
+                f"{path.absolute().as_uri()}?mode=rw",
+                uri=True,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=SqliteDb,
             )
             for pragma in (
                 "journal_mode = MEMORY",
@@ -51,24 +58,26 @@ class StageFile:
             self._conn.execute("PRAGMA store.cache_size = -16384")
             for view in (*views("main", "store"), REMOTE_VIEW):
                 self._conn.execute(view)
+            for table in MEMBER_TABLES:
+                self._conn.execute(f"CREATE TEMP TABLE {table} WITHOUT ROWID")
 
     def _explained(self) -> AbstractContextManager[None]:
         return explained_beside(self._home, self._store_path)
 
     @contextmanager
-    def short(self) -> Iterator[sqlite3.Connection]:
+    def short(self) -> Iterator[SqliteDb]:
         """One short transaction. Raises SyncdError for what SQLite says."""
         with self._lock, self._explained(), transaction(self._conn, "DEFERRED") as conn:
             yield conn
 
     @contextmanager
-    def asking(self) -> Iterator[sqlite3.Connection]:
+    def asking(self) -> Iterator[SqliteDb]:
         """For a single statement, which needs no transaction around it."""
         with self._lock, self._explained():
             yield self._conn
 
     @contextmanager
-    def asking_beside(self) -> Iterator[sqlite3.Connection]:
+    def asking_beside(self) -> Iterator[SqliteDb]:
         """For a single SELECT of one worker of many, over a connection that only it has now: behind one lock, where
         each waits for its turn at the interpreter too, all are no faster than one. Shows what was committed.
         """
@@ -82,12 +91,13 @@ class StageFile:
             finally:
                 self._beside.append(conn)
 
-    def _another(self) -> sqlite3.Connection:
+    def _another(self) -> SqliteDb:
         conn = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode=ro",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
+            factory=SqliteDb,
         )
         try:
             conn.execute("ATTACH ? AS store", (self._store_uri,))
@@ -117,13 +127,9 @@ class StageFile:
         given: Sequence[Any],
         handed_out: str,
         *,
-        prepare: Callable[[sqlite3.Connection], None] | None = None,
+        prepare: Callable[[Db], None] | None = None,
     ) -> Iterator[list[Row]]:
-        """Writes the rows of `select` (at most four columns a, b, c, d) into a queue, then hands out pages.
-
-        `handed_out` is a SELECT over the queue `{queue} q`; its first column must be q.n. The ids are fixed by
-        the first page, their rows are read when their page is. `prepare` runs in the queue's transaction.
-        """
+        """See `StageSession.pages`: the queue is a table."""
         queue = f"main.queue_{next(self._numbers)}"
         query = f"{handed_out.replace('{queue}', queue)} WHERE q.n > ? ORDER BY q.n LIMIT {PAGE}"
         last = 0
@@ -147,6 +153,16 @@ class StageFile:
             with self._lock:
                 if not self._closed:
                     self._conn.execute(f"DROP TABLE IF EXISTS {queue}")
+
+    def index_spool(self, names: Iterable[str]) -> None:
+        """See `StageSession.index_spool`."""
+        with self.short() as conn:
+            for name in names:
+                try:
+                    conn.execute(SPOOL_INDEXES[name])
+                except sqlite3.IntegrityError:
+                    conn.execute(SPOOL_TWICE)
+                    conn.execute(SPOOL_INDEXES[name])
 
     def close(self) -> None:
         """Removes the file. May be called twice."""

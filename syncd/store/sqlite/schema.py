@@ -20,8 +20,8 @@ from sqlite_utils.migrations import Migrations
 
 from syncd.core.canonical import canonical
 from syncd.core.names import letter_case_key, look_alike_key
-from syncd.store import tables
 from syncd.store.rows import pushed_name, searchable
+from syncd.store.sqlite import tables
 
 APPLICATION_ID = 0x53594E43
 """PRAGMA application_id of a store ("SYNC"): tells it from other people's SQLite files."""
@@ -207,6 +207,7 @@ def unknown_migrations(db: Database) -> list[str]:
 
 
 def pending_migrations(db: Database) -> list[str]:
+    """Names of the migrations that this version knows and the file has not had, in their order."""
     return [migration.name for migration in migrations.pending(db)]
 
 

@@ -12,8 +12,13 @@ from pathlib import Path
 
 from syncd.errors import ConfigurationError, SyncdError
 from syncd.redact import Redactor
-from syncd.store import schema, starting, state
-from syncd.store.faults import (
+from syncd.store import starting, state
+from syncd.store.ownership import refuse_replaced, refuse_unsafe
+from syncd.store.place import BESIDE, Place
+from syncd.store.private import Scratch, make_directory, make_file, narrow, sweep
+from syncd.store.sqlite import schema
+from syncd.store.sqlite.connection import SqliteDb
+from syncd.store.sqlite.faults import (
     damaged,
     explained,
     explained_beside,
@@ -22,12 +27,9 @@ from syncd.store.faults import (
     not_readable,
     not_writable,
 )
-from syncd.store.ownership import refuse_replaced, refuse_unsafe
-from syncd.store.place import BESIDE, Place
-from syncd.store.private import Scratch, make_directory, make_file, narrow, sweep
-from syncd.store.soundness import refuse_foreign_acts
-from syncd.store.sqlite import SqliteStore
-from syncd.store.transaction import transaction
+from syncd.store.sqlite.soundness import refuse_foreign_acts
+from syncd.store.sqlite.store import SqliteStore
+from syncd.store.sqlite.transaction import transaction
 
 _CHECKED_BYTES = 64 * 1024 * 1024
 """Up to this size every page is checked on opening; a larger store only shows damage where it is read."""
@@ -112,7 +114,7 @@ def _exists(path: Path) -> bool:
         raise not_readable(path, error) from error
 
 
-def _connect(path: Path, mode: str, seen: Place | None = None) -> sqlite3.Connection:
+def _connect(path: Path, mode: str, seen: Place | None = None) -> SqliteDb:
     """`seen` is what was judged: another file than that is not used."""
     conn = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={mode}",
@@ -121,6 +123,7 @@ def _connect(path: Path, mode: str, seen: Place | None = None) -> sqlite3.Connec
         check_same_thread=False,
         timeout=_WAIT_SECONDS,
         cached_statements=_STATEMENTS_KEPT,
+        factory=SqliteDb,
     )
     if seen is not None:
         try:
@@ -142,9 +145,7 @@ def _connect(path: Path, mode: str, seen: Place | None = None) -> sqlite3.Connec
     return conn
 
 
-def _prepare_writing(
-    path: Path, conn: sqlite3.Connection, connection: str, clock: Callable[[], datetime]
-) -> None:
+def _prepare_writing(path: Path, conn: SqliteDb, connection: str, clock: Callable[[], datetime]) -> None:
     pages = conn.execute("PRAGMA page_count").fetchone()[0]
     if pages:
         _refuse_foreign(path, conn)
@@ -173,7 +174,7 @@ def _prepare_writing(
         _refuse_other_owner(path, owner, connection)
 
 
-def _refuse_foreign(path: Path, conn: sqlite3.Connection) -> None:
+def _refuse_foreign(path: Path, conn: SqliteDb) -> None:
     tables = conn.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     ours = conn.execute("PRAGMA application_id").fetchone()[0] == schema.APPLICATION_ID
     if tables and not ours:
@@ -186,7 +187,7 @@ def _refuse_foreign(path: Path, conn: sqlite3.Connection) -> None:
         )
 
 
-def _refuse_damaged(path: Path, conn: sqlite3.Connection) -> None:
+def _refuse_damaged(path: Path, conn: SqliteDb) -> None:
     if path.stat().st_size > _CHECKED_BYTES:
         return
     found = conn.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -206,7 +207,7 @@ def _refuse_other_owner(path: Path, owner: str, connection: str) -> None:
 # reading
 
 
-def _connect_for_reading(path: Path, seen: Place) -> sqlite3.Connection:
+def _connect_for_reading(path: Path, seen: Place) -> SqliteDb:
     """A connection that is not allowed to write.
 
     Without a write-ahead log beside the file, opening it read-write (and never writing) leaves no -wal and -shm
@@ -223,13 +224,13 @@ def _connect_for_reading(path: Path, seen: Place) -> sqlite3.Connection:
     return conn
 
 
-def _is_pending(path: Path, conn: sqlite3.Connection) -> bool:
+def _is_pending(path: Path, conn: SqliteDb) -> bool:
     _refuse_foreign(path, conn)
     _refuse_damaged(path, conn)
     return bool(schema.pending_migrations(schema.database(conn)))
 
 
-def _migrated_copy(conn: sqlite3.Connection, scratch: Scratch) -> sqlite3.Connection:
+def _migrated_copy(conn: SqliteDb, scratch: Scratch) -> SqliteDb:
     place = scratch.path / "store.db"
     make_file(place)
     copy = _connect(place, "rw")
@@ -273,7 +274,7 @@ def _empty(path: Path, scratch: Scratch, connection: str, clock: Callable[[], da
 
 
 def _reader(
-    conn: sqlite3.Connection,
+    conn: SqliteDb,
     place: Path,
     path: Path,
     scratch: Scratch,

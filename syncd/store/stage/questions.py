@@ -1,7 +1,7 @@
-"""The staging area of one cycle: a private SQLite file beside a read-only view of the store.
+"""The staging area of one cycle, as `ports.Stage` names its questions.
 
-Answers that may be long are first written down as ids (a queue table) and then handed out a page at a time, so
-that no cursor stays open while the caller goes on staging, and no population lives in Python's memory.
+Answers that may be long are first written down as ids (a queue) and then handed out a page at a time, so
+that no question stays open while the caller goes on staging, and no population lives in Python's memory.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 from syncd.core.names import Likeness, likeness, look_alike_key
 from syncd.model import (
@@ -36,8 +35,8 @@ from syncd.store.rows import (
 )
 from syncd.store.stage.answers import StagedAnswers
 from syncd.store.stage.doubts import Doubts
-from syncd.store.stage.file import StageFile
 from syncd.store.stage.members import Extent, MemberQuestions
+from syncd.store.stage.session import StageSession
 
 _KNOWN_USER = columns(KNOWN_USER_COLUMNS, "k")
 _KNOWN_GROUP = columns(KNOWN_GROUP_COLUMNS, "k")
@@ -98,19 +97,15 @@ SELECT EXISTS (
 """
 
 
-class SqliteStage(StagedAnswers):
-    """Implements `ports.Stage`. Safe to share between threads; every call is short."""
+class StageQuestions(StagedAnswers):
+    """Implements `ports.Stage` over a session. Safe to share between threads; every call is short."""
 
-    def __init__(self, path: Path, store_uri: str, store_path: Path, clock: Callable[[], datetime]) -> None:
-        """`path` must exist, empty and private. Raises SyncdError."""
-        super().__init__(StageFile(path, store_uri, store_path), clock)
+    def __init__(self, session: StageSession, clock: Callable[[], datetime]) -> None:
+        """`session` has empty tables. Raises SyncdError."""
+        super().__init__(session, clock)
         self._members = MemberQuestions(self._file)
         self._doubts = Doubts(self._file)
         self._limited = False
-
-    @property
-    def path(self) -> Path:
-        return self._file.path
 
     @property
     def limited(self) -> bool:
@@ -378,6 +373,6 @@ class SqliteStage(StagedAnswers):
         return self._members.pushed_count(group_id)
 
     def close(self) -> None:
-        """Removes the staging file. May be called twice."""
+        """Removes what was staged. May be called twice."""
         self._spool.close()
         self._file.close()

@@ -11,8 +11,8 @@ from functools import cache
 
 from syncd.errors import ConfigurationError
 from syncd.ports.trail import Altered
-from syncd.store import schema
 from syncd.store.rows import searchable
+from syncd.store.sqlite import schema
 
 _NAMED = 5
 _MISSING = "it is missing"

@@ -19,14 +19,15 @@ from syncd.errors import ConfigurationError, PermanentError, RefusedError, Syncd
 from syncd.files import NotRegularError, copy_regular
 from syncd.ports.trail import ChainReport
 from syncd.store import lock, process
-from syncd.store.faults import explained, not_readable, not_writable
 from syncd.store.file_lock import FileLock
 from syncd.store.file_lock import place as lock_of
-from syncd.store.opening import open_for_reading, open_store
 from syncd.store.ownership import refuse_unsafe
 from syncd.store.private import Scratch, make_directory, make_file
 from syncd.store.restoring import EndedByRestore, PauseEntry
-from syncd.store.sqlite import SqliteStore
+from syncd.store.sqlite.connection import SqliteDb
+from syncd.store.sqlite.faults import explained, not_readable, not_writable
+from syncd.store.sqlite.opening import open_for_reading, open_store
+from syncd.store.sqlite.store import SqliteStore
 
 _LOGS = ("-wal", "-shm", "-journal")
 _WAIT_SECONDS = 5.0
@@ -94,9 +95,9 @@ def _alone(copy: sqlite3.Connection) -> None:
         raise TemporaryError("the copy is in use by another process", hint="Run it again.")
 
 
-def _connection(path: Path, mode: str) -> sqlite3.Connection:
+def _connection(path: Path, mode: str) -> SqliteDb:
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_WAIT_SECONDS)
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_WAIT_SECONDS, factory=SqliteDb)
 
 
 def _name(beside: Path, into: Path) -> None:
@@ -114,6 +115,7 @@ def _name(beside: Path, into: Path) -> None:
 
 
 def exists(into: Path) -> PermanentError:
+    """What to raise where a copy would overwrite a file."""
     return PermanentError(
         f"{into} exists and is left as it is", hint="Name another file; nothing is overwritten."
     )

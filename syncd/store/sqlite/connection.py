@@ -1,0 +1,38 @@
+"""A connection to a SQLite file, as the store's modules know a database."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import AbstractContextManager
+
+from syncd.ports.trail import Altered
+from syncd.store.db import Given
+from syncd.store.sqlite.snapshot import snapshot
+from syncd.store.sqlite.soundness import altered_schema, damage
+from syncd.store.sqlite.transaction import one_moment
+
+sqlite_version = sqlite3.sqlite_version
+
+
+class SqliteDb(sqlite3.Connection):
+    """Implements `store.db.Db`; given to `sqlite3.connect` as its `factory`. The SQL text is taken as it is."""
+
+    def stream(self, sql: str, given: Given = (), /) -> sqlite3.Cursor:
+        """SQLite makes rows as they are asked for."""
+        return self.execute(sql, given)
+
+    def one_moment(self) -> AbstractContextManager[None]:
+        """See `Db.one_moment`."""
+        return one_moment(self)
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """See `Db.snapshot`."""
+        return snapshot(self)
+
+    def version(self) -> object:
+        """See `Db.version`."""
+        return self.execute("PRAGMA data_version").fetchone()[0]
+
+    def altered(self) -> list[Altered]:
+        """See `Db.altered`."""
+        return [*damage(self), *altered_schema(self)]
