@@ -25,10 +25,13 @@ class PostgresPlace:
     name: str = field(default_factory=lambda: f"connection-{next(_NUMBERS)}")
     clock: Clock = field(default_factory=Clock)
     claim: Claim | None = None
+    shared: Pools | None = None
+    """Sessions that other places use too; they are not closed with this one."""
 
     def __post_init__(self) -> None:
-        self.pools = Pools(self.url)
-        with connect(self.url) as conn:
+        self.pools = self.shared or Pools(self.url)
+        with self.pools.acts.borrow() as session:
+            conn = session.conn
             added = "INSERT INTO connection (name) VALUES ($1) RETURNING id"
             (self.number,) = conn.execute(added, (self.name,)).fetchone() or (0,)
             conn.execute("INSERT INTO owner (connection) VALUES ($1)", (self.number,))
@@ -57,4 +60,5 @@ class PostgresPlace:
         return int(count)
 
     def close(self) -> None:
-        self.pools.close()
+        if self.shared is None:
+            self.pools.close()

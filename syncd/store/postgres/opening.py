@@ -21,6 +21,7 @@ class Pools:
 
     def __init__(self, url: str, *, acts: int = 16, stages: int = 40) -> None:
         """At most so many at once. Raises ConfigurationError where the database is not prepared, TemporaryError."""
+        self.url = url
         self.acts = Sessions(url, name="syncd store", at_most=acts)
         self.stages = Sessions(url, name="syncd stage", at_most=stages)
         try:
