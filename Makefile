@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test chaos bench bench-million lint format clean constraints audit-deps dist man deb packages package-test
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt syncd/__init__.py
 	@echo "syncd: making $(VENV), and installing into it the $$(grep -c == constraints.txt) packages that it runs with" \
 	  "(once; half a minute or so)"
 	@$(PYTHON) -m venv $(VENV)
@@ -45,8 +45,9 @@ audit-deps: $(STAMP)
 
 # The sdist, and the wheel that it makes.
 dist: $(STAMP)
-	rm -rf build dist *.egg-info
+	rm -rf build dist
 	$(BIN)/python -m build --no-isolation
+	rm -rf *.egg-info
 
 # The manual pages, from the commands.
 MAN := build/man
@@ -93,8 +94,10 @@ BROWSER := tests/browser
 $(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json
 	@if command -v npm >/dev/null; then cd $(BROWSER) && npm ci --silent --no-audit --no-fund --ignore-scripts; fi
 
+# Two for each processor: a daemon that waits for its next turn leaves the processor to another test.
+WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 test: lint $(SCIMMY)/node_modules/.package-lock.json $(JACKSON)/node_modules/.package-lock.json $(BROWSER)/node_modules/.package-lock.json
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 # Hours of mishaps: random worlds, faults and deaths, every cell of the fault matrix, 200 kills; and foreign bytes for
 # everything that reads some, FUZZ_SECONDS each. Prints its seeds.

@@ -181,6 +181,7 @@ def first_sync(spec: Numbers) -> Numbers:
         _confirm(spec, job, before)
         return {
             "writing": watch.last - watch.begun["writing"],
+            "writing_cpu": watch.last_cpu - watch.begun_cpu["writing"],
             "latency": ask(f"{spec['scim']}/bench/requests")["latency"],
             "seconds": whole,
             "cpu": time.process_time() - cpu,
@@ -195,8 +196,10 @@ def first_sync(spec: Numbers) -> Numbers:
 def bare_writes(spec: Numbers) -> Numbers:
     yardsticks = importlib.import_module("bench.yardsticks")
     ask(f"{spec['scim']}/bench/reset")
+    cpu = time.process_time()
     seconds = yardsticks.requests_pool(spec["scim"], spec["users"], 8)
-    return {"seconds": seconds, "latency": ask(f"{spec['scim']}/bench/requests")["latency"]}
+    spent = time.process_time() - cpu
+    return {"seconds": seconds, "cpu": spent, "latency": ask(f"{spec['scim']}/bench/requests")["latency"]}
 
 
 def naive(spec: Numbers) -> Numbers:

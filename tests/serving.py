@@ -1,10 +1,23 @@
-"""A test's own HTTP server, in a thread of its own."""
+"""A test's own HTTP server, in a thread of its own; and ports for servers that are other processes."""
 
 from __future__ import annotations
 
+import atexit
+import socket
 import threading
 from http.server import ThreadingHTTPServer
 from typing import Self
+
+
+def free_port() -> int:
+    """A free port of 127.0.0.1 that the system gives to nobody else while this process lives: it stays bound, and
+    nobody listens. A server that sets SO_REUSEADDR, as all of ours and most others do, may listen on it.
+    """
+    held = socket.socket()
+    atexit.register(held.close)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return int(held.getsockname()[1])
 
 
 class Serving:

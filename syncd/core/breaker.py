@@ -56,9 +56,11 @@ class WriteTally:
     _struck: dict[Cause, tuple[set[str], set[str]]] = field(default_factory=dict)
 
     def succeeded(self, change: Change) -> None:
+        """Counts a write that the target did."""
         self.applied[change.kind] = self.applied.get(change.kind, 0) + 1
 
     def failed(self, change: Change, cause: Cause) -> None:
+        """Counts whom the cause struck, people and groups each once."""
         people, groups = self._struck.setdefault(cause, (set(), set()))
         people.add(change.okta_id)
         groups.add(change.group_id or "")

@@ -183,6 +183,8 @@ def after_creation(wrote: Json, shown: Json, habits: ValueHabits) -> ValueHabits
         return habits
     if not made:
         kept = would_change(shown)
+        if kept <= habits.keeps and kept.isdisjoint(habits.does):
+            return habits
         return replace(habits, does=habits.does - kept, keeps=habits.keeps | kept)
     return replace(habits, does=habits.does | made, keeps=habits.keeps - made)
 

@@ -60,15 +60,17 @@ class Create:
 def judge(create: Create, shown: RemoteUser | RemoteGroup, *, against: str | None) -> Believed | Disbelief:
     """`against`: why the id cannot be that of a new object (it is tied, or was seen before); None when nothing is."""
     name = shown.user_name if isinstance(shown, RemoteUser) else shown.name
-    what = f'"{name}" ({shown.scim_id})'
     older = _is_older(create, shown.created)
-    made = f", made {shown.created:%Y-%m-%d %H:%M:%S} UTC" if shown.created else ""
     ours = shown.external_id == create.okta_id
+    if against is None and ours and older is not True and name == create.name and not _has_members(shown):
+        return Believed()  # nearly every one
+    what = f'"{name}" ({shown.scim_id})'
+    made = f", made {shown.created:%Y-%m-%d %H:%M:%S} UTC" if shown.created else ""
     if against is not None:
         return Disbelief(f"{what} {against}", stranger=True)
     if shown.external_id and not ours:
         return Disbelief(f"{what} has the externalId {shown.external_id}", stranger=True)
-    if isinstance(shown, RemoteGroup) and shown.members:
+    if _has_members(shown):
         return Disbelief(f"{what} has members already", stranger=True)
     if older and _was_touched(shown):
         return Disbelief(f"{what} was there before{made}, and was changed by the create", stranger=True)
@@ -94,6 +96,10 @@ def _is_older(create: Create, created: datetime | None) -> bool | None:
     if create.sent is None or created is None:
         return None
     return created < create.sent - LENIENCE
+
+
+def _has_members(shown: RemoteUser | RemoteGroup) -> bool:
+    return isinstance(shown, RemoteGroup) and bool(shown.members)
 
 
 def _was_touched(shown: RemoteUser | RemoteGroup) -> bool:

@@ -123,6 +123,7 @@ class Shown:
 
 
 def wanted_active(wanted: WantedUser | None) -> bool:
+    """Whether an active account is wanted; False where nothing is."""
     return wanted is not None and wanted.standing is Standing.ACTIVE
 
 
@@ -289,13 +290,16 @@ def unassigned_user(okta_id: str, remote: RemoteUser) -> DriftItem:
     )
 
 
-def unmanaged_user(remote: RemoteUser) -> DriftItem:
+def unmanaged_user(
+    remote: RemoteUser, reason: str = "an account that neither Okta nor syncd knows"
+) -> DriftItem:
+    """The finding for an account that is nobody's, or nobody's for this `reason`."""
     found: Side = {"userName": remote.user_name, "active": remote.active}
-    reason = "an account that neither Okta nor syncd knows"
     return _stranger(DriftKind.UNMANAGED_USER, "user", remote.user_name, remote.scim_id, found, reason)
 
 
 def unmanaged_group(remote: RemoteGroup) -> DriftItem:
+    """The finding for a group at the target that nothing names."""
     reason = "a group that no push rule and no link names"
     found = {"displayName": remote.name}
     return _stranger(DriftKind.UNMANAGED_GROUP, "group", remote.name, remote.scim_id, found, reason)
@@ -306,6 +310,7 @@ def _stranger(kind: DriftKind, what: str, name: str, scim_id: str, found: Side, 
 
 
 def missing_group(wanted: WantedGroup | None, known: KnownGroup | None, okta_id: str) -> DriftItem:
+    """The finding for a group that syncd made and the target does not have."""
     pushed = known.pushed if known else None
     name = pushed.name if pushed else wanted.target_name if wanted else okta_id
     still = wanted is not None and wanted.state is GroupState.PUSHED
@@ -390,4 +395,5 @@ def unknown(what: str, name: str, reason: str, *, okta_id: str | None = None) ->
 
 
 def sorted_items(items: Iterable[DriftItem]) -> Sequence[DriftItem]:
+    """In the order in which people are shown them: by kind, group and name."""
     return sorted(items, key=lambda item: item.order)

@@ -34,10 +34,12 @@ class Expectation:
         return cls(made, limit, number, begins, ends, by, at, reason)
 
     def in_force(self, now: datetime) -> bool:
+        """Whether its days have begun and are not over."""
         return self.begins <= now < self.ends
 
     @property
     def last_day(self) -> date:
+        """In UTC; `ends` is the beginning of the next one."""
         return (self.ends - timedelta(days=1)).date()
 
 

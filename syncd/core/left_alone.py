@@ -69,4 +69,5 @@ def skipped_of(parts: Sequence[Any]) -> Skipped:
 
 
 def skipped_document(skip: Skipped) -> dict[str, str]:
+    """As documents name it: kind, okta_id, name and reason."""
     return {"kind": skip.kind, "okta_id": skip.okta_id, "name": skip.name, "reason": skip.reason}

@@ -28,6 +28,7 @@ class Pause:
     reason: str = ""
 
     def in_force(self, now: datetime) -> bool:
+        """Without an end it is until somebody resumes."""
         return self.until is None or now < self.until
 
     def document(self) -> dict[str, Any]:

@@ -306,6 +306,8 @@ class TakenState:
 
 @dataclass(frozen=True, slots=True)
 class EndedState:
+    """Over since `at`, with the exit code of its command."""
+
     at: datetime
     exit_code: int
 

@@ -67,6 +67,7 @@ class LimitRule:
 
     @property
     def of_each_group(self) -> bool:
+        """Counted for each group by itself instead of over all."""
         return self.share is Share.MEMBERS
 
     @property

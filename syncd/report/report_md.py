@@ -31,6 +31,16 @@ _CALLS = re.compile(
     re.IGNORECASE,
 )
 _MARKS = {"good": "✓", "warn": "⚠", "bad": "✗"}
+_OF_DAYS = (
+    "day",
+    "people_added",
+    "people_changed",
+    "people_removed",
+    "members_added",
+    "members_removed",
+    "groups_changed",
+    "failed",
+)
 
 
 def cell(value: object) -> str:
@@ -90,7 +100,7 @@ def _past(one: Report) -> Iterator[str]:
     yield from _table(
         "Changes per day",
         ("Day", "People added", "changed", "removed", "Memberships added", "removed", "Groups", "Failed"),
-        [tuple(day.values()) for day in facts["days"]],
+        [tuple(day[column] for column in _OF_DAYS) for day in facts["days"]],
     )
     changes = last_of(one.changes(), SHOWN)
     yield from _table(
@@ -123,7 +133,7 @@ def _troubles(facts: Mapping[str, Any]) -> Iterator[str]:
     """What was found changed behind syncd's back, what failed, and what the safety checks stopped."""
     last = facts["drift"]["last"]
     yield from _table(
-        "Found by the last comparison with Split",
+        "Listed by the last comparison with Split" + (f": {cell(last['told'])}" if last else ""),
         ("Kind", "Of", "Wanted", "Found", "Repair, or why not"),
         [
             (

@@ -63,6 +63,8 @@ def _chunks(raw: Any, seconds: float) -> Iterator[bytes]:
             yield chunk
             if time.monotonic() > ends:
                 raise late
+            if raw.length_remaining == 0 and "Content-Encoding" not in raw.headers:
+                return  # that was all, and the connection is free again
     except ReadTimeoutError:
         raise late from None
 

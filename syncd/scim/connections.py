@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import http.client
 import io
+import re
 import socket
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import urllib3
@@ -24,6 +26,15 @@ from syncd.ports.permit import Permit
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+_PLAIN_HEAD = re.compile(
+    rb"HTTP/1\.1 ([0-9]{3}) ([\x20-\x7e]*)\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\x20-\x7e]*\r\n)+)\r\n"
+)
+_SIZE = re.compile("[0-9]{1,18}")
+_HEADERS = 99
+"""As many as the standard library takes."""
+_LENIENCE = 0.01
+"""Seconds. Telling the socket of less than this costs more than it is worth."""
+
 
 class _InTime(io.RawIOBase):
     """What arrives at a socket until the time is over. Raises TimeoutError."""
@@ -31,7 +42,7 @@ class _InTime(io.RawIOBase):
     def __init__(self, sock: socket.socket, arriving: io.RawIOBase) -> None:
         self._sock = sock
         self._arriving = arriving
-        self._seconds = sock.gettimeout()
+        self._seconds = self._granted = sock.gettimeout()
         self._ends = 0.0
         self.begin_anew()
 
@@ -47,7 +58,9 @@ class _InTime(io.RawIOBase):
             left = self._ends - time.monotonic()
             if left <= 0:
                 raise TimeoutError("timed out")  # as the socket says it
-            self._sock.settimeout(left)
+            if self._granted is None or abs(self._granted - left) > _LENIENCE:
+                self._sock.settimeout(left)
+                self._granted = left
         return self._arriving.readinto(buffer)
 
     def close(self) -> None:
@@ -64,26 +77,90 @@ class _Answer(http.client.HTTPResponse):
         self.fp = io.BufferedReader(self._in_time)
 
     def begin(self) -> None:
-        super().begin()
+        if not self._begun_at_once():
+            super().begin()
         self._in_time.begin_anew()
 
+    def _begun_at_once(self) -> bool:
+        """Nearly every answer begins as plainly as one can. To read such a head as the standard library does, as the
+        head of an e-mail, is a fifth of a request; what is not as plain is left to it.
+        """
+        if self.headers is not None or self._method == "HEAD" or not isinstance(self.fp, io.BufferedReader):
+            return False
+        found = _PLAIN_HEAD.match(self.fp.peek())
+        if found is None:
+            return False
+        head = http.client.HTTPMessage()
+        for line in found[3].decode("ascii").split("\r\n")[:-1]:
+            name, _, value = line.partition(":")
+            head[name] = value.lstrip(" \t")
+        status, length = int(found[1]), head.get_all("Content-Length", [])
+        if len(head) > _HEADERS or "Transfer-Encoding" in head or not _is_plain(status, length):
+            return False
+        self.fp.read(found.end())
+        self.headers = self.msg = head
+        self.code = self.status = status
+        self.reason, self.version = found[2].decode("ascii").strip(), 11
+        self.chunked, self.chunk_left = False, None
+        self.length = 0 if status == http.client.NO_CONTENT else int(length[0])
+        self.will_close = "close" in head.get("Connection", "").lower()
+        return True
 
-def guard(manager: urllib3.PoolManager, permit: Permit | None) -> None:
-    """Every connection that this manager opens from now on."""
 
-    class Plain(HTTPConnection):
+def _is_plain(status: int, length: Sequence[str]) -> bool:
+    if status == http.client.NO_CONTENT:
+        return True
+    several = status >= http.client.OK and status != http.client.NOT_MODIFIED
+    return several and len(length) == 1 and _SIZE.fullmatch(length[0]) is not None
+
+
+class _InOnePiece(HTTPConnection):
+    """A request goes to the socket with its body, not after it: one call, one packet, one question whether it may."""
+
+    _held: list[bytes] | None = None
+
+    def request(self, *arguments: Any, **options: Any) -> None:
+        held = self._held = []
+        try:
+            super().request(*arguments, **options)
+        finally:
+            self._held = None
+        self.write(b"".join(held))
+
+    def send(self, data: Any) -> None:
+        if self._held is None:
+            self.write(data)
+        else:
+            self._held.append(data)
+
+    def write(self, data: Any) -> None:
+        super().send(data)
+
+
+def guard(manager: urllib3.PoolManager, permit: Permit | None, delivered_within: float | None = None) -> None:
+    """Every connection that this manager opens from now on. What the other side did not acknowledge within so many
+    seconds the kernel gives up (tcp(7), TCP_USER_TIMEOUT), also when this machine was cut off meanwhile.
+    """
+
+    class Plain(_InOnePiece, HTTPConnection):
         response_class = _Answer
 
-        def send(self, data: Any) -> None:
-            _ask(self, permit)
-            super().send(data)
+        def _new_conn(self) -> socket.socket:
+            return _hasty(super()._new_conn(), delivered_within)
 
-    class Secure(HTTPSConnection):
+        def write(self, data: Any) -> None:
+            _ask(self, permit)
+            super().write(data)
+
+    class Secure(_InOnePiece, HTTPSConnection):
         response_class = _Answer
 
-        def send(self, data: Any) -> None:
+        def _new_conn(self) -> socket.socket:
+            return _hasty(super()._new_conn(), delivered_within)
+
+        def write(self, data: Any) -> None:
             _ask(self, permit)
-            super().send(data)
+            super().write(data)
 
     class PlainPool(urllib3.HTTPConnectionPool):
         ConnectionCls = Plain
@@ -92,6 +169,12 @@ def guard(manager: urllib3.PoolManager, permit: Permit | None) -> None:
         ConnectionCls = Secure
 
     manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+
+
+def _hasty(sock: socket.socket, delivered_within: float | None) -> socket.socket:
+    if delivered_within is not None and hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(delivered_within * 1000))
+    return sock
 
 
 def _ask(connection: HTTPConnection, permit: Permit | None) -> None:

@@ -24,9 +24,10 @@ from syncd.ports.target import Against, Applied
 from syncd.scim.answers import ScimAnswer, Unanswered, error_for
 from syncd.scim.conversation import GROUPS, USERS, Conversation
 from syncd.scim.mending import Mending
+from syncd.scim.new_resource import user_body
 from syncd.scim.search import Search
 from syncd.scim.user_update import UserUpdate
-from syncd.scim.wire import group_body, user_body
+from syncd.scim.wire import group_body
 
 T = TypeVar("T", RemoteUser, RemoteGroup)
 _DONE_WITHOUT_EFFECT = (None, 500, 502, 503)
@@ -35,7 +36,7 @@ the server says that it created something.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Wish(Generic[T]):
     """One object to create. `find` searches for it, `find_deep` where the server says that it exists, with whether it
     may have been made just now.
@@ -164,7 +165,7 @@ class Creation:
         return None
 
     def _create(self, wish: _Wish[T]) -> _Made:
-        wish = replace(wish, begun=time.monotonic())
+        wish.begun = time.monotonic()
         try:
             answer = self._talk.http.send("POST", [wish.kind], body=wish.body)
         except Unanswered as lost:

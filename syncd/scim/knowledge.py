@@ -27,6 +27,8 @@ class Learned:
     def __init__(self, known: Mapping[str, str]) -> None:
         self._known = dict(known)
         self._left_alone: dict[str, frozenset[Habit]] = {}
+        self._read: dict[str, ValueHabits] = {}
+        """By path; another one after each change, so that whoever still reads keeps nothing old."""
         self._lock = threading.Lock()
 
     def __getitem__(self, key: str) -> str:
@@ -37,11 +39,13 @@ class Learned:
         if self._known.get(key) != value:
             with self._lock:
                 self._known[key] = value
+                self._read = {}
 
     def drop(self, key: str) -> None:
         if key in self._known:
             with self._lock:
                 self._known.pop(key, None)
+                self._read = {}
 
     def all(self) -> Mapping[str, str]:
         """A copy, for the store."""
@@ -52,8 +56,13 @@ class Learned:
 
     def habits(self, path: str) -> ValueHabits:
         """What the server does with values of this path, and whether it shows them."""
-        shown = True if self[f"shown:{path}"] else False if self[f"hidden:{path}"] else None
-        return ValueHabits(_habits(self[f"does:{path}"]), _habits(self[f"keeps:{path}"]), shown)
+        read = self._read
+        found = read.get(path)
+        if found is None:
+            shown = True if self[f"shown:{path}"] else False if self[f"hidden:{path}"] else None
+            found = ValueHabits(_habits(self[f"does:{path}"]), _habits(self[f"keeps:{path}"]), shown)
+            read[path] = found
+        return found
 
     def server_habits(self, paths: Iterable[str]) -> ServerHabits:
         return ServerHabits({path: self.habits(path) for path in paths}, invites=self[INVITES] == "yes")
@@ -81,7 +90,7 @@ class Learned:
     def _teach(self, path: str, lesson: Callable[[ValueHabits], ValueHabits]) -> ValueHabits:
         known = self.habits(path)
         taught = lesson(known)
-        if taught != known:
+        if taught is not known and taught != known:
             self._store(path, taught)
         return taught
 

@@ -44,17 +44,21 @@ class ServerClock:
     """What time it is at the server, by the Date header of its last answer."""
 
     def __init__(self) -> None:
-        self._seen: tuple[float, str | None] = (0.0, None)
+        self._seen: tuple[float, datetime | None] = (0.0, None)
+        self._said: tuple[str, datetime | None] = ("", None)
 
     def note(self, date: str | None) -> None:
         """`date` is the Date header of an answer that has just come."""
         if date:
-            self._seen = (time.monotonic(), date)
+            said, read = self._said
+            if date != said:  # it is another one once a second
+                read = http_date(date)
+                self._said = (date, read)
+            self._seen = (time.monotonic(), read)
 
     def at(self, moment: float) -> datetime | None:
         """`moment` is of the monotonic clock. To the second; None without a date that can be counted from."""
-        seen, date = self._seen
-        read = http_date(date)
+        seen, read = self._seen
         with suppress(OverflowError):  # the last day of the year 9999
             return None if read is None else read + timedelta(seconds=moment - seen)
         return None

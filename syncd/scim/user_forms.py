@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from syncd.core.change import Json
+from syncd.scim.new_resource import set_values
 from syncd.scim.wire import (
     assign,
     clear,
@@ -20,7 +21,6 @@ from syncd.scim.wire import (
     patch,
     read,
     sendable,
-    set_values,
     untyped_lists,
     without_empty,
 )

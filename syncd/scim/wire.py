@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from syncd.core.change import Json
-from syncd.model import Attributes, RemoteGroup, RemoteUser, Scalar
+from syncd.model import RemoteGroup, RemoteUser, Scalar
 
 E = TypeVar("E", bound=Mapping[str, Any])
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -201,27 +201,12 @@ def without_empty(value: Any) -> Any:
     return value
 
 
-def set_values(values: Mapping[str, Json]) -> dict[str, Any]:
-    """The JSON object that holds these values: the body of a path-less replace, or part of a resource."""
-    made: dict[str, Any] = {}
-    for text, value in values.items():
-        if value is not None and sendable(value):
-            assign(made, parse_path(text), value)
-    return made
-
-
-def user_body(attributes: Attributes, external_id: str) -> dict[str, Any]:
-    """The body of POST /Users: active, with externalId (RFC 7643 section 3.1: the client's own identifier)."""
-    values = set_values({**attributes, "externalId": external_id, "active": True})
-    return {"schemas": _schemas(USER, values), **values}
-
-
 def group_body(name: str, external_id: str) -> dict[str, Any]:
     """The body of POST /Groups; members follow separately."""
     return {"schemas": [GROUP], "displayName": name, "externalId": external_id}
 
 
-def _schemas(core: str, resource: Iterable[str]) -> list[str]:
+def schemas(core: str, resource: Iterable[str]) -> list[str]:
     """The core schema and every extension that has attributes in the resource."""
     return [
         core,
@@ -239,7 +224,7 @@ def replacement(shown: Mapping[str, Any], changes: Mapping[str, Json], *, active
         else:
             clear(body, parse_path(text))
     kept: dict[str, Any] = without_empty({k: v for k, v in body.items() if k != "schemas"})
-    return {"schemas": _schemas(USER, kept), **kept}
+    return {"schemas": schemas(USER, kept), **kept}
 
 
 def group_replacement(
@@ -254,7 +239,7 @@ def group_replacement(
         known = {_text(entry, "value"): entry for entry in _entries(body, key)}
         body[key] = [known.get(member, {"value": member}) for member in sorted(members)]
     body.pop("schemas", None)
-    return {"schemas": _schemas(GROUP, body), **body}
+    return {"schemas": schemas(GROUP, body), **body}
 
 
 def patch(*operations: Mapping[str, Any]) -> dict[str, Any]:

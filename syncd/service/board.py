@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from syncd.service.fleet.moment import FleetMoment
 
 CYCLES_KEPT = 200
 """Finished cycles remembered for each connection, newest last (the status page's sparkline)."""
@@ -29,9 +31,11 @@ class RateHeadroom:
 class CycleReport:
     """One finished cycle. A quiet delta is one too; it has no run id.
 
-    `kind` is delta, full or drift. `status` is quiet, succeeded, partial, refused or failed. `changes` counts by
-    (kind of change, outcome), the outcome being applied, failed, held, skipped or deferred. `requests` counts by
-    (side, status): side okta or target, status "200", "timeout", ... `waited_seconds` is by side.
+    `kind` is delta, full or drift, or what the run of a request is called in the store. `status` is quiet, succeeded,
+    partial, refused or failed. `changes` counts by (kind of change, outcome), the outcome being applied, failed, held,
+    skipped or deferred. `requests` counts by (side, status): side okta or target, status "200", "timeout", ...
+    `waited_seconds` is by side. `began` False: what somebody asked for was refused before a run began (a name that
+    nobody knows).
     """
 
     kind: str
@@ -44,6 +48,7 @@ class CycleReport:
     requests: Mapping[tuple[str, str], int] = field(default_factory=dict)
     waited_seconds: Mapping[str, float] = field(default_factory=dict)
     headroom: Mapping[str, RateHeadroom] = field(default_factory=dict)
+    began: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +102,20 @@ class ConnectionBoard:
         with self._lock:
             self._running[kind] = at
 
-    def ended(self, report: CycleReport) -> None:
-        """A finished cycle is counted, and remembered as the last of its kind."""
+    def ended(self, report: CycleReport, running: str | None = None) -> None:
+        """A finished cycle is counted, and remembered as the last of its kind. `running`: what it began as, where it
+        turned out to be another kind.
+        """
         with self._lock:
-            self._running.pop(report.kind, None)
-            self._last[report.kind] = report
+            self._running.pop(running or report.kind, None)
+            if report.began:
+                self._last[report.kind] = report
             self._polls += report.kind == "delta"
             self._requests.update(report.requests)
             for side, seconds in report.waited_seconds.items():
                 self._waited_seconds[side] = self._waited_seconds.get(side, 0.0) + seconds
             self._headroom.update(report.headroom)
-            if report.status == "quiet":
+            if report.status == "quiet" or not report.began:
                 return
             self._cycles.append(report)
             self._runs[report.kind, report.status] += 1
@@ -156,6 +164,7 @@ class Board:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._connections: dict[str, ConnectionBoard] = {}
+        self.fleet_now: Callable[[], FleetMoment] | None = None
         self._broken: dict[str, str] = {}
         self._hook_answers: Counter[int] = Counter()
 
@@ -187,6 +196,10 @@ class Board:
         """Settings files that cannot be used, by their stem, with the first problem of each."""
         with self._lock:
             self._broken = dict(files)
+
+    def fleet(self) -> FleetMoment | None:
+        """What it is to a fleet; None for the daemon of one machine."""
+        return None if self.fleet_now is None else self.fleet_now()
 
     def broken(self) -> Mapping[str, str]:
         """Settings files that cannot be used, by their name without .toml, and why."""

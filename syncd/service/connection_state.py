@@ -45,7 +45,7 @@ from enum import Enum, auto
 
 from syncd.core.sickness import Quarantine
 from syncd.engine.writing.quarantine import RELINK
-from syncd.service.held_store import HeldStore
+from syncd.service.held_store import Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +57,24 @@ class NoStore:
 
 @dataclass(frozen=True, slots=True)
 class Well:
-    held: HeldStore
+    """The store is ours and the connection works."""
+
+    held: Held
 
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    held: HeldStore
+    """The store is ours; nothing is written until the cause is gone."""
+
+    held: Held
     quarantine: Quarantine
 
 
 @dataclass(frozen=True, slots=True)
 class TakenOver:
-    held: HeldStore
+    """Another process writes this store; `trouble` says who."""
+
+    held: Held
     trouble: str
 
 
@@ -82,11 +88,15 @@ State = NoStore | Well | Quarantined | TakenOver | Closed
 
 @dataclass(frozen=True, slots=True)
 class StoreOpened:
-    held: HeldStore
+    """The store was opened and its lock is ours."""
+
+    held: Held
 
 
 @dataclass(frozen=True, slots=True)
 class StoreNotOpened:
+    """It was tried; `trouble` says why not."""
+
     trouble: str
 
 
@@ -97,6 +107,8 @@ class StoreFoundOurs:
 
 @dataclass(frozen=True, slots=True)
 class StoreFoundTakenOver:
+    """The lock is not ours any more; `trouble` says whose it is."""
+
     trouble: str
 
 
@@ -112,6 +124,8 @@ class FoundWell:
 
 @dataclass(frozen=True, slots=True)
 class FoundSick:
+    """A cycle ended with a quarantine."""
+
     quarantine: Quarantine
 
 

@@ -29,7 +29,7 @@ from syncd.service.connection_state import (
     TakenOver,
     after,
 )
-from syncd.service.held_store import HeldStore
+from syncd.service.held_store import Held, HeldStore, Opens
 from syncd.settings import ConnectionSettings
 from syncd.store.keeping import at_once
 
@@ -38,8 +38,9 @@ class CurrentState:
     """May be asked, and told what happened, from any thread."""
 
     def __init__(self, clock: Callable[[], datetime], redactor: Redactor, stopping: threading.Event) -> None:
-        self._clock = clock
-        self._redactor = redactor
+        self.opens: Opens = lambda settings, wait: HeldStore.open(
+            settings, clock=clock, redactor=redactor, wait=wait
+        )
         self._stopping = stopping
         self._lock = threading.Lock()
         self._state: State = NoStore()
@@ -76,15 +77,10 @@ class CurrentState:
 
     def open_store(self, settings: ConnectionSettings, *, patient: bool) -> None:
         """With `patient` another writer that may be gone is watched until that is known, or a stop is asked for.
-        Raises what `HeldStore.open` raises.
+        Raises what `opens` raises.
         """
         try:
-            held = HeldStore.open(
-                settings,
-                clock=self._clock,
-                redactor=self._redactor,
-                wait=self._goes_on if patient else at_once,
-            )
+            held = self.opens(settings, self._goes_on if patient else at_once)
         except SyncdError as error:
             self.happened(StoreNotOpened(error.message))
             raise
@@ -94,7 +90,7 @@ class CurrentState:
         return not self._stopping.wait(seconds)
 
     def verify_store(self) -> None:
-        """Raises what `HeldStore.verify` raises; nothing where there is no store."""
+        """Raises what `Held.verify` raises; nothing where there is no store."""
         held = self._held()
         if held is None:
             return
@@ -123,6 +119,6 @@ class CurrentState:
         if held is not None:
             held.close()
 
-    def _held(self) -> HeldStore | None:
+    def _held(self) -> Held | None:
         state = self._state
         return None if isinstance(state, NoStore | Closed) else state.held

@@ -29,7 +29,7 @@ from syncd.service.full_turns import RETRY
 from syncd.service.listening import ANOTHER_HOOK_PORT, ANOTHER_PORT, Address, Listening
 from syncd.service.reloading import broken_files, clashes, held_by, reconciled
 from syncd.service.requests import look_for_requests
-from syncd.service.scheduler import KINDS, Timetable
+from syncd.service.scheduler import KINDS, LANES, Timetable
 from syncd.service.stopping import STOPS, stops_heard
 from syncd.service.surroundings import OnCycle, Surroundings
 from syncd.service.systemd import Notify
@@ -48,9 +48,8 @@ ENDS_WITHIN = 9.0
 LAST_RESORT = 9.5
 SPREAD = 0.2
 """Seconds between the first cycles of two connections: a hundred of them do not all ask in the first one."""
-_BEAT = 1.0
-_JUMP = 5.0
-"""Seconds by which the wall clock may leave the monotonic one in a beat before it counts as set."""
+_BEAT, _JUMP = 1.0, 5.0
+"""Seconds: of a beat, and by which the wall clock may leave the monotonic one in it before it counts as set."""
 
 
 class _Command(Enum):
@@ -90,6 +89,7 @@ class Daemon:
         notify: Notify | None = None,
         hooks: Hooks | None = None,
         clock: Callable[[], datetime] = utc_now,
+        lanes: Mapping[str, int] = LANES,
     ) -> None:
         """`load` reads the settings, at the start and at every reload."""
         self.board = Board()
@@ -99,7 +99,7 @@ class Daemon:
         self._asked_at: float | None = None
         """When it was asked to stop, by the monotonic clock, if that was by a signal."""
         self._hooks = hooks or Hooks()
-        self._timetable = Timetable()
+        self._timetable = Timetable(lanes)
         self._served: dict[str, ServedConnection] = {}
         self._planned: dict[str, ConnectionSettings] = {}
         """By whose schedule each is served, also before they count for its cycles."""
@@ -115,6 +115,7 @@ class Daemon:
             event=event,
             redactor=redactor,
             hurry=self._timetable.bring_forward,
+            next_run=self._timetable.next_run,
             on_closed=lambda: self._commands.put(_Command.FORGET_CLOSED),
             on_cycle=self._hooks.on_cycle,
             drift=self._hooks.drift,
@@ -310,9 +311,8 @@ class Daemon:
     def _tell_state(self) -> None:
         for name, one in self._served.items():
             self._schedule(one, self._planned[name])  # which hooks may have changed
-            board = self.board.connection(name)
             for kind in KINDS:
-                board.will_run(kind, self._timetable.next_run(name, kind))
+                self.board.connection(name).will_run(kind, self._timetable.next_run(name, kind))
         troubles = {name: why for name, one in self._served.items() if (why := one.current.trouble)}
         waiting = dict.fromkeys(self._waiting, "waits for the last cycle of what it replaces")
         broken = {**self._broken_files, **waiting, **troubles}

@@ -256,6 +256,7 @@ class Desk:
             full_intervals=dict(self._full_intervals()),
             unreadable=unreadable,
             hook_answers=self._board.hook_answers(),
+            fleet=self._board.fleet(),
         )
 
     def _clean(self, document: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -31,6 +31,7 @@ class FullTurns:
     _failed: int = 0
 
     def begins(self) -> None:
+        """A full turn comes now: what was asked for by then is part of it."""
         self.for_log |= self.rest is not None
         self.again, self.rest = False, None
 

@@ -10,6 +10,7 @@ from typing import Any
 from syncd.redact import clip, strip_controls
 from syncd.report.text import duration
 from syncd.service.board import Snapshot
+from syncd.service.fleet.moment import FleetMoment
 
 OVERDUE_AFTER = 2
 """Full intervals without a complete read until a connection is no longer ready (the public contract)."""
@@ -33,6 +34,8 @@ class View:
     unreadable: str = ""
     hook_answers: Mapping[int, int] = field(default_factory=dict)
     """Of the listener of event hooks, by status."""
+    fleet: FleetMoment | None = None
+    """What a worker of a fleet says of itself; None: it is none."""
 
     @property
     def names(self) -> list[str]:
@@ -52,6 +55,10 @@ def overdue(document: Mapping[str, Any], full_interval: float | None) -> bool:
 
 
 def _reasons(view: View) -> Iterator[str]:
+    if view.fleet is not None:
+        if view.fleet.not_ready:
+            yield view.fleet.not_ready
+        return
     for stem, problem in sorted(view.broken.items()):
         yield f"{stem}: the settings cannot be used: {problem}"
     if view.unreadable:

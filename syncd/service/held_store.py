@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from syncd.errors import LockLost, RefusedError, SyncdError
 from syncd.ports import Store
@@ -16,6 +16,25 @@ from syncd.settings import ConnectionSettings
 from syncd.wiring import open_for_writing
 
 OWNER = "syncd run"
+
+
+class Held(Protocol):
+    """A store that is ours to write for as long as it is open."""
+
+    @property
+    def store(self) -> Store: ...
+
+    def verify(self) -> None:
+        """Raises LockLost when it is another's now, RefusedError when it is another store now."""
+        ...
+
+    def close(self) -> None:
+        """Raises SyncdError when the last page cannot be written."""
+        ...
+
+
+Opens = Callable[[ConnectionSettings, Callable[[float], bool]], Held]
+"""Opens the store of a connection; the other argument waits for so many seconds, and says whether to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +81,7 @@ class HeldStore:
             return  # a full disk, say: the cycle tells it better
 
     def close(self) -> None:
-        """Raises SyncdError when the last page cannot be written."""
+        """See `Held.close`."""
         self._opened.close()
 
 

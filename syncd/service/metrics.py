@@ -22,6 +22,7 @@ import syncd
 from syncd.core.drift import DriftKind
 from syncd.core.left_out import KINDS as LEFT_OUT_KINDS
 from syncd.service.board import Snapshot
+from syncd.service.fleet.moment import FleetMoment
 from syncd.service.headroom import shown_buckets
 from syncd.service.health import View, not_ready
 
@@ -49,6 +50,8 @@ class _ViewCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from _of_the_process(self._view)
+        if self._view.fleet is not None:
+            yield from _of_the_fleet(self._view.fleet)
         yield from _of_the_boards(self._view)
         yield from _of_the_documents(self._view)
 
@@ -77,6 +80,31 @@ def _of_the_process(view: View) -> Iterator[Metric]:
     for name, seconds in sorted(view.full_intervals.items()):
         intervals.add_metric([name], seconds)
     yield intervals
+
+
+def _of_the_fleet(fleet: FleetMoment) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "syncd_owned_connections", "Connections that this worker owns now.", value=fleet.owned
+    )
+    yield GaugeMetricFamily(
+        "syncd_lease_seconds_left",
+        "Seconds for which this worker may write without a renewal of its lease.",
+        value=fleet.left,
+    )
+    takeovers = CounterMetricFamily(
+        "syncd_takeovers",
+        "Connections that another worker had before, by whether that one gave them back.",
+        labels=["clean"],
+    )
+    for clean, number in sorted(fleet.takeovers.items()):
+        takeovers.add_metric([str(clean).lower()], number)
+    yield takeovers
+    fenced = CounterMetricFamily(
+        "syncd_fenced", "Writes that were stopped because the lease had run out.", labels=["where"]
+    )
+    for where, number in sorted(fleet.fenced.items()):
+        fenced.add_metric([where], number)
+    yield fenced
 
 
 def _of_the_boards(view: View) -> Iterator[Metric]:

@@ -8,7 +8,7 @@ twice, and turns missed while the machine slept become one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,10 +40,11 @@ def longest_of(every: timedelta | Cron) -> timedelta:
 class Timetable:
     """`schedule` before or after `start`, from any thread. Times are aware UTC."""
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: Mapping[str, int] = LANES) -> None:
+        """`lanes`: threads of each."""
         # A turn that comes while the last one lasts is skipped, which is as it should be and no warning.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
-        self._lanes = {name: ThreadPoolExecutor(threads) for name, threads in LANES.items()}
+        self._lanes = {name: ThreadPoolExecutor(threads) for name, threads in lanes.items()}
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors=self._lanes,

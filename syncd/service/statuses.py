@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Self
 
 from syncd.answers.lists import lists
@@ -17,6 +18,7 @@ from syncd.ports import Store
 from syncd.settings import ConnectionSettings
 from syncd.wiring import open_for_status, utc_now
 
+OpenToRead = Callable[[ConnectionSettings], AbstractContextManager[Store]]
 _KEPT_FOR = 60.0
 """Seconds. Opening checks the whole file, which is too much for every scrape."""
 
@@ -37,9 +39,12 @@ class Statuses:
         settings: Callable[[], Sequence[ConnectionSettings]],
         *,
         clock: Callable[[], datetime] = utc_now,
+        opens: OpenToRead | None = None,
     ) -> None:
+        """`opens`: a store to read, None: as it lies on this machine."""
         self._settings = settings
         self._clock = clock
+        self._opens: OpenToRead = opens or partial(open_for_status, clock=clock)
         self._readers: dict[str, _Reader] = {}
         self._one_at_a_time = threading.Lock()
 
@@ -81,7 +86,7 @@ class Statuses:
                 return known.store
             self._drop(settings.name)
         with ExitStack() as stack:
-            store = stack.enter_context(open_for_status(settings, clock=self._clock))
+            store = stack.enter_context(self._opens(settings))
             self._readers[settings.name] = _Reader(settings, store, stack.pop_all(), time.monotonic())
         return store
 

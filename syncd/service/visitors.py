@@ -67,6 +67,7 @@ class Room:
 
     @property
     def is_full(self) -> bool:
+        """As many are there as there are seats."""
         return len(self) >= self.seats
 
     @property

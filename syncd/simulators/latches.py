@@ -43,7 +43,7 @@ class Latches:
         with self._changed:
             return [entry for entry, _, _ in self._waiting if latch in (None, entry.latch)]
 
-    def wait_for(self, latch: str, *, seconds: float = 10.0) -> Waiting:
+    def wait_for(self, latch: str, *, seconds: float = 30.0) -> Waiting:
         """The first request that waits at the latch, once there is one. Raises TimeoutError."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._at(latch), timeout=seconds):

@@ -61,6 +61,7 @@ class Ruling:
 
     @property
     def okta_id(self) -> str:
+        """Of the user or group: what `object_key` ends with."""
         return self.object_key.rpartition(":")[2]
 
 

@@ -234,6 +234,8 @@ def release(conn: Db, kind: str, okta_id: str) -> None:
     table = "users" if kind == "user" else "groups"
     conn.execute(f"UPDATE {table} SET released = 1 WHERE okta_id = ?", (okta_id,))  # noqa: S608  (constants)
     clear_failure(conn, f"{kind}:{okta_id}")
+    column = "okta_id" if kind == "user" else "group_id"
+    conn.execute(f"DELETE FROM failures WHERE object_key LIKE 'member:%' AND {column} = ?", (okta_id,))  # noqa: S608
     unproven.forget(conn, [(kind, okta_id)])
     waiting.forget(conn, f"{kind}:{okta_id}")
 
@@ -279,6 +281,7 @@ def record_failure(conn: Db, change: Change, message: str, now: datetime, redact
 
 
 def clear_failure(conn: Db, object_key: str) -> None:
+    """The object's next try waits for nothing any more; without a remembered failure nothing happens."""
     conn.execute("DELETE FROM failures WHERE object_key = ?", (object_key,))
 
 

@@ -46,6 +46,7 @@ class Expected:
         return sorted(found, key=lambda row: (row[0].begins, row[0].id))
 
     def ahead(self, conn: Db, now: datetime) -> list[Expectation]:
+        """Those whose days are not over at `now`, the next to begin first."""
         return [made for made, _ in self.rows(conn, now)]
 
 

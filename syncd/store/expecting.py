@@ -17,6 +17,7 @@ class ExpectationActs(RequestActs):
     _expected: Expected
 
     def expect(self, expectation: Expectation) -> Expectation:
+        """Stores it, with a note in the trail; what comes back has its reason as it is kept, without secrets."""
         made = replace(expectation, reason=self._redactor.kept(expectation.reason))
         with self._writing() as conn:
             body = {"decision": "expect", "by": made.by, "asked": [f"{made.limit}={made.number}"]}
@@ -24,6 +25,9 @@ class ExpectationActs(RequestActs):
         return made
 
     def revoke(self, expectation_id: str, by: str) -> Expectation:
+        """Ends one that is ahead or in force, noting who did; comes back as it was. Raises UsageError for any other
+        id.
+        """
         with self._writing() as conn:
             ahead = {each.id: each for each in self._expected.ahead(conn, self._clock())}
             if expectation_id not in ahead:

@@ -71,12 +71,14 @@ class FileLock:
         return bool(self.identity) and kernel_is_alone(self.path.parent)
 
     def close(self) -> None:
+        """Lets the lock go with the descriptor. May be called twice."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
 def place(store: Path) -> Path:
+    """The file beside the store that writers lock: acme.db.lock."""
     return store.with_name(f"{store.name}.lock")
 
 

@@ -51,6 +51,7 @@ def _within(reach: Reach, at: str, run: str = "run_id") -> tuple[str, list[str]]
 
 
 def run_record(row: Row) -> RunRecord:
+    """A row of `runs`, in the columns' order; `finished` is None for a run that is under way or died."""
     run_id, kind, started, finished, status, summary, error = row
     return RunRecord(
         run_id=run_id,
@@ -64,11 +65,13 @@ def run_record(row: Row) -> RunRecord:
 
 
 def run(conn: Db, run_id: str) -> RunRecord | None:
+    """None where no run has this id."""
     row = conn.execute(f"{_RUN} WHERE run_id = ?", (run_id,)).fetchone()
     return None if row is None else run_record(row)
 
 
 def run_counts(conn: Db, reach: Reach) -> dict[str, int]:
+    """How many runs began within reach, by status; those without an end count as "unfinished"."""
     where, values = _within(reach, "started")
     rows = conn.execute(
         f"SELECT coalesce(status, 'unfinished'), count(*) FROM runs WHERE {where} GROUP BY 1 ORDER BY 1",  # noqa: S608
@@ -125,14 +128,35 @@ _NOT_FOUND_AFRESH = f"coalesce(run_id, '') NOT IN {_RELINKS}"
 _KIND = f"CASE WHEN run_id IN {_RELINKS} THEN 'relinked' ELSE kind END"
 
 
+_GIVEN = _quoted([ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER])
+_ENDED = _quoted([ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP])
+_MADE = _quoted([ChangeKind.CREATE_GROUP, ChangeKind.LINK_GROUP])
+_SINCE = "e.entry = 'outcome' AND e.okta_id = j.okta_id AND e.sequence < j.sequence AND e.applied = 1"
+_BETWEEN = "d.entry = 'outcome' AND d.applied = 1 AND d.sequence > e.sequence AND d.sequence < j.sequence"
+# Who was given it before, and from whom nobody took it since.
+_AGAIN = f"""CASE
+WHEN j.applied = 1 AND j.kind IN ({_GIVEN}) THEN EXISTS (
+    SELECT 1 FROM journal e WHERE {_SINCE} AND e.kind IN ({_GIVEN}) AND NOT EXISTS (
+        SELECT 1 FROM journal d WHERE {_BETWEEN} AND d.okta_id = j.okta_id AND d.kind = 'deactivate_user'))
+WHEN j.applied = 1 AND j.kind = 'add_member' THEN EXISTS (
+    SELECT 1 FROM journal e WHERE {_SINCE} AND e.kind = 'add_member' AND e.group_id = j.group_id AND NOT EXISTS (
+        SELECT 1 FROM journal d WHERE {_BETWEEN} AND (
+            (d.okta_id = j.okta_id AND d.kind = 'remove_member' AND d.group_id = j.group_id)
+            OR (d.okta_id = j.group_id AND d.kind IN ({_ENDED})))))
+ELSE 1 = 0 END"""  # noqa: S608  (constants)
+
+
 def change_counts(conn: Db, reach: Reach) -> list[DayCount]:
-    where, values = _within(reach, "at")
+    """Outcomes within reach by day (UTC), kind and result, in that order."""
+    where, values = _within(reach, "j.at", "j.run_id")
     rows = conn.execute(
-        f"SELECT substr(at, 1, 10), {_KIND}, {_RESULT}, count(*) FROM journal"  # noqa: S608  (constants)
-        f" WHERE entry = 'outcome' AND kind IS NOT NULL AND {where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        f"SELECT substr(j.at, 1, 10), {_KIND}, {_RESULT}, count(*), {_AGAIN} FROM journal j"  # noqa: S608  (constants)
+        f" WHERE j.entry = 'outcome' AND j.kind IS NOT NULL AND {where} GROUP BY 1, 2, 3, 5 ORDER BY 1, 2, 3, 5",
         values,
     )
-    return [DayCount(*row) for row in rows.fetchall()]
+    return [
+        DayCount(day, kind, result, count, bool(again)) for day, kind, result, count, again in rows.fetchall()
+    ]
 
 
 def latencies(conn: Db, reach: Reach, bounds: Sequence[float]) -> Latencies:
@@ -178,6 +202,7 @@ def outcome(row: Row) -> Done:
 
 
 def notes(conn: Db, reach: Reach) -> Rows:
+    """Rows of the trail that are notes, read as they are needed: `conn` is busy until the last one."""
     where, values = _within(reach, "j.at", "j.run_id")
     return conn.stream(_NOTES.format(where=where), values)
 
@@ -235,6 +260,7 @@ ORDER BY t.first, t.latest
 
 
 def troubles(conn: Db, reach: Reach) -> Rows:
+    """What failed within reach, a row for each trouble, read as needed: `conn` is busy until the last one."""
     since = None if reach.since is None else moment(reach.since)
     return conn.stream(_TROUBLES, {"since": since, "run": reach.run_id})
 
@@ -259,9 +285,6 @@ def trouble(row: Row, since: datetime | None) -> Trouble | None:
     )
 
 
-_GIVEN = _quoted([ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER])
-_ENDED = _quoted([ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP])
-_MADE = _quoted([ChangeKind.CREATE_GROUP, ChangeKind.LINK_GROUP])
 # Whoever is put in again, or made again, without having been taken out has access since they got it first.
 _GRANTS = f"""
 WITH removed AS MATERIALIZED (
@@ -320,6 +343,7 @@ def grants(conn: Db) -> Rows:
 
 
 def without_group(conn: Db) -> Rows:
+    """Managed people in no pushed group, read as they are needed: `conn` is busy until the last one."""
     return conn.stream(_WITHOUT_GROUP)
 
 

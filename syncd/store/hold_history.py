@@ -22,6 +22,7 @@ ORDER BY h.raised_at, h.id
 
 
 def hold_stories(conn: Db, since: datetime | None, now: datetime) -> list[HoldStory]:
+    """Holds raised since then (None: ever) and those that are open, with what became of each by `now`."""
     rows = conn.execute(_HOLDS, {"since": None if since is None else moment(since), "now": moment(now)})
     return [
         HoldStory(

@@ -95,6 +95,7 @@ def head(conn: Db) -> Head:
 
 
 def next_sequence(conn: Db) -> int:
+    """The number that the next row of the trail gets: one more than its head's."""
     return head(conn).sequence + 1
 
 
@@ -253,6 +254,7 @@ def append_note(
 
 
 def open_intents(conn: Db) -> list[Intent]:
+    """Writes that were announced and have no outcome yet, the oldest first."""
     rows = conn.execute(
         "SELECT j.sequence, j.run_id, j.body, j.at FROM open_intents o JOIN journal j USING (sequence)"
         " ORDER BY j.sequence"

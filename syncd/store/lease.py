@@ -55,6 +55,7 @@ class Lease:
         return elapsed() - self._reading
 
     def is_due(self) -> bool:
+        """Renewed so long ago that it is to be renewed now."""
         return self.age >= self.lasts.total_seconds() / _DUE
 
     def in_doubt(self, now: datetime) -> bool:

@@ -32,6 +32,7 @@ _KEPT = 8
 
 
 def current(conn: Db) -> Holder | None:
+    """Whose name is in the store's lock, alive or not; None where nobody's is."""
     row = conn.execute(f"SELECT {_READ} FROM writer WHERE id = 1").fetchone()  # noqa: S608  (constants)
     if row is None:
         return None
@@ -52,6 +53,7 @@ def write(conn: Db, mine: Holder, before: Holder | None, because: str, now: date
 
 
 def renew(conn: Db, expires: datetime) -> None:
+    """A sign of life of whoever has the lock: it lasts until `expires` (aware)."""
     conn.execute("UPDATE writer SET beat = beat + 1, expires = ? WHERE id = 1", (moment(expires),))
 
 
@@ -120,6 +122,7 @@ def refused(other: Holder) -> LockHeld:
 
 
 def refused_by_nobody(guard: str) -> LockHeld:
+    """What to raise where the file `guard` is locked and the store does not say by whom."""
     return LockHeld(
         f"another process has {guard} locked, and with it the store",
         hint=f"it is about to write, or to end: try again; who it is, lslocks or fuser {guard} tells",

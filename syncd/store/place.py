@@ -35,6 +35,7 @@ class Entry:
 
     @property
     def rights(self) -> int:
+        """The permission bits, with set-id and sticky: 0o600."""
         return stat.S_IMODE(self.mode)
 
 

@@ -102,6 +102,7 @@ class Scratch:
         self._end = weakref.finalize(self, _remove, self.path, self._descriptor, os.getpid())
 
     def close(self) -> None:
+        """Takes the directory away, with all that is in it. May be called twice."""
         self._end()
 
 

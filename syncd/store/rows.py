@@ -109,6 +109,7 @@ def _wish(user: WantedUser) -> str:
 
 
 def wanted_user(okta_id: str, standing: str, wish: str, attributes: str, digest: bytes) -> WantedUser:
+    """Out of the columns of a row; `wish` and `attributes` are canonical JSON, `digest` their fingerprint."""
     user_name, name_key, reason, deprovisioned, *initial = read_canonical(wish)
     return WantedUser(
         okta_id=okta_id,
@@ -159,6 +160,7 @@ def group_wish(group: WantedGroup) -> str:
 
 
 def wanted_group(okta_id: str, state: str, wish: str) -> WantedGroup:
+    """Out of the columns of a row; `wish` is the canonical JSON that the store keeps of it."""
     name, target_name, action, rename, on_removal, rule, reason, stamp = read_canonical(wish)
     return WantedGroup(
         okta_id=okta_id,
@@ -188,6 +190,7 @@ def known_group(row: Row) -> KnownGroup:
 
 
 def asked_text(asked: Asked) -> str:
+    """Canonical JSON, the same for the same questions: for comparing and keeping."""
     return canonical(_asked_parts(asked))
 
 
@@ -207,11 +210,13 @@ def _asked(parts: Sequence[Any]) -> Asked:
 
 
 def remote_user_document(user: RemoteUser) -> str:
+    """Canonical JSON of an account as the target shows it; `remote_user` reads it."""
     shown = [user.external_id, user.user_name, user.active, dict(user.attributes)]
     return canonical([*shown, list(user.emails)] if user.emails else shown)
 
 
 def remote_user(scim_id: str, document: str) -> RemoteUser:
+    """Reads what `remote_user_document` wrote, also without e-mail addresses, as older stores have it."""
     external_id, user_name, active, attributes, *emails = read_canonical(document)
     return RemoteUser(
         scim_id, external_id, user_name, active, attributes, emails=tuple(emails[0]) if emails else ()

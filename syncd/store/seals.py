@@ -51,9 +51,11 @@ class Guard:
     rows: str
 
     def select(self, alias: str) -> str:
+        """The sealed columns in SQL, of the table or row that is called `alias` there."""
         return ", ".join(f"{alias}.{column}" for column in self.columns)
 
     def counts(self, alias: str) -> str:
+        """The condition in SQL under which a row counts, of the table or row that is called `alias` there."""
         return self.rows.replace("$", alias)
 
 
@@ -189,6 +191,7 @@ class Seals:
         return bool(self._moved)
 
     def began(self) -> None:
+        """A transaction begins: nothing has moved in it yet."""
         self._moved.clear()
 
     def undone(self) -> None:

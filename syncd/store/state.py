@@ -34,11 +34,13 @@ _GROUPS = f"SELECT {columns(KNOWN_GROUP_COLUMNS, 'g')} FROM groups g"  # noqa: S
 
 
 def get_meta(conn: Db, key: str) -> str | None:
+    """What the store says of itself under this key; None where nothing was said."""
     row = conn.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     return None if row is None else str(row[0])
 
 
 def set_meta(conn: Db, key: str, value: str) -> None:
+    """Says it from now on; what was said before is gone."""
     conn.execute(
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         (key, value),
@@ -57,11 +59,13 @@ def advance(conn: Db) -> int:
 
 
 def recall(conn: Db, key: str) -> str | None:
+    """The fact that is remembered under this key; None where none is."""
     row = conn.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
     return None if row is None else str(read_canonical(row[0]))
 
 
 def remember(conn: Db, key: str, value: str | None) -> None:
+    """Remembers a fact instead of the one before; None forgets it."""
     if value is None:
         conn.execute("DELETE FROM facts WHERE key = ?", (key,))
         return
@@ -72,11 +76,13 @@ def remember(conn: Db, key: str, value: str | None) -> None:
 
 
 def user(conn: Db, okta_id: str) -> KnownUser | None:
+    """What is known of one person; None where the store never had them."""
     row = conn.execute(f"{_USERS} WHERE okta_id = ?", (okta_id,)).fetchone()
     return None if row is None else known_user(row)
 
 
 def users(conn: Db, okta_ids: Sequence[str]) -> dict[str, KnownUser]:
+    """By Okta id; who is unknown is missing."""
     given = json.dumps(list(okta_ids))
     query = f"{_USERS} WHERE okta_id IN (SELECT value FROM json_each(?))"  # noqa: S608  (constants)
     rows = conn.execute(query, (given,)).fetchall()
@@ -94,6 +100,7 @@ def owners(conn: Db, kind: str, scim_ids: Sequence[str]) -> dict[str, str]:
 
 
 def user_by_scim_id(conn: Db, scim_id: str) -> KnownUser | None:
+    """Whose account this is; None where it is tied to nobody."""
     row = conn.execute(f"{_USERS} WHERE scim_id = ?", (scim_id,)).fetchone()
     return None if row is None else known_user(row)
 
@@ -137,16 +144,19 @@ def _user_names(known: KnownUser) -> Sequence[object]:
 
 
 def group(conn: Db, okta_id: str) -> KnownGroup | None:
+    """What is known of one group; None where the store never had it."""
     row = conn.execute(f"{_GROUPS} WHERE okta_id = ?", (okta_id,)).fetchone()
     return None if row is None else known_group(row)
 
 
 def group_by_scim_id(conn: Db, scim_id: str) -> KnownGroup | None:
+    """Which group this is at the target; None where it is tied to none."""
     row = conn.execute(f"{_GROUPS} WHERE scim_id = ?", (scim_id,)).fetchone()
     return None if row is None else known_group(row)
 
 
 def groups(conn: Db) -> list[KnownGroup]:
+    """All of them, by Okta id."""
     return [known_group(row) for row in conn.execute(f"{_GROUPS} ORDER BY okta_id").fetchall()]
 
 
@@ -166,6 +176,7 @@ def _group_names(known: KnownGroup) -> set[str]:
 
 
 def pushed_members(conn: Db, group_id: str) -> list[str]:
+    """Okta ids of those whom syncd put into the group and did not take out, sorted."""
     rows = conn.execute(
         "SELECT user_id FROM members WHERE group_id = ? AND pushed = 1 ORDER BY user_id", (group_id,)
     )
@@ -173,6 +184,7 @@ def pushed_members(conn: Db, group_id: str) -> list[str]:
 
 
 def groups_with(conn: Db, user_id: str) -> list[str]:
+    """Okta ids of the groups into which syncd put this person, sorted."""
     rows = conn.execute(
         "SELECT group_id FROM members WHERE user_id = ? AND pushed = 1 ORDER BY group_id", (user_id,)
     )
@@ -180,6 +192,7 @@ def groups_with(conn: Db, user_id: str) -> list[str]:
 
 
 def population(conn: Db) -> Population:
+    """How many people, active people and groups are tied to something at the target, and each group's members."""
     (users, active) = conn.execute(
         "SELECT count(*), coalesce(sum(pushed_active), 0) FROM users WHERE scim_id IS NOT NULL"
     ).fetchone()
@@ -197,6 +210,7 @@ def population(conn: Db) -> Population:
 
 
 def begin_run(conn: Db, run_id: str, kind: str, now: datetime) -> None:
+    """A run without an end: what it becomes is said when it finishes."""
     conn.execute("INSERT INTO runs (run_id, kind, started) VALUES (?, ?, ?)", (run_id, kind, moment(now)))
 
 
@@ -281,6 +295,7 @@ WHERE u.standing = 'absent' AND u.standing <> 'active' AND u.pushed_active = 1 A
 
 
 def due(conn: Db, now: datetime, grace: timedelta) -> Due:
+    """Whose wait or grace is over, without any news of them. Who cannot be read is left out."""
     keys = [key for (key,) in conn.execute(_DUE, {"now": moment(now)})]
     keys += waiting.due(conn, now)
     if grace:

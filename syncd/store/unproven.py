@@ -29,6 +29,7 @@ def record(conn: Db, doubted: CreationUnproven, at: datetime) -> None:
 
 
 def everything(conn: Db) -> list[Unproven]:
+    """All that nobody can prove yet, users and groups, by kind and Okta id."""
     rows = conn.execute("SELECT kind, okta_id, scim_id, body, since FROM unproven ORDER BY kind, okta_id")
     found = []
     for kind, okta_id, scim_id, body, since in rows.fetchall():
@@ -38,4 +39,5 @@ def everything(conn: Db) -> list[Unproven]:
 
 
 def forget(conn: Db, unproven: Iterable[tuple[str, str]]) -> None:
+    """`unproven` has kinds and Okta ids."""
     conn.executemany("DELETE FROM unproven WHERE kind = ? AND okta_id = ?", list(unproven))

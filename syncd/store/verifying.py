@@ -138,6 +138,7 @@ def walk_chain(
 
 
 def youngest_checkpoint(conn: Db) -> Checkpoint | None:
+    """What stands for the rows that were pruned last; None where none ever were."""
     for row in conn.execute(f"{SELECT} WHERE entry = 'note' ORDER BY sequence DESC"):
         found = _checkpoint(row)
         if found is not None:

@@ -20,6 +20,7 @@ LOOKED_AT_MOST = 50
 
 
 def waiting(conn: Db, kinds: Collection[str]) -> list[Waiting]:
+    """Those of these kinds, the longest wait first, with the names that each waits for."""
     of_kinds, given = "WHERE kind IN (SELECT value FROM json_each(?))", (json.dumps(sorted(kinds)),)
     names: dict[tuple[str, str], list[str]] = {}
     awaited = f"SELECT name, object_key, kind FROM waits_for {of_kinds} ORDER BY name"  # noqa: S608
@@ -45,6 +46,7 @@ def waiting(conn: Db, kinds: Collection[str]) -> list[Waiting]:
 
 
 def remember(conn: Db, found: Iterable[Waiting], redactor: Redactor) -> None:
+    """Each in the place of what the object waited for before, by kind; reasons are kept without secrets."""
     for each in found:
         key = (each.object_key, each.kind)
         conn.execute(
@@ -73,11 +75,13 @@ def end(conn: Db, over: Iterable[tuple[str, str]]) -> None:
 
 
 def forget(conn: Db, object_key: str) -> None:
+    """The object waits for nothing any more."""
     for table in ("waiting", "waits_for"):
         conn.execute(f"DELETE FROM {table} WHERE object_key = ?", (object_key,))  # noqa: S608
 
 
 def waiting_for(conn: Db, names: Iterable[str]) -> frozenset[str]:
+    """Keys of the objects ("user:00u1") that wait until one of these names is free."""
     rows = conn.execute(
         "SELECT object_key FROM waits_for WHERE name IN (SELECT value FROM json_each(?))",
         (json.dumps([searchable(name) for name in names]),),
@@ -144,6 +148,9 @@ def _names(conn: Db, found: Sequence[Effect]) -> set[str]:
 
 
 def due(conn: Db, now: datetime) -> list[str]:
+    """Keys of the objects whose next look is due at `now`, the earliest first, no more than are looked at in one
+    turn.
+    """
     rows = conn.execute(
         "SELECT object_key FROM waiting INDEXED BY waiting_due WHERE next_look <= ? ORDER BY next_look, object_key"
         " LIMIT ?",

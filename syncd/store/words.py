@@ -74,9 +74,11 @@ class Words:
             self._flush()
 
     def run(self, run_id: str, said: Mapping[str, Any], row: int) -> None:
+        """What the trail says of a run in this row; the last word counts."""
         self._db.execute("REPLACE INTO runs VALUES (?, ?, ?)", (run_id, canonical(said), row))
 
     def unlinked(self, kind: str, okta_id: str, row: int) -> None:
+        """From this row on the user or group is tied to nothing."""
         self._link(kind, okta_id, None, None, row, anew=False)
 
     def _link(

@@ -249,7 +249,7 @@ class Crew:
         )
         self.connection = ServedConnection(settings, ConnectionBoard(settings.name), around)
         turn = Turn(self._me)
-        self.connection._turn = turn  # type: ignore[assignment]
+        self.connection._turn = turn
         split.writer = lambda: turn.holder
         self.note(self.ticks())
 

@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from syncd.simulators.split import SplitKnobs
 from syncd.simulators.world import OktaWorld
 from syncd.store import open_store
 from tests.chaos.arena import arena
@@ -363,18 +362,22 @@ def test_with_json_the_export_is_one_document(synced: Rig) -> None:
 
 
 def test_the_trail_is_verified_and_exported_while_a_sync_runs(tmp_path: Path) -> None:
-    knobs = SplitKnobs(latency_seconds=0.05)
-    with rig(tmp_path, users=100, groups=6, knobs=knobs) as made:
+    with rig(tmp_path, users=100, groups=6) as made:
+        made.split.faults.add("hold", method="POST", path="/Users", count=-1, latch="write")
         environment = {**os.environ, "E2E_OKTA": OKTA_TOKEN, "E2E_SPLIT": SPLIT_TOKEN}
         command = [sys.executable, "-m", "syncd", "sync", "-q", "-c", str(made.config)]
         with subprocess.Popen(command, env=environment) as process:
-            while len(made.writes()) < 3 and process.poll() is None:
-                time.sleep(0.01)
-            lengths = []
+            lengths: list[tuple[int, int]] = []
+            while len(lengths) < 3:
+                made.split.latches.wait_for("write")
+                lengths.append((len(exported(made)), verified(made)["rows"]))
+                made.split.latches.release("write")
+            made.split.faults.clear()
             while process.poll() is None:
+                made.split.latches.release("write")
                 lengths.append((len(exported(made)), verified(made)["rows"]))
         assert process.returncode == 0
-        assert len(set(lengths)) > 1
+        assert len(set(lengths[:3])) == 3, "it went on in between"
         assert all(0 < rows <= length for rows, length in lengths)
         assert [row["sequence"] for row in exported(made)] == list(range(1, verified(made)["length"] + 1))
 

@@ -31,8 +31,8 @@ from tests.e2e.echoing import (
 )
 from tests.e2e.rig import OKTA_TOKEN, SPLIT_TOKEN, Rig, rig
 from tests.observe.receiving import Receiver, receiver
-from tests.service.connecting import free_port
 from tests.service.supervisor import eventually, supervised
+from tests.serving import free_port
 
 SECRETS = {
     "the Okta token": OKTA_TOKEN,

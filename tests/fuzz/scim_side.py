@@ -81,7 +81,7 @@ class _Answering(Adapter):
     """Answers with the messages of an input, as urllib3 hands over a response."""
 
     def __init__(self, messages: Sequence[Message]) -> None:
-        super().__init__(None)
+        super().__init__(None, BASE)
         self._messages = messages
         self._asked = 0
 

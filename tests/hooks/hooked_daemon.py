@@ -12,9 +12,10 @@ from syncd.core.hooks import TICKED, org_key
 from syncd.simulators.okta_hooks import EventHook
 from syncd.simulators.world import OktaWorld
 from tests.e2e.rig import Rig
-from tests.service.connecting import free_port, schedule, served
+from tests.service.connecting import schedule, served
 from tests.service.supervisor import eventually
 from tests.service.test_daemon import Inside, inside
+from tests.serving import free_port
 
 SECRET = "hOoK-sEcReT-0815-of-the-tests"
 BEFORE = "hOoK-sEcReT-0714-of-the-tests"

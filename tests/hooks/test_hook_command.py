@@ -12,8 +12,9 @@ from syncd.core.nomination import Reads, reads
 from tests.e2e.rig import Rig
 from tests.hooks.hooked_daemon import BEFORE, SECRET, arrives, hearing, hook_url, hooks_table
 from tests.schema.judging import problems
-from tests.service.connecting import FAST, free_port, schedule, served
+from tests.service.connecting import FAST, schedule, served
 from tests.service.supervisor import eventually
+from tests.serving import free_port
 
 
 def line_of(made: Rig, name: str) -> list[dict[str, str]]:

@@ -22,6 +22,8 @@ from typing import Any
 
 import pytest
 
+from tests.serving import free_port
+
 ROOT = Path(__file__).parents[2]
 SCIMMY = Path(__file__).parent / "scimmy"
 JACKSON = Path(__file__).parent / "jackson"
@@ -95,12 +97,6 @@ def _dumped(port: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return held["users"], held["groups"]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def _program(command: Sequence[str], **streams: Any) -> Iterator[subprocess.Popen[Any]]:
     """Ended with the block; `streams` as for Popen."""
@@ -113,7 +109,7 @@ def _program(command: Sequence[str], **streams: Any) -> Iterator[subprocess.Pope
 
 @contextmanager
 def scim2_server() -> Iterator[ForeignTarget]:
-    port, token = _free_port(), "scim2-server-token-9911"
+    port, token = free_port(), "scim2-server-token-9911"
     command = [
         str(Path(sys.executable).with_name("scim2-server")),
         "--bearer-token",

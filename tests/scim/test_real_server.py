@@ -17,14 +17,9 @@ from syncd.errors import AlreadyExists, NotFound
 from syncd.scim import wire
 from tests.scim.conftest import PATHS, MakeTarget, person
 from tests.scim.scripted import TOKEN
+from tests.serving import free_port
 
 DEPARTMENT = f"{wire.ENTERPRISE}:department"
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

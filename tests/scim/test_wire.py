@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scim2_models import Context, EnterpriseUser, Group, PatchOp, User
 
-from syncd.scim import user_forms, wire
+from syncd.scim import new_resource, user_forms, wire
 from syncd.scim.user_forms import Wish
 from syncd.scim.wire import parse_path
 from tests.scim.conftest import PATHS, person
@@ -38,7 +38,9 @@ def judged_patch(body: dict[str, Any]) -> PatchOp[User[EnterpriseUser]]:
 
 
 def test_a_new_user_is_valid_scim_and_says_everything() -> None:
-    body = wire.user_body({key: value for key, value in EVERYTHING.items() if key != "externalId"}, "00u1")
+    body = new_resource.user_body(
+        {key: value for key, value in EVERYTHING.items() if key != "externalId"}, "00u1"
+    )
 
     assert body[wire.ENTERPRISE] == {"department": "R&D", "manager": {"value": "26118915"}}
     del body[wire.ENTERPRISE][
@@ -54,7 +56,7 @@ def test_a_new_user_is_valid_scim_and_says_everything() -> None:
 
 
 def test_a_new_user_has_no_empty_attribute_and_no_undeclared_extension() -> None:
-    body = wire.user_body({"userName": "a", "title": "", DEPARTMENT: ""}, "00u1")
+    body = new_resource.user_body({"userName": "a", "title": "", DEPARTMENT: ""}, "00u1")
 
     assert body == {"schemas": [wire.USER], "userName": "a", "externalId": "00u1", "active": True}
 
@@ -305,13 +307,36 @@ VALUES = st.dictionaries(
 
 @given(VALUES)
 def test_what_is_written_is_what_is_read(values: dict[str, str]) -> None:
-    made = wire.set_values(values)
+    made = new_resource.set_values(values)
 
     assert {text: wire.read(made, parse_path(text)) for text in values} == values
 
 
+SPELLED = st.dictionaries(
+    st.sampled_from([
+        "userName", "username", "name", "name.givenName", "name.GivenName", "Name.familyName", "emails[work].value",
+        "emails[Work].value", "emails[home].value", "emails[home].display", "emails[work].primary",
+        "Emails[home].value", "addresses[work].type", "active", DEPARTMENT, DEPARTMENT.lower(), MANAGER,
+        f"{wire.ENTERPRISE}:manager", "urn:x:y:emails[work].value",
+    ]),
+    st.sampled_from(["a", "b", True, None, ""]),
+)  # fmt: skip
+
+
+@given(SPELLED)
+def test_a_new_resource_is_what_setting_one_value_after_the_other_makes(values: dict[str, Any]) -> None:
+    one_by_one: dict[str, Any] = {}
+    for text, value in values.items():
+        if value is not None and wire.sendable(value):
+            wire.assign(one_by_one, parse_path(text), value)
+
+    made = new_resource.set_values(values)
+
+    assert (made, str(made)) == (one_by_one, str(one_by_one))
+
+
 @given(VALUES)
 def test_what_is_cleared_leaves_nothing(values: dict[str, str]) -> None:
-    made = wire.replacement(wire.set_values(values), dict.fromkeys(values), active=True)
+    made = wire.replacement(new_resource.set_values(values), dict.fromkeys(values), active=True)
 
     assert made == {"schemas": [wire.USER], "active": True}

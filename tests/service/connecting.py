@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,13 +59,6 @@ def second_connection(made: Rig, path: Path, text: str) -> Iterator[OktaSimulato
             .replace('name = "acme"', f'name = "{path.stem}"')
         )
         yield okta
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def listen_on(world: Rig, port: int) -> None:

@@ -27,8 +27,9 @@ from syncd.settings import ConnectionSettings, load
 from syncd.store import SqliteStore, open_store
 from syncd.wiring import open_for_writing
 from tests.e2e.rig import SPLIT_TOKEN, Rig
-from tests.service.connecting import free_port, listen_on, schedule, second_connection, token_in_a_file
+from tests.service.connecting import listen_on, schedule, second_connection, token_in_a_file
 from tests.service.supervisor import eventually
+from tests.serving import free_port
 from tests.store.locking import without_file_locks
 
 
@@ -329,9 +330,7 @@ def listening(
     address: tuple[str, int], board: Board, settings: Callable[[], Sequence[ConnectionSettings]]
 ) -> Iterator[None]:
     """The smallest server there is."""
-    with socket.socket() as sock:
-        sock.bind(address)
-        sock.listen()
+    with socket.create_server(address):
         assert [one.name for one in settings()] == ["acme"]
         yield
 
@@ -363,9 +362,7 @@ def test_a_reload_moves_the_server_or_leaves_it_where_it_was(world: Rig) -> None
     listen_on(world, first)
     with inside(Inside([world.config], Hooks(http=listening))) as made:
         eventually(lambda: answers(first), "the server")
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", second))
-            taken.listen()
+        with socket.create_server(("127.0.0.1", second)):
             listen_on(world, second)
             made.daemon.reload()
             made.logs("listen not changed", level="error")

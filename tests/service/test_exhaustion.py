@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from tests.e2e.rig import Rig
-from tests.service.connecting import free_port, listen_on
+from tests.service.connecting import listen_on
 from tests.service.supervisor import eventually, supervised
+from tests.serving import free_port
 
 DESCRIPTORS = 128
 CROWD = 3 * DESCRIPTORS

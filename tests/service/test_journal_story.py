@@ -5,8 +5,9 @@ from __future__ import annotations
 import syncd
 from syncd.service.daemon import Hooks
 from tests.e2e.rig import Rig
-from tests.service.connecting import FAST, free_port, listen_on, schedule
+from tests.service.connecting import FAST, listen_on, schedule
 from tests.service.test_daemon import Inside, inside, listening
+from tests.serving import free_port
 
 
 def test_the_start_line_tells_version_schedule_and_page(world: Rig) -> None:

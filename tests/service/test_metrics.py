@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families as plain_tex
 
 import syncd
 from syncd.service.board import RateHeadroom
+from syncd.service.fleet.moment import FleetMoment
 from syncd.service.headroom import BUCKETS_SHOWN, shown_buckets
+from syncd.service.health import not_ready
 from syncd.service.metrics import metrics
 from tests.service import showing
 
@@ -65,6 +68,23 @@ def test_the_gauges_say_what_the_status_says() -> None:
     assert of("syncd_full_interval_seconds", "new") == 6 * 3600
     assert found["syncd_ready", ()] == 0
     assert found["syncd_build_info", (("version", syncd.__version__),)] == 1
+
+
+def test_a_worker_of_a_fleet_says_what_it_owns_and_is_ready_while_its_lease_lasts() -> None:
+    shown = showing.Shown([showing.never_synced("new")])
+    assert value(shown, "syncd_owned_connections") is None
+    worker = FleetMoment("one", "work", 3, 8.5, {True: 2, False: 1}, {"store": 0, "target": 4})
+    shown.board.fleet_now = lambda: worker
+    assert value(shown, "syncd_owned_connections") == 3
+    assert value(shown, "syncd_lease_seconds_left") == 8.5
+    assert value(shown, "syncd_takeovers_total", clean="true") == 2
+    assert value(shown, "syncd_takeovers_total", clean="false") == 1
+    assert value(shown, "syncd_fenced_total", where="target") == 4
+    assert value(shown, "syncd_ready") == 1, "though nothing was read completely"
+    shown.board.fleet_now = lambda: replace(worker, left=0.0)
+    assert not_ready(shown.view()) == ("the lease of worker one ran out",)
+    shown.board.fleet_now = lambda: replace(worker, trouble="it is gone")
+    assert not_ready(shown.view()) == ("the fleet's database: it is gone",)
 
 
 def test_the_counters_say_what_the_board_counted() -> None:

@@ -15,15 +15,9 @@ import requests
 from syncd.simulators.world import OktaWorld
 from tests.connection_text import FREE_TO_CHANGE
 from tests.e2e.rig import SPLIT_TOKEN, Rig
-from tests.service.connecting import (
-    free_port,
-    listen_on,
-    schedule,
-    second_connection,
-    served,
-    token_in_a_file,
-)
+from tests.service.connecting import listen_on, schedule, second_connection, served, token_in_a_file
 from tests.service.supervisor import eventually, supervised
+from tests.serving import free_port
 
 
 def finishes(world: Rig) -> None:

@@ -27,6 +27,7 @@ class Found(AtTarget[RemoteUser]):
 
 
 def in_okta(found: Found, okta_id: str) -> Step:
+    """Whether Okta has the user, and in which status."""
     question = "Known in Okta?"
     if isinstance(found.user_status, Absent):
         return Step("in_okta", question, "no", f"Okta has no user {okta_id}")
@@ -39,6 +40,7 @@ def in_okta(found: Found, okta_id: str) -> Step:
 
 
 def assigned(found: Found, look: ObjectLook) -> Step:
+    """Whether the app is assigned to them; "unknown" where their record cannot be read."""
     question = "Assigned to the app?"
     app = look.reading.app.label if look.reading else look.job.settings.okta.app_id
     match found.record:
@@ -56,6 +58,7 @@ def assigned(found: Found, look: ObjectLook) -> Step:
 
 
 def active(found: Found) -> Step:
+    """Whether Okta's status and the settings want an active account."""
     question = "Wanted as an active account?"
     wanted = found.wanted
     if wanted is None:
@@ -71,6 +74,7 @@ def active(found: Found) -> Step:
 
 
 def mapped(found: Found) -> Step:
+    """Whether the settings make an account of the record, and with which attributes."""
     question = "Mapped to an account?"
     wanted = found.wanted
     if wanted is None:
@@ -96,6 +100,7 @@ def name_is_free(look: ObjectLook, found: Found) -> Step:
 
 
 def matched(found: Found) -> Step:
+    """Which account at the target is theirs, and whether syncd manages it."""
     pushed, remote, shown = found.known.pushed if found.known else None, found.remote, ""
     if remote is not None:
         managed = "managed by syncd" if pushed else "not managed by syncd"
@@ -113,6 +118,7 @@ def matched(found: Found) -> Step:
 
 
 def as_left(found: Found, habits: ServerHabits) -> Step:
+    """Whether the account is as syncd wrote it."""
     written = bool(found.known and found.known.pushed)
     return as_left_step(found, changed_behind(found, habits), written=written)
 
@@ -141,6 +147,7 @@ def _changed_at_target(pushed: Mapping[str, Any], remote: RemoteUser, habits: Se
 
 
 def in_groups(job: Job, rows: Sequence[Mapping[str, Any]]) -> list[Step]:
+    """One step over all of their groups; none where groups are not pushed."""
     if not job.settings.provisioning.push_groups:
         return []
     question = "In all its groups?"

@@ -57,6 +57,7 @@ class Relinking(Closing):
 
     @property
     def nothing_to_store(self) -> bool:
+        """What was matched is what the store has already."""
         return not (any(self.header.summary.values()) or self.lost_users or self.lost_groups)
 
     def close(self) -> None:

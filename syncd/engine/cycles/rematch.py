@@ -82,6 +82,7 @@ class Tally:
     """Hashes of the Okta ids of users (a million ids must not mean a million texts in memory)."""
 
     def lose(self, lost: list[str], okta_id: str, name: str, verdict: Missing | Conflict) -> None:
+        """Notes one in `lost` that is tied to nothing any more, and why."""
         kind = "missing" if isinstance(verdict, Missing) else "conflict"
         about = "group" if lost is self.lost_groups else "user"
         self.stage.add_skipped([Skipped(kind, okta_id, name, verdict.reason, about)])
@@ -371,6 +372,7 @@ def _moved_user(known: KnownUser, match: MatchedUser) -> Change:
 
 
 def linked_group(known: KnownGroup, scim_id: str, name: str, reason: str) -> Change:
+    """The change that ties a group to what was found at the target."""
     return Change(
         ChangeKind.LINK_GROUP,
         known.okta_id,
@@ -383,6 +385,7 @@ def linked_group(known: KnownGroup, scim_id: str, name: str, reason: str) -> Cha
 
 
 def in_batches(items: Iterable[T]) -> Iterator[list[T]]:
+    """Lists of BATCH items, the last one shorter; read as they are needed."""
     rest = iter(items)
     while batch := list(islice(rest, BATCH)):
         yield batch

@@ -49,6 +49,9 @@ class RunResult:
 
     @property
     def exit_code(self) -> int:
+        """The gravest of what came: of the problems, 3 when something is held, 4 when something failed or waits, else
+        0.
+        """
         codes = {problem.exit_code for problem in self.problems}
         codes |= {3} if self.held else set()
         codes |= {4} if self.failed or self.waiting or self.deferred else set()
@@ -99,6 +102,7 @@ def _counts(counts: Mapping[ChangeKind, int]) -> dict[str, int]:
 
 
 def held_counts(planned: Planned) -> Mapping[ChangeKind, int]:
+    """How many changes of each kind are held, over all holds of the plan."""
     counts: dict[ChangeKind, int] = {}
     for hold in planned.header.holds:
         for kind, number in planned.stage.change_counts(hold_id=hold.id).items():
@@ -107,6 +111,7 @@ def held_counts(planned: Planned) -> Mapping[ChangeKind, int]:
 
 
 def trail_head(store: Store) -> tuple[int, str] | None:
+    """Number and hash of the trail's last row; None where the trail cannot be read."""
     try:
         return store.journal_head()
     except PermanentError:

@@ -146,6 +146,7 @@ class Seen:
             )
 
     def owe(self, reason: str) -> None:
+        """A full cycle is owed from now on, and why."""
         with self._lock:
             self.owed, self._asked = reason, self._asked + 1
 
@@ -181,4 +182,5 @@ class Seen:
 
 
 def keys(users: Iterable[str], groups: Iterable[str]) -> set[Key]:
+    """Each with what it is: ("user", "00u1")."""
     return {*(("user", each) for each in users), *(("group", each) for each in groups)}

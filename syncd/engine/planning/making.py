@@ -24,6 +24,7 @@ NO_ACCOUNT = "no_account"
 
 
 def manages_anything(store: Store) -> bool:
+    """Whether anybody or any group is tied to something at the target: else this is a first sync."""
     population = store.population()
     return bool(population.users or population.groups)
 

@@ -53,6 +53,7 @@ class Rewriting:
 
     @property
     def is_nothing(self) -> bool:
+        """The settings mean for everybody what they meant before."""
         return self.paths == frozenset() and not (self.groups or self.people or self.adoptions)
 
 

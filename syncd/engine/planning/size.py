@@ -13,6 +13,7 @@ from syncd.engine.planning.draft import Planning, group_name
 
 
 def plan_size(planning: Planning, holds: Sequence[Hold]) -> PlanSize:
+    """What the plan applies and what it holds, beside the number of active people that are managed."""
     managed = planning.job.store.population().active_users
     held = [_of(planning, hold.id) for hold in holds]
     return PlanSize(managed, _of(planning, None), _together(held))

@@ -54,4 +54,5 @@ def wants_a_name(known: KnownGroup, named: AbstractSet[str]) -> bool:
 
 
 def in_scope_already(known: KnownGroup | None) -> bool:
+    """The group was pushed before and is still wanted by the stored rule."""
     return known is not None and known.pushed is not None and known.wanted.state is GroupState.PUSHED

@@ -51,6 +51,7 @@ def each_by_itself(ids: Iterable[str], read: Callable[[str], T]) -> Iterator[tup
 
 
 def member_list_problem(failed: Exception, group_id: str) -> SyncdError:
+    """What to say of a list that did not come: a refusal as it is, anything else as temporary."""
     if isinstance(failed, SyncdError):
         return failed
     return TemporaryError(f"the member list of group {group_id} could not be read: {failed}")

@@ -20,6 +20,7 @@ class Selection:
 
     @property
     def everything(self) -> bool:
+        """Nobody and nothing is named."""
         return not self.users and not self.groups
 
     @property

@@ -21,6 +21,7 @@ def staged(job: Job, read: Callable[[Stage], T]) -> tuple[Stage, T]:
 
 @contextmanager
 def closing_on_error(stage: Stage) -> Iterator[None]:
+    """Closes the stage when the block fails, and only then."""
     try:
         yield
     except BaseException:

@@ -55,6 +55,7 @@ class Departures:
     for_all: Evidence | None = None
 
     def of(self, okta_id: str) -> Evidence | None:
+        """What proves that this person is gone; None where nothing does."""
         return self.by_user.get(okta_id) or (self.for_all if self.misses(okta_id) else None)
 
 

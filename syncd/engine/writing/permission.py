@@ -40,6 +40,7 @@ def refuse_while_barred(job: Job) -> None:
 
 
 def refusal(bar: Pause | Shut) -> WritingWaits:
+    """What to raise where a pause or a closed window bars all writes, with the way out."""
     return WritingWaits(f"nothing is written: {said_of(bar)}", hint=way_out_of(bar))
 
 

@@ -83,6 +83,10 @@ _RELEASE = """
 UPDATE owner SET worker = NULL, token = NULL, since = clock_timestamp()
  WHERE connection = %(connection)s AND epoch = %(epoch)s AND token = %(token)s::uuid
 """
+_DISOWN = """
+UPDATE owner SET worker = NULL, token = NULL, since = clock_timestamp()
+ WHERE worker = %(worker)s AND connection = ANY(%(connections)s)
+"""
 _WEIGH = "UPDATE connection SET weight = %(weight)s WHERE id = %(connection)s AND weight <> %(weight)s"
 _WAKE = """
 INSERT INTO wakes (connection, kind, okta_id) VALUES (%(connection)s, %(kind)s, %(okta_id)s) ON CONFLICT DO NOTHING
@@ -186,6 +190,10 @@ class PostgresRegistry(Closing):
                     _RELEASE, {"connection": claim.connection, "epoch": claim.epoch, "token": claim.token}
                 )
             session.execute("SELECT pg_notify(%(channel)s, '')", {"channel": CHANNEL})
+
+    def disown(self, worker: str, connections: Sequence[int]) -> None:
+        """See `ports.fleet.Registry.disown`."""
+        self._run(_DISOWN, {"worker": worker, "connections": list(connections)})
 
     def weigh(self, weights: Mapping[int, int]) -> None:
         """See `ports.fleet.Registry.weigh`."""

@@ -125,6 +125,7 @@ class Session:
 
     @property
     def is_usable(self) -> bool:
+        """Open, and in no transaction: it may be handed to the next who asks."""
         return not self.conn.closed and self.conn.info.transaction_status == TransactionStatus.IDLE
 
 

@@ -30,6 +30,7 @@ class Table:
         return tuple(line.split()[0] for line in lines if "GENERATED ALWAYS" not in line)
 
     def statements(self) -> Iterator[str]:
+        """What makes it: the table with a connection in each key, the view of one connection, the indexes."""
         columns = re.sub(r"\bTEXT\b", 'text COLLATE "C"', self.columns.strip().rstrip(","))
         names = [line.split()[0] for line in self.columns.strip().splitlines() if line[:1].isalpha()]
         more = f",\n{self.constraints}" if self.constraints else ""

@@ -115,6 +115,7 @@ def _name(beside: Path, into: Path) -> None:
 
 
 def exists(into: Path) -> PermanentError:
+    """What to raise where a copy would overwrite a file."""
     return PermanentError(
         f"{into} exists and is left as it is", hint="Name another file; nothing is overwritten."
     )

@@ -23,6 +23,7 @@ _UNREADABLE = (Unreadable, json.JSONDecodeError, UnicodeDecodeError)
 
 
 def not_a_store(path: Path) -> ConfigurationError:
+    """What to raise for a file that SQLite does not read, or that somebody else's program made."""
     return ConfigurationError(
         f"{path} is not a store of syncd",
         hint="the file is no SQLite database or was made by another program:"
@@ -31,10 +32,12 @@ def not_a_store(path: Path) -> ConfigurationError:
 
 
 def damaged(path: Path, detail: str) -> PermanentError:
+    """What to raise for a store of ours that SQLite finds broken; `detail` is what it says."""
     return PermanentError(f"the store {path} is damaged: {detail}", hint=REBUILD)
 
 
 def not_writable(path: Path, cause: OSError | sqlite3.Error) -> ConfigurationError:
+    """What to raise where the system refuses a write, with its words in short."""
     detail = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
     return ConfigurationError(
         f"the store {path} cannot be written: {detail}",
@@ -44,6 +47,7 @@ def not_writable(path: Path, cause: OSError | sqlite3.Error) -> ConfigurationErr
 
 
 def not_readable(path: Path, cause: OSError | sqlite3.Error) -> ConfigurationError:
+    """What to raise where the system refuses a read, with its words in short."""
     detail = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
     return ConfigurationError(
         f"the store {path} cannot be read: {detail}",

@@ -207,6 +207,7 @@ def unknown_migrations(db: Database) -> list[str]:
 
 
 def pending_migrations(db: Database) -> list[str]:
+    """Names of the migrations that this version knows and the file has not had, in their order."""
     return [migration.name for migration in migrations.pending(db)]
 
 

@@ -96,6 +96,7 @@ class JudgedChanges:
             ).fetchall()
 
     def by_group(self, kind: ChangeKind, hold_id: str | None) -> dict[str, int]:
+        """How many changes of this kind each group has, by its Okta id; `hold_id` None: those that are not held."""
         self._flush(HELD, OF_GROUP)
         with self._file.short() as conn:
             rows = conn.execute(

@@ -25,6 +25,7 @@ class SkippedSpool:
         self._buffer: list[Row] = []
 
     def add(self, skips: Iterable[Skipped]) -> None:
+        """Keeps them, in memory first; safe from several threads."""
         rows = [
             (*map(searchable, (skip.kind, skip.name, skip.okta_id, skip.reason)), canonical(astuple(skip)))
             for skip in skips
@@ -46,6 +47,7 @@ class SkippedSpool:
                 )
 
     def all(self) -> Iterator[Skipped]:
+        """By kind, name, id and reason, a page at a time: the stage may be written meanwhile."""
         self._flush()
         pages = self._file.pages(
             "SELECT rowid FROM main.skipped ORDER BY kind, name, okta_id, reason, rowid",
@@ -56,6 +58,7 @@ class SkippedSpool:
             yield from (skipped_of(json.loads(document)) for _, document in page)
 
     def has(self, okta_id: str) -> bool:
+        """Whether anything of this user or group is left alone."""
         self._flush()
         with self._file.asking() as conn:
             found = conn.execute("SELECT 1 FROM main.skipped WHERE okta_id = ?", (searchable(okta_id),))

@@ -67,6 +67,7 @@ class MemberQuestions:
         return int(count)
 
     def wanted_count(self, group_id: str, extent: Extent) -> int:
+        """How many members the group is to have, without naming them."""
         with self._file.short() as conn:
             self._scratch(conn, extent)
             _collect(conn, CANDIDATES_OF_GROUPS.format(groups="(SELECT ? AS okta_id)"), (group_id,))
@@ -74,6 +75,7 @@ class MemberQuestions:
         return int(count)
 
     def wanted(self, group_id: str, extent: Extent) -> frozenset[str]:
+        """Okta ids of the members that the group is to have."""
         with self._file.short() as conn:
             self._scratch(conn, extent)
             _collect(conn, CANDIDATES_OF_GROUPS.format(groups="(SELECT ? AS okta_id)"), (group_id,))

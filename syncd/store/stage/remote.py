@@ -20,6 +20,7 @@ class RemoteUsers:
         self._any = False
 
     def put(self, users: Sequence[RemoteUser], by: Sequence[MatchRule]) -> None:
+        """Adds a page of the target's list, with the keys under which each rule of `by` looks for them."""
         self._any |= bool(users)
         rows = [
             (
@@ -60,6 +61,7 @@ class RemoteUsers:
         return [remote_user(scim_id, document) for scim_id, document in rows]
 
     def with_mail(self, mail: str) -> Sequence[RemoteUser]:
+        """Accounts with this address as mail or userName, 20 at most; `mail` is folded already."""
         if not self._any or not mail:
             return ()
         query = (
@@ -71,6 +73,7 @@ class RemoteUsers:
         return [remote_user(scim_id, document) for scim_id, document in rows]
 
     def one(self, scim_id: str) -> RemoteUser | None:
+        """None where the list that was staged has no such account."""
         if not self._any:
             return None
         query = "SELECT document FROM main.remote_users WHERE scim_id = ?"

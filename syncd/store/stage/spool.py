@@ -82,6 +82,7 @@ class ChangeSpool:
         self._indexed: frozenset[str] = frozenset()
 
     def add(self, change: Change) -> None:
+        """Keeps one change under its id and in its place in the order of writing."""
         rank, in_group, name, change_id = change.order
         row = (
             change_id,
@@ -111,6 +112,7 @@ class ChangeSpool:
         self._rows.close()
 
     def hold(self, change_ids: Iterable[str], hold_id: str) -> None:
+        """These are held by that hold: they count with it and are not written."""
         self.flush()
         given = [(hold_id, change_id) for change_id in change_ids]
         with self._file.short() as conn:
@@ -154,6 +156,7 @@ class ChangeSpool:
             yield from (document for _, document in page)
 
     def has(self, change_id: str) -> bool:
+        """Whether a change has this id, held or not."""
         self.flush()
         with self._file.asking() as conn:
             return conn.execute("SELECT 1 FROM main.spool WHERE id = ?", (change_id,)).fetchone() is not None
@@ -166,6 +169,7 @@ class ChangeSpool:
             return conn.execute(query, (change_id,)).fetchone() is not None
 
     def counts(self, hold_id: str | None) -> Mapping[ChangeKind, int]:
+        """How many changes of each kind; `hold_id` None: those that are not held."""
         self.flush(HELD)
         with self._file.asking() as conn:
             rows = conn.execute(
@@ -176,6 +180,7 @@ class ChangeSpool:
     # names
 
     def of(self, okta_id: str) -> Change | None:
+        """A change of this user's own, whatever its kind; None without one."""
         self.flush(OWNER)
         with self._file.short() as conn:
             row = conn.execute(
@@ -184,6 +189,7 @@ class ChangeSpool:
         return None if row is None else change_of(row[0])
 
     def one(self, change_id: str) -> Change:
+        """The change with this id, which must be there."""
         self.flush()
         with self._file.short() as conn:
             (document,) = conn.execute(
@@ -208,6 +214,7 @@ class ChangeSpool:
             yield from map(_contested, rows)
 
     def takers(self, user_name: str) -> Sequence[Taking]:
+        """Who takes this userName, letter case aside, of the changes that are not held."""
         self.flush(HELD)
         query = "SELECT id, owner, kind, takes FROM main.spool WHERE takes_folded = ? AND hold_id IS NULL"
         with self._file.short() as conn:

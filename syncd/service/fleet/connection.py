@@ -1,0 +1,113 @@
+"""A connection that this worker owns for now: it goes on where the owner before it stopped.
+
+A takeover begins with a delta from the stored place in the System Log, and the next full cycle is due by the time of
+the last one: hundreds of connections that lost their worker are not read in full at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from syncd.core.cron import Cron
+from syncd.core.lease import DELIVERED_WITHIN
+from syncd.core.nomination import ASKED
+from syncd.engine.cycles.second_look import is_due, look_again, take_over
+from syncd.engine.facts import COMPLETE_READ, CURSOR, LOG_ASKED
+from syncd.engine.job import Job
+from syncd.ports import Store
+from syncd.ports.fleet import Ownership
+from syncd.service.board import ConnectionBoard
+from syncd.service.connection import ServedConnection
+from syncd.service.connection_state import SystemLog, Well
+from syncd.service.fleet.quiet import QuietTurn
+from syncd.service.held_store import Held
+from syncd.service.reports import Ending
+from syncd.service.surroundings import Surroundings
+from syncd.settings import ConnectionSettings
+
+Opening = Callable[[ConnectionSettings, Callable[[], bool]], Held]
+"""Opens the store of a connection; the other argument says whether no cycle of it runs. Raises SyncdError."""
+
+
+class OwnedConnection(ServedConnection):
+    """`ownership` is what it serves by; with another one it is another connection."""
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        board: ConnectionBoard,
+        around: Surroundings,
+        ownership: Ownership,
+        opens: Opening,
+    ) -> None:
+        super().__init__(settings, board, around)
+        self.ownership = ownership
+        self.current.opens = lambda settings, _wait: opens(settings, lambda: self.is_idle)
+        self._turn = QuietTurn(ownership.quiet, around.stopping)
+        self._job_options = {"writing": True, "delivered_within": DELIVERED_WITHIN}
+
+    @property
+    def is_idle(self) -> bool:
+        """No cycle of it runs."""
+        return self._gate.running == 0
+
+    def open(self, *, patient: bool = False) -> None:
+        """As `ServedConnection.open`; what is under way at the target is noted, and the System Log followed on."""
+        super().open(patient=patient)
+        store = self.current.store
+        if store is None:
+            return
+        if _was_followed(store):
+            self._system_log = SystemLog.FOLLOWED
+        if found := take_over(store, self._around.clock()):
+            self._seen.name(found)
+            opened = {"users": len(found.users), "groups": len(found.groups)}
+            self._voice.say("info", "takes over what was under way", "delta", **opened)
+
+    def full_due_in(self) -> float | None:
+        """Seconds until the next full cycle, by the last one; None where its calendar says. 0 when there never was one,
+        or its time is over.
+        """
+        store, every = self.current.store, self.settings.schedule.full
+        last = None if store is None else _complete_read(store)
+        now = self._around.clock()
+        if last is None:
+            return 0.0
+        if isinstance(every, Cron):
+            return 0.0 if now - last > every.longest_gap(now.date()) else None
+        return max(0.0, (last + every - now) / timedelta(seconds=1))
+
+    def delta(self) -> None:
+        """A second look, too, once it is due."""
+        super().delta()
+        with self._gate.place("second look") as mine, self._crash_proof("delta"):
+            if mine:
+                self._look_again()
+
+    def _look_again(self) -> None:
+        store = self.current.store
+        if store is None or not isinstance(self.current.state, Well) or self._is_barred():
+            return
+        if is_due(store, self._around.clock()):
+            self._run("targeted", self._second_look)
+
+    def _second_look(self, job: Job) -> Ending:
+        result = look_again(job)
+        self._voice.say("info", "looked a second time at what was under way", "targeted")
+        return Ending(result)
+
+
+def _was_followed(store: Store) -> bool:
+    """With these kinds of events, and everything before was read."""
+    asked = LOG_ASKED.of(store) == " ".join(ASKED)
+    return asked and CURSOR.of(store) is not None and COMPLETE_READ.of(store) is not None
+
+
+def _complete_read(store: Store) -> datetime | None:
+    said = COMPLETE_READ.of(store)
+    try:
+        found = None if said is None else datetime.fromisoformat(said)
+    except ValueError:
+        return None
+    return found if found is None or found.tzinfo is not None else found.replace(tzinfo=UTC)

@@ -1,0 +1,152 @@
+"""The daemon of a worker: as `syncd run`, but what it serves is what it owns, which may be nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from syncd.errors import SyncdError
+from syncd.ports import Store
+from syncd.redact import Redactor
+from syncd.service.board import CycleReport
+from syncd.service.connection import ServedConnection
+from syncd.service.daemon import Daemon, Hooks
+from syncd.service.fleet.connection import OwnedConnection
+from syncd.service.fleet.steward import Holding, Steward
+from syncd.service.fleet.watched import WatchedConnection
+from syncd.service.full_turns import RETRY
+from syncd.service.held_store import Held
+from syncd.service.requests import RequestLanes, look_for_requests
+from syncd.service.systemd import Notify
+from syncd.service.telling import Event
+from syncd.settings import ConnectionSettings, Loaded, ServerSettings
+from syncd.wiring import utc_now
+
+_LONG = 0.6
+"""Part of the threads that is for full and drift cycles; the others are for deltas."""
+
+
+def lanes_of(cycles: int) -> dict[str, int]:
+    """Threads of each lane, of so many for all."""
+    long = max(1, round(cycles * _LONG))
+    return {"long": long, "short": max(1, cycles - long)}
+
+
+class FleetDaemon(Daemon):
+    """Serves the holdings of a steward. `reload` takes over what has changed of them."""
+
+    def __init__(
+        self,
+        steward: Steward,
+        *,
+        cycles: int,
+        event: Event,
+        redactor: Redactor,
+        notify: Notify | None = None,
+        hooks: Hooks | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        listen: str = "",
+    ) -> None:
+        """`listen`: where its HTTP server is, ADDRESS:PORT; "" for none."""
+        super().__init__(
+            lambda: Loaded((), (), ()),
+            event=event,
+            redactor=redactor,
+            notify=notify,
+            hooks=hooks,
+            clock=clock,
+            lanes=lanes_of(cycles),
+        )
+        self._steward = steward
+        self._listens = listen
+        self.board.fleet_now = steward.moment
+        self._holdings: dict[str, Holding] = {}
+        self._around = replace(self._around, on_cycle=self._after_cycle)
+
+    def busy(self) -> frozenset[str]:
+        """See `steward.Serving`."""
+        held = {each.settings.name for each in self._steward.holdings()}
+        retiring = {one.settings.name for one in self._retiring.copy() if not one.current.is_closed}
+        busy = {name for name, one in self._served.copy().items() if name not in held or not _is_idle(one)}
+        return frozenset(retiring | busy | self._waiting.keys())
+
+    def _begin(self) -> None:
+        """Raises SyncdError: no port."""
+        server = ServerSettings(listen=self._listens)
+        self._status_server.move_to(server.address, server.listen)
+        self._timetable.start()
+        look_for_requests(self._lanes, self._around.stopping)
+        self._tell_state()
+        self._notify.ready()
+        self._event("info", "running", worker=self._steward.moment().worker)
+
+    def _lanes(self) -> Sequence[RequestLanes]:
+        """Of what is owned; who only watches carries nothing out."""
+        served = self._served.copy().values()
+        return [one.requests for one in served if not isinstance(one, WatchedConnection)]
+
+    def _reload(self) -> None:
+        """What is owned now. Under another ownership it is another connection, which waits for the end of the first."""
+        self._holdings = {each.settings.name: each for each in self._steward.holdings()}
+        for name, one in list(self._served.items()):
+            held = self._holdings.get(name)
+            if held is None or _epoch_of(one) != held.ownership.epoch:
+                self._retire(name)
+        self._waiting = {}
+        for name, held in self._holdings.items():
+            if name not in self._served:
+                self._waiting[name] = held.settings
+            elif self._served[name].settings is not held.settings:
+                self._schedule(self._served[name], held.settings)
+                self._served[name].update(held.settings)
+        self._add_waiting()
+
+    def _add(self, settings: ConnectionSettings, *, after: float = 0.0) -> SyncdError | None:
+        """Without a store, returns why; its full cycle tries again."""
+        del after
+        connection = self._owned_connection(settings)
+        self._served[settings.name] = connection
+        failure = None
+        try:
+            connection.open()
+        except SyncdError as error:
+            failure = error
+        first = RETRY[0] if failure else connection.full_due_in()
+        self._schedule(connection, settings, first_full=first)
+        if failure is None and first != 0.0:
+            self._timetable.bring_forward(settings.name, "delta")
+        return failure
+
+    def _owned_connection(self, settings: ConnectionSettings) -> OwnedConnection:
+        holding, board = self._holdings[settings.name], self.board.connection(settings.name)
+
+        def opens(now: ConnectionSettings, is_idle: Callable[[], bool]) -> Held:
+            return self._steward.open(replace(holding, settings=now), is_idle)
+
+        kind = WatchedConnection if holding.ownership.only_watches else OwnedConnection
+        return kind(settings, board, self._around, holding.ownership, opens)
+
+    def _end(self) -> None:
+        self._steward.stop()
+        super()._end()
+
+    def _listen(self, *_: object) -> None:
+        """Not where the settings of a connection say: it may be another worker's tomorrow."""
+
+    def _after_cycle(self, settings: ConnectionSettings, store: Store, report: CycleReport) -> None:
+        holding = self._holdings.get(settings.name)
+        if holding is None or holding.ownership.only_watches:
+            return
+        if report.kind == "full":
+            self._steward.weigh({holding.ownership.connection: store.population().users})
+        if self._hooks.on_cycle is not None:
+            self._hooks.on_cycle(settings, store, report)
+
+
+def _epoch_of(connection: ServedConnection) -> int | None:
+    return connection.ownership.epoch if isinstance(connection, OwnedConnection) else None
+
+
+def _is_idle(connection: ServedConnection) -> bool:
+    return isinstance(connection, OwnedConnection) and connection.is_idle

@@ -1,0 +1,360 @@
+"""Which connections a worker owns: it looks at the fleet again and again, takes what falls to it, gives back what is
+too much, and rejoins under a new name after its lease was lost.
+
+Looking waits for the database; nothing else waits for looking.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from syncd.core.balance import balance
+from syncd.core.lease import LeaseTerms
+from syncd.errors import ConfigurationError, LockLost, SyncdError
+from syncd.ports import Store
+from syncd.ports.fleet import WORK, ConnectionRecord, Fleet, Mode, Ownership, Registry
+from syncd.ports.permit import Permit
+from syncd.service.fleet.moment import FleetMoment
+from syncd.service.fleet.tenure import Tenure
+from syncd.service.held_store import Held
+from syncd.service.telling import Event
+from syncd.settings import ConnectionSettings
+
+LOOKS_EVERY = 1.0
+_MINUTE = 60.0
+_REFUSED_FOR = 300.0
+"""Seconds after which settings that cannot be used here are tried again."""
+
+Reads = Callable[[str, str], ConnectionSettings]
+"""Settings from a connection's name and its text. Raises ConfigurationError."""
+OpenStore = Callable[[ConnectionSettings, Ownership, Permit], Held]
+"""Raises SyncdError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Myself:
+    """What one worker is. `called` "": a new name at each start."""
+
+    called: str
+    host: str
+    version: str
+    mode: Mode
+    capacity: int
+    terms: LeaseTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A connection that is to be served, as its settings are now. `permit` is of the lease that it was taken under."""
+
+    ownership: Ownership
+    settings: ConnectionSettings
+    permit: Permit
+
+
+class Serving(Protocol):
+    """Who serves what is owned."""
+
+    def reload(self) -> None:
+        """What is owned has changed."""
+        ...
+
+    def busy(self) -> frozenset[str]:
+        """Names of connections of which a cycle runs, and of those that are not closed yet though nobody holds them."""
+        ...
+
+
+class Steward:
+    """`begin`, then `run` in a thread of its own until `end`. The rest may be called from any thread."""
+
+    def __init__(
+        self, registry: Registry, myself: Myself, *, event: Event, reads: Reads, opens: OpenStore
+    ) -> None:
+        self._registry, self._myself, self._event = registry, myself, event
+        self._reads, self._opens = reads, opens
+        self._lock = threading.Lock()
+        self._owned: dict[str, Holding] = {}
+        self._refused: dict[int, tuple[str, float]] = {}
+        """Digest of settings that could not be used, and until when they are not tried again (monotonic clock)."""
+        self._moved: deque[float] = deque()
+        self._takeovers: Counter[bool] = Counter({True: 0, False: 0})
+        self._fenced: Counter[str] = Counter(store=0, target=0)
+        self._trouble = ""
+        self._over = threading.Event()
+        self._tenure = self._new_tenure()
+
+    def _new_tenure(self) -> Tenure:
+        return Tenure(self._registry, self._myself.terms, self._event)
+
+    # life
+
+    def begin(self) -> None:
+        """Joins the fleet. Raises what `Tenure.begin` raises."""
+        mine = self._myself
+        self._tenure.begin(
+            mine.called, host=mine.host, version=mine.version, mode=mine.mode, capacity=mine.capacity
+        )
+        self._event("info", "joined the fleet", worker=self._tenure.name, mode=mine.mode)
+
+    def run(self, serving: Serving) -> None:
+        while not self._over.is_set():
+            self._look(serving)
+            try:
+                self._registry.woken(LOOKS_EVERY)
+            except SyncdError:  # whoever looks says so
+                self._over.wait(LOOKS_EVERY)
+
+    def stop(self) -> None:
+        """Nothing is taken any more."""
+        self._over.set()
+
+    def end(self) -> None:
+        """Leaves the fleet: what was not given back by now is free for others after the lease."""
+        self._over.set()
+        try:
+            self._tenure.end()
+        except SyncdError as error:
+            self._event("warning", "could not leave the fleet", error=error.message)
+
+    # what others ask
+
+    def holdings(self) -> Sequence[Holding]:
+        """What is to be served now, by name."""
+        with self._lock:
+            return [self._owned[name] for name in sorted(self._owned)]
+
+    def moment(self) -> FleetMoment:
+        with self._lock:
+            return FleetMoment(
+                worker=self._tenure.name,
+                mode=self._myself.mode,
+                owned=len(self._owned),
+                left=self._tenure.left,
+                takeovers=dict(self._takeovers),
+                fenced=dict(self._fenced),
+                trouble=self._trouble,
+            )
+
+    def open(self, holding: Holding, is_idle: Callable[[], bool]) -> Held:
+        """The store of a connection; it is given back to the fleet when it is closed while nothing of it runs. Raises
+        SyncdError.
+        """
+        permit = self._counted(holding.permit)
+        held = self._opens(holding.settings, holding.ownership, permit)
+        return _Counted(held, self, holding.ownership, is_idle)
+
+    def _counted(self, permit: Permit) -> Permit:
+        def ask() -> None:
+            try:
+                permit()
+            except LockLost:
+                self.fenced("target")
+                raise
+
+        return ask
+
+    def fenced(self, where: str) -> None:
+        with self._lock:
+            self._fenced[where] += 1
+
+    def give_back(self, ownership: Ownership) -> None:
+        """Clean: nothing of it is under way."""
+        if ownership.only_watches:
+            return
+        try:
+            self._registry.release([ownership])
+        except SyncdError as error:
+            said = {"error": error.message, "hint": "others have it after the lease"}
+            self._event("warning", "could not give back a connection", connection=ownership.name, **said)
+
+    # looking
+
+    def _look(self, serving: Serving) -> None:
+        try:
+            if self._tenure.is_lost:
+                self._rejoin(serving)
+            fleet = self._registry.look()
+            changed = self._keep(fleet)
+            if self._myself.mode == WORK:
+                busy = serving.busy()
+                self._return_what_is_not_served(fleet, busy)
+                changed |= self._balance(fleet, busy)
+            else:
+                changed |= self._watch(fleet)
+            self._trouble = ""
+        except SyncdError as error:
+            if not self._trouble:
+                said = {"error": error.message, "hint": error.hint}
+                self._event("warning", "the fleet cannot be looked at", **said)
+            self._trouble = error.message
+            return
+        if changed:
+            serving.reload()
+
+    def _rejoin(self, serving: Serving) -> None:
+        with self._lock:
+            self._owned.clear()
+        serving.reload()
+        self._tenure = self._new_tenure()
+        called, self._myself = self._myself.called, replace(self._myself, called="")
+        if called:
+            self._event("warning", "its name is used up: it goes on under a new one", worker=called)
+        self.begin()
+
+    def _keep(self, fleet: Fleet) -> bool:
+        """Lets go of what is another's now, and reads settings that were changed. Whether anything did."""
+        found = {each.name: each for each in fleet.connections}
+        changed = False
+        for holding in self.holdings():
+            name, mine = holding.ownership.name, holding.ownership
+            now = found.get(name)
+            if now is None or not self._is_ours(mine, now):
+                self._drop(name)
+                self._event("warning", "a connection went to another worker", connection=name)
+                changed = True
+            elif now.digest != mine.digest:
+                changed |= self._reread(holding, now)
+        return changed
+
+    def _is_ours(self, mine: Ownership, now: ConnectionRecord) -> bool:
+        return mine.only_watches or (now.owner, now.epoch) == (self._tenure.name, mine.epoch)
+
+    def _watch(self, fleet: Fleet) -> bool:
+        """Everything that is not paused, as far as there is room. Whether anything changed."""
+        records = [each for each in fleet.connections if not (each.paused or self._is_refused(each))]
+        wanted = {each.name: each for each in records[: self._myself.capacity]}
+        with self._lock:
+            over = self._owned.keys() - wanted.keys()
+            fresh = [record for name, record in wanted.items() if name not in self._owned]
+        for name in over:
+            self._drop(name)
+        return bool([record for record in fresh if self._watches(record)] or over)
+
+    def _watches(self, record: ConnectionRecord) -> bool:
+        text, digest = self._registry.text_of(record.id)
+        try:
+            settings = self._reads(record.name, text)
+        except ConfigurationError as error:
+            self._refuse(record.id, record.name, digest, error)
+            return False
+        with self._lock:
+            ownership = Ownership.watching(record, text)
+            self._owned[record.name] = Holding(ownership, settings, self._tenure.permit)
+        return True
+
+    def _drop(self, name: str) -> None:
+        with self._lock:
+            self._owned.pop(name, None)
+
+    def _reread(self, holding: Holding, now: ConnectionRecord) -> bool:
+        """Settings that cannot be used here change nothing: those before go on."""
+        if self._is_refused(now):
+            return False
+        text, digest = self._registry.text_of(now.id)
+        try:
+            settings = self._reads(now.name, text)
+        except ConfigurationError as error:
+            self._refuse(now.id, now.name, digest, error)
+            return False
+        with self._lock:
+            ownership = replace(holding.ownership, toml=text, digest=digest)
+            self._owned[now.name] = replace(holding, ownership=ownership, settings=settings)
+        return True
+
+    def _return_what_is_not_served(self, fleet: Fleet, busy: frozenset[str]) -> None:
+        """What a claim gave us whose answer was lost, and what could not be given back."""
+        with self._lock:
+            served = busy | self._owned.keys()
+        left = [
+            each.id
+            for each in fleet.connections
+            if each.owner == self._tenure.name and each.name not in served
+        ]
+        if left:
+            self._registry.disown(self._tenure.name, left)
+
+    def _is_refused(self, record: ConnectionRecord) -> bool:
+        digest, until = self._refused.get(record.id, ("", 0.0))
+        return digest == record.digest and time.monotonic() < until
+
+    def _refuse(self, number: int, name: str, digest: str, error: ConfigurationError) -> None:
+        self._refused[number] = (digest, time.monotonic() + _REFUSED_FOR)
+        said = {"error": error.message, "hint": error.hint}
+        self._event("error", "settings not used", connection=name, **said)
+
+    def _balance(self, fleet: Fleet, busy: frozenset[str]) -> bool:
+        while self._moved and self._moved[0] < time.monotonic() - _MINUTE:
+            self._moved.popleft()
+        records = [each for each in fleet.connections if not self._is_refused(each) or each.owner]
+        by_number = {each.id: each for each in records}
+        found = balance(
+            self._tenure.name,
+            [each.worker for each in fleet.workers if each.mode == WORK],
+            [each.charge for each in records],
+            busy=frozenset(each.id for each in records if each.name in busy),
+            moved_lately=len(self._moved),
+        )
+        for number in found.release:
+            self._give_up(by_number[number])
+        return bool(self._take(found.take)) or bool(found.release)
+
+    def _give_up(self, record: ConnectionRecord) -> None:
+        self._moved.append(time.monotonic())
+        self._drop(record.name)
+        self._event("info", "gives a connection back", connection=record.name)
+
+    def _take(self, numbers: Sequence[int]) -> int:
+        permit, taken = self._tenure.permit, 0
+        for ownership in self._registry.claim(self._tenure.name, numbers):
+            try:
+                settings = self._reads(ownership.name, ownership.toml)
+            except ConfigurationError as error:
+                self._refuse(ownership.connection, ownership.name, ownership.digest, error)
+                self._registry.release([ownership])
+                continue
+            taken += 1
+            with self._lock:
+                self._owned[ownership.name] = Holding(ownership, settings, permit)
+                if not ownership.is_first:
+                    self._takeovers[ownership.clean] += 1
+            said = {"clean": ownership.clean, "quiet": round(ownership.quiet, 1)}
+            self._event("info", "owns a connection", connection=ownership.name, epoch=ownership.epoch, **said)
+        return taken
+
+    def weigh(self, people: Mapping[int, int]) -> None:
+        """How many people connections manage; a weight that cannot be stored is told again after the next cycle."""
+        try:
+            self._registry.weigh(people)
+        except SyncdError as error:
+            self._event("debug", "weights could not be stored", error=error.message)
+
+
+class _Counted:
+    """A store that goes back to the fleet when it is closed, unless something of it still runs."""
+
+    def __init__(
+        self, held: Held, steward: Steward, ownership: Ownership, is_idle: Callable[[], bool]
+    ) -> None:
+        self._held, self._steward, self._ownership = held, steward, ownership
+        self._is_idle = is_idle
+
+    @property
+    def store(self) -> Store:
+        return self._held.store
+
+    def verify(self) -> None:
+        try:
+            self._held.verify()
+        except LockLost:
+            self._steward.fenced("store")
+            raise
+
+    def close(self) -> None:
+        self._held.close()
+        if self._is_idle():
+            self._steward.give_back(self._ownership)

@@ -1,0 +1,187 @@
+"""What a worker does with the connections that it owns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from syncd.ports.fleet import WATCH
+from syncd.store.postgres.registry import PostgresRegistry
+from tests.e2e.rig import Rig
+from tests.fleet.making import enrol
+from tests.fleet.working import Working, enrolled, working
+from tests.service.connecting import served
+from tests.service.supervisor import eventually
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Rig]:
+    with served(tmp_path) as rig:
+        yield rig
+
+
+@pytest.fixture
+def registry(database: str) -> Iterator[PostgresRegistry]:
+    with PostgresRegistry(database) as one:
+        yield one
+
+
+def lists_read(made: Rig) -> list[str]:
+    """Requests of a full read."""
+    return [each for each in made.reads() if each.endswith(f"/apps/{made.okta.world.app.id}/users")]
+
+
+def test_a_worker_takes_what_is_free_and_syncs_it(
+    database: str, registry: PostgresRegistry, made: Rig
+) -> None:
+    enrolled(registry, made)
+    with working(Working(database, made.folder, "one")) as one:
+        one.logs("owns a connection", connection="acme", clean=True)
+        one.logs("cycle done", cycle="full")
+        made.assert_exact()
+        made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+        one.logs("applied", object="new@example.com")
+        moment = one.steward.moment()
+        assert (moment.owned, moment.not_ready, moment.takeovers) == (1, "", {True: 0, False: 0})
+        eventually(lambda: registry.look().connections[0].weight > 1, "people are counted")
+    (record,) = registry.look().connections
+    assert record.owner == ""
+    assert list(registry.look().workers) == []
+
+
+def test_a_worker_that_stops_hands_over_and_the_next_one_goes_on_with_a_delta(
+    database: str, registry: PostgresRegistry, made: Rig
+) -> None:
+    enrolled(registry, made)
+    with working(Working(database, made.folder, "one")) as one:
+        one.logs("cycle done", cycle="full")
+    made.forget()
+    made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+    with working(Working(database, made.folder, "two")) as two:
+        two.logs("owns a connection", connection="acme", clean=True, quiet=0.0, epoch=2)
+        two.logs("applied", object="new@example.com")
+        assert lists_read(made) == []
+        assert two.steward.moment().takeovers == {True: 1, False: 0}
+        made.assert_exact()
+
+
+def test_settings_that_change_count_from_the_next_cycle_on_and_wrong_ones_never(
+    database: str, registry: PostgresRegistry, made: Rig
+) -> None:
+    enrolled(registry, made)
+    good = made.config.read_text()
+    with working(Working(database, made.folder, "one")) as one:
+        one.logs("cycle done", cycle="full")
+        made.config.write_text(good.replace('delta = "1s"', 'delta = "no"'))
+        enrolled(registry, made)
+        one.logs("settings not used", connection="acme")
+        made.config.write_text(good.replace('full = "1h"', 'full = "2h"'))
+        enrolled(registry, made)
+        eventually(
+            lambda: one.daemon.settings()[0].schedule.full.total_seconds() == 7200,  # type: ignore[union-attr]
+            "the new settings",
+        )
+        assert registry.look().connections[0].epoch == 1
+
+
+def test_settings_that_no_worker_can_use_are_given_back_and_hide_no_other(
+    database: str, registry: PostgresRegistry, made: Rig
+) -> None:
+    enrol(registry, ["broken"])
+    enrolled(registry, made)
+    with working(Working(database, made.folder, "one")) as one:
+        one.logs("settings not used", connection="broken")
+        one.logs("cycle done", cycle="full")
+        eventually(
+            lambda: (
+                {each.name: each.owner for each in registry.look().connections}
+                == {"acme": "one", "broken": ""}
+            ),
+            "broken is nobody's",
+        )
+        assert len(one.events("settings not used")) == 1
+
+
+def test_who_drains_gives_back_and_another_one_goes_on(
+    database: str, registry: PostgresRegistry, made: Rig
+) -> None:
+    enrolled(registry, made)
+    with working(Working(database, made.folder, "one")) as one:
+        one.logs("cycle done", cycle="full")
+        with working(Working(database, made.folder, "two")) as two:
+            registry.drain("one", draining=True)
+            two.logs("owns a connection", connection="acme", clean=True)
+            made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+            two.logs("applied", object="new@example.com")
+        assert one.events("gives a connection back", connection="acme") != []
+
+
+def test_a_connection_moves_where_a_person_sends_it(
+    database: str, registry: PostgresRegistry, made: Rig
+) -> None:
+    enrolled(registry, made)
+    with working(Working(database, made.folder, "one")) as one:
+        one.logs("cycle done", cycle="full")
+        with working(Working(database, made.folder, "two")) as two:
+            eventually(lambda: len(registry.look().workers) == 2, "two workers")
+            registry.move("acme", "two")
+            two.logs("owns a connection", connection="acme", clean=True)
+
+
+def test_whoever_lost_its_lease_serves_nothing_more_and_comes_back_under_another_name(
+    database: str, registry: PostgresRegistry, made: Rig
+) -> None:
+    enrolled(registry, made)
+    with working(Working(database, made.folder, "one")) as one:
+        one.logs("cycle done", cycle="full")
+        with psycopg.connect(database) as session:  # as whoever would take over does
+            session.execute("UPDATE syncd.worker SET expires = clock_timestamp(), ended = clock_timestamp()")
+        one.logs("the lease ran out, and others were told", worker="one")
+        one.logs("its name is used up: it goes on under a new one")
+        one.logs("owns a connection", connection="acme", epoch=2)
+        eventually(lambda: not one.steward.moment().not_ready, "it is ready again")
+        assert one.steward.moment().worker != "one"
+        made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+        one.logs("applied", object="new@example.com")
+
+
+def test_in_its_quiet_time_a_connection_is_read_and_nothing_is_sent_to_the_target(
+    database: str, registry: PostgresRegistry, made: Rig
+) -> None:
+    enrolled(registry, made)
+    with working(Working(database, made.folder, "one")) as one:
+        one.logs("cycle done", cycle="full")
+    with psycopg.connect(database) as session:
+        session.execute("UPDATE syncd.owner SET quiet_until = clock_timestamp() + interval '6 s'")
+    made.forget()
+    made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+    with working(Working(database, made.folder, "two")) as two:
+        two.logs("owns a connection", connection="acme")
+        eventually(lambda: any("/logs" in each for each in made.reads()), "Okta is asked")
+        asked_at_split = len(made.split.requests)
+        with psycopg.connect(database) as session:
+            quiet = session.execute("SELECT quiet_until > clock_timestamp() FROM syncd.owner").fetchone()
+        assert asked_at_split == 0 or quiet == (False,)
+        two.logs("applied", object="new@example.com")
+
+
+def test_who_only_watches_says_what_it_would_write_and_writes_nothing(
+    database: str, registry: PostgresRegistry, made: Rig
+) -> None:
+    enrolled(registry, made)
+    with working(Working(database, made.folder, "one")) as one:
+        one.logs("cycle done", cycle="full")
+    made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+    made.forget()
+    with working(Working(database, made.folder, "watcher", mode=WATCH)) as watcher:
+        watcher.logs("would write", kind="create_user", object="new@example.com")
+        watcher.logs("planned, and writes nothing", connection="acme", changes=1, create_user=1)
+        assert registry.look().connections[0].owner == ""
+        assert [each.mode for each in registry.look().workers] == ["watch"]
+        with working(Working(database, made.folder, "two")) as two:
+            two.logs("applied", object="new@example.com")
+    assert made.writes() == ["POST /scim/v2/Users"]
+    assert watcher.events("a request could not be taken") == []

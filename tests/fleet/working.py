@@ -1,0 +1,124 @@
+"""Workers in this process: their database and both sides are real, the stores are SQLite files that they share."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from syncd.core.lease import LeaseTerms
+from syncd.ports.fleet import WORK, Enrolment, Mode, Ownership
+from syncd.ports.permit import Permit
+from syncd.redact import Redactor
+from syncd.service.daemon import Hooks
+from syncd.service.fleet.daemon import FleetDaemon
+from syncd.service.fleet.owned_store import ReadStore
+from syncd.service.fleet.steward import Myself, Steward
+from syncd.service.held_store import Held, HeldStore
+from syncd.settings import ConnectionSettings, parse
+from syncd.store.postgres.registry import PostgresRegistry
+from syncd.wiring import open_for_status, utc_now
+from tests.e2e.rig import Rig
+from tests.service.supervisor import eventually
+
+SHORT = LeaseTerms(lasts=6.0, renewed_every=0.5, margin=2.0)
+
+
+@dataclass
+class Working:
+    """A worker in a thread."""
+
+    database: str
+    folder: Path
+    name: str
+    capacity: int = 100
+    terms: LeaseTerms = SHORT
+    mode: Mode = WORK
+    log: list[dict[str, Any]] = field(default_factory=list)
+    error: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self.registry = PostgresRegistry(self.database)
+        self._read = ExitStack()
+        self.steward = Steward(
+            self.registry,
+            Myself(self.name, "here", "0.2.0", self.mode, self.capacity, self.terms),
+            event=self._event,
+            reads=self._reads,
+            opens=self._opens,
+        )
+        self.daemon = FleetDaemon(
+            self.steward, cycles=4, event=self._event, redactor=Redactor(), hooks=Hooks()
+        )
+
+    def _event(self, level: str, event: str, **fields: object) -> None:
+        self.log.append({"level": level, "event": event, **fields})
+
+    def _reads(self, name: str, text: str) -> ConnectionSettings:
+        return parse(text, file=self.folder / f"{name}.toml", environ=os.environ)
+
+    def _opens(self, settings: ConnectionSettings, ownership: Ownership, permit: Permit) -> Held:
+        if ownership.only_watches:
+            return ReadStore(self._read.enter_context(open_for_status(settings)))
+        held = HeldStore.open(
+            settings, clock=utc_now, redactor=Redactor(), wait=lambda seconds: not _A_MOMENT.wait(seconds)
+        )
+        own: Callable[[], None] = held.store.permit
+
+        def both() -> None:
+            permit()
+            own()
+
+        vars(held.store)["permit"] = both  # a store of a fleet does so itself
+        return held
+
+    def run(self) -> None:
+        try:
+            self.steward.begin()
+            looking = threading.Thread(target=self.steward.run, args=(self.daemon,), daemon=True)
+            looking.start()
+            self.daemon.run()
+            looking.join(20)
+            self.steward.end()
+            self.registry.close()
+            self._read.close()
+        except Exception as error:  # noqa: BLE001  (the test tells it)
+            self.error = error
+
+    def events(self, event: str, **fields: object) -> list[dict[str, Any]]:
+        return [one for one in list(self.log) if one["event"] == event and fields.items() <= one.items()]
+
+    def logs(self, event: str, times: int = 1, **fields: object) -> None:
+        eventually(
+            lambda: len(self.events(event, **fields)) >= times,
+            f"{self.name}: {event} {fields}; {self.log[-30:]} {self.error}",
+            60.0,
+        )
+
+
+_A_MOMENT = threading.Event()
+
+
+@contextmanager
+def working(worker: Working) -> Iterator[Working]:
+    thread = threading.Thread(target=worker.run, daemon=True)
+    thread.start()
+    try:
+        yield worker
+    finally:
+        worker.daemon.stop()
+        thread.join(30)
+        assert not thread.is_alive()
+        assert worker.error is None, worker.error
+
+
+def enrolled(registry: PostgresRegistry, made: Rig, name: str = "acme") -> None:
+    """The settings file of the rig, in the fleet."""
+    text = made.config.read_text()
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    registry.enrol([Enrolment(name, text, digest, made.okta.url, made.split.base_url)], "ada")
