@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from syncd.store.postgres.opening import Pools, open_store
 from syncd.store.postgres.sessions import connect
-from syncd.store.postgres.store import Tenure, PostgresStore
+from syncd.store.postgres.store import PostgresStore, Tenure
 from tests.store.making import Clock
 
 _NUMBERS = itertools.count(1)

@@ -11,7 +11,7 @@ from syncd.store import starting, state
 from syncd.store.postgres import schema
 from syncd.store.postgres.faults import explained
 from syncd.store.postgres.sessions import Sessions
-from syncd.store.postgres.store import Tenure, PostgresStore
+from syncd.store.postgres.store import PostgresStore, Tenure
 
 
 class Pools:
