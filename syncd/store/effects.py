@@ -138,10 +138,11 @@ def _push_users(conn: Db, effects: Sequence[UserPushed]) -> None:
     """Those of whom nothing else has to be looked at are stored at once."""
     known = {effect.okta_id: effect.pushed.scim_id for effect in effects}
     scim_ids = set(known.values())
+    places = ", ".join("?" * len(scim_ids))  # as `state.owners`: JSON would not carry every id of a server
     rows = conn.execute(
-        "SELECT okta_id, scim_id FROM users WHERE okta_id IN (SELECT value FROM json_each(?))"
-        " UNION SELECT okta_id, scim_id FROM users WHERE scim_id IN (SELECT value FROM json_each(?))",
-        (json.dumps(list(known)), json.dumps(sorted(scim_ids))),
+        "SELECT okta_id, scim_id FROM users WHERE okta_id IN (SELECT value FROM json_each(?))"  # noqa: S608
+        f" UNION SELECT okta_id, scim_id FROM users WHERE scim_id IN ({places})",
+        (json.dumps(list(known)), *scim_ids),
     ).fetchall()
     as_it_was = all(known.get(okta_id) == scim_id or scim_id is None for okta_id, scim_id in rows)
     if not as_it_was or len({*known}) != len(rows) or not len(known) == len(scim_ids) == len(effects):
