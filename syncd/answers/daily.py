@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.answers.status import status
 from syncd.core.counting import counted
+from syncd.core.drift_news import tally
 from syncd.engine.facts import LAST_DRIFT
 from syncd.observe.notices import Notice, plain
 from syncd.ports import Store
@@ -77,10 +79,9 @@ def _numbers(document: Mapping[str, Any], applied: Mapping[str, int]) -> Sequenc
 
 def _drift(store: Store) -> str:
     last = LAST_DRIFT.of(store, {})
-    if not isinstance(last, dict) or not isinstance(last.get("summary"), dict):
-        return ""
-    items = sum(count for count in last["summary"].values() if isinstance(count, int))
-    return f"The last comparison with the target found {counted(items, 'difference')}."
+    with suppress(LookupError, TypeError, AttributeError):  # somebody else wrote it
+        return f"The last comparison with the target found {tally(last)}." if last else ""
+    return ""
 
 
 def _ago(seconds: int) -> str:

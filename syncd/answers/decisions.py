@@ -13,10 +13,11 @@ from syncd.core.pausing import Pause
 from syncd.core.plan import timestamp
 from syncd.core.sickness import Quarantine
 from syncd.core.waiting import Waiting
-from syncd.engine.facts import PAUSE, QUARANTINE, TIES
+from syncd.engine.facts import PAUSE, QUARANTINE, TIES, AskedTie
 from syncd.engine.writing.permission import paused
 from syncd.engine.writing.quarantine import ask_now, current
 from syncd.errors import RefusedError, UsageError
+from syncd.model import KnownUser
 from syncd.ports import Failure, HoldRecord, Store
 from syncd.ports.deciding import Approval, Rejection
 
@@ -192,18 +193,22 @@ def _probe_now(store: Store, by: str, now: datetime, reason: str | None) -> Quar
 
 
 def release(store: Store, connection: str, text: str, by: str, reason: str | None = None) -> dict[str, Any]:
-    """Stops managing an object and leaves it at the target as it is.
+    """Stops managing an object and leaves it at the target as it is; whoever has no account, and fails to get one, is
+    tried no more.
 
     `text`: Okta id, SCIM id, e-mail or group name. Raises UsageError when the store manages no such object, or several.
     """
-    users = [user for user in store.find_users(text) if user.pushed is not None]
-    groups = [group for group in store.find_groups(text) if group.pushed is not None]
+    ties = TIES.of(store, {})
+    sought = {failure.object_key for failure in store.failures()} | {f"user:{okta_id}" for okta_id in ties}
+    users = [each for each in store.find_users(text) if each.pushed or f"user:{each.okta_id}" in sought]
+    groups = [each for each in store.find_groups(text) if each.pushed or f"group:{each.okta_id}" in sought]
     if not users and not groups:
         users = [user for user in store.find_former_users(text) if user.pushed is not None]
     if len(users) + len(groups) != 1:
         found = "several managed objects" if users or groups else "no managed user or group"
         raise UsageError(f"{text} is {found}", hint="give the Okta id (00u... or 00g...)")
     if users:
+        _forget_tie(store, ties, users[0].okta_id)
         store.release_user(users[0].okta_id, by, reason)
         item = decided_on(f"user:{users[0].okta_id}", users[0].wanted.user_name)
     else:
@@ -213,7 +218,7 @@ def release(store: Store, connection: str, text: str, by: str, reason: str | Non
 
 
 def unlink_user(
-    store: Store, connection: str, text: str, by: str, reason: str | None = None
+    store: Store, connection: str, text: str, by: str, now: datetime, reason: str | None = None
 ) -> dict[str, Any]:
     """Forgets the tie of one person, or the one that was asked for, and keeps the account as it is. `text` as in
     `release`. Raises UsageError for somebody who is not tied.
@@ -230,14 +235,29 @@ def unlink_user(
             hint="give the Okta id (00u...)",
         )
     [user] = tied
-    if user.okta_id in ties:
-        TIES.remember(store, {each: tie for each, tie in ties.items() if each != user.okta_id} or None)
+    _forget_tie(store, ties, user.okta_id)
     if user.pushed is not None:
         store.release_user(user.okta_id, by, reason, unlinked=True)
     else:
         store.note({"decision": "unlink", "by": by, "okta_id": user.okta_id}, reason=reason)
+        _look_for_another(store, user, ties[user.okta_id], by, now)
     item = decided_on(f"user:{user.okta_id}", user.wanted.user_name)
     return decision_document(connection, "unlink", by, [item], reason)
+
+
+def _forget_tie(store: Store, ties: Mapping[str, AskedTie], okta_id: str) -> None:
+    if okta_id in ties:
+        TIES.remember(store, {each: tie for each, tie in ties.items() if each != okta_id} or None)
+
+
+def _look_for_another(store: Store, user: KnownUser, tie: AskedTie, by: str, now: datetime) -> None:
+    """That the account did not become theirs is over; the next cycle looks at them by the ordinary rules."""
+    key = f"user:{user.okta_id}"
+    if all(failure.object_key != key for failure in store.failures()):
+        return
+    reason = f"the tie to {tie.name} ({tie.scim_id}) was taken back by {by}; the next cycle looks for their account"
+    waiting = Waiting(key, "conflict", user.wanted.user_name, reason, now, next_look=now)
+    store.wait([waiting], failures_over=[key])
 
 
 def decision_document(

@@ -8,13 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from syncd.core.change import MEMBERSHIPS
+from syncd.core.change import MEMBERSHIPS, ChangeKind
 from syncd.core.left_out import FAILED, REJECTED, RELEASED, LeftOut, advice, rejected_reason, way_out
 from syncd.core.plan import timestamp
 from syncd.core.waiting import Waiting
+from syncd.engine.facts import TIES
 from syncd.ports import Failure, Store
 from syncd.ports.deciding import Rejection, Release
 
+_OF_TIES = frozenset({"conflict", FAILED})
 FIRST = 5
 """So many stand in the status document (contract: `left_out`)."""
 
@@ -23,12 +25,14 @@ def left_out(store: Store) -> Sequence[LeftOut]:
     """The oldest first."""
     rejections = store.decided().rejections
     known = store.known_changes(sorted(rejections)) if rejections else {}
+    rejections = _of_their_own(rejections, known)
     found = [
         *map(_waiting, store.waiting()),
         *(_rejected(change_id, each, known.get(change_id, {})) for change_id, each in rejections.items()),
         *map(_released, store.releases()),
         *map(_failed, store.failures()),
     ]
+    found = _with_ties(store, found)
     return _told_apart(sorted(_with_groups(store, found), key=_since))
 
 
@@ -71,6 +75,23 @@ def _waiting(each: Waiting) -> LeftOut:
     return LeftOut(each.object_key, each.kind, each.name, each.reason, each.since, each.looks, each.next_look)
 
 
+def _of_their_own(
+    rejections: Mapping[str, Rejection], known: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Rejection]:
+    """Who is not to be deactivated keeps their memberships with that: it is one person who is left out, not several."""
+    kept = {
+        each.object_key.removeprefix("user:")
+        for change_id, each in rejections.items()
+        if known.get(change_id, {}).get("kind") == ChangeKind.DEACTIVATE_USER
+    }
+    return {
+        change_id: each
+        for change_id, each in rejections.items()
+        if known.get(change_id, {}).get("kind") != ChangeKind.REMOVE_MEMBER
+        or each.object_key.rpartition(":")[2] not in kept
+    }
+
+
 def _rejected(change_id: str, rejection: Rejection, change: Mapping[str, Any]) -> LeftOut:
     name = str(change.get("name") or rejection.object_key.rpartition(":")[2])
     group, kind = change.get("group"), str(change.get("kind", "a change"))
@@ -91,6 +112,17 @@ def _failed(each: Failure) -> LeftOut:
     return LeftOut(
         each.object_key, FAILED, each.name, reason, each.first_failed, each.attempts, each.next_attempt
     )
+
+
+def _with_ties(store: Store, found: Sequence[LeftOut]) -> list[LeftOut]:
+    """Of whoever a person chose an account for, and it does not become theirs, which one."""
+    ties = TIES.of(store, {})
+    return [
+        replace(each, tied_to=f"{ties[each.okta_id].name} ({ties[each.okta_id].scim_id})")
+        if each.type == "user" and each.kind in _OF_TIES and each.okta_id in ties
+        else each
+        for each in found
+    ]
 
 
 def _with_groups(store: Store, found: Sequence[LeftOut]) -> Iterator[LeftOut]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from syncd.answers.left_out import left_out, left_out_documents
 from syncd.core.change import Change
+from syncd.core.drift_news import left_of
 from syncd.core.left_out import command
 from syncd.core.plan import timestamp
 from syncd.engine.facts import LAST_DRIFT
@@ -23,13 +24,16 @@ def lists(store: Store, settings: ConnectionSettings) -> dict[str, Any]:
         drift = LAST_DRIFT.of(store, {})
     except ValueError:  # somebody else wrote it
         drift = {}
-    items = drift.get("items") if isinstance(drift.get("items"), list) else []
+    try:
+        items = left_of(drift) if drift else []
+    except (LookupError, TypeError, AttributeError):
+        items = []
     return {
         "connection": settings.name,
         "left_out": left_out_documents(left_out(store), settings.path),
         "held": [row for hold in store.holds() for row in _held(hold, config)],
         "compared_at": drift.get("created_at"),
-        "drift": [_drift(item, config) for item in items or ()],
+        "drift": [_drift(item, config) for item in items],
     }
 
 

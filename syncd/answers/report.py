@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from syncd.answers import report_rows as rows
 from syncd.answers.audit import cleaner, verification
 from syncd.answers.left_out import left_out
 from syncd.answers.status import token_document
+from syncd.core.drift_news import NEVER_WRITTEN, TO_GIVE_BACK, is_repaired, tally
 from syncd.core.plan import timestamp
 from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT
 from syncd.engine.writing.quarantine import current
@@ -77,7 +79,10 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
             "applied": _applied(counts),
             **rows.totals(days),
             "decisions": _tally(decisions),
-            "drift": {"found": differing(drift["found"]), "repaired": sum(drift["repaired"].values())},
+            "drift": {
+                "found": differing(drift["found"]),
+                "repaired": sum(one["given_back"] for one in drift["checks"]),
+            },
             "failures": {
                 "objects": len(troubles),
                 "open": sum(one["end"] == "open" for one in troubles),
@@ -124,7 +129,9 @@ def _decisions(store: Store, notes: Sequence[JournalEntry]) -> list[dict[str, An
     ]
     ids = sorted({str(each) for note in told for each in note.body.get("changes", ())})
     known = store.known_changes(ids) if ids else {}
-    return [rows.decision_row(note, known) for note in told]
+    released = sorted({str(note.body["okta_id"]) for note in told if note.body.get("release") == "user"})
+    called = {okta_id: user.wanted.user_name for okta_id, user in store.users(released).items()}
+    return [rows.decision_row(note, known, called) for note in told]
 
 
 def _tally(decisions: Sequence[Mapping[str, Any]]) -> dict[str, int]:
@@ -144,13 +151,14 @@ def _drift(store: Store, notes: Sequence[JournalEntry], reach: Reach) -> dict[st
         said = note.body.get("drift") if isinstance(note.body, dict) else None
         if not isinstance(said, dict):
             continue
-        summary = _kinds(said.get("summary"))
+        summary = _kinds(_without_never_written(said))
         checks.append(
             {
                 "at": timestamp(note.at),
                 "run_id": note.run_id,
                 "found": differing(summary),
                 "fixed": bool(said.get("fixed")),
+                "given_back": _given_back(store, note, said),
                 "summary": summary,
             }
         )
@@ -160,8 +168,6 @@ def _drift(store: Store, notes: Sequence[JournalEntry], reach: Reach) -> dict[st
             found[kind] = found.get(kind, 0) + max(count - again, 0)
         before = {} if said.get("fixed") else summary
     last = _last_drift(store)
-    if last is not None:
-        last["fixed"] = checks[-1]["fixed"] if checks else None
     return {
         "comparisons": store.comparisons(reach),
         "checks": checks,
@@ -169,6 +175,29 @@ def _drift(store: Store, notes: Sequence[JournalEntry], reach: Reach) -> dict[st
         "repaired": dict(store.repairs(reach)),
         "last": last,
     }
+
+
+def _given_back(store: Store, note: JournalEntry, said: Mapping[str, Any]) -> int:
+    """How many differences the repair gave back that this note is of. An older version did not say how many there
+    were: then what it changed.
+    """
+    run = store.run(note.run_id) if said.get("fixed") and note.run_id else None
+    if run is None:
+        return 0
+    counts = said.get("counts")
+    kinds = counts.get(TO_GIVE_BACK) if isinstance(counts, dict) else None
+    if isinstance(kinds, dict):
+        return sum(kinds.values()) if run.status == "succeeded" else 0
+    return sum(run.summary.get("applied", {}).values())
+
+
+def _without_never_written(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a note of the trail says was found, by kind. An older version did not tell the two apart."""
+    summary, counts = said.get("summary"), said.get("counts")
+    never = counts.get(NEVER_WRITTEN) if isinstance(counts, dict) else None
+    if not isinstance(summary, dict) or not isinstance(never, dict):
+        return summary if isinstance(summary, dict) else {}
+    return {kind: count - never.get(kind, 0) for kind, count in summary.items() if isinstance(count, int)}
 
 
 def _kinds(summary: object) -> dict[str, int]:
@@ -186,7 +215,14 @@ def _last_drift(store: Store) -> dict[str, Any] | None:
         return None
     if not isinstance(found, dict) or not isinstance(found.get("items"), list):
         return None
+    try:
+        counts = tally(found)
+    except (LookupError, TypeError, AttributeError):  # somebody else wrote it
+        return None
     return {
+        "fixed": is_repaired(found),
+        "counts": {**asdict(counts), "found": counts.found},
+        "told": str(counts),
         "created_at": found.get("created_at"),
         "complete": found.get("complete") is not False,
         "summary": _kinds(found.get("summary")),

@@ -27,7 +27,9 @@ _DAY: Mapping[str, str] = {
     "delete_group": "groups_changed",
 }
 COUNTED = ("people_added", "people_changed", "people_removed", "members_added", "members_removed")
-COLUMNS = (*COUNTED, "groups_changed", "failed")
+COLUMNS = (*COUNTED, "people_again", "members_again", "groups_changed", "failed")
+_AGAIN: Mapping[str, str] = {"people_added": "people_again", "members_added": "members_again"}
+"""What was given back counts apart: nobody has more access by it."""
 
 
 def _time(moment: datetime | None) -> str | None:
@@ -149,8 +151,12 @@ def run_row(run: RunRecord) -> dict[str, Any]:
     }
 
 
-def decision_row(note: JournalEntry, known: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """approve, reject, forget (relink) or release; `known` are documents of changes by id."""
+def decision_row(
+    note: JournalEntry, known: Mapping[str, Mapping[str, Any]], called: Mapping[str, str]
+) -> dict[str, Any]:
+    """approve, reject, forget (relink) or release; `known` are documents of changes by id, `called` names of people by
+    Okta id.
+    """
     body = note.body
     ids = [str(each) for each in body.get("changes", ())]
     what = body.get("decision", "release")
@@ -162,7 +168,7 @@ def decision_row(note: JournalEntry, known: Mapping[str, Mapping[str, Any]]) -> 
         "by": body.get("by"),
         "reason": body.get("reason"),
         "asked": list(body.get("asked", ()))
-        or [str(body[key]) for key in ("name", "okta_id") if key in body][:1],
+        or [called.get(str(body[key]), str(body[key])) for key in ("name", "okta_id") if key in body][:1],
         "changes": [
             {
                 "id": each,
@@ -187,7 +193,8 @@ def day_rows(counts: Iterable[DayCount]) -> list[dict[str, Any]]:
     for one in counts:
         day = days.setdefault(one.day, {"day": one.day} | dict.fromkeys(COLUMNS, 0))
         if one.result == "applied" and one.kind in _DAY:
-            day[_DAY[one.kind]] += one.count
+            column = _DAY[one.kind]
+            day[_AGAIN.get(column, column) if one.again else column] += one.count
         elif one.result == "failed":
             day["failed"] += one.count
     return [days[day] for day in sorted(days)]

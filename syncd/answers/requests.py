@@ -326,7 +326,7 @@ def _untied_user(
 ) -> Mapping[str, Any]:
     """As `_released`."""
     try:
-        return unlink_user(job.store, job.settings.name, user, by, reason)
+        return unlink_user(job.store, job.settings.name, user, by, job.clock(), reason)
     except UsageError:
         found = [each for each in job.store.find_users(user) if each.released and each.pushed is None]
         if left is None or len(found) != 1:

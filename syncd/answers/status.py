@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -11,12 +12,12 @@ from syncd.answers.failing import failing_documents
 from syncd.answers.left_out import FIRST, left_out, left_out_documents
 from syncd.answers.request_document import request_fields
 from syncd.core.cron import Cron
-from syncd.core.drift_news import is_repaired, news_of
+from syncd.core.drift_news import is_repaired, left_of, news_of, still_so, tally
 from syncd.core.left_out import LeftOut, command
 from syncd.core.plan import timestamp
 from syncd.core.token_age import token_days_left
 from syncd.core.windows import Window, next_opening, open_until
-from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT, readable
+from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT, NEXT_RUNS, readable
 from syncd.engine.writing.permission import paused
 from syncd.engine.writing.quarantine import current
 from syncd.ports import RunRecord, Store, Unproven
@@ -124,14 +125,16 @@ def _drift(store: Store) -> dict[str, Any] | None:
         last = LAST_DRIFT.of(store)
         if last is None:
             return None
-        repaired = is_repaired(last)
-        found = [] if repaired else news_of(last)
+        counts = tally(last)
+        found = news_of({**last, "items": left_of(last)})
         return {
             "compared_at": last["created_at"],
             "complete": last["complete"] is not False,
-            "repaired": repaired,
-            "differs": len(found),
-            "summary": {} if repaired else dict(last["summary"]),
+            "repaired": is_repaired(last),
+            "differs": counts.left,
+            "counts": {**asdict(counts), "found": counts.found},
+            "told": str(counts),
+            "summary": still_so(last),
             "items": [
                 {
                     "kind": each.kind,
@@ -149,11 +152,18 @@ def _drift(store: Store) -> dict[str, Any] | None:
 def _next_runs(
     store: Store, settings: ConnectionSettings, complete: str | None, now: datetime
 ) -> dict[str, str | None]:
-    """When the full and the drift cycle are due by the schedule: the daemon's next ones, if it runs."""
+    """When the full and the drift cycle come: as the daemon that runs has planned them, else by the schedule."""
     schedule = settings.schedule
     with readable("the time of the last look for drift"):
         last = LAST_DRIFT.of(store, {}).get("created_at")
-        return {"full": _due(complete, schedule.full, now), "drift": _due(last, schedule.drift, now)}
+        due = {"full": _due(complete, schedule.full, now), "drift": _due(last, schedule.drift, now)}
+    with readable("when the daemon's next cycles come"):
+        planned = {
+            kind: str(at)
+            for kind, at in NEXT_RUNS.of(store, {}).items()
+            if kind in due and datetime.fromisoformat(str(at)) > now
+        }
+    return due | planned
 
 
 def _due(last: str | None, every: timedelta | Cron, now: datetime) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,7 @@ def _unlink_user(ctx: click.Context, user: str, manner: Manner) -> int:
     def forget(store: Store, connection: str) -> dict[str, Any]:
         from syncd.answers.decisions import unlink_user  # noqa: PLC0415  (the engine)
 
-        return unlink_user(store, connection, user, decider(), manner.reason)
+        return unlink_user(store, connection, user, decider(), datetime.now(UTC), manner.reason)
 
     with Session(globals_of(ctx), as_json=manner.as_json) as session:
         return let_go(

@@ -290,10 +290,11 @@ def unassigned_user(okta_id: str, remote: RemoteUser) -> DriftItem:
     )
 
 
-def unmanaged_user(remote: RemoteUser) -> DriftItem:
-    """The finding for an account that is nobody's."""
+def unmanaged_user(
+    remote: RemoteUser, reason: str = "an account that neither Okta nor syncd knows"
+) -> DriftItem:
+    """The finding for an account that is nobody's, or nobody's for this `reason`."""
     found: Side = {"userName": remote.user_name, "active": remote.active}
-    reason = "an account that neither Okta nor syncd knows"
     return _stranger(DriftKind.UNMANAGED_USER, "user", remote.user_name, remote.scim_id, found, reason)
 
 

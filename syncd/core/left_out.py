@@ -6,6 +6,8 @@ conflict (a person)      syncd link --user: shows both sides, asks, and ties the
 conflict (a group)       syncd link GROUP TARGET
 released                 the same two: a person took it out of syncd's hands, and a person gives it back
 rejected                 syncd approve, of the change that was rejected
+conflict or failed, of   syncd unlink --user takes the tie back; syncd link --user names another account
+a tie by hand
 failed, refused, unread  syncd retry: it is tried or read again at once
 the others               what the advice names, in Okta, at the target or in the settings; then syncd sync of it
 """
@@ -48,6 +50,8 @@ class LeftOut:
     target: str | None = None
     by_id: bool = False
     """Somebody else has the same name."""
+    tied_to: str | None = None
+    """The account that a person chose for this one, by name and id."""
 
     @property
     def type(self) -> str:
@@ -92,11 +96,18 @@ def command(config: str, *words: str) -> str:
 
 def way_out(left: LeftOut, config: str) -> str:
     """The command that settles it, once what `advice` says is done."""
+    if left.tied_to is not None:
+        return command(config, "unlink", "--user", left.called)
     return command(config, *_WAYS.get(left.kind, _look_again)(left))
 
 
 def advice(left: LeftOut) -> str:
     """What has to be done before, "" where the command is all."""
+    if left.tied_to is not None:
+        return (
+            f"take back the tie to {left.tied_to}, or name another account: syncd link --user {left.called} ACCOUNT;"
+            " else mend the cause, and it is tried again at its time"
+        )
     return _ADVICE.get(left.kind, "")
 
 

@@ -197,6 +197,8 @@ LOG_ASKED = _text("log_asked")
 """What kinds of events that place was asked with."""
 LAST_DRIFT: Fact[dict[str, Any]] = Fact(drift_news.KEY, json.dumps, _document)
 """The last drift document, with at most `ITEMS_KEPT` items; with `REPAIRED_BY` once all of it was repaired."""
+NEXT_RUNS: Fact[dict[str, Any]] = Fact("next_runs", json.dumps, _document)
+"""When the running daemon's next full and drift cycles come, by kind; forgotten when it ends."""
 QUARANTINE: Fact[Quarantine] = Fact(KEY, _document_text, Quarantine.read)
 PAUSE: Fact[Pause] = Fact(pausing.KEY, _document_text, Pause.read)
 """A person's; over once its time has come, also where it is still remembered."""

@@ -49,11 +49,13 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a comparison with the target found that is news. `complete`: it could look at everything."""
+    """What a comparison with the target found that is news, and is still so, and what a repair gave back right after.
+    `complete`: it could look at everything.
+    """
 
     found: Sequence[DriftFound]
     complete: bool = True
-    repaired: bool = False
+    given_back: Sequence[DriftFound] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,19 +282,24 @@ def _drift(memory: Memory, facts: Facts) -> _Said:
     compared = facts.drift
     if compared is None:
         return None, memory
-    keys = frozenset() if compared.repaired else frozenset(each.key for each in compared.found)
+    keys = frozenset(each.key for each in compared.found)
     new = [each for each in compared.found if each.key not in memory.drift]
+    back = [each for each in compared.given_back if each.key not in memory.drift]
     memory = replace(memory, drift=keys if compared.complete else keys | memory.drift)
-    if not new:
+    told = new or back
+    if not told:
         return None, memory
-    lines = [f"{plain(each.named)}: {plain(each.reason)}." for each in new[:_DRIFT_NAMED]]
-    if len(new) > _DRIFT_NAMED:
-        lines.append(f"and {counted(len(new) - _DRIFT_NAMED, 'more difference')}.")
-    number = counted(len(new), "difference")
-    if compared.repaired:
-        return Notice("info", f"{number} found and repaired", "\n".join(lines)), memory
-    lines.append("Somebody else wrote to Split. All of it: syncd drift. To give it back: syncd drift --fix.")
-    return Notice("warning", f"drift: {number}", "\n".join(lines)), memory
+    lines = [f"{plain(each.named)}: {plain(each.reason)}." for each in told[:_DRIFT_NAMED]]
+    if len(told) > _DRIFT_NAMED:
+        lines.append(f"and {counted(len(told) - _DRIFT_NAMED, 'more difference')}.")
+    if not new:
+        number = counted(len(back), "difference")
+        return Notice("info", f"{number} found and given back", "\n".join(lines)), memory
+    if back:
+        lines.append(f"{counted(len(back), 'other')} found and given back.")
+    repair = " To give it back: syncd drift --fix." if any(each.repair for each in new) else ""
+    lines.append(f"Somebody else wrote to Split. All of it: syncd drift.{repair}")
+    return Notice("warning", f"drift: {counted(len(new), 'difference')}", "\n".join(lines)), memory
 
 
 def _token(memory: Memory, facts: Facts) -> _Said:

@@ -274,7 +274,11 @@ def _compared(store: Store) -> Compared | None:
         if said is not None:
             document = json.loads(said)
             complete = document["complete"] is not False
-            return Compared(drift_news.news_of(document), complete, drift_news.is_repaired(document))
+            left = {**document, "items": drift_news.left_of(document)}
+            found = drift_news.news_of(left)
+            kept = {each.key for each in found}
+            back = [each for each in drift_news.news_of(document) if each.key not in kept]
+            return Compared(found, complete, back)
     return None
 
 

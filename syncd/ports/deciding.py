@@ -63,6 +63,10 @@ class Release:
     target: str | None = None
 
     @property
+    def okta_id(self) -> str:
+        return self.object_key.partition(":")[2]
+
+    @property
     def sentence(self) -> str:
         """Status, page, report and explain say the same."""
         who = f" by {self.by}" if self.by else ""

@@ -313,8 +313,17 @@ class Store(Decisions, History, Waits, RequestRecords, Protocol):
         """
         ...
 
-    def record_found(self, run_id: str, effects: Sequence[Effect], *, summary: Mapping[str, int]) -> None:
-        """What a drift cycle found at the target replaces what was remembered; a note in the journal says so."""
+    def record_found(
+        self,
+        run_id: str,
+        effects: Sequence[Effect],
+        *,
+        summary: Mapping[str, int],
+        counts: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> None:
+        """What a drift cycle found at the target replaces what was remembered; a note in the journal says so, with a
+        count for each kind, and for each sort of a comparison (`core.drift_news`).
+        """
         ...
 
     def unproven(self) -> Sequence[Unproven]:

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from syncd.core.counting import counted
-from syncd.core.drift import REPORTED_ONLY
+from syncd.core.drift_news import tally
 from syncd.report.lines import BLANK, Line, Span, faint, line, safe, shown_of, strong
 
 SHOWN_OF_A_KIND = 50
@@ -78,8 +78,9 @@ def _summary(document: Mapping[str, Any]) -> Line:
     )
     if not document["complete"]:
         return line(Span("Drift: not everything could be read", "bad"), f"; {looked}.")
-    counts = ", ".join(_number_of(kind, count) for kind, count in document["summary"].items())
-    if set(document["summary"]) <= REPORTED_ONLY:
-        aside = f" ({counts})" if counts else ""
-        return line(Span("No drift", "good"), f": what syncd manages is as it left it{aside}; {looked}.")
-    return line(Span("Drift", "warn"), f": {counts}; {looked}.")
+    counts = tally(document)
+    kinds = ", ".join(_number_of(kind, count) for kind, count in document["summary"].items())
+    listed = f" ({kinds})" if kinds else ""
+    if not counts.found and not counts.never_written:
+        return line(Span("No drift", "good"), f": what syncd manages is as it left it{listed}; {looked}.")
+    return line(Span("Drift", "warn"), f": {counts}{listed}; {looked}.")

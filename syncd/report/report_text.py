@@ -58,8 +58,13 @@ def _people_rows(summary: Mapping[str, Any], current: Mapping[str, Any]) -> Iter
     people = f"{current['active_users']:,} in {counted(current['groups'], 'group')}"
     yield "people with access", f"{people}, {current['without_group']:,} without a group"
     changed = f"{summary['people_added']:,} added, {summary['people_changed']:,} changed"
-    yield "people", f"{changed}, {summary['people_removed']:,} removed"
-    yield "memberships", f"{summary['members_added']:,} added, {summary['members_removed']:,} removed"
+    yield "people", f"{changed}, {summary['people_removed']:,} removed{_again(summary['people_again'])}"
+    members = f"{summary['members_added']:,} added, {summary['members_removed']:,} removed"
+    yield "memberships", f"{members}{_again(summary['members_again'])}"
+
+
+def _again(count: int) -> str:
+    return f", {count:,} given back" if count else ""
 
 
 def _work_rows(summary: Mapping[str, Any], drift: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -153,7 +158,9 @@ def _drift(drift: Mapping[str, Any]) -> Iterator[Line]:
         (Span(safe(item.get("kind"))), Span(safe(drift_object(item))), faint(safe(item.get("reason") or "")))
         for item in items[:SHOWN]
     ]
-    yield from _section("Found by the last comparison with Split", rows, len(items))
+    yield from _section("Listed by the last comparison with Split", rows, len(items))
+    if last:
+        yield line(faint(f"  {safe(last['told'])}"))
 
 
 def _failures(failures: Sequence[Row], outages: Sequence[Row]) -> Iterator[Line]:

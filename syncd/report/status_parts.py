@@ -31,11 +31,11 @@ def pause_lines(document: Mapping[str, Any]) -> Iterator[Line]:
 
 def drift_way_out(drift: Mapping[str, Any]) -> str:
     """Of a status document's `drift`: what syncd may give back, if any of it."""
-    if any(item.get("repair") for item in drift["items"]) or drift["differs"] > len(drift["items"]):
+    if drift["counts"]["to_give_back"]:
         return (
             "syncd drift shows all; syncd drift --fix gives back what is syncd's to give, under the limits."
         )
-    return "syncd drift shows all; none of it is syncd's to give back."
+    return "syncd drift shows all; none of what is left is syncd's to give back."
 
 
 def drift_found_lines(drift: Mapping[str, Any] | None) -> Iterator[Line]:
@@ -44,9 +44,9 @@ def drift_found_lines(drift: Mapping[str, Any] | None) -> Iterator[Line]:
         return
     when = f"compared {drift['compared_at']}{'' if drift['complete'] else ', not everything'}"
     if not drift["differs"]:
-        yield line(faint("drift: "), "repaired" if drift["repaired"] else "none", faint(f" ({when})"))
+        yield line(faint("drift: "), safe(drift["told"]), faint(f" ({when})"))
         return
-    yield line(strong("Drift"), f" ({drift['differs']:,}) ", faint(when))
+    yield line(strong("Drift"), f"  {safe(drift['told'])} ", faint(f"({when})"))
     for item in drift["items"]:
         named = f"{safe(item['object'])} in {safe(item['group'])}" if item["group"] else safe(item["object"])
         yield line(

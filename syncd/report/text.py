@@ -219,7 +219,7 @@ def status_lines(document: Mapping[str, Any]) -> Iterator[Line]:
             ),
         ),
         ("last complete read", "never" if read is None else f"{safe(read)} ({duration(age)} ago)"),
-        ("due by schedule", _due_by_schedule(document.get("next_runs", {}))),
+        ("next runs", _due_by_schedule(document.get("next_runs", {}))),
     ]
     if document.get("token"):
         rows.append(("Split token", _token(document["token"])))

@@ -138,18 +138,13 @@ def _drift(facts: Mapping[str, Any]) -> dict[str, str]:
         return _said(
             "warn", "No comparison with Split is recorded: changes made there by hand would not show."
         )
-    found = differing(last["summary"])
-    if not found:
-        return _said(
-            "good", f"Nobody changed Split behind syncd's back (compared {when(last['created_at'])})."
-        )
-    repaired = {True: " and then repaired what may be repaired", False: "; nothing was repaired"}.get(
-        last["fixed"], ""
-    )
-    return _said(
-        "warn",
-        f"The comparison of {when(last['created_at'])} found {counted(found, 'difference')}{repaired}.",
-    )
+    counts = last["counts"]
+    if not counts["found"]:
+        never = f"; {counts['never_written']:,} never written" if counts["never_written"] else ""
+        compared = f"(compared {when(last['created_at'])}{never})"
+        return _said("good", f"Nobody changed Split behind syncd's back {compared}.")
+    level = "warn" if counts["to_give_back"] or counts["not_syncds"] else "good"
+    return _said(level, f"The comparison of {when(last['created_at'])} found {last['told']}.")
 
 
 def period_words(period: Mapping[str, Any]) -> str:

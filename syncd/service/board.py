@@ -31,9 +31,11 @@ class RateHeadroom:
 class CycleReport:
     """One finished cycle. A quiet delta is one too; it has no run id.
 
-    `kind` is delta, full or drift. `status` is quiet, succeeded, partial, refused or failed. `changes` counts by
-    (kind of change, outcome), the outcome being applied, failed, held, skipped or deferred. `requests` counts by
-    (side, status): side okta or target, status "200", "timeout", ... `waited_seconds` is by side.
+    `kind` is delta, full or drift, or what the run of a request is called in the store. `status` is quiet, succeeded,
+    partial, refused or failed. `changes` counts by (kind of change, outcome), the outcome being applied, failed, held,
+    skipped or deferred. `requests` counts by (side, status): side okta or target, status "200", "timeout", ...
+    `waited_seconds` is by side. `began` False: what somebody asked for was refused before a run began (a name that
+    nobody knows).
     """
 
     kind: str
@@ -46,6 +48,7 @@ class CycleReport:
     requests: Mapping[tuple[str, str], int] = field(default_factory=dict)
     waited_seconds: Mapping[str, float] = field(default_factory=dict)
     headroom: Mapping[str, RateHeadroom] = field(default_factory=dict)
+    began: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +102,20 @@ class ConnectionBoard:
         with self._lock:
             self._running[kind] = at
 
-    def ended(self, report: CycleReport) -> None:
-        """A finished cycle is counted, and remembered as the last of its kind."""
+    def ended(self, report: CycleReport, running: str | None = None) -> None:
+        """A finished cycle is counted, and remembered as the last of its kind. `running`: what it began as, where it
+        turned out to be another kind.
+        """
         with self._lock:
-            self._running.pop(report.kind, None)
-            self._last[report.kind] = report
+            self._running.pop(running or report.kind, None)
+            if report.began:
+                self._last[report.kind] = report
             self._polls += report.kind == "delta"
             self._requests.update(report.requests)
             for side, seconds in report.waited_seconds.items():
                 self._waited_seconds[side] = self._waited_seconds.get(side, 0.0) + seconds
             self._headroom.update(report.headroom)
-            if report.status == "quiet":
+            if report.status == "quiet" or not report.began:
                 return
             self._cycles.append(report)
             self._runs[report.kind, report.status] += 1

@@ -158,12 +158,21 @@ def _card(view: View, name: str) -> Card:
         state=_state(view, name, document, concerns),
         document=document,
         running=board.running if board else {},
-        next_runs=board.next_runs if board else {},
+        next_runs=_next_runs(document, board),
         headroom=shown_buckets(board.headroom) if board else {},
         runs=_runs(document, board)[-RUNS_SHOWN:],
         token_days=None if token is None else token["expires_in_days"],
         concerns=concerns,
     )
+
+
+def _next_runs(document: Mapping[str, Any] | None, board: Snapshot | None) -> Mapping[str, datetime]:
+    """Of full and drift cycles as the status document says; deltas are too many to be written down."""
+    planned = dict(board.next_runs) if board else {}
+    told = document.get("next_runs", {}) if document else {}
+    return planned | {
+        kind: datetime.fromisoformat(at) for kind, at in told.items() if at is not None and kind in planned
+    }
 
 
 def _state(view: View, name: str, document: Mapping[str, Any] | None, concerns: Sequence[Concern]) -> State:
@@ -259,8 +268,7 @@ def _drift(name: str, drift: Mapping[str, Any] | None) -> Iterator[Concern]:
         return
     named = ", ".join(f"{item['object']} ({item['kind'].replace('_', ' ')})" for item in drift["items"][:3])
     more = f" and {drift['differs'] - 3:,} more" if drift["differs"] > 3 else ""
-    number = counted(drift["differs"], "difference")
-    what = f"Split was changed behind syncd's back: {number}"
+    what = f"Split was changed behind syncd's back ({drift['told']})"
     compared = f"{named}{more}; compared {drift['compared_at']}."
     yield Concern("warn", name, what, compared, drift_way_out(drift))
 

@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any
 
 from syncd.engine.cycles.delta import LogDenied, delta, follow
 from syncd.engine.cycles.result import RunResult
@@ -37,6 +39,7 @@ from syncd.service.current_state import CurrentState
 from syncd.service.drift_turns import drift_turn, due_in
 from syncd.service.full_turns import LONG_REST, REST, RETRY, FullTurns
 from syncd.service.gate import Gate
+from syncd.service.next_runs import NextRuns
 from syncd.service.old_secrets import OldSecrets
 from syncd.service.reports import Ending, cycle_report, ended
 from syncd.service.requests import Acts, Attend, RequestLanes, nobody
@@ -47,9 +50,8 @@ from syncd.service.watch import Activity, Watch, patience_of
 from syncd.settings import ConnectionSettings, scope_fingerprint
 from syncd.wiring import open_job
 
-_GIVES_UP_WITHIN = 0.3
-_LOOKS_AGAIN = 5.0
-"""Seconds between two looks at a quarantine, where deltas come less often; a look asks nobody."""
+_GIVES_UP_WITHIN, _LOOKS_AGAIN = 0.3, 5.0
+"""Seconds: for a store to be given back, and between two looks at a quarantine, where deltas come less often."""
 
 
 class ServedConnection:
@@ -64,6 +66,7 @@ class ServedConnection:
         self.current = CurrentState(around.clock, around.redactor, around.stopping)
         self._around = around
         self._turn: AbstractContextManager[object] = threading.RLock()
+        self._job_options: dict[str, Any] = {"writing": True}
         self._gate = Gate(around.stopping)
         self._fulls = FullTurns()
         self._seen = Seen()
@@ -73,8 +76,8 @@ class ServedConnection:
         self._waits = False
         """A cycle left changes unwritten because of a pause or a shut window; the full cycle that follows sees them."""
         self._voice = Voice(around.event, settings.name)
-        self._old_secrets = OldSecrets()
-        self._used_secrets = UsedSecrets()
+        self._old_secrets, self._used_secrets = OldSecrets(), UsedSecrets()
+        self._next_runs = NextRuns(partial(around.next_run, settings.name))
         self.activity = Activity(patience=patience_of(settings))
         acts = Acts(self._run, self._asked_for_all, self._after_asked, lambda: self.settings)
         self.hooks = ConnectionHooks(self.current, board, around, lambda: self.settings)
@@ -129,6 +132,7 @@ class ServedConnection:
         thread.join(_GIVES_UP_WITHIN)
 
     def _close(self) -> None:
+        self._next_runs.over(self.current.store)
         self._release()
         self.current.happened(Retired())
         self._around.on_closed()
@@ -213,6 +217,7 @@ class ServedConnection:
         try:
             self._old_secrets.look(self.settings, self.board, self._voice, kind)
             yield
+            self._next_runs.tell(self.current.store)
         except Exception as error:  # noqa: BLE001
             self._voice.failed("a cycle could not be run", kind, error)
 
@@ -347,25 +352,25 @@ class ServedConnection:
         around, started = self._around, self._around.clock()
         self._used_secrets.use(self.settings)
         watch = Watch(around.event, self.activity, connection=self.settings.name)
-        cancelled = attend(watch)
+        cancelled, asked = attend(watch), attend is not nobody
         self.board.began(kind, started)
         ending, report = Ending(), None
 
         def told(job: Job | None) -> CycleReport:
-            error, store, now = ending.told(around.redactor), self.current.store, around.clock()
-            waited = watch.waited
-            return cycle_report(kind, started, now, ending, job=job, waited=waited, store=store, error=error)
+            made = partial(cycle_report, kind, started, around.clock(), ending, job=job)
+            error, store = ending.told(around.redactor), self.current.store
+            return made(waited=watch.waited, store=store, error=error, asked=asked)
 
         try:
             with open_job(
                 self.settings,
-                writing=True,
                 observer=watch,
                 redactor=around.redactor,
                 clock=around.clock,
                 cancelled=lambda: around.stopping.is_set() or cancelled(),
                 store=self.current.store,
                 turn=self._turn,
+                **self._job_options,
             ) as job:
                 ending = ended(work, job)
                 report = told(job)
@@ -375,8 +380,9 @@ class ServedConnection:
                 report = told(None)
         if report is None:  # never: one of the two made it
             raise RuntimeError("a cycle without a report")
-        self.board.ended(report)
-        self._voice.ended(report, ending, stopping=around.stopping.is_set())
+        self.board.ended(report, running=kind)
+        if report.began:
+            self._voice.ended(report, ending, stopping=around.stopping.is_set())
         self._waits |= ending.waits
         self._after(report)
         return report, ending
@@ -387,7 +393,7 @@ class ServedConnection:
             return
         try:
             store.rest()
-            if self._around.on_cycle is not None:
+            if self._around.on_cycle is not None and report.began:
                 self._around.on_cycle(self.settings, store, report)
         except Exception as error:  # noqa: BLE001  (who is told about a cycle cannot stop the next one)
             self._voice.failed("nobody could be told about a cycle", report.kind, error)

@@ -12,7 +12,7 @@ from syncd.engine.cycles.drift_report import DriftReport
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.job import Job
 from syncd.errors import SyncdError, WritingWaits, status_after
-from syncd.ports import Bucket, Store
+from syncd.ports import Bucket, RunRecord, Store
 from syncd.redact import Redactor
 from syncd.service.board import CycleReport, RateHeadroom
 
@@ -87,13 +87,21 @@ def ended(work: Callable[[Job], Ending], job: Job) -> Ending:
         return Ending(error=error)
 
 
-def _run_written_for(store: Store | None, kind: str, started: datetime) -> str | None:
-    """The run that was written down for a cycle which then crashed, or that has no result."""
+def _run_written_for(
+    store: Store | None, ending: Ending, kind: str | None, started: datetime
+) -> RunRecord | None:
+    """The run that was written down, also for a cycle which then crashed, or that has no result. `kind` None: of any
+    kind that people ask for.
+    """
+    if store is None or not (ending.result or ending.error or ending.drift):
+        return None
     try:
-        runs = () if store is None else store.runs(limit=5)
+        if ending.result is not None:
+            return store.run(ending.result.run_id)
+        runs = [run for run in store.runs(limit=5) if run.started >= started]
     except SyncdError:
         return None
-    return next((run.run_id for run in runs if run.kind == kind and run.started >= started), None)
+    return next((run for run in runs if run.kind == kind or (kind is None and run.kind != "delta")), None)
 
 
 def cycle_report(
@@ -106,11 +114,13 @@ def cycle_report(
     waited: Mapping[str, float] | None = None,
     store: Store | None = None,
     error: str = "",
+    asked: bool = False,
 ) -> CycleReport:
-    """`job` is None when the cycle ended before anything could be asked; `waited` is what was announced, by side."""
-    run_id = ending.result.run_id if ending.result else None
-    if run_id is None and (ending.error or ending.drift):
-        run_id = _run_written_for(store, kind, started)
+    """`job` is None when the cycle ended before anything could be asked; `waited` is what was announced, by side.
+    `asked`: by a person, so that it is called what its run is, and is none where it was refused before one began.
+    """
+    run = _run_written_for(store, ending, None if asked else kind, started)
+    run_id = ending.result.run_id if ending.result else run.run_id if run else None
     seconds = {"target" if side == "split" else side: total for side, total in (waited or {}).items()}
     headroom: dict[str, RateHeadroom] = {}
     if job is not None and isinstance(job.source, Paced):
@@ -120,7 +130,7 @@ def cycle_report(
             for name, bucket in job.source.limits().items()
         }
     return CycleReport(
-        kind=kind,
+        kind=run.kind if asked and run is not None else kind,
         started=started,
         finished=finished,
         status=ending.status,
@@ -130,6 +140,7 @@ def cycle_report(
         requests=_requests(job),
         waited_seconds={side: total for side, total in seconds.items() if total},
         headroom=headroom,
+        began=not (asked and run_id is None and isinstance(ending.error, SyncdError)),
     )
 
 

@@ -187,9 +187,10 @@ class RequestLanes:
             store.put_back_request(taken.id)
             return
         self._end(store, taken.id, self._clean(outcome))
-        self._voice.say(
-            "info", "request carried out", "request", request=taken.id, exit_code=outcome.exit_code
-        )
+        errors = "; ".join(each.message for each in outcome.said)
+        why = {"error": self._around.redactor.text(errors)} if errors else {}
+        code = outcome.exit_code
+        self._voice.say("info", "request carried out", "request", request=taken.id, exit_code=code, **why)
 
     def _end(self, store: Store, request_id: str, outcome: RequestResult) -> None:
         """Until it is written down: it was done, and somebody waits to hear of it."""
@@ -225,7 +226,7 @@ class RequestLanes:
             return Ending(result)
 
         with _telling(store, found.id, self._voice) as told:
-            _, ending = self._acts.run(_kind_of_run(request), work, told.attend)
+            _, ending = self._acts.run(_kind_of_run(request, found.kind), work, told.attend)
         self._current.read_quarantine()
         if self._around.stopping.is_set() and ending.status == "interrupted":
             return None
@@ -303,11 +304,13 @@ def _next_of(store: Store, *, long: bool) -> RequestRecord | None:
     return None
 
 
-def _kind_of_run(request: Request) -> str:
-    """As the board and the log call it."""
+def _kind_of_run(request: Request, asked: str) -> str:
+    """As the board calls it while it runs, `asked` being the kind of the request; once it has ended it is called what
+    its run is.
+    """
     if isinstance(request, DriftRequest):
         return "drift"
-    return "full" if isinstance(request, SyncRequest) and reads_everything(request) else "targeted"
+    return "full" if isinstance(request, SyncRequest) and reads_everything(request) else asked
 
 
 def look_for_requests(everybody: Callable[[], Sequence[RequestLanes]], stopping: threading.Event) -> None:

@@ -33,4 +33,6 @@ class Surroundings:
     on_cycle: OnCycle | None = None
     drift: Callable[[Job], DriftReport] = drift_cycle
     clock: Callable[[], datetime] = utc_now
+    next_run: Callable[[str, str], datetime | None] = lambda _connection, _kind: None
+    """When the next turn of a connection comes, by kind of cycle; None when none is planned."""
     stopping: threading.Event = field(default_factory=threading.Event)

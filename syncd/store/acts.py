@@ -204,12 +204,20 @@ class StoreActs(RestoreActs):
             self._note(conn, {"release": kind, "okta_id": okta_id, "by": by, **why})
             state.advance(conn)
 
-    def record_found(self, run_id: str, found: Sequence[Effect], *, summary: Mapping[str, int]) -> None:
+    def record_found(
+        self,
+        run_id: str,
+        found: Sequence[Effect],
+        *,
+        summary: Mapping[str, int],
+        counts: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> None:
         """See `ports.Store.record_found`."""
         with self._writing() as conn:
             effects.take_over(conn, found)
             documents = [effects.effect_document(effect) for effect in found]
-            body = {"drift": {"summary": dict(summary), "fixed": True, "taken_over": documents}}
+            told = {} if counts is None else {"counts": counts}
+            body = {"drift": {"summary": dict(summary), **told, "fixed": True, "taken_over": documents}}
             self._note(conn, body, run_id)
             state.advance(conn)
 

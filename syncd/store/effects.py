@@ -283,6 +283,8 @@ def release(conn: Db, kind: str, okta_id: str) -> None:
     table = "users" if kind == "user" else "groups"
     conn.execute(f"UPDATE {table} SET released = 1 WHERE okta_id = ?", (okta_id,))  # noqa: S608  (constants)
     clear_failure(conn, f"{kind}:{okta_id}")
+    column = "okta_id" if kind == "user" else "group_id"
+    conn.execute(f"DELETE FROM failures WHERE object_key LIKE 'member:%' AND {column} = ?", (okta_id,))  # noqa: S608
     unproven.forget(conn, [(kind, okta_id)])
     waiting.forget(conn, f"{kind}:{okta_id}")
 

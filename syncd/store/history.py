@@ -128,15 +128,35 @@ _NOT_FOUND_AFRESH = f"coalesce(run_id, '') NOT IN {_RELINKS}"
 _KIND = f"CASE WHEN run_id IN {_RELINKS} THEN 'relinked' ELSE kind END"
 
 
+_GIVEN = _quoted([ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER])
+_ENDED = _quoted([ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP])
+_MADE = _quoted([ChangeKind.CREATE_GROUP, ChangeKind.LINK_GROUP])
+_SINCE = "e.entry = 'outcome' AND e.okta_id = j.okta_id AND e.sequence < j.sequence AND e.applied = 1"
+_BETWEEN = "d.entry = 'outcome' AND d.applied = 1 AND d.sequence > e.sequence AND d.sequence < j.sequence"
+# Who was given it before, and from whom nobody took it since.
+_AGAIN = f"""CASE
+WHEN j.applied = 1 AND j.kind IN ({_GIVEN}) THEN EXISTS (
+    SELECT 1 FROM journal e WHERE {_SINCE} AND e.kind IN ({_GIVEN}) AND NOT EXISTS (
+        SELECT 1 FROM journal d WHERE {_BETWEEN} AND d.okta_id = j.okta_id AND d.kind = 'deactivate_user'))
+WHEN j.applied = 1 AND j.kind = 'add_member' THEN EXISTS (
+    SELECT 1 FROM journal e WHERE {_SINCE} AND e.kind = 'add_member' AND e.group_id = j.group_id AND NOT EXISTS (
+        SELECT 1 FROM journal d WHERE {_BETWEEN} AND (
+            (d.okta_id = j.okta_id AND d.kind = 'remove_member' AND d.group_id = j.group_id)
+            OR (d.okta_id = j.group_id AND d.kind IN ({_ENDED})))))
+ELSE 1 = 0 END"""  # noqa: S608  (constants)
+
+
 def change_counts(conn: Db, reach: Reach) -> list[DayCount]:
     """Outcomes within reach by day (UTC), kind and result, in that order."""
-    where, values = _within(reach, "at")
+    where, values = _within(reach, "j.at", "j.run_id")
     rows = conn.execute(
-        f"SELECT substr(at, 1, 10), {_KIND}, {_RESULT}, count(*) FROM journal"  # noqa: S608  (constants)
-        f" WHERE entry = 'outcome' AND kind IS NOT NULL AND {where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        f"SELECT substr(j.at, 1, 10), {_KIND}, {_RESULT}, count(*), {_AGAIN} FROM journal j"  # noqa: S608  (constants)
+        f" WHERE j.entry = 'outcome' AND j.kind IS NOT NULL AND {where} GROUP BY 1, 2, 3, 5 ORDER BY 1, 2, 3, 5",
         values,
     )
-    return [DayCount(*row) for row in rows.fetchall()]
+    return [
+        DayCount(day, kind, result, count, bool(again)) for day, kind, result, count, again in rows.fetchall()
+    ]
 
 
 def latencies(conn: Db, reach: Reach, bounds: Sequence[float]) -> Latencies:
@@ -265,9 +285,6 @@ def trouble(row: Row, since: datetime | None) -> Trouble | None:
     )
 
 
-_GIVEN = _quoted([ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER])
-_ENDED = _quoted([ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP])
-_MADE = _quoted([ChangeKind.CREATE_GROUP, ChangeKind.LINK_GROUP])
 # Whoever is put in again, or made again, without having been taken out has access since they got it first.
 _GRANTS = f"""
 WITH removed AS MATERIALIZED (

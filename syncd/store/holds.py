@@ -36,6 +36,7 @@ def raise_holds(
         )
     for hold, changes in raised:
         if _waits(conn, hold.id, stamp):
+            _refresh(conn, hold)
             continue
         fresh.append(hold.id)
         conn.execute("DELETE FROM hold_changes WHERE hold_id = ?", (hold.id,))
@@ -72,6 +73,16 @@ def _waits(conn: Db, hold_id: str, stamp: str) -> bool:
         (hold_id, stamp),
     ).fetchone()
     return known is not None
+
+
+def _refresh(conn: Db, hold: Hold) -> None:
+    """The same changes wait for the same check; among how many people or members may be otherwise by now."""
+    said = (hold.reason, hold.way_out, canonical(dict(hold.numbers)))
+    conn.execute(
+        "UPDATE holds SET reason = ?2, way_out = ?3, numbers = ?4"
+        " WHERE id = ?1 AND (reason, way_out, numbers) <> (?2, ?3, ?4)",
+        (hold.id, *said),
+    )
 
 
 _EMPTY = "DELETE FROM holds WHERE NOT EXISTS (SELECT 1 FROM hold_changes c WHERE c.hold_id = holds.id)"

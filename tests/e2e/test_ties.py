@@ -290,3 +290,113 @@ def test_a_protected_account_is_tied_to_nobody_else(made: Rig) -> None:
 
     assert "protected" in refused.stderr
     assert made.writes() == []
+
+
+def wrong_one(made: Rig) -> tuple[str, str]:
+    """Somebody is to be tied to an account, and another one has their userName. Returns both SCIM ids."""
+    wrong = made.split.world.create_local_user("wrong@example.com")
+    made.split.world.create_local_user("One@example.com")
+    made.okta.world.add_user("one@example.com", "One", "X", assign=True)
+    made.sync()
+    right = made.split.world.create_local_user("one@example.com")
+    made.forget()
+    return wrong, right
+
+
+def test_an_account_is_not_tied_while_another_one_has_the_persons_user_name(made: Rig) -> None:
+    wrong, right = wrong_one(made)
+
+    refused = made.run("link", "--user", "one@example.com", wrong, "--yes", code=3)
+
+    assert (
+        f"one@example.com at the target ({right}) has the userName one@example.com already" in refused.stderr
+    )
+    okta_id = made.okta.world.user("one@example.com").id
+    assert f"link --user {okta_id} {right}" in refused.stderr
+    assert made.writes() == []
+    made.run("link", "--user", "one@example.com", right, "--yes")
+    assert made.split.world.users[right].external_id == okta_id
+
+
+def test_an_account_is_not_tied_while_somebody_managed_has_the_persons_user_name(made: Rig) -> None:
+    wrong = made.split.world.create_local_user("wrong@example.com")
+    two = made.okta.world.add_user("two@example.com", "Two", "X")
+    made.okta.world.update_profile("two@example.com", email="p01@example.com")
+    made.okta.world.assign(two)
+
+    refused = made.run("link", "--user", two, wrong, "--yes", code=3)
+
+    owner = made.okta.world.user("p01@example.com").id
+    assert f"it is the account of p01@example.com ({owner})" in refused.stderr
+    assert f"unlink --user {owner}" in refused.stderr
+    assert made.writes() == []
+
+
+def failing_tie(made: Rig) -> str:
+    """The target takes nobody's new name: the tie was asked for, and fails."""
+    wrong = made.split.world.create_local_user("wrong@example.com")
+    made.split.world.create_local_user("One@example.com")
+    made.okta.world.add_user("one@example.com", "One", "X", assign=True)
+    made.sync()
+    for method in ("PATCH", "PUT"):
+        made.split.faults.add("status", method=method, path=f"/Users/{wrong}", count=-1, status=400)
+    made.run("link", "--user", "one@example.com", wrong, "--yes", code=4)
+    return wrong
+
+
+def test_what_settles_a_tie_that_fails_is_another_account_or_none(made: Rig) -> None:
+    wrong = failing_tie(made)
+
+    item = skipped(made)["one@example.com"]
+    document = made.run("status", "--json").document
+
+    assert item["kind"] == "failed"
+    assert item["way_out"] == f"syncd -c {made.config} unlink --user one@example.com"
+    assert f"wrong@example.com ({wrong})" in item["advice"]
+    assert "link --user one@example.com ACCOUNT" in item["advice"]
+    assert item in document["left_out"]["items"]
+
+    made.run("unlink", "--user", "one@example.com")
+
+    assert made.run("status", "--json").document["failing"] == []
+    assert "was taken back by" in skipped(made)["one@example.com"]["reason"]
+    made.split.faults.clear()
+    made.sync()
+    assert "only in letter case" in skipped(made)["one@example.com"]["reason"]
+    assert made.split.world.users[wrong].external_id is None
+
+
+def test_another_account_ends_a_tie_that_fails(made: Rig) -> None:
+    failing_tie(made)
+    other = made.split.world.user("One@example.com").id
+
+    made.run("link", "--user", "one@example.com", other, "--yes")
+
+    assert "one@example.com" not in skipped(made)
+    assert made.split.world.users[other].external_id == made.okta.world.user("one@example.com").id
+
+
+def test_releasing_somebody_whose_tie_fails_ends_the_failure(made: Rig) -> None:
+    failing_tie(made)
+
+    made.run("release", "one@example.com")
+
+    assert made.run("status", "--json").document["failing"] == []
+    assert skipped(made)["one@example.com"]["kind"] == "released"
+    made.forget()
+    made.sync()
+    assert made.writes() == []
+    assert skipped(made)["one@example.com"]["kind"] == "released"
+
+
+def test_releasing_whoever_fails_to_get_an_account_ends_the_failure(made: Rig) -> None:
+    made.split.faults.add("status", method="POST", path="/Users", count=-1, status=400)
+    made.okta.world.add_user("one@example.com", "One", "X", assign=True)
+    made.sync(code=4)
+
+    made.run("release", "one@example.com")
+    made.split.faults.clear()
+    made.sync()
+
+    assert skipped(made)["one@example.com"]["kind"] == "released"
+    assert [user.user_name for user in made.split.world.users.values()].count("one@example.com") == 0

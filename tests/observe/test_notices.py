@@ -129,7 +129,8 @@ def _found(*names: str, complete: bool = True, repaired: bool = False) -> Facts:
     found = [
         DriftFound(name, "changed_user", name, None, None, "changed at the target", "") for name in names
     ]
-    return Facts("drift", "succeeded", drift=Compared(found, complete, repaired))
+    compared = Compared((), complete, found) if repaired else Compared(found, complete)
+    return Facts("drift", "succeeded", drift=compared)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ def _found(*names: str, complete: bool = True, repaired: bool = False) -> Facts:
         ((_found("ada"), _found(complete=False), _found("ada")), ["drift: 1 difference"]),
         (
             (_found("ada", repaired=True), _found("ada")),
-            ["1 difference found and repaired", "drift: 1 difference"],
+            ["1 difference found and given back", "drift: 1 difference"],
         ),
         ((_found("ada"), Facts("full", "succeeded"), _found("ada")), ["drift: 1 difference"]),
         ((_found(),), []),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from syncd.core.counting import counted
 from syncd.core.plan import timestamp
 from syncd.redact import Redactor
 from syncd.service.board import Board, CycleReport, RateHeadroom
@@ -98,11 +99,15 @@ def pause(reason: str = "maintenance") -> dict[str, Any]:
 
 def drift(*items: tuple[str, str], repair: str = "write it again") -> dict[str, Any]:
     """What the last comparison found, by kind and object."""
+    sort, other = ("to_give_back", "not_syncds") if repair else ("not_syncds", "to_give_back")
+    counts = {sort: len(items), other: 0, "given_back": 0, "never_written": 0, "found": len(items)}
     return {
         "compared_at": ago(hours=3),
         "complete": True,
         "repaired": False,
         "differs": len(items),
+        "counts": counts,
+        "told": f"{counted(len(items), 'difference')}",
         "summary": {kind: 1 for kind, _ in items},
         "items": [
             {

@@ -94,14 +94,14 @@ def test_a_pause_and_shut_windows_are_said_and_alarm_nobody() -> None:
 def test_drift_that_is_not_syncds_to_repair_promises_no_repair() -> None:
     found = drift(("extra_member", "stranger@example.com"), repair="")
     page = status_page(Shown([document(drift=found)]).view()).html
-    assert "none of it is syncd&#39;s to give back" in page
+    assert "none of what is left is syncd&#39;s to give back" in page
     assert "syncd drift --fix" not in page
 
 
 def test_found_drift_is_on_the_page_with_what_to_do() -> None:
     found = drift(("changed_user", "ada@example.com"), ("extra_member", HOSTILE))
     shown = Shown([document(drift=found)])
-    assert concerns(shown) == [("warn", "Split was changed behind syncd's back: 2 differences")]
+    assert concerns(shown) == [("warn", "Split was changed behind syncd's back (2 differences)")]
     page = status_page(shown.view()).html
     assert "syncd drift --fix" in page
     assert "ada@example.com (changed user)" in page

@@ -7,12 +7,13 @@ Okta wants is compared with what is really there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from syncd.core.change import Change, ChangeKind
 from syncd.core.drift import DriftItem, DriftKind, Side
-from syncd.core.drift_news import REPAIRED_BY
+from syncd.core.drift_news import REPAIRED_BY, without
 from syncd.engine.cycles.drift_report import DriftReport, drift_report
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.run import CycleRun, settle_interrupted
@@ -23,7 +24,7 @@ from syncd.engine.planning.draft import Planning
 from syncd.engine.planning.plan import checked
 from syncd.engine.reading.full import read_everything
 from syncd.engine.reading.learned import Reading
-from syncd.engine.reading.lookup import named_objects
+from syncd.engine.reading.lookup import found, named_objects
 from syncd.engine.reading.named import read_selected
 from syncd.engine.reading.selection import Selection
 from syncd.engine.writing.other_target import refuse_other_target
@@ -85,7 +86,8 @@ def _remember_found(store: Store, report: DriftReport, run_id: str) -> None:
     """A note in the audit trail only when something was found."""
     LAST_DRIFT.remember(store, _kept(report))
     if report.items:
-        store.note({"drift": {"summary": report.summary, "fixed": False}}, run_id=run_id)
+        said = {"summary": report.summary, "counts": report.counts, "fixed": False}
+        store.note({"drift": said}, run_id=run_id)
 
 
 def _kept(report: DriftReport) -> dict[str, Any]:
@@ -103,21 +105,32 @@ def repair(
     job: Job, selection: Selection, allow: Mapping[str, int] | None = None, *, remembered: bool = True
 ) -> tuple[DriftReport | None, RunResult]:
     """Looks, takes over what was found, plans and applies. The report is None when looking failed. `remembered`: it is
-    the last comparison from now on.
+    the last comparison from now on. Raises UsageError for a name that nobody knows.
     """
     report = None
+    selection = selection if selection.everything else found(job, selection)
     with CycleRun(job, "drift") as run:
         unsettled = settle_interrupted(job)
         with run.reading(lambda stage: _look(job, selection, stage)) as (stage, (reading, report)):
             _take_over(job, report, run.run_id)
-            if remembered:
+            if remembered and selection.everything:
                 LAST_DRIFT.remember(job.store, _kept(report))
             planning = make_plan(job, stage, reading, unsettled)
             _rename_back(planning, report)
             run.write(checked(planning, "drift", allow or {}))
     if remembered and report is not None and run.result.exit_code == 0:
-        LAST_DRIFT.remember(job.store, {**_kept(report), REPAIRED_BY: run.run_id})
+        _remember_repaired(job.store, report, run.run_id, whole=selection.everything)
     return report, run.result
+
+
+def _remember_repaired(store: Store, report: DriftReport, run_id: str, *, whole: bool) -> None:
+    """Of some objects only: the last comparison has that much less."""
+    if whole:
+        LAST_DRIFT.remember(store, {**_kept(report), REPAIRED_BY: run_id})
+        return
+    with suppress(ValueError, LookupError, TypeError, AttributeError):  # somebody else wrote it
+        if (last := LAST_DRIFT.of(store)) is not None:
+            LAST_DRIFT.remember(store, without(last, [item.document() for item in report.items]))
 
 
 def _take_over(job: Job, report: DriftReport, run_id: str) -> None:
@@ -125,7 +138,7 @@ def _take_over(job: Job, report: DriftReport, run_id: str) -> None:
     _refuse_if_they_vanished(job, report)
     effects = [*_effects(job, report.items), *_accepted(job, report)]
     if effects:
-        job.store.record_found(run_id, effects, summary=report.summary)
+        job.store.record_found(run_id, effects, summary=report.summary, counts=report.counts)
 
 
 def _rename_back(planning: Planning, report: DriftReport) -> None:

@@ -57,6 +57,7 @@ class Look:
         self.shown = Shown()
         self.complete = False
         self.unwritten = Unwritten(job)
+        self._released = {each.okta_id: each.sentence for each in job.store.releases()}
         self.strangers: dict[str, RemoteUser | None] = {}
         """People in groups whom no list shows, by SCIM id, as asked for by id."""
         self.scim_ids: dict[str, str] = {}
@@ -197,7 +198,9 @@ class Look:
             elif self._is_unassigned(carried):
                 self.items.append(core.unassigned_user(carried, remote))
             elif self.managing:
-                self.items.append(core.unmanaged_user(remote))
+                let_go = self._released.get(carried)
+                reason = let_go or f"an account with the Okta id of {carried}, to whom it is not tied"
+                self.items.append(core.unmanaged_user(remote, reason))
 
     def _is_unassigned(self, okta_id: str) -> bool:
         try:
@@ -242,7 +245,7 @@ class Look:
             if not wanted | pushed:
                 continue
             remote = self.job.target.group(known.pushed.scim_id)
-            for okta_id in sorted(wanted | pushed):
+            for okta_id in sorted((wanted | pushed) - self._released.keys()):
                 scim_id = self._scim_id(okta_id)
                 there = scim_id in (remote.members or ())
                 if okta_id not in pushed and not there and (scim_id is None or remote.lacks(scim_id)):
@@ -333,7 +336,7 @@ class Look:
                         found=False,
                     )
                 )
-        for okta_id in sorted(wanted - expected):
+        for okta_id in sorted(wanted - expected - self._released.keys()):
             their = self._scim_id(okta_id)
             if their is None or remote.lacks(their):
                 member = Member(their or "", self._name(okta_id), okta_id)
@@ -343,6 +346,8 @@ class Look:
             owner = self.job.store.user_by_scim_id(scim_id)
             belongs_to = owner.okta_id if owner else owners.get(scim_id)
             stranger = None if belongs_to else self._stranger(scim_id)
+            if _carried(stranger) in self._released:
+                continue  # a person said so
             called = self._name(belongs_to) if belongs_to else stranger.user_name if stranger else scim_id
             self.items.append(
                 core.member_item(

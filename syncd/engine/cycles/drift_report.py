@@ -13,6 +13,7 @@ from typing import Any
 
 from syncd.core import drift as core
 from syncd.core.drift import DriftItem
+from syncd.core.drift_news import counts_of
 from syncd.core.plan import timestamp
 from syncd.engine.cycles.drift_look import Look
 from syncd.engine.job import Job
@@ -45,7 +46,13 @@ class DriftReport:
         """Whether something of ours is not as it should be: strangers and what cannot be told aside."""
         return any(item.kind not in core.REPORTED_ONLY for item in self.items)
 
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many of each sort (`core.drift_news`), by kind."""
+        return counts_of(item.document() for item in self.items)
+
     def document(self) -> dict[str, Any]:
+        items = [item.document() for item in self.items]
         return {
             "schema": "syncd.drift/1",
             "connection": self.connection,
@@ -53,7 +60,8 @@ class DriftReport:
             "complete": not self.problems,
             "compared": dict(self.compared),
             "summary": self.summary,
-            "items": [item.document() for item in self.items],
+            "counts": counts_of(items),
+            "items": items,
             "notes": list(self.notes),
             "errors": [problem.message for problem in self.problems],
         }

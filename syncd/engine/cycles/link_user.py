@@ -16,7 +16,7 @@ from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.run import CycleRun, settle_interrupted
 from syncd.engine.facts import TIES, AskedTie
 from syncd.engine.job import Job
-from syncd.engine.planning.accounts import owned, protected
+from syncd.engine.planning.accounts import name_taken, owned, protected
 from syncd.engine.planning.plan import planned_from
 from syncd.engine.planning.planned import Planned
 from syncd.engine.reading.lookup import user_id
@@ -162,7 +162,11 @@ def _account(job: Job, text: str) -> RemoteUser:
 
 def _refuse_owned(job: Job, wanted: WantedUser, remote: RemoteUser) -> None:
     """Whatever is in the way, all of which is asked again when a tie that was held is carried out."""
-    conflict = owned(job, wanted.okta_id, remote) or protected(job, wanted, remote)
+    conflict = (
+        owned(job, wanted.okta_id, remote)
+        or protected(job, wanted, remote)
+        or name_taken(job, wanted, remote)
+    )
     if conflict is not None:
         raise RefusedError(conflict.reason, hint=conflict.way_out)
 

@@ -15,7 +15,7 @@ from syncd.core.flavors import exact_user_names, foreign_marks_count
 from syncd.core.mapping import wanted_user
 from syncd.core.match import MatchedUser, MatchKind, TakenMatch, match_user, right_to
 from syncd.core.names import Likeness, likeness
-from syncd.core.order import user_name_freed
+from syncd.core.order import NAME_RULES, user_name_freed
 from syncd.core.terms import LOGIN
 from syncd.engine.facts import TIES, AskedTie
 from syncd.engine.job import Job
@@ -223,6 +223,33 @@ def owned(job: Job, okta_id: str, remote: RemoteUser) -> AccountConflict | None:
         f"{remote.user_name} belongs to another Okta user: its externalId is {mark}",
         "nothing was changed at either side",
     )
+
+
+def name_taken(job: Job, wanted: WantedUser, remote: RemoteUser) -> AccountConflict | None:
+    """Another account has the userName that this one would be given: the target gives it to no second one. Who of ours
+    leaves that name makes room in the order of the plan. Raises what the target raises.
+    """
+    key = NAME_RULES[job.policy.flavor].user_key
+    name = key(wanted.user_name)
+    if key(remote.user_name) == name:
+        return None
+    for other in job.target.find_users(okta_id="", user_name=wanted.user_name):
+        if other.scim_id == remote.scim_id or key(other.user_name) != name:
+            continue
+        there = f"{other.user_name} at the target ({other.scim_id})"
+        owner = job.store.user_by_scim_id(other.scim_id)
+        if owner is None or owner.okta_id == wanted.okta_id:
+            return AccountConflict(
+                f"{there} has the userName {wanted.user_name} already, and no second account is given it",
+                f"if that one is theirs: syncd link --user {wanted.okta_id} {other.scim_id}; if not, rename it there",
+            )
+        if key(owner.wanted.user_name) == name:
+            return AccountConflict(
+                f"{there} has the userName {wanted.user_name} already: it is the account of"
+                f" {owner.wanted.user_name} ({owner.okta_id})",
+                f"untie them first, if it is not: syncd unlink --user {owner.okta_id}",
+            )
+    return None
 
 
 def _is_a_person(job: Job, mark: str) -> bool:

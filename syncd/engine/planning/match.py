@@ -42,7 +42,7 @@ from syncd.core.match_rules import MatchRule, wanted_values
 from syncd.core.names import look_alike_key
 from syncd.core.order import NAME_RULES, group_name_freed, leaves, user_name_freed
 from syncd.engine.facts import AskedTie
-from syncd.engine.planning.accounts import AccountBook, chosen_for_another, owned, protected
+from syncd.engine.planning.accounts import AccountBook, chosen_for_another, name_taken, owned, protected
 from syncd.engine.planning.draft import Planning, UnreadError
 from syncd.engine.planning.unproven import blocking_group, blocking_user, with_doubted
 from syncd.engine.reading.selection import BY_ID_AT_MOST
@@ -142,6 +142,7 @@ class UserFinder:
             self._planning.asked(lambda: owned(job, wanted.okta_id, remote))
             or chosen_for_another(self._planning, wanted, remote)
             or protected(job, wanted, remote)
+            or self._planning.asked(lambda: name_taken(job, wanted, remote))
         )
         if conflict is not None:
             return name_conflict(wanted, f"{chosen} is not to be theirs: {conflict}")
