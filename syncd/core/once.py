@@ -8,11 +8,7 @@ from typing import Any, Generic, Self, TypeVar, overload
 T = TypeVar("T")
 
 
-class once(Generic[T]):  # noqa: N801  (stands where `property` does)
-    """As a property; afterwards the object itself has the value, and no function is called any more. `cached_property`
-    takes a lock for it. Threads that come at once work it out each for itself.
-    """
-
+class _Once(Generic[T]):
     def __init__(self, work: Callable[[Any], T]) -> None:
         self._work = work
         self.__doc__ = work.__doc__
@@ -32,3 +28,10 @@ class once(Generic[T]):  # noqa: N801  (stands where `property` does)
         found: T = self._work(holder)
         vars(holder)[self._name] = found
         return found
+
+
+def once(work: Callable[[Any], T]) -> _Once[T]:
+    """As a property; afterwards the object itself has the value, and no function is called any more. `cached_property`
+    takes a lock for it. Threads that come at once work it out each for itself.
+    """
+    return _Once(work)
