@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test chaos bench bench-million lint format clean constraints audit-deps dist man deb packages package-test
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt syncd/__init__.py
 	@echo "syncd: making $(VENV), and installing into it the $$(grep -c == constraints.txt) packages that it runs with" \
 	  "(once; half a minute or so)"
 	@$(PYTHON) -m venv $(VENV)
@@ -45,8 +45,9 @@ audit-deps: $(STAMP)
 
 # The sdist, and the wheel that it makes.
 dist: $(STAMP)
-	rm -rf build dist *.egg-info
+	rm -rf build dist
 	$(BIN)/python -m build --no-isolation
+	rm -rf *.egg-info
 
 # The manual pages, from the commands.
 MAN := build/man

@@ -1,3 +1,3 @@
 """syncd: Okta-side provisioning daemon for Split (Harness FME)."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

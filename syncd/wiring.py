@@ -62,11 +62,13 @@ def open_job(
     cancelled: Callable[[], bool] = _never,
     store: Store | None = None,
     turn: AbstractContextManager[object] | None = None,
+    is_turn_taken: Callable[[], bool] = _never,
     impatient: bool = False,
     source: Source | None = None,
+    delivered_within: float | None = None,
 ) -> Iterator[Job]:
     """One connection, opened. With `writing` the store is made if need be and its lock is held to the end.
-    `impatient`: a side that does not answer is soon given up.
+    `impatient`: a side that does not answer is soon given up. `delivered_within`: see `scim.http.Link`.
 
     `store` is one that is open already, with its lock if need be; it stays open, as does a `source`. `turn` is the
     job's: one for all cycles that share a store. Secrets are read now and made known to `redactor`. Raises
@@ -84,7 +86,15 @@ def open_job(
         store = store or stack.enter_context(open_for_status(settings, clock=clock, redactor=redactor))
         learned = learned_of(store, fingerprint)
         permit = store.permit if writing else None
-        split = open_target(settings, observer, redactor, learned=learned, permit=permit, impatient=impatient)
+        split = open_target(
+            settings,
+            observer,
+            redactor,
+            learned=learned,
+            permit=permit,
+            impatient=impatient,
+            delivered_within=delivered_within,
+        )
         target = stack.enter_context(split)
         if writing:
             stack.callback(lambda: remember_learned(store, settings, target.learned()))
@@ -99,6 +109,7 @@ def open_job(
             target_fingerprint=fingerprint,
             cancelled=cancelled,
             turn=turn or nullcontext(),
+            is_turn_taken=is_turn_taken,
         )
 
 
@@ -274,6 +285,7 @@ def open_target(
     learned: Mapping[str, str] | None = None,
     permit: Permit | None = None,
     impatient: bool = False,
+    delivered_within: float | None = None,
 ) -> Iterator[ScimTarget]:
     """The SCIM client; `learned` is what earlier runs found out about this target, `permit` is asked before each
     request. Raises ConfigurationError.
@@ -295,6 +307,7 @@ def open_target(
         retry=RetryPolicy(attempts=2, deadline=30.0) if impatient else RetryPolicy(),
         on_wait=_teller(observer, "Split"),
         permit=permit,
+        delivered_within=delivered_within,
         redactor=redactor,
     )
     with ScimTarget(

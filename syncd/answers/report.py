@@ -12,9 +12,9 @@ from syncd.answers import report_rows as rows
 from syncd.answers.audit import cleaner, verification
 from syncd.answers.left_out import left_out
 from syncd.answers.status import token_document
-from syncd.core.drift_news import NEVER_WRITTEN, is_repaired, tally
+from syncd.core.drift_news import NEVER_WRITTEN, TO_GIVE_BACK, is_repaired, tally
 from syncd.core.plan import timestamp
-from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT
+from syncd.engine.facts import COMPLETE_READ, EVENT_LATENCIES, LAST_DRIFT
 from syncd.engine.writing.quarantine import current
 from syncd.errors import PermanentError, UsageError
 from syncd.ports import Store
@@ -79,7 +79,10 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
             "applied": _applied(counts),
             **rows.totals(days),
             "decisions": _tally(decisions),
-            "drift": {"found": differing(drift["found"]), "repaired": sum(drift["repaired"].values())},
+            "drift": {
+                "found": differing(drift["found"]),
+                "repaired": sum(one["given_back"] for one in drift["checks"]),
+            },
             "failures": {
                 "objects": len(troubles),
                 "open": sum(one["end"] == "open" for one in troubles),
@@ -96,6 +99,9 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
         "open_writes": len(store.open_intents()),
         "days": days,
         "time_to_apply": rows.latency_rows(store.latencies(reach, WAITS)),
+        "event_to_write": rows.event_rows(
+            EVENT_LATENCIES.of(store, {}), None if since is None else since.date()
+        ),
         "decisions": decisions,
         "drift": drift,
         "failures": troubles,
@@ -155,6 +161,7 @@ def _drift(store: Store, notes: Sequence[JournalEntry], reach: Reach) -> dict[st
                 "run_id": note.run_id,
                 "found": differing(summary),
                 "fixed": bool(said.get("fixed")),
+                "given_back": _given_back(store, note, said),
                 "summary": summary,
             }
         )
@@ -171,6 +178,20 @@ def _drift(store: Store, notes: Sequence[JournalEntry], reach: Reach) -> dict[st
         "repaired": dict(store.repairs(reach)),
         "last": last,
     }
+
+
+def _given_back(store: Store, note: JournalEntry, said: Mapping[str, Any]) -> int:
+    """How many differences the repair gave back that this note is of. An older version did not say how many there
+    were: then what it changed.
+    """
+    run = store.run(note.run_id) if said.get("fixed") and note.run_id else None
+    if run is None:
+        return 0
+    counts = said.get("counts")
+    kinds = counts.get(TO_GIVE_BACK) if isinstance(counts, dict) else None
+    if isinstance(kinds, dict):
+        return sum(kinds.values()) if run.status == "succeeded" else 0
+    return sum(run.summary.get("applied", {}).values())
 
 
 def _without_never_written(said: Mapping[str, Any]) -> dict[str, Any]:

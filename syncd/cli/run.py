@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from syncd.ports import Store
     from syncd.service.board import Board, CycleReport
     from syncd.service.daemon import Hooks
+    from syncd.service.statuses import OpenToRead
     from syncd.settings import ConnectionSettings, Loaded
 
     Everybody = Callable[[], Sequence[ConnectionSettings]]
@@ -38,7 +39,7 @@ def command(ctx: click.Context) -> int:
         said.log_format = "json"
     with Session(said, service=True) as session:
         _run(session)
-    _leave()
+    leave()
     return 0
 
 
@@ -57,12 +58,18 @@ def _run(session: Session) -> None:
         event=session.event,
         redactor=session.redactor,
         notify=notify,
-        hooks=_hooks(session),
+        hooks=hooks_of(session),
     ).run()
 
 
 @contextmanager
-def _served(session: Session, address: tuple[str, int], board: Board, settings: Everybody) -> Iterator[None]:
+def _served(
+    session: Session,
+    opens: OpenToRead | None,
+    address: tuple[str, int],
+    board: Board,
+    settings: Everybody,
+) -> Iterator[None]:
     """The daemon's HTTP server."""
     from syncd.service.http import serving  # noqa: PLC0415  (the engine)
     from syncd.service.scheduler import longest_of  # noqa: PLC0415
@@ -72,7 +79,7 @@ def _served(session: Session, address: tuple[str, int], board: Board, settings: 
         return {one.name: longest_of(one.schedule.full).total_seconds() for one in settings()}
 
     with (
-        Statuses(settings) as statuses,
+        Statuses(settings, opens=opens) as statuses,
         serving(
             address,
             board,
@@ -86,8 +93,8 @@ def _served(session: Session, address: tuple[str, int], board: Board, settings: 
         yield
 
 
-def _hooks(session: Session) -> Hooks:
-    """What the daemon is joined with: its HTTP server, and notifications."""
+def hooks_of(session: Session, opens: OpenToRead | None = None) -> Hooks:
+    """What a daemon is joined with: its HTTP server, and notifications. `opens`: see `Statuses`."""
     from syncd.answers.daily import daily_summary  # noqa: PLC0415  (the engine)
     from syncd.observe.notify import Notifier  # noqa: PLC0415
     from syncd.service.daemon import Hooks  # noqa: PLC0415
@@ -110,9 +117,9 @@ def _hooks(session: Session) -> Hooks:
         give_back()
 
     return Hooks(
-        http=partial(_served, session),
+        http=partial(_served, session, opens),
         on_cycle=on_cycle,
-        leave=_leave,
+        leave=leave,
         hung_up=session.said.hung_up,
         beat=beat,
         say_all=session.logs.forget_repeated,
@@ -138,7 +145,7 @@ def is_journal(environ: Mapping[str, str]) -> bool:
     return said == f"{stat.st_dev}:{stat.st_ino}"
 
 
-def _leave() -> None:
+def leave() -> None:
     """Ends the process now. Everything is closed; the interpreter would still wait for requests whose answers nobody
     wants any more, until they time out.
     """

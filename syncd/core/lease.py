@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-REQUEST_LASTS = 20.0
-"""Seconds after its permit in which a request to the target may still leave the machine: connecting, and what the
-kernel of a machine that was cut off goes on sending.
-"""
+DELIVERED_WITHIN = 15.0
+"""Seconds for which the kernel of a machine that was cut off goes on sending what it was given."""
+REQUEST_LASTS = DELIVERED_WITHIN + 5.0
+"""Seconds after its permit in which something of a request may still leave the machine."""
 RENEWALS_THAT_MAY_FAIL = 3
 
 

@@ -5,14 +5,17 @@ All times are the database's. A worker measures durations by its own clock and c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from syncd.core.balance import Charge, Worker
 from syncd.core.lease import LeaseTerms
+from syncd.ports.permit import Permit
+from syncd.ports.store import Store
+from syncd.redact import Redactor
 
 Mode = Literal["work", "watch"]
 WORK: Mode = "work"
@@ -106,6 +109,15 @@ class Ownership:
     clean: bool
     quiet: float
 
+    @classmethod
+    def watching(cls, record: ConnectionRecord, toml: str) -> Self:
+        """Of who only watches it: no right to write at all."""
+        return cls(record.id, record.name, toml, record.digest, 0, "", clean=True, quiet=0.0)
+
+    @property
+    def only_watches(self) -> bool:
+        return self.epoch == 0
+
     @property
     def is_first(self) -> bool:
         """Nobody ever had it before."""
@@ -129,6 +141,27 @@ class Enrolment:
     digest: str
     org: str
     target: str
+
+
+class FleetStores(Protocol):
+    """The stores of a fleet's connections."""
+
+    def open_owned(
+        self,
+        ownership: Ownership,
+        permit: Permit,
+        *,
+        clock: Callable[[], datetime],
+        redactor: Redactor,
+    ) -> Store:
+        """For the owner, who writes as long as the ownership is the last one; `permit` is asked before each request to
+        the target. Raises LockLost when another worker owns it, ConfigurationError when it is another's store.
+        """
+        ...
+
+    def open_to_read(self, connection: int, *, clock: Callable[[], datetime], redactor: Redactor) -> Store:
+        """For everybody; what people decide and ask for is written all the same."""
+        ...
 
 
 class Registry(Protocol):

@@ -28,13 +28,15 @@ class Reach:
 @dataclass(frozen=True, slots=True)
 class DayCount:
     """Outcomes of one kind on one day (UTC, "2026-03-01"); of a relink the kind is "relinked". `result` is "applied",
-    "failed" or "deferred".
+    "failed" or "deferred". `again`: they gave back an access that nobody had ended (an account that is made again
+    because it was gone at the target).
     """
 
     day: str
     kind: str
     result: str
     count: int
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from syncd.redact import clip, strip_controls
-from syncd.report.report_html import first_of, last_of
+from syncd.report.report_html import DAYS, first_of, last_of
 from syncd.report.report_text import summary_rows
 from syncd.report.text import duration
 from syncd.report.view import Report, Row, Unavailable, period_words, row_object, when
@@ -31,6 +31,7 @@ _CALLS = re.compile(
     re.IGNORECASE,
 )
 _MARKS = {"good": "✓", "warn": "⚠", "bad": "✗"}
+_OF_DAYS = ("day", *DAYS)
 
 
 def cell(value: object) -> str:
@@ -90,7 +91,7 @@ def _past(one: Report) -> Iterator[str]:
     yield from _table(
         "Changes per day",
         ("Day", "People added", "changed", "removed", "Memberships added", "removed", "Groups", "Failed"),
-        [tuple(day.values()) for day in facts["days"]],
+        [tuple(day[column] for column in _OF_DAYS) for day in facts["days"]],
     )
     changes = last_of(one.changes(), SHOWN)
     yield from _table(

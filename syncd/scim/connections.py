@@ -147,11 +147,16 @@ class _InOnePiece(HTTPConnection):
         super().send(data)
 
 
-def guard(manager: urllib3.PoolManager, permit: Permit | None) -> None:
-    """Every connection that this manager opens from now on."""
+def guard(manager: urllib3.PoolManager, permit: Permit | None, delivered_within: float | None = None) -> None:
+    """Every connection that this manager opens from now on. What the other side did not acknowledge within so many
+    seconds the kernel gives up (tcp(7), TCP_USER_TIMEOUT), also when this machine was cut off meanwhile.
+    """
 
     class Plain(_InOnePiece, HTTPConnection):
         response_class = _Answer
+
+        def _new_conn(self) -> socket.socket:
+            return _hasty(super()._new_conn(), delivered_within)
 
         def write(self, data: Any) -> None:
             _ask(self, permit)
@@ -159,6 +164,9 @@ def guard(manager: urllib3.PoolManager, permit: Permit | None) -> None:
 
     class Secure(_InOnePiece, HTTPSConnection):
         response_class = _Answer
+
+        def _new_conn(self) -> socket.socket:
+            return _hasty(super()._new_conn(), delivered_within)
 
         def write(self, data: Any) -> None:
             _ask(self, permit)
@@ -171,6 +179,12 @@ def guard(manager: urllib3.PoolManager, permit: Permit | None) -> None:
         ConnectionCls = Secure
 
     manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+
+
+def _hasty(sock: socket.socket, delivered_within: float | None) -> socket.socket:
+    if delivered_within is not None and hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(delivered_within * 1000))
+    return sock
 
 
 def _ask(connection: HTTPConnection, permit: Permit | None) -> None:

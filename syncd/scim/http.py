@@ -71,6 +71,8 @@ class Link:
     on_wait: OnWait | None = None
     permit: Permit | None = None
     """Asked before anything goes to the server (see `connections`); may raise LockLost."""
+    delivered_within: float | None = None
+    """Seconds in which what was sent has to arrive, else it never does; None: as long as the kernel tries."""
     redactor: Redactor = field(default_factory=Redactor)
     """It may know other secrets too."""
 
@@ -119,7 +121,8 @@ class ScimHttp:
             link.ca_file, self._base, pool_connections=2, pool_maxsize=max(1, link.concurrency)
         )
         pools = self._adapter
-        guard(pools.proxy_manager_for(link.proxy) if link.proxy else pools.poolmanager, link.permit)
+        manager = pools.proxy_manager_for(link.proxy) if link.proxy else pools.poolmanager
+        guard(manager, link.permit, link.delivered_within)
 
     def __repr__(self) -> str:
         return f"ScimHttp({self._base!r})"

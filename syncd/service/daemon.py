@@ -48,9 +48,8 @@ ENDS_WITHIN = 9.0
 LAST_RESORT = 9.5
 SPREAD = 0.2
 """Seconds between the first cycles of two connections: a hundred of them do not all ask in the first one."""
-_BEAT = 1.0
-_JUMP = 5.0
-"""Seconds by which the wall clock may leave the monotonic one in a beat before it counts as set."""
+_BEAT, _JUMP = 1.0, 5.0
+"""Seconds: of a beat, and by which the wall clock may leave the monotonic one in it before it counts as set."""
 
 
 class _Command(Enum):

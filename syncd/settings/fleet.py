@@ -6,7 +6,7 @@ Beside it a connection's own settings stay as they are; its `state` means nothin
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -87,13 +87,15 @@ class Database:
 
 def load_fleet(path: Path, *, environ: Mapping[str, str]) -> FleetSettings:
     """Raises ConfigurationError with every problem of the file."""
+    if not os.path.lexists(path):
+        raise _wrong([Problem(path, "there is no such file; check the path")])
     try:
         said = text_of(path)
     except ConfigurationError as error:
-        raise configuration_error([Problem(path, error.message)]) from None
+        raise _wrong([Problem(path, error.message)]) from None
     raw = parsed(said, path)
     if isinstance(raw, Problem):
-        raise configuration_error([raw])
+        raise _wrong([raw])
     origin = Origin(Path(os.path.abspath(path)), environ)  # noqa: PTH100  (resolve() would follow links)
     try:
         found = FleetFile.model_validate(raw, context=origin)
@@ -103,8 +105,17 @@ def load_fleet(path: Path, *, environ: Mapping[str, str]) -> FleetSettings:
         findings += [each for each in findings_of(error) if not each.message.startswith("is an unknown key")]
         found = None
     if findings or found is None:
-        raise configuration_error(located(findings, path, index_lines(said)))
+        raise _wrong(located(findings, path, index_lines(said)))
     return FleetSettings(origin.file, found.fleet)
+
+
+def _wrong(problems: Sequence[Problem]) -> ConfigurationError:
+    found = configuration_error(problems)
+    return ConfigurationError(
+        found.message,
+        hint="Correct it, as docs/fleet.md says, and run: syncd fleet check",
+        problems=found.problems,
+    )
 
 
 def _is_a_key(detail: ErrorDetails) -> bool:

@@ -21,6 +21,17 @@ NAMES = ("Engineering", "Product", "R&D", "RD")
 
 
 @contextmanager
+def harness_of(people: int, generation: str = "2026") -> Iterator[SplitSimulator]:
+    """The account as the migration leaves it: so many people, p00 and on, are in it."""
+    harness = SplitWorld(flavor="harness")
+    for number in range(people):
+        harness.create_local_user(f"p{number:02}@example.com", f"First{number}", f"Last{number}")
+    knobs = HarnessKnobs(generation=generation)  # type: ignore[arg-type]
+    with SplitSimulator(harness, token=SPLIT_TOKEN, harness=knobs) as server:
+        yield server
+
+
+@contextmanager
 def moved(
     folder: Path, generation: str = "2026", *, migrated: bool = True, people: int = 12
 ) -> Iterator[Rig]:
@@ -29,17 +40,60 @@ def moved(
         hire(made, people, NAMES, every=3)
         made.sync()
         made.assert_exact()
-        harness = SplitWorld(flavor="harness")
-        with SplitSimulator(
-            harness,
-            token=SPLIT_TOKEN,
-            harness=HarnessKnobs(generation=generation),  # type: ignore[arg-type]
-        ) as server:
-            for number in range(people) if migrated else ():
-                harness.create_local_user(f"p{number:02}@example.com", f"First{number}", f"Last{number}")
+        with harness_of(people if migrated else 0, generation) as server:
             made.split = server
             made.write_config(provisioning='deactivation_grace = "0s"')
             yield made
+
+
+def test_the_whole_day_of_the_page_step_by_step(tmp_path: Path) -> None:
+    """Everybody has an account there after the migration, and the former administrators are one group."""
+    names = ("Engineering", "Product")
+    with rig(tmp_path, users=0, groups=0, pushed=names) as made, harness_of(20) as there:
+        hire(made, 20, names, every=3)
+        made.sync()
+        there.world.create_local_group("Engineering", members=["p00@example.com", "p03@example.com"])
+        old_admin = there.world.create_local_user("old.admin@example.com", "Old", "Admin")
+        there.world.add_member("_fme_admins", old_admin)
+        old_split = made.split.world
+        made.run("pause", "--reason", "the move to Harness")
+        made.run("backup", str(tmp_path / "before"))
+        assert made.plan()["changes"] == []
+        before = (old_split.to_fixture(), set(there.world.users))
+
+        made.split = there
+        made.write_config()  # the three settings
+        checks = {line["name"]: line for line in made.run("check", "--json", code=None).document["checks"]}
+        assert {"create users", "update attributes", "push groups"} <= checks.keys()
+        made.forget()
+        assert made.run("plan", code=3).stderr.count("relink") > 0
+        shown = made.run("relink", "--yes").stdout
+        moved_ones, _, missing = shown.partition("Missing")
+        assert "Engineering" in moved_ones
+        assert "Product" in missing
+        planned = made.plan()
+        assert "deactivate_user" not in {change["kind"] for change in planned["changes"]}
+        assert made.writes() == []
+
+        made.run("resume")
+        made.run("apply", "--yes")
+        wanted = {name.lower() for name in made.wanted_people()}
+        assert set(people_there(made)) == {*wanted, "old.admin@example.com"}
+        assert set(there.world.users) == before[1], "nobody is made twice"
+        assert made.plan()["changes"] == []
+
+        first = next(iter(made.okta.world.app_users))
+        made.okta.world.create_group("_fme_admins", members=[first])
+        made.pushed.append("_fme_admins")
+        made.write_config()
+        made.sync()
+        assert there.world.members("_fme_admins") == ["old.admin@example.com", "p00@example.com"]
+        items = made.run("drift", "--json", code=None).document["items"]
+        found = {(item["kind"], item["object"]["type"], item["object"]["name"]) for item in items}
+        assert found - {("unknown", "user", name) for name in made.wanted_people()} == {
+            ("extra_member", "membership", "old.admin@example.com")
+        }
+        assert old_split.to_fixture() == before[0], "nothing was written to Split on that day"
 
 
 def test_the_settings_alone_move_nobody(tmp_path: Path) -> None:

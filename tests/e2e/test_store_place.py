@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import json
 import os
 import shutil
 import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,7 +43,7 @@ def common() -> Iterator[Path]:
 
 
 AS_SOMEBODY_ELSE = """
-import contextlib, encodings, importlib, os, pkgutil, sys, syncd
+import contextlib, encodings, importlib, json, os, pkgutil, sys, syncd
 import okta.request_executor, rich.progress
 for module in pkgutil.iter_modules(encodings.__path__, 'encodings.'):
     with contextlib.suppress(ImportError):
@@ -48,21 +51,68 @@ for module in pkgutil.iter_modules(encodings.__path__, 'encodings.'):
 for module in pkgutil.walk_packages(syncd.__path__, "syncd."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)  # Python's own home may be closed to others
-user, group = int(sys.argv[1]), int(sys.argv[2])
-os.setgroups([]); os.setgid(group); os.setuid(user)
-sys.argv[1:3] = []
-from syncd.__main__ import main
-sys.exit(main())
+for line in sys.stdin:
+    asked = json.loads(line)
+    child = os.fork()
+    if child:
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        continue
+    for descriptor, name in enumerate((os.devnull, *asked["said"])):
+        os.dup2(os.open(name, os.O_RDWR), descriptor)
+    os.environ.clear(); os.environ.update(asked["environ"]); os.chdir(asked["folder"])
+    os.setgroups([]); os.setgid(asked["group"]); os.setuid(asked["user"])
+    sys.argv = ["syncd", *asked["args"]]
+    from syncd.__main__ import main
+    main()
 """
+
+
+@cache
+def _forking() -> subprocess.Popen[str]:
+    """A process of root's that has imported everything: each child that it makes becomes somebody else's command."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", AS_SOMEBODY_ELSE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    atexit.register(_end, process)
+    return process
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
+def _as_somebody_else(arguments: Sequence[str], folder: Path, user: int, group: int) -> tuple[int, str, str]:
+    """Exit code, what it says on stdout and on stderr."""
+    process = _forking()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as err:
+        asked = {
+            "args": arguments,
+            "folder": str(folder),
+            "user": user,
+            "group": group,
+            "said": [out.name, err.name],
+            "environ": dict(os.environ),
+        }
+        process.stdin.write(json.dumps(asked) + "\n")
+        process.stdin.flush()
+        code = int(process.stdout.readline())
+        return code, out.read().decode(), err.read().decode()
 
 
 def executed(
     made: Rig, *args: str, user: int | None = None, group: int | None = None
 ) -> subprocess.CompletedProcess[str]:
     """The real executable, as this user or another one."""
-    how = ["-m", "syncd"] if user is None else ["-c", AS_SOMEBODY_ELSE, str(user), str(group or user)]
+    arguments = [*args, "-c", str(made.config)]
+    if user is not None:
+        return subprocess.CompletedProcess(
+            arguments, *_as_somebody_else(arguments, made.folder, user, group or user)
+        )
     return subprocess.run(
-        [sys.executable, *how, *args, "-c", str(made.config)],
+        [sys.executable, "-m", "syncd", *arguments],
         check=False,
         capture_output=True,
         text=True,

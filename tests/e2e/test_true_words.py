@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from syncd.cli.app import cli
-from tests.e2e.rig import Rig, rig
+from tests.e2e.rig import Rig, crew, rig
 
 
 @pytest.fixture
@@ -218,3 +219,32 @@ def test_check_says_that_a_target_may_have_no_groups(made: Rig) -> None:
     [hint] = hints(made, "Split groups", made.config.read_text())
 
     assert "provisioning.push_groups = false" in hint
+
+
+def test_an_account_that_is_made_again_keeps_its_since_and_why_and_is_nobody_added(tmp_path: Path) -> None:
+    with crew(tmp_path, people=5, members=3) as made:
+        made.sync()
+        before = made.run("report", "--format", "json").document
+        time.sleep(1.1)  # times are told by the second
+        for gone in ("p01@example.com", "p04@example.com"):
+            made.split.world.delete_user(made.split.world.user(gone).id)
+        made.sync()
+        made.run("drift", "--fix")
+
+        after = made.run("report", "--format", "json").document
+
+        assert (after["summary"]["people_added"], after["summary"]["people_again"]) == (5, 2)
+        assert (after["summary"]["members_added"], after["summary"]["members_again"]) == (3, 1)
+        assert after["summary"]["drift"] == {"found": 3, "repaired": 3}
+        for part in ("access", "without_group"):
+            had = {row["user"]: (row["since"], row["reason"]) for row in before[part]}
+            assert {row["user"]: (row["since"], row["reason"]) for row in after[part]} == had
+        ids = {row["user"]: row["scim_id"] for row in after["access"]}
+        assert ids["p01@example.com"] == made.split.world.user("p01@example.com").id
+        assert "5 added, 0 changed, 0 removed, 2 given back" in made.run("report").stdout
+        made.okta.world.unassign("p04@example.com")
+        made.sync()
+        made.okta.world.assign(made.okta.world.user("p04@example.com").id)
+        made.sync()
+        again = made.run("report", "--format", "json").document["summary"]
+        assert (again["people_added"], again["people_again"], again["people_removed"]) == (6, 2, 1)

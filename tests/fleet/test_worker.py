@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from syncd.ports.fleet import WATCH
 from syncd.store.postgres.registry import PostgresRegistry
 from tests.e2e.rig import Rig
 from tests.fleet.making import enrol
@@ -165,3 +166,22 @@ def test_in_its_quiet_time_a_connection_is_read_and_nothing_is_sent_to_the_targe
             quiet = session.execute("SELECT quiet_until > clock_timestamp() FROM syncd.owner").fetchone()
         assert asked_at_split == 0 or quiet == (False,)
         two.logs("applied", object="new@example.com")
+
+
+def test_who_only_watches_says_what_it_would_write_and_writes_nothing(
+    database: str, registry: PostgresRegistry, made: Rig
+) -> None:
+    enrolled(registry, made)
+    with working(Working(database, made.folder, "one")) as one:
+        one.logs("cycle done", cycle="full")
+    made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+    made.forget()
+    with working(Working(database, made.folder, "watcher", mode=WATCH)) as watcher:
+        watcher.logs("would write", kind="create_user", object="new@example.com")
+        watcher.logs("planned, and writes nothing", connection="acme", changes=1, create_user=1)
+        assert registry.look().connections[0].owner == ""
+        assert [each.mode for each in registry.look().workers] == ["watch"]
+        with working(Working(database, made.folder, "two")) as two:
+            two.logs("applied", object="new@example.com")
+    assert made.writes() == ["POST /scim/v2/Users"]
+    assert watcher.events("a request could not be taken") == []

@@ -6,22 +6,23 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from syncd.core.lease import LeaseTerms
-from syncd.ports.fleet import WORK, Enrolment, Ownership
+from syncd.ports.fleet import WORK, Enrolment, Mode, Ownership
 from syncd.ports.permit import Permit
 from syncd.redact import Redactor
 from syncd.service.daemon import Hooks
 from syncd.service.fleet.daemon import FleetDaemon
+from syncd.service.fleet.owned_store import ReadStore
 from syncd.service.fleet.steward import Myself, Steward
 from syncd.service.held_store import Held, HeldStore
 from syncd.settings import ConnectionSettings, parse
 from syncd.store.postgres.registry import PostgresRegistry
-from syncd.wiring import utc_now
+from syncd.wiring import open_for_status, utc_now
 from tests.e2e.rig import Rig
 from tests.service.supervisor import eventually
 
@@ -37,14 +38,16 @@ class Working:
     name: str
     capacity: int = 100
     terms: LeaseTerms = SHORT
+    mode: Mode = WORK
     log: list[dict[str, Any]] = field(default_factory=list)
     error: Exception | None = None
 
     def __post_init__(self) -> None:
         self.registry = PostgresRegistry(self.database)
+        self._read = ExitStack()
         self.steward = Steward(
             self.registry,
-            Myself(self.name, "here", "0.2.0", WORK, self.capacity, self.terms),
+            Myself(self.name, "here", "0.2.0", self.mode, self.capacity, self.terms),
             event=self._event,
             reads=self._reads,
             opens=self._opens,
@@ -60,7 +63,8 @@ class Working:
         return parse(text, file=self.folder / f"{name}.toml", environ=os.environ)
 
     def _opens(self, settings: ConnectionSettings, ownership: Ownership, permit: Permit) -> Held:
-        del ownership
+        if ownership.only_watches:
+            return ReadStore(self._read.enter_context(open_for_status(settings)))
         held = HeldStore.open(
             settings, clock=utc_now, redactor=Redactor(), wait=lambda seconds: not _A_MOMENT.wait(seconds)
         )
@@ -82,6 +86,7 @@ class Working:
             looking.join(20)
             self.steward.end()
             self.registry.close()
+            self._read.close()
         except Exception as error:  # noqa: BLE001  (the test tells it)
             self.error = error
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from compose_spec import PyCompose
 
 from syncd import __version__
 from syncd.settings import parse
@@ -92,6 +95,20 @@ def test_it_begins_with_the_daemon_and_stops_by_a_signal_that_it_hears() -> None
     assert environment["STATE_DIRECTORY"] == "/var/lib/syncd"
 
 
+def test_the_compose_file_is_one_by_its_specification() -> None:
+    PyCompose.from_yaml((HERE / "compose.yaml").read_text(encoding="utf-8")).validate()
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [("read_only:", "read_onl:"), ("- split-token\n", "- other\n"), ("12s", "twelve")]
+)
+def test_a_slip_in_the_compose_file_is_noticed(ours: str, theirs: str) -> None:
+    text = (HERE / "compose.yaml").read_text(encoding="utf-8")
+    assert ours in text
+    with pytest.raises(ValueError, match="syncd"):
+        PyCompose.from_yaml(text.replace(ours, theirs)).validate()
+
+
 def test_compose_gives_it_a_read_only_root_no_rights_and_secrets_as_files() -> None:
     assert COMPOSE["read_only"] is True
     assert COMPOSE["user"] == f"{USER}:{USER}"
@@ -103,6 +120,29 @@ def test_compose_gives_it_a_read_only_root_no_rights_and_secrets_as_files() -> N
         HERE / COMPOSE["build"]["context"] / COMPOSE["build"]["dockerfile"]
     ).resolve() == HERE / "Containerfile"
     assert int(COMPOSE["stop_grace_period"].removesuffix("s")) > 10
+
+
+def by_the_schemas_of_kubernetes(file: Path) -> subprocess.CompletedProcess[str]:
+    """Strictly: a key that the schema does not know is an error."""
+    command = [sys.executable, "-m", "kubernetes_validate", "--strict", str(file)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_every_document_is_one_by_the_schemas_that_kubernetes_publishes() -> None:
+    done = by_the_schemas_of_kubernetes(HERE / "kubernetes.yaml")
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert said.count(" passed for resource ") == len(KUBERNETES), said
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [("podSelector:", "podSelectr:"), ("replicas: 1", "replicas: one")]
+)
+def test_a_slip_in_the_example_is_noticed(tmp_path: Path, ours: str, theirs: str) -> None:
+    text = (HERE / "kubernetes.yaml").read_text(encoding="utf-8")
+    assert ours in text
+    (tmp_path / "slip.yaml").write_text(text.replace(ours, theirs), encoding="utf-8")
+    assert by_the_schemas_of_kubernetes(tmp_path / "slip.yaml").returncode == 1
 
 
 def test_kubernetes_runs_one_replica_with_a_volume_that_one_pod_alone_may_have() -> None:

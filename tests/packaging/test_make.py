@@ -16,7 +16,14 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is no
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Path:
-    for name in ("Makefile", "pyproject.toml", "constraints.txt", "constraints-dev.txt"):
+    (tmp_path / "syncd").mkdir()
+    for name in (
+        "Makefile",
+        "pyproject.toml",
+        "constraints.txt",
+        "constraints-dev.txt",
+        "syncd/__init__.py",
+    ):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 

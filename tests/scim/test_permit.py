@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import urllib3
 from urllib3.util import connection
 
 from syncd.errors import LockLost
+from syncd.scim.connections import guard
 from syncd.scim.split import ScimTarget
 from tests.scim.conftest import Bench
 from tests.scim.test_doubt import ACTS, act_without_an_answer
@@ -106,3 +108,19 @@ def test_behind_a_proxy_it_is_asked_too(bench: MakeBench) -> None:
         behind.target.deactivate_user("some-id")
 
     assert made.spent() == behind.spent() == []
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux has it")
+@pytest.mark.parametrize(("asked", "set_to"), [(15.0, 15_000), (None, 0)])
+def test_what_could_not_be_delivered_in_time_is_given_up_by_the_kernel_too(
+    bench: MakeBench, asked: float | None, set_to: int
+) -> None:
+    made = bench()
+    manager = urllib3.PoolManager()
+    guard(manager, None, asked)
+    manager.request("GET", made.simulator.url)
+    used = manager.connection_from_url(made.simulator.url).pool
+    assert used is not None
+    sock = used.get().sock
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == set_to
+    sock.close()

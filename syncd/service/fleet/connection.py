@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from syncd.core.cron import Cron
+from syncd.core.lease import DELIVERED_WITHIN
 from syncd.core.nomination import ASKED
 from syncd.engine.cycles.second_look import is_due, look_again, take_over
 from syncd.engine.facts import COMPLETE_READ, CURSOR, LOG_ASKED
@@ -44,6 +45,7 @@ class OwnedConnection(ServedConnection):
         self.ownership = ownership
         self.current.opens = lambda settings, _wait: opens(settings, lambda: self.is_idle)
         self._turn = QuietTurn(ownership.quiet, around.stopping)
+        self._job_options = {"writing": True, "delivered_within": DELIVERED_WITHIN}
 
     @property
     def is_idle(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,9 +14,10 @@ from syncd.service.connection import ServedConnection
 from syncd.service.daemon import Daemon, Hooks
 from syncd.service.fleet.connection import OwnedConnection
 from syncd.service.fleet.steward import Holding, Steward
+from syncd.service.fleet.watched import WatchedConnection
 from syncd.service.full_turns import RETRY
 from syncd.service.held_store import Held
-from syncd.service.requests import look_for_requests
+from syncd.service.requests import RequestLanes, look_for_requests
 from syncd.service.systemd import Notify
 from syncd.service.telling import Event
 from syncd.settings import ConnectionSettings, Loaded, ServerSettings
@@ -75,12 +76,15 @@ class FleetDaemon(Daemon):
         server = ServerSettings(listen=self._listens)
         self._status_server.move_to(server.address, server.listen)
         self._timetable.start()
-        look_for_requests(
-            lambda: [one.requests for one in self._served.copy().values()], self._around.stopping
-        )
+        look_for_requests(self._lanes, self._around.stopping)
         self._tell_state()
         self._notify.ready()
         self._event("info", "running", worker=self._steward.moment().worker)
+
+    def _lanes(self) -> Sequence[RequestLanes]:
+        """Of what is owned; who only watches carries nothing out."""
+        served = self._served.copy().values()
+        return [one.requests for one in served if not isinstance(one, WatchedConnection)]
 
     def _reload(self) -> None:
         """What is owned now. Under another ownership it is another connection, which waits for the end of the first."""
@@ -120,7 +124,8 @@ class FleetDaemon(Daemon):
         def opens(now: ConnectionSettings, is_idle: Callable[[], bool]) -> Held:
             return self._steward.open(replace(holding, settings=now), is_idle)
 
-        return OwnedConnection(settings, board, self._around, holding.ownership, opens)
+        kind = WatchedConnection if holding.ownership.only_watches else OwnedConnection
+        return kind(settings, board, self._around, holding.ownership, opens)
 
     def _end(self) -> None:
         self._steward.stop()
@@ -131,7 +136,9 @@ class FleetDaemon(Daemon):
 
     def _after_cycle(self, settings: ConnectionSettings, store: Store, report: CycleReport) -> None:
         holding = self._holdings.get(settings.name)
-        if report.kind == "full" and holding is not None:
+        if holding is None or holding.ownership.only_watches:
+            return
+        if report.kind == "full":
             self._steward.weigh({holding.ownership.connection: store.population().users})
         if self._hooks.on_cycle is not None:
             self._hooks.on_cycle(settings, store, report)

@@ -164,6 +164,8 @@ class Steward:
 
     def give_back(self, ownership: Ownership) -> None:
         """Clean: nothing of it is under way."""
+        if ownership.only_watches:
+            return
         try:
             self._registry.release([ownership])
         except SyncdError as error:
@@ -182,6 +184,8 @@ class Steward:
                 busy = serving.busy()
                 self._return_what_is_not_served(fleet, busy)
                 changed |= self._balance(fleet, busy)
+            else:
+                changed |= self._watch(fleet)
             self._trouble = ""
         except SyncdError as error:
             if not self._trouble:
@@ -209,13 +213,39 @@ class Steward:
         for holding in self.holdings():
             name, mine = holding.ownership.name, holding.ownership
             now = found.get(name)
-            if now is None or (now.owner, now.epoch) != (self._tenure.name, mine.epoch):
+            if now is None or not self._is_ours(mine, now):
                 self._drop(name)
                 self._event("warning", "a connection went to another worker", connection=name)
                 changed = True
             elif now.digest != mine.digest:
                 changed |= self._reread(holding, now)
         return changed
+
+    def _is_ours(self, mine: Ownership, now: ConnectionRecord) -> bool:
+        return mine.only_watches or (now.owner, now.epoch) == (self._tenure.name, mine.epoch)
+
+    def _watch(self, fleet: Fleet) -> bool:
+        """Everything that is not paused, as far as there is room. Whether anything changed."""
+        records = [each for each in fleet.connections if not (each.paused or self._is_refused(each))]
+        wanted = {each.name: each for each in records[: self._myself.capacity]}
+        with self._lock:
+            over = self._owned.keys() - wanted.keys()
+            fresh = [record for name, record in wanted.items() if name not in self._owned]
+        for name in over:
+            self._drop(name)
+        return bool([record for record in fresh if self._watches(record)] or over)
+
+    def _watches(self, record: ConnectionRecord) -> bool:
+        text, digest = self._registry.text_of(record.id)
+        try:
+            settings = self._reads(record.name, text)
+        except ConfigurationError as error:
+            self._refuse(record.id, record.name, digest, error)
+            return False
+        with self._lock:
+            ownership = Ownership.watching(record, text)
+            self._owned[record.name] = Holding(ownership, settings, self._tenure.permit)
+        return True
 
     def _drop(self, name: str) -> None:
         with self._lock:
