@@ -69,7 +69,7 @@ def _hooks() -> Callable[[bytes], object]:
         storable([asdict(event) | {"published": str(event.published)} for event in events])
         hooked = Hooked()
         hooked.put(names_of(events, known, _NOW), events, _NOW)
-        hooked.log_showed(events, _NOW)
+        hooked.log_showed(events, _NOW, listens=True)
         hooked.keep(lambda text: Hooked().restore(text))
 
     return take
