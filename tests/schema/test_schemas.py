@@ -23,6 +23,7 @@ CONTRACT = [
     "drift",
     "error",
     "explain",
+    "fleet",
     "groups",
     "held",
     "hook",
