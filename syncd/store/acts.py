@@ -34,6 +34,10 @@ class StoreActs(RestoreActs):
     def _writing(self) -> AbstractContextManager[Db]:
         """As `_transaction`; raises LockLost, and writes nothing, when this store may not write any more."""
 
+    def _settling(self) -> AbstractContextManager[Db]:
+        """For the outcome of what was written to the target."""
+        return self._writing()
+
     # meta
 
     def remember(self, key: str, value: str | None) -> None:
@@ -94,7 +98,7 @@ class StoreActs(RestoreActs):
         if not outcomes:
             return []
         now = self._clock()
-        with self._writing() as conn:
+        with self._settling() as conn:
             settled_before = journal.settled_before(conn, [outcome.sequence for outcome in outcomes])
             late = [outcome for outcome in outcomes if outcome.sequence in settled_before]
             mine = [outcome for outcome in outcomes if outcome.sequence not in settled_before]
@@ -256,7 +260,7 @@ class StoreActs(RestoreActs):
         with self._writing() as conn:
             waiting.look_now(conn, object_key, self._clock())
             return conn.execute(
-                "UPDATE failures SET next_attempt = ?1 WHERE ?2 IS NULL OR object_key = ?2",
+                "UPDATE failures SET next_attempt = ?1 WHERE CAST(?2 AS TEXT) IS NULL OR object_key = ?2",
                 (moment(self._clock()), object_key),
             ).rowcount
 

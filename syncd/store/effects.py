@@ -295,7 +295,7 @@ def drop_outlived_failures(conn: Db) -> None:
         "DELETE FROM failures WHERE object_key LIKE 'member:%' AND NOT EXISTS"
         " (SELECT 1 FROM members m LEFT JOIN users u ON u.okta_id = m.user_id"
         "  WHERE m.group_id = failures.group_id AND m.user_id = failures.okta_id"
-        "  AND m.pushed <> (m.listed AND coalesce(u.standing = 'active', 0)))"
+        "  AND m.pushed <> CASE WHEN m.listed = 1 AND u.standing = 'active' THEN 1 ELSE 0 END)"
     )
     conn.execute(
         "DELETE FROM failures WHERE object_key LIKE 'group:%' AND NOT EXISTS"

@@ -51,11 +51,11 @@ _WITH_INTENT = (
 _INTENDED = """
 SELECT sequence, run_id, CASE WHEN json_valid(body)
     THEN coalesce(json_type(body, '$.approved'), json_type(body, '$.exempt')) IS NOT NULL END
-FROM journal WHERE sequence IN (SELECT value FROM json_each(?))
+FROM journal WHERE sequence IN (SELECT CAST(value AS BIGINT) FROM json_each(?))
 """
 _LAST = (
     "SELECT sequence FROM (SELECT sequence FROM journal"
-    " WHERE entry = 'outcome' AND {} = ?1 ORDER BY sequence DESC LIMIT ?2)"
+    " WHERE entry = 'outcome' AND {} = ?1 ORDER BY sequence DESC LIMIT ?2) last"
 )
 
 Seal = Callable[[int], Mapping[str, Any]]
@@ -169,8 +169,9 @@ def settled_before(conn: Db, sequences: Sequence[int]) -> frozenset[int]:
     """Those of these intents that have an outcome already. Raises ValueError for what is no intent."""
     found = set()
     for sequence, opened, intended in conn.execute(
-        "SELECT g.value, EXISTS (SELECT 1 FROM open_intents WHERE sequence = g.value),"
-        " EXISTS (SELECT 1 FROM journal WHERE sequence = g.value AND entry = 'intent') FROM json_each(?) g",
+        "SELECT g.given, EXISTS (SELECT 1 FROM open_intents WHERE sequence = g.given),"
+        " EXISTS (SELECT 1 FROM journal WHERE sequence = g.given AND entry = 'intent')"
+        " FROM (SELECT CAST(value AS BIGINT) AS given FROM json_each(?)) g",
         (json.dumps(list(sequences)),),
     ).fetchall():
         if not intended:

@@ -63,7 +63,11 @@ def columns(names: Sequence[str], alias: str) -> str:
 
 
 def searchable(text: str) -> str:
-    """The text itself, or with lone surrogates spelled out."""
+    """The text itself, or with lone surrogates and NUL spelled out: no database takes the ones, and PostgreSQL not the
+    other.
+    """
+    if "\0" in text:
+        text = text.replace("\0", "\\x00")
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

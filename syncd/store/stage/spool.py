@@ -138,13 +138,13 @@ class ChangeSpool:
 
     def detours(self, kinds: Iterable[ChangeKind]) -> Iterator[Change]:
         """See `ports.Stage.detours`."""
-        return map(change_of, self._texts("hold_id IS NULL AND via", (), kinds))
+        return map(change_of, self._texts("hold_id IS NULL AND via = 1", (), kinds))
 
     def _texts(
         self, where: str, given: Sequence[object], kinds: Iterable[ChangeKind] | None, *indexes: str
     ) -> Iterator[str]:
         if kinds is not None:
-            where += " AND rank IN (SELECT value FROM json_each(?))"
+            where += " AND rank IN (SELECT CAST(value AS INTEGER) FROM json_each(?))"
             given = (*given, json.dumps(sorted(RANK[kind] for kind in kinds)))
         self.flush(*indexes, *([] if kinds is None else [HELD]))
         pages = self._file.pages(
