@@ -14,7 +14,7 @@ from syncd.cli import exits
 from syncd.cli.asking import can_ask
 from syncd.cli.choices import json_option
 from syncd.cli.deciding import decider
-from syncd.cli.fleet_option import fleet_option, fleet_settings
+from syncd.cli.fleet_settings import fleet_settings
 from syncd.cli.options import Command, LazyGroup, globals_of
 from syncd.cli.session import Answer, Session
 from syncd.core.counting import counted
@@ -85,12 +85,11 @@ class _Opened:
 
 
 @contextmanager
-def _opened(
-    ctx: click.Context, given: Path | None, *, as_json: bool, prepared: bool = True
-) -> Iterator[_Opened]:
+def _opened(ctx: click.Context, *, as_json: bool, prepared: bool = True) -> Iterator[_Opened]:
     """With `prepared` a database that this version may not use is refused. Raises ConfigurationError."""
-    with Session(globals_of(ctx), as_json=as_json) as session:
-        fleet = fleet_settings(given)
+    said = globals_of(ctx)
+    with Session(said, as_json=as_json) as session:
+        fleet = fleet_settings(said.fleet)
         from syncd.fleets import fleet_database, open_registry  # noqa: PLC0415  (psycopg)
 
         database, asked = fleet_database(fleet, session.redactor)
@@ -103,16 +102,15 @@ def _opened(
 
 
 @click.command(name="check", cls=Command)
-@fleet_option
 @json_option
 @click.pass_context
-def check(ctx: click.Context, fleet_file: Path | None, *, as_json: bool) -> int:
+def check(ctx: click.Context, *, as_json: bool) -> int:
     """Test the fleet's database; changes nothing.
 
     Whether it answers and is new enough, how the way there is encrypted, whether it is prepared for this version,
     whether a pooler mixes up sessions, what a failover would lose, and whether workers have room for all connections.
     """
-    with _opened(ctx, fleet_file, as_json=as_json, prepared=False) as fleet:
+    with _opened(ctx, as_json=as_json, prepared=False) as fleet:
         from syncd.answers.fleet import check_fleet  # noqa: PLC0415  (the engine)
 
         found = check_fleet("fleet", fleet.database, fleet.asked, fleet.registry)
@@ -121,40 +119,35 @@ def check(ctx: click.Context, fleet_file: Path | None, *, as_json: bool) -> int:
 
 
 @click.command(name="migrate", cls=Command)
-@fleet_option
 @json_option
 @click.pass_context
-def migrate(ctx: click.Context, fleet_file: Path | None, *, as_json: bool) -> int:
+def migrate(ctx: click.Context, *, as_json: bool) -> int:
     """Prepare the database, or bring it up to date.
 
     Once before the first worker, and after an upgrade that asks for it; workers of the version before go on meanwhile.
     The role of `database` has to be allowed to create a schema. Done twice, the second time does nothing.
     """
-    with _opened(ctx, fleet_file, as_json=as_json, prepared=False) as fleet:
+    with _opened(ctx, as_json=as_json, prepared=False) as fleet:
         steps = fleet.asked.migrate()
         done = f"steps taken: {', '.join(steps)}" if steps else "nothing was to be done: it is up to date"
         return fleet.session.one(fleet.answer(done))
 
 
 @click.command(name="status", cls=Command)
-@fleet_option
 @json_option
 @click.pass_context
-def status(ctx: click.Context, fleet_file: Path | None, *, as_json: bool) -> int:
+def status(ctx: click.Context, *, as_json: bool) -> int:
     """Show workers, connections and who owns them."""
-    with _opened(ctx, fleet_file, as_json=as_json) as fleet:
+    with _opened(ctx, as_json=as_json) as fleet:
         return fleet.session.one(fleet.answer())
 
 
 @click.command(name="apply", cls=Command)
 @click.argument("places", metavar="DIR", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@fleet_option
 @json_option
 @click.pass_context
-def apply(
-    ctx: click.Context, places: Sequence[Path], fleet_file: Path | None, *, yes: bool, as_json: bool
-) -> int:
+def apply(ctx: click.Context, places: Sequence[Path], *, yes: bool, as_json: bool) -> int:
     """Put settings files into the fleet, after showing what changes.
 
     DIR is a directory with a *.toml for each connection, or such a file. All are judged first, and all of them are put
@@ -163,7 +156,7 @@ def apply(
     """
     if not yes and not can_ask():
         raise click.UsageError("there is no terminal to ask on: give --yes")
-    with _opened(ctx, fleet_file, as_json=as_json) as fleet:
+    with _opened(ctx, as_json=as_json) as fleet:
         from syncd.answers.fleet import enrolments_of, reform  # noqa: PLC0415  (the engine)
         from syncd.settings import load  # noqa: PLC0415  (pydantic)
 
@@ -201,16 +194,15 @@ def _reformed(found: Enrolments) -> Iterator[str]:
 @click.command(name="pause", cls=Command)
 @click.argument("name")
 @click.option("--off", is_flag=True, help="Have it served again.")
-@fleet_option
 @json_option
 @click.pass_context
-def pause(ctx: click.Context, name: str, fleet_file: Path | None, *, off: bool, as_json: bool) -> int:
+def pause(ctx: click.Context, name: str, *, off: bool, as_json: bool) -> int:
     """Have no worker serve a connection.
 
     Its owner gives it back as soon as no cycle of it runs; nothing is read and nothing written until --off. To go on
     reading and planning and only to write nothing, there is syncd pause.
     """
-    with _opened(ctx, fleet_file, as_json=as_json) as fleet:
+    with _opened(ctx, as_json=as_json) as fleet:
         fleet.registry.pause(name, decider(), paused=not off)
         return fleet.session.one(fleet.answer(f"{name} {'is served again' if off else 'is paused'}"))
 
@@ -218,16 +210,15 @@ def pause(ctx: click.Context, name: str, fleet_file: Path | None, *, off: bool, 
 @click.command(name="drain", cls=Command)
 @click.argument("worker")
 @click.option("--off", is_flag=True, help="Have it take connections again.")
-@fleet_option
 @json_option
 @click.pass_context
-def drain(ctx: click.Context, worker: str, fleet_file: Path | None, *, off: bool, as_json: bool) -> int:
+def drain(ctx: click.Context, worker: str, *, off: bool, as_json: bool) -> int:
     """Have a worker give all its connections back.
 
     Each as soon as no cycle of it runs, and it takes no others; the process goes on. To end it, SIGTERM is enough: it
     hands over by itself.
     """
-    with _opened(ctx, fleet_file, as_json=as_json) as fleet:
+    with _opened(ctx, as_json=as_json) as fleet:
         fleet.registry.drain(worker, draining=not off)
         said = "takes connections again" if off else "drains"
         return fleet.session.one(fleet.answer(f"{worker} {said}"))
@@ -236,15 +227,14 @@ def drain(ctx: click.Context, worker: str, fleet_file: Path | None, *, off: bool
 @click.command(name="move", cls=Command)
 @click.argument("name")
 @click.argument("worker")
-@fleet_option
 @json_option
 @click.pass_context
-def move(ctx: click.Context, name: str, worker: str, fleet_file: Path | None, *, as_json: bool) -> int:
+def move(ctx: click.Context, name: str, worker: str, *, as_json: bool) -> int:
     """Have another worker serve a connection.
 
     As soon as no cycle of it runs. Should that worker end first, whoever has room takes it.
     """
-    with _opened(ctx, fleet_file, as_json=as_json) as fleet:
+    with _opened(ctx, as_json=as_json) as fleet:
         fleet.registry.move(name, worker)
         return fleet.session.one(fleet.answer(f"{name} is bound for {worker}"))
 

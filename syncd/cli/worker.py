@@ -7,13 +7,12 @@ import platform
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 import syncd
-from syncd.cli.fleet_option import fleet_option, fleet_settings
+from syncd.cli.fleet_settings import fleet_settings
 from syncd.cli.options import Command, globals_of
 from syncd.cli.run import hooks_of, is_journal, leave
 from syncd.cli.session import Session
@@ -30,9 +29,8 @@ if TYPE_CHECKING:
 
 
 @click.command(name="worker", cls=Command)
-@fleet_option
 @click.pass_context
-def command(ctx: click.Context, fleet_file: Path | None) -> int:
+def command(ctx: click.Context) -> int:
     """Serve connections of a fleet, beside other workers.
 
     It takes its share of the fleet's connections and does for them what syncd run does. When a worker dies, the others
@@ -43,7 +41,7 @@ def command(ctx: click.Context, fleet_file: Path | None) -> int:
         said.log_format = "json"
     with Session(said, service=True) as session:
         session.listen()
-        _work(session, fleet_settings(fleet_file))
+        _work(session, fleet_settings(said.fleet))
     leave()
     return 0
 

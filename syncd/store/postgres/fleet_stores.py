@@ -13,7 +13,7 @@ from syncd.ports.fleet import Ownership
 from syncd.ports.permit import Permit
 from syncd.redact import Redactor
 from syncd.store.postgres.opening import Pools, open_for_reading, open_store
-from syncd.store.postgres.store import Claim
+from syncd.store.postgres.store import Claim, PostgresStore
 
 _SHOWN_FOR = timedelta(days=365)
 """The row of the writer is for people here: whose it is, the fleet's own rows say."""
@@ -58,3 +58,8 @@ class PostgresStores(Closing):
     def open_to_read(self, connection: int, *, clock: Callable[[], datetime], redactor: Redactor) -> Store:
         """See `ports.fleet.FleetStores.open_to_read`."""
         return open_for_reading(self._pools, connection, clock=clock, redactor=redactor)
+
+    def open_to_decide(self, connection: int, *, clock: Callable[[], datetime], redactor: Redactor) -> Store:
+        """See `ports.fleet.FleetStores.open_to_decide`."""
+        pools = self._pools
+        return PostgresStore(pools.acts, pools.stages, connection, clock, decides=True, redactor=redactor)

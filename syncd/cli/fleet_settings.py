@@ -1,13 +1,10 @@
-"""`--fleet`: the settings of a fleet, and its database."""
+"""Where `fleet.toml` is: what --fleet says, else the usual places."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import click
+from typing import TYPE_CHECKING
 
 from syncd.errors import ConfigurationError
 
@@ -16,14 +13,6 @@ if TYPE_CHECKING:
 
 VARIABLE = "SYNCD_FLEET"
 USUAL = (Path("fleet.toml"), Path("/etc/syncd/fleet.toml"))
-
-fleet_option: Callable[[Any], Any] = click.option(
-    "--fleet",
-    "fleet_file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help=f"Settings of the fleet. Default: ${VARIABLE}, ./fleet.toml, /etc/syncd/fleet.toml.",
-)
 
 
 def fleet_settings(given: Path | None) -> FleetSettings:
