@@ -120,5 +120,5 @@ def _with_psycopg() -> Iterator[None]:
     except ImportError as error:
         raise ConfigurationError(
             "a fleet needs psycopg, which is not installed beside this syncd",
-            hint="pip install 'syncd[fleet]'",
+            hint="install the extra syncd[fleet]: docs/fleet.md says how",
         ) from error

@@ -286,6 +286,17 @@ class OktaGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupRule:
+    """An Okta group rule: it assigns whom its expression fits to these groups, without whom it excludes (Okta ids)."""
+
+    okta_id: str
+    name: str
+    active: bool
+    group_ids: frozenset[str]
+    excluded: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class PushMapping:
     """GET /api/v1/apps/{id}/group-push/mappings. `target_name` is the name of the linked app group, if known."""
 

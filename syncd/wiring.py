@@ -62,6 +62,7 @@ def open_job(
     cancelled: Callable[[], bool] = _never,
     store: Store | None = None,
     turn: AbstractContextManager[object] | None = None,
+    is_turn_taken: Callable[[], bool] = _never,
     impatient: bool = False,
     source: Source | None = None,
     delivered_within: float | None = None,
@@ -108,6 +109,7 @@ def open_job(
             target_fingerprint=fingerprint,
             cancelled=cancelled,
             turn=turn or nullcontext(),
+            is_turn_taken=is_turn_taken,
         )
 
 

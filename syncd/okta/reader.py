@@ -25,7 +25,7 @@ from syncd.errors import (
     TemporaryError,
     kept,
 )
-from syncd.model import Absent, Application, AppUser, BadRecord, OktaGroup, PushMapping, ReadProof
+from syncd.model import Absent, Application, AppUser, BadRecord, GroupRule, OktaGroup, PushMapping, ReadProof
 from syncd.okta import loop_thread, records
 from syncd.okta.absence import absent, app_error, object_error, unexplained
 from syncd.okta.answers import Answer, Decode, everything
@@ -216,11 +216,7 @@ class OktaReader(Closing):
 
     def app_users(self) -> Listing[AppUser]:
         """See `ports.Source.app_users`."""
-        return self._listing(
-            "app users",
-            f"{self._app_path}/users?limit=500&expand=user",
-            *self._app_users,
-        )
+        return self._listing("app users", f"{self._app_path}/users?limit=500&expand=user", *self._app_users)
 
     def app_groups(self) -> Listing[str]:
         """See `ports.Source.app_groups`."""
@@ -237,6 +233,10 @@ class OktaReader(Closing):
             lambda size: self._walk("groups", f"/api/v1/groups?limit={size}", self._app_error)
         )
         return PagedListing("groups", pages, records.group, self._clock)
+
+    def group_rules(self) -> Listing[GroupRule]:
+        """See `ports.Source.group_rules`."""
+        return self._listing("group rules", "/api/v1/groups/rules?limit=200", records.group_rule)
 
     def mappings(self) -> Listing[PushMapping]:
         """See `ports.Source.mappings`."""

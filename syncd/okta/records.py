@@ -20,7 +20,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from syncd.model import Application, AppUser, BadRecord, OktaGroup, PushMapping
+from syncd.model import Application, AppUser, BadRecord, GroupRule, OktaGroup, PushMapping
 
 T = TypeVar("T")
 
@@ -296,6 +296,29 @@ def _push_mapping(record: Mapping[str, object], _: str) -> PushMapping:
         target_group_id=None if record.get("targetGroupId") is None else _id(record, "targetGroupId"),
         target_name=None,
         status=_text(record, "status"),
+    )
+
+
+def group_rule(record: object) -> GroupRule | BadRecord:
+    """A record of GET /api/v1/groups/rules."""
+    return _read(record, _group_rule)
+
+
+def _group_rule(record: Mapping[str, object], okta_id: str) -> GroupRule:
+    assigned = _optional_object(_optional_object(record, "actions"), "assignUserToGroups")
+    people = _optional_object(_optional_object(_optional_object(record, "conditions"), "people"), "users")
+    return GroupRule(
+        okta_id,
+        _text(record, "name"),
+        _text(record, "status") == "ACTIVE",
+        _texts(assigned.get("groupIds")),
+        _texts(people.get("exclude")),
+    )
+
+
+def _texts(value: object) -> frozenset[str]:
+    return (
+        frozenset(each for each in value if isinstance(each, str)) if isinstance(value, list) else frozenset()
     )
 
 

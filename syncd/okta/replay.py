@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Generic, TypeVar, cast
 import msgspec
 
 from syncd.errors import SyncdError
-from syncd.model import Absent, Application, AppUser, BadRecord, OktaGroup, PushMapping, ReadProof
+from syncd.model import Absent, Application, AppUser, BadRecord, GroupRule, OktaGroup, PushMapping, ReadProof
 from syncd.ports import Listing, LogPage, MemberPage, Page, Person, Source
 
 T = TypeVar("T")
@@ -200,6 +200,9 @@ class _SharedSource:
 
     def group(self, okta_id: str) -> OktaGroup | Absent:
         return self._once(("group", okta_id), lambda: self._shared.okta.group(okta_id))
+
+    def group_rules(self) -> Listing[GroupRule]:
+        return self._listing("group rules", self._shared.okta.group_rules)
 
     def mappings(self) -> Listing[PushMapping]:
         return self._listing("push mappings", self._shared.okta.mappings)

@@ -8,7 +8,17 @@ from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from syncd.errors import SyncdError
-from syncd.model import Absent, Application, AppUser, BadRecord, LogEvent, OktaGroup, PushMapping, ReadProof
+from syncd.model import (
+    Absent,
+    Application,
+    AppUser,
+    BadRecord,
+    GroupRule,
+    LogEvent,
+    OktaGroup,
+    PushMapping,
+    ReadProof,
+)
 
 T_co = TypeVar("T_co", covariant=True)  # pages are only read
 LISTS_LAG = timedelta(minutes=10)
@@ -143,6 +153,10 @@ class Source(Protocol):
 
     def groups(self) -> Listing[OktaGroup]:
         """GET /api/v1/groups?limit=1000: every group of the org."""
+        ...
+
+    def group_rules(self) -> Listing[GroupRule]:
+        """GET /api/v1/groups/rules?limit=200: every group rule of the org. AccessDenied where the token may not."""
         ...
 
     def group(self, okta_id: str) -> OktaGroup | Absent:

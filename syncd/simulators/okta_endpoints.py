@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from syncd.simulators.exchange import Call, Reply
 from syncd.simulators.filters import Predicate
+from syncd.simulators.ids import OrderedIds
 from syncd.simulators.okta_entities import AppUser, Group, Json, User
 from syncd.simulators.okta_logs import logs
 from syncd.simulators.okta_state import OktaState
@@ -66,6 +68,8 @@ def endpoint_for(segments: tuple[str, ...]) -> Endpoint | None:
             return Endpoint(mapping, (_APPS, _GROUPS))
         case ("groups",):
             return Endpoint(groups, (_GROUPS,), "groups")
+        case ("groups", "rules"):
+            return Endpoint(group_rules, (_GROUPS,))
         case ("groups", _):
             return Endpoint(group, (_GROUPS,), of_object=True)
         case ("groups", _, "users"):
@@ -203,6 +207,33 @@ def mapping(world: OktaState, call: Call, knobs: OktaKnobs) -> Reply:
 
 
 # --- groups -----------------------------------------------------------------------------------------
+
+
+def group_rules(world: OktaState, call: Call, knobs: OktaKnobs) -> Reply:
+    """GET /api/v1/groups/rules: limit 1..200 (50), after"""
+    limit = limit_of(call, 50, 1, 200)
+    if knobs.group_rules is None:
+        raise OktaError(403, "E0000006", "You do not have permission to perform the requested action")
+    rules = {str(rule["id"]): rule for rule in knobs.group_rules}
+    found = page(OrderedIds(rules), call, limit, knobs)
+    return found.reply([_rule_json(rules[each], world) for each in found.ids], call, knobs)
+
+
+def _rule_json(rule: Mapping[str, Any], world: OktaState) -> Json:
+    stamp = world.app.created
+    return {
+        "type": "group_rule",
+        "id": rule["id"],
+        "status": rule.get("status", "ACTIVE"),
+        "name": rule["name"],
+        "created": stamp,
+        "lastUpdated": stamp,
+        "conditions": {
+            "people": {"users": {"exclude": list(rule.get("exclude", ()))}, "groups": {"exclude": []}},
+            "expression": {"value": rule.get("expression", "true"), "type": "urn:okta:expression:1.0"},
+        },
+        "actions": {"assignUserToGroups": {"groupIds": list(rule.get("groups", ()))}},
+    }
 
 
 def _group_json(world: OktaState, call: Call, entity: Group) -> Json:

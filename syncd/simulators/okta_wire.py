@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import count
 from typing import Any, Literal, Self
@@ -54,6 +54,8 @@ class OktaKnobs:
     `page_size`: a page holds at most that many, whatever `limit` asks for (0: as asked).
     `list_lag`: seconds by list (LISTS; `*` for all but `own_groups`) by which what a list shows is older than what the
     object itself shows. `stamp_lag_seconds`: the same for `lastMembershipUpdated`, wherever it is shown.
+    `group_rules`: those of the org, each with `id`, `name`, `status`, `groups` and `exclude` (ids); None: the token may
+    not read them.
     `object_lag_seconds`: by so much people, groups and assignments are older where they are asked for by id.
     """
 
@@ -76,6 +78,7 @@ class OktaKnobs:
     object_lag_seconds: float = 0.0
     next_drops: tuple[str, ...] = ()
     members_limit: int = 1000
+    group_rules: Sequence[Mapping[str, Any]] | None = ()
 
     def lag_of(self, listed: str | None) -> float:
         """By how many seconds this list is behind; 0 for what is no list."""

@@ -579,3 +579,32 @@ def test_a_connection_in_quarantine_is_named(made: Rig) -> None:
     assert document["state"] == "left_alone"
     assert "quarantined since" in detail(document, "may_change")
     assert json.dumps(document)
+
+
+def test_the_okta_group_rules_that_assign_people_to_a_group_are_named_where_okta_shows_them(
+    tmp_path: Path,
+) -> None:
+    with synced_crew(tmp_path, people=4, members=3) as made:
+        crew, other = made.okta.world.group("Crew").id, made.okta.world.create_group("Other")
+        excluded = made.okta.world.user("p01@example.com").id
+        rules = [
+            {"id": "0pr1", "name": "All engineers", "groups": [crew, other], "exclude": [excluded]},
+            {"id": "0pr2", "name": "Switched off", "status": "INACTIVE", "groups": [crew]},
+            {"id": "0pr3", "name": "Of others", "groups": [other]},
+        ]
+        made.okta.set_knobs(group_rules=rules)
+
+        [row] = made.run("explain", "p00@example.com", "--json").document["memberships"]
+        [without] = made.run("explain", "p01@example.com", "--json").document["memberships"]
+
+        assert row["detail"].endswith('; people get into it by Okta\'s group rule "All engineers" (0pr1)')
+        assert row["detail"].startswith(f"member of Crew ({crew}) in Okta, and put in by syncd")
+        assert "rule" not in without["detail"], (
+            "who is excluded from a rule is in the group by something else"
+        )
+
+        made.okta.set_knobs(group_rules=None)
+        answer = made.run("explain", "p00@example.com", "--json")
+        [row] = answer.document["memberships"]
+        assert "rule" not in row["detail"]
+        assert answer.document["problems"] == []

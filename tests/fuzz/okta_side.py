@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Self
 
 from cryptography.hazmat.primitives import serialization
@@ -22,6 +23,7 @@ from syncd.okta.credentials import Credentials, PrivateKey, Ssws
 from syncd.okta.listing import ListingLimits
 from syncd.okta.pace import Clock
 from syncd.okta.reader import OktaReader
+from syncd.ports import Listing
 from syncd.redact import Redactor
 from tests.fuzz.messages import Message, attempts, message, split, storable
 from tests.fuzz.target import Target
@@ -222,7 +224,12 @@ def _lists(reader: OktaReader) -> object:
         found = _read(listing)
         return [(group, settled_stamp(getattr(group, "stamp", None), listing.proof.at)) for group in found]
 
-    return list(attempts(groups, lambda: _read(reader.app_groups()), lambda: _read(reader.mappings())))
+    others = (reader.app_groups, reader.mappings, reader.group_rules)
+    return list(attempts(groups, *(partial(_listed, each) for each in others)))
+
+
+def _listed(ask: Callable[[], Listing[Any]]) -> object:
+    return _read(ask())
 
 
 def _members(reader: OktaReader) -> object:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.hooks.hooked_daemon import active_at_split, arrives, hearing, leaves
+from tests.service.connecting import FAST
 from tests.service.supervisor import eventually
 
 
@@ -54,3 +55,40 @@ def test_members_of_groups_follow_hooks_too(tmp_path: Path, monkeypatch: pytest.
         okta.add_member(name, email)
         eventually(lambda: email in split.members(name), f"{email} is in {name}")
         assert active_at_split(made, email)
+
+
+def test_how_long_changes_take_from_their_event_is_measured_by_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hearing(tmp_path, monkeypatch) as (made, daemon, _):
+        made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+        arrives(made, "new@example.com")
+        made.okta.world.set_user_status("new@example.com", "DEPROVISIONED")
+        leaves(made, "new@example.com")
+
+        def measured() -> dict[str, int]:
+            totals = daemon.daemon.board.connection("acme").snapshot().totals
+            return {kind: latency.changes for kind, latency in totals.latencies.items()}
+
+        eventually(lambda: measured() == {"create_user": 1, "deactivate_user": 1}, "both are measured")
+        rows = made.run("report", "--json", "--since", "1d").document["event_to_write"]
+        said = made.run("report", "--since", "1d").stdout
+
+    assert [(row["kind"], row["changes"]) for row in rows] == [
+        ("create_user", 1),
+        ("deactivate_user", 1),
+        (None, 2),
+    ]
+    assert all(0 <= row["p50_seconds"] <= row["p99_seconds"] < 60 for row in rows)
+    assert "event to write" in said
+
+
+def test_a_change_that_the_log_tells_of_is_measured_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hearing(tmp_path, monkeypatch, every=FAST, events=()) as (made, daemon, _):
+        made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+        arrives(made, "new@example.com")
+        totals = daemon.daemon.board.connection("acme")
+        eventually(lambda: totals.snapshot().totals.latencies, "it is measured")
+        assert totals.snapshot().totals.latencies["create_user"].changes == 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from syncd.store.postgres.opening import Pools, open_store
 from syncd.store.postgres.sessions import connect
-from syncd.store.postgres.store import Claim, PostgresStore
+from syncd.store.postgres.store import PostgresStore, Tenure
 from tests.store.making import Clock
 
 _NUMBERS = itertools.count(1)
@@ -24,16 +24,19 @@ class PostgresPlace:
     url: str
     name: str = field(default_factory=lambda: f"connection-{next(_NUMBERS)}")
     clock: Clock = field(default_factory=Clock)
-    claim: Claim | None = None
+    tenure: Tenure | None = None
+    shared: Pools | None = None
+    """Sessions that other places use too; they are not closed with this one."""
 
     def __post_init__(self) -> None:
-        self.pools = Pools(self.url)
-        with connect(self.url) as conn:
+        self.pools = self.shared or Pools(self.url)
+        with self.pools.acts.borrow() as session:
+            conn = session.conn
             added = "INSERT INTO connection (name) VALUES ($1) RETURNING id"
             (self.number,) = conn.execute(added, (self.name,)).fetchone() or (0,)
             conn.execute("INSERT INTO owner (connection) VALUES ($1)", (self.number,))
 
-    def take_over(self) -> Claim:
+    def take_over(self) -> Tenure:
         """From now on who had it before may not write."""
         with connect(self.url) as conn:
             row = conn.execute(
@@ -42,13 +45,13 @@ class PostgresPlace:
                 (self.number,),
             ).fetchone()
         assert row is not None
-        self.claim = Claim(row[0], row[1], permitted)
-        return self.claim
+        self.tenure = Tenure(row[0], row[1], permitted)
+        return self.tenure
 
     def open(self, connection: str = "split-prod") -> PostgresStore:
         """For the worker that took the connection over last."""
-        self.claim = self.claim or self.take_over()
-        return open_store(self.pools, self.number, name=connection, claim=self.claim, clock=self.clock)
+        self.tenure = self.tenure or self.take_over()
+        return open_store(self.pools, self.number, name=connection, tenure=self.tenure, clock=self.clock)
 
     def count(self, table: str) -> int:
         """How many rows are there, whatever the store says."""
@@ -57,4 +60,5 @@ class PostgresPlace:
         return int(count)
 
     def close(self) -> None:
-        self.pools.close()
+        if self.shared is None:
+            self.pools.close()

@@ -13,6 +13,7 @@ from syncd.simulators.faults import Faults
 from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.split import SplitSimulator
 from syncd.simulators.world import OktaWorld, SplitWorld
+from tests.service.supervisor import eventually
 from tests.simulators.conftest import Client
 
 APP = "/api/v1/apps/0oa1gjh63g214q0Hq0g4"
@@ -118,12 +119,12 @@ def test_an_answer_may_be_late_with_its_effect_before_or_after(
     scim: Client, split: SplitSimulator, split_world: SplitWorld
 ) -> None:
     for after in (False, True):
-        split.faults.add("delay", seconds=0.4, method="POST", after_effect=after)
+        split.faults.add("delay", seconds=60, method="POST", after_effect=after)
 
     for name, done in (("waits@x.com", 0), ("done@x.com", 1)):
         with pytest.raises(requests.exceptions.ReadTimeout):
             scim.session.post(f"{split.base_url}/Users", json={"userName": name}, timeout=0.15)
-        assert len(split_world.by_name.find(name)) == done
+        eventually(lambda done=done, name=name: len(split_world.by_name.find(name)) == done, name)  # type: ignore[misc]
 
 
 def headers_of(reader: Client, okta: OktaSimulator, form: str, **options: Any) -> Any:
@@ -135,15 +136,15 @@ def headers_of(reader: Client, okta: OktaSimulator, form: str, **options: Any) -
 
 def test_429_comes_in_all_forms(reader: Client, okta: OktaSimulator) -> None:
     now = time.time()
-
-    assert 0 <= int(headers_of(reader, okta, "okta", seconds=5)["X-Rate-Limit-Reset"]) - now <= 6
+    reset = int(headers_of(reader, okta, "okta", seconds=5)["X-Rate-Limit-Reset"])
+    assert now <= reset <= time.time() + 6
     assert "X-Rate-Limit-Reset" not in headers_of(reader, okta, "no_reset")
     assert int(headers_of(reader, okta, "reset_past")["X-Rate-Limit-Reset"]) < now
     zeros = headers_of(reader, okta, "concurrency")
     assert (zeros["X-Rate-Limit-Limit"], zeros["X-Rate-Limit-Remaining"]) == ("0", "0")
     assert headers_of(reader, okta, "retry_after_seconds", seconds=7)["Retry-After"] == "7"
     date = parsedate_to_datetime(headers_of(reader, okta, "retry_after_date", seconds=60)["Retry-After"])
-    assert 55 < date.timestamp() - now < 65
+    assert now + 59 <= date.timestamp() <= time.time() + 61
     assert headers_of(reader, okta, "x_retry_after", seconds=3)["x-retry-after"] == "3"
     split_form = headers_of(reader, okta, "split_reset", org=2, ip=9)
     assert split_form["X-RateLimit-Reset-Seconds-Org"] == "2"
@@ -242,21 +243,23 @@ def test_a_body_may_be_endless_or_huge_or_slow_and_stopping_does_not_wait_for_it
         okta.faults.add("delay", seconds=60)
         waiting = socket.create_connection(("127.0.0.1", int(okta.url.rpartition(":")[2])))
         waiting.sendall(b"GET /api/v1/logs HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        time.sleep(0.05)
+        eventually(lambda: okta._running == 1, "the request is there")
         started = time.monotonic()
     waiting.close()
 
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30, "half of what it would have waited"
 
 
 def test_starting_takes_no_time(okta_world: OktaWorld) -> None:
-    started = time.monotonic()
-    simulator = OktaSimulator(okta_world).start()
-    took = time.monotonic() - started
-    simulator.stop()
-    simulator.stop()
+    took = []
+    for _ in range(5):
+        started = time.monotonic()
+        simulator = OktaSimulator(okta_world).start()
+        took.append(time.monotonic() - started)
+        simulator.stop()
+        simulator.stop()
 
-    assert took < 0.5
+    assert min(took) < 0.5, "a busy machine does not make every one of them late"
 
 
 def test_a_taken_port_is_an_error(okta: OktaSimulator, okta_world: OktaWorld) -> None:

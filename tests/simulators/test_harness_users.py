@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -117,14 +118,14 @@ def test_who_was_half_removed_comes_back_as_they_were(
 def test_role_set_up_takes_its_time_inside_the_request_and_only_for_who_is_new(
     harness: SplitSimulator, account: Client, ada: str
 ) -> None:
-    harness.set_knobs(role_setup_seconds=0.3)
+    harness.set_knobs(role_setup_seconds=1.0)
 
     started = time.monotonic()
     account.post("/Users", ADA)
     adopted = time.monotonic() - started
     account.post("/Users", {"userName": "new@x.com"})
 
-    assert adopted < 0.3 <= time.monotonic() - started
+    assert adopted < 1.0 <= time.monotonic() - started
 
 
 def test_where_role_set_up_fails_it_is_a_409_and_the_account_exists(
@@ -452,7 +453,7 @@ def test_every_save_of_a_group_drops_who_is_not_in_the_account(
     assert list(harness.world.groups[team].members) == people[:2]
 
 
-@pytest.mark.parametrize("lag", [-1, 0.2])
+@pytest.mark.parametrize("lag", [-1, 600])
 def test_a_membership_that_is_given_back_meanwhile_goes_with_the_late_event(
     harness: SplitSimulator, account: Client, ada: str, people: list[str], team: str, lag: float
 ) -> None:
@@ -467,7 +468,8 @@ def test_a_membership_that_is_given_back_meanwhile_goes_with_the_late_event(
     if lag < 0:
         harness.world.deliver_events()
     else:
-        time.sleep(lag)
+        later = datetime.now(UTC) + timedelta(seconds=lag)
+        harness.world.clock = lambda: later
 
     assert shown_members(account, team) == [people[0]]
     assert person(account, ada)["active"] is True

@@ -10,6 +10,7 @@ import requests
 
 from syncd.simulators.okta import OktaKnobs, OktaSimulator
 from syncd.simulators.world import OktaWorld, generate_okta
+from tests.service.supervisor import eventually
 from tests.simulators.conftest import Client
 
 APP = "/api/v1/apps/0oa1gjh63g214q0Hq0g4"
@@ -237,11 +238,15 @@ def test_every_answer_shows_its_bucket(okta: OktaSimulator, reader: Client) -> N
 
 
 def test_a_used_up_bucket_fills_again_with_the_next_window(okta: OktaSimulator, reader: Client) -> None:
-    okta.set_knobs(limits={"*": 1, "logs": 1}, window_seconds=0.2)
+    now = [time.time()]
+    okta.limits._clock = lambda: now[0]
+    okta.set_knobs(limits={"*": 1, "logs": 1}, window_seconds=60)
     assert reader.get("/api/v1/logs").status_code == 200
     assert reader.get("/api/v1/logs").status_code == 429
+    now[0] += 59
+    assert reader.get("/api/v1/logs").status_code == 429
 
-    time.sleep(0.25)
+    now[0] += 1
 
     assert reader.get("/api/v1/logs").status_code == 200
 
@@ -265,16 +270,21 @@ def test_answers_are_compressed_only_for_those_who_accept_it(okta: OktaSimulator
 
 
 def test_too_many_requests_at_once_answer_zeros(okta_world: OktaWorld) -> None:
-    with OktaSimulator(okta_world, knobs=OktaKnobs(concurrency=2, latency_seconds=0.2)) as okta:
+    with OktaSimulator(okta_world, knobs=OktaKnobs(concurrency=2)) as okta:
+        okta.faults.add("hold", count=2, latch="slow")
 
         def one(_: int) -> requests.Response:
             return Client(okta.url, f"SSWS {okta.token}").get(APP)
 
-        with ThreadPoolExecutor(6) as pool:
-            answers = list(pool.map(one, range(6)))
+        with ThreadPoolExecutor(2) as pool:
+            slow = [pool.submit(one, number) for number in range(2)]
+            eventually(lambda: len(okta.latches.waiting("slow")) == 2, "two are under way")
+            refused = [one(number) for number in range(4)]
+            okta.latches.release("slow")
+            assert [each.result().status_code for each in slow] == [200, 200]
+        assert one(0).status_code == 200
 
-    refused = [answer for answer in answers if answer.status_code == 429]
-    assert 1 <= len(refused) < 6
+    assert [answer.status_code for answer in refused] == [429] * 4
     assert {(a.headers["X-Rate-Limit-Limit"], a.headers["X-Rate-Limit-Remaining"]) for a in refused} == {
         ("0", "0")
     }

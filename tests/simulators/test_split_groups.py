@@ -312,7 +312,7 @@ def test_every_request_may_take_time() -> None:
         Client(split.base_url, f"Bearer {split.token}").get("/Users")
         record = split.requests[0]
 
-    assert 0.1 <= record.ended - record.started < 1
+    assert 0.1 <= record.ended - record.started < 30
 
 
 def test_what_is_done_in_split_itself_is_seen_by_the_client(

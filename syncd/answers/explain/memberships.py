@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from syncd.answers.explain.look import ObjectLook, failure_text
@@ -11,8 +12,12 @@ from syncd.core.flavors import group_name_problem
 from syncd.core.groups import claim
 from syncd.engine.facts import COMPLETE_READ
 from syncd.engine.reading.selection import BY_ID_AT_MOST
-from syncd.model import GroupState, KnownGroup, OktaGroup, WantedGroup
+from syncd.errors import SyncdError
+from syncd.model import GroupRule, GroupState, KnownGroup, OktaGroup, WantedGroup
 from syncd.ports import Failure
+
+_IN_OKTA = frozenset({"in", "to_add", "waiting", "held", "quarantined"})
+"""States of rows whose person is in the group in Okta."""
 
 
 def memberships(look: ObjectLook, *, active: bool) -> list[dict[str, Any]]:
@@ -40,6 +45,32 @@ def memberships(look: ObjectLook, *, active: bool) -> list[dict[str, Any]]:
         stored = {row["group_id"] for row in rows}
         rows += [_row(*found) for found in _never_read(look, sorted(listed - stored))]
     return sorted(rows, key=lambda row: (row["group"], row["group_id"]))
+
+
+def with_rules(look: ObjectLook, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of groups that the person is in, the active Okta group rules that assign people to them and do not exclude this
+    one. Okta does not show by which of them, or by whom else, somebody got in. Nothing where it does not show rules.
+    """
+    asked = {row["group_id"] for row in rows if row["state"] in _IN_OKTA}
+    rules = [rule for rule in _rules(look) if look.okta_id not in rule.excluded] if asked else []
+    found = []
+    for row in rows:
+        names = [
+            f'"{rule.name}" ({rule.okta_id})' for rule in rules if row["group_id"] in rule.group_ids & asked
+        ]
+        rule = "rule" if len(names) == 1 else "rules"
+        told = f"; people get into it by Okta's group {rule} {', '.join(names)}" if names else ""
+        found.append({**row, "detail": f"{row['detail']}{told}"})
+    return found
+
+
+def _rules(look: ObjectLook) -> list[GroupRule]:
+    """The active ones, by name; none where Okta does not let them be read."""
+    found = []
+    with suppress(SyncdError):
+        for page in look.job.source.group_rules():
+            found += [rule for rule in page.records if rule.active]
+    return sorted(found, key=lambda rule: (rule.name, rule.okta_id))
 
 
 def _row(group_id: str, name: str, state: str, detail: str) -> dict[str, Any]:

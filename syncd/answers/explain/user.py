@@ -18,7 +18,7 @@ from syncd.answers.explain.look import (
     shared_facts,
     shared_steps,
 )
-from syncd.answers.explain.memberships import memberships
+from syncd.answers.explain.memberships import memberships, with_rules
 from syncd.answers.explain.user_steps import Found
 from syncd.core.change import MEMBERSHIPS, Change
 from syncd.core.flavors import exact_user_names
@@ -40,7 +40,8 @@ def explain_user(job: Job, okta_id: str) -> tuple[Explanation, Sequence[SyncdErr
         found.wanted = found.known.wanted
     look = look_at(job, okta_id, group=False, inspect=lambda stage: _find_rivals(job, stage, found))
     _ask_target(look, found)
-    rows = memberships(look, active=found.wanted is not None and found.wanted.standing is Standing.ACTIVE)
+    active = found.wanted is not None and found.wanted.standing is Standing.ACTIVE
+    rows = with_rules(look, memberships(look, active=active))
     waiting = [row for row in rows if row["state"] == "waiting"]
     blocked_groups = {row["group_id"] for row in waiting}
     changes = [change for change in look.changes if change.group_id not in blocked_groups]

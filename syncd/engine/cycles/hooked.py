@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from syncd.core.hooks import SAMPLE, HookNamed, Key, is_ticked
 from syncd.core.moments import moment
-from syncd.core.nomination import Reads, reads
+from syncd.core.nomination import Reads, is_leaving, reads
 from syncd.engine.reading.selection import BY_ID_AT_MOST
 from syncd.model import LogEvent
 
@@ -29,8 +29,10 @@ AGAIN_AFTER = 5.0
 OVERDUE = timedelta(seconds=60)
 """How long a hook may take after the log has shown the event, until it counts as one that did not come."""
 _REMEMBERED = 5_000
-_SHOWN_BY_STAMP = frozenset({Reads.PERSON, Reads.PERSON_OF_APP, Reads.ASSIGNMENT})
-"""What the `lastUpdated` of an assignment tells about; of who is a member it tells nothing."""
+_SHOWN_BY_STAMP = frozenset({Reads.PERSON_OF_APP, Reads.ASSIGNMENT})
+"""What the `lastUpdated` of an assignment tells about: itself. Of the person's own status and profile, which reach it
+later, and of who is a member it tells nothing.
+"""
 
 
 @dataclass(slots=True)
@@ -125,12 +127,16 @@ class Hooked:
 
     def is_seen(self, event: LogEvent, keys: AbstractSet[Key]) -> bool:
         """Whether what this event of the log names was read after it happened, by evidence."""
-        if event.published is None or not keys or reads(event.kind) not in _SHOWN_BY_STAMP:
+        published = event.published
+        if (
+            published is None
+            or not keys
+            or is_leaving(event.kind)
+            or reads(event.kind) not in _SHOWN_BY_STAMP
+        ):
             return False
         with self._lock:
-            return event.uuid in self._came and all(
-                (stamp := self._seen_at.get(key)) is not None and stamp >= event.published for key in keys
-            )
+            return all((stamp := self._seen_at.get(key)) is not None and stamp >= published for key in keys)
 
     # what the log says of the hooks
 

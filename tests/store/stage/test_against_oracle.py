@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from syncd.core.change import ChangeKind
 from syncd.model import GroupState, PushedGroup, PushedUser, Standing, WantedUser
 from syncd.ports import GroupPushed, MemberPushed, Settled, Stage, Store, UserPushed
+from syncd.store.postgres.opening import Pools
 from tests.postgres.making import PostgresPlace
 from tests.store.making import NOON, Place, absorb, change, fill, group, wanted
 from tests.store.oracle import StoredGroup, StoredUser, World
@@ -211,10 +213,18 @@ def test_the_stage_answers_like_the_naive_one(random: Random) -> None:
             compare(world, store)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.fixture(scope="session")
+def pools(prepared: str) -> Iterator[Pools]:
+    with closing(Pools(prepared)) as opened:
+        yield opened
+
+
+@pytest.mark.timeout(900)  # a busy machine answers each of some 60,000 questions late
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(random=st.randoms(use_true_random=True))
-def test_the_stage_on_postgresql_answers_like_the_naive_one(prepared: str, random: Random) -> None:
+def test_the_stage_on_postgresql_answers_like_the_naive_one(pools: Pools, random: Random) -> None:
+    """One session after the other cycle, as a worker has it."""
     world = world_from(random)
     note(str(world))
-    with closing(PostgresPlace(prepared)) as place, place.open() as store:
+    with PostgresPlace(pools.url, shared=pools).open() as store:
         compare(world, store)
