@@ -24,8 +24,8 @@ def command(ctx: click.Context, name: str | None, *, as_json: bool) -> int:
     """Print the JSON Schema of a document, or of the settings.
 
     NAME is that of a document (plan, run, status, ...: what stands in its "schema", with or without syncd. and /1), or
-    settings for a settings file, as editors of TOML take it,
-    and fleet-settings for fleet.toml. With another name, or none, the error lists them.
+    settings for a settings file and fleet-settings for fleet.toml, as editors of TOML take them. With another name, or
+    none, the error lists them.
     """
     del as_json  # it is JSON anyway
     with Session(globals_of(ctx), as_json=True) as session:
