@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from syncd.core.change import Change
@@ -104,16 +105,16 @@ class StoreActs(RestoreActs):
             mine = [outcome for outcome in outcomes if outcome.sequence not in settled_before]
             known = [outcome for outcome in mine if not outcome.unanswered]
             with waiting.waking(conn, [effect for outcome in mine for effect in outcome.effects], now):
-                for outcome in mine:
-                    effects.apply_effects(conn, outcome, now)
-            for outcome in mine:
-                if outcome.deferred or outcome.step:
-                    continue
-                if outcome.error is None:
-                    effects.clear_failure(conn, outcome.change.object_key)
-                    decisions.used(conn, outcome.change.id)
+                effects.apply_effects(conn, mine, now)
+            counted = (outcome for outcome in mine if not (outcome.deferred or outcome.step))
+            for well, some in groupby(counted, key=lambda outcome: outcome.error is None):
+                changes = [(outcome.change, outcome.error or "") for outcome in some]
+                if well:
+                    effects.clear_failures(conn, [change.object_key for change, _ in changes])
+                    decisions.used(conn, [change.id for change, _ in changes])
                 else:
-                    effects.record_failure(conn, outcome.change, outcome.error, now, self._redactor)
+                    for change, error in changes:
+                        effects.record_failure(conn, change, error, now, self._redactor)
             documents = [[effects.effect_document(effect) for effect in each.effects] for each in known]
             journal.append_outcomes(
                 conn, list(zip(known, documents, strict=True)), now, self._redactor, self._seals.handed_over

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from syncd.core.canonical import canonical, canonical_plain, canonical_values, read_canonical
-from syncd.core.change import Change, change_from_document
+from syncd.core.change import Change, change_from_text
 from syncd.core.names import look_alike_key
 from syncd.model import (
     NO_ATTRIBUTES,
@@ -225,4 +225,4 @@ def remote_user(scim_id: str, document: str) -> RemoteUser:
 
 def change_of(text: str) -> Change:
     """Raises ValueError when the document was edited."""
-    return change_from_document(read_canonical(text))
+    return change_from_text(text)

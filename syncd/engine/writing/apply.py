@@ -340,7 +340,7 @@ class Applying:
         if planned:
             tally[change.kind] = tally.get(change.kind, 0) + 1
             self.job.observer.advance()
-        fields = {"kind": change.kind.value, "object": change.name, "group": change.group, "run": self.run_id}
+        fields = {"kind": str(change.kind), "object": change.name, "group": change.group, "run": self.run_id}
         if error is None:
             self.vanished += outcome.vanished
             measure(self.job, change, self.latencies)

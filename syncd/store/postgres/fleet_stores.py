@@ -13,7 +13,7 @@ from syncd.ports.fleet import Ownership
 from syncd.ports.permit import Permit
 from syncd.redact import Redactor
 from syncd.store.postgres.opening import Pools, open_for_reading, open_store
-from syncd.store.postgres.store import PostgresStore, Tenure
+from syncd.store.postgres.store import PostgresStore, StoreClaim
 
 _SHOWN_FOR = timedelta(days=365)
 """The row of the writer is for people here: whose it is, the fleet's own rows say."""
@@ -39,12 +39,12 @@ class PostgresStores(Closing):
         redactor: Redactor,
     ) -> Store:
         """See `ports.fleet.FleetStores.open_owned`."""
-        tenure = Tenure(ownership.epoch, ownership.token, permit)
+        claim = StoreClaim(ownership.epoch, ownership.token, permit)
         store = open_store(
             self._pools,
             ownership.connection,
             name=ownership.name,
-            tenure=tenure,
+            claim=claim,
             clock=clock,
             redactor=redactor,
         )

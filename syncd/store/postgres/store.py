@@ -38,7 +38,7 @@ _FENCE = "SELECT 1 FROM owner WHERE connection = $1 AND epoch = $2 AND token = $
 
 
 @dataclass(frozen=True, slots=True)
-class Tenure:
+class StoreClaim:
     """The right to write, as the row in `owner` has it. `permit` raises LockLost once it may have ended."""
 
     epoch: int
@@ -56,18 +56,18 @@ class PostgresStore(StoreActs, Closing):
         connection: int,
         clock: Callable[[], datetime],
         *,
-        tenure: Tenure | None = None,
+        claim: StoreClaim | None = None,
         decides: bool = False,
         redactor: Redactor | None = None,
     ) -> None:
         """`stages` lends the sessions that stages have for themselves; both pools are the caller's to close. Without a
-        tenure nothing is written but what everybody may write: requests; and what people decide, if it `decides`.
+        claim nothing is written but what everybody may write: requests; and what people decide, if it `decides`.
         """
         with sessions.borrow(connection) as session:
             super().__init__(clock, PostgresSeals(PostgresDb(session, IN_STORE)))
         self._sessions, self._stage_sessions = sessions, stages
         self._connection, self._url = connection, sessions.url
-        self._tenure, self._decides = tenure, decides
+        self._claim, self._decides = claim, decides
         self._redactor = redactor or Redactor()
         self._held: PostgresDb | None = None
         self._stages: weakref.WeakSet[PostgresStage] = weakref.WeakSet()
@@ -127,29 +127,29 @@ class PostgresStore(StoreActs, Closing):
             with self._transaction() as db:
                 yield db
             return
-        tenure = self._tenured()
+        claim = self._claimed()
         with self._transaction() as db:
-            fence = (self._connection, tenure.epoch, tenure.token)
+            fence = (self._connection, claim.epoch, claim.token)
             if db.session.conn.execute(_FENCE, fence).fetchone() is None:
                 raise self._lost(db)
             yield db
 
     def writing(self) -> AbstractContextManager[PostgresDb]:
-        """A transaction for what belongs to opening, under the tenure."""
+        """A transaction for what belongs to opening, under the claim."""
         return self._writing()
 
     def _settling(self) -> AbstractContextManager[Db]:
-        """Also by who lost the tenure: it is what happened at the target. What the new owner settled stays."""
-        self._tenured()
+        """Also by who lost the claim: it is what happened at the target. What the new owner settled stays."""
+        self._claimed()
         return self._transaction()
 
-    def _tenured(self) -> Tenure:
-        if self._tenure is None:
+    def _claimed(self) -> StoreClaim:
+        if self._claim is None:
             raise LockHeld(
                 "this store was opened to be read: the worker that owns the connection writes",
                 hint="syncd fleet status names it",
             )
-        return self._tenure
+        return self._claim
 
     def _lost(self, db: PostgresDb) -> LockLost:
         asked = "SELECT worker, since FROM owner WHERE connection = $1"
@@ -193,11 +193,11 @@ class PostgresStore(StoreActs, Closing):
 
     def lock(self, owner: str, *, expires_in: timedelta, serves: bool = False) -> None:
         """See `ports.Store.lock`: who owns the connection has it."""
-        tenure = self._tenured()
+        claim = self._claimed()
         with self._writing() as db:
             now, before = self._clock(), lock.current(db)
             made = process.this_process(owner, now, expires_in, "", serves=serves)
-            mine = replace(made, token=f"{tenure.epoch}:{tenure.token}")
+            mine = replace(made, token=f"{claim.epoch}:{claim.token}")
             taken = before if before is not None and before.token != mine.token else None
             lock.write(db, mine, taken, "it owns the connection no more", now)
         self._mine = mine
@@ -213,7 +213,7 @@ class PostgresStore(StoreActs, Closing):
         """See `ports.Store.permit`."""
         if self._mine is None:
             raise LockLost("the store's lock was given back; nothing more is sent")
-        self._tenured().permit()
+        self._claimed().permit()
 
     def unlock(self) -> None:
         """See `ports.Store.unlock`."""

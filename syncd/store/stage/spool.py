@@ -240,10 +240,13 @@ class ChangeSpool:
                     conn.execute(_LATE_MEMBERS, (turn, *_MEMBER_PHASES, owner))
 
 
+_NAMES_NOTHING: Row = (None, None, None, None)
+
+
 def _naming(change: Change) -> Row:
     """owner, takes, takes_folded, leaves_folded."""
     if PHASE[change.kind] != 0 and change.kind is not ChangeKind.DEACTIVATE_USER:
-        return None, None, None, None
+        return _NAMES_NOTHING
     takes, leaves = change.after.get("userName"), change.before.get("userName")
     if change.kind is not ChangeKind.DEACTIVATE_USER and not isinstance(takes, str):
         return None, None, None, None
