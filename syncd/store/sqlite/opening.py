@@ -13,6 +13,7 @@ from pathlib import Path
 from syncd.errors import ConfigurationError, SyncdError
 from syncd.redact import Redactor
 from syncd.store import starting, state
+from syncd.store.access import not_writable
 from syncd.store.ownership import refuse_replaced, refuse_unsafe
 from syncd.store.place import BESIDE, Place
 from syncd.store.private import Scratch, make_directory, make_file, narrow, sweep
@@ -25,7 +26,6 @@ from syncd.store.sqlite.faults import (
     no_scratch,
     not_a_store,
     not_readable,
-    not_writable,
 )
 from syncd.store.sqlite.soundness import refuse_foreign_acts
 from syncd.store.sqlite.store import SqliteStore
