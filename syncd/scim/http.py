@@ -351,6 +351,8 @@ class ScimHttp:
                 isinstance(link, urllib3.exceptions.NewConnectionError) for link in chain
             )
             word, said = ("refused", "cannot connect") if unsent else ("reset", "the connection broke")
+        elif isinstance(failure, requests.exceptions.InvalidHeader):  # the answer's: ours are made by hand
+            unsent, word, said = False, "invalid", "the head of the answer contradicts itself"
         else:
             self._count(f"{call.method} invalid")
             return PermanentError(f"{call.what}: the request cannot be sent ({type(failure).__name__})")

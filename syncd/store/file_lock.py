@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syncd.errors import ConfigurationError, PermanentError, SyncdError
-from syncd.store.access import not_writable
 from syncd.store.mounts import file_system
+from syncd.store.unusable import not_writable
 
 _ONE_KERNEL = frozenset(
     # The upper layer of an overlay has to be one of the others, and can be mounted once (kernel.org, overlayfs).

@@ -19,16 +19,16 @@ from syncd.errors import ConfigurationError, PermanentError, RefusedError, Syncd
 from syncd.files import NotRegularError, copy_regular
 from syncd.ports.trail import ChainReport
 from syncd.store import lock, process
-from syncd.store.access import not_writable
 from syncd.store.file_lock import FileLock
 from syncd.store.file_lock import place as lock_of
 from syncd.store.ownership import refuse_unsafe
 from syncd.store.private import Scratch, make_directory, make_file
 from syncd.store.restoring import EndedByRestore, PauseEntry
 from syncd.store.sqlite.connection import SqliteDb
-from syncd.store.sqlite.faults import explained, not_readable
+from syncd.store.sqlite.faults import explained
 from syncd.store.sqlite.opening import open_for_reading, open_store
 from syncd.store.sqlite.store import SqliteStore
+from syncd.store.unusable import not_readable, not_writable
 
 _LOGS = ("-wal", "-shm", "-journal")
 _WAIT_SECONDS = 5.0

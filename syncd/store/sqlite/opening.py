@@ -13,7 +13,6 @@ from pathlib import Path
 from syncd.errors import ConfigurationError, SyncdError
 from syncd.redact import Redactor
 from syncd.store import starting, state
-from syncd.store.access import not_writable
 from syncd.store.ownership import refuse_replaced, refuse_unsafe
 from syncd.store.place import BESIDE, Place
 from syncd.store.private import Scratch, make_directory, make_file, narrow, sweep
@@ -25,11 +24,11 @@ from syncd.store.sqlite.faults import (
     explained_beside,
     no_scratch,
     not_a_store,
-    not_readable,
 )
 from syncd.store.sqlite.soundness import refuse_foreign_acts
 from syncd.store.sqlite.store import SqliteStore
 from syncd.store.sqlite.transaction import transaction
+from syncd.store.unusable import not_readable, not_writable
 
 _CHECKED_BYTES = 64 * 1024 * 1024
 """Up to this size every page is checked on opening; a larger store only shows damage where it is read."""
