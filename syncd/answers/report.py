@@ -14,7 +14,7 @@ from syncd.answers.left_out import left_out
 from syncd.answers.status import token_document
 from syncd.core.drift_news import NEVER_WRITTEN, TO_GIVE_BACK, is_repaired, tally
 from syncd.core.plan import timestamp
-from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT
+from syncd.engine.facts import COMPLETE_READ, EVENT_LATENCIES, LAST_DRIFT
 from syncd.engine.writing.quarantine import current
 from syncd.errors import PermanentError, UsageError
 from syncd.ports import Store
@@ -99,6 +99,9 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
         "open_writes": len(store.open_intents()),
         "days": days,
         "time_to_apply": rows.latency_rows(store.latencies(reach, WAITS)),
+        "event_to_write": rows.event_rows(
+            EVENT_LATENCIES.of(store, {}), None if since is None else since.date()
+        ),
         "decisions": decisions,
         "drift": drift,
         "failures": troubles,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
+from functools import reduce
 from typing import Any
 
 from syncd.answers.audit import entry_document
+from syncd.core.latency import EventLatency
 from syncd.core.plan import timestamp
 from syncd.ports import RunRecord
 from syncd.ports.history import DayCount, Done, Grant, HoldStory, Latencies, Outage, Trouble
@@ -203,6 +205,26 @@ def day_rows(counts: Iterable[DayCount]) -> list[dict[str, Any]]:
 def totals(days: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Over all days, by column of the chart."""
     return {column: sum(int(day[column]) for day in days) for column in COLUMNS}
+
+
+def event_rows(days: Mapping[str, Mapping[str, EventLatency]], since: date | None) -> list[dict[str, Any]]:
+    """How long changes took from the event in Okta to the target's answer, by kind; all kinds last. Whole days."""
+    kinds: dict[str, EventLatency] = {}
+    for day, found in days.items():
+        if since is None or day >= since.isoformat():
+            for kind, latency in found.items():
+                kinds[kind] = kinds.get(kind, EventLatency()).plus(latency)
+    everything = reduce(EventLatency.plus, kinds.values(), EventLatency())
+    rows = [*sorted(kinds.items()), *([(None, everything)] if kinds else [])]
+    return [
+        {
+            "kind": kind,
+            "changes": latency.changes,
+            "p50_seconds": round(latency.percentile(0.5) or 0.0, 2),
+            "p99_seconds": round(latency.percentile(0.99) or 0.0, 2),
+        }
+        for kind, latency in rows
+    ]
 
 
 def latency_rows(latencies: Latencies) -> list[dict[str, Any]]:

@@ -69,6 +69,11 @@ class WriteTally:
         """What failed of this kind may succeed now."""
         self._struck = {cause: struck for cause, struck in self._struck.items() if cause.kind is not kind}
 
+    @property
+    def all_well(self) -> bool:
+        """Nothing has failed yet."""
+        return not self._struck
+
     def weights(self) -> Mapping[Cause, int]:
         """How much has failed for each cause."""
         return {

@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any, ClassVar
+from typing import Any
 
-from syncd.core.canonical import canonical_values
+import msgspec
+
+from syncd.core.canonical import canonical, canonical_values, read_canonical
 from syncd.core.evidence import Evidence, Witnessed
+from syncd.core.once import once
 from syncd.model import Attributes, Scalar
 
 Json = str | int | float | bool | None
@@ -103,36 +106,25 @@ class Change:
     via: str | None = None
     """The temporary name under which the object is put first, because others wait for the name that it has."""
 
-    _id: ClassVar[str | None] = None
-    _values: ClassVar[tuple[str, str] | None] = None
-
     def __post_init__(self) -> None:
         if self.kind in REMOVALS and not isinstance(self, Removal):
             raise TypeError(f"{self.kind} is a removal and needs evidence")
         if (self.kind in MEMBERSHIPS) != (self.group_id is not None):
             raise TypeError(f"{self.kind}: group_id belongs to memberships, and only to them")
 
-    @property
+    @once
     def id(self) -> str:
         """16 hexadecimal digits over kind, object, before and after."""
-        if self._id is None:
-            before, after = self.values_text
-            wish = f'["{self.kind}",{quoted(self.okta_id)},{_quoted(self.group_id)},{before},{after}]'
-            self._keep("_id", hashlib.blake2b(wish.encode(), digest_size=8).hexdigest())
-        return self._id or ""
+        before, after = self.values_text
+        wish = f'["{self.kind}",{quoted(self.okta_id)},{_quoted(self.group_id)},{before},{after}]'
+        return hashlib.blake2b(wish.encode(), digest_size=8).hexdigest()
 
-    @property
+    @once
     def values_text(self) -> tuple[str, str]:
-        """`before` and `after` as canonical JSON, made once: for the id and for the document."""
-        if self._values is None:
-            self._keep("_values", (_values_text(self.before), _values_text(self.after)))
-        return self._values or ("", "")
+        """`before` and `after` as canonical JSON: for the id and for the document."""
+        return _values_text(self.before), _values_text(self.after)
 
-    def _keep(self, name: str, value: object) -> None:
-        """What was worked out once; `cached_property` takes a lock for it."""
-        object.__setattr__(self, name, value)
-
-    @property
+    @once
     def object_key(self) -> str:
         """Under what key failures of this object are remembered."""
         if self.kind in MEMBERSHIPS:
@@ -163,7 +155,7 @@ def change_document(change: Change) -> dict[str, Any]:
     """The change as the plan document shows it (contract: JSON documents, plan)."""
     document: dict[str, Any] = {
         "id": change.id,
-        "kind": change.kind.value,
+        "kind": str(change.kind),
         "okta_id": change.okta_id,
         "scim_id": change.scim_id,
         "name": change.name,
@@ -182,12 +174,27 @@ def change_document(change: Change) -> dict[str, Any]:
     return document
 
 
-def change_text(change: Change) -> str:
-    """That document as canonical JSON, at half the price: of a first plan there are hundreds of thousands."""
+def change_text(
+    change: Change,
+    *,
+    allowed: Sequence[str] = (),
+    approved: Mapping[str, str] | None = None,
+    exempt: bool = False,
+) -> str:
+    """That document as canonical JSON, at half the price: of a first plan there are hundreds of thousands. With what an
+    intent says besides, where that is anything.
+    """
     before, after = change.values_text
-    text = f'{{"after":{after},"before":{before},'
+    text = f'{{"after":{after},'
+    if allowed:
+        text += f'"allowed":{canonical(list(allowed))},'
+    if approved:
+        text += f'"approved":{canonical(dict(approved))},'
+    text += f'"before":{before},'
     if isinstance(change, Removal):
         text += f'"evidence":{quoted(str(change.evidence))},'
+    if exempt:
+        text += '"exempt":true,'
     if change.group_id is not None:
         text += f'"group":{_quoted(change.group)},"group_id":{quoted(change.group_id)},'
     text += f'"id":"{change.id}","kind":"{change.kind}","name":{quoted(change.name)},'
@@ -239,6 +246,58 @@ def change_from_document(document: Mapping[str, Any]) -> Change:
     if change.id != document["id"]:
         raise ValueError(f"the change {document['id']} was edited")
     return change
+
+
+class _Read(msgspec.Struct):
+    """A document of `change_document`, each value of the type that it must have."""
+
+    id: str
+    kind: ChangeKind
+    okta_id: str
+    scim_id: str | None
+    name: str
+    before: dict[str, Json]
+    after: dict[str, Json]
+    reason: str
+    group_id: str | None = None
+    group: str | None = None
+    user: str | None = None
+    note: str = ""
+    via: str | None = None
+
+
+_read = msgspec.json.Decoder(_Read).decode
+
+
+def change_from_text(text: str) -> Change:
+    """From `change_text`. Raises KeyError, ValueError or TypeError on a malformed one."""
+    try:
+        read = _read(text)
+    except ValueError:
+        return change_from_document(read_canonical(text))
+    if read.kind in REMOVALS or (read.kind in MEMBERSHIPS) != (read.group_id is not None):
+        return change_from_document(read_canonical(text))
+    before: Mapping[str, Json] = read.before
+    after: Mapping[str, Json] = read.after
+    if read.group_id is not None:
+        if read.group is None or read.user is None:
+            return change_from_document(read_canonical(text))
+        before, after = _membership(before), _membership(after)
+    change = Change(
+        *(read.kind, read.okta_id, read.scim_id, read.name, before, after, read.reason),
+        *(read.group_id, read.group, read.user, read.note, read.via),
+    )
+    if change.id != read.id:
+        raise ValueError(f"the change {read.id} was edited")
+    return change
+
+
+def _membership(values: Mapping[str, Json]) -> Mapping[str, Json]:
+    """One object for all that are equal."""
+    for each in (A_MEMBER, NO_MEMBER):
+        if values == each and type(values.get("member")) is bool:
+            return each
+    return values
 
 
 def _text(value: object) -> str:

@@ -301,10 +301,8 @@ def _what_is_the_same(wanted: WantedUser, remote: RemoteUser, mails: Collection[
 
 def mail_of(attributes: Attributes) -> str:
     """The e-mail among mapped attributes, as it is compared; "" where none is mapped, or shown."""
-    for path in sorted(attributes):
-        if path.startswith("emails"):
-            return look_alike_key(str(attributes[path]))
-    return ""
+    path = min((path for path in attributes if path.startswith("emails")), default=None)
+    return "" if path is None else look_alike_key(str(attributes[path]))
 
 
 def match_group(

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar, overload
 
 from syncd.core import drift_news, pausing
+from syncd.core.latency import EventLatency
 from syncd.core.pausing import Pause
 from syncd.core.sickness import KEY, Quarantine
 from syncd.errors import PermanentError, SyncdError
@@ -192,6 +193,36 @@ def _heard_read(text: str) -> HookHistory:
     return HookHistory()
 
 
+LATENCIES_KEPT = 100
+"""Days of which it is remembered how long changes took."""
+
+
+def _latencies_text(days: Mapping[str, Mapping[str, EventLatency]]) -> str:
+    kept = sorted(days)[-LATENCIES_KEPT:]
+    found = {
+        day: {kind: [*one.counts, round(one.total, 3)] for kind, one in days[day].items()} for day in kept
+    }
+    return json.dumps(found, sort_keys=True)
+
+
+def _latencies_read(text: str) -> dict[str, dict[str, EventLatency]]:
+    """What cannot be read is counted anew."""
+    with suppress(ValueError, TypeError, LookupError, RecursionError, AttributeError):
+        return {
+            str(day): {
+                str(kind): EventLatency(tuple(map(int, said[:-1])), float(said[-1]))
+                for kind, said in kinds.items()
+                if len(said) == len(EventLatency().counts) + 1
+            }
+            for day, kinds in json.loads(text).items()
+        }
+    return {}
+
+
+EVENT_LATENCIES: Fact[Mapping[str, Mapping[str, EventLatency]]] = Fact(
+    "event_latencies", _latencies_text, _latencies_read
+)
+"""By day (UTC) and kind of change, how long changes took from the event in Okta to the target's answer."""
 HOOKS_HEARD: Fact[HookHistory] = Fact("hooks_heard", _heard_text, _heard_read)
 LOG_ASKED = _text("log_asked")
 """What kinds of events that place was asked with."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,16 @@ from syncd.settings.schema import ConnectionSettings
 
 def _never() -> bool:
     return False
+
+
+def _nobody(_job: Job, _busy: AbstractSet[str]) -> AbstractSet[str]:
+    return frozenset()
+
+
+GiveWay = Callable[["Job", AbstractSet[str]], AbstractSet[str]]
+"""Between writes: lets others go first, but for the people (Okta ids) who are being written. Returns whom it looked at
+and wrote: what was planned about them before is outdated.
+"""
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,11 @@ class Job:
     turn: AbstractContextManager[object] = field(default_factory=nullcontext)
     """Held while a cycle of this connection settles, plans and writes: a long read does not need it, so that short
     cycles go on meanwhile. Whoever has it may take it again. Of use where several cycles share one store."""
+    give_way: GiveWay = _nobody
+    since: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    """(user or group, Okta id): when the oldest event happened for which it is looked at, by our clock."""
+    is_turn_taken: Callable[[], bool] = _never
+    """Whether another cycle has the turn for long, and gives way to leavers by itself."""
 
     @property
     def mapping(self) -> MappingPolicy:

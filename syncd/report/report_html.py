@@ -47,7 +47,7 @@ SECTIONS = (
     ("runs", "Runs"),
     ("trail", "Check this report"),
 )
-_DAYS = (
+DAYS = (
     "people_added",
     "people_changed",
     "people_removed",
@@ -56,6 +56,7 @@ _DAYS = (
     "groups_changed",
     "failed",
 )
+"""What is counted of each day, in the order of the columns."""
 _REMOVING = frozenset({"remove_member", "deactivate_user", "unlink_group", "delete_group"})
 _ADDING = frozenset(
     {"create_user", "reactivate_user", "adopt_user", "create_group", "link_group", "add_member"}
@@ -76,7 +77,7 @@ def html(reports: Sequence[Report | Unavailable], made_at: str) -> Iterator[str]
         style_hash=_hash(style),
         script_hash=_hash(script),
         sections=SECTIONS,
-        day_columns=_DAYS,
+        day_columns=DAYS,
         SHOWN=SHOWN,
     )
 

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from syncd.redact import clip, strip_controls
-from syncd.report.report_html import first_of, last_of
+from syncd.report.report_html import DAYS, first_of, last_of
 from syncd.report.report_text import summary_rows
 from syncd.report.text import duration
 from syncd.report.view import Report, Row, Unavailable, period_words, row_object, when
@@ -31,16 +31,7 @@ _CALLS = re.compile(
     re.IGNORECASE,
 )
 _MARKS = {"good": "✓", "warn": "⚠", "bad": "✗"}
-_OF_DAYS = (
-    "day",
-    "people_added",
-    "people_changed",
-    "people_removed",
-    "members_added",
-    "members_removed",
-    "groups_changed",
-    "failed",
-)
+_OF_DAYS = ("day", *DAYS)
 
 
 def cell(value: object) -> str:

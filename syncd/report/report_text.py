@@ -47,6 +47,7 @@ def summary_rows(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         *_people_rows(facts["summary"], facts["current"]),
         *_work_rows(facts["summary"], facts["drift"]),
+        *_event_rows(facts["event_to_write"]),
         (
             "Split token",
             f"{counted(token['expires_in_days'], 'day')} left" if token else "its date is not set",
@@ -85,6 +86,14 @@ def _work_rows(summary: Mapping[str, Any], drift: Mapping[str, Any]) -> Iterator
     failures = summary["failures"]
     yield "failures", f"{counted(failures['objects'], 'object')}, {failures['open']} still failing"
     yield "runs", ", ".join(f"{count:,} {status}" for status, count in summary["runs"].items()) or "none"
+
+
+def _event_rows(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """Of all kinds together; nothing where no change followed an event."""
+    if rows:
+        every = rows[-1]
+        half = f"half of {counted(every['changes'], 'change')} within {every['p50_seconds']:.1f} s"
+        yield "event to write", f"{half}, 99 in 100 within {every['p99_seconds']:.1f} s"
 
 
 def _section(title: str, rows: Sequence[Sequence[Span]], total: int) -> Iterator[Line]:

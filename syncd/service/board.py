@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from syncd.core.latency import EventLatency
 from syncd.service.fleet.moment import FleetMoment
 
 CYCLES_KEPT = 200
@@ -48,6 +49,8 @@ class CycleReport:
     requests: Mapping[tuple[str, str], int] = field(default_factory=dict)
     waited_seconds: Mapping[str, float] = field(default_factory=dict)
     headroom: Mapping[str, RateHeadroom] = field(default_factory=dict)
+    latencies: Mapping[str, EventLatency] = field(default_factory=dict)
+    """By kind of change, how long they took from the event in Okta to the target's answer."""
     began: bool = True
 
 
@@ -62,6 +65,7 @@ class Totals:
     waited_seconds: Mapping[str, float]
     polls: int
     """Deltas, quiet ones included."""
+    latencies: Mapping[str, EventLatency] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ class ConnectionBoard:
         self._requests: Counter[tuple[str, str]] = Counter()
         self._waited_seconds: dict[str, float] = {}
         self._polls = 0
+        self._latencies: dict[str, EventLatency] = {}
 
     def began(self, kind: str, at: datetime) -> None:
         with self._lock:
@@ -115,6 +120,8 @@ class ConnectionBoard:
             for side, seconds in report.waited_seconds.items():
                 self._waited_seconds[side] = self._waited_seconds.get(side, 0.0) + seconds
             self._headroom.update(report.headroom)
+            for kind, latency in report.latencies.items():
+                self._latencies[kind] = self._latencies.get(kind, EventLatency()).plus(latency)
             if report.status == "quiet" or not report.began:
                 return
             self._cycles.append(report)
@@ -148,6 +155,7 @@ class ConnectionBoard:
                     requests=dict(self._requests),
                     waited_seconds=dict(self._waited_seconds),
                     polls=self._polls,
+                    latencies=dict(self._latencies),
                 ),
                 cycles=tuple(self._cycles),
                 last=dict(self._last),

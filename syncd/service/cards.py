@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
 from typing import Any, Literal
 
 from syncd.core.counting import counted
+from syncd.core.latency import EventLatency
 from syncd.core.left_out import CHOSEN, FAILED
 from syncd.core.token_age import warning_mark
 from syncd.observe.notices import ROTATION
@@ -95,6 +97,8 @@ class Card:
     """Oldest first; from the store those of before this process began, at most five."""
     token_days: int | None
     concerns: Sequence[Concern]
+    latency: EventLatency = field(default_factory=EventLatency)
+    """Of all kinds of change, since the process began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,9 @@ def _card(view: View, name: str) -> Card:
         runs=_runs(document, board)[-RUNS_SHOWN:],
         token_days=None if token is None else token["expires_in_days"],
         concerns=concerns,
+        latency=reduce(EventLatency.plus, board.totals.latencies.values(), EventLatency())
+        if board
+        else EventLatency(),
     )
 
 

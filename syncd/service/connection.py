@@ -1,8 +1,7 @@
 """One connection in the daemon: its store for as long as the process lives, its cycles one after the other.
 
 Every cycle opens both sides afresh, so that a rotated token is used at once, on the one store whose writer's lock is
-held throughout. Nothing that happens in a cycle ends the daemon. Which states a connection can be in, what changes them
-and what a turn then does are the tables of `connection_state`.
+held throughout. Nothing that happens in a cycle ends the daemon. States and turns: the tables of `connection_state`.
 """
 
 from __future__ import annotations
@@ -56,7 +55,6 @@ _GIVES_UP_WITHIN, _LOOKS_AGAIN = 0.3, 5.0
 
 class ServedConnection:
     """`delta`, `full` and `drift` are what the timetable runs; they never raise. The rest may be asked from any thread.
-
     `current` is the state it is in.
     """
 
@@ -80,7 +78,7 @@ class ServedConnection:
         self._next_runs = NextRuns(partial(around.next_run, settings.name))
         self.activity = Activity(patience=patience_of(settings))
         acts = Acts(self._run, self._asked_for_all, self._after_asked, lambda: self.settings)
-        self.hooks = ConnectionHooks(self.current, board, around, lambda: self.settings)
+        self.hooks = ConnectionHooks(self.current, board, around, self._voice, lambda: self.settings)
         self.requests = RequestLanes(self.current, self._gate, acts, around, self._voice)
 
     # life
@@ -193,8 +191,8 @@ class ServedConnection:
             case TurnStep.BEGIN_TO_FOLLOW:
                 self._run("delta", self._begin_to_follow)
             case TurnStep.POLL:
-                self._run("delta", self._delta)
-                self.hooks.after_delta()
+                report, _ = self._run("delta", self._delta)
+                self.hooks.after_delta(failed=report.status == "failed")
             case TurnStep.FULL_CYCLE:
                 self._full()
             case TurnStep.DRIFT_CYCLE:
@@ -260,8 +258,11 @@ class ServedConnection:
         self._follow(job)
         self._fulls.reads()
         try:
-            with self._seen.full() as full:
-                result = sync(job, selection, allow, may_wait=may_wait)
+            with (
+                self._seen.full() as full,
+                self.hooks.leavers_first(job, self._seen) as giving,
+            ):
+                result = sync(giving, selection, allow, may_wait=may_wait)
                 full.whole = not result.problems
         finally:
             self._fulls.ended()
@@ -308,6 +309,7 @@ class ServedConnection:
     def _delta(self, job: Job) -> Ending:
         try:
             found = delta(job, self._seen, self.hooks.hooked)
+            self.hooks.more = found.more
         except LogDenied as error:
             self._lost_the_log(error)
             if self._seen.pending:
@@ -354,7 +356,8 @@ class ServedConnection:
         watch = Watch(around.event, self.activity, connection=self.settings.name)
         cancelled, asked = attend(watch), attend is not nobody
         self.board.began(kind, started)
-        ending, report = Ending(), None
+        ending = Ending()
+        report: CycleReport | None = None
 
         def told(job: Job | None) -> CycleReport:
             made = partial(cycle_report, kind, started, around.clock(), ending, job=job)
@@ -368,6 +371,7 @@ class ServedConnection:
                 redactor=around.redactor,
                 clock=around.clock,
                 cancelled=lambda: around.stopping.is_set() or cancelled(),
+                is_turn_taken=lambda: kind == "delta" and self.hooks.is_giving_way,
                 store=self.current.store,
                 turn=self._turn,
                 **self._job_options,
@@ -375,11 +379,8 @@ class ServedConnection:
                 ending = ended(work, job)
                 report = told(job)
         except Exception as error:  # noqa: BLE001  (secrets, the store: a failed cycle like any other)
-            if report is None:
-                ending = Ending(error=error)
-                report = told(None)
-        if report is None:  # never: one of the two made it
-            raise RuntimeError("a cycle without a report")
+            ending = ending if report else Ending(error=error)
+        report = report or told(None)
         self.board.ended(report, running=kind)
         if report.began:
             self._voice.ended(report, ending, stopping=around.stopping.is_set())
@@ -388,8 +389,7 @@ class ServedConnection:
         return report, ending
 
     def _after(self, report: CycleReport) -> None:
-        store = self.current.store
-        if store is None:
+        if (store := self.current.store) is None:
             return
         try:
             store.rest()

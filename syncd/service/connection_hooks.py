@@ -6,7 +6,8 @@ How the names are merged with the System Log is `engine.cycles.hooked`; who may 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -14,13 +15,19 @@ from syncd.core.groups import RuleBook
 from syncd.core.hooks import names_of
 from syncd.core.nomination import Known
 from syncd.engine.cycles.hooked import Hooked
+from syncd.engine.cycles.leavers import LeaverCycles
+from syncd.engine.cycles.result import RunResult
+from syncd.engine.cycles.seen import Seen
 from syncd.engine.facts import HOOKED, HOOKS_HEARD, HookHistory
+from syncd.engine.job import Job
 from syncd.errors import TemporaryError
 from syncd.model import LogEvent
 from syncd.ports import Store
 from syncd.service.board import ConnectionBoard
 from syncd.service.connection_state import Well
 from syncd.service.current_state import CurrentState
+from syncd.service.reports import Ending, cycle_report
+from syncd.service.telling import Voice
 from syncd.settings import ConnectionSettings
 
 APART = 1.0
@@ -47,15 +54,21 @@ class ConnectionHooks:
         current: CurrentState,
         board: ConnectionBoard,
         around: Around,
+        voice: Voice,
         settings: Callable[[], ConnectionSettings],
     ) -> None:
         self.hooked = Hooked()
         self._current = current
         self._board = board
         self._around = around
+        self._voice = voice
         self._settings = settings
         self._ended = -APART
+        self._rest = APART
         self._said = HookHistory()
+        self._giving: LeaverCycles | None = None
+        self.more = False
+        """The last delta looked at leavers only."""
 
     @property
     def settings(self) -> ConnectionSettings:
@@ -76,8 +89,10 @@ class ConnectionHooks:
         self.hooked.restore(HOOKED.of(store))
         if self.hooked.put(names_of(events, known, now), events, now):
             self.hooked.keep(lambda text: HOOKED.remember(store, text))
-            if isinstance(self._current.state, Well):
-                self._around.hurry(settings.name, "delta", max(0.0, self._ended + APART - time.monotonic()))
+            if isinstance(self._current.state, Well) and not self.is_giving_way:
+                self._around.hurry(
+                    settings.name, "delta", max(0.0, self._ended + self._rest - time.monotonic())
+                )
         self._remember(store)
 
     def _remember(self, store: Store) -> None:
@@ -90,12 +105,42 @@ class ConnectionHooks:
             HOOKS_HEARD.remember(store, heard)
             self._said = heard
 
-    def after_delta(self) -> None:
-        """A delta has ended: what is to be looked at once more gets its turn."""
+    @contextmanager
+    def leavers_first(self, job: Job, seen: Seen) -> Iterator[Job]:
+        """The job of a full cycle, which lets leavers through while it writes."""
+        started = self._around.clock()
+
+        def told(result: RunResult) -> None:
+            ending = Ending(result)
+            report = cycle_report("delta", started, self._around.clock(), ending, store=self._current.store)
+            self._board.ended(report)
+            self._voice.ended(report, ending, stopping=False)
+
+        self._giving = LeaverCycles(seen, self.hooked, told)
+        try:
+            yield self._giving.job(job)
+        finally:
+            self._giving = None
+            if seen.pending or self.hooked.waits() is not None:
+                self._around.hurry(self.settings.name, "delta", 0.0)
+
+    @property
+    def is_giving_way(self) -> bool:
+        """A full cycle has the turn: who lost access it looks at by itself."""
+        giving = self._giving
+        return giving is not None and giving.has_turn
+
+    def after_delta(self, *, failed: bool) -> None:
+        """A delta has ended: what is to be looked at once more gets its turn. After one that failed, hooks ask for none
+        earlier than it would come without them.
+        """
         self._ended = time.monotonic()
-        waits = self.hooked.waits()
-        if waits is not None and isinstance(self._current.state, Well):
-            self._around.hurry(self.settings.name, "delta", max(APART, waits))
+        self._rest = self.settings.schedule.delta.total_seconds() if failed else APART
+        waits = 0.0 if self.more else self.hooked.waits()
+        if waits is not None and not self.is_giving_way and isinstance(self._current.state, Well):
+            at_once = self.more and not failed
+            self._around.hurry(self.settings.name, "delta", waits if at_once else max(self._rest, waits))
+        self.more = False
         if (store := self._current.store) is not None:
             self._remember(store)
         missed = self.hooked.missed

@@ -9,17 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from itertools import product
+from itertools import accumulate, product
 from typing import Any
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 import syncd
 from syncd.core.drift import DriftKind
+from syncd.core.latency import STEPS
 from syncd.core.left_out import KINDS as LEFT_OUT_KINDS
 from syncd.service.board import Snapshot
 from syncd.service.fleet.moment import FleetMoment
@@ -123,6 +124,7 @@ def _of_the_boards(view: View) -> Iterator[Metric]:
     yield _counter(
         "rate_limit_wait_seconds", "Time spent waiting for rate limits.", ["side"], boards, _waited
     )
+    yield _latencies(boards)
     labels = ["connection", "bucket"]
     remaining = GaugeMetricFamily(
         "syncd_rate_limit_remaining", "Requests left in the bucket, at the last answer.", labels=labels
@@ -136,6 +138,20 @@ def _of_the_boards(view: View) -> Iterator[Metric]:
             limit.add_metric([board.name, bucket], headroom.limit)
     yield remaining
     yield limit
+
+
+def _latencies(boards: list[Snapshot]) -> Metric:
+    family = HistogramMetricFamily(
+        "syncd_change_latency_seconds",
+        "From the event in Okta to the target's answer, by kind of change.",
+        labels=["connection", "kind"],
+    )
+    for board in boards:
+        for kind, latency in sorted(board.totals.latencies.items()):
+            ends = [*map(str, STEPS), "+Inf"]
+            buckets = list(zip(ends, accumulate(latency.counts), strict=True))
+            family.add_metric([board.name, kind], buckets, latency.total)
+    return family
 
 
 Counted = Mapping[tuple[str, ...], float]

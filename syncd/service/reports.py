@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from syncd.core.latency import latency_of
 from syncd.engine.cycles.drift_report import DriftReport
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.job import Job
@@ -140,6 +141,10 @@ def cycle_report(
         requests=_requests(job),
         waited_seconds={side: total for side, total in seconds.items() if total},
         headroom=headroom,
+        latencies={
+            kind.value: latency_of(seconds)
+            for kind, seconds in (ending.result.latencies if ending.result else {}).items()
+        },
         began=not (asked and run_id is None and isinstance(ending.error, SyncdError)),
     )
 

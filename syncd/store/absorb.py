@@ -55,7 +55,7 @@ WHERE okta_id IN (SELECT okta_id FROM stage.by_id) AND (revision <= :base OR rev
     AND ({present} OR EXISTS (SELECT 1 FROM stage.{put} s WHERE s.okta_id = {table}.okta_id))
 """
 _USERS_ANSWERED = _ANSWERED.format(table="users", present="standing = 'absent'", put="seen")
-_GROUPS_ANSWERED = _ANSWERED.format(table="groups", present="0", put="groups")
+_GROUPS_ANSWERED = _ANSWERED.format(table="groups", present="1 = 0", put="groups")
 
 _NEVER_KNOWN = """
 INSERT INTO main.tombstones (okta_id, revision, at)
@@ -83,7 +83,7 @@ ON CONFLICT (group_id, user_id) DO UPDATE SET listed = 1
 
 _LIST_LOSSES = """
 UPDATE main.members SET listed = 0
-WHERE group_id = ? AND listed
+WHERE group_id = ? AND listed = 1
     AND NOT EXISTS
         (SELECT 1 FROM stage.listed s WHERE s.group_id = members.group_id AND s.user_id = members.user_id)
     AND NOT EXISTS (SELECT 1 FROM temp.own_list_counts o JOIN main.groups g ON g.okta_id = members.group_id
@@ -103,13 +103,13 @@ ON CONFLICT (group_id, user_id) DO UPDATE SET listed = 1
 
 _OWN_LOSSES = """
 UPDATE main.members SET listed = 0
-WHERE user_id IN (SELECT user_id FROM temp.fresh_own_lists) AND listed AND NOT EXISTS
+WHERE user_id IN (SELECT user_id FROM temp.fresh_own_lists) AND listed = 1 AND NOT EXISTS
     (SELECT 1 FROM stage.user_groups s WHERE s.group_id = members.group_id AND s.user_id = members.user_id)
 """
 
 _OWN_UNNEEDED = """
 DELETE FROM main.members
-WHERE user_id IN (SELECT user_id FROM temp.fresh_own_lists) AND NOT listed AND NOT pushed
+WHERE user_id IN (SELECT user_id FROM temp.fresh_own_lists) AND listed = 0 AND pushed = 0
 """
 
 _OWN_ANSWERED = """
@@ -125,7 +125,7 @@ _AS_READ = """
 SELECT NOT EXISTS (SELECT 1 FROM stage.listed s
         LEFT JOIN main.members m ON m.group_id = s.group_id AND m.user_id = s.user_id
         WHERE s.group_id = ?1 AND coalesce(m.listed, 0) = 0)
-    AND NOT EXISTS (SELECT 1 FROM main.members m WHERE m.group_id = ?1 AND m.listed AND NOT EXISTS
+    AND NOT EXISTS (SELECT 1 FROM main.members m WHERE m.group_id = ?1 AND m.listed = 1 AND NOT EXISTS
         (SELECT 1 FROM stage.listed s WHERE s.group_id = m.group_id AND s.user_id = m.user_id))
 """
 _STAMP = "UPDATE main.groups SET members_stamp = ?1 WHERE okta_id = ?2 AND members_stamp IS NOT ?1"
@@ -133,27 +133,28 @@ _STAMP = "UPDATE main.groups SET members_stamp = ?1 WHERE okta_id = ?2 AND membe
 # Of whose creation nobody knows yet how it ended: it may be there, and then its removal goes by what is remembered.
 _IN_THE_MAKING = "SELECT j.okta_id FROM main.open_intents o JOIN main.journal j USING (sequence)"
 _FORGETTABLE = f"""
-SELECT okta_id FROM main.groups WHERE state = 'gone' AND scim_id IS NULL AND NOT released
+SELECT okta_id FROM main.groups WHERE state = 'gone' AND scim_id IS NULL AND released = 0
     AND okta_id NOT IN ({_IN_THE_MAKING})
 """  # noqa: S608  (constants)
 
 _ASKED = """
-UPDATE main.groups SET asked = a.asked, released = released AND a.what <> 'link'
+UPDATE main.groups SET asked = a.asked,
+    released = CASE WHEN released = 1 AND a.what <> 'link' THEN 1 ELSE 0 END
 FROM stage.asked a WHERE a.okta_id = groups.okta_id
 """
 _ASKED_USERS = """
-UPDATE main.users SET released = 0 WHERE released AND okta_id IN (SELECT okta_id FROM stage.asked_users)
+UPDATE main.users SET released = 0 WHERE released = 1 AND okta_id IN (SELECT okta_id FROM stage.asked_users)
 """
 
 # Never linked, and no rule names them any more: nothing at the target depends on remembering them.
 _UNCLAIMED = f"""
 SELECT k.okta_id FROM temp.unnamed_groups n JOIN main.groups k ON k.okta_id = n.okta_id
-WHERE k.scim_id IS NULL AND NOT k.released AND k.okta_id NOT IN ({_IN_THE_MAKING})
+WHERE k.scim_id IS NULL AND k.released = 0 AND k.okta_id NOT IN ({_IN_THE_MAKING})
 """  # noqa: S608  (constants)
 
 _RESOLVED = """
 DELETE FROM main.doubts WHERE object_key IN
-    (SELECT kind || b.okta_id FROM stage.by_id b, (SELECT 'user:' AS kind UNION ALL SELECT 'group:'))
+    (SELECT kind || b.okta_id FROM stage.by_id b, (SELECT 'user:' AS kind UNION ALL SELECT 'group:') kinds)
 """
 
 
@@ -211,7 +212,7 @@ def _absorb_memberships(conn: Db, revision: int, *, limited: bool) -> None:
         changed += conn.execute(_LIST_LOSSES, (group_id,)).rowcount
         if changed:
             conn.execute(
-                "DELETE FROM main.members WHERE group_id = ? AND NOT listed AND NOT pushed", (group_id,)
+                "DELETE FROM main.members WHERE group_id = ? AND listed = 0 AND pushed = 0", (group_id,)
             )
         conn.execute(_LIST_READ, (revision, group_id, bool(changed) or limited))
     for statement in (_OWN_GAINS, _OWN_LOSSES, _OWN_UNNEEDED):

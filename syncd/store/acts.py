@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from syncd.core.change import Change
@@ -33,6 +34,10 @@ class StoreActs(RestoreActs):
     @abstractmethod
     def _writing(self) -> AbstractContextManager[Db]:
         """As `_transaction`; raises LockLost, and writes nothing, when this store may not write any more."""
+
+    def _settling(self) -> AbstractContextManager[Db]:
+        """For the outcome of what was written to the target."""
+        return self._writing()
 
     # meta
 
@@ -94,22 +99,22 @@ class StoreActs(RestoreActs):
         if not outcomes:
             return []
         now = self._clock()
-        with self._writing() as conn:
+        with self._settling() as conn:
             settled_before = journal.settled_before(conn, [outcome.sequence for outcome in outcomes])
             late = [outcome for outcome in outcomes if outcome.sequence in settled_before]
             mine = [outcome for outcome in outcomes if outcome.sequence not in settled_before]
             known = [outcome for outcome in mine if not outcome.unanswered]
             with waiting.waking(conn, [effect for outcome in mine for effect in outcome.effects], now):
-                for outcome in mine:
-                    effects.apply_effects(conn, outcome, now)
-            for outcome in mine:
-                if outcome.deferred or outcome.step:
-                    continue
-                if outcome.error is None:
-                    effects.clear_failure(conn, outcome.change.object_key)
-                    decisions.used(conn, outcome.change.id)
+                effects.apply_effects(conn, mine, now)
+            counted = (outcome for outcome in mine if not (outcome.deferred or outcome.step))
+            for well, some in groupby(counted, key=lambda outcome: outcome.error is None):
+                changes = [(outcome.change, outcome.error or "") for outcome in some]
+                if well:
+                    effects.clear_failures(conn, [change.object_key for change, _ in changes])
+                    decisions.used(conn, [change.id for change, _ in changes])
                 else:
-                    effects.record_failure(conn, outcome.change, outcome.error, now, self._redactor)
+                    for change, error in changes:
+                        effects.record_failure(conn, change, error, now, self._redactor)
             documents = [[effects.effect_document(effect) for effect in each.effects] for each in known]
             journal.append_outcomes(
                 conn, list(zip(known, documents, strict=True)), now, self._redactor, self._seals.handed_over
@@ -256,7 +261,7 @@ class StoreActs(RestoreActs):
         with self._writing() as conn:
             waiting.look_now(conn, object_key, self._clock())
             return conn.execute(
-                "UPDATE failures SET next_attempt = ?1 WHERE ?2 IS NULL OR object_key = ?2",
+                "UPDATE failures SET next_attempt = ?1 WHERE CAST(?2 AS TEXT) IS NULL OR object_key = ?2",
                 (moment(self._clock()), object_key),
             ).rowcount
 

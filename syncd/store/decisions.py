@@ -80,9 +80,12 @@ def forget(conn: Db, change_ids: Iterable[str]) -> list[str]:
     return [each for each in change_ids if conn.execute(query, (each,)).rowcount > 0]
 
 
-def used(conn: Db, change_id: str) -> None:
+def used(conn: Db, change_ids: Sequence[str]) -> None:
     """An approval is good for one application."""
-    conn.execute("DELETE FROM decisions WHERE change_id = ? AND decision = 'approve'", (change_id,))
+    conn.execute(
+        "DELETE FROM decisions WHERE change_id IN (SELECT value FROM json_each(?)) AND decision = 'approve'",
+        (json.dumps(change_ids),),
+    )
 
 
 def said(decisions: Iterable[Ruling]) -> dict[str, Any]:

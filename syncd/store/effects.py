@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any, assert_never
 
-from syncd.core.canonical import canonical
+from syncd.core.canonical import canonical, canonical_values
 from syncd.core.change import Change, ChangeKind
 from syncd.core.waiting import delay
 from syncd.errors import AlreadyTied
@@ -31,15 +33,35 @@ from syncd.store.state import revision
 _ENDS = frozenset({ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP})
 
 
-def apply_effects(conn: Db, settled: Settled, now: datetime) -> None:
-    """What an outcome changes in the tables, in the caller's transaction."""
-    for effect in settled.effects:
-        if isinstance(effect, CreationUnproven):
-            unproven.record(conn, effect, intended_at(conn, settled.sequence))
-            continue
-        _apply(conn, effect)
-        if isinstance(effect, GroupForgotten) and settled.change.kind in _ENDS and settled.error is None:
-            _end_group(conn, effect.okta_id, now)
+def apply_effects(conn: Db, outcomes: Sequence[Settled], now: datetime) -> None:
+    """What outcomes change in the tables, in their order, in the caller's transaction. Of a first sync nearly all are
+    of one kind: what follows one another of these is stored together.
+    """
+    every = ((settled, effect) for settled in outcomes for effect in settled.effects)
+    for kind, some in groupby(every, key=lambda each: _together(each[1])):
+        if kind is UserPushed:
+            _push_users(conn, [effect for _, effect in some if isinstance(effect, UserPushed)])
+        elif kind is MemberPushed:
+            pairs = [(each.group_id, each.user_id) for _, each in some if isinstance(each, MemberPushed)]
+            _push_members(conn, pairs)
+        else:
+            for settled, effect in some:
+                _apply_one(conn, settled, effect, now)
+
+
+def _together(effect: Effect) -> type[Effect] | None:
+    if isinstance(effect, UserPushed):
+        return UserPushed
+    return MemberPushed if isinstance(effect, MemberPushed) and effect.present else None
+
+
+def _apply_one(conn: Db, settled: Settled, effect: Effect, now: datetime) -> None:
+    if isinstance(effect, CreationUnproven):
+        unproven.record(conn, effect, intended_at(conn, settled.sequence))
+        return
+    _apply(conn, effect)
+    if isinstance(effect, GroupForgotten) and settled.change.kind in _ENDS and settled.error is None:
+        _end_group(conn, effect.okta_id, now)
 
 
 def _end_group(conn: Db, okta_id: str, now: datetime) -> None:
@@ -104,11 +126,49 @@ def _apply(
         case GroupForgotten(okta_id):
             forget_group(conn, okta_id)
         case MemberPushed(group_id, user_id, present):
-            _push_members(conn, group_id, [user_id] if present else [])
-            if not present:
+            if present:
+                _push_members(conn, [(group_id, user_id)])
+            else:
                 _pull_member(conn, group_id, user_id)
         case _:
             assert_never(effect)
+
+
+def _push_users(conn: Db, effects: Sequence[UserPushed]) -> None:
+    """Those of whom nothing else has to be looked at are stored at once."""
+    known = {effect.okta_id: effect.pushed.scim_id for effect in effects}
+    scim_ids = set(known.values())
+    places = ", ".join("?" * len(scim_ids))  # as `state.owners`: JSON would not carry every id of a server
+    rows = conn.execute(
+        "SELECT okta_id, scim_id FROM users WHERE okta_id IN (SELECT value FROM json_each(?))"  # noqa: S608
+        f" UNION SELECT okta_id, scim_id FROM users WHERE scim_id IN ({places})",
+        (json.dumps(list(known)), *scim_ids),
+    ).fetchall()
+    as_it_was = all(known.get(okta_id) == scim_id or scim_id is None for okta_id, scim_id in rows)
+    if not as_it_was or len({*known}) != len(rows) or not len(known) == len(scim_ids) == len(effects):
+        for effect in effects:
+            _push_user(conn, effect)
+        return
+    unproven.forget(conn, [("user", okta_id) for okta_id in known])
+    conn.executemany(_PUSH_USER, [_pushed_row(effect) for effect in effects])
+
+
+_PUSH_USER = """
+UPDATE users SET scim_id = ?, pushed_attributes = ?, pushed_active = ?, invited = ?, pushed_folded_name = ?
+WHERE okta_id = ?
+"""
+
+
+def _pushed_row(effect: UserPushed) -> tuple[object, ...]:
+    pushed = effect.pushed
+    return (
+        pushed.scim_id,
+        canonical_values(pushed.attributes),
+        int(pushed.active),
+        int(pushed.invited),
+        pushed_name(pushed.attributes),
+        effect.okta_id,
+    )
 
 
 def _push_user(conn: Db, effect: UserPushed) -> None:
@@ -130,18 +190,7 @@ def _push_user(conn: Db, effect: UserPushed) -> None:
         if scim_id is not None and scim_id != pushed.scim_id:
             forget_user(conn, okta_id)
     unproven.forget(conn, [("user", okta_id)])
-    conn.execute(
-        "UPDATE users SET scim_id = ?, pushed_attributes = ?, pushed_active = ?, invited = ?, pushed_folded_name = ?"
-        " WHERE okta_id = ?",
-        (
-            pushed.scim_id,
-            canonical(dict(pushed.attributes)),
-            int(pushed.active),
-            int(pushed.invited),
-            pushed_name(pushed.attributes),
-            okta_id,
-        ),
-    )
+    conn.execute(_PUSH_USER, _pushed_row(effect))
 
 
 def _tied(kind: str, okta_id: str, scim_id: str, owner: str) -> AlreadyTied:
@@ -184,7 +233,7 @@ def _push_group(conn: Db, effect: GroupPushed) -> None:
         "UPDATE groups SET scim_id = ?, pushed_name = ? WHERE okta_id = ?",
         (scim_id, canonical(name), effect.okta_id),
     )
-    _push_members(conn, effect.okta_id, effect.members or ())
+    _push_members(conn, [(effect.okta_id, user_id) for user_id in effect.members or ()])
 
 
 def forget_group(conn: Db, okta_id: str) -> None:
@@ -240,11 +289,12 @@ def release(conn: Db, kind: str, okta_id: str) -> None:
     waiting.forget(conn, f"{kind}:{okta_id}")
 
 
-def _push_members(conn: Db, group_id: str, user_ids: Sequence[str]) -> None:
+def _push_members(conn: Db, pairs: Sequence[tuple[str, str]]) -> None:
+    """Group and user each."""
     conn.executemany(
         "INSERT INTO members (group_id, user_id, listed, pushed) VALUES (?, ?, 0, 1)"
         " ON CONFLICT (group_id, user_id) DO UPDATE SET pushed = 1",
-        [(group_id, user_id) for user_id in user_ids],
+        pairs,
     )
 
 
@@ -280,6 +330,14 @@ def record_failure(conn: Db, change: Change, message: str, now: datetime, redact
     )
 
 
+def clear_failures(conn: Db, object_keys: Sequence[str]) -> None:
+    """As `clear_failure`, of many."""
+    conn.execute(
+        "DELETE FROM failures WHERE object_key IN (SELECT value FROM json_each(?))",
+        (json.dumps(object_keys),),
+    )
+
+
 def clear_failure(conn: Db, object_key: str) -> None:
     """The object's next try waits for nothing any more; without a remembered failure nothing happens."""
     conn.execute("DELETE FROM failures WHERE object_key = ?", (object_key,))
@@ -295,7 +353,7 @@ def drop_outlived_failures(conn: Db) -> None:
         "DELETE FROM failures WHERE object_key LIKE 'member:%' AND NOT EXISTS"
         " (SELECT 1 FROM members m LEFT JOIN users u ON u.okta_id = m.user_id"
         "  WHERE m.group_id = failures.group_id AND m.user_id = failures.okta_id"
-        "  AND m.pushed <> (m.listed AND coalesce(u.standing = 'active', 0)))"
+        "  AND m.pushed <> CASE WHEN m.listed = 1 AND u.standing = 'active' THEN 1 ELSE 0 END)"
     )
     conn.execute(
         "DELETE FROM failures WHERE object_key LIKE 'group:%' AND NOT EXISTS"

@@ -22,10 +22,10 @@ from syncd.store.rows import Row, at_moment, columns, moment
 
 PAGE = 500
 _RUN = "SELECT run_id, kind, started, finished, status, summary, error FROM runs"
-_TELLS = """(status IS NULL OR status <> 'succeeded' OR EXISTS (
-    SELECT 1 FROM json_each(summary) part WHERE part.type = 'object' AND part.value <> '{}'))"""
+# A part of the summary that counts something, in canonical JSON.
+_TELLS = """(status IS NULL OR status <> 'succeeded' OR instr(summary, ':{"'))"""
 _RESULT = """CASE WHEN applied = 1 THEN 'applied'
-    WHEN json_valid(body) AND json_extract(body, '$.deferred') THEN 'deferred' ELSE 'failed' END"""
+    WHEN json_valid(body) AND json_extract(body, '$.deferred') IS NOT NULL THEN 'deferred' ELSE 'failed' END"""
 
 
 def _quoted(kinds: Sequence[str]) -> str:
@@ -40,7 +40,7 @@ _FAMILY = (
 
 def _within(reach: Reach, at: str, run: str = "run_id") -> tuple[str, list[str]]:
     """Conditions with their values; always at least one condition."""
-    wheres, values = ["1"], []
+    wheres, values = ["1 = 1"], []
     if reach.since is not None:
         wheres.append(f"{at} >= ?")
         values.append(moment(reach.since))
@@ -83,7 +83,7 @@ def run_counts(conn: Db, reach: Reach) -> dict[str, int]:
 def told_runs(conn: Db, reach: Reach, limit: int) -> list[RunRecord]:
     """Without quiet ones, unless one run is asked for; the youngest first, up to `limit`."""
     where, values = _within(reach, "started")
-    tells = "1" if reach.run_id is not None else _TELLS
+    tells = "1 = 1" if reach.run_id is not None else _TELLS
     rows = conn.execute(
         f"{_RUN} WHERE {where} AND {tells} ORDER BY started DESC, rowid DESC LIMIT ?", (*values, limit)
     )
@@ -167,7 +167,7 @@ def latencies(conn: Db, reach: Reach, bounds: Sequence[float]) -> Latencies:
         f"SELECT CASE {steps} ELSE {len(bounds)} END, count(*) FROM ("  # noqa: S608  (numbers and constants)
         " SELECT (julianday(j.at) - julianday(r.started)) * 86400 AS took"
         " FROM journal j JOIN runs r ON r.run_id = j.run_id"
-        f" WHERE j.entry = 'outcome' AND j.applied = 1 AND {where}) GROUP BY 1",
+        f" WHERE j.entry = 'outcome' AND j.applied = 1 AND {where}) applied GROUP BY 1",
         values,
     )
     found = dict(rows.fetchall())
@@ -240,11 +240,11 @@ numbered AS (
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS trouble
     FROM outcomes o JOIN sick USING (okta_id, group_id, family)),
 troubles AS (
-    SELECT okta_id, group_id, family, trouble, sum(failed) AS attempts,
+    SELECT okta_id, group_id, family, trouble, count(CASE WHEN failed THEN 1 END) AS attempts,
         min(CASE WHEN failed THEN at END) AS first, max(CASE WHEN failed THEN at END) AS last,
         max(CASE WHEN failed THEN sequence END) AS latest,
         max(CASE WHEN applied = 1 THEN at END) AS ended,
-        max(failed AND run_id = :run) AS in_run,
+        count(CASE WHEN failed AND run_id = :run THEN 1 END) AS in_run,
         row_number() OVER (PARTITION BY okta_id, group_id, family ORDER BY trouble DESC) AS from_the_end
     FROM numbered GROUP BY okta_id, group_id, family, trouble)
 SELECT j.kind, t.okta_id, nullif(t.group_id, ''), t.attempts, t.first, t.last, t.ended, j.body, i.body,
@@ -253,8 +253,8 @@ SELECT j.kind, t.okta_id, nullif(t.group_id, ''), t.attempts, t.first, t.last, t
 FROM troubles t
 JOIN journal j ON j.sequence = t.latest
 LEFT JOIN journal i ON i.sequence = j.refers AND i.entry = 'intent'
-WHERE t.attempts > 0 AND (:run IS NULL OR t.in_run)
-    AND (:since IS NULL OR t.last >= :since OR t.ended >= :since OR t.ended IS NULL)
+WHERE t.attempts > 0 AND (CAST(:run AS TEXT) IS NULL OR t.in_run > 0)
+    AND (CAST(:since AS TEXT) IS NULL OR t.last >= :since OR t.ended >= :since OR t.ended IS NULL)
 ORDER BY t.first, t.latest
 """  # noqa: S608  (constants)
 
@@ -298,7 +298,7 @@ added AS MATERIALIZED (
     LEFT JOIN removed r ON r.group_id = a.group_id AND r.okta_id = a.okta_id
     LEFT JOIN ended e ON e.okta_id = a.group_id
     WHERE a.entry = 'outcome' AND a.applied = 1 AND a.kind = 'add_member'
-        AND a.sequence > max(coalesce(r.sequence, 0), coalesce(e.sequence, 0)) GROUP BY 1, 2),
+        AND a.sequence > coalesce(r.sequence, 0) AND a.sequence > coalesce(e.sequence, 0) GROUP BY 1, 2),
 made AS MATERIALIZED (
     SELECT okta_id, max(sequence) AS sequence FROM journal
     WHERE entry = 'outcome' AND applied = 1 AND kind IN ({_MADE}) AND {_NOT_FOUND_AFRESH} GROUP BY 1)

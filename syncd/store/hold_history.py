@@ -16,7 +16,7 @@ SELECT h.id, h.check_name, h.reason, h.numbers, h.raised_at, h.expires_at, h.sta
     (SELECT count(*) FROM hold_changes c WHERE c.hold_id = h.id AND c.state = 'held'),
     (SELECT count(*) FROM hold_changes c WHERE c.hold_id = h.id AND c.state = 'approve'),
     (SELECT count(*) FROM hold_changes c WHERE c.hold_id = h.id AND c.state = 'reject')
-FROM holds h WHERE :since IS NULL OR h.raised_at >= :since OR (h.state = 'open' AND h.expires_at > :now)
+FROM holds h WHERE CAST(:since AS TEXT) IS NULL OR h.raised_at >= :since OR (h.state = 'open' AND h.expires_at > :now)
 ORDER BY h.raised_at, h.id
 """
 

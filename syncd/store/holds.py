@@ -90,9 +90,14 @@ _EMPTY = "DELETE FROM holds WHERE NOT EXISTS (SELECT 1 FROM hold_changes c WHERE
 
 def _put(conn: Db, hold_id: str, change: Change) -> None:
     """A change waits in one hold: in the one that was raised last. What was decided stays where it was decided on."""
-    moved = conn.execute(
-        "UPDATE OR REPLACE hold_changes SET hold_id = ? WHERE change_id = ? AND state = 'held'",
+    waits_elsewhere = "change_id = ?2 AND hold_id <> ?1 AND state = 'held'"
+    conn.execute(
+        "DELETE FROM hold_changes WHERE hold_id = ?1 AND change_id = ?2 AND EXISTS"  # noqa: S608  (constants)
+        f" (SELECT 1 FROM hold_changes c WHERE {waits_elsewhere})",
         (hold_id, change.id),
+    )
+    moved = conn.execute(
+        "UPDATE hold_changes SET hold_id = ?1 WHERE change_id = ?2 AND state = 'held'", (hold_id, change.id)
     ).rowcount
     if not moved:
         conn.execute(

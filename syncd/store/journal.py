@@ -18,7 +18,7 @@ from functools import cache
 from typing import Any
 
 from syncd.core.canonical import canonical, canonical_plain
-from syncd.core.change import Change, ChangeKind, change_document
+from syncd.core.change import Change, ChangeKind, change_text
 from syncd.errors import PermanentError
 from syncd.ports.outcomes import Intent, Settled
 from syncd.ports.trail import GENESIS, Head, JournalEntry
@@ -51,11 +51,11 @@ _WITH_INTENT = (
 _INTENDED = """
 SELECT sequence, run_id, CASE WHEN json_valid(body)
     THEN coalesce(json_type(body, '$.approved'), json_type(body, '$.exempt')) IS NOT NULL END
-FROM journal WHERE sequence IN (SELECT value FROM json_each(?))
+FROM journal WHERE sequence IN (SELECT CAST(value AS BIGINT) FROM json_each(?))
 """
 _LAST = (
     "SELECT sequence FROM (SELECT sequence FROM journal"
-    " WHERE entry = 'outcome' AND {} = ?1 ORDER BY sequence DESC LIMIT ?2)"
+    " WHERE entry = 'outcome' AND {} = ?1 ORDER BY sequence DESC LIMIT ?2) last"
 )
 
 Seal = Callable[[int], Mapping[str, Any]]
@@ -70,6 +70,8 @@ class _Draft:
     change: Change | None = None
     applied: bool | None = None
     body: Mapping[str, Any] = field(default_factory=dict)
+    written: str | None = None
+    """The body as canonical text, where that is at hand."""
 
 
 _COLUMN_TYPES = frozenset((str, int, type(None)))
@@ -110,17 +112,18 @@ def _append(conn: Db, at: datetime, drafts: Sequence[_Draft], seal: Seal | None 
         change, body = draft.change, draft.body
         if seal is not None and draft is drafts[-1]:
             body = {**body, **seal(sequence)}
+        written = canonical(body) if draft.written is None else draft.written
         values = (
             sequence,
             stamp,
             draft.run_id,
             draft.entry,
             draft.refers,
-            change.kind.value if change else None,
+            str(change.kind) if change else None,
             change.okta_id if change else None,
             change.group_id if change else None,
             None if draft.applied is None else int(draft.applied),
-            canonical(body),
+            written,
             previous,
         )
         previous = row_hash(values)
@@ -147,16 +150,18 @@ def append_intents(
     of its limits were raised for the run: `{"allowed": [NAME, ...]}`; and whether no limit is about it, by change id:
     `{"exempt": true}`.
     """
-    allowed = {kind: {"allowed": names} for kind in ChangeKind if (names := raised_for(kind, allow))}
+    allowed = {kind: raised_for(kind, allow) for kind in ChangeKind} if allow else {}
     drafts = [
         _Draft(
             "intent",
             run_id,
             change=change,
-            body=change_document(change)
-            | ({"approved": approved[change.id]} if change.id in approved else {})
-            | allowed.get(change.kind, {})
-            | ({"exempt": True} if change.id in exempt else {}),
+            written=change_text(
+                change,
+                allowed=allowed.get(change.kind, ()),
+                approved=approved.get(change.id),
+                exempt=change.id in exempt,
+            ),
         )
         for change in changes
     ]
@@ -169,8 +174,9 @@ def settled_before(conn: Db, sequences: Sequence[int]) -> frozenset[int]:
     """Those of these intents that have an outcome already. Raises ValueError for what is no intent."""
     found = set()
     for sequence, opened, intended in conn.execute(
-        "SELECT g.value, EXISTS (SELECT 1 FROM open_intents WHERE sequence = g.value),"
-        " EXISTS (SELECT 1 FROM journal WHERE sequence = g.value AND entry = 'intent') FROM json_each(?) g",
+        "SELECT g.given, EXISTS (SELECT 1 FROM open_intents WHERE sequence = g.given),"
+        " EXISTS (SELECT 1 FROM journal WHERE sequence = g.given AND entry = 'intent')"
+        " FROM (SELECT CAST(value AS BIGINT) AS given FROM json_each(?)) g",
         (json.dumps(list(sequences)),),
     ).fetchall():
         if not intended:

@@ -42,7 +42,8 @@ def current(conn: Db) -> Holder | None:
 
 def write(conn: Db, mine: Holder, before: Holder | None, because: str, now: datetime) -> None:
     """The lock is mine from now on; `because` says why it may be taken from `before`."""
-    values = [getattr(mine, name) for name in _COLUMNS.split(", ")]
+    values = [getattr(mine, name) for name in _COLUMNS.split(", ")[:-1]]
+    values.append(int(mine.serves))
     places = ", ".join("?" * len(values))
     conn.execute(f"INSERT OR REPLACE INTO writer (id, {_COLUMNS}) VALUES (1, {places})", values)  # noqa: S608
     if before is not None:

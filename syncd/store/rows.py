@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from syncd.core.canonical import canonical, canonical_plain, canonical_values, read_canonical
-from syncd.core.change import Change, change_from_document
+from syncd.core.change import Change, change_from_text
 from syncd.core.names import look_alike_key
 from syncd.model import (
     NO_ATTRIBUTES,
@@ -63,7 +63,11 @@ def columns(names: Sequence[str], alias: str) -> str:
 
 
 def searchable(text: str) -> str:
-    """The text itself, or with lone surrogates spelled out."""
+    """The text itself, or with lone surrogates and NUL spelled out: no database takes the ones, and PostgreSQL not the
+    other.
+    """
+    if "\0" in text:
+        text = text.replace("\0", "\\x00")
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -221,4 +225,4 @@ def remote_user(scim_id: str, document: str) -> RemoteUser:
 
 def change_of(text: str) -> Change:
     """Raises ValueError when the document was edited."""
-    return change_from_document(read_canonical(text))
+    return change_from_text(text)

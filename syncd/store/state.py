@@ -270,7 +270,7 @@ SELECT f.object_key FROM failures f WHERE f.next_attempt <= :now
 UNION
 SELECT object_key FROM (SELECT d.object_key FROM doubts d WHERE NOT EXISTS
         (SELECT 1 FROM waiting w WHERE w.object_key = d.object_key AND w.kind = 'refused' AND w.next_look > :now)
-    ORDER BY d.rowid LIMIT {DOUBTS_AT_ONCE})
+    ORDER BY d.rowid LIMIT {DOUBTS_AT_ONCE}) doubted
 UNION
 SELECT d.object_key FROM decisions d
 WHERE d.decision = 'approve' AND (d.expires_at IS NULL OR d.expires_at > :now)
@@ -280,11 +280,11 @@ WHERE d.decision = 'approve' AND (d.expires_at IS NULL OR d.expires_at > :now)
 UNION
 -- A group that is gone at the target is looked at with the memberships that wait for it.
 SELECT 'group:' || g.okta_id FROM failures f CROSS JOIN groups g ON g.okta_id = f.group_id
-WHERE f.next_attempt <= :now AND g.scim_id IS NULL AND g.state = 'pushed' AND NOT g.released
+WHERE f.next_attempt <= :now AND g.scim_id IS NULL AND g.state = 'pushed' AND g.released = 0
 """  # noqa: S608  (constants)
 _GRACE_OVER = """
 SELECT 'user:' || u.okta_id FROM users u INDEXED BY users_not_active
-WHERE u.standing = 'absent' AND u.standing <> 'active' AND u.pushed_active AND u.left_at <= :left
+WHERE u.standing = 'absent' AND u.standing <> 'active' AND u.pushed_active = 1 AND u.left_at <= :left
     AND NOT EXISTS (SELECT 1 FROM hold_changes h JOIN holds o ON o.id = h.hold_id AND o.state = 'open'
         WHERE h.okta_id = u.okta_id AND h.state <> 'approve')
     AND NOT EXISTS (SELECT 1 FROM decisions d WHERE d.object_key = 'user:' || u.okta_id AND d.decision = 'reject')

@@ -17,7 +17,7 @@ def record(conn: Db, doubted: CreationUnproven, at: datetime) -> None:
     conn.execute(
         "INSERT INTO unproven (kind, okta_id, scim_id, body, since) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (kind, okta_id) DO UPDATE SET"
-        " scim_id = coalesce(excluded.scim_id, scim_id), body = excluded.body",
+        " scim_id = coalesce(excluded.scim_id, unproven.scim_id), body = excluded.body",
         (
             doubted.kind,
             doubted.okta_id,

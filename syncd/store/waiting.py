@@ -110,7 +110,7 @@ def not_readable(conn: Db, now: datetime) -> list[tuple[str, str]]:
 def look_now(conn: Db, object_key: str | None, now: datetime) -> None:
     """Brings forward the next look at this object, or at all that have a time for it."""
     conn.execute(
-        "UPDATE waiting SET next_look = ?1 WHERE next_look > ?1 AND (?2 IS NULL OR object_key = ?2)",
+        "UPDATE waiting SET next_look = ?1 WHERE next_look > ?1 AND (CAST(?2 AS TEXT) IS NULL OR object_key = ?2)",
         (moment(now), object_key),
     )
 

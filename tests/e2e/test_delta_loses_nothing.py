@@ -435,7 +435,7 @@ def test_what_is_named_while_a_full_cycle_runs_is_not_made_good_by_it(made: Aren
 # the end of the process
 
 
-@pytest.mark.parametrize("place", ["_cycle", "settle_open_intents"])
+@pytest.mark.parametrize("place", ["look_at", "settle_open_intents"])
 def test_what_was_named_before_the_process_died_is_read_by_the_next_one(
     made: Arena, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

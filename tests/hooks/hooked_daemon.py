@@ -41,21 +41,26 @@ def hearing(
     *,
     okta: OktaWorld | None = None,
     every: str = RARELY,
-    events: Sequence[str] = TICKED,
+    events: Sequence[str] | None = None,
+    split_latency: float = 0.0,
     synced: bool = True,
 ) -> Iterator[tuple[Rig, Inside, EventHook]]:
-    """A daemon that has done its first full cycle, and a verified hook."""
+    """A daemon that has done its first full cycle, and a verified hook for these events (all that are to be ticked)."""
     monkeypatch.setenv("E2E_HOOK", SECRET)
     monkeypatch.setenv("E2E_HOOK_BEFORE", BEFORE)
     with served(folder, okta) as made:
         port = free_port()
+        made.split.set_knobs(latency_seconds=split_latency)
+        made.tables = {**made.tables, "split": "concurrency = 2" if split_latency else ""}
         schedule(made, every, hooks_table(port))
         with inside(Inside([made.config])) as daemon:
             if synced:
                 daemon.logs("cycle done", cycle="full")
             else:
                 daemon.logs("running")
-            hook = made.okta.hooks.register(hook_url(made, port), secret=SECRET, events=events)
+            hook = made.okta.hooks.register(
+                hook_url(made, port), secret=SECRET, events=TICKED if events is None else events
+            )
             assert made.okta.hooks.verify(hook)
             yield made, daemon, hook
 

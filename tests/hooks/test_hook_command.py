@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,15 +23,19 @@ def line_of(made: Rig, name: str) -> list[dict[str, str]]:
     return [each for each in checks if each["name"] == name]
 
 
-def test_it_shows_address_header_and_events_and_never_the_secret(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+    """With both secrets of hooks in the environment, and no daemon."""
     monkeypatch.setenv("E2E_HOOK", SECRET)
     monkeypatch.setenv("E2E_HOOK_BEFORE", BEFORE)
     with served(tmp_path) as made:
-        schedule(made, FAST, hooks_table(9465))
-        document = made.run("hook", "--host", "https://hooks.example.com/", "--json").document
-        said = made.run("hook").stdout
+        yield made
+
+
+def test_it_shows_address_header_and_events_and_never_the_secret(made: Rig) -> None:
+    schedule(made, FAST, hooks_table(9465))
+    document = made.run("hook", "--host", "https://hooks.example.com/", "--json").document
+    said = made.run("hook").stdout
 
     assert problems(document) == []
     assert document["url"] == f"https://hooks.example.com/okta/{org_key(made.okta.url)}"
@@ -60,16 +65,11 @@ def test_a_test_posts_a_sample_that_names_nobody(tmp_path: Path, monkeypatch: py
         assert SECRET not in "".join(made.said)
 
 
-def test_without_a_daemon_or_a_listener_the_test_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("E2E_HOOK", SECRET)
-    monkeypatch.setenv("E2E_HOOK_BEFORE", BEFORE)
-    with served(tmp_path) as made:
-        off = made.run("hook", "test", code=78)
-        schedule(made, FAST, hooks_table(free_port()))
-        unheard = made.run("hook", "test", code=1)
-        none_yet = line_of(made, "event hooks")
+def test_without_a_daemon_or_a_listener_the_test_says_so(made: Rig) -> None:
+    off = made.run("hook", "test", code=78)
+    schedule(made, FAST, hooks_table(free_port()))
+    unheard = made.run("hook", "test", code=1)
+    none_yet = line_of(made, "event hooks")
 
     assert "hooks.listen is not set" in off.stderr
     assert "syncd run listens there" in unheard.stderr

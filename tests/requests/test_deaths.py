@@ -6,6 +6,7 @@ import json
 import signal
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
@@ -13,9 +14,9 @@ import pytest
 from syncd.cli import requesting
 from syncd.core.request import SyncRequest, arguments_of
 from tests.e2e.elsewhere import here
-from tests.e2e.rig import Rig
+from tests.e2e.rig import Answer, Rig
 from tests.requests.asking import at_rest, running
-from tests.service.supervisor import eventually, supervised
+from tests.service.supervisor import Supervised, eventually, supervised
 
 
 def held_create(made: Rig) -> None:
@@ -27,6 +28,22 @@ def held_create(made: Rig) -> None:
 def let_go(made: Rig) -> None:
     made.split.reset_faults()
     made.split.latches.release("create")
+
+
+def _dies(made: Rig, daemon: Supervised) -> None:
+    """Killed before the answer to its create comes."""
+    daemon.process.kill()
+    daemon.process.wait()
+    let_go(made)
+
+
+def _synced_while(happens: Callable[[], None], made: Rig, *, code: int = 0) -> Answer:
+    """What a sync of the new person says while something happens beside it."""
+    beside = threading.Thread(target=happens)
+    beside.start()
+    answer = made.run("sync", "--user", "ada@example.com", "--json", code=code)
+    beside.join()
+    return answer
 
 
 def asked(made: Rig) -> list[dict[str, object]]:
@@ -44,9 +61,7 @@ def test_a_daemon_that_is_killed_leaves_the_request_to_the_next_one(made: Rig) -
         held_create(made)
         with here().begun(made, "sync", "--user", "ada@example.com", "--json") as command:
             made.split.latches.wait_for("create", seconds=30)
-            first.process.kill()
-            first.process.wait()
-            let_go(made)
+            _dies(made, first)
             with running(made) as second:
                 out, err = command.communicate(timeout=60)
                 second.logs("request carried out", exit_code=0)
@@ -86,14 +101,9 @@ def test_when_nobody_comes_the_command_carries_it_out_itself(
 
         def kill() -> None:
             made.split.latches.wait_for("create", seconds=30)
-            daemon.process.kill()
-            daemon.process.wait()
-            let_go(made)
+            _dies(made, daemon)
 
-        killer = threading.Thread(target=kill)
-        killer.start()
-        answer = made.run("sync", "--user", "ada@example.com", "--json")
-        killer.join()
+        answer = _synced_while(kill, made)
 
     assert answer.document["status"] == "succeeded"
     assert "does it itself" in answer.stderr
@@ -116,14 +126,9 @@ def test_a_request_that_was_changed_by_hand_is_not_carried_out_by_its_command_ei
                 raised = arguments_of(SyncRequest(allow={"deactivations": 1000}))
                 conn.execute("UPDATE requests SET arguments = ?", (raised,))
                 conn.commit()
-            daemon.process.kill()
-            daemon.process.wait()
-            let_go(made)
+            _dies(made, daemon)
 
-        killer = threading.Thread(target=alter_and_kill)
-        killer.start()
-        answer = made.run("sync", "--user", "ada@example.com", "--json", code=3)
-        killer.join()
+        answer = _synced_while(alter_and_kill, made, code=3)
 
     assert "changed behind syncd's back" in answer.stderr
     assert [(each["state"], each["exit_code"]) for each in asked(made)] == [("ended", 3)]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from syncd.core.counting import counted
+from syncd.core.latency import latency_of
 from syncd.core.plan import timestamp
 from syncd.redact import Redactor
 from syncd.service.board import Board, CycleReport, RateHeadroom
@@ -198,6 +199,7 @@ def busy(board: Board, name: str) -> None:
                 changes={("update_user", "applied"): amount, ("add_member", "failed"): int(place == 17)},
                 requests={("okta", "200"): 3, ("target", "200"): amount, ("target", "429"): 1},
                 waited_seconds={"target": 0.5},
+                latencies={"update_user": latency_of([0.4 * place, 0.9])},
                 headroom={
                     "/api/v1/apps/{id}": RateHeadroom(600, 571, NOW + timedelta(seconds=40)),
                     "/api/v1/users/{id}": RateHeadroom(600, 288, NOW + timedelta(seconds=40)),

@@ -1,18 +1,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from syncd.ports import Store
+from tests.postgres.fixtures import postgres as postgres  # noqa: PLC0414  (fixtures, for every test here)
+from tests.postgres.fixtures import prepared as prepared  # noqa: PLC0414
+from tests.postgres.making import PostgresPlace
 from tests.store.lived import live
 from tests.store.making import Clock, Place
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Whatever is promised of a store and its stages (test_contract_*, stage) is promised of both databases."""
+    promised = metafunc.module.__name__.startswith(
+        ("tests.store.test_contract", "tests.store.stage.test_stage")
+    )
+    told = any("kind" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if promised and "kind" in metafunc.fixturenames and not told:
+        metafunc.parametrize("kind", ["sqlite", "postgres"])
+
+
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path / "state" / "split-prod.db")
+def kind() -> str:
+    """The database in which `place` is."""
+    return "sqlite"
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> Iterator[Place]:
+    if kind == "sqlite":
+        yield Place(tmp_path / "state" / "split-prod.db")
+        return
+    with closing(PostgresPlace(request.getfixturevalue("prepared"))) as fleet:
+        yield cast("Place", fleet)
 
 
 @pytest.fixture
@@ -39,8 +64,7 @@ def lived(place: Place, a_life: bytes) -> Place:
     return place
 
 
-@pytest.fixture(params=["sqlite"])
-def store(request: pytest.FixtureRequest, place: Place) -> Iterator[Store]:
-    """Every implementation of the port: another backend adds its name here and must pass the contract."""
-    with {"sqlite": place.open}[request.param]() as opened:
+@pytest.fixture
+def store(place: Place) -> Iterator[Store]:
+    with place.open() as opened:
         yield opened

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from syncd.core.change import REMOVALS, Change, ChangeKind, Json, Removal
 from syncd.core.evidence import AskedByOperator
@@ -45,6 +49,15 @@ class Place:
 
     def open(self, connection: str = "split-prod") -> SqliteStore:
         return open_store(self.path, connection=connection, clock=self.clock)
+
+    def count(self, table: str) -> int:
+        """How many rows are there, whatever the store says."""
+        with closing(sqlite3.connect(self.path)) as conn:
+            return int(conn.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
+
+
+ONLY_SQLITE = pytest.mark.parametrize("kind", ["sqlite"])
+"""Of files, and of the lock that stands in them: a fleet has `tests/postgres` for the same."""
 
 
 def wanted(

@@ -11,7 +11,7 @@ from syncd.core.change import ChangeKind
 from syncd.core.plan import Hold
 from syncd.model import Asked, KnownGroup
 from syncd.ports import GroupForgotten, Store
-from tests.store.making import Place, absorb, apply, change, group, push_group, push_user, wanted
+from tests.store.making import ONLY_SQLITE, Place, absorb, apply, change, group, push_group, push_user, wanted
 
 LINK = Asked("link", "ada@host", "scim-g1", "Group\ud800 g1")
 ANN = wanted("00u-ann")
@@ -118,6 +118,7 @@ def test_the_last_changes_of_an_object_come_youngest_first_with_its_memberships(
     assert store.last_changes("nobody", limit=5) == []
 
 
+@ONLY_SQLITE
 def test_a_store_of_the_first_version_learns_to_remember_it(place: Place) -> None:
     with place.open() as store:
         absorb(store, groups=[group("g1")])

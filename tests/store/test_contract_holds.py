@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 
@@ -30,13 +29,6 @@ def hold(*changes: Change) -> tuple[Hold, list[Change]]:
     return Hold(identity, "deactivations", "too many", "approve", {}, len(changes)), list(changes)
 
 
-def rows(place: Place, table: str) -> int:
-    with sqlite3.connect(place.path) as conn:
-        (count,) = conn.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
-    conn.close()
-    return int(count)
-
-
 def waiting(store: Store) -> list[list[str]]:
     return [sorted(each.id for each in record.changes) for record in store.holds()]
 
@@ -56,7 +48,7 @@ def test_the_same_hold_is_stored_once(store: Store, place: Place, clock: Clock) 
     store.raise_holds([hold(ANN, BEN)], whole=True)
 
     assert store.holds() == [first]
-    assert rows(place, "hold_changes") == 2
+    assert place.count("hold_changes") == 2
 
 
 def test_a_hold_that_grew_takes_over_what_waited_and_nothing_is_stored_twice(
@@ -68,7 +60,7 @@ def test_a_hold_that_grew_takes_over_what_waited_and_nothing_is_stored_twice(
     store.raise_holds([hold(ANN, BEN, CID)], whole=True)
 
     assert waiting(store) == [sorted([ANN.id, BEN.id, CID.id])]
-    assert (rows(place, "holds"), rows(place, "hold_changes")) == (1, 3)
+    assert (place.count("holds"), place.count("hold_changes")) == (1, 3)
 
 
 def test_what_was_decided_stays_in_the_hold_where_it_was_decided(store: Store, place: Place) -> None:
@@ -80,7 +72,7 @@ def test_what_was_decided_stays_in_the_hold_where_it_was_decided(store: Store, p
 
     stories = {story.id: (story.state, story.approved, story.waiting) for story in store.hold_stories(None)}
     assert stories == {before[0].id: ("decided", 1, 0), hold(BEN, CID)[0].id: ("waiting", 0, 2)}
-    assert rows(place, "hold_changes") == 3
+    assert place.count("hold_changes") == 3
     assert store.decided().approved == {ANN.id}
 
 
@@ -105,14 +97,14 @@ def test_old_holds_go_and_what_waits_or_was_decided_lately_stays(
     clock.advance(timedelta(days=25))
     store.raise_holds([hold(CID)], whole=False)
     store.prune(KEEP)
-    assert rows(place, "holds") == 3
+    assert place.count("holds") == 3
 
     clock.advance(timedelta(days=13))
     store.prune(KEEP)
 
-    assert (rows(place, "holds"), rows(place, "hold_changes")) == (1, 1)
+    assert (place.count("holds"), place.count("hold_changes")) == (1, 1)
     assert store.decided().rejected == {BEN.id}, "a rejection counts until the world moves"
-    assert rows(place, "decisions") == 1
+    assert place.count("decisions") == 1
 
 
 def test_a_stage_knows_in_which_holds_its_changes_wait(store: Store, clock: Clock) -> None:

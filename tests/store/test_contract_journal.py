@@ -16,6 +16,7 @@ from syncd.ports import Intent, RecentlyApplied, RunRecord, Settled, Store, User
 from tests.store.locking import LASTS, Steady, Watcher, without_file_locks
 from tests.store.making import (
     NOON,
+    ONLY_SQLITE,
     Clock,
     Place,
     absorb,
@@ -173,6 +174,7 @@ def test_a_failure_ends_when_nobody_wishes_for_it_any_more(store: Store) -> None
     assert store.failures() == []
 
 
+@ONLY_SQLITE
 def test_what_looks_like_a_credential_is_not_stored_with_an_error(store: Store, place: Place) -> None:
     fail(store, message="401 for Authorization: Bearer abc123secret456")
     (failure,) = store.failures()
@@ -280,6 +282,7 @@ def test_removals_that_a_person_decided_on_do_not_count(store: Store, clock: Clo
     assert store.applied_since(NOON, under={"member_removals"}).of("member_removals") == 1
 
 
+@ONLY_SQLITE
 def test_a_second_writer_is_refused_and_told_who_and_since_when(place: Place, clock: Clock) -> None:
     with place.open() as first, place.open() as second:
         first.lock("syncd run", expires_in=timedelta(minutes=5))
@@ -299,6 +302,7 @@ def test_closing_gives_the_lock_back(place: Place) -> None:
         second.lock("syncd sync", expires_in=timedelta(minutes=5))
 
 
+@ONLY_SQLITE
 def test_who_lost_the_lock_writes_nothing_more_but_how_its_run_ended(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,6 +341,7 @@ def test_who_lost_the_lock_writes_nothing_more_but_how_its_run_ended(
             third.lock("third", expires_in=timedelta(minutes=5))
 
 
+@ONLY_SQLITE
 def test_a_fresh_lock_permits_without_a_look_and_one_in_doubt_is_renewed(place: Place, clock: Clock) -> None:
     with place.open() as first, place.open() as second:
         first.lock("syncd run", expires_in=timedelta(minutes=5))
@@ -349,6 +354,7 @@ def test_a_fresh_lock_permits_without_a_look_and_one_in_doubt_is_renewed(place: 
             second.lock("syncd sync", expires_in=timedelta(minutes=5))
 
 
+@ONLY_SQLITE
 @pytest.mark.parametrize("jump", [timedelta(hours=5), timedelta(hours=-5)])
 def test_a_clock_that_was_set_makes_nobody_lose_the_lock(place: Place, clock: Clock, jump: timedelta) -> None:
     with place.open() as first, place.open() as second:
@@ -359,6 +365,7 @@ def test_a_clock_that_was_set_makes_nobody_lose_the_lock(place: Place, clock: Cl
             second.lock("syncd sync", expires_in=timedelta(minutes=5))
 
 
+@ONLY_SQLITE
 @pytest.mark.parametrize("told", ["by the seconds that passed", "by the wall clock"])
 def test_who_stood_still_looks_into_the_store_before_it_sends(
     place: Place, clock: Clock, monkeypatch: pytest.MonkeyPatch, told: str

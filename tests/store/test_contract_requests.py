@@ -16,7 +16,7 @@ from syncd.core.request import (
 )
 from syncd.errors import LockLost
 from syncd.store import SqliteStore
-from tests.store.making import Place
+from tests.store.making import ONLY_SQLITE, Place
 
 DONE = RequestResult({"schema": "syncd.run/1"}, 0)
 LASTS = timedelta(minutes=1)
@@ -62,6 +62,7 @@ def test_the_oldest_comes_first_and_what_became_of_them_the_youngest(place: Plac
         assert [each.id for each in store.last_requests(limit=2)] == ids[:0:-1]
 
 
+@ONLY_SQLITE
 def test_what_another_holder_left_is_taken_again_and_says_when_it_was_left(place: Place) -> None:
     with place.open() as store:
         request = ask(store)

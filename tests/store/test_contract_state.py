@@ -21,7 +21,7 @@ from syncd.ports import (
     UserForgotten,
     UserPushed,
 )
-from syncd.store.sqlite.store import SqliteStore
+from syncd.store.acts import StoreActs
 from tests.store.making import (
     NOON,
     Place,
@@ -152,7 +152,7 @@ def test_whose_object_an_id_is_can_be_asked_of_a_stage_while_something_is_stored
     listed = RemoteUser(ann, "ext", "ann@example.com", active=True, attributes={})
     stage.put_remote_users([listed])
 
-    assert isinstance(store, SqliteStore)
+    assert isinstance(store, StoreActs)
     with ThreadPoolExecutor(8) as workers, store._writing() as conn:
         conn.execute("UPDATE users SET scim_id = 'elsewhere' WHERE okta_id = ?", (ANN.okta_id,))
         users = list(workers.map(stage.user_by_scim_id, [ann] * 50, timeout=20))

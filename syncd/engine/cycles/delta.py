@@ -10,12 +10,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Protocol, runtime_checkable
 
 from syncd.core.change import GROUP_KINDS, Change
 from syncd.core.hooks import HookNamed
-from syncd.core.nomination import ASKED, Known, nominate
+from syncd.core.nomination import ASKED, Known, is_leaving, nominate
 from syncd.core.waiting import NOT_READ
 from syncd.engine.cycles.hooked import Hooked
 from syncd.engine.cycles.result import RunResult
@@ -40,6 +41,8 @@ from syncd.ports import Due, Stage
 
 PAGES_AT_MOST = 10
 """More full pages of events than this in one delta are a storm: a full read is cheaper."""
+FEW = 10
+"""Who waits with leavers and is no more than so many does not keep them waiting."""
 _USERS_A_PAGE, _GROUPS_A_PAGE = 500, 1000
 
 
@@ -56,6 +59,8 @@ class Delta:
     result: RunResult | None = None
     everything: str = ""
     before_long: str = ""
+    more: bool = False
+    """Only leavers were looked at: others wait for the next delta."""
 
 
 def follow(job: Job) -> bool:
@@ -114,6 +119,7 @@ def _delta(job: Job, seen: Seen, hooked: Hooked) -> Delta:
         quarantine.note(job, error)
         raise
     due = _due(job)
+    leavers = leavers_of(seen, hooked)
     users = [*seen.waiting("user"), *sorted(due.users - set(seen.waiting("user")))]
     groups = [*seen.waiting("group"), *sorted(due.groups - set(seen.waiting("group")))]
     too_much = _larger_than_everything(job, len(users) + len(groups))
@@ -124,18 +130,48 @@ def _delta(job: Job, seen: Seen, hooked: Hooked) -> Delta:
         users, groups = [], []
     users += sorted(_of(by_hooks, "user") - set(users))
     groups += sorted(_of(by_hooks, "group") - set(groups))
-    if not (users or groups):
+    more = bool(leavers) and (bool(too_much) or len(users) + len(groups) - len(leavers) > FEW)
+    # Whoever may post hooks could name leavers without end; the log's end.
+    more = more and (not hooked.went_first or bool(seen.leavers()))
+    hooked.went_first = more
+    if more:
+        users, groups = list(leavers), []
+        by_hooks = {key: name for key, name in by_hooks.items() if key in keys(users, ())}
+    if not (users or groups) or job.is_turn_taken():
         return Delta(None, seen.news(), before_long)
     named = keys(users, groups)
-    found = _Found(None, named)
+    found = LookOutcome(None, named)
     try:
         with job.turn:
             lists = seen.failing("group") | (_not_read(job, groups) if groups else frozenset())
-            found = _cycle(job, _Named(users, groups, lists, frozenset(seen.left)))
+            since = since_when(job, seen, by_hooks)
+            found = look_at(replace(job, since=since), NamedLook(users, groups, lists, frozenset(seen.left)))
     finally:
         seen.tried(named, found.unread, found.refused)
         hooked.looked(by_hooks, found.moved, found.updated, found.unread)
-    return Delta(found.result, seen.news(), before_long)
+    return Delta(found.result, seen.news(), before_long, more)
+
+
+@runtime_checkable
+class _Clocked(Protocol):
+    """A source that knows by how much its clock is ahead of ours."""
+
+    def clock_offset(self) -> timedelta | None: ...
+
+
+def since_when(job: Job, seen: Seen, by_hooks: Mapping[Key, HookNamed]) -> Mapping[Key, datetime]:
+    """When what was named happened (`Job.since`)."""
+    since = dict(seen.since)
+    for key, name in by_hooks.items():
+        since[key] = min(since.get(key, name.first), name.first)
+    ahead = (job.source.clock_offset() if isinstance(job.source, _Clocked) else None) or timedelta()
+    return {key: at - ahead for key, at in since.items()}
+
+
+def leavers_of(seen: Seen, hooked: Hooked) -> Sequence[str]:
+    """Okta ids of people of whom an event says that they lost access; as many as are asked for by id."""
+    by_hooks = (okta_id for (kind, okta_id), name in hooked.due().items() if kind == "user" and name.leaving)
+    return list(dict.fromkeys([*by_hooks, *seen.leavers()]))[:BY_ID_AT_MOST]
 
 
 def _of(names: Mapping[Key, HookNamed], kind: str) -> set[str]:
@@ -197,11 +233,15 @@ def _take_over(job: Job, seen: Seen, hooked: Hooked, poll: _Poll) -> str:
     known = _known(job)
     strangers = seen.strangers()
     ours = [(event, nominate([event], known)) for event in poll.events]
-    hooked.log_showed([event for event, named in ours if named.users or named.groups], job.clock())
-    fresh = [e for e, named in ours if not hooked.is_seen(e, keys(named.users, named.groups))]
-    named = nominate([*strangers, *fresh], known)
+    shown = [event for event, named in ours if named.users or named.groups]
+    hooked.log_showed(shown, job.clock(), listens=bool(job.settings.hooks.listen))
+    fresh = [(e, each) for e, each in ours if not hooked.is_seen(e, keys(each.users, each.groups))]
+    named = nominate([*strangers, *(event for event, _ in fresh)], known)
+    leaving = keys([user for e, each in fresh if is_leaving(e.kind) for user in each.users], ())
     seen.keep_strangers(event for event, named in ours if not named)
-    seen.name(named)
+    for event, each in fresh:
+        seen.happened(keys(each.users, each.groups), event.published)
+    seen.name(named, leaving)
     if named.everything:
         seen.owe(named.everything)
     if poll.cursor != CURSOR.of(job.store):
@@ -231,7 +271,7 @@ def _larger_than_everything(job: Job, objects: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
+class NamedLook:
     """Okta ids to look at; of `lists` the member list is read too, because it could not be read before. `left`: (group
     id, user id) of who left a group, says the log.
     """
@@ -243,7 +283,7 @@ class _Named:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class LookOutcome:
     """No result when nothing was to be done. `unread`: what could not be read, or all of it when what was read did not
     reach the store; `refused`: what of it Okta does not let be read.
     """
@@ -255,34 +295,38 @@ class _Found:
     """Of whom something new was seen."""
     updated: Mapping[Key, datetime] = field(default_factory=dict)
     """When Okta had updated what was read."""
+    looked_at: AbstractSet[Key] = frozenset()
+    """Also who was looked at because a name became free."""
 
 
-def _cycle(job: Job, named: _Named) -> _Found:
-    """Read, plan and write. No run is written down where nothing is to be done."""
+def look_at(job: Job, named: NamedLook, in_flight: AbstractSet[str] | None = None) -> LookOutcome:
+    """Read, plan and write. No run is written down where nothing is to be done. `in_flight`: keys of objects that
+    another run of this process is writing; None where nobody is, so that what is open was left by the dead.
+    """
     run = CycleRun(job, "delta")
     everything = keys(named.users, named.groups)
     try:
         refuse_other_target(job)
-        unsettled = settle_open_intents(job)
+        unsettled = settle_open_intents(job) if in_flight is None else frozenset(in_flight)
         stage, reading = staged(job, lambda stage: _read(job, named, stage))
         planned = planned_from(job, "delta", stage, reading, {}, unsettled)
     except SyncdError:
         with run:  # which has failed
             raise
-        return _Found(run.result, everything)
+        return LookOutcome(run.result, everything)
     with planned:
         if planned.is_quiet:
             job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
             remember_what_was_seen(job, planned, whole=False)
             remember_left(job, planned, (), whole=False)
-            return _Found(None, frozenset(), updated=reading.updated)
+            return LookOutcome(None, frozenset(), updated=reading.updated, looked_at=reading.looked_at)
         moved = {_key(change) for change in _all_changes(planned)}
         with run:
             run.write(planned)
         if not run.absorbed:
-            return _Found(run.result, everything)
+            return LookOutcome(run.result, everything)
         unread, refused = frozenset(reading.unread), frozenset(reading.refused)
-        return _Found(run.result, unread, refused, moved, reading.updated)
+        return LookOutcome(run.result, unread, refused, moved, reading.updated, reading.looked_at)
 
 
 def _all_changes(planned: Planned) -> Iterator[Change]:
@@ -295,7 +339,7 @@ def _key(change: Change) -> Key:
     return ("group" if change.kind in GROUP_KINDS else "user", change.okta_id)
 
 
-def _read(job: Job, named: _Named, stage: Stage) -> NamedReading:
+def _read(job: Job, named: NamedLook, stage: Stage) -> NamedReading:
     reading = read_selected(
         job,
         stage,

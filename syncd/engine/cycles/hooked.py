@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from syncd.core.hooks import SAMPLE, HookNamed, Key, is_ticked
 from syncd.core.moments import moment
-from syncd.core.nomination import Reads, reads
+from syncd.core.nomination import Reads, is_leaving, reads
 from syncd.engine.reading.selection import BY_ID_AT_MOST
 from syncd.model import LogEvent
 
@@ -29,8 +29,10 @@ AGAIN_AFTER = 5.0
 OVERDUE = timedelta(seconds=60)
 """How long a hook may take after the log has shown the event, until it counts as one that did not come."""
 _REMEMBERED = 5_000
-_SHOWN_BY_STAMP = frozenset({Reads.PERSON, Reads.PERSON_OF_APP, Reads.ASSIGNMENT})
-"""What the `lastUpdated` of an assignment tells about; of who is a member it tells nothing."""
+_SHOWN_BY_STAMP = frozenset({Reads.PERSON_OF_APP, Reads.ASSIGNMENT})
+"""What the `lastUpdated` of an assignment tells about: itself. Of the person's own status and profile, which reach it
+later, and of who is a member it tells nothing.
+"""
 
 
 @dataclass(slots=True)
@@ -56,7 +58,10 @@ class Hooked:
         """By uuid, events that the log showed before a hook: when that was, and their kind."""
         self._last: datetime | None = None
         self._missed: tuple[datetime, str] | None = None
+        self._listens_since: datetime | None = None
         self._restored = False
+        self.went_first = False
+        """The last delta looked at leavers alone, and others waited. Of deltas only."""
 
     # what the listener brings
 
@@ -125,20 +130,37 @@ class Hooked:
 
     def is_seen(self, event: LogEvent, keys: AbstractSet[Key]) -> bool:
         """Whether what this event of the log names was read after it happened, by evidence."""
-        if event.published is None or not keys or reads(event.kind) not in _SHOWN_BY_STAMP:
+        published = event.published
+        if (
+            published is None
+            or not keys
+            or is_leaving(event.kind)
+            or reads(event.kind) not in _SHOWN_BY_STAMP
+        ):
             return False
         with self._lock:
-            return event.uuid in self._came and all(
-                (stamp := self._seen_at.get(key)) is not None and stamp >= event.published for key in keys
-            )
+            return all((stamp := self._seen_at.get(key)) is not None and stamp >= published for key in keys)
 
     # what the log says of the hooks
 
-    def log_showed(self, events: Sequence[LogEvent], now: datetime) -> None:
-        """These named somebody or a group of ours. Those that a hook should have brought are waited for."""
+    def log_showed(self, events: Sequence[LogEvent], now: datetime, *, listens: bool) -> None:
+        """These named somebody or a group of ours. Those that a hook should have brought are waited for: who does not
+        listen hears none, and what happened before may have been brought to the process before this one.
+        """
         with self._lock:
+            if not listens:
+                self._listens_since, self._missed = None, None
+                self._awaited.clear()
+                return
+            since = self._listens_since = self._listens_since or now
             for event in events:
-                if is_ticked(event.kind) and event.uuid and event.uuid not in self._came:
+                if (
+                    is_ticked(event.kind)
+                    and event.uuid
+                    and event.uuid not in self._came
+                    and event.published is not None
+                    and event.published >= since
+                ):
                     self._awaited.setdefault(event.uuid, (now, event.kind))
             _bounded(self._awaited)
             for uuid, (since, kind) in list(self._awaited.items()):

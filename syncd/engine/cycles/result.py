@@ -44,6 +44,8 @@ class RunResult:
     """Length and head of the audit trail when the run had ended; None when it was made unreadable."""
     waiting: int = 0
     """Objects that failed earlier and wait for their next try."""
+    latencies: Mapping[ChangeKind, Sequence[float]] = field(default_factory=dict)
+    """Seconds from the event in Okta to the target's answer, where there was one."""
     deferred: Mapping[ChangeKind, int] = field(default_factory=dict)
     """Planned and not sent, or sent in vain for no fault of their own: still wanted, and in the next plan."""
 
@@ -147,6 +149,7 @@ def run_result(job: Job, planned: Planned, applying: Applying, started: float) -
         quarantine=current(job.store),
         waiting=waiting,
         deferred=applying.deferred,
+        latencies=applying.latencies,
     )
 
 

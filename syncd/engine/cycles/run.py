@@ -8,17 +8,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
 from syncd.core.change import ChangeKind
+from syncd.core.latency import EventLatency, latency_of
 from syncd.core.left_alone import LeftAlone
 from syncd.core.plan import Hold, timestamp
 from syncd.engine.cycles.decided import forget_what_is_over, hold_after_canary, remember_holds
 from syncd.engine.cycles.result import RunResult, broken_off, run_result, trail_head
 from syncd.engine.cycles.waiting import failures_over, names_left, remember, remember_left
-from syncd.engine.facts import ASSIGNMENTS, COMPLETE_READ, SCOPE, TIES, UNDONE, AskedTie
+from syncd.engine.facts import (
+    ASSIGNMENTS,
+    COMPLETE_READ,
+    EVENT_LATENCIES,
+    SCOPE,
+    TIES,
+    UNDONE,
+    AskedTie,
+)
 from syncd.engine.job import Job, scope_as_decided
 from syncd.engine.planning.hold import still_undone
 from syncd.engine.planning.making import begun, ended, is_exempt, manages_anything
@@ -167,9 +177,19 @@ class CycleRun:
         if whole and at_end and undone is not None:
             failed = {change.id for change, _ in applying.failures}
             facts |= [UNDONE.entry(replace(undone, wishes=still_undone(planned, undone.wishes, failed)))]
+        if applying.latencies:
+            facts |= [self._latencies(applying.latencies)]
         self.job.store.remember_all(facts)
         if whole:
             self._prune()
+
+    def _latencies(self, found: Mapping[ChangeKind, Sequence[float]]) -> tuple[str, str | None]:
+        days = dict(EVENT_LATENCIES.of(self.job.store, {}))
+        today = f"{self.job.clock().astimezone(UTC):%Y-%m-%d}"
+        kinds = dict(days.get(today, {}))
+        for kind, seconds in found.items():
+            kinds[kind.value] = kinds.get(kind.value, EventLatency()).plus(latency_of(seconds))
+        return EVENT_LATENCIES.entry({**days, today: kinds})
 
     def _complete_read(self, planned: Planned) -> Iterator[tuple[str, str | None]]:
         proof = planned.planning.reading.users.proof

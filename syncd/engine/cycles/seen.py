@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from syncd.core.counting import counted
 from syncd.core.nomination import Nominations
@@ -48,6 +49,10 @@ class Seen:
     pending: dict[Key, int] = field(default_factory=dict)
     left: set[tuple[str, str]] = field(default_factory=set)
     """(group id, user id) of who left a group, says the log, as long as the user is pending."""
+    since: dict[Key, datetime] = field(default_factory=dict)
+    """When the oldest event about those pending happened, by Okta's clock."""
+    leaving: set[Key] = field(default_factory=set)
+    """Those pending of whom the log says that they lost access: they are looked at first."""
     owed: str = ""
     _asked: int = 0
     _told: int = 0
@@ -105,11 +110,29 @@ class Seen:
         if too_many:
             self.owe("more happened during a full read than is remembered")
 
-    def name(self, named: Nominations) -> None:
+    def happened(self, keys: Iterable[Key], at: datetime | None) -> None:
+        """An event about these."""
+        with self._lock:
+            for key in keys:
+                if at is not None:
+                    self.since[key] = min(self.since.get(key, at), at)
+
+    def name(self, named: Nominations, leaving: AbstractSet[Key] = frozenset()) -> None:
+        """`leaving`: who of them lost access."""
         with self._lock:
             for key in keys(named.users, named.groups):
                 self.pending[key] = 0
             self.left |= named.left
+            self.leaving |= leaving & self.pending.keys()
+
+    def leavers(self) -> Sequence[str]:
+        """Okta ids of pending people who lost access, and were not tried in vain."""
+        with self._lock:
+            return sorted(
+                okta_id
+                for kind, okta_id in self.leaving
+                if kind == "user" and not self.pending[kind, okta_id]
+            )
 
     def tried(self, named: Iterable[Key], unread: AbstractSet[Key], refused: AbstractSet[Key]) -> None:
         """A cycle looked at these; `unread` stay pending, and at last a full cycle is owed for them. Not so `refused`,
@@ -119,12 +142,14 @@ class Seen:
             given_up = []
             for key in named:
                 tries = self.pending.pop(key, 0) + 1
+                self.since.pop(key, None)
                 if key not in unread or key in refused:
                     continue
                 if tries < GIVES_UP_AFTER:
                     self.pending[key] = tries
                 else:
                     given_up.append(key)
+            self.leaving &= self.pending.keys()
             waiting = {okta_id for kind, okta_id in self.pending if kind == "user"}
             self.left = {pair for pair in self.left if pair[1] in waiting}
         if given_up:
@@ -155,6 +180,8 @@ class Seen:
         with self._lock:
             self.pending.clear()
             self.left.clear()
+            self.leaving.clear()
+            self.since.clear()
         self.owe(reason)
 
     def news(self) -> str:
@@ -179,6 +206,7 @@ class Seen:
                 for key in cycle.pending if cycle.whole else ():
                     if self.pending.get(key):  # 0: named anew
                         del self.pending[key]
+                self.leaving &= self.pending.keys()
 
 
 def keys(users: Iterable[str], groups: Iterable[str]) -> set[Key]:

@@ -75,8 +75,8 @@ def _policy(job: Job) -> Policy:
 
 def _policy_for(planning: Planning, okta_id: str) -> Policy:
     """Nor does it once that is known, of those who wait for a decision: only later leavers have their grace."""
-    policy = planning.policy
-    return replace(policy, grace=timedelta(0)) if f"user:{okta_id}" in planning.undecided else policy
+    policy, undecided = planning.policy, planning.undecided
+    return replace(policy, grace=timedelta(0)) if undecided and f"user:{okta_id}" in undecided else policy
 
 
 def plan_users(planning: Planning, departures: Departures) -> None:
@@ -180,11 +180,12 @@ def _who_loses(planning: Planning, decision: Decision | NeedsMatch) -> Decision 
 def plan_members(planning: Planning, departures: Departures) -> None:
     """Every membership that differs; removals only with evidence."""
     evidence = confirm_removals(planning.job, planning.stage, planning.reading, departures)
+    of, group, reason = "", "", ""
     for case in planning.stage.member_cases():
-        group = group_name(planning, case.group_id)
-        fields = {"group_id": case.group_id, "group": group, "user": case.user_name}
+        if case.group_id != of:  # they come group by group
+            of, group = case.group_id, group_name(planning, case.group_id)
+            reason = f"member of {group_in_okta(planning, of)} in Okta"
         if case.wanted:
-            reason = f"member of {group_in_okta(planning, case.group_id)} in Okta"
             change = Change(
                 ChangeKind.ADD_MEMBER,
                 case.user_id,
@@ -193,13 +194,15 @@ def plan_members(planning: Planning, departures: Departures) -> None:
                 NO_MEMBER,
                 A_MEMBER,
                 reason,
-                **fields,
+                of,
+                group,
+                case.user_name,
             )
             planning.add_change(change)
             continue
         if _protected(planning, case):
-            reason = f"no longer a member of {group} in Okta, but the user is protected"
-            planning.skip(Skipped("protected", case.user_id, case.user_name, reason, group_id=case.group_id))
+            why = f"no longer a member of {group} in Okta, but the user is protected"
+            planning.skip(Skipped("protected", case.user_id, case.user_name, why, group_id=case.group_id))
             continue
         ends = _grace_ends(planning, case, departures)
         if ends is not None:
@@ -210,10 +213,8 @@ def plan_members(planning: Planning, departures: Departures) -> None:
             if case.listed and isinstance(planning.reading, NamedReading):
                 continue  # who left the app, and was not looked at: held, rejected or unconfirmed by another cycle
             what = "no longer assigned" if case.listed else f"missing from {group} in Okta"
-            reason = f"{what}, but a second look did not confirm it"
-            planning.skip(
-                Skipped("unconfirmed", case.user_id, case.user_name, reason, group_id=case.group_id)
-            )
+            why = f"{what}, but a second look did not confirm it"
+            planning.skip(Skipped("unconfirmed", case.user_id, case.user_name, why, group_id=case.group_id))
             continue
         removal = Removal(
             ChangeKind.REMOVE_MEMBER,
@@ -224,7 +225,9 @@ def plan_members(planning: Planning, departures: Departures) -> None:
             NO_MEMBER,
             _removal_reason(case, group_in_okta(planning, case.group_id)),
             evidence=witness,
-            **fields,
+            group_id=of,
+            group=group,
+            user=case.user_name,
         )
         planning.add_change(removal)
 

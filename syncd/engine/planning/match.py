@@ -95,7 +95,8 @@ class UserFinder:
         match match:
             case NoMatch():
                 decision = create_user(wanted, policy)
-                return replace(decision, skipped=[*decision.skipped, *self._near_misses(wanted, decision)])
+                near = list(self._near_misses(wanted, decision))
+                return replace(decision, skipped=[*decision.skipped, *near]) if near else decision
             case Conflict(reason, holder):
                 if holder is not None and candidates is None:
                     self._put_off.append((wanted, self._candidates(wanted)))
@@ -115,8 +116,11 @@ class UserFinder:
         """
         if not self._listed or not decision.changes:
             return
-        stage, owner = self._planning.stage, owner_by(self._planning.job.store.user_by_scim_id)
-        shown = stage.remote_with_mail(mail_of(wanted.attributes) or look_alike_key(wanted.user_name))
+        mail = mail_of(wanted.attributes) or look_alike_key(wanted.user_name)
+        shown = self._planning.stage.remote_with_mail(mail)
+        if not shown:
+            return
+        owner = owner_by(self._planning.job.store.user_by_scim_id)
         for near in near_misses(wanted, shown, owner):
             there = f"{near.remote.user_name} ({near.remote.scim_id})"
             way = f"is it theirs? syncd link --user {wanted.okta_id} {near.remote.scim_id} instead"
@@ -163,11 +167,14 @@ class UserFinder:
     def _match(
         self, wanted: WantedUser, candidates: Sequence[RemoteUser] | None = None
     ) -> MatchedUser | NoMatch | Conflict:
+        found = self._candidates(wanted) if candidates is None else candidates
+        if not found:  # nearly everybody, in a first plan
+            return NoMatch()
         policy, store = self._planning.policy, self._planning.job.store
         return match_user(
             wanted.okta_id,
             wanted.user_name,
-            self._candidates(wanted) if candidates is None else candidates,
+            found,
             owner_by(store.user_by_scim_id),
             exact_names=exact_user_names(policy.flavor),
             mark_counts=counting_marks(policy.flavor, store.user),

@@ -12,19 +12,21 @@ from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import chain, groupby, islice
+from itertools import chain, islice
 
-from syncd.core.change import GROUP_KINDS, MEMBERSHIPS, PHASES, Change, ChangeKind
+from syncd.core.change import GROUP_KINDS, PHASES, Change, ChangeKind
 from syncd.core.diff import Skipped
 from syncd.core.order import NO_ORDER, Order
 from syncd.engine.job import Job
 from syncd.engine.planning.hold import CANARY
 from syncd.engine.planning.keepers import LastMembers
 from syncd.engine.planning.making import NO_ACCOUNT
+from syncd.engine.writing.batches import batches
 from syncd.engine.writing.breaking import Breaker, told
 from syncd.engine.writing.canary import Canary
 from syncd.engine.writing.flight import Flight
 from syncd.engine.writing.in_order import NOT_LEFT, InOrder, name_not_left
+from syncd.engine.writing.measuring import measure
 from syncd.engine.writing.permission import Permission
 from syncd.engine.writing.quarantine import RELINK, RELINK_HINT
 from syncd.engine.writing.recover import settle
@@ -72,6 +74,8 @@ class Applying:
     failed: dict[ChangeKind, int] = field(default_factory=dict)
     deferred: dict[ChangeKind, int] = field(default_factory=dict)
     failures: list[tuple[Change, SyncdError]] = field(default_factory=list)
+    latencies: dict[ChangeKind, list[float]] = field(default_factory=dict)
+    """Seconds from the event to the answer, of what was applied because of one."""
     left: list[Skipped] = field(default_factory=list)
     """What turned out to have to wait."""
     unsent: dict[str, Skipped] = field(default_factory=dict)
@@ -81,6 +85,8 @@ class Applying:
     """When the request to stop was noticed, by the monotonic clock."""
     abandoned: int = 0
     """Changes in flight whose answer was not waited for: their intents stay open, and the next run asks the target."""
+    outdated: set[str] = field(default_factory=set)
+    """Okta ids of people whom another cycle looked at and wrote in the middle of this one."""
     vanished: int = 0
     """Known accounts that had another id, or none, and were found or made again."""
     vanishing: Vanishing = field(init=False)
@@ -235,14 +241,7 @@ class Applying:
             )
 
     def _batches(self, changes: Iterable[Change]) -> Iterator[list[Change]]:
-        """Memberships travel together, by group, at most `member_batch` at a time; everything else alone."""
-        size = self.job.settings.split.member_batch
-        for (kind, _), together in groupby(changes, key=lambda change: (change.kind, change.group_id)):
-            if kind in MEMBERSHIPS:
-                while batch := list(islice(together, size)):
-                    yield batch
-            else:
-                yield from ([change] for change in together)
+        return batches(changes, self.job.settings.split.member_batch, self.outdated)
 
     def _phase(self, pool: ThreadPoolExecutor, batches: Iterator[list[Change]]) -> None:
         """Keeps every worker busy and some batches ahead; journals intents and outcomes in shared transactions."""
@@ -257,10 +256,17 @@ class Applying:
             if not running:
                 return
             self._settle([(running.pop(write), write) for write in flight.finished()])
+            self._give_way(running.values())
             flight.adjust(well=not self.failed)
             if self._is_over():
                 self.abandoned = sum(len(unit.changes) for unit in running.values())
                 return
+
+    def _give_way(self, running: Iterable[Unit]) -> None:
+        """Who lost access goes first, unless they are being written just now."""
+        if self._may_write():
+            busy = {change.okta_id for unit in running for change in unit.changes}
+            self.outdated |= self.job.give_way(self.job, busy)
 
     def _execute(self, unit: Unit) -> Sequence[Outcome]:
         """In a worker. What was journalled and not begun when writing ended is not begun any more."""
@@ -334,9 +340,10 @@ class Applying:
         if planned:
             tally[change.kind] = tally.get(change.kind, 0) + 1
             self.job.observer.advance()
-        fields = {"kind": change.kind.value, "object": change.name, "group": change.group, "run": self.run_id}
+        fields = {"kind": str(change.kind), "object": change.name, "group": change.group, "run": self.run_id}
         if error is None:
             self.vanished += outcome.vanished
+            measure(self.job, change, self.latencies)
             why = change.reason or None
             self.job.observer.event("info", "applied", **fields, reason=why, note=outcome.note or None)
         else:
@@ -376,13 +383,8 @@ class Applying:
         sick, kinds = self.breaker.judge()
         self.stopped = self.stopped or sick
         for kind in kinds:
-            self.job.observer.event(
-                "warning",
-                "not tried any more",
-                kind=kind.value,
-                run=self.run_id,
-                error=self.breaker.stopped[kind],
-            )
+            said = {"kind": kind.value, "run": self.run_id, "error": self.breaker.stopped[kind]}
+            self.job.observer.event("warning", "not tried any more", **said)
 
     @property
     def was_cut_short(self) -> bool:

@@ -68,6 +68,8 @@ class Breaker:
 
     def judge(self) -> tuple[ConnectionSick | None, list[ChangeKind]]:
         """Why nothing more is to be written, if so; and the kinds that stop now."""
+        if self.tally.all_well:
+            return None, []
         weights = self.tally.weights()
         verdict = judge(self.tally.applied, weights)
         if verdict.everything:

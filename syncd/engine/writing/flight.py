@@ -16,7 +16,7 @@ T = TypeVar("T")
 _AHEAD_SECONDS = 0.25
 _MOST = 16
 """Times the number of workers."""
-_LINGERS = 0.02
+_LINGERS = 0.05
 """Seconds that a finished write may wait for others to be stored with it; workers go on meanwhile."""
 
 
@@ -38,9 +38,14 @@ class Flight(Generic[T]):
         write.add_done_callback(self._done.put)
 
     def room(self) -> int:
-        """How many more may take off now; 0 until a quarter of all places is free."""
+        """How many more may take off now; 0 until enough places are free."""
         free = self._ahead - self._under_way
-        return free if free >= max(1, self._ahead // 4) else 0
+        return free if free >= self._together else 0
+
+    @property
+    def _together(self) -> int:
+        """So many share a transaction: a quarter of all, or a half where that still leaves every worker four more."""
+        return self._ahead // 2 if self._ahead >= 4 * self._least else max(1, self._ahead // 4)
 
     def finished(self) -> list[Future[T]]:
         """What has ended, in order; a few of them together where they end quickly."""
@@ -49,7 +54,7 @@ class Flight(Generic[T]):
         except Empty:
             return []
         ends = time.monotonic() + _LINGERS
-        enough = min(max(1, self._ahead // 4), self._under_way)
+        enough = min(self._together, self._under_way)
         while len(found) < enough and (left := ends - time.monotonic()) > 0:
             try:
                 found.append(self._done.get(timeout=left))

@@ -90,7 +90,13 @@ def execute(job: Job, unit: Unit) -> Sequence[Outcome]:
     job.target.sent()
     outcomes = _outcomes(job, unit)
     request = job.target.sent()
-    return [outcome if outcome.deferred else replace(outcome, request=request) for outcome in outcomes]
+    return [outcome if outcome.deferred else _with_request(outcome, request) for outcome in outcomes]
+
+
+def _with_request(outcome: Outcome, request: str) -> Outcome:
+    """`replace`, which takes four times as long: of a batch there are a hundred."""
+    what = (outcome.change, outcome.effects, outcome.status, outcome.note, outcome.error)
+    return Outcome(*what, outcome.deferred, outcome.vanished, request)
 
 
 def _outcomes(job: Job, unit: Unit) -> Sequence[Outcome]:

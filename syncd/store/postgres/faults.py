@@ -48,7 +48,7 @@ def explain(url: str, error: psycopg.Error) -> SyncdError:
         )
     if state == "3D000":
         return ConfigurationError(f"{place} is not there: {what}", hint="create it, or mend `database`")
-    if state in ("42P01", "3F000", "42883"):
+    if state in ("42P01", "3F000"):
         return ConfigurationError(f"{place} is not prepared for syncd: {what}", hint=_PREPARE)
     if state == "42501":
         return ConfigurationError(
@@ -89,7 +89,7 @@ def explained(url: str) -> Iterator[None]:
             hint="`syncd audit verify` says what was changed behind syncd's back",
         ) from error
     except _OURS_TO_MEND as error:
-        if error.sqlstate in ("42P01", "3F000", "42883", "42501", "3D000", "28000", "28P01"):
+        if error.sqlstate in ("42P01", "3F000", "42501", "3D000", "28000", "28P01"):
             raise explain(url, error) from error
         raise
     except psycopg.Error as error:

@@ -13,6 +13,15 @@ from syncd.store.seals import GUARDS, Guard
 
 MOVES = "CREATE TEMP TABLE IF NOT EXISTS sealed_moves (guard text NOT NULL, sign integer NOT NULL, said text NOT NULL)"
 TOUCHED = "CREATE TABLE syncd.touched (connection bigint PRIMARY KEY, times bigint NOT NULL)"
+TRIGGERS_THERE = """
+SELECT c.relname || '.' || t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+WHERE c.relnamespace = 'syncd'::regnamespace AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
+"""
+_EVENTS = ("insert", "delete", "update")
+NAMES = frozenset(f"{guard.table}_t.sealed_{event}" for guard in GUARDS for event in _EVENTS) | {
+    "journal_t.journal_no_change",
+    "journal_t.journal_no_truncate",
+}
 
 
 def triggers() -> Iterator[str]:

@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
+from psycopg.types.string import StrDumperUnknown
 
 from syncd.errors import ConfigurationError, TemporaryError
 from syncd.store.postgres.faults import explain, named
@@ -69,6 +70,7 @@ def connect(url: str, *, name: str = "syncd") -> Connection:
         )
     except psycopg.Error as error:
         raise explain(url, error) from error
+    conn.adapters.register_dumper(str, _Text)
     try:
         _prepare(conn, url)
     except psycopg.Error as error:
@@ -78,6 +80,16 @@ def connect(url: str, *, name: str = "syncd") -> Connection:
         conn.close()
         raise
     return conn
+
+
+class _Text(StrDumperUnknown):
+    """What is no text for PostgreSQL is spelled out, as `store.rows.searchable` does: whoever is looked for by it was
+    stored under it.
+    """
+
+    def dump(self, obj: str) -> bytes:
+        text = obj.replace("\0", "\\x00") if "\0" in obj else obj
+        return text.encode("utf-8", "backslashreplace")
 
 
 def _prepare(conn: Connection, url: str) -> None:
@@ -102,6 +114,8 @@ class Session:
         self.about: int | None = None
         self.has_moves = False
         """Whether it has the temporary table that the seals are gathered in."""
+        self.has_stage = False
+        """Whether it has the temporary tables of a stage."""
 
     def show(self, connection: int) -> None:
         """From now on the views show this connection's rows."""

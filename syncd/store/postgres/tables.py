@@ -23,6 +23,12 @@ class Table:
     """`[UNIQUE] NAME (COLUMNS) [WHERE ...]`."""
     constraints: str = ""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns, the connection aside, that can be written."""
+        lines = (line for line in self.columns.strip().splitlines() if line[:1].isalpha())
+        return tuple(line.split()[0] for line in lines if "GENERATED ALWAYS" not in line)
+
     def statements(self) -> Iterator[str]:
         """What makes it: the table with a connection in each key, the view of one connection, the indexes."""
         columns = re.sub(r"\bTEXT\b", 'text COLLATE "C"', self.columns.strip().rstrip(","))
@@ -320,22 +326,26 @@ outcome TEXT,
 )
 """In an order in which they can be made."""
 
-# Functions that the store's SQL text calls and PostgreSQL lacks. `json` keeps text as it is written, so that escapes
-# that are no text here (a lone surrogate, NUL) stay in it; what is taken out of it is compared with plain words only.
+# Functions that the store's SQL text calls and PostgreSQL lacks. Escapes that are no text here (a lone surrogate, NUL)
+# are left as words of their own: what is taken out of JSON is compared, and shown to nobody. What is no JSON is NULL.
 FUNCTIONS = (
     """CREATE FUNCTION syncd.instr(said text, part text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT strpos(said, part) > 0'""",
-    """CREATE FUNCTION syncd.json_valid(said text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+    r"""CREATE FUNCTION syncd.as_json(said text) RETURNS json LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
-    PERFORM said::json;
-    RETURN said IS NOT NULL;
+    IF strpos(said, '\ud') > 0 OR strpos(said, '\u0000') > 0 THEN
+        RETURN regexp_replace(said, '\\u(d[89a-f][0-9a-f]{2}|0000)', '%u\1', 'g')::json;
+    END IF;
+    RETURN said::json;
 EXCEPTION WHEN data_exception THEN
-    RETURN false;
+    RETURN NULL;
 END $$""",
+    """CREATE FUNCTION syncd.json_valid(said text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
+    'SELECT syncd.as_json(said) IS NOT NULL'""",
     """CREATE FUNCTION syncd.json_type(said text, path text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
-    'SELECT json_typeof(said::json #> string_to_array(substr(path, 3), ''.''))'""",
+    'SELECT json_typeof(syncd.as_json(said) #> string_to_array(substr(path, 3), ''.''))'""",
     """CREATE FUNCTION syncd.json_extract(said text, path text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
-    'SELECT nullif(btrim((said::json #> string_to_array(substr(path, 3), ''.''))::text, ''"''), ''null'')'""",
+    'SELECT nullif(btrim((syncd.as_json(said) #> string_to_array(substr(path, 3), ''.''))::text, ''"''), ''null'')'""",
     """CREATE FUNCTION syncd.julianday(said text) RETURNS double precision LANGUAGE sql STABLE PARALLEL SAFE AS
     'SELECT extract(epoch FROM said::timestamptz)::double precision / 86400 + 2440587.5'""",
     """CREATE FUNCTION syncd.ids(given text[]) RETURNS TABLE (value text)

@@ -31,13 +31,13 @@ SELECT s.user_id, s.group_id, 1 FROM fresh_lists l CROSS JOIN main.listed s ON s
 LEFT JOIN store.members m ON m.group_id = s.group_id AND m.user_id = s.user_id
 LEFT JOIN store.groups g ON g.okta_id = l.group_id
 CROSS JOIN own_list_counts o ON o.okta_id = s.user_id
-WHERE coalesce(m.listed, 0) = 0 AND NOT (o.younger AND coalesce(o.revision >= g.known_since, 0))
+WHERE coalesce(m.listed, 0) = 0 AND NOT (o.younger AND g.known_since IS NOT NULL AND o.revision >= g.known_since)
     AND NOT EXISTS (SELECT 1 FROM fresh_own_lists u WHERE u.user_id = s.user_id) {narrow_listed}
 UNION
 SELECT m.user_id, m.group_id, 0 FROM fresh_lists l CROSS JOIN store.members m ON m.group_id = l.group_id
 JOIN store.groups g ON g.okta_id = l.group_id
 CROSS JOIN own_list_counts o ON o.okta_id = m.user_id AND NOT o.younger AND o.revision >= g.known_since
-WHERE m.listed AND NOT EXISTS
+WHERE m.listed = 1 AND NOT EXISTS
     (SELECT 1 FROM main.listed s WHERE s.group_id = m.group_id AND s.user_id = m.user_id)
     AND NOT EXISTS (SELECT 1 FROM fresh_own_lists u WHERE u.user_id = m.user_id) {narrow_stored}
 ORDER BY 1, 2

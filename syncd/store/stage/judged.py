@@ -66,7 +66,8 @@ def _limits_of(kind: str, document: str) -> frozenset[str]:
 
 
 _COUNTED = """
-FROM main.spool WHERE hold_id IS ? AND rank IN (SELECT value FROM json_each(?)) AND counts & ?
+FROM main.spool WHERE hold_id IS ? AND rank IN (SELECT CAST(value AS INTEGER) FROM json_each(?))
+    AND (counts & ?) <> 0
 """
 
 
@@ -86,7 +87,7 @@ class JudgedChanges:
 
     def keys(self, kind: ChangeKind, group_id: str | None) -> list[tuple[str, str]]:
         """(change id, Okta id) of what is not held; all of this kind, or only this group's."""
-        narrow = "AND ? IS NULL" if group_id is None else "AND group_id = ?"
+        narrow = "AND CAST(? AS TEXT) IS NULL" if group_id is None else "AND group_id = ?"
         self._flush(HELD if group_id is None else OF_GROUP)
         with self._file.short() as conn:
             return conn.execute(

@@ -87,7 +87,7 @@ class MemberQuestions:
             remote = conn.execute(
                 "SELECT 1 FROM main.remote_lists WHERE group_id = ?", (group_id,)
             ).fetchone()
-            table = "main.remote_members WHERE" if remote else "store.members WHERE pushed AND"
+            table = "main.remote_members WHERE" if remote else "store.members WHERE pushed = 1 AND"
             (count,) = conn.execute(
                 f"SELECT count(*) FROM {table} group_id = ?",  # noqa: S608  (constants)
                 (group_id,),

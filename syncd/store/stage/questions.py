@@ -71,7 +71,7 @@ _DEPARTURES = """
 SELECT okta_id FROM main.nominated
 UNION
 SELECT k.okta_id FROM store.users k WHERE k.standing = 'absent'
-    AND (k.unsettled = 1 OR EXISTS (SELECT 1 FROM store.members m WHERE m.user_id = k.okta_id AND m.pushed))
+    AND (k.unsettled = 1 OR EXISTS (SELECT 1 FROM store.members m WHERE m.user_id = k.okta_id AND m.pushed = 1))
     AND NOT EXISTS (SELECT 1 FROM main.seen e WHERE e.okta_id = k.okta_id)
 ORDER BY 1
 """
@@ -79,7 +79,7 @@ _DEPARTURES_FEW = """
 SELECT k.okta_id FROM main.limit_users l CROSS JOIN store.users k ON k.okta_id = l.okta_id
 LEFT JOIN main.nominated n ON n.okta_id = l.okta_id
 WHERE n.okta_id IS NOT NULL OR (k.standing = 'absent'
-    AND (k.unsettled = 1 OR EXISTS (SELECT 1 FROM store.members m WHERE m.user_id = k.okta_id AND m.pushed))
+    AND (k.unsettled = 1 OR EXISTS (SELECT 1 FROM store.members m WHERE m.user_id = k.okta_id AND m.pushed = 1))
     AND NOT EXISTS (SELECT 1 FROM main.seen e WHERE e.okta_id = k.okta_id))
 ORDER BY 1
 """

@@ -138,13 +138,13 @@ class ChangeSpool:
 
     def detours(self, kinds: Iterable[ChangeKind]) -> Iterator[Change]:
         """See `ports.Stage.detours`."""
-        return map(change_of, self._texts("hold_id IS NULL AND via", (), kinds))
+        return map(change_of, self._texts("hold_id IS NULL AND via = 1", (), kinds))
 
     def _texts(
         self, where: str, given: Sequence[object], kinds: Iterable[ChangeKind] | None, *indexes: str
     ) -> Iterator[str]:
         if kinds is not None:
-            where += " AND rank IN (SELECT value FROM json_each(?))"
+            where += " AND rank IN (SELECT CAST(value AS INTEGER) FROM json_each(?))"
             given = (*given, json.dumps(sorted(RANK[kind] for kind in kinds)))
         self.flush(*indexes, *([] if kinds is None else [HELD]))
         pages = self._file.pages(
@@ -240,10 +240,13 @@ class ChangeSpool:
                     conn.execute(_LATE_MEMBERS, (turn, *_MEMBER_PHASES, owner))
 
 
+_NAMES_NOTHING: Row = (None, None, None, None)
+
+
 def _naming(change: Change) -> Row:
     """owner, takes, takes_folded, leaves_folded."""
     if PHASE[change.kind] != 0 and change.kind is not ChangeKind.DEACTIVATE_USER:
-        return None, None, None, None
+        return _NAMES_NOTHING
     takes, leaves = change.after.get("userName"), change.before.get("userName")
     if change.kind is not ChangeKind.DEACTIVATE_USER and not isinstance(takes, str):
         return None, None, None, None

@@ -48,7 +48,7 @@ WHERE k.revision <= {base}
 -- Staged member lists that are complete and younger than the stored ones.
 CREATE TEMP VIEW IF NOT EXISTS fresh_lists AS
 SELECT l.* FROM {stage}.lists l LEFT JOIN {store}.groups k ON k.okta_id = l.group_id
-WHERE l.complete AND coalesce(k.list_revision, 0) <= {base};
+WHERE l.complete = 1 AND coalesce(k.list_revision, 0) <= {base};
 
 -- Staged own group lists that are younger than the stored ones; they may be asked for long after the stage began.
 CREATE TEMP VIEW IF NOT EXISTS fresh_own_lists AS
@@ -91,17 +91,17 @@ CANDIDATES_FULL = """
 SELECT m.group_id, m.user_id FROM store.members m WHERE m.listed <> m.pushed;
 -- Pushed, and the user's standing is not active.
 SELECT m.group_id, m.user_id FROM store.users u CROSS JOIN store.members m ON m.user_id = u.okta_id
-WHERE u.standing <> 'active' AND m.pushed;
+WHERE u.standing <> 'active' AND m.pushed = 1;
 SELECT m.group_id, m.user_id FROM main.users u CROSS JOIN store.members m ON m.user_id = u.okta_id
-WHERE u.standing <> 'active' AND m.pushed;
+WHERE u.standing <> 'active' AND m.pushed = 1;
 SELECT m.group_id, m.user_id FROM main.nominated u CROSS JOIN store.members m ON m.user_id = u.okta_id
-WHERE m.pushed;
+WHERE m.pushed = 1;
 -- New in a staged list, or gone from it.
 SELECT s.group_id, s.user_id FROM main.lists l CROSS JOIN main.listed s ON s.group_id = l.group_id
 LEFT JOIN store.members m ON m.group_id = s.group_id AND m.user_id = s.user_id
 WHERE coalesce(m.pushed, 0) = 0;
 SELECT m.group_id, m.user_id FROM main.lists l CROSS JOIN store.members m ON m.group_id = l.group_id
-WHERE m.pushed AND NOT EXISTS
+WHERE m.pushed = 1 AND NOT EXISTS
     (SELECT 1 FROM main.listed s WHERE s.group_id = m.group_id AND s.user_id = m.user_id);
 -- Users whose own group lists were read.
 SELECT s.group_id, s.user_id FROM main.user_groups s;
@@ -138,20 +138,20 @@ WITH pair AS (
                 AND NOT EXISTS (SELECT 1 FROM own_list_counts o
                     WHERE o.okta_id = c.user_id AND o.revision >= g.known_since)
                 THEN s.user_id IS NOT NULL
-            ELSE coalesce(m.listed, 0)
+            ELSE coalesce(m.listed, 0) = 1
         END AS listed,
         CASE
             WHEN r.group_id IS NOT NULL THEN k.user_id IS NOT NULL
-            ELSE coalesce(m.pushed, 0)
+            ELSE coalesce(m.pushed, 0) = 1
         END AS pushed,
         ul.user_id IS NOT NULL OR f.group_id IS NOT NULL OR g.list_revision IS NOT NULL AS has_list,
         coalesce(fg.state, g.state) AS state,
         coalesce(fu.standing, CASE WHEN n.okta_id IS NOT NULL THEN 'absent' END, u.standing, 'absent')
             AS standing,
         fu.okta_id IS NOT NULL AS is_staged,
-        hu.okta_id IS NOT NULL OR (coalesce(u.released, 0) AND au.okta_id IS NULL) AS still,
+        hu.okta_id IS NOT NULL OR (coalesce(u.released, 0) = 1 AND au.okta_id IS NULL) AS still,
         hg.okta_id IS NOT NULL OR gg.okta_id IS NOT NULL
-            OR (coalesce(g.released, 0) AND coalesce(a.what, '') <> 'link') AS group_still
+            OR (coalesce(g.released, 0) = 1 AND coalesce(a.what, '') <> 'link') AS group_still
     FROM temp.candidate c
     LEFT JOIN store.members m ON m.group_id = c.group_id AND m.user_id = c.user_id
     LEFT JOIN main.remote_lists r ON r.group_id = c.group_id
@@ -178,7 +178,8 @@ WITH pair AS (
 _CASES = (
     _PAIRS
     + """
-SELECT group_id AS a, user_id AS b, listed + 2 * is_staged AS c, standing AS d
+SELECT group_id AS a, user_id AS b,
+    CASE WHEN listed THEN 1 ELSE 0 END + CASE WHEN is_staged THEN 2 ELSE 0 END AS c, standing AS d
 FROM pair
 WHERE NOT still AND NOT group_still AND state = 'pushed' AND standing <> 'frozen' AND (listed OR has_list)
     AND (listed AND standing = 'active') <> pushed
@@ -191,8 +192,9 @@ WANTED_COUNT = (
     _PAIRS
     + """
 SELECT coalesce(sum(CASE
-    WHEN still OR standing = 'frozen' OR NOT (listed OR has_list) THEN pushed
-    ELSE listed AND standing = 'active'
+    WHEN still OR standing = 'frozen' OR NOT (listed OR has_list) THEN CASE WHEN pushed THEN 1 ELSE 0 END
+    WHEN listed AND standing = 'active' THEN 1
+    ELSE 0
 END), 0) FROM pair
 """
 )

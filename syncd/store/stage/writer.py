@@ -29,7 +29,7 @@ def insert_rows(conn: Db, into: str, rows: Sequence[Row]) -> None:
 
 class WriteBehind:
     """Whoever adds goes on while what was added before is written. Nothing that was added is in the table for certain
-    until `drain` came back. Safe to share between threads.
+    until `drain` came back. The first column of a row is its key. Safe to share between threads.
     """
 
     def __init__(self, file: StageSession, into: str) -> None:
@@ -66,5 +66,6 @@ class WriteBehind:
             self._writing.result()
 
     def _write(self, rows: Sequence[Row]) -> None:
+        latest = {row[0]: row for row in rows}  # no statement may write a row twice
         with self._file.asking() as conn:
-            insert_rows(conn, self._into, rows)
+            insert_rows(conn, self._into, list(latest.values()))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from syncd.core.change import ChangeKind
 from syncd.model import GroupState, PushedGroup, PushedUser, Standing, WantedUser
 from syncd.ports import GroupPushed, MemberPushed, Settled, Stage, Store, UserPushed
+from syncd.store.postgres.opening import Pools
+from tests.postgres.making import PostgresPlace
 from tests.store.making import NOON, Place, absorb, change, fill, group, wanted
 from tests.store.oracle import StoredGroup, StoredUser, World
 
@@ -185,6 +189,19 @@ def compare_store(world: World, store: Store, confirmed: Mapping[str, object]) -
         assert (user_id in store.pushed_members(group_id)) is (store.group(group_id) is not None)
 
 
+def compare(world: World, store: Store) -> None:
+    remember(world, store)
+    stage = store.stage()
+    stage_it(world, stage)
+    compare_answers(world, stage)
+    confirmed = {key: NOON for key in USERS if world.nominated(key)}
+    store.absorb(stage, confirmed_absent=confirmed)
+    compare_store(world, store, confirmed)
+    settled = store.revision()
+    store.absorb(stage, confirmed_absent=confirmed)
+    assert store.revision() == settled, "absorbing twice changes nothing"
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.randoms(use_true_random=True))
 def test_the_stage_answers_like_the_naive_one(random: Random) -> None:
@@ -193,13 +210,21 @@ def test_the_stage_answers_like_the_naive_one(random: Random) -> None:
     with tempfile.TemporaryDirectory(dir=MEMORY) as directory:
         place = Place(Path(directory) / "state" / "x.db")
         with place.open() as store:
-            remember(world, store)
-            stage = store.stage()
-            stage_it(world, stage)
-            compare_answers(world, stage)
-            confirmed = {key: NOON for key in USERS if world.nominated(key)}
-            store.absorb(stage, confirmed_absent=confirmed)
-            compare_store(world, store, confirmed)
-            settled = store.revision()
-            store.absorb(stage, confirmed_absent=confirmed)
-            assert store.revision() == settled, "absorbing twice changes nothing"
+            compare(world, store)
+
+
+@pytest.fixture(scope="session")
+def pools(prepared: str) -> Iterator[Pools]:
+    with closing(Pools(prepared)) as opened:
+        yield opened
+
+
+@pytest.mark.timeout(900)  # a busy machine answers each of some 60,000 questions late
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(random=st.randoms(use_true_random=True))
+def test_the_stage_on_postgresql_answers_like_the_naive_one(pools: Pools, random: Random) -> None:
+    """One session after the other cycle, as a worker has it."""
+    world = world_from(random)
+    note(str(world))
+    with PostgresPlace(pools.url, shared=pools).open() as store:
+        compare(world, store)

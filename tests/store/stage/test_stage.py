@@ -19,6 +19,7 @@ from syncd.ports import Stage, Store
 from syncd.store.sqlite.stage import SqliteStage
 from tests.store.making import (
     NOON,
+    ONLY_SQLITE,
     Place,
     absorb,
     change,
@@ -356,6 +357,7 @@ def test_a_stage_may_be_filled_from_another_thread(settled: Store) -> None:
     assert cases(stage) == [(BOB.okta_id, None), (CY.okta_id, Standing.ACTIVE)]
 
 
+@ONLY_SQLITE
 def test_the_private_file_is_gone_after_closing(place: Place) -> None:
     with place.open() as store:
         stage = store.stage()

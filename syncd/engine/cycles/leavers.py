@@ -1,0 +1,84 @@
+"""Leavers first: whom an event says to have lost access does not wait until a full cycle has written everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+
+from syncd.engine.cycles.delta import LookOutcome, NamedLook, leavers_of, look_at, since_when
+from syncd.engine.cycles.hooked import Hooked
+from syncd.engine.cycles.result import RunResult
+from syncd.engine.cycles.seen import Seen, keys
+from syncd.engine.job import Job
+
+
+class LeaverCycles:
+    """Lets them through while a full cycle has the turn: deltas only name then, and between two of its own writes the
+    full cycle reads and writes them. `told` hears of each such run.
+    """
+
+    def __init__(self, seen: Seen, hooked: Hooked, told: Callable[[RunResult], None]) -> None:
+        self._seen = seen
+        self._hooked = hooked
+        self._told = told
+        self._turns = 0
+
+    @property
+    def has_turn(self) -> bool:
+        """The full cycle settles, plans or writes."""
+        return self._turns > 0
+
+    def job(self, job: Job) -> Job:
+        """The full cycle's: it gives way."""
+        return replace(job, give_way=self._give_way, turn=_Turn(lambda: self._in_turn(job)))
+
+    @contextmanager
+    def _in_turn(self, job: Job) -> Iterator[None]:
+        with job.turn:
+            self._turns += 1
+            try:
+                yield
+            finally:
+                self._turns -= 1
+
+    def _give_way(self, job: Job, busy: AbstractSet[str]) -> AbstractSet[str]:
+        """See `Job.give_way`. What it plans about those who are being written is left alone."""
+        users = [each for each in leavers_of(self._seen, self._hooked) if each not in busy]
+        if not users:
+            return frozenset()
+        named = keys(users, ())
+        by_hooks = {key: name for key, name in self._hooked.due().items() if key in named}
+        look = NamedLook(users, (), frozenset(), frozenset(self._seen.left))
+        found = LookOutcome(None, named)
+        try:
+            since = since_when(job, self._seen, by_hooks)
+            quiet = replace(job, give_way=_nobody, since=since)
+            found = look_at(quiet, look, frozenset(f"user:{each}" for each in busy))
+        finally:
+            self._seen.tried(named, found.unread, found.refused)
+            self._hooked.looked(by_hooks, found.moved, found.updated, found.unread)
+        if found.result is not None:
+            self._told(found.result)
+        return {okta_id for kind, okta_id in found.looked_at if (kind, okta_id) not in found.unread}
+
+
+def _nobody(_job: Job, _busy: AbstractSet[str]) -> AbstractSet[str]:
+    return frozenset()
+
+
+class _Turn(AbstractContextManager[None]):
+    """May be taken again and again, each time anew."""
+
+    def __init__(self, take: Callable[[], AbstractContextManager[None]]) -> None:
+        self._take = take
+        self._taken: list[AbstractContextManager[None]] = []
+
+    def __enter__(self) -> None:
+        taken = self._take()
+        taken.__enter__()
+        self._taken.append(taken)
+
+    def __exit__(self, *why: object) -> None:
+        self._taken.pop().__exit__(*why)  # type: ignore[arg-type]

@@ -1,0 +1,75 @@
+"""Opens the store of one connection of a fleet: for its owner, or for reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from syncd.errors import ConfigurationError
+from syncd.redact import Redactor
+from syncd.store import starting, state
+from syncd.store.postgres import schema
+from syncd.store.postgres.faults import explained
+from syncd.store.postgres.sessions import Sessions
+from syncd.store.postgres.store import PostgresStore, StoreClaim
+
+
+class Pools:
+    """The sessions of one worker with its fleet's database: for the stores' acts, and for stages, each of which has one
+    as long as its cycle lasts.
+    """
+
+    def __init__(self, url: str, *, acts: int = 16, stages: int = 40) -> None:
+        """At most so many at once. Raises ConfigurationError where the database is not prepared, TemporaryError."""
+        self.url = url
+        self.acts = Sessions(url, name="syncd store", at_most=acts)
+        self.stages = Sessions(url, name="syncd stage", at_most=stages)
+        try:
+            with self.acts.borrow() as session, explained(url):
+                schema.refuse_unprepared(session.conn, url)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """May be called twice."""
+        self.acts.close()
+        self.stages.close()
+
+
+def open_store(
+    pools: Pools,
+    connection: int,
+    *,
+    name: str,
+    claim: StoreClaim,
+    clock: Callable[[], datetime],
+    redactor: Redactor | None = None,
+) -> PostgresStore:
+    """For the owner, who writes. `connection` is the number in the fleet, `name` what the store belongs to, in words.
+
+    Raises LockLost when another worker owns the connection, ConfigurationError when its store belongs to another name.
+    """
+    store = PostgresStore(pools.acts, pools.stages, connection, clock, claim=claim, redactor=redactor)
+    with store.writing() as db:
+        if state.get_meta(db, "revision") is None:
+            state.set_meta(db, "revision", "0")
+        if state.get_meta(db, starting.STARTED) is None:
+            starting.start(db, clock())
+        starting.go_on(db, clock())
+        owner = state.get_meta(db, "identity")
+        if owner is None:
+            state.set_meta(db, "identity", name)
+        elif owner != name:
+            raise ConfigurationError(
+                f"the store of connection {connection} belongs to {owner}, not to {name}",
+                hint="give this connection another name; a store that moved keeps its own",
+            )
+    return store
+
+
+def open_for_reading(
+    pools: Pools, connection: int, *, clock: Callable[[], datetime], redactor: Redactor | None = None
+) -> PostgresStore:
+    """Without a claim: reads, and puts requests."""
+    return PostgresStore(pools.acts, pools.stages, connection, clock, redactor=redactor)
