@@ -42,7 +42,7 @@ def refuse_a_second_store(settings: ConnectionSettings, clock: Clock) -> None:
 
 def _is_there(path: Path) -> bool:
     """Raises ConfigurationError where that cannot be told."""
-    from syncd.store.sqlite.faults import not_readable  # noqa: PLC0415
+    from syncd.store.unusable import not_readable  # noqa: PLC0415
 
     try:
         return path.exists()
@@ -83,7 +83,7 @@ def store_place(settings: ConnectionSettings, clock: Clock) -> str:
     somebody else could.
     """
     from syncd.store.ownership import refuse_unsafe  # noqa: PLC0415
-    from syncd.store.sqlite.faults import not_readable  # noqa: PLC0415
+    from syncd.store.unusable import not_readable  # noqa: PLC0415
 
     refuse_a_second_store(settings, clock)
     path = settings.store_path

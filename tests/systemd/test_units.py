@@ -106,6 +106,19 @@ def test_a_daemon_and_the_timer_stop_each_other_whichever_is_started(unit: str) 
     assert "syncd-sync.service" not in conflicts(unit), "one sync by hand does not stop the daemon"
 
 
+@pytest.mark.parametrize(
+    ("starts", "stops"),
+    [("syncd.service", TIMER), ("syncd@.service", TIMER), ("syncd@.service", "syncd.service")],
+)
+def test_who_takes_the_place_of_another_begins_once_that_one_has_ended(starts: str, stops: str) -> None:
+    """Conflicts= alone lets both happen at once; with an order between two units, whichever it is, a stop comes before
+    a start (systemd.unit(5)). The other way round would be a circle.
+    """
+    after = {name for value in values(starts, "After") for name in value.split()}
+    assert stops in after
+    assert starts not in {name for value in values(stops, "After") for name in value.split()}
+
+
 @pytest.mark.parametrize("unit", SERVICES)
 def test_a_service_has_files_enough_for_many_connections_whoever_visits(unit: str) -> None:
     [limit] = values(unit, "LimitNOFILE")

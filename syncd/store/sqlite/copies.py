@@ -25,9 +25,10 @@ from syncd.store.ownership import refuse_unsafe
 from syncd.store.private import Scratch, make_directory, make_file
 from syncd.store.restoring import EndedByRestore, PauseEntry
 from syncd.store.sqlite.connection import SqliteDb
-from syncd.store.sqlite.faults import explained, not_readable, not_writable
+from syncd.store.sqlite.faults import explained
 from syncd.store.sqlite.opening import open_for_reading, open_store
 from syncd.store.sqlite.store import SqliteStore
+from syncd.store.unusable import not_readable, not_writable
 
 _LOGS = ("-wal", "-shm", "-journal")
 _WAIT_SECONDS = 5.0
