@@ -37,6 +37,7 @@ BUILD_REQUIRES = $(BIN)/python -c 'import tomllib; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")'
 constraints: $(STAMP)
 	$(BUILD_REQUIRES) | $(PIN) -o constraints.txt
+	$(BUILD_REQUIRES) | $(PIN) --extra fleet -c constraints.txt -o constraints-fleet.txt
 	$(BUILD_REQUIRES) | $(PIN) --extra dev -c constraints.txt -o constraints-dev.txt
 
 # Asks for known vulnerabilities of every pinned version. Needs a network: where nobody answers it fails and says so.

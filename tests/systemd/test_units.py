@@ -172,3 +172,32 @@ def test_systemd_understands_who_the_user_is(tmp_path: Path) -> None:
     )
     assert shown.returncode == 0, shown.stderr
     assert "syncd" in shown.stdout + shown.stderr
+
+
+WORKER = "syncd-worker.service"
+OTHERWISE = {"StateDirectory", "StateDirectoryMode", "LoadCredential", "LimitNOFILE", "WantedBy"}
+"""A worker keeps nothing on its machine, has the secrets of many connections, and sessions with PostgreSQL."""
+
+
+def test_a_worker_is_hardened_like_the_daemon() -> None:
+    def hardening(name: str) -> list[tuple[str, str]]:
+        found = settings_of(name)[[key for key, _ in settings_of(name)].index("User") :]
+        return [pair for pair in found if pair[0] not in OTHERWISE]
+
+    assert hardening(WORKER) == hardening("syncd.service")
+    assert values(WORKER, "Environment") == []
+    assert values(WORKER, "Type") == ["notify"]
+    assert values(WORKER, "WatchdogSec")
+    assert values(WORKER, "RestartPreventExitStatus") == ["64 78"]
+    assert 10 < int(values(WORKER, "TimeoutStopSec")[0].removesuffix("s")) <= 15
+    assert int(values(WORKER, "LimitNOFILE")[0]) > 8 * SEATS_AT_MOST
+
+
+@judged_by_systemd
+def test_a_worker_is_locked_in(copies: Path) -> None:
+    rated = analyze("security", "--offline=true", "--no-pager", copies / WORKER)
+    if "unrecognized option" in rated.stderr:
+        pytest.skip("this systemd-analyze knows no --offline (before systemd 250)")
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", rated.stdout)
+    assert found, rated.stderr
+    assert float(found[1]) <= LARGEST_EXPOSURE, rated.stdout

@@ -60,16 +60,17 @@ class PostgresStore(StoreActs, Closing):
         clock: Callable[[], datetime],
         *,
         claim: StoreClaim | None = None,
+        decides: bool = False,
         redactor: Redactor | None = None,
     ) -> None:
         """`stages` lends the sessions that stages have for themselves; both pools are the caller's to close. Without a
-        claim nothing is written but what everybody may write: requests.
+        claim nothing is written but what everybody may write: requests; and what people decide, if it `decides`.
         """
         with sessions.borrow(connection) as session:
             super().__init__(clock, PostgresSeals(PostgresDb(session, IN_STORE)))
         self._sessions, self._stage_sessions = sessions, stages
         self._connection, self._url = connection, sessions.url
-        self._claim = claim
+        self._claim, self._decides = claim, decides
         self._redactor = redactor or Redactor()
         self._held: PostgresDb | None = None
         self._stages: weakref.WeakSet[PostgresStage] = weakref.WeakSet()
@@ -125,6 +126,10 @@ class PostgresStore(StoreActs, Closing):
 
     @contextmanager
     def _writing(self) -> Iterator[PostgresDb]:
+        if self._decides:  # a person's word counts whoever the owner is; writers come one after the other
+            with self._transaction() as db:
+                yield db
+            return
         claim = self._claimed()
         with self._transaction() as db:
             fence = (self._connection, claim.epoch, claim.token)
