@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The tests start the executable hundreds of times: without compiled modules each start takes a second more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test chaos bench bench-million lint format clean constraints audit-deps dist man deb packages package-test
+.PHONY: demo test chaos bench bench-million lint format clean constraints audit-deps dist man deb packages package-test boot-test
 
 $(READY): pyproject.toml constraints.txt syncd/__init__.py
 	@echo "syncd: making $(VENV), and installing into it the $$(grep -c == constraints.txt) packages that it runs with" \
@@ -37,6 +37,7 @@ BUILD_REQUIRES = $(BIN)/python -c 'import tomllib; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")'
 constraints: $(STAMP)
 	$(BUILD_REQUIRES) | $(PIN) -o constraints.txt
+	$(BUILD_REQUIRES) | $(PIN) --extra fleet -c constraints.txt -o constraints-fleet.txt
 	$(BUILD_REQUIRES) | $(PIN) --extra dev -c constraints.txt -o constraints-dev.txt
 
 # Asks for known vulnerabilities of every pinned version. Needs a network: where nobody answers it fails and says so.
@@ -66,6 +67,11 @@ packages: deb
 # Installs, uses, upgrades and purges each of them on clean roots made from Debian's packages. As root, with debootstrap.
 package-test: packages
 	$(BIN)/python -m distribution.trial dist
+
+# Boots a machine with the Debian package in it, by software emulation, and looks at the service under its systemd:
+# half an hour. As root, with debootstrap, e2fsprogs and qemu-system-x86.
+boot-test: deb
+	$(BIN)/python -m distribution.boot dist
 
 demo: $(READY)
 	@echo "syncd: the demo begins: an Okta org and a Split organisation on this machine, and the daemon's engine between them"

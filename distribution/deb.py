@@ -138,7 +138,8 @@ def _files_of_the_system(tree: Path) -> None:
     for folder in (units, tree / "usr/lib/sysusers.d", tree / "usr/lib/tmpfiles.d", tree / "usr/bin"):
         folder.mkdir(parents=True)
     for unit in [*(ROOT / "systemd").glob("*.service"), *(ROOT / "systemd").glob("*.timer")]:
-        shutil.copy(unit, units)
+        if unit.name != "syncd-worker.service":  # for what the package does not bring: psycopg
+            shutil.copy(unit, units)
     shutil.copy(ROOT / "systemd" / "syncd.sysusers", tree / "usr/lib/sysusers.d/syncd.conf")
     shutil.copy(ROOT / "systemd" / "syncd.tmpfiles", tree / "usr/lib/tmpfiles.d/syncd.conf")
     (tree / "usr/bin/syncd").symlink_to("/opt/syncd/bin/syncd")

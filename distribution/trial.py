@@ -63,15 +63,19 @@ class Clean:
         return [*own, "chroot", str(self.path), *environment, *command]
 
 
-def base() -> Path:
-    made = ROOTS / "base"
-    if not (made / "etc" / "debian_version").exists():
+def debootstrapped(path: Path, packages: str) -> Path:
+    """A root of this machine's own release, made once."""
+    if not (path / "etc" / "debian_version").exists():
         release = re.search(r"VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text(encoding="utf-8"))
         assert release is not None  # noqa: S101
-        made.parent.mkdir(parents=True, exist_ok=True)
-        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", release[1], str(made)]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        command = ["debootstrap", "--variant=minbase", f"--include={packages}", release[1], str(path)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
-    return made
+    return path
+
+
+def base() -> Path:
+    return debootstrapped(ROOTS / "base", PACKAGES)
 
 
 @contextmanager
@@ -259,6 +263,28 @@ def try_wheel(wheel: Path) -> None:
             settle(root, said, "/root/state", "root:root")
             root.run("/opt/tools/bin/syncd", "-c", "/etc/syncd/acme.toml", "sync")
         told("its sync between its own simulators is done", began)
+
+
+def try_pipx(wheel: Path) -> None:
+    """Debian's pipx. What the wheel declares comes from beside it, so pipx cannot renew its own tools, and says so."""
+    with clean("pipx") as root:
+        root.run("apt-get", "install", "-qq", "--yes", "--no-install-recommends", "pipx")
+        shutil.copytree(wheels(), root.path / "wheels")
+        shutil.copy(wheel, root.path / "wheels")
+        began = time.monotonic()
+        offline = ("env", "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/wheels")
+        root.run(*offline, "pipx", "install", f"/wheels/{wheel.name}")
+        told("pipx install takes the file", began)
+        began = time.monotonic()
+        with sides(root, "/root/.local/bin/syncd") as said:
+            settle(root, said, "/root/state", "root:root")
+            root.run("/root/.local/bin/syncd", "-c", "/etc/syncd/acme.toml", "sync")
+        root.run("pipx", "uninstall", "syncd")
+        assert not (root.path / "root/.local/bin/syncd").is_symlink()  # noqa: S101
+        told("its sync is done too, and pipx uninstall takes the command away", began)
+
+
+def try_uv(wheel: Path) -> None:
     uv = Path(sys.executable).with_name("uv")
     began = time.monotonic()
     place = ROOTS / "uv"
@@ -301,6 +327,8 @@ def main(arguments: Sequence[str]) -> int:
     told("a clean root of Debian's packages", began)
     try_debian(deb)
     try_wheel(wheel)
+    try_pipx(wheel)
+    try_uv(wheel)
     try_image()
     return 0
 

@@ -26,7 +26,7 @@ def refuse_a_second_store(settings: ConnectionSettings, clock: Clock) -> None:
     """Raises ConfigurationError where settings without a `name` would begin an empty store beside one of the same app
     and target: their file was renamed, and whoever left meanwhile would stay.
     """
-    if settings.is_named or _is_there(settings.store_path):
+    if settings.fleet is not None or settings.is_named or _is_there(settings.store_path):
         return
     from syncd.store.neighbours import neighbours  # noqa: PLC0415  (sqlite-utils)
 
@@ -42,7 +42,7 @@ def refuse_a_second_store(settings: ConnectionSettings, clock: Clock) -> None:
 
 def _is_there(path: Path) -> bool:
     """Raises ConfigurationError where that cannot be told."""
-    from syncd.store.sqlite.faults import not_readable  # noqa: PLC0415
+    from syncd.store.unusable import not_readable  # noqa: PLC0415
 
     try:
         return path.exists()
@@ -83,9 +83,11 @@ def store_place(settings: ConnectionSettings, clock: Clock) -> str:
     somebody else could.
     """
     from syncd.store.ownership import refuse_unsafe  # noqa: PLC0415
-    from syncd.store.sqlite.faults import not_readable  # noqa: PLC0415
+    from syncd.store.unusable import not_readable  # noqa: PLC0415
 
     refuse_a_second_store(settings, clock)
+    if settings.fleet is not None:
+        return f"connection {settings.fleet.connection} in {settings.fleet.shown}"
     path = settings.store_path
     try:
         refuse_unsafe(path, writing=True)

@@ -17,7 +17,7 @@ from syncd.core.match_rules import EMAILS
 from syncd.custody import refuse_a_second_store, store_misgivings, store_place
 from syncd.engine.facts import learned_of, remember_learned
 from syncd.engine.job import Job
-from syncd.errors import ConfigurationError, SyncdError
+from syncd.errors import ConfigurationError, RefusedError, SyncdError
 from syncd.ports import Observer, Source, Store
 from syncd.ports.permit import Permit
 from syncd.redact import Redactor
@@ -178,6 +178,11 @@ def open_for_writing(
     Where only its silence can tell that another writer is gone, it is watched as long as `wait` (None: without end)
     sleeps and says True; `event` is told. `serves`: requests are carried out. Raises LockHeld naming another writer.
     """
+    if settings.fleet is not None:
+        raise RefusedError(
+            f"{settings.name} belongs to a fleet: the worker that owns it writes, and nobody else",
+            hint="ask for it without --config, with --fleet and --connection",
+        )
     from syncd.store.keeping import keeping, patiently  # noqa: PLC0415
     from syncd.store.sqlite.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
@@ -204,6 +209,12 @@ def open_for_deciding(
     settings: ConnectionSettings, *, clock: Clock = utc_now, redactor: Redactor | None = None
 ) -> Iterator[Store]:
     """The store for a person's decision: a short transaction of its own beside whoever holds the writer's lock."""
+    if settings.fleet is not None:
+        from syncd.fleets import store_to_decide  # noqa: PLC0415  (psycopg)
+
+        with store_to_decide(settings.fleet, clock, redactor) as store:
+            yield store
+        return
     from syncd.store.sqlite.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
     refuse_a_second_store(settings, clock)
@@ -216,7 +227,12 @@ def open_for_status(
     settings: ConnectionSettings, *, clock: Clock = utc_now, redactor: Redactor | None = None
 ) -> Iterator[Store]:
     """The store as it is, read only: no lock, no file when there is none yet."""
-    del redactor  # nothing is written
+    if settings.fleet is not None:
+        from syncd.fleets import store_to_read  # noqa: PLC0415  (psycopg)
+
+        with store_to_read(settings.fleet, clock, redactor) as store:
+            yield store
+        return
     from syncd.store.sqlite.opening import open_for_reading  # noqa: PLC0415  (sqlite-utils)
 
     refuse_a_second_store(settings, clock)
@@ -332,7 +348,7 @@ def bench(
         settings=settings,
         warnings=warnings,
         store_place=lambda: store_place(settings, utc_now),
-        store_misgivings=lambda: store_misgivings(settings.store_path),
+        store_misgivings=lambda: () if settings.fleet else store_misgivings(settings.store_path),
         open_store=lambda: open_for_status(settings),
         open_source=lambda: _probe(settings, observer, redactor),
         open_target=lambda: open_target(settings, observer, redactor, impatient=True),

@@ -55,12 +55,14 @@ COMMANDS = {
     "restore": ("syncd.cli.restore", "Put a backup in the place of the store."),
     "doctor": ("syncd.cli.doctor", "Gather what support needs to know, without secrets."),
     "schema": ("syncd.cli.schema", "Print the JSON Schema of a document, or of the settings."),
+    "worker": ("syncd.cli.worker", "Serve connections of a fleet, beside other workers."),
+    "fleet": ("syncd.cli.fleet", "Manage several machines that serve the same connections."),
     "simulate": ("syncd.cli.simulate", "Serve a simulated Okta org or Split organisation."),
     "demo": ("syncd.cli.demo", "Tell the whole story against both simulators."),
     "completion": ("syncd.cli.completion", "Print the completion script for bash, zsh or fish."),
 }
 
-_SERVICES = ("run", "simulate")
+_SERVICES = ("run", "worker", "simulate")
 """Commands without an end of their own."""
 _RELOADING = ("run",)
 """To these SIGHUP says that the settings are others."""

@@ -97,7 +97,7 @@ def _remember(session: Session, settings: ConnectionSettings, report: DriftRepor
     from syncd.engine.cycles.drift import remember_comparison  # noqa: PLC0415
     from syncd.wiring import open_for_deciding  # noqa: PLC0415
 
-    if not settings.store_path.exists():
+    if settings.fleet is None and not settings.store_path.exists():
         return
     try:
         with open_for_deciding(settings, redactor=session.redactor) as store:

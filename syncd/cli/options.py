@@ -23,6 +23,8 @@ class Globals:
     """What was said before and after the command, together."""
 
     configs: list[Path] = field(default_factory=list)
+    fleet: Path | None = None
+    connections: list[str] = field(default_factory=list)
     verbose: int = 0
     quiet: bool = False
     log_format: str = "text"
@@ -36,6 +38,11 @@ class Globals:
     """Is called then, before anything of it is imported."""
     hung_up: Callable[[], bool] = lambda: False
     """Whether SIGHUP came until now."""
+
+    @property
+    def in_fleet(self) -> bool:
+        """Whether connections of a fleet are meant."""
+        return self.fleet is not None or bool(self.connections)
 
 
 def globals_of(ctx: click.Context) -> Globals:
@@ -56,6 +63,10 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     said = globals_of(ctx)
     if param.name == "config":
         said.configs.extend(value)
+    elif param.name == "fleet":
+        said.fleet = value or said.fleet
+    elif param.name == "connection":
+        said.connections.extend(value)
     elif param.name == "verbose":
         said.verbose += value
     elif param.name == "quiet":
@@ -81,6 +92,18 @@ def global_options() -> list[click.Option]:
             type=_ConfigPath(path_type=Path),
             help="Settings file, or a directory of *.toml files. Repeatable. "
             "Default: $SYNCD_CONFIG, ./config.toml, /etc/syncd/config.toml.",
+        ),
+        option(
+            "--fleet",
+            metavar="FILE",
+            type=_ConfigPath(path_type=Path),
+            help="Instead of --config: fleet.toml, for the connections of a fleet.",
+        ),
+        option(
+            "--connection",
+            metavar="NAME",
+            multiple=True,
+            help="With --fleet: only this connection. Repeatable.",
         ),
         option("-v", "--verbose", count=True, help="Say more on stderr; -vv also shows tracebacks."),
         option("-q", "--quiet", is_flag=True, help="Only errors on stderr, no progress."),

@@ -112,7 +112,9 @@ def _error(said: ErrorText) -> SyncdError:
 
 
 def _served(settings: ConnectionSettings) -> bool:
-    """Whether somebody has the lock who carries requests out."""
+    """Whether somebody has the lock who carries requests out. In a fleet whoever owns the connection does, sometime."""
+    if settings.fleet is not None:
+        return True
     from syncd.custody import store_place  # noqa: PLC0415  (sqlite-utils)
     from syncd.wiring import open_for_status, utc_now  # noqa: PLC0415
 
@@ -155,10 +157,13 @@ def _asked(
 
     with open_for_deciding(settings, redactor=session.redactor) as store:
         scope, by = scope_fingerprint(settings), decider()
-        yield (
-            store,
-            store.ask(kind_of(request), arguments_of(request), settings=scope, by=by, reason=reason or ""),
-        )
+        why = reason or ""
+        record = store.ask(kind_of(request), arguments_of(request), settings=scope, by=by, reason=why)
+        if settings.fleet is not None:
+            from syncd.fleets import wake_owner  # noqa: PLC0415  (psycopg)
+
+            wake_owner(settings.fleet)
+        yield store, record
 
 
 def _told(session: Session, settings: ConnectionSettings, store: Store, record: RequestRecord) -> Answer:
@@ -244,7 +249,9 @@ class _Following:
         self.session.note(f"not taken yet; under way: {doing or 'nothing'}")
 
     def _is_orphaned(self) -> bool:
-        """Nobody who carries requests out has given a sign for too long."""
+        """Nobody who carries requests out has given a sign for too long. In a fleet somebody always comes."""
+        if self.settings.fleet is not None:
+            return False
         writer = self.store.writer()
         if writer is not None and writer.serves and not writer.ended and writer.mark != self.mark:
             self.mark, self.seen = writer.mark, time.monotonic()

@@ -13,7 +13,8 @@ import click
 
 from syncd.cli.options import Command, globals_of
 from syncd.cli.progress import Watcher
-from syncd.cli.session import Session
+from syncd.cli.session import NEVER_IN_A_FLEET, Session
+from syncd.errors import UsageError
 
 if TYPE_CHECKING:
     from syncd.ports import Store
@@ -37,6 +38,8 @@ def command(ctx: click.Context) -> int:
     said = globals_of(ctx)
     if not said.log_format_given and is_journal(os.environ):
         said.log_format = "json"
+    if said.in_fleet:
+        raise UsageError("run is for stores of this machine", hint=NEVER_IN_A_FLEET["run"])
     with Session(said, service=True) as session:
         _run(session)
     leave()

@@ -13,7 +13,7 @@ from syncd.cli.options import Command, globals_of
 from syncd.cli.session import Session
 from syncd.errors import UsageError
 
-SETTINGS = "settings"
+SETTINGS, FLEET_SETTINGS = "settings", "fleet-settings"
 
 
 @click.command(name="schema", cls=Command)
@@ -24,7 +24,8 @@ def command(ctx: click.Context, name: str | None, *, as_json: bool) -> int:
     """Print the JSON Schema of a document, or of the settings.
 
     NAME is that of a document (plan, run, status, ...: what stands in its "schema", with or without syncd. and /1), or
-    settings for a settings file, as editors of TOML take it. With another name, or none, the error lists them.
+    settings for a settings file and fleet-settings for fleet.toml, as editors of TOML take them. With another name, or
+    none, the error lists them.
     """
     del as_json  # it is JSON anyway
     with Session(globals_of(ctx), as_json=True) as session:
@@ -39,6 +40,10 @@ def schema_text(name: str) -> str:
         from syncd.settings.json_schema import settings_schema  # noqa: PLC0415  (pydantic)
 
         return json.dumps(settings_schema(), indent=2) + "\n"
+    if short == FLEET_SETTINGS:
+        from syncd.settings.json_schema import fleet_schema  # noqa: PLC0415  (pydantic)
+
+        return json.dumps(fleet_schema(), indent=2) + "\n"
     known = schema_names()
     if short not in known:
         what = f"no schema is called {name!r}" if name else "which schema is wanted?"
@@ -49,7 +54,9 @@ def schema_text(name: str) -> str:
 def schema_names() -> list[str]:
     """All of them, sorted."""
     files = [file.name for file in _folder().iterdir()]
-    return sorted([SETTINGS, *(file.removesuffix(".json") for file in files if file.endswith(".json"))])
+    return sorted(
+        [SETTINGS, FLEET_SETTINGS, *(file.removesuffix(".json") for file in files if file.endswith(".json"))]
+    )
 
 
 def _folder() -> resources.abc.Traversable:

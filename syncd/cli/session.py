@@ -18,6 +18,7 @@ from syncd.cli.exits import worst
 from syncd.cli.options import Globals
 from syncd.cli.progress import Bar, Lines, Watcher, on_terminal
 from syncd.cli.streams import OutputLost
+from syncd.cli.whole_commands import whole
 from syncd.errors import LockLost, RefusedError, SyncdError, UsageError
 from syncd.report import jsondoc
 from syncd.report.lines import BLANK, Line, Span, line
@@ -43,6 +44,13 @@ class Answer:
     said: bool = False
 
 
+NEVER_IN_A_FLEET = {
+    "run": "the connections of a fleet are served by syncd worker",
+    "backup": "the stores of a fleet are backed up with their PostgreSQL; see docs/fleet.md",
+    "restore": "the stores of a fleet come back with their PostgreSQL; see docs/fleet.md",
+    "doctor": "syncd fleet check and syncd fleet status say how a fleet is",
+}
+"""Commands, and what there is instead."""
 Work = Callable[["ConnectionSettings"], Answer]
 Placed = Sequence[tuple["ConnectionSettings", tuple[str, ...]]]
 """Connections, and the words that each of them is about."""
@@ -133,14 +141,23 @@ class Session:
         else:
             self.console.note(text, style)
 
+    def whole(self, text: str, connection: str = "") -> str:
+        """Our own words, with the settings files in each command that they name: those that were given, or that of
+        this connection.
+        """
+        known = self._loaded.connections if self._loaded else ()
+        own = [one.path for one in known if one.name == connection] if self.said.configs else []
+        return whole(text, own or self.said.configs)
+
     def fail(self, error: SyncdError, *, connection: str = "", code: int | None = None) -> None:
         """Says an error; `code` when it ends in another exit code than its own."""
+        hint = self.whole(error.hint, connection)
         if self.said.log_format == "json":
             fields = {"connection": connection} if connection else {}
             exit_code = error.exit_code if code is None else code
-            self.event("error", error.message, hint=error.hint, exit_code=exit_code, **fields)
+            self.event("error", error.message, hint=hint, exit_code=exit_code, **fields)
         else:
-            self.console.fail(error, about=connection)
+            self.console.fail(error.message, hint, about=connection)
 
     def tell(self, job: Job, kind: str, status: str, problems: Sequence[SyncdError]) -> None:
         """Notifies whom the settings name of what a run of this kind came to. What was told before, by anybody, is not
@@ -164,13 +181,32 @@ class Session:
     def load(self, *, say: bool = True) -> Loaded:
         """The settings of every connection asked for. Warnings are said (with `say`); problems are the caller's."""
         if self._loaded is None:
-            from syncd.settings import load  # noqa: PLC0415  (pydantic)
-
-            self._loaded = load(self.said.configs, environ=os.environ)
+            self._loaded = self._of_fleet() if self.said.in_fleet else self._of_files()
             self.warnings = self._loaded.warnings
             for warning in self.warnings if say else ():
                 self.note(f"warning: {warning}", "warn")
         return self._loaded
+
+    def _of_files(self) -> Loaded:
+        from syncd.settings import load  # noqa: PLC0415  (pydantic)
+
+        return load(self.said.configs, environ=os.environ)
+
+    def _of_fleet(self) -> Loaded:
+        """Raises ConfigurationError, TemporaryError, UsageError."""
+        from syncd.cli.fleet_settings import fleet_settings  # noqa: PLC0415  (pydantic)
+        from syncd.fleets import load_of  # noqa: PLC0415  (psycopg)
+
+        if self.said.configs:
+            raise UsageError("--config is for settings files of this machine, --fleet for those of a fleet")
+        if self.said.command in NEVER_IN_A_FLEET:
+            raise UsageError(
+                f"{self.said.command} is for a store of this machine",
+                hint=NEVER_IN_A_FLEET[self.said.command],
+            )
+        found = load_of(fleet_settings(self.said.fleet), self.said.connections, self.redactor, os.environ)
+        self.several = len(found.connections) > 1
+        return found
 
     def connections(self) -> Sequence[ConnectionSettings]:
         """Every connection given, where each has to be usable. Raises ConfigurationError."""

@@ -160,7 +160,11 @@ class FleetStores(Protocol):
         ...
 
     def open_to_read(self, connection: int, *, clock: Callable[[], datetime], redactor: Redactor) -> Store:
-        """For everybody; what people decide and ask for is written all the same."""
+        """For everybody; what people ask for is written all the same."""
+        ...
+
+    def open_to_decide(self, connection: int, *, clock: Callable[[], datetime], redactor: Redactor) -> Store:
+        """For a person's decision, beside the owner."""
         ...
 
 

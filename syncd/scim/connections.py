@@ -77,9 +77,19 @@ class _Answer(http.client.HTTPResponse):
         self.fp = io.BufferedReader(self._in_time)
 
     def begin(self) -> None:
+        while not self._has_final_head():
+            self.headers = None  # type: ignore[assignment]  # so that the next head is read, as at the beginning
+        if self.status == http.client.SWITCHING_PROTOCOLS:  # nobody asked for that; what follows is no HTTP
+            self.will_close = True
+        self._in_time.begin_anew()
+
+    def _has_final_head(self) -> bool:
+        """False after an interim one (RFC 9110, 15.2). The standard library passes over 100 alone, and takes any other
+        for the answer: the real one would be the answer to the next request on this connection.
+        """
         if not self._begun_at_once():
             super().begin()
-        self._in_time.begin_anew()
+        return self.status >= http.client.OK or self.status == http.client.SWITCHING_PROTOCOLS
 
     def _begun_at_once(self) -> bool:
         """Nearly every answer begins as plainly as one can. To read such a head as the standard library does, as the

@@ -14,6 +14,7 @@ from syncd.errors import NotFound, PermanentError, SyncdError, TemporaryError, c
 from syncd.model import RemoteGroup, RemoteUser
 from syncd.scim.answers import ScimAnswer, error_for
 from syncd.scim.calls import object_of
+from syncd.scim.first_contact import FirstContact
 from syncd.scim.flavors import FACTS, FlavorFacts
 from syncd.scim.http import ScimHttp
 from syncd.scim.knowledge import Learned
@@ -67,6 +68,7 @@ class Conversation:
     """SCIM id to name of the reserved groups seen so far."""
     made_groups: set[str] = field(default_factory=set)
     """SCIM ids of groups that were made in this conversation, and hence begin without members."""
+    first_contact: FirstContact = field(default_factory=FirstContact)
     looked_at_groups: threading.Event = field(default_factory=threading.Event)
     """Set: groups were looked at to find out whether this server shows members."""
 

@@ -43,7 +43,7 @@ from syncd.scim.echoes import Echoes
 from syncd.scim.network_failures import certificate_words, links, root_words
 from syncd.scim.pacing import OnWait, Pacer, RetryPolicy, ServerClock, asked_wait
 from syncd.scim.refusals import Refusals
-from syncd.scim.tries import Again, Doubt, Sent, Tries, failure_of
+from syncd.scim.tries import Again, Doubt, Sent, Trial, Tries, failure_of
 
 _TEXT_CAP = 4 * 1024
 _LOCKED = 423
@@ -108,7 +108,7 @@ class ScimHttp:
         self._media_tries = _MEDIA_TRIES
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self.doubt, self.sent = Doubt(), Sent()
+        self.doubt, self.sent, self.trial = Doubt(), Sent(), Trial()
         self.clock = ServerClock()
         self.refusals = Refusals(self._list_one_user)
         self._headers = {
@@ -230,7 +230,7 @@ class ScimHttp:
                 raise failed.pop()
             return self._try(call)
 
-        tries = Tries(self._policy, self.pacer)
+        tries = Tries(self._policy, self.pacer, self.trial.errors_at_most)
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Again),
             wait=lambda state: tries.wait(failure_of(state)),
@@ -351,6 +351,8 @@ class ScimHttp:
                 isinstance(link, urllib3.exceptions.NewConnectionError) for link in chain
             )
             word, said = ("refused", "cannot connect") if unsent else ("reset", "the connection broke")
+        elif isinstance(failure, requests.exceptions.InvalidHeader):  # the answer's: ours are made by hand
+            unsent, word, said = False, "invalid", "the head of the answer contradicts itself"
         else:
             self._count(f"{call.method} invalid")
             return PermanentError(f"{call.what}: the request cannot be sent ({type(failure).__name__})")

@@ -109,6 +109,15 @@ class Members:
 
     def _batch(self, work: MemberWork, ids: Sequence[str], *, adding: bool) -> None:
         """All forms for one batch. Everything in `ids` is done or failed afterwards."""
+        key = _KEY[adding]
+
+        def is_known() -> bool:
+            return bool(self._learned[key]) or len(self._forms(adding=adding)) == 1
+
+        with self._talk.first_contact.alone(key, is_known):
+            self._form_by_form(work, ids, adding=adding)
+
+    def _form_by_form(self, work: MemberWork, ids: Sequence[str], *, adding: bool) -> None:
         refused: SyncdError | None = None
         left = list(ids)
         forms = self._forms(adding=adding)

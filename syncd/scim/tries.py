@@ -12,6 +12,8 @@ from syncd.errors import SyncdError, TemporaryError
 from syncd.scim.answers import GONE, ScimAnswer, Unanswered
 from syncd.scim.pacing import Pacer, RetryPolicy
 
+_ERROR = 500
+_ERRORS_OF_A_TRIAL = 2
 _WORTH_WAITING = 1.0
 """Seconds. Less than this is no time to come back."""
 
@@ -105,10 +107,30 @@ class Sent(threading.local):
         return said
 
 
+class Trial(threading.local):
+    """For each thread: whether a request tries a form of which nobody knows whether the server takes it. A few 500 to
+    one are an answer, and other forms are left.
+    """
+
+    errors_at_most: int | None = None
+
+    @contextmanager
+    def form(self) -> Iterator[None]:
+        """What is sent within is such a try."""
+        self.errors_at_most = _ERRORS_OF_A_TRIAL
+        try:
+            yield
+        finally:
+            self.errors_at_most = None
+
+
 class Tries:
     """One request's count. For each failure `wait` is asked first, then `over`."""
 
-    def __init__(self, policy: RetryPolicy, pacer: Pacer) -> None:
+    def __init__(self, policy: RetryPolicy, pacer: Pacer, errors_at_most: int | None = None) -> None:
+        """`errors_at_most`: so many answers of status 500 are enough."""
+        self._errors_at_most = policy.attempts if errors_at_most is None else errors_at_most
+        self._errors = 0
         self._policy = policy
         self._pacer = pacer
         self._failures = 0
@@ -129,6 +151,7 @@ class Tries:
                 self._pacer.close_gate(pause, "429 without a time to come back")
             return 0.0
         self._failures += 1
+        self._errors += again.error.status == _ERROR if isinstance(again.error, TemporaryError) else 0
         seconds = self._policy.delay(self._failures)
         self._waited += seconds
         return seconds
@@ -138,6 +161,7 @@ class Tries:
         """Tries, time or patience are used up, or the connection is closing."""
         return (
             self._failures >= self._policy.attempts
+            or self._errors >= self._errors_at_most
             or self._limited > self._policy.limit_waits
             or self._waited > self._policy.deadline
             or self._pacer.stopped

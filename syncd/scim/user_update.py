@@ -7,8 +7,8 @@ changed user costs one request.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from syncd.core.change import Json
@@ -80,13 +80,22 @@ class UserUpdate:
 
     def _change(self, wish: Wish) -> Applied:
         with self._talk.gone_is_gone(USERS, wish.scim_id):
-            return self._form_by_form(wish)
+            families = " ".join(sorted({family_of(text) for text in wish.after}))
+            with self._talk.first_contact.alone(f"users: {families}", lambda: self._is_known(wish)):
+                return self._form_by_form(wish)
+
+    def _is_known(self, wish: Wish) -> bool:
+        """Which form works for all that is to be changed."""
+        return len(self._forms()) == 1 or all(
+            self._learned[f"form:{family_of(text)}"] or self._learned[f"trusted:{FORMS[0]}:{text}"]
+            for text in wish.after
+        )
 
     def _form_by_form(self, wish: Wish) -> Applied:
         left = dict(wish.after)
         total = Attempt()
         hidden: set[str] = set()
-        for form in self._forms():
+        for form in self._in_order(total):
             todo = {text: value for text, value in left.items() if self._starts_at(text) <= FORMS.index(form)}
             if not todo or (total.no_patch and form != "put"):
                 continue
@@ -135,6 +144,19 @@ class UserUpdate:
             else:
                 made = explained(left[text], total.unsure[text]) or frozenset()
                 total.notes.append(f"the server shows {text} {in_words(made)}, as it was before")
+
+    def _in_order(self, total: Attempt) -> Iterator[Form]:
+        """PUT before further forms of PATCH, once one was refused and the server says that it has no PATCH."""
+        forms = list(self._forms())
+        while forms:
+            yield forms.pop(0)
+            refused = total.refused is not None and not total.no_patch
+            if refused and len(forms) > 1 and "put" in forms and self._says_no_patch():
+                forms.remove("put")
+                forms.insert(0, "put")
+
+    def _says_no_patch(self) -> bool:
+        return not self._learned["update_method"] and self._talk.first_contact.says_no_patch(self._talk.http)
 
     def _forms(self) -> Sequence[Form]:
         if len(self._talk.facts.update_forms) == 1:
@@ -203,7 +225,9 @@ class UserUpdate:
         proven = all(self._learned[f"trusted:{form}:{text}"] for text in texts)
         adds = any(operation["op"] == "add" for operation in body["Operations"])
         try:
-            answer = self._talk.http.send("PATCH", [USERS, wish.scim_id], body=body, once=adds)
+            trial = nullcontext() if proven or form == self._forms()[-1] else self._talk.http.trial.form()
+            with trial:
+                answer = self._talk.http.send("PATCH", [USERS, wish.scim_id], body=body, once=adds)
         except TemporaryError as failure:
             # Some servers answer 500 to a form that they do not know; and an entry that may have been added
             # already is not added again but looked at, which the next form does.

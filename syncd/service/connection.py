@@ -191,8 +191,8 @@ class ServedConnection:
             case TurnStep.BEGIN_TO_FOLLOW:
                 self._run("delta", self._begin_to_follow)
             case TurnStep.POLL:
-                self._run("delta", self._delta)
-                self.hooks.after_delta()
+                report, _ = self._run("delta", self._delta)
+                self.hooks.after_delta(failed=report.status == "failed")
             case TurnStep.FULL_CYCLE:
                 self._full()
             case TurnStep.DRIFT_CYCLE:

@@ -64,6 +64,7 @@ class ConnectionHooks:
         self._voice = voice
         self._settings = settings
         self._ended = -APART
+        self._rest = APART
         self._said = HookHistory()
         self._giving: LeaverCycles | None = None
         self.more = False
@@ -89,7 +90,9 @@ class ConnectionHooks:
         if self.hooked.put(names_of(events, known, now), events, now):
             self.hooked.keep(lambda text: HOOKED.remember(store, text))
             if isinstance(self._current.state, Well) and not self.is_giving_way:
-                self._around.hurry(settings.name, "delta", max(0.0, self._ended + APART - time.monotonic()))
+                self._around.hurry(
+                    settings.name, "delta", max(0.0, self._ended + self._rest - time.monotonic())
+                )
         self._remember(store)
 
     def _remember(self, store: Store) -> None:
@@ -127,12 +130,16 @@ class ConnectionHooks:
         giving = self._giving
         return giving is not None and giving.has_turn
 
-    def after_delta(self) -> None:
-        """A delta has ended: what is to be looked at once more gets its turn."""
+    def after_delta(self, *, failed: bool) -> None:
+        """A delta has ended: what is to be looked at once more gets its turn. After one that failed, hooks ask for none
+        earlier than it would come without them.
+        """
         self._ended = time.monotonic()
+        self._rest = self.settings.schedule.delta.total_seconds() if failed else APART
         waits = 0.0 if self.more else self.hooked.waits()
         if waits is not None and not self.is_giving_way and isinstance(self._current.state, Well):
-            self._around.hurry(self.settings.name, "delta", waits if self.more else max(APART, waits))
+            at_once = self.more and not failed
+            self._around.hurry(self.settings.name, "delta", waits if at_once else max(self._rest, waits))
         self.more = False
         if (store := self._current.store) is not None:
             self._remember(store)

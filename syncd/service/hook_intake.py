@@ -19,8 +19,8 @@ from syncd.settings import ConnectionSettings
 
 _AT_ONCE = 500
 """Posts that are stored together."""
-WAITING_AT_MOST = 5_000
-"""Posts that may wait to be stored; more are refused."""
+WAITING_AT_MOST = 20_000
+"""Events, and names in them, that may wait to be stored; more are refused. A post that waits alone is not."""
 
 
 class HookReceiver(Protocol):
@@ -42,22 +42,32 @@ class _Post:
     events: Sequence[LogEvent]
     stored: Future[None] = field(default_factory=Future)
 
+    @property
+    def size(self) -> int:
+        """What it costs to keep and to store it: its events, and the names in them."""
+        return sum(1 + len(event.targets) for event in self.events)
+
 
 class HookIntake:
     """`put` from any thread; its own thread stores, until `close`."""
 
     def __init__(self) -> None:
         self._posts: queue.SimpleQueue[_Post | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._work, name="syncd-hooks-store", daemon=True)
         self._thread.start()
 
     def put(self, receivers: Sequence[HookReceiver], events: Sequence[LogEvent]) -> Future[None]:
         """Done when the names are stored; fails with TemporaryError when nobody could store them."""
         post = _Post(receivers, events)
-        if self._posts.qsize() >= WAITING_AT_MOST:
-            post.stored.set_exception(TemporaryError("too many event hooks wait to be stored"))
-        else:
+        with self._lock:
+            fits = not self._waiting or self._waiting + post.size <= WAITING_AT_MOST
+            self._waiting += post.size if fits else 0
+        if fits:
             self._posts.put(post)
+        else:
+            post.stored.set_exception(TemporaryError("too many event hooks wait to be stored"))
         return post.stored
 
     def close(self) -> None:
@@ -77,6 +87,8 @@ class HookIntake:
                 if post is not None:
                     posts.append(post)
             self._store(posts)
+            with self._lock:
+                self._waiting -= sum(post.size for post in posts)
             if over:
                 return
 

@@ -313,11 +313,15 @@ def _kind_of_run(request: Request, asked: str) -> str:
     return "full" if isinstance(request, SyncRequest) and reads_everything(request) else asked
 
 
-def look_for_requests(everybody: Callable[[], Sequence[RequestLanes]], stopping: threading.Event) -> None:
-    """Looks from now on, in a thread of its own, until it is stopping."""
+def look_for_requests(
+    everybody: Callable[[], Sequence[RequestLanes]],
+    stopping: threading.Event,
+    every: float = _LOOKED_EVERY,
+) -> None:
+    """Looks from now on, each `every` seconds, in a thread of its own, until it is stopping."""
 
     def work() -> None:
-        while not stopping.wait(_LOOKED_EVERY):
+        while not stopping.wait(every):
             for one in everybody():
                 one.look()
 

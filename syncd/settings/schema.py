@@ -33,6 +33,7 @@ from syncd.settings.attributes import DEFAULT_ATTRIBUTES, AttributeMap
 from syncd.settings.cron import CronValue, read_turns
 from syncd.settings.daily import DailyTime, read_daily
 from syncd.settings.matching import MatchRules
+from syncd.settings.place import Placed
 from syncd.settings.secrets import SecretRef
 from syncd.settings.suggest import nearest
 from syncd.settings.values import (
@@ -294,7 +295,7 @@ class AuditSettings(Table):
     keep: Retention = timedelta(days=400)
 
 
-class ConnectionSettings(Table):
+class ConnectionSettings(Placed, Table):
     """One settings file: one Okta app provisioned into one Split organisation.
 
     `state_dir` and `path` are absolute. Made by load.py only.

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from syncd.errors import ConfigurationError, PermanentError, SyncdError
 from syncd.store.mounts import file_system
-from syncd.store.sqlite.faults import not_writable
+from syncd.store.unusable import not_writable
 
 _ONE_KERNEL = frozenset(
     # The upper layer of an overlay has to be one of the others, and can be mounted once (kernel.org, overlayfs).

@@ -39,7 +39,7 @@ from tests.observing import Unheard
 
 _STILL = 5
 """So often in a row nothing may have moved before it is called quiet."""
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 _LISTS = ("app_users", "app_groups", "groups", "mappings", "members")
 
 

@@ -53,6 +53,37 @@ def differences(made: Rig) -> set[tuple[str, str]]:
     return {(kind, name) for kind, name in found if not kind.startswith("unmanaged_")}
 
 
+def one_writer(made: Rig) -> str:
+    checks = made.run("check", "--json", code=None).document["checks"]
+    [state] = [line["state"] for line in checks if line["name"] == "one writer"]
+    return str(state)
+
+
+def test_the_whole_day_of_the_page_step_by_step(pushed: Rig, tmp_path: Path) -> None:
+    """Somebody left whom Okta's push never took out: mended before the switch, so that nobody is forgotten."""
+    world, target = pushed.okta.world, pushed.split.world
+    world.unassign("p05@example.com")
+    assert one_writer(pushed) == "fail"
+    assert ("wrongly_active_user", "p05@example.com") in differences(pushed)
+    listed = pushed.run("groups", "--json").document["items"]
+    assert "Crew" in {group["name"] for group in listed}
+    target.set_active("p05@example.com", active=False)
+    target.remove_member("Crew", "p05@example.com")
+    assert differences(pushed) == set()
+    assert pushed.writes() == []
+
+    switched_off(pushed)
+    assert one_writer(pushed) == "ok"
+    assert set(summary(pushed)) == TIES
+    pushed.forget()
+    pushed.sync()
+    assert pushed.writes() == []
+    assert summary(pushed) == {}
+    assert differences(pushed) == set()
+    pushed.run("backup", str(tmp_path / "first"))
+    pushed.assert_exact()
+
+
 def test_beside_oktas_push_syncd_reads_and_refuses_to_write(pushed: Rig) -> None:
     checks = {
         line["name"]: line["state"] for line in pushed.run("check", "--json", code=None).document["checks"]

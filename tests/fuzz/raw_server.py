@@ -9,6 +9,7 @@ import time
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from types import TracebackType
 from typing import Self
 
@@ -94,6 +95,7 @@ def without_end(first: bytes, again: bytes = b"", pause: float = 0.0) -> Behavio
     return behave
 
 
+@cache
 def bomb(layers: int, size: int = 400_000_000) -> bytes:
     """An answer of so many bytes in a few hundred, or with one layer in a few hundred thousand."""
     press = zlib.compressobj(6, zlib.DEFLATED, 31)

@@ -35,7 +35,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "half a body": saying(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[{"id":"00u1"'),
     "no answer": saying(b""),
     "no HTTP": saying(b"SSH-2.0-OpenSSH_9.2\r\n"),
-    "a bomb": saying(bomb(2)),
+    "a bomb": lambda connection: connection.sendall(bomb(2)),  # a second of work for whoever asks
     "a redirect to nowhere": saying(b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n"),
     "brackets": saying(b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n" + b"[" * 200_000),
 }

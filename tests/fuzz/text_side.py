@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 from syncd.backoff import http_date
+from syncd.core.hooks import NotAHook, names_of, read_events, sample
+from syncd.core.nomination import Known
 from syncd.core.request import read_request, read_result
+from syncd.engine.cycles.hooked import Hooked
 from syncd.engine.reading.group_scope import settled_stamp
 from syncd.errors import RefusedError
 from syncd.okta.answers import next_link, retry_after
@@ -52,6 +56,21 @@ def _requests() -> Callable[[bytes], object]:
             read_result(text)
         else:
             storable(asdict(read_request(1, kind, text)))
+
+    return take
+
+
+def _hooks() -> Callable[[bytes], object]:
+    """A body that somebody with the secret posts to the listener."""
+    known = Known("0oa1", lambda _: True, lambda _: True, any_group=True)
+
+    def take(data: bytes) -> None:
+        events = read_events(data, ORG)
+        storable([asdict(event) | {"published": str(event.published)} for event in events])
+        hooked = Hooked()
+        hooked.put(names_of(events, known, _NOW), events, _NOW)
+        hooked.log_showed(events, _NOW, listens=True)
+        hooked.keep(lambda text: Hooked().restore(text))
 
     return take
 
@@ -135,6 +154,19 @@ TEXT_TARGETS = (
             b"externalId gt null",
         ),
         words=_WORDS,
+    ),
+    Target(
+        "event-hooks",
+        _hooks,
+        (NotAHook,),
+        (
+            json.dumps(sample(ORG, _NOW)).encode(),
+            json.dumps(sample(ORG, _NOW))
+            .replace("user.account.update_profile", "group.user_membership.add")
+            .encode(),
+        ),
+        words=(b'"published"', b'"target"', b'"9999-12-31T23:59:59-23:59"', b'"0001-01-01T00:00:00+23:59"'),
+        shape="json",
     ),
     Target(
         "requests",

@@ -338,6 +338,23 @@ def test_a_store_that_takes_long_is_not_waited_for_longer_than_okta_waits(
         heard.receivers[0].waits.set()
 
 
+def test_what_waits_to_be_stored_is_bounded_by_its_names(
+    heard: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A post of a mebibyte names tens of thousands, each of which is looked up."""
+    monkeypatch.setattr(hook_desk, "STORED_WITHIN", 0.1)
+    heard.receivers[0].waits = threading.Event()
+    large = hook(*[event("user.lifecycle.create", *[("User", f"{n}")] * 80, uuid=f"{n}") for n in range(100)])
+    try:
+        assert [heard.post(large) for _ in range(5)] == [503] * 5
+    finally:
+        heard.receivers[0].waits.set()
+    monkeypatch.setattr(hook_desk, "STORED_WITHIN", 20.0)
+
+    assert heard.post(hook(event())) == 204
+    assert len(heard.taken) == 2 * 100 + 1
+
+
 def test_more_than_the_rate_of_an_org_is_refused_and_comes_back(
     heard: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from syncd.simulators.world import OktaWorld
 from tests.e2e.rig import Rig
 from tests.e2e.test_delta import exact, one_delta, quiet
 from tests.hooks.hooked_daemon import RARELY, hearing, leaves
+from tests.hooks.test_merging import Both
 from tests.service.supervisor import eventually
 
 LONG = 0.08
@@ -40,6 +41,26 @@ def test_in_a_delta_leavers_are_written_before_many_others_are_read(tmp_path: Pa
         assert moved.attributes["name"]["familyName"] == "005"
 
         assert not one_delta(made, seen).more
+        assert exact(made)
+
+
+def test_hooks_without_end_that_name_leavers_keep_others_waiting_once(tmp_path: Path) -> None:
+    """Whoever has the secret can name anybody, again and again."""
+    okta = many(40)
+    with quiet(tmp_path, okta, tables={"safety": 'max_updates = "100%"'}) as made:
+        both = Both(made)
+        for number in range(1, 30):
+            okta.update_profile(f"p{number:03}@example.com", lastName="Moved")
+        user, app = okta.user("p039@example.com").id, okta.app.id
+        target = [{"type": "User", "id": user}, {"type": "AppInstance", "id": app}]
+        leaves = {"uuid": "e1", "eventType": "application.user_membership.remove", "target": target}
+
+        waited = []
+        for _ in range(3):
+            both.post([leaves])
+            waited.append(both.delta().more)
+
+        assert waited == [True, False, False]
         assert exact(made)
 
 

@@ -336,10 +336,10 @@ def test_hooks_are_healthy_while_they_bring_what_the_log_shows() -> None:
     hooked.put(named(event()), [event()], NOW)
     assert hooked.is_healthy
 
-    hooked.log_showed([event(uuid="e2")], NOW)
-    hooked.log_showed([], NOW + OVERDUE / 2)
+    hooked.log_showed([event(uuid="e2")], NOW, listens=True)
+    hooked.log_showed([], NOW + OVERDUE / 2, listens=True)
     assert hooked.is_healthy
-    hooked.log_showed([], NOW + OVERDUE)
+    hooked.log_showed([], NOW + OVERDUE, listens=True)
     assert not hooked.is_healthy
     assert hooked.missed == "user.account.update_profile"
 
@@ -351,9 +351,9 @@ def test_hooks_are_healthy_while_they_bring_what_the_log_shows() -> None:
 def test_a_hook_that_is_late_but_comes_is_not_missed() -> None:
     hooked = Hooked()
     hooked.put(named(event()), [event()], NOW)
-    hooked.log_showed([event(uuid="e2")], NOW)
+    hooked.log_showed([event(uuid="e2")], NOW, listens=True)
     hooked.put(named(event(uuid="e2")), [event(uuid="e2")], NOW + OVERDUE / 2)
-    hooked.log_showed([], NOW + 2 * OVERDUE)
+    hooked.log_showed([], NOW + 2 * OVERDUE, listens=True)
 
     assert hooked.is_healthy
 
@@ -361,7 +361,25 @@ def test_a_hook_that_is_late_but_comes_is_not_missed() -> None:
 def test_events_that_no_hook_can_bring_are_not_missed() -> None:
     hooked = Hooked()
     hooked.put(named(event()), [event()], NOW)
-    hooked.log_showed([event("application.user_membership.change_username", "e2")], NOW)
-    hooked.log_showed([], NOW + 2 * OVERDUE)
+    hooked.log_showed([event("application.user_membership.change_username", "e2")], NOW, listens=True)
+    hooked.log_showed([], NOW + 2 * OVERDUE, listens=True)
 
     assert hooked.is_healthy
+
+
+def test_what_an_earlier_process_may_have_been_told_is_not_missed() -> None:
+    """Its hooks are forgotten, and the log is asked rarely while they come."""
+    hooked = Hooked()
+    hooked.log_showed([event(uuid="e2", at=NOW - timedelta(minutes=1))], NOW, listens=True)
+    hooked.log_showed([], NOW + 2 * OVERDUE, listens=True)
+
+    assert hooked.missed == ""
+
+
+def test_who_does_not_listen_misses_nothing_and_begins_anew_when_they_do() -> None:
+    hooked = Hooked()
+    hooked.log_showed([event(uuid="e2")], NOW, listens=False)
+    hooked.log_showed([event(uuid="e3")], NOW + 2 * OVERDUE, listens=True)
+    hooked.log_showed([], NOW + 4 * OVERDUE, listens=True)
+
+    assert hooked.missed == ""

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from compose_spec import PyCompose
 
 from syncd import __version__
 from syncd.settings import parse
+from syncd.settings.fleet import FleetTable
 from tests.packaging.declared import ROOT
 
 HERE = ROOT / "distribution" / "container"
@@ -204,3 +206,23 @@ def test_the_settings_in_the_example_are_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize("image", [CONTAINER["image"]])
 def test_the_example_names_this_version(image: str) -> None:
     assert image.endswith(f":{__version__}")
+
+
+def test_the_workers_of_a_fleet_are_several_and_have_no_volume_and_no_rights() -> None:
+    done = by_the_schemas_of_kubernetes(HERE / "kubernetes-fleet.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    every = yaml.safe_load_all((HERE / "kubernetes-fleet.yaml").read_text(encoding="utf-8"))
+    found = {each["kind"]: each for each in every}
+    spec = found["Deployment"]["spec"]
+    pod = spec["template"]["spec"]
+    own = pod["containers"][0]
+    assert spec["replicas"] == 3
+    assert found["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
+    assert own["args"][0] == "worker"
+    assert own["securityContext"] == CONTAINER["securityContext"]
+    assert pod["securityContext"] == POD["securityContext"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["terminationGracePeriodSeconds"] > 10
+    assert not [each for each in pod["volumes"] if "persistentVolumeClaim" in each]
+    text = found["ConfigMap"]["data"]["fleet.toml"]
+    assert set(tomllib.loads(text)["fleet"]) <= set(FleetTable.model_fields)

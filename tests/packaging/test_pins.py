@@ -14,7 +14,8 @@ from packaging.utils import canonicalize_name
 
 from tests.packaging.declared import DEVELOP, ROOT, RUN, Pin, pins, to_build, to_develop, to_run
 
-FILES = pytest.mark.parametrize("file", [RUN, DEVELOP], ids=lambda file: file.name)
+FLEET = ROOT / "constraints-fleet.txt"
+FILES = pytest.mark.parametrize("file", [RUN, DEVELOP, FLEET], ids=lambda file: file.name)
 OF_NPM_ALLOWED = {
     "MIT",
     "ISC",
@@ -72,7 +73,11 @@ def _admitted(requirement: Requirement, pinned: tuple[Pin, ...]) -> bool:
 
 
 def test_who_develops_runs_the_very_versions_that_operators_install() -> None:
-    assert set(pins(RUN)) <= set(pins(DEVELOP))
+    assert set(pins(RUN)) <= set(pins(FLEET)) <= set(pins(DEVELOP))
+    assert {pin.name for pin in pins(FLEET)} - {pin.name for pin in pins(RUN)} == {
+        "psycopg",
+        "psycopg-binary",
+    }
 
 
 def test_operators_install_no_tool_of_development() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from syncd.store.postgres.opening import Pools, open_store
 from syncd.store.postgres.sessions import connect
-from syncd.store.postgres.store import PostgresStore, Tenure
+from syncd.store.postgres.store import PostgresStore, StoreClaim
 from tests.store.making import Clock
 
 _NUMBERS = itertools.count(1)
@@ -24,7 +24,7 @@ class PostgresPlace:
     url: str
     name: str = field(default_factory=lambda: f"connection-{next(_NUMBERS)}")
     clock: Clock = field(default_factory=Clock)
-    tenure: Tenure | None = None
+    claim: StoreClaim | None = None
     shared: Pools | None = None
     """Sessions that other places use too; they are not closed with this one."""
 
@@ -36,7 +36,7 @@ class PostgresPlace:
             (self.number,) = conn.execute(added, (self.name,)).fetchone() or (0,)
             conn.execute("INSERT INTO owner (connection) VALUES ($1)", (self.number,))
 
-    def take_over(self) -> Tenure:
+    def take_over(self) -> StoreClaim:
         """From now on who had it before may not write."""
         with connect(self.url) as conn:
             row = conn.execute(
@@ -45,13 +45,13 @@ class PostgresPlace:
                 (self.number,),
             ).fetchone()
         assert row is not None
-        self.tenure = Tenure(row[0], row[1], permitted)
-        return self.tenure
+        self.claim = StoreClaim(row[0], row[1], permitted)
+        return self.claim
 
     def open(self, connection: str = "split-prod") -> PostgresStore:
         """For the worker that took the connection over last."""
-        self.tenure = self.tenure or self.take_over()
-        return open_store(self.pools, self.number, name=connection, tenure=self.tenure, clock=self.clock)
+        self.claim = self.claim or self.take_over()
+        return open_store(self.pools, self.number, name=connection, claim=self.claim, clock=self.clock)
 
     def count(self, table: str) -> int:
         """How many rows are there, whatever the store says."""

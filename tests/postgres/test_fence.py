@@ -16,7 +16,7 @@ from syncd.model import PushedUser
 from syncd.ports import Settled, UserPushed
 from syncd.store.postgres.opening import open_for_reading, open_store
 from syncd.store.postgres.sessions import connect
-from syncd.store.postgres.store import Tenure
+from syncd.store.postgres.store import StoreClaim
 from tests.postgres.making import PostgresPlace
 from tests.store.making import absorb, change, wanted
 
@@ -121,10 +121,10 @@ def test_a_lost_session_is_worth_another_try(place: PostgresPlace) -> None:
 
 
 def test_a_token_that_was_guessed_or_an_epoch_that_came_back_opens_nothing(place: PostgresPlace) -> None:
-    tenure = place.take_over()
-    other = Tenure(tenure.epoch, "00000000-0000-0000-0000-000000000000", tenure.permit)
+    claim = place.take_over()
+    other = StoreClaim(claim.epoch, "00000000-0000-0000-0000-000000000000", claim.permit)
     with pytest.raises(LockLost):
-        open_store(place.pools, place.number, name="split-prod", tenure=other, clock=place.clock)
+        open_store(place.pools, place.number, name="split-prod", claim=other, clock=place.clock)
 
 
 def test_who_owns_nothing_reads_and_asks_and_writes_nothing(place: PostgresPlace) -> None:

@@ -23,6 +23,7 @@ CONTRACT = [
     "drift",
     "error",
     "explain",
+    "fleet",
     "groups",
     "held",
     "hook",
@@ -146,4 +147,4 @@ def test_an_unknown_schema_is_a_usage_error_with_the_list(syncd: Invoker, words:
     said = syncd("schema", *words)
 
     assert (said.code, said.out) == (64, "")
-    assert ", ".join(sorted([*NAMES, "settings"])) in " ".join(said.err.split())
+    assert ", ".join(sorted([*NAMES, "settings", "fleet-settings"])) in " ".join(said.err.split())

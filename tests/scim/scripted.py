@@ -39,7 +39,7 @@ class Seen:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """`body` is sent as JSON unless it is text or bytes. `drop` closes without an answer, `cut` sends half of it,
-    `trickle` sends one byte each so many seconds.
+    `trickle` sends one byte each so many seconds. `interim`: what is said first (1xx), before the `delay`.
     """
 
     status: int = 200
@@ -49,6 +49,7 @@ class Reply:
     cut: bool = False
     delay: float = 0.0
     trickle: float = 0.0
+    interim: Sequence[int] = ()
 
 
 Script = Callable[[Seen], Reply]
@@ -81,6 +82,10 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815
 
     def _send(self, reply: Reply) -> None:
+        for status in reply.interim:
+            self.send_response_only(status)
+            self.send_header("Link", "</style.css>; rel=preload")
+            self.end_headers()
         time.sleep(reply.delay)
         if reply.drop:
             # A reset, not a polite end.

@@ -464,6 +464,47 @@ def test_connections_are_kept_alive(serve: Serve, make_http: MakeHttp) -> None:
     assert len({seen.peer for seen in server.seen}) == 1
 
 
+@pytest.mark.parametrize("interim", [[100], [102], [103], [103, 100, 103]], ids=str)
+def test_what_is_said_before_an_answer_is_not_the_answer(
+    interim: list[int], serve: Serve, make_http: MakeHttp
+) -> None:
+    """RFC 9110, 15.2. Who takes it for the answer gives the real one to whoever asks next."""
+    server = serve(lambda seen: Reply(201, {"userName": seen.body["userName"]}, interim=interim, delay=0.2))
+    http = make_http(server.base_url)
+
+    found = [http.send("POST", ["Users"], body={"userName": name}) for name in ("ann", "bob")]
+
+    assert [(each.status, each.body) for each in found] == [
+        (201, {"userName": "ann"}),
+        (201, {"userName": "bob"}),
+    ]
+    assert len({seen.peer for seen in server.seen}) == 1
+
+
+def test_nothing_more_is_asked_on_a_connection_that_changed_its_protocol(
+    serve: Serve, make_http: MakeHttp
+) -> None:
+    server = serve(in_turn(Reply(200, {"id": "stale"}, interim=[101], delay=0.2), Reply(200, {"id": "2"})))
+    http = make_http(server.base_url)
+
+    with pytest.raises(PermanentError, match="101"):
+        http.send("GET", ["Users", "1"])
+    assert http.send("GET", ["Users", "2"]).body == {"id": "2"}
+
+
+def test_a_write_whose_answer_contradicts_itself_may_have_had_effect(
+    serve: Serve, make_http: MakeHttp
+) -> None:
+    server = serve(lambda _: Reply(201, {"id": "1"}, {"Content-Length": "3"}))
+    http = make_http(server.base_url)
+
+    with pytest.raises(Unanswered, match="the head of the answer contradicts itself"):
+        http.send("POST", ["Users"], body={"userName": "ann"})
+    assert len(server.seen) == 1
+    with pytest.raises(TemporaryError, match="the head of the answer contradicts itself"):
+        http.send("GET", ["Users", "1"])
+
+
 def test_closing_ends_a_wait(serve: Serve, make_http: MakeHttp) -> None:
     server = serve(in_turn(Reply(429, headers={"Retry-After": "60"})))
     http = make_http(server.base_url, retry=replace(HURRY, deadline=120.0))

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def eventually(true: Callable[[], object], what: str, patience: float = PATIENCE) -> None:

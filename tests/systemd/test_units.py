@@ -106,6 +106,19 @@ def test_a_daemon_and_the_timer_stop_each_other_whichever_is_started(unit: str) 
     assert "syncd-sync.service" not in conflicts(unit), "one sync by hand does not stop the daemon"
 
 
+@pytest.mark.parametrize(
+    ("starts", "stops"),
+    [("syncd.service", TIMER), ("syncd@.service", TIMER), ("syncd@.service", "syncd.service")],
+)
+def test_who_takes_the_place_of_another_begins_once_that_one_has_ended(starts: str, stops: str) -> None:
+    """Conflicts= alone lets both happen at once; with an order between two units, whichever it is, a stop comes before
+    a start (systemd.unit(5)). The other way round would be a circle.
+    """
+    after = {name for value in values(starts, "After") for name in value.split()}
+    assert stops in after
+    assert starts not in {name for value in values(stops, "After") for name in value.split()}
+
+
 @pytest.mark.parametrize("unit", SERVICES)
 def test_a_service_has_files_enough_for_many_connections_whoever_visits(unit: str) -> None:
     [limit] = values(unit, "LimitNOFILE")
@@ -159,3 +172,32 @@ def test_systemd_understands_who_the_user_is(tmp_path: Path) -> None:
     )
     assert shown.returncode == 0, shown.stderr
     assert "syncd" in shown.stdout + shown.stderr
+
+
+WORKER = "syncd-worker.service"
+OTHERWISE = {"StateDirectory", "StateDirectoryMode", "LoadCredential", "LimitNOFILE", "WantedBy"}
+"""A worker keeps nothing on its machine, has the secrets of many connections, and sessions with PostgreSQL."""
+
+
+def test_a_worker_is_hardened_like_the_daemon() -> None:
+    def hardening(name: str) -> list[tuple[str, str]]:
+        found = settings_of(name)[[key for key, _ in settings_of(name)].index("User") :]
+        return [pair for pair in found if pair[0] not in OTHERWISE]
+
+    assert hardening(WORKER) == hardening("syncd.service")
+    assert values(WORKER, "Environment") == []
+    assert values(WORKER, "Type") == ["notify"]
+    assert values(WORKER, "WatchdogSec")
+    assert values(WORKER, "RestartPreventExitStatus") == ["64 78"]
+    assert 10 < int(values(WORKER, "TimeoutStopSec")[0].removesuffix("s")) <= 15
+    assert int(values(WORKER, "LimitNOFILE")[0]) > 8 * SEATS_AT_MOST
+
+
+@judged_by_systemd
+def test_a_worker_is_locked_in(copies: Path) -> None:
+    rated = analyze("security", "--offline=true", "--no-pager", copies / WORKER)
+    if "unrecognized option" in rated.stderr:
+        pytest.skip("this systemd-analyze knows no --offline (before systemd 250)")
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", rated.stdout)
+    assert found, rated.stderr
+    assert float(found[1]) <= LARGEST_EXPOSURE, rated.stdout

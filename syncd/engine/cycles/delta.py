@@ -131,6 +131,9 @@ def _delta(job: Job, seen: Seen, hooked: Hooked) -> Delta:
     users += sorted(_of(by_hooks, "user") - set(users))
     groups += sorted(_of(by_hooks, "group") - set(groups))
     more = bool(leavers) and (bool(too_much) or len(users) + len(groups) - len(leavers) > FEW)
+    # Whoever may post hooks could name leavers without end; the log's end.
+    more = more and (not hooked.went_first or bool(seen.leavers()))
+    hooked.went_first = more
     if more:
         users, groups = list(leavers), []
         by_hooks = {key: name for key, name in by_hooks.items() if key in keys(users, ())}
@@ -230,7 +233,8 @@ def _take_over(job: Job, seen: Seen, hooked: Hooked, poll: _Poll) -> str:
     known = _known(job)
     strangers = seen.strangers()
     ours = [(event, nominate([event], known)) for event in poll.events]
-    hooked.log_showed([event for event, named in ours if named.users or named.groups], job.clock())
+    shown = [event for event, named in ours if named.users or named.groups]
+    hooked.log_showed(shown, job.clock(), listens=bool(job.settings.hooks.listen))
     fresh = [(e, each) for e, each in ours if not hooked.is_seen(e, keys(each.users, each.groups))]
     named = nominate([*strangers, *(event for event, _ in fresh)], known)
     leaving = keys([user for e, each in fresh if is_leaving(e.kind) for user in each.users], ())

@@ -58,7 +58,10 @@ class Hooked:
         """By uuid, events that the log showed before a hook: when that was, and their kind."""
         self._last: datetime | None = None
         self._missed: tuple[datetime, str] | None = None
+        self._listens_since: datetime | None = None
         self._restored = False
+        self.went_first = False
+        """The last delta looked at leavers alone, and others waited. Of deltas only."""
 
     # what the listener brings
 
@@ -140,11 +143,24 @@ class Hooked:
 
     # what the log says of the hooks
 
-    def log_showed(self, events: Sequence[LogEvent], now: datetime) -> None:
-        """These named somebody or a group of ours. Those that a hook should have brought are waited for."""
+    def log_showed(self, events: Sequence[LogEvent], now: datetime, *, listens: bool) -> None:
+        """These named somebody or a group of ours. Those that a hook should have brought are waited for: who does not
+        listen hears none, and what happened before may have been brought to the process before this one.
+        """
         with self._lock:
+            if not listens:
+                self._listens_since, self._missed = None, None
+                self._awaited.clear()
+                return
+            since = self._listens_since = self._listens_since or now
             for event in events:
-                if is_ticked(event.kind) and event.uuid and event.uuid not in self._came:
+                if (
+                    is_ticked(event.kind)
+                    and event.uuid
+                    and event.uuid not in self._came
+                    and event.published is not None
+                    and event.published >= since
+                ):
                     self._awaited.setdefault(event.uuid, (now, event.kind))
             _bounded(self._awaited)
             for uuid, (since, kind) in list(self._awaited.items()):

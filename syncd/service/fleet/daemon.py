@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 
@@ -23,6 +24,8 @@ from syncd.service.telling import Event
 from syncd.settings import ConnectionSettings, Loaded, ServerSettings
 from syncd.wiring import utc_now
 
+_SWEEPS_EVERY = 15.0
+"""Seconds: who asks for something says so, and this is for what nobody heard."""
 _LONG = 0.6
 """Part of the threads that is for full and drift cycles; the others are for deltas."""
 
@@ -76,10 +79,16 @@ class FleetDaemon(Daemon):
         server = ServerSettings(listen=self._listens)
         self._status_server.move_to(server.address, server.listen)
         self._timetable.start()
-        look_for_requests(self._lanes, self._around.stopping)
+        look_for_requests(self._lanes, self._around.stopping, _SWEEPS_EVERY)
         self._tell_state()
         self._notify.ready()
         self._event("info", "running", worker=self._steward.moment().worker)
+
+    def woken(self, connections: AbstractSet[int]) -> None:
+        """See `steward.Serving`."""
+        for one in self._served.copy().values():
+            if isinstance(one, OwnedConnection) and one.ownership.connection in connections:
+                one.requests.look()
 
     def _lanes(self) -> Sequence[RequestLanes]:
         """Of what is owned; who only watches carries nothing out."""

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -64,6 +65,10 @@ class Serving(Protocol):
         """What is owned has changed."""
         ...
 
+    def woken(self, connections: AbstractSet[int]) -> None:
+        """Somebody asked for something there."""
+        ...
+
     def busy(self) -> frozenset[str]:
         """Names of connections of which a cycle runs, and of those that are not closed yet though nobody holds them."""
         ...
@@ -105,7 +110,8 @@ class Steward:
         while not self._over.is_set():
             self._look(serving)
             try:
-                self._registry.woken(LOOKS_EVERY)
+                if named := self._registry.woken(LOOKS_EVERY):
+                    serving.woken(named)
             except SyncdError:  # whoever looks says so
                 self._over.wait(LOOKS_EVERY)
 

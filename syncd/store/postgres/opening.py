@@ -11,7 +11,7 @@ from syncd.store import starting, state
 from syncd.store.postgres import schema
 from syncd.store.postgres.faults import explained
 from syncd.store.postgres.sessions import Sessions
-from syncd.store.postgres.store import PostgresStore, Tenure
+from syncd.store.postgres.store import PostgresStore, StoreClaim
 
 
 class Pools:
@@ -42,7 +42,7 @@ def open_store(
     connection: int,
     *,
     name: str,
-    tenure: Tenure,
+    claim: StoreClaim,
     clock: Callable[[], datetime],
     redactor: Redactor | None = None,
 ) -> PostgresStore:
@@ -50,7 +50,7 @@ def open_store(
 
     Raises LockLost when another worker owns the connection, ConfigurationError when its store belongs to another name.
     """
-    store = PostgresStore(pools.acts, pools.stages, connection, clock, tenure=tenure, redactor=redactor)
+    store = PostgresStore(pools.acts, pools.stages, connection, clock, claim=claim, redactor=redactor)
     with store.writing() as db:
         if state.get_meta(db, "revision") is None:
             state.set_meta(db, "revision", "0")
@@ -71,5 +71,5 @@ def open_store(
 def open_for_reading(
     pools: Pools, connection: int, *, clock: Callable[[], datetime], redactor: Redactor | None = None
 ) -> PostgresStore:
-    """Without a tenure: reads, and puts requests."""
+    """Without a claim: reads, and puts requests."""
     return PostgresStore(pools.acts, pools.stages, connection, clock, redactor=redactor)

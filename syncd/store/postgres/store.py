@@ -35,10 +35,13 @@ from syncd.store.rows import Row
 _WRITERS = 0x53594E44
 """Of pg_advisory_xact_lock, with the connection: one transaction after the other appends to a connection's trail."""
 _FENCE = "SELECT 1 FROM owner WHERE connection = $1 AND epoch = $2 AND token = $3::uuid FOR SHARE"
+_ANALYZE_AFTER = 5_000
+"""Rows: PostgreSQL looks by itself, and later than the next question, which would be planned for empty tables."""
+_ANALYZE = b"ANALYZE (SKIP_LOCKED) syncd.users_t, syncd.groups_t, syncd.members_t"
 
 
 @dataclass(frozen=True, slots=True)
-class Tenure:
+class StoreClaim:
     """The right to write, as the row in `owner` has it. `permit` raises LockLost once it may have ended."""
 
     epoch: int
@@ -56,17 +59,18 @@ class PostgresStore(StoreActs, Closing):
         connection: int,
         clock: Callable[[], datetime],
         *,
-        tenure: Tenure | None = None,
+        claim: StoreClaim | None = None,
+        decides: bool = False,
         redactor: Redactor | None = None,
     ) -> None:
         """`stages` lends the sessions that stages have for themselves; both pools are the caller's to close. Without a
-        tenure nothing is written but what everybody may write: requests.
+        claim nothing is written but what everybody may write: requests; and what people decide, if it `decides`.
         """
         with sessions.borrow(connection) as session:
             super().__init__(clock, PostgresSeals(PostgresDb(session, IN_STORE)))
         self._sessions, self._stage_sessions = sessions, stages
         self._connection, self._url = connection, sessions.url
-        self._tenure = tenure
+        self._claim, self._decides = claim, decides
         self._redactor = redactor or Redactor()
         self._held: PostgresDb | None = None
         self._stages: weakref.WeakSet[PostgresStage] = weakref.WeakSet()
@@ -122,29 +126,33 @@ class PostgresStore(StoreActs, Closing):
 
     @contextmanager
     def _writing(self) -> Iterator[PostgresDb]:
-        tenure = self._tenured()
+        if self._decides:  # a person's word counts whoever the owner is; writers come one after the other
+            with self._transaction() as db:
+                yield db
+            return
+        claim = self._claimed()
         with self._transaction() as db:
-            fence = (self._connection, tenure.epoch, tenure.token)
+            fence = (self._connection, claim.epoch, claim.token)
             if db.session.conn.execute(_FENCE, fence).fetchone() is None:
                 raise self._lost(db)
             yield db
 
     def writing(self) -> AbstractContextManager[PostgresDb]:
-        """A transaction for what belongs to opening, under the tenure."""
+        """A transaction for what belongs to opening, under the claim."""
         return self._writing()
 
     def _settling(self) -> AbstractContextManager[Db]:
-        """Also by who lost the tenure: it is what happened at the target. What the new owner settled stays."""
-        self._tenured()
+        """Also by who lost the claim: it is what happened at the target. What the new owner settled stays."""
+        self._claimed()
         return self._transaction()
 
-    def _tenured(self) -> Tenure:
-        if self._tenure is None:
+    def _claimed(self) -> StoreClaim:
+        if self._claim is None:
             raise LockHeld(
                 "this store was opened to be read: the worker that owns the connection writes",
                 hint="syncd fleet status names it",
             )
-        return self._tenure
+        return self._claim
 
     def _lost(self, db: PostgresDb) -> LockLost:
         asked = "SELECT worker, since FROM owner WHERE connection = $1"
@@ -188,11 +196,11 @@ class PostgresStore(StoreActs, Closing):
 
     def lock(self, owner: str, *, expires_in: timedelta, serves: bool = False) -> None:
         """See `ports.Store.lock`: who owns the connection has it."""
-        tenure = self._tenured()
+        claim = self._claimed()
         with self._writing() as db:
             now, before = self._clock(), lock.current(db)
             made = process.this_process(owner, now, expires_in, "", serves=serves)
-            mine = replace(made, token=f"{tenure.epoch}:{tenure.token}")
+            mine = replace(made, token=f"{claim.epoch}:{claim.token}")
             taken = before if before is not None and before.token != mine.token else None
             lock.write(db, mine, taken, "it owns the connection no more", now)
         self._mine = mine
@@ -208,7 +216,7 @@ class PostgresStore(StoreActs, Closing):
         """See `ports.Store.permit`."""
         if self._mine is None:
             raise LockLost("the store's lock was given back; nothing more is sent")
-        self._tenured().permit()
+        self._claimed().permit()
 
     def unlock(self) -> None:
         """See `ports.Store.unlock`."""
@@ -233,6 +241,8 @@ class PostgresStore(StoreActs, Closing):
             db = PostgresDb(stage.tables.session, IN_STORE)
             with self._on(db), self._writing() as conn:
                 self._absorb(conn, stage, confirmed_absent)
+            if db.total_changes > _ANALYZE_AFTER:
+                db.session.conn.execute(_ANALYZE)
 
     def close(self) -> None:
         """Gives the lock back and the sessions of its stages. May be called twice."""

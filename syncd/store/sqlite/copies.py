@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from syncd.errors import ConfigurationError, PermanentError, RefusedError, SyncdError, TemporaryError
+from syncd.errors import (
+    ConfigurationError,
+    PermanentError,
+    RefusedError,
+    SyncdError,
+    TemporaryError,
+    UsageError,
+)
 from syncd.files import NotRegularError, copy_regular
 from syncd.ports.trail import ChainReport
 from syncd.store import lock, process
@@ -25,9 +32,10 @@ from syncd.store.ownership import refuse_unsafe
 from syncd.store.private import Scratch, make_directory, make_file
 from syncd.store.restoring import EndedByRestore, PauseEntry
 from syncd.store.sqlite.connection import SqliteDb
-from syncd.store.sqlite.faults import explained, not_readable, not_writable
+from syncd.store.sqlite.faults import explained
 from syncd.store.sqlite.opening import open_for_reading, open_store
 from syncd.store.sqlite.store import SqliteStore
+from syncd.store.unusable import not_readable, not_writable
 
 _LOGS = ("-wal", "-shm", "-journal")
 _WAIT_SECONDS = 5.0
@@ -187,7 +195,7 @@ def restore(
 
 
 def _fetch(source: Path, staged: Path) -> None:
-    """The file, with a log that lies beside it: somebody copied both. Raises RefusedError, PermanentError."""
+    """The file, with a log that lies beside it: somebody copied both. Raises UsageError, PermanentError."""
     try:
         for end in ("", "-wal"):
             beside, into = source.with_name(source.name + end), staged.with_name(staged.name + end)
@@ -196,9 +204,9 @@ def _fetch(source: Path, staged: Path) -> None:
                 with into.open("r+b") as file:
                     copy_regular(beside, file)
     except FileNotFoundError:
-        raise RefusedError(f"there is no file {source}", hint=_WHICH) from None
+        raise UsageError(f"there is no file {source}", hint=_WHICH) from None
     except NotRegularError as error:
-        raise RefusedError(f"{source} is no backup: {error.strerror}", hint=_WHICH) from None
+        raise UsageError(f"{source} is no backup: {error.strerror}", hint=_WHICH) from None
     except (OSError, ValueError) as error:
         raise PermanentError(
             f"{source} cannot be copied beside the store: {getattr(error, 'strerror', None) or error}",
@@ -206,7 +214,7 @@ def _fetch(source: Path, staged: Path) -> None:
         ) from error
 
 
-_WHICH = "Name a file that syncd backup made."
+_WHICH = "Name a file that was made as a backup of a store."
 
 
 def _judged(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from syncd.core.canonical import Unreadable
 from syncd.errors import ConfigurationError, PermanentError, SyncdError, TemporaryError
+from syncd.store.unusable import not_writable
 
 REBUILD = (
     "move the file (with its -wal and -shm) out of the way, or restore a backup;"
@@ -34,25 +35,6 @@ def not_a_store(path: Path) -> ConfigurationError:
 def damaged(path: Path, detail: str) -> PermanentError:
     """What to raise for a store of ours that SQLite finds broken; `detail` is what it says."""
     return PermanentError(f"the store {path} is damaged: {detail}", hint=REBUILD)
-
-
-def not_writable(path: Path, cause: OSError | sqlite3.Error) -> ConfigurationError:
-    """What to raise where the system refuses a write, with its words in short."""
-    detail = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
-    return ConfigurationError(
-        f"the store {path} cannot be written: {detail}",
-        hint="give the user that runs syncd write access to the file and its directory,"
-        " or set `state` to a directory that it may write",
-    )
-
-
-def not_readable(path: Path, cause: OSError | sqlite3.Error) -> ConfigurationError:
-    """What to raise where the system refuses a read, with its words in short."""
-    detail = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
-    return ConfigurationError(
-        f"the store {path} cannot be read: {detail}",
-        hint="run syncd as the user that owns the file, or as root, who may read it too",
-    )
 
 
 def no_scratch(home: Path | None, cause: OSError | sqlite3.Error) -> SyncdError:

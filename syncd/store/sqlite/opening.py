@@ -24,12 +24,11 @@ from syncd.store.sqlite.faults import (
     explained_beside,
     no_scratch,
     not_a_store,
-    not_readable,
-    not_writable,
 )
 from syncd.store.sqlite.soundness import refuse_foreign_acts
 from syncd.store.sqlite.store import SqliteStore
 from syncd.store.sqlite.transaction import transaction
+from syncd.store.unusable import not_readable, not_writable
 
 _CHECKED_BYTES = 64 * 1024 * 1024
 """Up to this size every page is checked on opening; a larger store only shows damage where it is read."""

@@ -1,0 +1,126 @@
+"""The commands on a connection of a fleet: from any machine, while a worker owns it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.rig import Rig
+from tests.fleet.machines import Machine, fleet, fleet_file, machine
+from tests.schema.judging import problems
+from tests.service.connecting import served as served_rig
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@dataclass
+class Anywhere:
+    made: Rig
+    file: Path
+    worker: Machine | None = None
+
+    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "syncd", *arguments, "--fleet", str(self.file), "--connection", "acme"],
+            env=dict(os.environ),
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code, (arguments, done.stdout, done.stderr)
+        return done
+
+    def document(self, *arguments: str, code: int = 0) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run(*arguments, "--json", code=code).stdout)
+        assert problems(found) == []
+        return found
+
+
+@pytest.fixture
+def anywhere(tmp_path: Path, database: str) -> Iterator[Anywhere]:
+    """A worker owns the connection and has synced it."""
+    with served_rig(tmp_path) as made:
+        place = tmp_path / "of the fleet"
+        place.mkdir()
+        file = fleet_file(place, database)
+        fleet(file, "apply", made.config, "--yes")
+        with machine(file, "one") as worker:
+            worker.logs("cycle done", cycle="full")
+            yield Anywhere(made, file, worker)
+            assert worker.stop() == 0
+
+
+def test_everything_that_is_read_is_read_from_the_database(anywhere: Anywhere) -> None:
+    status = anywhere.document("status")
+    assert status["connection"] == "acme"
+    assert status["managed"]["users"] == len(anywhere.made.wanted_people())
+    assert anywhere.document("audit", "verify")["intact"] is True
+    assert anywhere.document("held")["holds"] == []
+    assert anywhere.document("skipped")["connection"] == "acme"
+    assert anywhere.document("plan")["changes"] == []
+    assert anywhere.document("report")["connection"] == "acme"
+    one = next(iter(anywhere.made.wanted_people()))
+    assert anywhere.document("explain", one)["connection"] == "acme"
+    assert anywhere.document("drift")["connection"] == "acme"
+    assert anywhere.run("check").returncode == 0
+
+
+def test_what_is_asked_for_the_owner_carries_out_and_what_is_decided_counts(anywhere: Anywhere) -> None:
+    made = anywhere.made
+    assert anywhere.document("pause", "--reason", "a move")["decision"] == "pause"
+    made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+    assert anywhere.document("status")["pause"]["reason"] == "a move"
+    anywhere.document("resume")
+    result = anywhere.document("sync")
+    assert result["connection"] == "acme"
+    assert result["status"] == "succeeded"
+    made.assert_exact()
+    assert anywhere.worker is not None
+    assert anywhere.worker.events("carries out a request", connection="acme") != []
+    assert anywhere.document("audit", "verify")["intact"] is True
+
+
+def test_a_hold_is_approved_from_anywhere(anywhere: Anywhere) -> None:
+    made = anywhere.made
+    for name in list(made.wanted_people()):
+        made.okta.world.unassign(made.okta.world.user(name).id, everywhere=True)
+    anywhere.document("sync", code=3)
+    held = anywhere.document("held")["holds"]
+    assert held != []
+    anywhere.document("approve", "--all", "--now")
+    assert made.actual_people() == {}
+
+
+@pytest.mark.parametrize("command", [("backup", "copy.db"), ("doctor",), ("run",)])
+def test_what_is_for_a_store_of_this_machine_says_what_there_is_instead(
+    tmp_path: Path, database: str, command: tuple[str, ...]
+) -> None:
+    with served_rig(tmp_path) as made:
+        file = fleet_file(tmp_path, database)
+        fleet(file, "apply", made.config, "--yes")
+        said = Anywhere(made, file).run(*command, code=64).stderr
+    assert "is for" in said
+    assert "fleet" in said
+
+
+def test_a_connection_that_the_fleet_does_not_have_is_named(tmp_path: Path, database: str) -> None:
+    with served_rig(tmp_path) as made:
+        file = fleet_file(tmp_path, database)
+        said = Anywhere(made, file).run("status", code=1).stderr
+    assert "there is no connection called acme in this fleet" in said
+
+
+def test_the_status_of_a_connection_that_nobody_served_yet_is_told(tmp_path: Path, database: str) -> None:
+    with served_rig(tmp_path) as made:
+        file = fleet_file(tmp_path, database)
+        fleet(file, "apply", made.config, "--yes")
+        found = Anywhere(made, file).document("status")
+    assert found["last_complete_read"] is None
