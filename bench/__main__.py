@@ -41,7 +41,7 @@ def _chosen(options: argparse.Namespace) -> Iterator[Row]:
     for users in sizes:
         yield from rows.first_sync(Size.of(users), rounds)
     yield from follow.change_to_write(5 if options.quick else 15)
-    yield from follow.hook_to_write(10 if options.quick else 100)
+    yield from follow.hook_to_write(10 if options.quick else 50)
 
 
 def _number(value: float) -> str:

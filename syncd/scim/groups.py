@@ -60,8 +60,15 @@ class Groups:
         """See `ports.Target.rename_group`. Raises PermanentError when the server takes the name but keeps the old."""
         refuse_name(self._talk.flavor, name, "rename a group to")
         self._refuse_reserved(scim_id, "renamed")
-        with self._talk.group_locks[scim_id], self._talk.gone_is_gone(GROUPS, scim_id):
+        with (
+            self._talk.group_locks[scim_id],
+            self._talk.gone_is_gone(GROUPS, scim_id),
+            self._talk.first_contact.alone("group_rename", self._knows_how_to_rename),
+        ):
             return self._rename(scim_id, name)
+
+    def _knows_how_to_rename(self) -> bool:
+        return bool(self._learned["group_rename"]) or patch_is_known_missing(self._talk)
 
     def _rename(self, scim_id: str, name: str) -> Applied:
         refused: SyncdError | None = None
@@ -73,6 +80,8 @@ class Groups:
             forms = forms[forms.index(known) :]
         status: int | None = None
         for form in forms:
+            if form != "put" and "put" in forms and patch_is_known_missing(self._talk):
+                continue  # as this very rename has found out
             try:
                 answer = self._send(form, scim_id, name)
             except TemporaryError as failure:

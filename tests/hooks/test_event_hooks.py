@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import socket
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.hooks.hooked_daemon import active_at_split, arrives, hearing, leaves
-from tests.service.connecting import FAST
+from syncd.core.hooks import TICKED
+from tests.hooks.hooked_daemon import (
+    BEFORE,
+    RARELY,
+    SECRET,
+    active_at_split,
+    arrives,
+    hearing,
+    hook_url,
+    hooks_table,
+    leaves,
+)
+from tests.service.connecting import FAST, schedule, served
 from tests.service.supervisor import eventually
+from tests.service.test_daemon import Inside, inside
+from tests.serving import free_port
 
 
 def test_a_change_that_a_hook_names_is_written_long_before_the_next_poll(
@@ -92,3 +107,40 @@ def test_a_change_that_the_log_tells_of_is_measured_too(
         totals = daemon.daemon.board.connection("acme")
         eventually(lambda: totals.snapshot().totals.latencies, "it is measured")
         assert totals.snapshot().totals.latencies["create_user"].changes == 1
+
+
+def test_a_reload_begins_to_listen_and_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("E2E_HOOK", SECRET)
+    monkeypatch.setenv("E2E_HOOK_BEFORE", BEFORE)
+    with served(tmp_path) as made:
+        schedule(made, RARELY)
+        port = free_port()
+        with inside(Inside([made.config])) as daemon:
+            daemon.logs("cycle done", cycle="full")
+            hook = made.okta.hooks.register(hook_url(made, port), secret=SECRET, events=TICKED)
+            assert not made.okta.hooks.verify(hook)
+
+            schedule(made, RARELY, hooks_table(port))
+            daemon.daemon.reload()
+            eventually(lambda: made.okta.hooks.verify(hook), "it listens")
+            made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+            arrives(made, "new@example.com")
+            interval = daemon.daemon._timetable.interval
+            eventually(lambda: interval("acme", "delta") == timedelta(hours=2), "the log is asked less often")
+
+            schedule(made, RARELY)
+            daemon.daemon.reload()
+            eventually(lambda: not made.okta.hooks.verify(hook), "it listens no more")
+            eventually(lambda: interval("acme", "delta") == timedelta(hours=1), "the log is asked as before")
+
+
+def test_a_port_that_somebody_else_has_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("E2E_HOOK", SECRET)
+    monkeypatch.setenv("E2E_HOOK_BEFORE", BEFORE)
+    with served(tmp_path) as made, socket.create_server(("127.0.0.1", 0)) as taken:
+        schedule(made, RARELY, hooks_table(taken.getsockname()[1]))
+        daemon = Inside([made.config])
+        daemon.run()
+
+    assert daemon.error is not None
+    assert "hooks.listen" in daemon.error.message

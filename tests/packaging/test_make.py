@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -61,3 +62,12 @@ def test_what_is_there_is_not_installed_again(fresh: Path) -> None:
     (fresh / ".venv" / ".ready").touch()
 
     assert [step for step in steps(fresh, "demo") if "pip install" in step] == []
+
+
+@pytest.mark.parametrize("target", ["boot-test", "package-test"])
+def test_what_takes_root_is_no_part_of_the_tests(fresh: Path, target: str) -> None:
+    module = {"boot-test": "distribution.boot", "package-test": "distribution.trial"}[target]
+
+    assert steps(fresh, target)[-1].endswith(f"-m {module} dist")
+    [wanted] = re.findall(r"(?m)^test: (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert not {"boot-test", "package-test", "packages", "deb"} & set(wanted.split())

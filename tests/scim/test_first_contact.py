@@ -130,6 +130,16 @@ def test_members_of_eight_groups_learn_it_together_too(serve: Serve, make_target
     assert all({"u0", "u7"} == {each["value"] for each in group["members"]} for group in org.groups.values())
 
 
+def test_renames_of_eight_groups_learn_it_together_too(serve: Serve, make_target: MakeTarget) -> None:
+    org = Org(status=405, refuses=("path", "pathless"))
+    target = make_target(serve(org).base_url)
+
+    all_at_once(lambda number: target.rename_group(f"g{number}", f"R{number}"))
+
+    assert org.refused.total() == 1
+    assert {group["displayName"] for group in org.groups.values()} == {f"R{n}" for n in range(WORKERS)}
+
+
 def test_a_form_that_is_answered_with_500_is_tried_twice_by_one_and_by_nobody_after(
     serve: Serve, make_target: MakeTarget
 ) -> None:

@@ -61,6 +61,13 @@ def test_it_says_that_all_is_well_only_when_it_is() -> None:
     assert bad.weight == "bad"
 
 
+def test_it_says_how_long_changes_take_from_their_event() -> None:
+    page = status_page(a_good_day().view()).html
+
+    assert page.count("Event to write") == 2
+    assert "half of 48 changes" in page
+
+
 def test_the_worst_comes_first() -> None:
     weights = [weight for weight, _ in concerns(a_bad_day())]
 

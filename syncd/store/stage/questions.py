@@ -45,9 +45,9 @@ _STAGED_USER = columns(("standing", "wish", "attributes", "digest"), "s")
 # Whether somebody else, of whom the stage or the store knows, may want the name that this case is about; by index.
 _SHARES_NAME = " OR ".join(
     f"EXISTS (SELECT 1 FROM {table} o WHERE o.standing = 'active' AND o.okta_id <> q.a"  # noqa: S608  (constants)
-    " AND (o.name_key = coalesce(s.name_key, k.name_key)"
-    " OR o.folded_name = coalesce(s.folded_name, k.folded_name)))"
+    f" AND o.{name} = coalesce(s.{name}, k.{name}))"
     for table in ("main.users", "store.users")
+    for name in ("name_key", "folded_name")
 )
 
 _CANDIDATES = """
