@@ -101,10 +101,12 @@ def expect(store: Store, connection: str, expectation: Expectation) -> dict[str,
     return {**decision_document(connection, "expect", made.by, []), "expected": [_expected(made)]}
 
 
-def revoke(store: Store, connection: str, expectation_id: str, by: str) -> dict[str, Any]:
+def revoke(
+    store: Store, connection: str, expectation_id: str, by: str, reason: str | None = None
+) -> dict[str, Any]:
     """Raises UsageError for one that is unknown or over."""
-    revoked = store.revoke(expectation_id, by)
-    return {**decision_document(connection, "revoke", by, []), "expected": [_expected(revoked)]}
+    revoked = store.revoke(expectation_id, by, reason)
+    return {**decision_document(connection, "revoke", by, [], reason), "expected": [_expected(revoked)]}
 
 
 def pause(store: Store, connection: str, made: Pause) -> dict[str, Any]:

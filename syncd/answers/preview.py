@@ -159,7 +159,7 @@ def _said(settings: ConnectionSettings) -> dict[str, str]:
             rule.action,
             rule.target,
             "follows renames" if rule.rename else "",
-            f"then {rule.on_removal}",
+            f"on removal {rule.on_removal} the group",
         ]
         said[f"push_groups.{rule.source.label}"] = ", ".join(part for part in parts if part)
     return said

@@ -12,7 +12,6 @@ from typing import IO, Any
 import click
 
 from syncd.cli.streams import ReaderGone, drop
-from syncd.errors import SyncdError
 from syncd.redact import Redactor, strip_controls
 from syncd.report.lines import Line
 from syncd.report.terminal import folded, with_local_times
@@ -83,15 +82,15 @@ class Console:
         if not self.quiet:
             self._sentence(text, style)
 
-    def fail(self, error: SyncdError, *, about: str = "") -> None:
+    def fail(self, message: str, hint: str = "", *, about: str = "") -> None:
         """What happened, and below it the likely cause and what to try."""
         colour = wants_colour(sys.stderr, os.environ, no_color=self.no_color)
         name = f"{strip_controls(about)}: " if about else ""
-        first, *rest = [strip_controls(part) for part in error.message.splitlines() or [""]]
+        first, *rest = [strip_controls(part) for part in message.splitlines() or [""]]
         text = click.style("error:", fg="red", bold=True) if colour else "error:"
         text += f" {name}{first}\n" + "".join(f"  {part}\n" for part in rest)
-        if error.hint:
-            text += textwrap.indent("\n".join(map(strip_controls, error.hint.splitlines())), "  ") + "\n"
+        if hint:
+            text += textwrap.indent("\n".join(map(strip_controls, hint.splitlines())), "  ") + "\n"
         put(sys.stderr, self.redactor.text(text))
 
     def _sentence(self, text: str, style: str) -> None:

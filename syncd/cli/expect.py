@@ -45,12 +45,12 @@ def command(
     """Raise one limit for a window ahead.
 
     So that a great day that is known before is not held: at most N of what the limit counts pass in all the days
-    together, in every run and in the daemon. syncd held lists what is expected; --revoke takes it back.
+    together, in every run and in the daemon. syncd held lists what is expected; --revoke takes it back, with --reason.
     """
     if (raised is None) == (revoked is None):
         raise click.UsageError("give NAME=N with --on and --reason, or --revoke ID")
-    if revoked is not None and (first or last or reason):
-        raise click.UsageError("--revoke stands alone")
+    if revoked is not None and (first or last):
+        raise click.UsageError("--revoke takes --reason and nothing else")
     expectation = None if raised is None else _expectation(raised, first, last, reason)
     with Session(globals_of(ctx), as_json=as_json) as session:
         from syncd.answers.decisions import expect, revoke  # noqa: PLC0415  (the engine)
@@ -60,7 +60,7 @@ def command(
             if expectation is not None:
                 document = expect(store, settings.name, expectation)
             else:
-                document = revoke(store, settings.name, revoked or "", decider())
+                document = revoke(store, settings.name, revoked or "", decider(), reason)
             return Answer(document, exits.DONE, expected_lines(document))
 
         settings = session.only_connection("expect")

@@ -18,6 +18,7 @@ from syncd.cli.exits import worst
 from syncd.cli.options import Globals
 from syncd.cli.progress import Bar, Lines, Watcher, on_terminal
 from syncd.cli.streams import OutputLost
+from syncd.cli.whole_commands import whole
 from syncd.errors import LockLost, RefusedError, SyncdError, UsageError
 from syncd.report import jsondoc
 from syncd.report.lines import BLANK, Line, Span, line
@@ -140,14 +141,23 @@ class Session:
         else:
             self.console.note(text, style)
 
+    def whole(self, text: str, connection: str = "") -> str:
+        """Our own words, with the settings files in each command that they name: those that were given, or that of
+        this connection.
+        """
+        known = self._loaded.connections if self._loaded else ()
+        own = [one.path for one in known if one.name == connection] if self.said.configs else []
+        return whole(text, own or self.said.configs)
+
     def fail(self, error: SyncdError, *, connection: str = "", code: int | None = None) -> None:
         """Says an error; `code` when it ends in another exit code than its own."""
+        hint = self.whole(error.hint, connection)
         if self.said.log_format == "json":
             fields = {"connection": connection} if connection else {}
             exit_code = error.exit_code if code is None else code
-            self.event("error", error.message, hint=error.hint, exit_code=exit_code, **fields)
+            self.event("error", error.message, hint=hint, exit_code=exit_code, **fields)
         else:
-            self.console.fail(error, about=connection)
+            self.console.fail(error.message, hint, about=connection)
 
     def tell(self, job: Job, kind: str, status: str, problems: Sequence[SyncdError]) -> None:
         """Notifies whom the settings name of what a run of this kind came to. What was told before, by anybody, is not

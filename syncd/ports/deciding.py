@@ -127,8 +127,8 @@ class Decisions(Protocol):
         """Journals it, with its reason redacted, and returns it so."""
         ...
 
-    def revoke(self, expectation_id: str, by: str) -> Expectation:
-        """Raises UsageError for one that is not ahead."""
+    def revoke(self, expectation_id: str, by: str, reason: str | None = None) -> Expectation:
+        """The `reason`, redacted, stands in the journal. Raises UsageError for one that is not ahead."""
         ...
 
     def expectations(self) -> Sequence[Expectation]:

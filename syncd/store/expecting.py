@@ -24,9 +24,9 @@ class ExpectationActs(RequestActs):
             self._note(conn, {**body, **expected.said([made])})
         return made
 
-    def revoke(self, expectation_id: str, by: str) -> Expectation:
-        """Ends one that is ahead or in force, noting who did; comes back as it was. Raises UsageError for any other
-        id.
+    def revoke(self, expectation_id: str, by: str, reason: str | None = None) -> Expectation:
+        """Ends one that is ahead or in force, noting who did and why; comes back as it was. Raises UsageError for any
+        other id.
         """
         with self._writing() as conn:
             ahead = {each.id: each for each in self._expected.ahead(conn, self._clock())}
@@ -35,6 +35,7 @@ class ExpectationActs(RequestActs):
                     f"no expectation is called {expectation_id}, or its days are over",
                     hint="`syncd held` lists what is expected",
                 )
-            body = {"decision": "revoke", "by": by, "asked": [expectation_id]}
+            why = {} if reason is None else {"reason": self._redactor.kept(reason)}
+            body = {"decision": "revoke", "by": by, "asked": [expectation_id], **why}
             self._note(conn, {**body, expected.REVOKED: [expectation_id]})
         return ahead[expectation_id]

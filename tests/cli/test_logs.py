@@ -15,7 +15,6 @@ import pytest
 from syncd.cli.console import Console, wants_colour
 from syncd.cli.interrupts import WRITING, Stop
 from syncd.cli.progress import Bar, Lines, Watcher, estimate
-from syncd.errors import PermanentError
 from syncd.observe.logs import Format, Logs
 from syncd.redact import Redactor
 from syncd.report.lines import Span, line
@@ -214,7 +213,7 @@ def test_an_answer_on_a_terminal_is_coloured_by_meaning(monkeypatch: pytest.Monk
 def test_what_is_said_to_people_is_redacted(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console(Redactor([SECRET]))
 
-    console.fail(PermanentError(f"it said {SECRET}", hint=f"not {SECRET}"))
+    console.fail(f"it said {SECRET}", f"not {SECRET}")
     console.note(f"note {SECRET}")
     console.answer([line(SECRET)])
 
@@ -228,7 +227,7 @@ def test_quiet_leaves_only_errors(capsys: pytest.CaptureFixture[str]) -> None:
 
     console.note("chatter")
     console.talk([line("chatter")])
-    console.fail(PermanentError("broken"))
+    console.fail("broken")
 
     assert capsys.readouterr().err == "error: broken\n"
 

@@ -174,8 +174,8 @@ def test_what_is_no_backup_is_refused(synced: Rig, data: bytes) -> None:
 
 
 def test_a_file_that_is_not_there_and_a_directory_are_refused(synced: Rig) -> None:
-    assert "there is no file" in refused(synced, synced.folder / "nothing")
-    assert "a directory" in refused(synced, synced.folder)
+    assert "there is no file" in refused(synced, synced.folder / "nothing", code=64)
+    assert "a directory" in refused(synced, synced.folder, code=64)
 
 
 def test_a_backup_that_was_changed_by_hand_is_refused(synced: Rig) -> None:

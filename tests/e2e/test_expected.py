@@ -186,7 +186,7 @@ def test_it_outlives_the_pruning_of_its_row(tmp_path: Path) -> None:
         (["deactivations=10", "--on", "2999-01-01", "--reason", " "], "--reason TEXT"),
         (["deactivations=10", "--on", "tomorrow", "--reason", "x"], "tomorrow"),
         (["--revoke", "e000000000000"], "no expectation is called"),
-        (["--revoke", "e0", "--on", "2999-01-01"], "stands alone"),
+        (["--revoke", "e0", "--on", "2999-01-01"], "takes --reason and nothing else"),
         ([], "NAME=N"),
     ],
 )
@@ -206,3 +206,20 @@ def test_of_several_the_one_that_expects_most_counts() -> None:
     assert widest([few, many, later], now) == {"updates": many}
     assert widest([few], now + timedelta(hours=12)) == {}
     assert few.in_force(datetime(2026, 12, 1, tzinfo=UTC))
+
+
+def test_why_an_expectation_is_taken_back_stands_in_the_trail_and_the_report(tmp_path: Path) -> None:
+    with synced_crew(tmp_path, people=3, members=2) as made:
+        day = f"{datetime.now(UTC) + timedelta(days=2):%Y-%m-%d}"
+        document = made.run(
+            "expect", "deactivations=40", "--on", day, "--reason", "a move", "--json"
+        ).document
+        [expected] = document["expected"]
+
+        revoked = made.run(
+            "expect", "--revoke", expected["id"], "--reason", "it is put off", "--json"
+        ).document
+
+        assert revoked["reason"] == "it is put off"
+        decisions = made.run("report", "--format", "json").document["decisions"]
+        assert ("revoke", "it is put off") in [(row["decision"], row["reason"]) for row in decisions]

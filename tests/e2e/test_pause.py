@@ -56,7 +56,7 @@ def test_a_sync_beside_a_pause_is_refused_and_nothing_is_read_or_written(synced:
     assert answer.document["status"] == "refused"
     assert "writing is paused by" in answer.stderr
     assert "Split moves house" in answer.stderr
-    assert "syncd resume" in answer.stderr
+    assert f"syncd -c {synced.config} resume" in answer.stderr
     assert (synced.writes(), synced.reads()) == ([], [])
 
 

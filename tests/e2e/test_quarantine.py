@@ -17,6 +17,7 @@ def test_a_revoked_token_costs_one_failed_request_and_one_look_then_one_per_prob
         "what was refused, and a harmless read"
     )
 
+    first = synced.run("status", "--json").document["quarantine"]["next_probe"]
     for _ in range(3):
         synced.forget()
         answer = synced.run("sync", "--json", code=1)
@@ -25,7 +26,8 @@ def test_a_revoked_token_costs_one_failed_request_and_one_look_then_one_per_prob
         assert synced.okta.requests == []
     status = synced.run("status", "--json").document
     assert status["state"] == "quarantined"
-    assert (status["quarantine"]["side"], status["quarantine"]["probes"]) == ("split", 3)
+    assert (status["quarantine"]["side"], status["quarantine"]["probes"]) == ("split", 0)
+    assert status["quarantine"]["next_probe"] == first, "a person who asks puts off no probe"
     assert synced.actual_people() == before
 
     synced.split.world.regenerate_token(SPLIT_TOKEN)

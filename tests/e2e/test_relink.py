@@ -126,7 +126,7 @@ def test_a_sync_stops_before_anybody_is_made_again_and_waits_for_relink(synced: 
     for _ in range(2):
         synced.forget()
         answer = synced.run("sync", code=1)
-        assert "syncd relink" in re.sub(r"\s+", " ", answer.stderr)
+        assert f"syncd -c {synced.config} relink" in re.sub(r"\s+", " ", answer.stderr)
         assert synced.split.requests == []
         assert synced.okta.requests == []
     assert synced.run("status", "--json").document["state"] == "quarantined"

@@ -182,7 +182,7 @@ def test_two_accounts_that_look_like_the_person_are_named(made: Rig) -> None:
     answer = made.run("link", "--user", NAME, "--yes", code=64)
 
     assert "2 accounts look like mixed.case@example.com" in answer.stderr
-    assert "name one: syncd link --user" in answer.stderr
+    assert f"name one: syncd -c {made.config} link --user" in answer.stderr
 
 
 def test_a_plan_shows_who_looks_like_an_account_and_takes_it_for_nobody(made: Rig) -> None:

@@ -12,6 +12,7 @@ from syncd.core.waiting import Waiting
 from syncd.ports import CreationUnproven
 from syncd.ports.trail import ChainReport, Head
 from syncd.store import SqliteStore, open_for_reading
+from syncd.store.postgres.store import PostgresStore
 from tests.store import making
 from tests.store.making import NOON, Place
 
@@ -20,7 +21,7 @@ HELD = [making.change(ChangeKind.DEACTIVATE_USER, f"00u-held{number}", active=Fa
 DOCS = Path(__file__).parents[2] / "docs" / "audit.md"
 
 
-def live(store: SqliteStore) -> None:
+def live(store: SqliteStore | PostgresStore) -> None:
     """Something in every table."""
     making.absorb(
         store,

@@ -62,9 +62,10 @@ def probe(job: Job) -> None:
         else:
             next(iter(job.target.list_users()), None)
     except SyncdError:
-        failed = found.probes + 1
-        wait = min(FIRST_PROBE * 2 ** min(failed, 10), SLOWEST_PROBE)
-        QUARANTINE.remember(job.store, replace(found, probes=failed, next_probe=job.clock() + wait))
+        if (now := job.clock()) >= found.next_probe:  # a person who asks before its time puts off no probe
+            failed = found.probes + 1
+            wait = min(FIRST_PROBE * 2 ** min(failed, 10), SLOWEST_PROBE)
+            QUARANTINE.remember(job.store, replace(found, probes=failed, next_probe=now + wait))
         raise
     QUARANTINE.remember(job.store, None)
     job.observer.event("info", "connection well again", side=found.side, since=timestamp(found.since))

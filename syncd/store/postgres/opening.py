@@ -8,6 +8,7 @@ from datetime import datetime
 from syncd.errors import ConfigurationError
 from syncd.redact import Redactor
 from syncd.store import starting, state
+from syncd.store.left_behind import refuse_moved
 from syncd.store.postgres import schema
 from syncd.store.postgres.faults import explained
 from syncd.store.postgres.sessions import Sessions
@@ -57,6 +58,7 @@ def open_store(
         if state.get_meta(db, starting.STARTED) is None:
             starting.start(db, clock())
         starting.go_on(db, clock())
+        refuse_moved(db, f"the store of {name}")
         owner = state.get_meta(db, "identity")
         if owner is None:
             state.set_meta(db, "identity", name)

@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from syncd.errors import ConfigurationError, PermanentError, RefusedError, SyncdError, TemporaryError
+from syncd.errors import (
+    ConfigurationError,
+    PermanentError,
+    RefusedError,
+    SyncdError,
+    TemporaryError,
+    UsageError,
+)
 from syncd.files import NotRegularError, copy_regular
 from syncd.ports.trail import ChainReport
 from syncd.store import lock, process
@@ -188,7 +195,7 @@ def restore(
 
 
 def _fetch(source: Path, staged: Path) -> None:
-    """The file, with a log that lies beside it: somebody copied both. Raises RefusedError, PermanentError."""
+    """The file, with a log that lies beside it: somebody copied both. Raises UsageError, PermanentError."""
     try:
         for end in ("", "-wal"):
             beside, into = source.with_name(source.name + end), staged.with_name(staged.name + end)
@@ -197,9 +204,9 @@ def _fetch(source: Path, staged: Path) -> None:
                 with into.open("r+b") as file:
                     copy_regular(beside, file)
     except FileNotFoundError:
-        raise RefusedError(f"there is no file {source}", hint=_WHICH) from None
+        raise UsageError(f"there is no file {source}", hint=_WHICH) from None
     except NotRegularError as error:
-        raise RefusedError(f"{source} is no backup: {error.strerror}", hint=_WHICH) from None
+        raise UsageError(f"{source} is no backup: {error.strerror}", hint=_WHICH) from None
     except (OSError, ValueError) as error:
         raise PermanentError(
             f"{source} cannot be copied beside the store: {getattr(error, 'strerror', None) or error}",
@@ -207,7 +214,7 @@ def _fetch(source: Path, staged: Path) -> None:
         ) from error
 
 
-_WHICH = "Name a file that syncd backup made."
+_WHICH = "Name a file that was made as a backup of a store."
 
 
 def _judged(

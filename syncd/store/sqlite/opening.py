@@ -13,6 +13,7 @@ from pathlib import Path
 from syncd.errors import ConfigurationError, SyncdError
 from syncd.redact import Redactor
 from syncd.store import starting, state
+from syncd.store.left_behind import refuse_moved
 from syncd.store.ownership import refuse_replaced, refuse_unsafe
 from syncd.store.place import BESIDE, Place
 from syncd.store.private import Scratch, make_directory, make_file, narrow, sweep
@@ -165,6 +166,7 @@ def _prepare_writing(path: Path, conn: SqliteDb, connection: str, clock: Callabl
             starting.start(conn, clock())
     with transaction(conn):
         starting.go_on(conn, clock())
+    refuse_moved(conn, f"the store {path}")
     owner = state.get_meta(conn, "identity")
     if owner is None:
         with transaction(conn):
@@ -284,9 +286,10 @@ def _reader(
     with explained(path):
         owner = state.get_meta(conn, "identity")
         conn.execute("PRAGMA query_only = ON")
-    if owner is not None:
         try:
-            _refuse_other_owner(path, owner, connection)
+            refuse_moved(conn, f"the store {path}")
+            if owner is not None:
+                _refuse_other_owner(path, owner, connection)
         except ConfigurationError:
             conn.close()
             raise

@@ -1,0 +1,77 @@
+"""A store that moves from one database into another, either way: every row as it is, with the trail and its seals.
+
+Inside a transaction of each side that lets nobody else write. What arrived is compared with what was sent before either
+side is told: rows, the revision, the head of the trail, and the whole chain with what it says of the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import islice
+
+from syncd.errors import PermanentError, RefusedError
+from syncd.store import journal, state, verifying
+from syncd.store.db import Db
+from syncd.store.postgres.tables import TABLES
+from syncd.store.stage.writer import AT_ONCE, insert_rows
+
+_NOT_MOVED = frozenset({"writer"})
+"""Who writes is of one place."""
+_IN_ORDER = frozenset({"runs", "doubts"})
+"""Tables whose order of arrival counts, and has no column of its own on SQLite."""
+
+
+def move(source: Db, target: Db, now: datetime) -> Mapping[str, int]:
+    """Copies all rows into the empty store `target`; how many, by table. `target` is not watched for its seals: they
+    come along. Raises RefusedError for a target that is not empty, PermanentError for a source that is not whole and
+    when something else arrived than was sent.
+    """
+    _refuse_filled(target)
+    sent = verifying.verify(source, now)
+    if not sent.intact:
+        raise PermanentError(
+            f"the store is not whole, and is not moved: {sent.problem or 'its tables are not what its trail says'}",
+            hint="`syncd audit verify` says more; go back to a backup of it first",
+        )
+    counts = {}
+    for table in TABLES:
+        if table.name not in _NOT_MOVED:
+            counts[table.name] = _copy(source, target, table.name, table.names)
+    _compare(source, target, counts)
+    arrived = verifying.verify(target, now)
+    if (arrived.rows, str(arrived.head), arrived.intact) != (sent.rows, str(sent.head), True):
+        raise PermanentError(
+            "the trail that arrived is not the one that was sent; nothing was moved", hint="run it again"
+        )
+    return counts
+
+
+def _refuse_filled(target: Db) -> None:
+    if state.revision(target) or journal.head(target).sequence:
+        raise RefusedError(
+            "there is a store already where this one is to go", hint="only an empty place takes a store"
+        )
+
+
+def _copy(source: Db, target: Db, table: str, columns: tuple[str, ...]) -> int:
+    names = [name for name in columns if name != "rowid"]
+    order = " ORDER BY rowid" if table in _IN_ORDER else ""
+    target.execute(f"DELETE FROM main.{table}")
+    rows = iter(source.stream(f"SELECT {', '.join(names)} FROM main.{table}{order}"))
+    count = 0
+    while some := list(islice(rows, AT_ONCE)):
+        insert_rows(target, f"INSERT INTO main.{table} ({', '.join(names)})", some)
+        count += len(some)
+    return count
+
+
+def _compare(source: Db, target: Db, sent: Mapping[str, int]) -> None:
+    for table, count in sent.items():
+        (arrived,) = target.execute(f"SELECT count(*) FROM main.{table}").fetchone()
+        if arrived != count:
+            raise PermanentError(
+                f"{arrived} rows of {table} arrived of {count}; nothing was moved", hint="run it again"
+            )
+    if state.revision(source) != state.revision(target) or journal.head(source) != journal.head(target):
+        raise PermanentError("another state arrived than was sent; nothing was moved", hint="run it again")
