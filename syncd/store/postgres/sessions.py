@@ -188,7 +188,7 @@ class Sessions:
         return Session(connect(self.url, name=self._name))
 
     def give_back(self, session: Session) -> None:
-        """One that was left inside a transaction is closed. With one that was lost those go that lie idle: what ended it
+        """One that was left inside a transaction is closed. With one that was lost all go that lie idle: what ended it
         was hardly about that one alone, and each would fail somebody once.
         """
         try:
