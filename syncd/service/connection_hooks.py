@@ -116,11 +116,12 @@ class ConnectionHooks:
             self._board.ended(report)
             self._voice.ended(report, ending, stopping=False)
 
-        self._giving = LeaverCycles(seen, self.hooked, told)
+        giving = self._giving = LeaverCycles(seen, self.hooked, told)
         try:
-            yield self._giving.job(job)
+            yield giving.job(job)
         finally:
             self._giving = None
+            seen.name(giving.afterwards())
             if seen.pending or self.hooked.waits() is not None:
                 self._around.hurry(self.settings.name, "delta", 0.0)
 

@@ -43,6 +43,7 @@ def hearing(
     every: str = RARELY,
     events: Sequence[str] | None = None,
     split_latency: float = 0.0,
+    pushed: Sequence[str] = (),
     synced: bool = True,
 ) -> Iterator[tuple[Rig, Inside, EventHook]]:
     """A daemon that has done its first full cycle, and a verified hook for these events (all that are to be ticked)."""
@@ -50,6 +51,7 @@ def hearing(
     monkeypatch.setenv("E2E_HOOK_BEFORE", BEFORE)
     with served(folder, okta) as made:
         port = free_port()
+        made.pushed += pushed
         made.split.set_knobs(latency_seconds=split_latency)
         made.tables = {**made.tables, "split": "concurrency = 2" if split_latency else ""}
         schedule(made, every, hooks_table(port))

@@ -118,6 +118,29 @@ def test_a_leaver_during_a_first_sync_does_not_wait_for_its_end(
         assert made.run("audit", "verify").exit_code == 0
 
 
+def test_who_was_looked_at_in_between_gets_what_the_full_cycle_had_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Suspended people keep their access, and their groups are made after all accounts; who left a group does not get
+    into it by the older plan.
+    """
+    okta = many(120)
+    okta.create_group("push-crew", members=[f"p{number:03}@example.com" for number in range(20)])
+    with hearing(
+        tmp_path, monkeypatch, okta=okta, split_latency=LONG, synced=False, pushed=["push-crew"]
+    ) as (made, daemon, _):
+        split = made.split.world
+        made_first = [f"p{number:03}@example.com" for number in range(4)]
+        eventually(lambda: set(made_first) <= active(made), "the first accounts are made")
+        okta.set_user_status(made_first[0], "SUSPENDED")
+        okta.remove_member("push-crew", made_first[1])
+        eventually(lambda: daemon.daemon._served["acme"].hooks.hooked.due() == {}, "both were looked at")
+
+        daemon.logs("cycle done", cycle="full")
+        wanted = {f"p{number:03}@example.com" for number in range(20)} - {made_first[1]}
+        eventually(lambda: set(split.members("push-crew")) == wanted, "all others are members")
+
+
 def everybody(made: Rig) -> set[str]:
     world = made.okta.world
     return {

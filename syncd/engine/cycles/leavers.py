@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
+from syncd.core.nomination import Nominations
 from syncd.engine.cycles.delta import LookOutcome, NamedLook, leavers_of, look_at, since_when
 from syncd.engine.cycles.hooked import Hooked
 from syncd.engine.cycles.result import RunResult
@@ -24,6 +25,7 @@ class LeaverCycles:
         self._hooked = hooked
         self._told = told
         self._turns = 0
+        self._passed: set[tuple[str, str]] = set()
 
     @property
     def has_turn(self) -> bool:
@@ -61,7 +63,19 @@ class LeaverCycles:
             self._hooked.looked(by_hooks, found.moved, found.updated, found.unread)
         if found.result is not None:
             self._told(found.result)
-        return {okta_id for kind, okta_id in found.looked_at if (kind, okta_id) not in found.unread}
+        passed = found.looked_at - found.unread
+        self._passed |= passed
+        return {okta_id for _, okta_id in passed}
+
+    def afterwards(self) -> Nominations:
+        """Who went first is looked at once more when the full cycle has ended: what it had planned for them it did not
+        do, and it may have made what they lacked, a group.
+        """
+        users, groups = (
+            frozenset(okta_id for of_kind, okta_id in self._passed if of_kind == kind)
+            for kind in ("user", "group")
+        )
+        return Nominations(users, groups)
 
 
 def _nobody(_job: Job, _busy: AbstractSet[str]) -> AbstractSet[str]:
