@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from syncd.answers.named import changes_named, retriable
+from syncd.answers.named import changes_named, objects_named, retriable
 from syncd.core.change import Change, ChangeKind, change_document
 from syncd.core.expectation import Expectation
 from syncd.core.pausing import Pause
@@ -162,6 +162,11 @@ def retry(
         store.retry_now(None)
     else:
         failures, waiting = retriable(store, wanted)
+        if not failures and not waiting and objects_named(store, wanted):
+            raise UsageError(
+                f"nothing of {wanted} fails or waits for another look now",
+                hint="what failed before is done meanwhile, or just being done: `syncd explain` says how it is",
+            )
         if not failures and not waiting:
             raise UsageError(
                 f"nothing that failed is called {wanted}",

@@ -7,7 +7,7 @@ from typing import Any
 
 from syncd.answers.left_out import left_out, left_out_documents
 from syncd.core.change import Change
-from syncd.core.drift_news import left_of
+from syncd.core.drift_news import left_of, tally
 from syncd.core.left_out import command
 from syncd.core.plan import timestamp
 from syncd.engine.facts import LAST_DRIFT
@@ -17,7 +17,7 @@ from syncd.settings.schema import ConnectionSettings
 
 def lists(store: Store, settings: ConnectionSettings) -> dict[str, Any]:
     """`left_out` as in `syncd.skipped/1`; `held`: a row for each change that waits for a decision; `drift`: the items
-    of the last comparison that are kept, and when it was made.
+    of the last comparison that are kept, when it was made, and how it is counted.
     """
     config = str(settings.path)
     try:
@@ -25,14 +25,15 @@ def lists(store: Store, settings: ConnectionSettings) -> dict[str, Any]:
     except ValueError:  # somebody else wrote it
         drift = {}
     try:
-        items = left_of(drift) if drift else []
+        items, told = (left_of(drift), str(tally(drift))) if drift else ([], "")
     except (LookupError, TypeError, AttributeError):
-        items = []
+        items, told = [], ""
     return {
         "connection": settings.name,
         "left_out": left_out_documents(left_out(store), settings.path),
         "held": [row for hold in store.holds() for row in _held(hold, config)],
         "compared_at": drift.get("created_at"),
+        "drift_told": told,
         "drift": [_drift(item, config) for item in items],
     }
 

@@ -40,6 +40,7 @@ def connection_page(lists: Mapping[str, Any], now: datetime, *, search: str = ""
         held=_matching(lists["held"], words),
         drift=_matching(lists["drift"], words),
         compared_at=lists["compared_at"],
+        told=lists["drift_told"],
         now=now.astimezone(UTC),
         style=style,
         version=syncd.__version__,

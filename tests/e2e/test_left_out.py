@@ -166,3 +166,17 @@ def test_check_names_who_is_left_out_and_calls_no_quarantine_ready(made: Rig) ->
     assert line["state"] == "fail"
     assert "syncd relink" in line["hint"]
     assert not sick["ok"]
+
+
+def test_a_retry_of_what_was_done_meanwhile_says_that_and_not_that_it_never_failed(made: Rig) -> None:
+    made.split.faults.add("status", method="POST", path="/Users", count=-1, status=400)
+    made.okta.world.add_user("late@example.com", "L", "Ate", assign=True)
+    made.sync(code=4)
+    made.split.faults.clear()
+    made.run("retry", "late@example.com", "--now")
+
+    again = made.run("retry", "late@example.com", "--now", code=64)
+
+    assert "nothing of late@example.com fails or waits for another look now" in again.stderr
+    assert "done meanwhile" in again.stderr
+    assert "nothing that failed is called typo" in made.run("retry", "typo", code=64).stderr

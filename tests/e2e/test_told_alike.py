@@ -158,6 +158,7 @@ def test_one_comparison_has_one_count(tmp_path: Path) -> None:
         everybody: Sequence[Callable[[], str]] = (
             lambda: " ".join(one.run("status").split()),
             one.page,
+            lambda: one.page("/connections/acme"),
             lambda: one.run("report"),
             lambda: one.run("report", "--format", "md"),
             lambda: one.run("report", "--format", "html"),

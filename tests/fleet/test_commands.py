@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -258,3 +261,45 @@ def test_without_settings_of_a_fleet_the_places_are_named(syncd: Invoker) -> Non
     said = syncd("fleet", "status", "--fleet", "other.toml")
     assert said.code == 78
     assert "other.toml: there is no such file" in said.err
+
+
+def worker(folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """`syncd worker`, which has to end by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "syncd", "worker", "--fleet", str(folder / "fleet.toml")],
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_a_worker_that_cannot_begin_says_why_and_claims_nothing(
+    fleet: Fleet, syncd: Invoker, unprepared: str, tmp_path: Path
+) -> None:
+    said = worker(syncd.directory, FLEET_DB=url_of(unprepared))
+    assert said.returncode == 78
+    assert "is not prepared for syncd" in said.stderr
+    said = worker(syncd.directory, FLEET_DB=f"postgresql://syncd@/syncd?host={tmp_path}")
+    assert said.returncode == 1
+    assert "cannot be reached" in said.stderr
+    assert fleet("migrate").code == 0
+    with psycopg.connect(unprepared) as session:
+        session.execute("UPDATE syncd.version SET version = 99, oldest_worker = 99")
+    said = worker(syncd.directory, FLEET_DB=url_of(unprepared))
+    assert said.returncode == 78
+    assert "newer syncd" in said.stderr
+    with psycopg.connect(unprepared) as session:
+        assert session.execute("SELECT count(*) FROM syncd.worker").fetchone() == (0,)
+
+
+def test_a_worker_whose_name_was_used_before_is_refused(
+    registry: PostgresRegistry, syncd: Invoker, unprepared: str
+) -> None:
+    registry.join(applicant("one"))
+    file = syncd.directory / "fleet.toml"
+    file.write_text(f'{file.read_text()}worker = "one"\nlisten = ""\n')
+    said = worker(syncd.directory, FLEET_DB=url_of(unprepared))
+    assert said.returncode == 3
+    assert "was in this fleet before" in said.stderr

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from syncd.errors import TemporaryError
 from syncd.ports.fleet import WATCH
 from syncd.store.postgres.registry import PostgresRegistry
 from tests.e2e.rig import Rig
@@ -185,3 +187,30 @@ def test_who_only_watches_says_what_it_would_write_and_writes_nothing(
             two.logs("applied", object="new@example.com")
     assert made.writes() == ["POST /scim/v2/Users"]
     assert watcher.events("a request could not be taken") == []
+
+
+def test_a_database_that_comes_back_before_anybody_took_over_finds_everything_go_on(
+    database: str, registry: PostgresRegistry, made: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrolled(registry, made)
+    renew = PostgresRegistry.renew
+    gone = threading.Event()
+
+    def renewed(self: PostgresRegistry, worker: str) -> bool:
+        if gone.is_set():
+            raise TemporaryError("the database is gone")
+        return renew(self, worker)
+
+    monkeypatch.setattr(PostgresRegistry, "renew", renewed)
+    with working(Working(database, made.folder, "one")) as one:
+        one.logs("cycle done", cycle="full")
+        gone.set()
+        one.logs("the lease cannot be renewed")
+        eventually(lambda: one.steward.moment().not_ready, "its lease ran out")
+        one.logs("the store was taken over")
+        made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+        gone.clear()
+        one.logs("the lease is renewed again")
+        one.logs("applied", object="new@example.com")
+        assert one.steward.moment().worker == "one"
+        assert registry.look().connections[0].epoch == 1

@@ -67,6 +67,7 @@ def everything(**changed: Any) -> dict[str, Any]:
         "left_out": rows(3),
         "held": held(2),
         "compared_at": "2026-03-01T10:00:00Z",
+        "drift_told": "1 difference: 1 to give back",
         "drift": [
             {
                 "kind": "missing_user",

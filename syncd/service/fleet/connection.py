@@ -6,7 +6,9 @@ the last one: hundreds of connections that lost their worker are not read in ful
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from syncd.core.cron import Cron
@@ -15,11 +17,12 @@ from syncd.core.nomination import ASKED
 from syncd.engine.cycles.second_look import is_due, look_again, take_over
 from syncd.engine.facts import COMPLETE_READ, CURSOR, LOG_ASKED
 from syncd.engine.job import Job
+from syncd.errors import SyncdError
 from syncd.ports import Store
 from syncd.ports.fleet import Ownership
 from syncd.service.board import ConnectionBoard
 from syncd.service.connection import ServedConnection
-from syncd.service.connection_state import SystemLog, Well
+from syncd.service.connection_state import NoStore, SystemLog, Well
 from syncd.service.fleet.quiet import QuietTurn
 from syncd.service.held_store import Held
 from syncd.service.reports import Ending
@@ -44,6 +47,7 @@ class OwnedConnection(ServedConnection):
         super().__init__(settings, board, around)
         self.ownership = ownership
         self.current.opens = lambda settings, _wait: opens(settings, lambda: self.is_idle)
+        self._opening = threading.Lock()
         self._turn = QuietTurn(ownership.quiet, around.stopping)
         self._job_options = {"writing": True, "delivered_within": DELIVERED_WITHIN}
 
@@ -54,7 +58,13 @@ class OwnedConnection(ServedConnection):
 
     def open(self, *, patient: bool = False) -> None:
         """As `ServedConnection.open`; what is under way at the target is noted, and the System Log followed on."""
-        super().open(patient=patient)
+        with self._opening:
+            if not isinstance(self.current.state, NoStore):
+                return  # another turn was quicker
+            super().open(patient=patient)
+            self._go_on()
+
+    def _go_on(self) -> None:
         store = self.current.store
         if store is None:
             return
@@ -79,7 +89,10 @@ class OwnedConnection(ServedConnection):
         return max(0.0, (last + every - now) / timedelta(seconds=1))
 
     def delta(self) -> None:
-        """A second look, too, once it is due."""
+        """A second look, too, once it is due. A store that was lost with the lease is opened again when that lives."""
+        if isinstance(self.current.state, NoStore):
+            with suppress(SyncdError):  # the full cycle that tries too says why
+                self.open()
         super().delta()
         with self._gate.place("second look") as mine, self._crash_proof("delta"):
             if mine:
