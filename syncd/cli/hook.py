@@ -39,7 +39,7 @@ def _host(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
 @json_option
 @click.pass_context
 def command(ctx: click.Context, act: str | None, host: str, *, as_json: bool) -> int:
-    """Say what to enter in Okta for an event hook.
+    """Say what to enter in Okta for event hooks; test the listener.
 
     The address, the header with the secret, and the events to tick, for the org of the connection. One hook serves all
     connections of an org. syncd enters nothing itself: it never writes to Okta.

@@ -132,7 +132,7 @@ def left_behind(place: Place, change: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "kind", "at_once"),
+    ("change", "system", "at_once"),
     [
         (CONTAINER, "nfs4", True),  # one kernel, which says so
         (OTHER_BOOT, "ext4", True),  # the same machine, started again
@@ -145,10 +145,10 @@ def left_behind(place: Place, change: str) -> None:
     ],
 )
 def test_a_free_file_lock_proves_the_end_of_its_owner_only_where_one_kernel_speaks_for_all(
-    place: Place, monkeypatch: pytest.MonkeyPatch, steady: Steady, change: str, kind: str, *, at_once: bool
+    place: Place, monkeypatch: pytest.MonkeyPatch, steady: Steady, change: str, system: str, *, at_once: bool
 ) -> None:
     left_behind(place, change)
-    mounted_as(monkeypatch, kind)
+    mounted_as(monkeypatch, system)
     with place.open() as store:
         watcher = Watcher(store, steady)
         assert watcher.look() == at_once
