@@ -18,6 +18,7 @@ SyncdError                 exit 1   the root: a message, a hint, an exit code
 ├── LockLost               exit 1   another process writes with the store now
 ├── UsageError             exit 64  the command line makes no sense
 └── ConfigurationError     exit 78  a setting must change first
+    └── StoreMoved         exit 78  the store went elsewhere, and is used there
 """
 
 from __future__ import annotations
@@ -260,3 +261,11 @@ class ConfigurationError(SyncdError):
     def __init__(self, message: str, *, hint: str = "", problems: Sequence[str] = ()) -> None:
         super().__init__(message, hint=hint)
         self.problems = tuple(problems)
+
+
+class StoreMoved(ConfigurationError):  # noqa: N818  (nothing went wrong)
+    """A store was left behind; `place` says in words where it is now."""
+
+    def __init__(self, message: str, *, place: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.place = place

@@ -5,18 +5,27 @@ psycopg is imported when something is built here, and nowhere without a fleet.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from syncd.errors import ConfigurationError, NotFound, SyncdError
+from syncd.engine.facts import belongs_elsewhere
+from syncd.errors import ConfigurationError, NotFound, RefusedError, SyncdError
 from syncd.ports import Store
 from syncd.ports.database import FleetDatabase
 from syncd.ports.fleet import FleetStores, Registry
 from syncd.redact import Redactor
-from syncd.settings import Loaded, parse
+from syncd.settings import ConnectionSettings, Loaded, parse
 from syncd.settings.fleet import Database, FleetSettings, database_of
 from syncd.settings.place import FleetPlace
+
+if TYPE_CHECKING:
+    from syncd.ports.trail import Head
+    from syncd.store.db import Db
+    from syncd.store.postgres.moving import Moved
 
 
 def fleet_database(fleet: FleetSettings, redactor: Redactor) -> tuple[Database, FleetDatabase]:
@@ -86,6 +95,64 @@ def store_to_decide(
         with closing(store):
             yield store
     wake_owner(place)
+
+
+def move_store(
+    settings: ConnectionSettings, file: Path, clock: Callable[[], datetime], *, into_fleet: bool
+) -> tuple[Moved, str, str, Path | None]:
+    """Moves the store of a fleet's connection between its database and a file: what arrived, from where and to where
+    in words, and where what was left behind in the file's place lies now.
+
+    Raises RefusedError while anybody may write with it, for a store of another app or target, and for a place that has
+    one; StoreMoved for one that went elsewhere; what `store.postgres.moving.move` raises.
+    """
+    from syncd.store.postgres.moving import relocate  # noqa: PLC0415  (psycopg)
+    from syncd.store.postgres.relocating import alone_with  # noqa: PLC0415
+    from syncd.store.sqlite.relocating import arriving, leaving  # noqa: PLC0415  (sqlite-utils)
+
+    place, name, now = settings.fleet, settings.name, clock()
+    if place is None:
+        raise ValueError("the connection is of no fleet")
+    file = file.absolute()
+    there, here = f"{place.shown}, connection {name}", f"the file {file} on {socket.gethostname()}"
+    alone = alone_with(place.url, place.connection, name)
+    if into_fleet:
+        with alone as target, leaving(file, there, connection=name, clock=clock) as source:
+            _refuse_elsewhere(source, settings)
+            moved = relocate(source, target, named=f"the store {file}", place=there, now=now)
+        return moved, here, there, None
+    with arriving(file, connection=name, clock=clock) as arrival:
+        with alone as source:
+            _refuse_elsewhere(source, settings)
+            if arrival.there is not None:
+                return _found(source, arrival.there, file, here), there, here, None
+            with arrival.filling() as target:
+                moved = relocate(source, target, named=f"the store of {name}", place=here, now=now)
+        kept = arrival.put()
+    return moved, there, here, kept
+
+
+def _found(source: Db, there: Head, file: Path, here: str) -> Moved:
+    """What an earlier try has moved. Raises RefusedError where it did not."""
+    from syncd.store.left_behind import went_to  # noqa: PLC0415
+    from syncd.store.postgres.moving import arrived_before  # noqa: PLC0415  (psycopg)
+
+    if went_to(source) != here:
+        raise RefusedError(
+            f"there is a store {file} already, and it stays as it is",
+            hint="name another file, or move that one away first if nobody works with it any more",
+        )
+    return arrived_before(source, there, "the store")
+
+
+def _refuse_elsewhere(source: Db, settings: ConnectionSettings) -> None:
+    from syncd.store import state  # noqa: PLC0415
+
+    if theirs := belongs_elsewhere(lambda key: state.recall(source, key), settings):
+        raise RefusedError(
+            f"the store is not moved: it belongs to {theirs}",
+            hint="name the connection of that app and target; nothing was changed",
+        )
 
 
 def wake_owner(place: FleetPlace) -> None:

@@ -1,4 +1,4 @@
-"""What is answered about copies of a store: syncd.backup/1 and syncd.restore/1."""
+"""What is answered about copies of a store: syncd.backup/1, syncd.restore/1 and syncd.store-copy/1."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.core.plan import timestamp
 from syncd.engine.facts import Belonging
-from syncd.ports.trail import ChainReport
+from syncd.ports.trail import ChainReport, Head
 from syncd.settings import ConnectionSettings
 
 if TYPE_CHECKING:
@@ -47,13 +47,43 @@ def restore_document(settings: ConnectionSettings, file: Path, done: Restored) -
     }
 
 
+def store_copy_document(
+    settings: ConnectionSettings,
+    source: str,
+    target: str,
+    *,
+    head: Head,
+    tables: Mapping[str, int],
+    kept: Path | None,
+) -> dict[str, Any]:
+    """`source` and `target` in words; `tables` counts the rows that arrived; `kept` is where the store lies that was
+    left behind at `target` before.
+    """
+    return {
+        "schema": "syncd.store-copy/1",
+        **_belonging(settings),
+        "from": source,
+        "to": target,
+        "rows": tables["journal"],
+        "head": str(head) if head.sequence else None,
+        "tables": dict(tables),
+        "kept": None if kept is None else str(kept),
+    }
+
+
 def _about(settings: ConnectionSettings, report: ChainReport) -> Mapping[str, Any]:
+    return {
+        **_belonging(settings),
+        "rows": report.rows,
+        "head": str(report.head) if report.head else None,
+    }
+
+
+def _belonging(settings: ConnectionSettings) -> Mapping[str, Any]:
     mine = Belonging.of(settings)
     return {
         "connection": settings.name,
         "org_url": mine.org_url,
         "app_id": mine.app_id,
         "base_url": mine.base_url,
-        "rows": report.rows,
-        "head": str(report.head) if report.head else None,
     }

@@ -53,6 +53,7 @@ COMMANDS = {
     "audit": ("syncd.cli.audit", "Check or export the audit trail."),
     "backup": ("syncd.cli.backup", "Copy the store into a file, also while the daemon runs."),
     "restore": ("syncd.cli.restore", "Put a backup in the place of the store."),
+    "store": ("syncd.cli.store", "Move a connection's store into a fleet, or back into a file."),
     "doctor": ("syncd.cli.doctor", "Gather what support needs to know, without secrets."),
     "schema": ("syncd.cli.schema", "Print the JSON Schema of a document, or of the settings."),
     "worker": ("syncd.cli.worker", "Serve connections of a fleet, beside other workers."),

@@ -1,4 +1,4 @@
-"""Renderer for `syncd.backup/1` and `syncd.restore/1`."""
+"""Renderer for `syncd.backup/1`, `syncd.restore/1` and `syncd.store-copy/1`."""
 
 from __future__ import annotations
 
@@ -40,6 +40,26 @@ def restore_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     )
     yield line("  ", Span("Paused", "warn"), ": nothing is written until somebody has looked.")
     yield line("  Next: syncd plan, syncd drift, then syncd resume")
+
+
+def store_copy_lines(document: Mapping[str, Any]) -> Iterator[Line]:
+    """A `syncd.store-copy/1` document."""
+    tables = document["tables"]
+    yield line(
+        strong(f"{safe(document['connection'])}: "),
+        Span("moved", "good"),
+        f" from {safe(document['from'])} to {safe(document['to'])}.",
+    )
+    yield line(
+        f"  {counted(tables['users'], 'user')}, {counted(tables['groups'], 'group')},"
+        f" {counted(tables['members'], 'membership')}, {counted(document['rows'], 'row')} of the audit trail;"
+        " rows, chain and seals were compared."
+    )
+    yield line("  head: ", safe(document["head"]))
+    if document["kept"] is not None:
+        yield line(f"  What was left behind there before lies in {safe(document['kept'])}.")
+    yield line("  ", faint("The place it came from refuses from now on, and says where it is."))
+    yield line("  Next: syncd plan there, which is empty when nothing changed meanwhile.")
 
 
 def _ended_lines(ended: Mapping[str, int]) -> Iterator[Line]:

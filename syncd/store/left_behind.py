@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncd.errors import ConfigurationError
+from syncd.errors import StoreMoved
 from syncd.store import state
 from syncd.store.db import Db
 
@@ -15,11 +15,22 @@ def leave_behind(source: Db, place: str) -> None:
     state.set_meta(source, MOVED_TO, place)
 
 
+def went_to(source: Db) -> str | None:
+    """Where it is now, in words; None: it is here."""
+    return state.get_meta(source, MOVED_TO)
+
+
+def take_up_again(source: Db) -> None:
+    """It is not left behind: it has not arrived anywhere."""
+    source.execute("DELETE FROM main.meta WHERE key = ?", (MOVED_TO,))
+
+
 def refuse_moved(db: Db, named: str) -> None:
-    """Raises ConfigurationError when this store was left behind."""
-    place = state.get_meta(db, MOVED_TO)
+    """Raises StoreMoved when this store was left behind."""
+    place = went_to(db)
     if place is not None:
-        raise ConfigurationError(
+        raise StoreMoved(
             f"{named} was moved to {place}, and is not used any more",
+            place=place,
             hint="work with that one; what is here is as it was when it moved",
         )

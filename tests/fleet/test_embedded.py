@@ -31,6 +31,16 @@ def test_psycopg_is_never_imported_without_a_fleet(tmp_path: Path) -> None:
             assert done.returncode == 0, (words, done.stderr)
 
 
+def test_moving_a_store_without_a_fleet_is_refused_before_anything_of_one_is_loaded(tmp_path: Path) -> None:
+    with rig(tmp_path, users=4) as made:
+        words = ["store", "copy", "--from", str(made.store), "--to", "fleet", "-c", str(made.config)]
+        done = subprocess.run(
+            [sys.executable, "-c", _LOADED, *words], capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 64
+    assert "loaded: []" in done.stderr
+
+
 def test_the_daemon_of_one_machine_imports_nothing_of_it() -> None:
     asked = (
         "import sys, syncd.cli.run, syncd.service.daemon, syncd.service.http, syncd.service.statuses, syncd.wiring;"

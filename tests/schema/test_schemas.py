@@ -36,6 +36,7 @@ CONTRACT = [
     "run",
     "skipped",
     "status",
+    "store-copy",
 ]
 
 

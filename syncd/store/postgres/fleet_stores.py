@@ -12,8 +12,8 @@ from syncd.ports import Store
 from syncd.ports.fleet import Ownership
 from syncd.ports.permit import Permit
 from syncd.redact import Redactor
-from syncd.store.postgres.opening import Pools, open_for_reading, open_store
-from syncd.store.postgres.store import PostgresStore, StoreClaim
+from syncd.store.postgres.opening import Pools, open_for_deciding, open_for_reading, open_store
+from syncd.store.postgres.store import StoreClaim
 
 _SHOWN_FOR = timedelta(days=365)
 """The row of the writer is for people here: whose it is, the fleet's own rows say."""
@@ -61,5 +61,4 @@ class PostgresStores(Closing):
 
     def open_to_decide(self, connection: int, *, clock: Callable[[], datetime], redactor: Redactor) -> Store:
         """See `ports.fleet.FleetStores.open_to_decide`."""
-        pools = self._pools
-        return PostgresStore(pools.acts, pools.stages, connection, clock, decides=True, redactor=redactor)
+        return open_for_deciding(self._pools, connection, clock=clock, redactor=redactor)

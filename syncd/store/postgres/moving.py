@@ -7,12 +7,15 @@ side is told: rows, the revision, the head of the trail, and the whole chain wit
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
 from syncd.errors import PermanentError, RefusedError
+from syncd.ports.trail import Head
 from syncd.store import journal, state, verifying
 from syncd.store.db import Db
+from syncd.store.left_behind import leave_behind, refuse_moved, take_up_again, went_to
 from syncd.store.postgres.tables import TABLES
 from syncd.store.stage.writer import AT_ONCE, insert_rows
 
@@ -20,6 +23,64 @@ _NOT_MOVED = frozenset({"writer"})
 """Who writes is of one place."""
 _IN_ORDER = frozenset({"runs", "doubts"})
 """Tables whose order of arrival counts, and has no column of its own on SQLite."""
+
+
+_PRUNED = str(2**62)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What arrived: rows by table, and the head of the trail."""
+
+    counts: Mapping[str, int]
+    head: Head
+
+
+def relocate(source: Db, target: Db, *, named: str, place: str, now: datetime) -> Moved:
+    """Moves the store `named`, and leaves it behind for `place`, where `target` is. The caller commits `source` first.
+
+    Whoever was interrupted between the two commits does it again: what says that it is at `place`, which is still
+    empty, moves; what has arrived is counted. Raises StoreMoved when it is elsewhere or was worked with since, and what
+    `move` raises.
+    """
+    left = went_to(source)
+    if left is not None:
+        if left != place:
+            refuse_moved(source, named)
+        if journal.head(target).sequence and went_to(target) is None:
+            return arrived_before(source, journal.head(target), named)
+        take_up_again(source)
+    _make_room(source, target, now)
+    counts = move(source, target, now)
+    leave_behind(source, place)
+    return Moved(counts, journal.head(target))
+
+
+def arrived_before(source: Db, there: Head, named: str) -> Moved:
+    """What was moved by an earlier try, whose trail ends `there`. Raises StoreMoved when it went on since."""
+    if there != journal.head(source):
+        refuse_moved(source, named)
+    counts = {}
+    for table in TABLES:
+        if table.name not in _NOT_MOVED:
+            (counts[table.name],) = source.execute(f"SELECT count(*) FROM main.{table.name}").fetchone()
+    counts["meta"] -= 1  # that it went has not come along
+    return Moved(counts, there)
+
+
+def _make_room(source: Db, target: Db, now: datetime) -> None:
+    """A store that was left behind makes room for the one that it became: its trail goes on from there."""
+    if went_to(target) is None:
+        return
+    old = journal.head(target)
+    if not verifying.verify(source, now, old).intact:
+        raise RefusedError(
+            "the store that was left behind where this one is to go is not an earlier state of it",
+            hint="`syncd audit verify` says whether this one is whole; the other one stays as it is",
+        )
+    state.set_meta(target, verifying.CHECKPOINT_KEY, _PRUNED)  # else its rows are append-only
+    target.execute("DELETE FROM main.journal")
+    target.execute("DELETE FROM main.meta")
 
 
 def move(source: Db, target: Db, now: datetime) -> Mapping[str, int]:

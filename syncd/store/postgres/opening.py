@@ -73,5 +73,19 @@ def open_store(
 def open_for_reading(
     pools: Pools, connection: int, *, clock: Callable[[], datetime], redactor: Redactor | None = None
 ) -> PostgresStore:
-    """Without a claim: reads, and puts requests."""
-    return PostgresStore(pools.acts, pools.stages, connection, clock, redactor=redactor)
+    """Without a claim: reads, and puts requests. Raises StoreMoved for one that was left behind."""
+    return _here(PostgresStore(pools.acts, pools.stages, connection, clock, redactor=redactor), connection)
+
+
+def open_for_deciding(
+    pools: Pools, connection: int, *, clock: Callable[[], datetime], redactor: Redactor | None = None
+) -> PostgresStore:
+    """Without a claim: reads, and takes a person's word. Raises StoreMoved for one that was left behind."""
+    store = PostgresStore(pools.acts, pools.stages, connection, clock, decides=True, redactor=redactor)
+    return _here(store, connection)
+
+
+def _here(store: PostgresStore, connection: int) -> PostgresStore:
+    with store.reading() as db:
+        refuse_moved(db, f"the store of connection {connection}")
+    return store

@@ -44,7 +44,7 @@ VALUES (%(name)s, %(host)s, %(version)s, %(mode)s, %(capacity)s, %(lasts)s, %(qu
 ON CONFLICT DO NOTHING
 """
 _RENEW = "UPDATE worker SET expires = clock_timestamp() + lasts WHERE id = %(worker)s AND ended IS NULL"
-_BURY = "UPDATE worker SET ended = clock_timestamp() WHERE ended IS NULL AND expires <= clock_timestamp()"
+BURY = "UPDATE worker SET ended = clock_timestamp() WHERE ended IS NULL AND expires <= clock_timestamp()"
 _LEAVE = "UPDATE worker SET ended = clock_timestamp() WHERE id = %(worker)s AND ended IS NULL"
 _LIVING = """
 SELECT id AS name, host, version, mode, capacity, draining, started,
@@ -176,7 +176,7 @@ class PostgresRegistry(Closing):
             return []
         given = {"worker": worker, "connections": list(connections)}
         with self._acting() as session:
-            session.execute(_BURY)
+            session.execute(BURY)
             claims = [Ownership(**row) for row in session.execute(_CLAIM, given)]
             if claims:
                 session.execute(_ARRIVED, {**given, "connections": [claim.connection for claim in claims]})

@@ -32,7 +32,7 @@ from syncd.store.postgres.stage import PostgresStage
 from syncd.store.process import Holder
 from syncd.store.rows import Row
 
-_WRITERS = 0x53594E44
+WRITERS = 0x53594E44
 """Of pg_advisory_xact_lock, with the connection: one transaction after the other appends to a connection's trail."""
 _FENCE = "SELECT 1 FROM owner WHERE connection = $1 AND epoch = $2 AND token = $3::uuid FOR SHARE"
 _ANALYZE_AFTER = 5_000
@@ -111,7 +111,7 @@ class PostgresStore(StoreActs, Closing):
             conn = db.session.conn
             try:
                 conn.execute("BEGIN")
-                conn.execute("SELECT pg_advisory_xact_lock($1::int, $2::int)", (_WRITERS, self._connection))
+                conn.execute("SELECT pg_advisory_xact_lock($1::int, $2::int)", (WRITERS, self._connection))
                 self._seals.began()
                 yield db
                 if self._seals.pending:
@@ -140,6 +140,10 @@ class PostgresStore(StoreActs, Closing):
     def writing(self) -> AbstractContextManager[PostgresDb]:
         """A transaction for what belongs to opening, under the claim."""
         return self._writing()
+
+    def reading(self) -> AbstractContextManager[PostgresDb]:
+        """For what belongs to opening, of who only reads."""
+        return self._reading()
 
     def _settling(self) -> AbstractContextManager[Db]:
         """Also by who lost the claim: it is what happened at the target. What the new owner settled stays."""

@@ -88,14 +88,14 @@ def back_up(path: Path, into: Path, *, connection: str, clock: Callable[[], date
 
 def _copy(path: Path, beside: Path) -> None:
     """In one read transaction of SQLite: what others write meanwhile is not in it."""
-    with explained(path), closing(_connection(path, "ro")) as source:
+    with explained(path), closing(connection_to(path, "ro")) as source:
         make_file(beside)
-        with closing(_connection(beside, "rw")) as copy:
+        with closing(connection_to(beside, "rw")) as copy:
             source.backup(copy)
-            _alone(copy)
+            alone(copy)
 
 
-def _alone(copy: sqlite3.Connection) -> None:
+def alone(copy: sqlite3.Connection) -> None:
     """Nobody has the lock of a copy, and it needs no log beside it."""
     if copy.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'writer'").fetchone():
         copy.execute("DELETE FROM writer")
@@ -103,7 +103,7 @@ def _alone(copy: sqlite3.Connection) -> None:
         raise TemporaryError("the copy is in use by another process", hint="Run it again.")
 
 
-def _connection(path: Path, mode: str) -> SqliteDb:
+def connection_to(path: Path, mode: str) -> SqliteDb:
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_WAIT_SECONDS, factory=SqliteDb)
 
@@ -182,13 +182,13 @@ def restore(
         staged = scratch.path / path.name
         _fetch(source, staged)
         report = _judged(source, staged, connection, judge, clock)
-        with _nobodys(path, connection, clock):
+        with nobodys(path, connection, clock):
             with closing(open_store(staged, connection=connection, clock=clock)) as store:
                 ended = store.begin_again(report.head, by, pause_entry)
-            with explained(staged), closing(_connection(staged, "rw")) as copy:
-                _alone(copy)
+            with explained(staged), closing(connection_to(staged, "rw")) as copy:
+                alone(copy)
             try:
-                kept = _swap(staged, path, clock())
+                kept = swap(staged, path, clock())
             except OSError as error:
                 raise not_writable(path, error) from error
     return Restored(report, kept, ended)
@@ -244,7 +244,7 @@ def _judged(
 
 
 @contextmanager
-def _nobodys(path: Path, connection: str, clock: Callable[[], datetime]) -> Iterator[None]:
+def nobodys(path: Path, connection: str, clock: Callable[[], datetime]) -> Iterator[None]:
     """Nobody else has the lock of the store at `path`, nor its file open, until the end. Raises RefusedError,
     TemporaryError.
     """
@@ -262,7 +262,10 @@ def _nobodys(path: Path, connection: str, clock: Callable[[], datetime]) -> Iter
 
 def _owner(path: Path) -> RefusedError | None:
     """The error that names who writes, as far as the store tells."""
-    with contextlib.suppress(SyncdError, sqlite3.Error, TypeError), closing(_connection(path, "ro")) as conn:
+    with (
+        contextlib.suppress(SyncdError, sqlite3.Error, TypeError),
+        closing(connection_to(path, "ro")) as conn,
+    ):
         other = lock.current(conn)
         if other is not None and not process.has_ended(other):
             return lock.refused(other)
@@ -271,7 +274,7 @@ def _owner(path: Path) -> RefusedError | None:
 
 def _refuse_living_owner(path: Path, guard: FileLock) -> None:
     """Raises RefusedError when the store names an owner of whom nothing proves that it has ended."""
-    with contextlib.suppress(sqlite3.Error, TypeError), closing(_connection(path, "ro")) as conn:
+    with contextlib.suppress(sqlite3.Error, TypeError), closing(connection_to(path, "ro")) as conn:
         other = lock.current(conn)
         if other is not None and not lock.why_it_ended(other, guard):
             raise lock.refused(other)
@@ -284,13 +287,13 @@ def _settle(path: Path, connection: str, clock: Callable[[], datetime]) -> None:
     try:
         with closing(open_for_reading(path, connection=connection, clock=clock)):
             pass
-        with explained(path), closing(_connection(path, "rw")) as conn:
+        with explained(path), closing(connection_to(path, "rw")) as conn:
             conn.execute("PRAGMA journal_mode = DELETE")
     except (ConfigurationError, PermanentError):
         return
 
 
-def _swap(staged: Path, path: Path, now: datetime) -> Path | None:
+def swap(staged: Path, path: Path, now: datetime) -> Path | None:
     """At each moment a whole store has the name. Raises OSError."""
     os.chmod(staged, 0o600)  # noqa: PTH101  (beside the other calls on descriptors and names)
     _durable(staged)
