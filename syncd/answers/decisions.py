@@ -211,6 +211,8 @@ def release(store: Store, connection: str, text: str, by: str, reason: str | Non
     groups = [each for each in store.find_groups(text) if each.pushed or f"group:{each.okta_id}" in sought]
     if not users and not groups:
         users = [user for user in store.find_former_users(text) if user.pushed is not None]
+    if not users and not groups:
+        _refuse_released(store, text)
     if len(users) + len(groups) != 1:
         found = "several managed objects" if users or groups else "no managed user or group"
         raise UsageError(f"{text} is {found}", hint="give the Okta id (00u... or 00g...)")
@@ -222,6 +224,15 @@ def release(store: Store, connection: str, text: str, by: str, reason: str | Non
         store.release_group(groups[0].okta_id, by, reason)
         item = decided_on(f"group:{groups[0].okta_id}", groups[0].wanted.name)
     return decision_document(connection, "release", by, [item], reason)
+
+
+def _refuse_released(store: Store, text: str) -> None:
+    named = set(objects_named(store, text))
+    for each in store.releases():
+        if each.object_key in named:
+            raise UsageError(
+                f"{text} is out of syncd's hands already: {each.sentence}", hint="nothing is to be done"
+            )
 
 
 def unlink_user(

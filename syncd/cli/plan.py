@@ -117,7 +117,8 @@ def run_plan(
 def saved_to(file: OutputFile, session: Session, planned: Planned) -> None:
     """Writes the plan there, and says how to apply it."""
     file.write(jsondoc.pieces(plan_document_of(planned)))
-    session.note(f"The plan is saved in {file.path}. To apply exactly this: syncd apply {file.path}")
+    way = session.whole("syncd apply")
+    session.note(f"The plan is saved in {file.path}. To apply exactly this: {way} {file.path}")
 
 
 def answer_with(session: Session, planned: Planned, *, detailed: bool, everything: bool = False) -> Answer:

@@ -16,6 +16,10 @@ def hook_lines(document: Mapping[str, Any]) -> Iterator[Line]:
             f"{safe(found['url'])}: verified, a sample stored, a wrong secret refused",
         )
         return
+    first = document["connections"][0]
+    if document["connection"] != first:
+        yield line("the hook of ", strong(safe(first)), ": one serves all connections of an org")
+        return
     names = ", ".join(map(safe, document["connections"]))
     yield line(strong(f"An event hook for {safe(document['org_url'])}"), faint(f"  ({names})"))
     if not document["listen"]:

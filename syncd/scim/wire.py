@@ -258,8 +258,14 @@ def equals_decoded_twice(attribute: str, value: str) -> str:
 
 
 def identifier(resource: Mapping[str, Any]) -> str | None:
-    """The `id`: text, or a number made text; None when absent or empty."""
-    return _text(resource, "id")
+    """The `id`: text, or a number made text; None when absent or empty, and when NUL is in it, which no database and
+    no path of a URL carries.
+    """
+    return _storable(_text(resource, "id"))
+
+
+def _storable(found: str | None) -> str | None:
+    return None if found is None or "\0" in found else found
 
 
 def _text(resource: Mapping[str, Any], name: str) -> str | None:
@@ -321,12 +327,12 @@ def stamp(resource: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def members_of(resource: Mapping[str, Any]) -> frozenset[str] | None:
-    """SCIM ids of the members; None when the resource does not show any list (absent or null)."""
+    """SCIM ids of the members, as `identifier` reads one; None when the resource shows no list (absent or null)."""
     found = resource.get(_spelled(resource, "members"))
     if not isinstance(found, list):
         return None
     ids = (_text(entry, "value") if isinstance(entry, dict) else _id_of(entry) for entry in found)
-    return frozenset(member for member in ids if member is not None)
+    return frozenset(member for each in ids if (member := _storable(each)) is not None)
 
 
 def resources(body: object) -> Sequence[Any] | None:

@@ -104,7 +104,7 @@ def test_a_saved_plan_is_private_and_applied_exactly(world: World) -> None:
     applied = world.syncd("apply", path, "--json", *world.base)
 
     assert saved.code == 0
-    assert f"syncd apply {path}" in saved.err
+    assert f" apply {path}" in saved.err
     assert mode == 0o600
     assert [one.name for one in world.syncd.directory.glob(".plan*")] == []
     assert applied.code == 0, applied.err

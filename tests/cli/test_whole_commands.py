@@ -32,5 +32,8 @@ def test_an_errors_hint_names_the_settings_file_that_was_given(tmp_path: Path) -
         answer = made.run("approve", "0000", code=64)
         tied = made.run("link", "--user", "p00@example.com", "other", "--yes", code=3)
 
+        saved = made.run("plan", "-o", str(tmp_path / "plan.json")).stderr
+
     assert f"`syncd -c {made.config} held" in answer.stderr
+    assert f"To apply exactly this: syncd -c {made.config} apply {tmp_path}/plan.json" in saved
     assert f"syncd -c {made.config} unlink --user" in tied.stderr

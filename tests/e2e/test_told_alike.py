@@ -20,6 +20,7 @@ import requests
 from tests.e2e.rig import Rig, crew
 from tests.requests.asking import QUIET, running
 from tests.service.connecting import listen_on, schedule
+from tests.service.supervisor import eventually
 from tests.serving import free_port
 
 TWIN, RELEASED, LEAVER = "mixed.case@example.com", "p01@example.com", "p02@example.com"
@@ -103,6 +104,8 @@ def test_two_people_left_out_are_told_alike_by_everybody(tmp_path: Path) -> None
         report = one.run("report")
         assert "2 objects are left out" in report
         assert "2 objects are left out" in one.page()
+        again = one.run("release", RELEASED, "--json", code=64)
+        assert found[RELEASED]["reason"] in json.loads(again)["message"]
         released = next(line for line in report.splitlines() if "release" in line and "moves away" in line)
         assert RELEASED in released
 
@@ -219,12 +222,17 @@ def test_a_run_has_the_same_kind_on_the_page_as_in_status(tmp_path: Path) -> Non
 
 def test_the_next_runs_are_the_same_on_the_page_as_in_status(tmp_path: Path) -> None:
     with told(tmp_path) as one:
-        page = requests.get(f"{one.address}/", timeout=30).text
 
+        def told_alike() -> bool:
+            page, following = (
+                requests.get(f"{one.address}/", timeout=30).text,
+                one.document("status")["next_runs"],
+            )
+            said = [f'{kind} <time class="faint" datetime="{at}">' for kind, at in following.items()]
+            return len(said) == 2 and all(each in page for each in said)
+
+        eventually(told_alike, "once the cycle has ended that moves them")
         following = one.document("status")["next_runs"]
-
-        for kind in ("full", "drift"):
-            assert f'{kind} <time class="faint" datetime="{following[kind]}">' in page
         shown = one.run("status")
         assert f"full {following['full']}, drift {following['drift']}" in shown
 

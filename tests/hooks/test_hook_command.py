@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from syncd.answers.hook import hook_document
 from syncd.core.hooks import TICKED, org_key
 from syncd.core.nomination import Reads, reads
+from syncd.report.hook_text import hook_lines
+from syncd.report.lines import plain
 from tests.e2e.rig import Rig
 from tests.hooks.hooked_daemon import BEFORE, SECRET, arrives, hearing, hook_url, hooks_table
+from tests.hooks.test_hook_listener import settings_of
 from tests.schema.judging import problems
 from tests.service.connecting import FAST, schedule, served
 from tests.service.supervisor import eventually
@@ -44,6 +48,20 @@ def test_it_shows_address_header_and_events_and_never_the_secret(made: Rig) -> N
     assert document["events"] == list(TICKED)
     assert [event for event in TICKED if f"  {event}\n" not in said] == []
     assert SECRET not in "".join(made.said)
+
+
+def test_connections_of_one_org_share_a_hook_that_is_shown_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOOK_SECRET", "HOOK_BEFORE", "HOOK_OKTA", "HOOK_SPLIT"):
+        monkeypatch.setenv(name, "a-secret-of-more-than-twenty-characters")
+    first, second = settings_of(tmp_path, "one"), settings_of(tmp_path, "two")
+    documents = [hook_document(each, (first, second), "") for each in (first, second)]
+    said = [plain(hook_lines(document)) for document in documents]
+
+    assert [document["connections"] for document in documents] == [["one", "two"], ["one", "two"]]
+    assert "user.lifecycle.deactivate" in said[0]
+    assert said[1].strip() == "the hook of one: one serves all connections of an org"
 
 
 def test_every_event_to_tick_names_somebody_or_a_group() -> None:

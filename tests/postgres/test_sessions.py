@@ -87,6 +87,22 @@ def test_a_session_that_the_server_ended_while_it_lay_idle_is_replaced(prepared:
     sessions.close()
 
 
+def test_after_a_restart_of_the_server_one_act_fails_and_the_next_does_not(prepared: str) -> None:
+    sessions = Sessions(prepared, name="restarted", at_most=4)
+    with sessions.borrow(907), sessions.borrow(907), sessions.borrow(907):
+        pass
+    with connect(prepared) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'restarted'"
+        )
+    with pytest.raises(psycopg.OperationalError), sessions.borrow(907) as session:
+        session.conn.execute("SELECT 1")
+    for _ in range(3):
+        with sessions.borrow(907) as session:
+            assert session.conn.execute("SELECT 1").fetchone() == (1,)
+    sessions.close()
+
+
 def test_who_finds_all_sessions_busy_is_told_so(prepared: str) -> None:
     sessions = Sessions(prepared, at_most=1, wait=0.01)
     with sessions.borrow(906), pytest.raises(TemporaryError, match="were busy"), sessions.borrow(906):

@@ -232,7 +232,9 @@ def test_a_user_is_read_tolerantly() -> None:
     assert user.attributes == {"name.givenName": "A", "emails[work].value": "a@e.com", DEPARTMENT: "X"}
 
 
-@pytest.mark.parametrize("broken", [None, [], "x", {}, {"id": None}, {"id": ""}, {"id": True}])
+@pytest.mark.parametrize(
+    "broken", [None, [], "x", {}, {"id": None}, {"id": ""}, {"id": True}, {"id": "a\x00"}]
+)
 def test_a_record_without_an_id_is_skipped(broken: Any) -> None:
     assert wire.user_from(broken, ()) is None
     assert wire.group_from(broken) is None
@@ -243,7 +245,7 @@ def test_a_record_without_an_id_is_skipped(broken: Any) -> None:
     [
         (None, None),
         ([], frozenset()),
-        ([{"value": 1}, {"value": "b"}, {"display": "x"}, None, "c"], frozenset({"1", "b", "c"})),
+        ([{"value": 1}, {"value": "b"}, {"display": "x"}, None, "c", "d\x00"], frozenset({"1", "b", "c"})),
     ],
 )
 def test_members_are_read_tolerantly(members: Any, read: frozenset[str] | None) -> None:

@@ -188,15 +188,20 @@ class Sessions:
         return Session(connect(self.url, name=self._name))
 
     def give_back(self, session: Session) -> None:
-        """One that was left inside a transaction, or was lost, is closed."""
+        """One that was left inside a transaction is closed. With one that was lost all go that lie idle: what ended it
+        was hardly about that one alone, and each would fail somebody once.
+        """
         try:
             with self._lock:
                 keep = not self._closed and session.is_usable
+                lost = [] if keep or not session.conn.closed else list(self._free)
+                if lost:
+                    self._free.clear()
                 if keep:
                     self._free.append(session)
-            if not keep:
+            for each in [*lost, *([] if keep else [session])]:
                 with suppress(psycopg.Error):
-                    session.conn.close()
+                    each.conn.close()
         finally:
             self._room.release()
 
