@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -60,7 +61,7 @@ class HookDesk:
     tell: Callable[..., None]
     _buckets: dict[str, _Bucket] = field(default_factory=dict)
     _told: dict[int, float] = field(default_factory=dict)
-    _refused: int = 0
+    _refused: Counter[int] = field(default_factory=Counter)
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if isinstance(request.protocol, Connection):
@@ -134,11 +135,11 @@ class HookDesk:
         """That there are some, at most once a minute for each status."""
         if status < 400:
             return
-        self._refused += 1
+        self._refused[status] += 1
         now = asyncio.get_running_loop().time()
         if now - self._told.get(status, -_TELLS_EVERY) >= _TELLS_EVERY:
             self._told[status] = now
-            self.tell("warning", "event hooks are refused", status=status, refused=self._refused)
+            self.tell("warning", "event hooks are refused", status=status, refused=self._refused[status])
 
 
 class _Refusal(Exception):  # noqa: N818  (control flow)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
 
+from syncd.core.nomination import Nominations
+from syncd.engine.cycles.leavers import LeaverCycles
 from syncd.engine.cycles.seen import Seen
 from syncd.simulators.world import OktaWorld
 from tests.e2e.rig import Rig
-from tests.e2e.test_delta import exact, one_delta, quiet
+from tests.e2e.test_delta import exact, one_delta, opened, quiet
 from tests.hooks.hooked_daemon import RARELY, hearing, leaves
 from tests.hooks.test_merging import Both
 from tests.service.supervisor import eventually
@@ -62,6 +65,34 @@ def test_hooks_without_end_that_name_leavers_keep_others_waiting_once(tmp_path: 
 
         assert waited == [True, False, False]
         assert exact(made)
+
+
+def test_a_full_cycle_gives_hooks_without_end_a_third_of_its_time(tmp_path: Path) -> None:
+    okta = many(40)
+    with quiet(tmp_path, okta) as made:
+        both = Both(made)
+        user, app = okta.user("p039@example.com").id, okta.app.id
+        target = [{"type": "User", "id": user}, {"type": "AppInstance", "id": app}]
+        leaves = {"uuid": "e1", "eventType": "application.user_membership.remove", "target": target}
+        seconds = itertools.count()
+        giving = LeaverCycles(both.seen, both.hooked, lambda _: None, clock=lambda: float(next(seconds)))
+
+        def in_between() -> int:
+            with opened(made) as job:
+                return len(giving.job(job).give_way(job, frozenset()))
+
+        looked = []
+        for _ in range(9):
+            both.now += 100.0
+            both.post([leaves])
+            looked.append(in_between())
+
+        # A look takes one of these seconds, and two in which a write begins follow.
+        assert looked == [1, 0, 1, 0, 1, 0, 1, 0, 1]
+
+        okta.set_user_status("p039@example.com", "DEPROVISIONED")
+        both.seen.name(Nominations(frozenset({user})), leaving={("user", user)})
+        assert in_between() == 1
 
 
 def test_few_others_go_together_with_leavers(tmp_path: Path) -> None:
