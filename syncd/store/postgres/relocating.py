@@ -34,6 +34,7 @@ def alone_with(url: str, connection: int, name: str) -> Iterator[PostgresDb]:
     with connect(url, name="syncd store copy") as conn, explained(url):
         session = Session(conn)
         session.show(connection)
+        conn.execute(BURY.encode())  # at once: all other workers' claims would wait for these rows
         with conn.transaction():
             conn.execute(_UNHURRIED.encode())
             conn.execute("SELECT pg_advisory_xact_lock($1::int, $2::int)", (WRITERS, connection))
@@ -42,7 +43,6 @@ def alone_with(url: str, connection: int, name: str) -> Iterator[PostgresDb]:
 
 
 def _refuse_served(conn: Connection, connection: int, name: str) -> None:
-    conn.execute(BURY.encode())
     row = conn.execute(_SERVED, (connection,)).fetchone()
     if row is None:
         raise NotFound(
