@@ -15,6 +15,7 @@ from syncd.errors import NotFound, RefusedError, TemporaryError
 from syncd.ports.fleet import WATCH, Ownership
 from syncd.store.postgres.registry import PostgresRegistry
 from tests.fleet.making import TERMS, applicant, enrol, enrolment, ids, run_out
+from tests.service.supervisor import eventually
 
 
 @pytest.fixture
@@ -344,3 +345,25 @@ def test_what_a_silent_worker_has_is_free_for_the_balance(database: str, registr
     run_out(database, "one")
     found = registry.look().connections[0]
     assert (found.owner, found.silent, found.charge.owner) == ("one", True, "")
+
+
+def test_who_was_frozen_in_the_middle_of_a_statement_keeps_no_lock(
+    database: str, registry: PostgresRegistry
+) -> None:
+    number = enrol(registry, ["acme"])["acme"]
+    registry.join(applicant("one"))
+    registry.join(applicant("two"))
+    registry.claim("one", [number])
+    with psycopg.connect(database) as frozen, ThreadPoolExecutor(1) as thread:
+        frozen.execute("SELECT pg_advisory_xact_lock(1398361668, %s)", (number,))
+        asked = thread.submit(
+            frozen.execute, "SELECT pg_sleep(60)"
+        )  # active, as between two parts of a statement
+        eventually(lambda: asked.running(), "it is under way")
+        threading.Event().wait(4.5)
+        assert registry.claim("two", [number]) == [], "as long as its owner lives nobody is sent away"
+        assert not asked.done()
+        run_out(database, "one")
+        assert len(registry.claim("two", [number])) == 1
+        with pytest.raises(psycopg.OperationalError):
+            asked.result(timeout=30)
