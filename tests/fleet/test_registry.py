@@ -35,6 +35,15 @@ def fallen_silent(database: str, registry: PostgresRegistry, other: PostgresRegi
     return numbers
 
 
+def crowd(registry: PostgresRegistry, *, connections: int, workers: int) -> tuple[list[int], list[str]]:
+    """So many connections, by number, and so many workers that joined, by name."""
+    numbers = list(enrol(registry, [f"c{number}" for number in range(connections)]).values())
+    names = [f"w{number}" for number in range(workers)]
+    for name in names:
+        registry.join(applicant(name))
+    return numbers, names
+
+
 def claimed_at_once(
     database: str, workers: Sequence[str], claims: Sequence[Sequence[int]]
 ) -> list[Ownership]:
@@ -110,11 +119,9 @@ def test_of_many_that_claim_at_once_each_connection_has_one_owner(
     database: str, registry: PostgresRegistry
 ) -> None:
     """Rows that another one has just taken are looked at as they are then."""
-    numbers = list(enrol(registry, [f"c{number}" for number in range(60)]).values())
-    for worker in range(6):
-        registry.join(applicant(f"w{worker}"))
+    numbers, workers = crowd(registry, connections=60, workers=6)
     each_by_itself = [[number] for number in numbers]
-    claims = claimed_at_once(database, [f"w{worker}" for worker in range(6)], each_by_itself)
+    claims = claimed_at_once(database, workers, each_by_itself)
     assert Counter(claim.connection for claim in claims) == Counter(numbers)
     assert all(claim.epoch == 1 for claim in claims)
 
@@ -122,12 +129,10 @@ def test_of_many_that_claim_at_once_each_connection_has_one_owner(
 def test_of_many_that_take_over_from_the_dead_each_connection_has_one_new_owner(
     database: str, registry: PostgresRegistry
 ) -> None:
-    numbers = list(enrol(registry, [f"c{number}" for number in range(40)]).values())
-    for worker in range(5):
-        registry.join(applicant(f"w{worker}"))
+    numbers, workers = crowd(registry, connections=40, workers=5)
     registry.claim("w0", numbers)
     run_out(database, "w0")
-    claims = claimed_at_once(database, [f"w{worker}" for worker in range(1, 5)], [numbers] * 5)
+    claims = claimed_at_once(database, workers[1:], [numbers] * 5)
     assert Counter(claim.connection for claim in claims) == Counter(numbers)
     assert {claim.epoch for claim in claims} == {2}
     assert {claim.clean for claim in claims} == {False}
