@@ -166,23 +166,25 @@ def rotated() -> str:
     return f"said: {said['error'][:100]}...; quarantined without it, and well after the restart"
 
 
-def stopped_process() -> str:
+def restarted_after(signal: str) -> tuple[int, int, float]:
+    """The process that got the signal, the one that systemd started instead, and how many seconds that took."""
     pid, restarts = main_pid(), int(of(DAEMON, "NRestarts"))
-    run("kill", "-STOP", str(pid))
+    run("kill", signal, str(pid))
     began = time.monotonic()
     new = started_anew(pid, restarts)
+    return pid, new, time.monotonic() - began
+
+
+def stopped_process() -> str:
+    pid, new, seconds = restarted_after("-STOP")
     messages = [str(each.get("MESSAGE")) for each in journal()]
     said = [each for each in messages if "Watchdog timeout" in each]
     seen(said, "no word of the watchdog")
-    return f"SIGSTOP: {said[-1]}; process {pid} is gone, {new} ready after {time.monotonic() - began:.0f} s"
+    return f"SIGSTOP: {said[-1]}; process {pid} is gone, {new} ready after {seconds:.0f} s"
 
 
 def killed() -> str:
-    pid, restarts = main_pid(), int(of(DAEMON, "NRestarts"))
-    run("kill", "-KILL", str(pid))
-    began = time.monotonic()
-    new = started_anew(pid, restarts)
-    seconds = time.monotonic() - began
+    _, new, seconds = restarted_after("-KILL")
     as_syncd("audit", "verify")
     act("okta", "add_user", email="after.kill@example.com", first_name="After", last_name="Kill", assign=True)
     until("the new process goes on", lambda: "after.kill@example.com" in active_people())

@@ -13,7 +13,7 @@ import click
 from syncd.cli import exits
 from syncd.cli.choices import json_option, output_option
 from syncd.cli.files import OutputFile
-from syncd.cli.options import Command, LazyGroup, globals_of
+from syncd.cli.options import Command, globals_of, group_of
 from syncd.cli.session import Answer, Session
 from syncd.core.counting import counted
 from syncd.errors import UsageError
@@ -24,29 +24,13 @@ if TYPE_CHECKING:
     from syncd.settings import ConnectionSettings
 
 
-class _Audit(LazyGroup):
-    """Both commands live in this module."""
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        return {"verify": verify, "export": export}.get(cmd_name)
-
-
-def _help(ctx: click.Context) -> None:
-    """Without a command there is nothing to do but to say which ones there are."""
-    if ctx.invoked_subcommand is None:
-        raise click.exceptions.NoArgsIsHelpError(ctx)
-
-
-command = _Audit(
-    name="audit",
-    invoke_without_command=True,
-    callback=click.pass_context(_help),
-    lazy={
-        "verify": ("", "Check the hash chain; name the first broken row."),
-        "export": ("", "Write the trail as JSON Lines."),
+command = group_of(
+    "audit",
+    {
+        "verify": ("syncd.cli.audit:verify", "Check the hash chain; name the first broken row."),
+        "export": ("syncd.cli.audit:export", "Write the trail as JSON Lines."),
     },
-    help="""Check or export the audit trail.
+    description="""Check or export the audit trail.
 
     Every write is recorded before and after, in rows that each carry the hash of the one before.
     """,

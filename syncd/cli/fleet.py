@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,7 +15,7 @@ from syncd.cli.asking import can_ask
 from syncd.cli.choices import json_option
 from syncd.cli.deciding import decider
 from syncd.cli.fleet_settings import fleet_settings
-from syncd.cli.options import Command, LazyGroup, globals_of
+from syncd.cli.options import Command, globals_of, group_of
 from syncd.cli.session import Answer, Session
 from syncd.core.counting import counted
 from syncd.errors import RefusedError
@@ -30,34 +30,18 @@ if TYPE_CHECKING:
     from syncd.settings.fleet import Database
 
 
-class _Fleet(LazyGroup):
-    """All of them live in this module."""
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        return _COMMANDS.get(cmd_name)
-
-
-def _help(ctx: click.Context) -> None:
-    """Without a command there is nothing to do but to say which ones there are."""
-    if ctx.invoked_subcommand is None:
-        raise click.exceptions.NoArgsIsHelpError(ctx)
-
-
-command = _Fleet(
-    name="fleet",
-    invoke_without_command=True,
-    callback=click.pass_context(_help),
-    lazy={
-        "check": ("", "Test the fleet's database; changes nothing."),
-        "migrate": ("", "Prepare the database, or bring it up to date."),
-        "apply": ("", "Put settings files into the fleet, after showing what changes."),
-        "status": ("", "Show workers, connections and who owns them."),
-        "pause": ("", "Have no worker serve a connection."),
-        "drain": ("", "Have a worker give all its connections back."),
-        "move": ("", "Have another worker serve a connection."),
+command = group_of(
+    "fleet",
+    {
+        "check": ("syncd.cli.fleet:check", "Test the fleet's database; changes nothing."),
+        "migrate": ("syncd.cli.fleet:migrate", "Prepare the database, or bring it up to date."),
+        "apply": ("syncd.cli.fleet:apply", "Put settings files into the fleet, after showing what changes."),
+        "status": ("syncd.cli.fleet:status", "Show workers, connections and who owns them."),
+        "pause": ("syncd.cli.fleet:pause", "Have no worker serve a connection."),
+        "drain": ("syncd.cli.fleet:drain", "Have a worker give all its connections back."),
+        "move": ("syncd.cli.fleet:move", "Have another worker serve a connection."),
     },
-    help="""Manage several machines that serve the same connections.
+    description="""Manage several machines that serve the same connections.
 
     fleet.toml names the PostgreSQL that they share; the workers are syncd worker. See docs/fleet.md.
     """,
@@ -237,14 +221,3 @@ def move(ctx: click.Context, name: str, worker: str, *, as_json: bool) -> int:
     with _opened(ctx, as_json=as_json) as fleet:
         fleet.registry.move(name, worker)
         return fleet.session.one(fleet.answer(f"{name} is bound for {worker}"))
-
-
-_COMMANDS: dict[str, Any] = {
-    "check": check,
-    "migrate": migrate,
-    "apply": apply,
-    "status": status,
-    "pause": pause,
-    "drain": drain,
-    "move": move,
-}

@@ -175,7 +175,8 @@ def _alike(name: str, names: Iterable[str]) -> list[str]:
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are asked for.
 
-    `lazy` maps a name to (module, one line of help): the list of commands is shown without importing any.
+    `lazy` maps a name to (module, one line of help): the list of commands is shown without importing any. A module of
+    several commands is named as MODULE:COMMAND.
     """
 
     def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
@@ -192,7 +193,8 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in self.lazy:
             return None
-        command = importlib.import_module(self.lazy[cmd_name][0]).command
+        module, _, name = self.lazy[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), name or "command")
         if not isinstance(command, click.Command):
             raise TypeError(f"{cmd_name} is no command")
         return command
@@ -215,3 +217,19 @@ class LazyGroup(click.Group):
         """All in one list."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in self.lazy.items()])
+
+
+def group_of(name: str, commands: Mapping[str, tuple[str, str]], *, description: str) -> LazyGroup:
+    """A command of commands; without one of them there is nothing to do but to say which ones there are."""
+
+    def say_which(ctx: click.Context) -> None:
+        if ctx.invoked_subcommand is None:
+            raise click.exceptions.NoArgsIsHelpError(ctx)
+
+    return LazyGroup(
+        name=name,
+        invoke_without_command=True,
+        callback=click.pass_context(say_which),
+        lazy=commands,
+        help=description,
+    )

@@ -57,10 +57,6 @@ class HeldLease:
             return 0.0
         return max(0.0, self.sent + self.terms.usable - reading)
 
-    def permits(self, reading: float) -> bool:
-        """Whether a write may still begin at this reading of the clock."""
-        return self.left(reading) > 0
-
     def renewed(self, sent: float) -> HeldLease:
         """After a renewal that was sent then succeeded; one that was overtaken by a later one changes nothing."""
         return self if sent <= self.sent else HeldLease(self.terms, sent)

@@ -162,15 +162,8 @@ def guard(manager: urllib3.PoolManager, permit: Permit | None, delivered_within:
             _ask(self, permit)
             super().write(data)
 
-    class Secure(_InOnePiece, HTTPSConnection):
-        response_class = _Answer
-
-        def _new_conn(self) -> socket.socket:
-            return _hasty(super()._new_conn(), delivered_within)
-
-        def write(self, data: Any) -> None:
-            _ask(self, permit)
-            super().write(data)
+    class Secure(Plain, HTTPSConnection):
+        pass
 
     class PlainPool(urllib3.HTTPConnectionPool):
         ConnectionCls = Plain

@@ -13,12 +13,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from syncd.simulators.okta_entities import Json, target
 from syncd.simulators.okta_events import LogEvent
+from syncd.simulators.turning import refuse_unknown
 
 _HEADERS = {"Accept": "application/json", "User-Agent": "Okta-Integrations"}
 _NOT_ELIGIBLE = "event_hook."
@@ -43,9 +44,7 @@ class HookKnobs:
 
     def changed(self, **changes: Any) -> Self:
         """These knobs with some turned. Raises ValueError for a knob that does not exist."""
-        unknown = set(changes) - {each.name for each in fields(self)}
-        if unknown:
-            raise ValueError(f"unknown hook knobs {sorted(unknown)}")
+        refuse_unknown(self, changes, "hook knobs")
         return replace(self, **changes)
 
 

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Literal, Self
 from urllib.parse import quote, unquote, urlencode
@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote, urlencode
 from syncd.simulators.exchange import Call, Reply
 from syncd.simulators.filters import FilterError, Predicate, compile_filter
 from syncd.simulators.ids import OrderedIds
+from syncd.simulators.turning import refuse_unknown
 
 _SUMMARIES = {
     "E0000001": "Api validation failed",
@@ -93,9 +94,7 @@ class OktaKnobs:
 
     def changed(self, **changes: Any) -> Self:
         """These knobs with some turned. Raises ValueError for a knob that does not exist."""
-        unknown = set(changes) - {field.name for field in fields(self)}
-        if unknown:
-            raise ValueError(f"unknown knobs {sorted(unknown)}")
+        refuse_unknown(self, changes)
         strange = set(changes.get("list_lag") or ()) - {*LISTS, "*"}
         if strange:
             raise ValueError(f"unknown lists {sorted(strange)}; known: {', '.join(LISTS)}, *")

@@ -1,7 +1,9 @@
 """The ways in which SCIM servers differ from one another, as settings of the Split simulator."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
+
+from syncd.simulators.turning import refuse_unknown
 
 FilterMode = Literal[
     "works", "ignored", "no_match_404", "unsupported_404", "unsupported_400", "unsupported_501"
@@ -124,7 +126,5 @@ class SplitKnobs:
 
     def changed(self, **changes: Any) -> Self:
         """These knobs with some turned. Raises ValueError for a knob that does not exist."""
-        unknown = set(changes) - {field.name for field in fields(self)}
-        if unknown:
-            raise ValueError(f"unknown knobs {sorted(unknown)}")
+        refuse_unknown(self, changes)
         return replace(self, **changes)

@@ -24,6 +24,7 @@ from syncd.cli.tasks import TASKS, by_task
 from syncd.errors import ConfigurationError
 from tests.cli.invoking import OKTA_TOKEN, Invoker, write_config
 from tests.e2e.echoing import SPELLINGS, leaks
+from tests.interpreting import interpreted
 
 HEAVY = ("okta", "aiohttp", "requests", "pydantic", "sqlite_utils", "rich", "structlog")
 
@@ -33,7 +34,7 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys; from syncd.cli.app import run; code = run(['--help']);"
         f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr); sys.exit(code)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = interpreted(code)
 
     assert done.stderr.strip() == "[]"
     assert "Exit codes" in done.stdout
@@ -45,7 +46,7 @@ def test_loading_every_command_for_completion_imports_nothing_heavy() -> None:
         "[cli.get_command(None, name) for name in COMMANDS];"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = interpreted(code)
 
     assert done.stdout.strip() == "[]"
 
@@ -57,9 +58,7 @@ def test_a_command_that_asks_nobody_imports_no_client(tmp_path: Path) -> None:
         "import sys; from syncd.cli.app import run; code = run(['status', '--json']);"
         f"print([name for name in {clients!r} if name in sys.modules], file=sys.stderr); sys.exit(code)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+    done = interpreted(code, tmp_path)
 
     assert done.stderr.strip() == "[]"
     assert json.loads(done.stdout)["state"] == "never_synced"

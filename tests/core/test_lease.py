@@ -20,9 +20,9 @@ def test_a_lease_of_fifteen_seconds_permits_ten_and_others_are_quiet_for_fifteen
     terms = LeaseTerms()
     assert (terms.usable, terms.quiet, terms.leaves_room) == (10.0, 15.0, True)
     lease = HeldLease(terms, sent=100.0)
-    assert lease.permits(100.0)
-    assert lease.permits(109.9)
-    assert not lease.permits(110.0)
+    assert lease.left(100.0) > 0
+    assert lease.left(109.9) > 0
+    assert lease.left(110.0) == 0
     assert lease.left(104.0) == 6.0
 
 
@@ -33,7 +33,7 @@ def test_terms_of_which_no_renewal_may_fail_leave_no_room() -> None:
 
 
 def test_a_clock_that_went_backwards_permits_nothing() -> None:
-    assert not HeldLease(LeaseTerms(), sent=100.0).permits(99.0)
+    assert HeldLease(LeaseTerms(), sent=100.0).left(99.0) == 0
 
 
 @given(terms=TERMS, sent=SECONDS, arrives=st.floats(0.0, 60.0), stood_still=SECONDS)
@@ -43,7 +43,7 @@ def test_whoever_is_permitted_is_so_before_the_database_gives_the_lease_to_anoth
     """However long a renewal took to arrive, and however long the worker stood still after it."""
     runs_out = sent + arrives + terms.lasts
     reading = sent + stood_still
-    if HeldLease(terms, sent).permits(reading):
+    if HeldLease(terms, sent).left(reading) > 0:
         assert reading < runs_out
         assert reading + REQUEST_LASTS <= runs_out + terms.quiet + 1e-6
 
@@ -53,7 +53,7 @@ def test_it_permits_on_though_three_renewals_in_a_row_fail(
     terms: LeaseTerms, sent: float, failed: int
 ) -> None:
     reading = sent + failed * terms.renewed_every
-    assert HeldLease(terms, sent).permits(reading)
+    assert HeldLease(terms, sent).left(reading) > 0
 
 
 @given(sent=st.lists(SECONDS, min_size=1, max_size=6))

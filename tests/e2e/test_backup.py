@@ -318,12 +318,17 @@ def test_a_request_that_somebody_had_taken_in_the_backup_is_withdrawn_too(synced
         assert list(store.requests_to_take()) == []
 
 
-def test_an_approval_of_the_backup_does_not_count_a_second_time(synced: Rig) -> None:
+def backed_up_after(synced: Rig, decision: str) -> Path:
+    """More people left than the limit allows, and somebody decided about all of them."""
     synced.write_config(safety="max_deactivations = 1")
     leave(synced)
     synced.sync(code=3)
-    synced.run("approve", "--all")
-    file = backed_up(synced)
+    synced.run(decision, "--all")
+    return backed_up(synced)
+
+
+def test_an_approval_of_the_backup_does_not_count_a_second_time(synced: Rig) -> None:
+    file = backed_up_after(synced, "approve")
     synced.sync()
     come_back(synced)
     synced.sync()
@@ -343,11 +348,7 @@ def test_an_approval_of_the_backup_does_not_count_a_second_time(synced: Rig) -> 
 
 
 def test_a_rejection_of_the_backup_still_counts(synced: Rig) -> None:
-    synced.write_config(safety="max_deactivations = 1")
-    leave(synced)
-    synced.sync(code=3)
-    synced.run("reject", "--all")
-    file = backed_up(synced)
+    file = backed_up_after(synced, "reject")
 
     synced.run("restore", str(file))
     synced.run("resume")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.e2e.rig import rig
+from tests.interpreting import interpreted
 
 _LOADED = """
 import sys
@@ -46,5 +47,5 @@ def test_the_daemon_of_one_machine_imports_nothing_of_it() -> None:
         "import sys, syncd.cli.run, syncd.service.daemon, syncd.service.http, syncd.service.statuses, syncd.wiring;"
         "print([name for name in sys.modules if name.startswith(('psycopg', 'syncd.store.postgres', 'syncd.fleets'))])"
     )
-    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    done = interpreted(asked)
     assert done.stdout.strip() == "[]"

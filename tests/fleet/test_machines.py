@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,16 +12,9 @@ import pytest
 
 from tests.e2e.rig import Rig
 from tests.fleet.machines import Machine, fleet, fleet_file, machine
-from tests.service.connecting import served
 from tests.service.supervisor import eventually
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Iterator[Rig]:
-    with served(tmp_path) as rig:
-        yield rig
 
 
 @pytest.fixture
@@ -37,6 +31,20 @@ def owner_of(one: Machine, other: Machine) -> tuple[Machine, Machine]:
     """Who owns the connection, and the other one."""
     eventually(lambda: one.events("owns a connection") or other.events("owns a connection"), "an owner", 60.0)
     return (one, other) if one.events("owns a connection") else (other, one)
+
+
+@contextmanager
+def taken_over(made: Rig, file: Path, mishap: signal.Signals) -> Iterator[tuple[Machine, Machine]]:
+    """The owner, to whom this happened in the middle of writing, and the other one, which has brought it to its end."""
+    made.split.knobs = replace(made.split.knobs, latency_seconds=0.15)
+    with machine(file, "one") as one, machine(file, "two") as two:
+        owner, taker = owner_of(one, two)
+        eventually(lambda: len(made.writes()) >= 4, "it is in the middle of writing")
+        owner.signal(mishap)
+        taker.logs("owns a connection", connection="acme", clean=False)
+        taker.logs("cycle done", cycle="full", patience=120.0)
+        made.assert_exact()
+        yield owner, taker
 
 
 def test_a_worker_syncs_what_is_in_the_fleet_and_hands_over_when_it_is_told_to_stop(
@@ -65,28 +73,14 @@ def test_a_worker_syncs_what_is_in_the_fleet_and_hands_over_when_it_is_told_to_s
 def test_when_the_owner_is_killed_the_other_one_settles_what_was_under_way_and_goes_on(
     made: Rig, file: Path
 ) -> None:
-    made.split.knobs = replace(made.split.knobs, latency_seconds=0.15)
-    with machine(file, "one") as one, machine(file, "two") as two:
-        owner, taker = owner_of(one, two)
-        eventually(lambda: len(made.writes()) >= 4, "it is in the middle of writing")
-        owner.signal(signal.SIGKILL)
-        taker.logs("owns a connection", connection="acme", clean=False)
-        taker.logs("cycle done", cycle="full", patience=120.0)
-        made.assert_exact()
+    with taken_over(made, file, signal.SIGKILL) as (_, taker):
         created = [each for each in made.writes() if each.endswith("POST /scim/v2/Users")]
         assert len(created) == len(made.wanted_people()), "nobody was made twice"
         assert taker.stop() == 0
 
 
 def test_an_owner_that_was_frozen_sends_nothing_after_its_lease(made: Rig, file: Path) -> None:
-    made.split.knobs = replace(made.split.knobs, latency_seconds=0.15)
-    with machine(file, "one") as one, machine(file, "two") as two:
-        owner, taker = owner_of(one, two)
-        eventually(lambda: len(made.writes()) >= 4, "it is in the middle of writing")
-        owner.signal(signal.SIGSTOP)
-        taker.logs("owns a connection", connection="acme", clean=False)
-        taker.logs("cycle done", cycle="full", patience=120.0)
-        made.assert_exact()
+    with taken_over(made, file, signal.SIGSTOP) as (owner, taker):
         made.forget()
         owner.signal(signal.SIGCONT)
         owner.logs("joined the fleet", times=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -19,16 +19,44 @@ from tests.service.supervisor import eventually
 
 
 @pytest.fixture
-def registry(database: str) -> Iterator[PostgresRegistry]:
-    with PostgresRegistry(database) as one:
-        yield one
-
-
-@pytest.fixture
 def other(database: str) -> Iterator[PostgresRegistry]:
     """Another process's."""
     with PostgresRegistry(database) as one:
         yield one
+
+
+def fallen_silent(database: str, registry: PostgresRegistry, other: PostgresRegistry) -> list[int]:
+    """The connections of worker one, whose lease ran out; worker two, of the other process, is there to take over."""
+    numbers = list(enrol(registry, ["acme"]).values())
+    registry.join(applicant("one"))
+    other.join(applicant("two"))
+    registry.claim("one", numbers)
+    run_out(database, "one")
+    return numbers
+
+
+def crowd(registry: PostgresRegistry, *, connections: int, workers: int) -> tuple[list[int], list[str]]:
+    """So many connections, by number, and so many workers that joined, by name."""
+    numbers = list(enrol(registry, [f"c{number}" for number in range(connections)]).values())
+    names = [f"w{number}" for number in range(workers)]
+    for name in names:
+        registry.join(applicant(name))
+    return numbers, names
+
+
+def claimed_at_once(
+    database: str, workers: Sequence[str], claims: Sequence[Sequence[int]]
+) -> list[Ownership]:
+    """What all of these workers got together, each of which made these claims one after the other."""
+    begin = threading.Barrier(len(workers))
+
+    def grab(worker: str) -> list[Ownership]:
+        with PostgresRegistry(database) as mine:
+            begin.wait()
+            return [got for numbers in claims for got in mine.claim(worker, numbers)]
+
+    with ThreadPoolExecutor(len(workers)) as threads:
+        return [got for found in threads.map(grab, workers) for got in found]
 
 
 def test_a_worker_that_joined_is_seen_by_all_with_what_is_left_of_its_lease(
@@ -91,18 +119,9 @@ def test_of_many_that_claim_at_once_each_connection_has_one_owner(
     database: str, registry: PostgresRegistry
 ) -> None:
     """Rows that another one has just taken are looked at as they are then."""
-    numbers = list(enrol(registry, [f"c{number}" for number in range(60)]).values())
-    for worker in range(6):
-        registry.join(applicant(f"w{worker}"))
-    begin = threading.Barrier(6)
-
-    def grab(worker: int) -> list[Ownership]:
-        with PostgresRegistry(database) as mine:
-            begin.wait()
-            return [claim for number in numbers for claim in mine.claim(f"w{worker}", [number])]
-
-    with ThreadPoolExecutor(6) as threads:
-        claims = [claim for found in threads.map(grab, range(6)) for claim in found]
+    numbers, workers = crowd(registry, connections=60, workers=6)
+    each_by_itself = [[number] for number in numbers]
+    claims = claimed_at_once(database, workers, each_by_itself)
     assert Counter(claim.connection for claim in claims) == Counter(numbers)
     assert all(claim.epoch == 1 for claim in claims)
 
@@ -110,20 +129,10 @@ def test_of_many_that_claim_at_once_each_connection_has_one_owner(
 def test_of_many_that_take_over_from_the_dead_each_connection_has_one_new_owner(
     database: str, registry: PostgresRegistry
 ) -> None:
-    numbers = list(enrol(registry, [f"c{number}" for number in range(40)]).values())
-    for worker in range(5):
-        registry.join(applicant(f"w{worker}"))
+    numbers, workers = crowd(registry, connections=40, workers=5)
     registry.claim("w0", numbers)
     run_out(database, "w0")
-    begin = threading.Barrier(4)
-
-    def grab(worker: int) -> list[Ownership]:
-        with PostgresRegistry(database) as mine:
-            begin.wait()
-            return [claim for _ in range(5) for claim in mine.claim(f"w{worker}", numbers)]
-
-    with ThreadPoolExecutor(4) as threads:
-        claims = [claim for found in threads.map(grab, range(1, 5)) for claim in found]
+    claims = claimed_at_once(database, workers[1:], [numbers] * 5)
     assert Counter(claim.connection for claim in claims) == Counter(numbers)
     assert {claim.epoch for claim in claims} == {2}
     assert {claim.clean for claim in claims} == {False}
@@ -159,11 +168,7 @@ def test_the_quiet_time_goes_with_a_connection_that_is_given_back_within_it(
 def test_a_lease_that_was_renewed_late_but_before_anybody_acted_on_its_end_lives_on(
     database: str, registry: PostgresRegistry, other: PostgresRegistry
 ) -> None:
-    numbers = list(enrol(registry, ["acme"]).values())
-    registry.join(applicant("one"))
-    other.join(applicant("two"))
-    registry.claim("one", numbers)
-    run_out(database, "one")
+    numbers = fallen_silent(database, registry, other)
     assert registry.renew("one")
     assert other.claim("two", numbers) == []
 
@@ -186,11 +191,7 @@ def test_a_renewal_under_way_keeps_a_claim_waiting_and_wins(
     database: str, registry: PostgresRegistry, other: PostgresRegistry
 ) -> None:
     """The end of a lease is written into the row that a renewal updates."""
-    numbers = list(enrol(registry, ["acme"]).values())
-    registry.join(applicant("one"))
-    other.join(applicant("two"))
-    registry.claim("one", numbers)
-    run_out(database, "one")
+    numbers = fallen_silent(database, registry, other)
     with psycopg.connect(database) as renewal, ThreadPoolExecutor(1) as thread:
         renewal.execute(
             "UPDATE syncd.worker SET expires = clock_timestamp() + lasts WHERE id = 'one' AND ended IS NULL"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -15,19 +15,15 @@ from syncd.store.postgres.registry import PostgresRegistry
 from tests.e2e.rig import Rig
 from tests.fleet.making import enrol
 from tests.fleet.working import Working, enrolled, working
-from tests.service.connecting import served
 from tests.service.supervisor import eventually
 
 
-@pytest.fixture
-def made(tmp_path: Path) -> Iterator[Rig]:
-    with served(tmp_path) as rig:
-        yield rig
-
-
-@pytest.fixture
-def registry(database: str) -> Iterator[PostgresRegistry]:
-    with PostgresRegistry(database) as one:
+@contextmanager
+def read_once(database: str, registry: PostgresRegistry, made: Rig) -> Iterator[Working]:
+    """Worker one owns the connection, and its first full cycle is done."""
+    enrolled(registry, made)
+    with working(Working(database, made.folder, "one")) as one:
+        one.logs("cycle done", cycle="full")
         yield one
 
 
@@ -57,9 +53,8 @@ def test_a_worker_takes_what_is_free_and_syncs_it(
 def test_a_worker_that_stops_hands_over_and_the_next_one_goes_on_with_a_delta(
     database: str, registry: PostgresRegistry, made: Rig
 ) -> None:
-    enrolled(registry, made)
-    with working(Working(database, made.folder, "one")) as one:
-        one.logs("cycle done", cycle="full")
+    with read_once(database, registry, made):
+        pass
     made.forget()
     made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
     with working(Working(database, made.folder, "two")) as two:
@@ -73,10 +68,8 @@ def test_a_worker_that_stops_hands_over_and_the_next_one_goes_on_with_a_delta(
 def test_settings_that_change_count_from_the_next_cycle_on_and_wrong_ones_never(
     database: str, registry: PostgresRegistry, made: Rig
 ) -> None:
-    enrolled(registry, made)
     good = made.config.read_text()
-    with working(Working(database, made.folder, "one")) as one:
-        one.logs("cycle done", cycle="full")
+    with read_once(database, registry, made) as one:
         made.config.write_text(good.replace('delta = "1s"', 'delta = "no"'))
         enrolled(registry, made)
         one.logs("settings not used", connection="acme")
@@ -93,10 +86,8 @@ def test_settings_that_no_worker_can_use_are_given_back_and_hide_no_other(
     database: str, registry: PostgresRegistry, made: Rig
 ) -> None:
     enrol(registry, ["broken"])
-    enrolled(registry, made)
-    with working(Working(database, made.folder, "one")) as one:
+    with read_once(database, registry, made) as one:
         one.logs("settings not used", connection="broken")
-        one.logs("cycle done", cycle="full")
         eventually(
             lambda: (
                 {each.name: each.owner for each in registry.look().connections}
@@ -110,9 +101,7 @@ def test_settings_that_no_worker_can_use_are_given_back_and_hide_no_other(
 def test_who_drains_gives_back_and_another_one_goes_on(
     database: str, registry: PostgresRegistry, made: Rig
 ) -> None:
-    enrolled(registry, made)
-    with working(Working(database, made.folder, "one")) as one:
-        one.logs("cycle done", cycle="full")
+    with read_once(database, registry, made) as one:
         with working(Working(database, made.folder, "two")) as two:
             registry.drain("one", draining=True)
             two.logs("owns a connection", connection="acme", clean=True)
@@ -124,21 +113,16 @@ def test_who_drains_gives_back_and_another_one_goes_on(
 def test_a_connection_moves_where_a_person_sends_it(
     database: str, registry: PostgresRegistry, made: Rig
 ) -> None:
-    enrolled(registry, made)
-    with working(Working(database, made.folder, "one")) as one:
-        one.logs("cycle done", cycle="full")
-        with working(Working(database, made.folder, "two")) as two:
-            eventually(lambda: len(registry.look().workers) == 2, "two workers")
-            registry.move("acme", "two")
-            two.logs("owns a connection", connection="acme", clean=True)
+    with read_once(database, registry, made), working(Working(database, made.folder, "two")) as two:
+        eventually(lambda: len(registry.look().workers) == 2, "two workers")
+        registry.move("acme", "two")
+        two.logs("owns a connection", connection="acme", clean=True)
 
 
 def test_whoever_lost_its_lease_serves_nothing_more_and_comes_back_under_another_name(
     database: str, registry: PostgresRegistry, made: Rig
 ) -> None:
-    enrolled(registry, made)
-    with working(Working(database, made.folder, "one")) as one:
-        one.logs("cycle done", cycle="full")
+    with read_once(database, registry, made) as one:
         with psycopg.connect(database) as session:  # as whoever would take over does
             session.execute("UPDATE syncd.worker SET expires = clock_timestamp(), ended = clock_timestamp()")
         one.logs("the lease ran out, and others were told", worker="one")
@@ -153,9 +137,8 @@ def test_whoever_lost_its_lease_serves_nothing_more_and_comes_back_under_another
 def test_in_its_quiet_time_a_connection_is_read_and_nothing_is_sent_to_the_target(
     database: str, registry: PostgresRegistry, made: Rig
 ) -> None:
-    enrolled(registry, made)
-    with working(Working(database, made.folder, "one")) as one:
-        one.logs("cycle done", cycle="full")
+    with read_once(database, registry, made):
+        pass
     with psycopg.connect(database) as session:
         session.execute("UPDATE syncd.owner SET quiet_until = clock_timestamp() + interval '6 s'")
     made.forget()
@@ -173,9 +156,8 @@ def test_in_its_quiet_time_a_connection_is_read_and_nothing_is_sent_to_the_targe
 def test_who_only_watches_says_what_it_would_write_and_writes_nothing(
     database: str, registry: PostgresRegistry, made: Rig
 ) -> None:
-    enrolled(registry, made)
-    with working(Working(database, made.folder, "one")) as one:
-        one.logs("cycle done", cycle="full")
+    with read_once(database, registry, made):
+        pass
     made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
     made.forget()
     with working(Working(database, made.folder, "watcher", mode=WATCH)) as watcher:
@@ -192,7 +174,6 @@ def test_who_only_watches_says_what_it_would_write_and_writes_nothing(
 def test_a_database_that_comes_back_before_anybody_took_over_finds_everything_go_on(
     database: str, registry: PostgresRegistry, made: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    enrolled(registry, made)
     renew = PostgresRegistry.renew
     gone = threading.Event()
 
@@ -202,8 +183,7 @@ def test_a_database_that_comes_back_before_anybody_took_over_finds_everything_go
         return renew(self, worker)
 
     monkeypatch.setattr(PostgresRegistry, "renew", renewed)
-    with working(Working(database, made.folder, "one")) as one:
-        one.logs("cycle done", cycle="full")
+    with read_once(database, registry, made) as one:
         gone.set()
         one.logs("the lease cannot be renewed")
         eventually(lambda: one.steward.moment().not_ready, "its lease ran out")

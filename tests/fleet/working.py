@@ -24,7 +24,7 @@ from syncd.settings import ConnectionSettings, parse
 from syncd.store.postgres.registry import PostgresRegistry
 from syncd.wiring import open_for_status, utc_now
 from tests.e2e.rig import Rig
-from tests.service.supervisor import eventually
+from tests.service.supervisor import eventually, in_a_thread
 
 SHORT = LeaseTerms(lasts=6.0, renewed_every=0.5, margin=2.0)
 
@@ -106,14 +106,10 @@ _A_MOMENT = threading.Event()
 
 @contextmanager
 def working(worker: Working) -> Iterator[Working]:
-    thread = threading.Thread(target=worker.run, daemon=True)
-    thread.start()
     try:
-        yield worker
+        with in_a_thread(worker.run, worker.daemon.stop):
+            yield worker
     finally:
-        worker.daemon.stop()
-        thread.join(30)
-        assert not thread.is_alive()
         assert worker.error is None, worker.error
 
 

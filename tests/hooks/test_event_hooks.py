@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from syncd.core.hooks import TICKED
+from tests.e2e.rig import Rig
 from tests.hooks.hooked_daemon import (
     BEFORE,
     RARELY,
@@ -26,14 +27,18 @@ from tests.service.test_daemon import Inside, inside
 from tests.serving import free_port
 
 
+def somebody_comes_and_goes(made: Rig) -> None:
+    made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+    arrives(made, "new@example.com")
+    made.okta.world.set_user_status("new@example.com", "DEPROVISIONED")
+    leaves(made, "new@example.com")
+
+
 def test_a_change_that_a_hook_names_is_written_long_before_the_next_poll(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with hearing(tmp_path, monkeypatch) as (made, daemon, hook):
-        made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
-        arrives(made, "new@example.com")
-        made.okta.world.set_user_status("new@example.com", "DEPROVISIONED")
-        leaves(made, "new@example.com")
+        somebody_comes_and_goes(made)
 
         assert set(hook.statuses) == {204}
         answers = daemon.daemon.board.hook_answers()
@@ -76,10 +81,7 @@ def test_how_long_changes_take_from_their_event_is_measured_by_kind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with hearing(tmp_path, monkeypatch) as (made, daemon, _):
-        made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
-        arrives(made, "new@example.com")
-        made.okta.world.set_user_status("new@example.com", "DEPROVISIONED")
-        leaves(made, "new@example.com")
+        somebody_comes_and_goes(made)
 
         def measured() -> dict[str, int]:
             totals = daemon.daemon.board.connection("acme").snapshot().totals

@@ -28,11 +28,16 @@ def many(people: int = 300) -> OktaWorld:
     return okta
 
 
+def move(okta: OktaWorld, numbers: range) -> None:
+    """These people get another name."""
+    for number in numbers:
+        okta.update_profile(f"p{number:03}@example.com", lastName="Moved")
+
+
 def test_in_a_delta_leavers_are_written_before_many_others_are_read(tmp_path: Path) -> None:
     okta = many(40)
     with quiet(tmp_path, okta, tables={"safety": 'max_updates = "100%"'}) as made:
-        for number in range(1, 20):
-            okta.update_profile(f"p{number:03}@example.com", lastName="Moved")
+        move(okta, range(1, 20))
         okta.set_user_status("p039@example.com", "DEPROVISIONED")
         seen = Seen()
 
@@ -52,8 +57,7 @@ def test_hooks_without_end_that_name_leavers_keep_others_waiting_once(tmp_path: 
     okta = many(40)
     with quiet(tmp_path, okta, tables={"safety": 'max_updates = "100%"'}) as made:
         both = Both(made)
-        for number in range(1, 30):
-            okta.update_profile(f"p{number:03}@example.com", lastName="Moved")
+        move(okta, range(1, 30))
         user, app = okta.user("p039@example.com").id, okta.app.id
         target = [{"type": "User", "id": user}, {"type": "AppInstance", "id": app}]
         leaves = {"uuid": "e1", "eventType": "application.user_membership.remove", "target": target}
@@ -108,8 +112,7 @@ def test_few_others_go_together_with_leavers(tmp_path: Path) -> None:
 def test_leavers_of_a_storm_are_written_at_once_though_a_full_cycle_is_owed(tmp_path: Path) -> None:
     okta = many(80)
     with quiet(tmp_path, okta, tables={"safety": 'max_updates = "100%"'}) as made:
-        for number in range(1, 70):
-            okta.update_profile(f"p{number:03}@example.com", lastName="Moved")
+        move(okta, range(1, 70))
         okta.set_user_status("p079@example.com", "DEPROVISIONED")
 
         found = one_delta(made, Seen())

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 import traceback
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from syncd.errors import AccessDenied, ConfigurationError, PermanentError, Syncd
 from syncd.okta.credentials import PrivateKey, Ssws
 from syncd.okta.reader import OktaReader
 from tests.certificates import self_signed
+from tests.interpreting import interpreted
 from tests.okta.fakes import APP, TOKEN, FakeOkta, Reply, app_user_json, okta_error, reader
 
 GROUP = {"id": "00g1", "type": "OKTA_GROUP", "profile": {"name": "Engineering"}}
@@ -24,7 +23,7 @@ def test_importing_the_reader_imports_neither_the_sdk_nor_aiohttp() -> None:
         "import sys, syncd.okta.reader\n"
         "print(sorted({'okta', 'aiohttp', 'pydantic', 'requests'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = interpreted(code)
 
     assert done.stdout.strip() == "[]"
 

@@ -6,8 +6,8 @@ import json
 import signal
 import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -46,9 +46,24 @@ def _synced_while(happens: Callable[[], None], made: Rig, *, code: int = 0) -> A
     return answer
 
 
+@contextmanager
+def nobody_comes(made: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervised]:
+    """A daemon whose next create is held; a command that it leaves behind soon goes on alone."""
+    with supervised(made.folder, made.config) as daemon:
+        at_rest(made, daemon)
+        held_create(made)
+        monkeypatch.setattr(requesting, "ORPHANED_AFTER", 1.0)
+        yield daemon
+
+
 def asked(made: Rig) -> list[dict[str, object]]:
     found: list[dict[str, object]] = made.run("status", "--json").document["requests"]
     return found
+
+
+def assert_carried_out_once(made: Rig) -> None:
+    assert [each["exit_code"] for each in asked(made)] == [0]
+    made.assert_exact()
 
 
 def creates(made: Rig) -> int:
@@ -68,8 +83,7 @@ def test_a_daemon_that_is_killed_leaves_the_request_to_the_next_one(made: Rig) -
 
     assert command.returncode == 0, err
     assert json.loads(out)["status"] == "succeeded"
-    assert [each["exit_code"] for each in asked(made)] == [0]
-    made.assert_exact()
+    assert_carried_out_once(made)
 
 
 def test_a_daemon_that_is_stopped_puts_the_request_back_for_the_next_one(made: Rig) -> None:
@@ -87,17 +101,13 @@ def test_a_daemon_that_is_stopped_puts_the_request_back_for_the_next_one(made: R
 
     assert command.returncode == 0, err
     assert json.loads(out)["schema"] == "syncd.run/1"
-    assert [each["exit_code"] for each in asked(made)] == [0]
-    made.assert_exact()
+    assert_carried_out_once(made)
 
 
 def test_when_nobody_comes_the_command_carries_it_out_itself(
     made: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with supervised(made.folder, made.config) as daemon:
-        at_rest(made, daemon)
-        held_create(made)
-        monkeypatch.setattr(requesting, "ORPHANED_AFTER", 1.0)
+    with nobody_comes(made, monkeypatch) as daemon:
 
         def kill() -> None:
             made.split.latches.wait_for("create", seconds=30)
@@ -114,11 +124,8 @@ def test_when_nobody_comes_the_command_carries_it_out_itself(
 def test_a_request_that_was_changed_by_hand_is_not_carried_out_by_its_command_either(
     made: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with supervised(made.folder, made.config) as daemon:
-        at_rest(made, daemon)
-        held_create(made)
+    with nobody_comes(made, monkeypatch) as daemon:
         made.forget()
-        monkeypatch.setattr(requesting, "ORPHANED_AFTER", 1.0)
 
         def alter_and_kill() -> None:
             made.split.latches.wait_for("create", seconds=30)
@@ -158,8 +165,7 @@ def test_a_link_of_a_person_that_was_done_when_the_daemon_was_killed_is_told_as_
 
     assert command.returncode == 0, err
     assert json.loads(out)["status"] == "succeeded"
-    assert [each["exit_code"] for each in asked(made)] == [0]
-    made.assert_exact()
+    assert_carried_out_once(made)
 
 
 def test_a_command_that_is_killed_leaves_its_request_to_be_carried_out_once(made: Rig) -> None:

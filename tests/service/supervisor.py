@@ -114,3 +114,16 @@ def supervised(
             watched._threads[1].join(5)
             if process.stderr:
                 process.stderr.close()
+
+
+@contextmanager
+def in_a_thread(run: Callable[[], None], stop: Callable[[], None]) -> Iterator[None]:
+    """A daemon of this process; in the end it is told to stop, and does."""
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop()
+        thread.join(30)
+        assert not thread.is_alive()

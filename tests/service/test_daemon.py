@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ from syncd.store import SqliteStore, open_store
 from syncd.wiring import open_for_writing
 from tests.e2e.rig import SPLIT_TOKEN, Rig
 from tests.service.connecting import listen_on, schedule, second_connection, token_in_a_file
-from tests.service.supervisor import eventually
+from tests.service.supervisor import eventually, in_a_thread
 from tests.serving import free_port
 from tests.store.locking import without_file_locks
 
@@ -72,14 +71,8 @@ class Inside:
 
 @contextmanager
 def inside(inside: Inside) -> Iterator[Inside]:
-    thread = threading.Thread(target=inside.run, daemon=True)
-    thread.start()
-    try:
+    with in_a_thread(inside.run, inside.daemon.stop):
         yield inside
-    finally:
-        inside.daemon.stop()
-        thread.join(20)
-        assert not thread.is_alive()
 
 
 def test_a_revoked_token_costs_one_request_a_probe_and_heals_without_anybody(world: Rig) -> None:

@@ -243,10 +243,8 @@ class Steward:
 
     def _watches(self, record: ConnectionRecord) -> bool:
         text, digest = self._registry.text_of(record.id)
-        try:
-            settings = self._reads(record.name, text)
-        except ConfigurationError as error:
-            self._refuse(record.id, record.name, digest, error)
+        settings = self._settings_of(record.id, record.name, text, digest)
+        if settings is None:
             return False
         with self._lock:
             ownership = Ownership.watching(record, text)
@@ -262,10 +260,8 @@ class Steward:
         if self._is_refused(now):
             return False
         text, digest = self._registry.text_of(now.id)
-        try:
-            settings = self._reads(now.name, text)
-        except ConfigurationError as error:
-            self._refuse(now.id, now.name, digest, error)
+        settings = self._settings_of(now.id, now.name, text, digest)
+        if settings is None:
             return False
         with self._lock:
             ownership = replace(holding.ownership, toml=text, digest=digest)
@@ -288,10 +284,15 @@ class Steward:
         digest, until = self._refused.get(record.id, ("", 0.0))
         return digest == record.digest and time.monotonic() < until
 
-    def _refuse(self, number: int, name: str, digest: str, error: ConfigurationError) -> None:
-        self._refused[number] = (digest, time.monotonic() + _REFUSED_FOR)
-        said = {"error": error.message, "hint": error.hint}
-        self._event("error", "settings not used", connection=name, **said)
+    def _settings_of(self, number: int, name: str, text: str, digest: str) -> ConnectionSettings | None:
+        """None where they cannot be used here; that is said, and they are left alone for a while."""
+        try:
+            return self._reads(name, text)
+        except ConfigurationError as error:
+            self._refused[number] = (digest, time.monotonic() + _REFUSED_FOR)
+            said = {"error": error.message, "hint": error.hint}
+            self._event("error", "settings not used", connection=name, **said)
+            return None
 
     def _balance(self, fleet: Fleet, busy: frozenset[str]) -> bool:
         while self._moved and self._moved[0] < time.monotonic() - _MINUTE:
@@ -317,10 +318,10 @@ class Steward:
     def _take(self, numbers: Sequence[int]) -> int:
         permit, taken = self._tenure.permit, 0
         for ownership in self._registry.claim(self._tenure.name, numbers):
-            try:
-                settings = self._reads(ownership.name, ownership.toml)
-            except ConfigurationError as error:
-                self._refuse(ownership.connection, ownership.name, ownership.digest, error)
+            settings = self._settings_of(
+                ownership.connection, ownership.name, ownership.toml, ownership.digest
+            )
+            if settings is None:
                 self._registry.release([ownership])
                 continue
             taken += 1

@@ -1,7 +1,9 @@
 """What is not the same everywhere at Harness, or not known: settings of the simulator's harness mode."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, get_args
+
+from syncd.simulators.turning import refuse_unknown
 
 Generation = Literal["2026", "2023"]
 Deactivation = Literal["removed", "disabled"]
@@ -77,9 +79,7 @@ class HarnessKnobs:
 
     def changed(self, **changes: Any) -> Self:
         """These knobs with some turned. Raises ValueError for a knob or a position that does not exist."""
-        unknown = set(changes) - {field.name for field in fields(self)}
-        if unknown:
-            raise ValueError(f"unknown knobs {sorted(unknown)}")
+        refuse_unknown(self, changes)
         for name, value in changes.items():
             if value not in _CHOICES.get(name, (value,)):
                 raise ValueError(f"{name} is one of {_CHOICES[name]}")

@@ -88,14 +88,6 @@ TABLES = (
         "id",
     ),
 )
-_SCRATCH = (
-    "candidate (group_id TEXT, user_id TEXT, PRIMARY KEY (group_id, user_id))",
-    "remote_pairs (group_id TEXT, user_id TEXT, PRIMARY KEY (group_id, user_id))",
-    "fresh_list_ids (group_id TEXT PRIMARY KEY)",
-    "fresh_group_ids (group_id TEXT PRIMARY KEY)",
-    "fresh_own_ids (user_id TEXT PRIMARY KEY)",
-    "gone_groups (okta_id TEXT PRIMARY KEY)",
-)
 _INDEXES = (
     "s_users (name_key)",
     "s_users (folded_name)",
@@ -119,8 +111,8 @@ def made() -> Iterator[str]:
     """Once for a session, in PostgreSQL's words; the views are in the stage's own text."""
     for table in TABLES:
         yield table.statement()
-    for scratch in _SCRATCH:
-        yield f"CREATE TEMP TABLE {scratch}".replace(" TEXT", ' text COLLATE "C"')
+    for name, columns in SCRATCH.items():
+        yield f"CREATE TEMP TABLE {name} ({columns})".replace(" TEXT", ' text COLLATE "C"')
     for index in _INDEXES:
         yield f"CREATE INDEX ON {index}"
 

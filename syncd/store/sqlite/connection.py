@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Self
 
 from syncd.ports.trail import Altered
 from syncd.store.db import Given
@@ -16,6 +18,21 @@ sqlite_version = sqlite3.sqlite_version
 
 class SqliteDb(sqlite3.Connection):
     """Implements `store.db.Db`; given to `sqlite3.connect` as its `factory`. The SQL text is taken as it is."""
+
+    @classmethod
+    def of_file(cls, path: Path, mode: str, *, timeout: float = 5.0, cached_statements: int = 128) -> Self:
+        """Of the file as it is there (`mode` "ro", "rw" or "rwc", as in its URI), for any thread; transactions are
+        begun by hand. Raises sqlite3.Error.
+        """
+        return sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=timeout,
+            cached_statements=cached_statements,
+            factory=cls,
+        )
 
     def stream(self, sql: str, given: Given = (), /) -> sqlite3.Cursor:
         """SQLite makes rows as they are asked for."""

@@ -116,15 +116,7 @@ def _exists(path: Path) -> bool:
 
 def _connect(path: Path, mode: str, seen: Place | None = None) -> SqliteDb:
     """`seen` is what was judged: another file than that is not used."""
-    conn = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-        timeout=_WAIT_SECONDS,
-        cached_statements=_STATEMENTS_KEPT,
-        factory=SqliteDb,
-    )
+    conn = SqliteDb.of_file(path, mode, timeout=_WAIT_SECONDS, cached_statements=_STATEMENTS_KEPT)
     if seen is not None:
         try:
             refuse_replaced(path, seen)

@@ -15,9 +15,9 @@ from syncd.store.db import Db
 from syncd.store.rows import Row
 from syncd.store.sqlite.connection import SqliteDb
 from syncd.store.sqlite.faults import explained, explained_beside
-from syncd.store.sqlite.stage_tables import MEMBER_TABLES, SPOOL_INDEXES, SPOOL_TWICE, TABLES
+from syncd.store.sqlite.stage_tables import SPOOL_INDEXES, SPOOL_TWICE, TABLES
 from syncd.store.sqlite.transaction import transaction
-from syncd.store.stage.tables import REMOTE_VIEW, WHOLE_READ, views
+from syncd.store.stage.tables import REMOTE_VIEW, SCRATCH, WHOLE_READ, views
 
 PAGE = 500
 _PRAGMAS_BESIDE = ("cache_size = -256", "store.cache_size = -1024", "query_only = ON", "busy_timeout = 10000")
@@ -36,13 +36,7 @@ class StageFile:
         self._numbers = itertools.count(1)
         self._closed = False
         with self._explained():
-            self._conn = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=rw",
-                uri=True,
-                isolation_level=None,
-                check_same_thread=False,
-                factory=SqliteDb,
-            )
+            self._conn = SqliteDb.of_file(path, "rw")
             for pragma in (
                 "journal_mode = MEMORY",
                 "synchronous = OFF",
@@ -58,8 +52,8 @@ class StageFile:
             self._conn.execute("PRAGMA store.cache_size = -16384")
             for view in (*views("main", "store"), REMOTE_VIEW):
                 self._conn.execute(view)
-            for table in MEMBER_TABLES:
-                self._conn.execute(f"CREATE TEMP TABLE {table} WITHOUT ROWID")
+            for name, columns in SCRATCH.items():
+                self._conn.execute(f"CREATE TEMP TABLE {name} ({columns}) WITHOUT ROWID")
 
     def _explained(self) -> AbstractContextManager[None]:
         return explained_beside(self._home, self._store_path)
@@ -92,13 +86,7 @@ class StageFile:
                 self._beside.append(conn)
 
     def _another(self) -> SqliteDb:
-        conn = sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode=ro",
-            uri=True,
-            isolation_level=None,
-            check_same_thread=False,
-            factory=SqliteDb,
-        )
+        conn = SqliteDb.of_file(self.path, "ro")
         try:
             conn.execute("ATTACH ? AS store", (self._store_uri,))
             for pragma in _PRAGMAS_BESIDE:

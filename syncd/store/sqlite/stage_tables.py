@@ -126,13 +126,3 @@ SPOOL_INDEXES = {
     STEPS: "CREATE INDEX IF NOT EXISTS main.spool_steps ON spool (turn, step) WHERE step > 0",
     LEAVES: "CREATE INDEX IF NOT EXISTS main.spool_leaves ON spool (leaves_folded) WHERE leaves_folded IS NOT NULL",
 }
-
-MEMBER_TABLES = (
-    "candidate (group_id TEXT, user_id TEXT, PRIMARY KEY (group_id, user_id))",
-    "remote_pairs (group_id TEXT, user_id TEXT, PRIMARY KEY (group_id, user_id))",
-    "fresh_list_ids (group_id TEXT PRIMARY KEY)",
-    "fresh_group_ids (group_id TEXT PRIMARY KEY)",
-    "fresh_own_ids (user_id TEXT PRIMARY KEY)",
-    "gone_groups (okta_id TEXT PRIMARY KEY)",
-)
-"""Scratch of one answer; TEMP, so that the store sees none of it."""

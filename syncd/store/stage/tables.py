@@ -81,8 +81,16 @@ LEFT JOIN store.users k ON k.scim_id = r.scim_id
 WHERE l.okta_id IS NOT NULL OR k.okta_id IS NOT NULL;
 """
 
-SCRATCH = ("candidate", "remote_pairs", "fresh_list_ids", "fresh_group_ids", "fresh_own_ids", "gone_groups")
-"""Tables of one answer about memberships."""
+_PAIR = "group_id TEXT, user_id TEXT, PRIMARY KEY (group_id, user_id)"
+SCRATCH = {
+    "candidate": _PAIR,
+    "remote_pairs": _PAIR,
+    "fresh_list_ids": "group_id TEXT PRIMARY KEY",
+    "fresh_group_ids": "group_id TEXT PRIMARY KEY",
+    "fresh_own_ids": "user_id TEXT PRIMARY KEY",
+    "gone_groups": "okta_id TEXT PRIMARY KEY",
+}
+"""Tables of one answer about memberships, each with its columns; TEMP, so that the store sees none of it."""
 
 # CROSS JOIN keeps the small table outside: SQLite knows no sizes here.
 # Pairs that may differ. All other pairs are listed and pushed, and their user is active: nothing to do.

@@ -1,0 +1,14 @@
+"""A Python of its own, for what is true of a process only at its beginning."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def interpreted(code: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """What it printed; raises CalledProcessError when it did not exit with 0."""
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+    )
