@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from syncd.cli import exits
 from syncd.cli.choices import json_option
-from syncd.cli.options import Command, LazyGroup, globals_of
+from syncd.cli.options import Command, globals_of, group_of
 from syncd.cli.session import Answer, Session
 from syncd.errors import UsageError
 from syncd.report.copies_text import store_copy_lines
@@ -17,26 +16,10 @@ from syncd.report.copies_text import store_copy_lines
 _FLEET = "fleet"
 
 
-class _Store(LazyGroup):
-    """Its command lives in this module."""
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
-        return _COMMANDS.get(cmd_name)
-
-
-def _help(ctx: click.Context) -> None:
-    """Without a command there is nothing to do but to say which ones there are."""
-    if ctx.invoked_subcommand is None:
-        raise click.exceptions.NoArgsIsHelpError(ctx)
-
-
-command = _Store(
-    name="store",
-    invoke_without_command=True,
-    callback=click.pass_context(_help),
-    lazy={"copy": ("", "Move a store into a fleet's database, or back into a file.")},
-    help="Move a connection's store into a fleet, or back into a file.",
+command = group_of(
+    "store",
+    {"copy": ("syncd.cli.store:copy", "Move a store into a fleet's database, or back into a file.")},
+    description="Move a connection's store into a fleet, or back into a file.",
 )
 
 
@@ -79,6 +62,3 @@ def _file(source: str, target: str) -> Path:
             hint="a file called fleet is ./fleet; a copy of a file is made by syncd backup",
         )
     return Path(files[0])
-
-
-_COMMANDS: dict[str, Any] = {"copy": copy}
