@@ -145,6 +145,24 @@ def test_what_was_interrupted_before_it_arrived_is_moved_by_the_next_try(moving:
     assert moving.head(moving.in_file) == head
 
 
+def test_what_was_killed_at_any_moment_is_moved_by_the_next_try(moving: Moving) -> None:
+    head = moving.head(moving.in_file)
+    for direction, where in ((moving.there(), moving.in_fleet), (moving.back(), moving.in_file)):
+        lives, ended = 0.3, False
+        while not ended:
+            command = [sys.executable, "-m", "syncd", *map(str, direction)]
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as one:
+                try:
+                    assert one.wait(lives) == 0
+                    ended = True
+                except subprocess.TimeoutExpired:
+                    one.kill()
+            lives += 0.1
+        assert moving.head(where) == head
+        assert moving.document(*direction)["head"] == head
+    assert moving.document("plan", *moving.in_file)["changes"] == []
+
+
 def test_what_has_arrived_is_found_by_the_next_try_and_left_as_it_is(moving: Moving) -> None:
     first = moving.document(*moving.there())
     assert moving.document(*moving.there()) == first
