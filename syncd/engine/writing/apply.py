@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -24,7 +24,7 @@ from syncd.engine.planning.making import NO_ACCOUNT
 from syncd.engine.writing.batches import batches
 from syncd.engine.writing.breaking import Breaker, told
 from syncd.engine.writing.canary import Canary
-from syncd.engine.writing.flight import Flight
+from syncd.engine.writing.flight import Flight, Write
 from syncd.engine.writing.in_order import NOT_LEFT, InOrder, name_not_left
 from syncd.engine.writing.measuring import measure
 from syncd.engine.writing.permission import Permission
@@ -245,8 +245,8 @@ class Applying:
 
     def _phase(self, pool: ThreadPoolExecutor, batches: Iterator[list[Change]]) -> None:
         """Keeps every worker busy and some batches ahead; journals intents and outcomes in shared transactions."""
-        flight = Flight[Sequence[Outcome]](self.job.settings.split.concurrency, patience=_LOOKS_UP_EVERY)
-        running: dict[Future[Sequence[Outcome]], Unit] = {}
+        flight = Flight(self.job.settings.split.concurrency, patience=_LOOKS_UP_EVERY)
+        running: dict[Write, Unit] = {}
         while True:
             if self._may_write() and (room := flight.room()):
                 for unit in self._journalled(list(islice(batches, room))):
@@ -321,7 +321,7 @@ class Applying:
                 group=store.group(group_id) if group_id else None,
             )
 
-    def _settle(self, finished: Sequence[tuple[Unit, Future[Sequence[Outcome]]]]) -> None:
+    def _settle(self, finished: Sequence[tuple[Unit, Write]]) -> None:
         outcomes = [
             (sequence, outcome)
             for unit, future in finished
