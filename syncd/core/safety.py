@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -204,6 +205,17 @@ OF_ONE_GROUP = (
 _OF_KIND: Mapping[ChangeKind, Sequence[LimitRule]] = {
     kind: tuple(rule for rule in LIMITS if kind in rule.kinds) for kind in ChangeKind
 }
+
+JUDGED_BY_VALUES = frozenset(kind for kind, rules in _OF_KIND.items() if any(rule.only for rule in rules))
+"""Kinds of which the values of a change tell for which limits it counts."""
+_ACCOUNTS = frozenset({*REWRITES, ChangeKind.CREATE_USER})
+
+
+def judged_with(kinds: AbstractSet[ChangeKind]) -> frozenset[ChangeKind]:
+    """Kinds of waiting changes that can matter to a plan of these: what makes and changes accounts shares no limit and
+    no check with anything else.
+    """
+    return _ACCOUNTS if kinds <= _ACCOUNTS else frozenset(ChangeKind)
 
 
 def counts_for(kind: ChangeKind, before: Values, after: Values) -> tuple[str, ...]:

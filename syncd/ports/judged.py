@@ -52,9 +52,9 @@ class JudgedPlan(Protocol):
         ...
 
     def waiting_elsewhere(
-        self, now: datetime, *, besides: AbstractSet[tuple[str, str]]
+        self, now: datetime, *, besides: AbstractSet[tuple[str, str]], kinds: AbstractSet[ChangeKind]
     ) -> Sequence[WaitingElsewhere]:
-        """What waits in the store's open holds, each change once: without what is to be applied here, and without what
-        is not planned any more of the objects `besides` ("user" or "group", Okta id).
+        """What of these kinds waits in the store's open holds, each change once: without what is to be applied here,
+        and without what is not planned any more of the objects `besides` ("user" or "group", Okta id).
         """
         ...

@@ -17,11 +17,13 @@ from syncd.core.safety import (
     GroupNumbers,
     LimitRule,
     Numbers,
+    Share,
     Violation,
     allowed,
     counts_for,
     emptied,
     empty_app,
+    judged_with,
     limits_of_kind,
     over,
 )
@@ -429,3 +431,14 @@ def test_a_change_counts_for_the_limits_that_it_is_about(
 ) -> None:
     assert set(counts_for(kind, before, after)) == counted
     assert counted <= set(limits_of_kind(kind))
+
+
+def test_what_makes_and_changes_accounts_shares_no_limit_with_anything_else() -> None:
+    """So that of what waits for a decision nothing else has to be counted in a plan of these."""
+    together = judged_with({ChangeKind.UPDATE_USER})
+
+    assert together < frozenset(ChangeKind)
+    for rule in LIMITS:
+        assert together.isdisjoint(rule.kinds) or together.issuperset(rule.kinds), rule.name
+        assert together.isdisjoint(rule.kinds) or rule.share is not Share.PROTECTED, rule.name
+    assert judged_with({ChangeKind.UPDATE_USER, ChangeKind.ADD_MEMBER}) == frozenset(ChangeKind)

@@ -55,6 +55,17 @@ def test_a_target_that_takes_everything_gets_everything_for_at_most_eleven_reads
         assert reads_back(made) <= 11
 
 
+def test_ties_that_ask_nothing_of_the_target_are_not_read_back(tmp_path: Path) -> None:
+    with crowd(tmp_path) as made:
+        made.sync()
+        for file in made.store.parent.glob("acme.db*"):
+            file.unlink()
+        made.forget()
+
+        assert kinds(made.sync())["adopt_user"] == 60
+        assert reads_back(made) == 0
+
+
 def test_few_writes_are_not_watched(tmp_path: Path) -> None:
     with crowd(tmp_path) as made:
         for okta_id in list(made.okta.world.app_users)[:15]:

@@ -128,7 +128,9 @@ def test_a_stage_counts_what_waits_elsewhere(store: Store, clock: Clock) -> None
     stage = staged(store, BEN, CID)
     stage.hold_changes([CID.id], "still held")
 
-    found = stage.waiting_elsewhere(clock.now, besides={("user", "00u-eve"), ("group", "00u-ann")})
+    found = stage.waiting_elsewhere(
+        clock.now, besides={("user", "00u-eve"), ("group", "00u-ann")}, kinds=set(ChangeKind)
+    )
 
     of_groups = frozenset({"member_removals", "member_removals_per_group"})
     assert {(each.limits, each.group_id): each.count for each in found} == {
@@ -159,7 +161,8 @@ def test_a_change_counts_for_what_it_does(store: Store, clock: Clock) -> None:
     stage.close()
     store.raise_holds([hold(titled, emptied, moved, tied)], whole=True)
     elsewhere = staged(store)
-    waiting = elsewhere.waiting_elsewhere(clock.now, besides=set())
+    waiting = elsewhere.waiting_elsewhere(clock.now, besides=set(), kinds=set(kinds))
+    assert elsewhere.waiting_elsewhere(clock.now, besides=set(), kinds={ChangeKind.CREATE_USER}) == []
     elsewhere.close()
 
     assert counted == {"updates": 3, "identity_changes": 1, "blanked": 1}

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from syncd.core.change import ChangeKind
 from syncd.core.limits import Limit
-from syncd.core.safety import GroupNumbers, LimitRule, Numbers, Share, Violation, over
+from syncd.core.safety import GroupNumbers, LimitRule, Numbers, Share, Violation, judged_with, over
 from syncd.engine.planning.draft import Planning, group_name
 from syncd.engine.planning.keepers import active_members, protected_groups
 from syncd.engine.planning.making import counted_kinds, is_named_protected
@@ -166,7 +166,8 @@ def _waiting_elsewhere(planning: Planning) -> Sequence[WaitingElsewhere]:
     if reading.has_every_wish:
         return ()
     seen = reading.looked_at if isinstance(reading, NamedReading) else frozenset[tuple[str, str]]()
-    return planning.stage.waiting_elsewhere(planning.policy.now, besides=seen)
+    kinds = judged_with(planning.stage.change_counts().keys())
+    return planning.stage.waiting_elsewhere(planning.policy.now, besides=seen, kinds=kinds)
 
 
 def _keepers_of_protected_groups(planning: Planning) -> dict[str, tuple[set[str], int]]:

@@ -142,6 +142,8 @@ class Canary:
             return None  # reading failed: that says nothing about the write
 
     def _user(self, change: Change) -> str | None:
+        if change.kind is ChangeKind.ADOPT_USER and not change.after:
+            return None  # nothing is asked of the target
         known = self.job.store.user(change.okta_id)
         scim_id = _id_of(known) or (change.scim_id if isinstance(change, Removal) else None)
         if scim_id is None:

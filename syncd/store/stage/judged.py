@@ -14,7 +14,7 @@ from functools import cache
 
 from syncd.core.change import GROUP_KINDS, RANK, ChangeKind, Json
 from syncd.core.plan import Hold
-from syncd.core.safety import LIMIT_NAMES, counts_for, limits_of_kind
+from syncd.core.safety import JUDGED_BY_VALUES, LIMIT_NAMES, counts_for, limits_of_kind
 from syncd.ports.judged import WaitingElsewhere
 from syncd.store.decisions import Rulings
 from syncd.store.rows import moment
@@ -29,19 +29,21 @@ CROSS JOIN store.holds h ON h.id = c.hold_id AND h.state = 'open' AND h.expires_
 WHERE s.hold_id IS NULL
 ORDER BY h.raised_at, h.id
 """
-# What is planned and not held is judged in this plan; what was looked at and is not planned is over.
+# What is planned and not held is judged in this plan; what was looked at and is not planned is over. A change waits in
+# one hold alone.
 _WAITING_ELSEWHERE = """
-SELECT h.check_name, c.change_id, min(c.kind), min(c.document), min(c.group_id)
+SELECT h.check_name, c.kind, CASE WHEN c.kind IN (SELECT value FROM json_each(:by_values)) THEN c.document END,
+    c.group_id, count(*)
 FROM store.holds h CROSS JOIN store.hold_changes c ON c.hold_id = h.id AND c.state = 'held'
 LEFT JOIN main.spool s ON s.id = c.change_id
-WHERE h.state = 'open' AND h.expires_at > :now
+WHERE h.state = 'open' AND h.expires_at > :now AND c.kind IN (SELECT value FROM json_each(:kinds))
     AND CASE
         WHEN s.id IS NOT NULL THEN s.hold_id IS NOT NULL
         WHEN c.kind IN (SELECT value FROM json_each(:of_groups))
             THEN c.okta_id NOT IN (SELECT value FROM json_each(:groups))
         ELSE c.okta_id NOT IN (SELECT value FROM json_each(:users))
     END
-GROUP BY 1, 2
+GROUP BY 1, 2, 3, 4
 """
 _BITS = {name: 1 << place for place, name in enumerate(LIMIT_NAMES)}
 
@@ -56,8 +58,12 @@ def _bits(limits: tuple[str, ...]) -> int:
     return sum(_BITS[name] for name in limits)
 
 
-def _limits_of(kind: str, document: str) -> frozenset[str]:
-    """Names of the limits that a change counts for, given as its document; all of its kind when that is unreadable."""
+def _limits_of(kind: str, document: str | None) -> frozenset[str]:
+    """Names of the limits that a change counts for, given as its document where its values tell (`JUDGED_BY_VALUES`);
+    all of its kind when that is unreadable.
+    """
+    if document is None:
+        return frozenset(limits_of_kind(ChangeKind(kind))) if kind in RANK else frozenset()
     try:
         said = json.loads(document)
         return frozenset(counts_for(ChangeKind(kind), said["before"], said["after"]))
@@ -145,7 +151,7 @@ class JudgedChanges:
         return list(found.values())
 
     def waiting_elsewhere(
-        self, now: datetime, besides: AbstractSet[tuple[str, str]]
+        self, now: datetime, besides: AbstractSet[tuple[str, str]], kinds: AbstractSet[ChangeKind]
     ) -> list[WaitingElsewhere]:
         """See `ports.JudgedPlan.waiting_elsewhere`."""
         self._flush()
@@ -154,13 +160,14 @@ class JudgedChanges:
         }
         given = {
             "now": moment(now),
+            "kinds": json.dumps(sorted(kinds)),
+            "by_values": json.dumps(sorted(JUDGED_BY_VALUES)),
             "of_groups": json.dumps(sorted(GROUP_KINDS)),
             "users": json.dumps(seen["user"]),
             "groups": json.dumps(seen["group"]),
         }
         with self._file.short() as conn:
-            found = Counter(
-                (check, _limits_of(kind, document), group_id)
-                for check, _, kind, document, group_id in conn.stream(_WAITING_ELSEWHERE, given)
-            )
+            found: Counter[tuple[str, frozenset[str], str | None]] = Counter()
+            for check, kind, document, group_id, count in conn.stream(_WAITING_ELSEWHERE, given):
+                found[check, _limits_of(kind, document), group_id] += count
         return [WaitingElsewhere(*key, count) for key, count in found.items()]

@@ -392,6 +392,6 @@ class PlannedAndListed:
         return self._judged.waiting(now)
 
     def waiting_elsewhere(
-        self, now: datetime, *, besides: AbstractSet[tuple[str, str]]
+        self, now: datetime, *, besides: AbstractSet[tuple[str, str]], kinds: AbstractSet[ChangeKind]
     ) -> Sequence[WaitingElsewhere]:
-        return self._judged.waiting_elsewhere(now, besides)
+        return self._judged.waiting_elsewhere(now, besides, kinds)
