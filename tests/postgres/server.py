@@ -41,8 +41,8 @@ class Server:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
-    """Nothing of it stays. It survives no crash of the machine (fsync is off), which no test asks for."""
+def running(*, durable: bool = False) -> Iterator[Server]:
+    """Nothing of it stays. `durable`: with what a server does for its data, which no test asks for."""
     bin_, user = binaries(), _ordinary_user()
     assert bin_ is not None
     # Not pytest's own directory: its path may be too long for a socket, and is closed to other users.
@@ -61,10 +61,10 @@ def running() -> Iterator[Server]:
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": str(directory),
-            "fsync": "off",
+            "fsync": "on" if durable else "off",
             "max_connections": "200",
             "shared_buffers": "64MB",
-            "autovacuum": "off",
+            "autovacuum": "on" if durable else "off",
         }
         with (directory / "log").open("wb") as log:
             process = subprocess.Popen(
