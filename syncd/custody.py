@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +49,19 @@ def _is_there(path: Path) -> bool:
         return path.exists()
     except OSError as error:
         raise not_readable(path, error) from error
+
+
+def is_of_a_store(path: Path, settings: ConnectionSettings) -> bool:
+    """Whether the file is one that syncd has in the directory of this store, or would have under this name."""
+    from syncd.store.private import is_ours  # noqa: PLC0415
+
+    directory = settings.store_path.parent
+    with suppress(OSError):
+        if is_ours(path) and path.parent.samefile(directory):
+            return True
+        found = path.stat()
+        return any(os.path.samestat(found, each.stat()) for each in directory.iterdir() if is_ours(each))
+    return False
 
 
 def back_up(settings: ConnectionSettings, into: Path, clock: Clock) -> Copied:
