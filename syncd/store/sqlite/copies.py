@@ -172,13 +172,7 @@ def restore(
     belongs elsewhere, or somebody has the writer's lock. Raises ConfigurationError for a place that may not be used,
     PermanentError when it cannot be written.
     """
-    try:
-        refuse_unsafe(path, writing=True)
-        make_directory(path.parent)
-        scratch = Scratch(path.parent)
-    except OSError as error:
-        raise not_writable(path, error) from error
-    with closing(scratch):
+    with closing(scratch_beside(path)) as scratch:
         staged = scratch.path / path.name
         _fetch(source, staged)
         report = _judged(source, staged, connection, judge, clock)
@@ -187,10 +181,7 @@ def restore(
                 ended = store.begin_again(report.head, by, pause_entry)
             with explained(staged), closing(connection_to(staged, "rw")) as copy:
                 alone(copy)
-            try:
-                kept = swap(staged, path, clock())
-            except OSError as error:
-                raise not_writable(path, error) from error
+            kept = swap(staged, path, clock())
     return Restored(report, kept, ended)
 
 
@@ -293,8 +284,27 @@ def _settle(path: Path, connection: str, clock: Callable[[], datetime]) -> None:
         return
 
 
+def scratch_beside(path: Path) -> Scratch:
+    """Where a store is made that is to lie at `path`. Raises ConfigurationError for a place that may not be used."""
+    try:
+        refuse_unsafe(path, writing=True)
+        make_directory(path.parent)
+        return Scratch(path.parent)
+    except OSError as error:
+        raise not_writable(path, error) from error
+
+
 def swap(staged: Path, path: Path, now: datetime) -> Path | None:
-    """At each moment a whole store has the name. Raises OSError."""
+    """Gives a store made there the name, and says where the one lies that had it before; None when there was none. At
+    each moment a whole one has it. Raises ConfigurationError when it cannot be written.
+    """
+    try:
+        return _swapped(staged, path, now)
+    except OSError as error:
+        raise not_writable(path, error) from error
+
+
+def _swapped(staged: Path, path: Path, now: datetime) -> Path | None:
     os.chmod(staged, 0o600)  # noqa: PTH101  (beside the other calls on descriptors and names)
     _durable(staged)
     kept = None
