@@ -77,6 +77,34 @@ def test_a_backup_made_while_a_sync_writes_is_whole_and_elsewhere_the_next_sync_
         made.assert_exact()
 
 
+def test_what_was_done_after_the_copy_was_made_is_not_written_again(tmp_path: Path) -> None:
+    with synced_crew(tmp_path, people=60, members=50) as made:
+        file, world = backed_up(made), made.okta.world
+        world.unassign("p00@example.com")
+        world.update_profile("p01@example.com", lastName="Married")
+        world.remove_member("Crew", "p02@example.com")
+        world.add_member("Crew", "p55@example.com")
+        made.sync_to_exact()
+        world.add_member("Crew", "p56@example.com")
+
+        made.run("restore", str(file))
+        made.run("resume")
+        made.forget()
+        planned = {kind: n for kind, n in made.plan()["summary"].items() if n}
+        assert made.sync()["summary"]["applied"] == planned
+        assert len(made.writes()) == 1  # the new member
+
+        made.forget()
+        assert made.sync()["summary"]["applied"] == {}
+        made.assert_exact()
+        world.add_member("Crew", "p57@example.com")
+        made.forget()
+        made.sync()
+        looked = [r for r in made.split.requests if r.method == "GET"]
+        assert len(made.writes()) == 1
+        assert looked == []  # nothing is looked for any more
+
+
 def test_a_backup_is_one_private_file_that_needs_no_other_program(synced: Rig) -> None:
     file = synced.folder / "saved.backup"
     document = synced.run("backup", str(file), "--json").document
@@ -124,7 +152,7 @@ def test_a_backup_into_the_directory_of_the_stores_is_no_store_of_somebody(synce
 
 def test_a_restore_keeps_the_store_that_was_there_and_says_so_in_the_trail(synced: Rig) -> None:
     file = backed_up(synced)
-    synced.okta.world.unassign("p11@example.com")
+    synced.okta.world.unassign("p57@example.com")
     synced.sync()
 
     document = synced.run("restore", str(file), "--json").document
@@ -234,7 +262,7 @@ def test_what_another_program_copied_with_its_log_is_restored_whole(synced: Rig)
     with closing(sqlite3.connect(synced.store)) as conn:
         conn.execute("BEGIN")
         conn.execute("SELECT count(*) FROM journal").fetchone()
-        synced.okta.world.unassign("p11@example.com")
+        synced.okta.world.unassign("p57@example.com")
         synced.sync()
         for end in ("", "-wal"):
             shutil.copy(f"{synced.store}{end}", f"{synced.folder / 'copied'}{end}")
@@ -246,7 +274,7 @@ def test_what_another_program_copied_with_its_log_is_restored_whole(synced: Rig)
 # what was asked for in the copy may have been done since
 
 
-LEAVERS = ("p10@example.com", "p11@example.com")
+LEAVERS = ("p56@example.com", "p57@example.com")
 
 
 def active(made: Rig) -> set[str]:
