@@ -152,7 +152,7 @@ def test_a_backup_into_the_directory_of_the_stores_is_no_store_of_somebody(synce
 
 def test_a_restore_keeps_the_store_that_was_there_and_says_so_in_the_trail(synced: Rig) -> None:
     file = backed_up(synced)
-    synced.okta.world.unassign("p57@example.com")
+    synced.okta.world.unassign("p11@example.com")
     synced.sync()
 
     document = synced.run("restore", str(file), "--json").document
@@ -262,7 +262,7 @@ def test_what_another_program_copied_with_its_log_is_restored_whole(synced: Rig)
     with closing(sqlite3.connect(synced.store)) as conn:
         conn.execute("BEGIN")
         conn.execute("SELECT count(*) FROM journal").fetchone()
-        synced.okta.world.unassign("p57@example.com")
+        synced.okta.world.unassign("p11@example.com")
         synced.sync()
         for end in ("", "-wal"):
             shutil.copy(f"{synced.store}{end}", f"{synced.folder / 'copied'}{end}")
@@ -274,7 +274,7 @@ def test_what_another_program_copied_with_its_log_is_restored_whole(synced: Rig)
 # what was asked for in the copy may have been done since
 
 
-LEAVERS = ("p56@example.com", "p57@example.com")
+LEAVERS = ("p10@example.com", "p11@example.com")
 
 
 def active(made: Rig) -> set[str]:
