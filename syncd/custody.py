@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncd.engine.facts import BELONGING, PAUSE, TARGET, belongs_elsewhere, belongs_here
+from syncd.core.plan import timestamp
+from syncd.engine.facts import BELONGING, PAUSE, RESTORED, TARGET, belongs_elsewhere, belongs_here
 from syncd.errors import ConfigurationError
 from syncd.ports import Store
 from syncd.settings import ConnectionSettings
@@ -87,7 +88,7 @@ def restore(settings: ConnectionSettings, source: Path, clock: Clock, *, by: str
         connection=settings.name,
         by=by,
         judge=judge,
-        pause_entry=PAUSE.entry,
+        entries=lambda pause: dict([PAUSE.entry(pause), RESTORED.entry(timestamp(pause.since))]),
         clock=clock,
     )
 

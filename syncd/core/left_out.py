@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.core.change import MEMBERSHIPS, REMOVALS, ChangeKind
-from syncd.core.waiting import LEFT_BY_SETTING, REMEMBERED, LeftAlone
+from syncd.core.waiting import LEFT_BY_SETTING, REMEMBERED, LookRecord
 
 REJECTED = "rejected"
 RELEASED = "released"
@@ -32,7 +32,7 @@ CHOSEN = LEFT_BY_SETTING | {REJECTED, RELEASED}
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut(LeftAlone):
+class LeftOut(LookRecord):
     """One as people see it. `group`: of a membership, by name. `change_id`: of what was rejected. `target`: under which
     name a group is at the target.
     """

@@ -71,7 +71,7 @@ WHILE_WRITING = frozenset({"last_member", "name_not_left", "not_sent"})
 
 
 @dataclass(frozen=True, slots=True)
-class LeftAlone:
+class LookRecord:
     """One object that is left alone, under the key of its change (`core.change.Change.object_key`). `name`: userName
     or displayName, of a membership the person's. `looks`: how often it was looked at in vain. `next_look` None: nothing
     brings it up again by the clock.
@@ -92,7 +92,7 @@ class LeftAlone:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting(LeftAlone):
+class Waiting(LookRecord):
     """One for now. Without a `next_look` only what it waits for, the log, or a full cycle brings it up again."""
 
     waits_for: tuple[str, ...] = ()

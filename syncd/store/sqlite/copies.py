@@ -30,7 +30,7 @@ from syncd.store.file_lock import FileLock
 from syncd.store.file_lock import place as lock_of
 from syncd.store.ownership import refuse_unsafe
 from syncd.store.private import Scratch, make_directory, make_file
-from syncd.store.restoring import EndedByRestore, PauseEntry
+from syncd.store.restoring import EndedByRestore, Entries
 from syncd.store.sqlite.connection import SqliteDb
 from syncd.store.sqlite.faults import explained
 from syncd.store.sqlite.opening import open_for_reading, open_store
@@ -162,7 +162,7 @@ def restore(
     connection: str,
     by: str,
     judge: Judge,
-    pause_entry: PauseEntry,
+    entries: Entries,
     clock: Callable[[], datetime],
 ) -> Restored:
     """Puts a copy in the place of the store, which is kept beside it, paused; the audit trail goes on with a row that
@@ -178,7 +178,7 @@ def restore(
         report = _judged(source, staged, connection, judge, clock)
         with nobodys(path, connection, clock):
             with closing(open_store(staged, connection=connection, clock=clock)) as store:
-                ended = store.begin_again(report.head, by, pause_entry)
+                ended = store.begin_again(report.head, by, entries)
             with explained(staged), closing(connection_to(staged, "rw")) as copy:
                 alone(copy)
             kept = swap(staged, path, clock())
