@@ -20,7 +20,7 @@ from syncd.model import (
     WantedGroup,
     WantedUser,
 )
-from syncd.ports.adoptions import Adoptions
+from syncd.ports.adopting import AdoptingPlan
 from syncd.ports.judged import JudgedPlan
 
 
@@ -67,7 +67,7 @@ class BetterKnown:
     wish: WantedGroup | None
 
 
-class Stage(Adoptions, JudgedPlan, Protocol):
+class Stage(AdoptingPlan, JudgedPlan, Protocol):
     """The private staging area of one cycle. Nothing in it touches the store until `Store.absorb`.
 
     Everything in it is as old as the moment it was made. So the *effective* wish of a user or group is the stored one

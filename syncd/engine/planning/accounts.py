@@ -21,7 +21,7 @@ from syncd.engine.facts import TIES, AskedTie
 from syncd.engine.job import Job
 from syncd.engine.planning.draft import Planning
 from syncd.model import Absent, AppUser, RemoteUser, Standing, WantedUser
-from syncd.ports.adoptions import TakenMatch
+from syncd.ports.adopting import TakenMatch
 
 CONTESTED = "contested"
 """Where adoptions go in the spool whose account somebody else wants, too."""

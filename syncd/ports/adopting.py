@@ -19,7 +19,7 @@ class TakenMatch:
     change_id: str
 
 
-class Adoptions(Protocol):
+class AdoptingPlan(Protocol):
     """Matches, as they are found while the plan is made."""
 
     def will_link_user(self, okta_id: str, scim_id: str) -> None:
