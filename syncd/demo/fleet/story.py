@@ -180,10 +180,12 @@ class FleetStory:
         living = [worker for worker in self.fleet.workers if worker.process.poll() is None]
         codes = {worker.name: worker.stop() for worker in living}
         self.narrator.happens(f"the workers are told to stop (SIGTERM): {', '.join(codes)}")
+        left = [*self.owners().items(), *(worker.name for worker in self.registry.look().workers)]
         self.promise(
-            "each ended with 0, and handed everything over",
-            kept=not any(codes.values()) and not self.owners() and not self.registry.look().workers,
+            "each ended with 0, and handed everything over", kept=not any(codes.values()) and not left
         )
+        if any(codes.values()) or left:
+            self.narrator.say(f"  Exit codes: {codes}. Still there: {left}")
         verified = self.fleet.command("audit", "verify", shown="audit verify --fleet fleet.toml")
         trails = verified.get("items", [verified])
         whole = sum(bool(trail.get("intact")) for trail in trails)
