@@ -29,6 +29,9 @@ from tests.postgres.server import Server, binaries, running
 _GOAL = 2.5
 """What the second database may cost, in times of the first one."""
 
+_DURABLE = {"fsync": "on", "autovacuum": "on"}
+"""What a server does for its data, which tests do without."""
+
 
 @dataclass(frozen=True, slots=True)
 class FleetStore:
@@ -51,15 +54,16 @@ def moved(made: Rig, server: Server) -> FleetStore:
         with alone_with(url, place.number, "bench") as target:
             for table in TABLES:
                 copy_table(source, target, table)
-        claim = place.take_over()
-        return FleetStore(url, place.number, claim.epoch, claim.token, server.process.pid)
+        claim, process = place.take_over(), server.process
+        assert process is not None
+        return FleetStore(url, place.number, claim.epoch, claim.token, process.pid)
 
 
 def against_sqlite(size: Size, rounds: int) -> Iterator[Row]:
     """Full cycles on both, in turns: with nothing new, and with a list of members of every group."""
     if binaries() is None:
         raise RuntimeError("no PostgreSQL server (initdb) on this machine")
-    with rows.rig(size) as made, running(durable=True) as server:
+    with rows.rig(size) as made, running(settings=_DURABLE) as server:
         ask(f"{made.scim}/bench/fill?users={size.users}")
         place = asdict(moved(made, server))
         for what, stirred in (("quiet full cycle", False), ("full cycle with every list of members", True)):
