@@ -14,6 +14,7 @@ import pytest
 from syncd.errors import NotFound, RefusedError, TemporaryError
 from syncd.ports.fleet import WATCH, Ownership
 from syncd.store.postgres.registry import PostgresRegistry
+from syncd.store.postgres.store import WRITERS
 from tests.fleet.making import TERMS, applicant, enrol, enrolment, ids, run_out
 from tests.service.supervisor import eventually
 
@@ -360,7 +361,7 @@ def test_who_was_frozen_in_the_middle_of_a_statement_keeps_no_lock(
     registry.join(applicant("two"))
     registry.claim("one", [number])
     with psycopg.connect(database) as frozen, ThreadPoolExecutor(1) as thread:
-        frozen.execute("SELECT pg_advisory_xact_lock(1398361668, %s)", (number,))
+        frozen.execute("SELECT pg_advisory_xact_lock(%s::int, %s)", (WRITERS, number))
         asked = thread.submit(
             frozen.execute, "SELECT pg_sleep(60)"
         )  # active, as between two parts of a statement
