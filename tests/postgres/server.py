@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,20 +29,33 @@ def binaries() -> Path | None:
     return None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
     """`url` leads to its first database."""
 
     directory: Path
+    command: Sequence[str]
     process: subprocess.Popen[bytes]
 
     def url(self, database: str = "postgres") -> str:
         return f"host={self.directory} user=syncd dbname={database}"
 
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """SIGINT as a restart does it; SIGQUIT and SIGKILL as a crash."""
+        self.process.send_signal(how)
+        self.process.wait(30)
+
+    def start_again(self) -> None:
+        """After `stop`."""
+        (self.directory / "data" / "postmaster.pid").unlink(missing_ok=True)
+        self.process = _started(self.command, self.directory)
+
 
 @contextmanager
-def running() -> Iterator[Server]:
-    """Nothing of it stays. It survives no crash of the machine (fsync is off), which no test asks for."""
+def running(**more: str) -> Iterator[Server]:
+    """Nothing of it stays. It survives no crash of the machine (fsync is off), which no test asks for. `more` are
+    settings of the server.
+    """
     bin_, user = binaries(), _ordinary_user()
     assert bin_ is not None
     # Not pytest's own directory: its path may be too long for a socket, and is closed to other users.
@@ -65,26 +78,34 @@ def running() -> Iterator[Server]:
             "max_connections": "200",
             "shared_buffers": "64MB",
             "autovacuum": "off",
+            **more,
         }
-        with (directory / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [*as_user, str(bin_ / "postgres"), "-D", str(data)]
-                + [part for key, value in settings.items() for part in ("-c", f"{key}={value}")],
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=directory,
-            )
+        command = [*as_user, str(bin_ / "postgres"), "-D", str(data)]
+        command += [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+        server = Server(directory, command, _started(command, directory))
         try:
-            _wait_until_ready(bin_, directory, process)
-            yield Server(directory, process)
+            yield server
         finally:
-            process.send_signal(signal.SIGQUIT)
-            process.wait(30)
+            server.stop()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _wait_until_ready(bin_: Path, directory: Path, process: subprocess.Popen[bytes]) -> None:
+def _started(command: Sequence[str], directory: Path) -> subprocess.Popen[bytes]:
+    with (directory / "log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=directory)
+    try:
+        _wait_until_ready(directory, process)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return process
+
+
+def _wait_until_ready(directory: Path, process: subprocess.Popen[bytes]) -> None:
+    bin_ = binaries()
+    assert bin_ is not None
     for _ in range(600):
         asked = [str(bin_ / "pg_isready"), "-q", "-h", str(directory)]
         if subprocess.run(asked, check=False).returncode == 0:

@@ -66,7 +66,9 @@ _CONNECTIONS = """
 SELECT c.id, c.name, c.digest, c.org_key AS org, c.split_key AS target, c.weight, c.paused, c.bound_for,
        coalesce(o.worker, '') AS owner, (w.ended IS NOT NULL OR w.expires <= clock_timestamp()) IS TRUE AS silent,
        o.epoch, o.since,
-       coalesce(extract(epoch FROM clock_timestamp() - coalesce(o.since, c.updated_at)), 0)::float8 AS seconds,
+       greatest(0, extract(epoch FROM clock_timestamp() - CASE
+           WHEN w.ended IS NOT NULL OR w.expires <= clock_timestamp() THEN least(w.ended, w.expires)
+           ELSE coalesce(o.since, c.updated_at) END))::float8 AS seconds,
        c.updated_at, c.updated_by
   FROM connection c JOIN owner o ON o.connection = c.id LEFT JOIN worker w ON w.id = o.worker
  ORDER BY c.name
