@@ -77,9 +77,7 @@ class Estate:
 
     def open(self, tenant: Tenant) -> PostgresStore:
         """For this owner. Raises LockLost when it is another's now."""
-        store = self.stores.open_owned(
-            tenant.ownership, tenant.permit, clock=self.clock, redactor=Redactor()
-        )
+        store = self.stores.open_owned(tenant.ownership, tenant.permit, clock=self.clock, redactor=Redactor())
         assert isinstance(store, PostgresStore)
         return store
 

@@ -121,7 +121,10 @@ def with_takeovers(moves: Iterator[Move], dice: Random) -> Iterator[Move]:
         if dice.random() < 0.15:
             yield "another_takes_over", ()
             if dice.random() < 0.4:
-                yield "an_old_owner_goes_on", (dice.choice(("delta", "full", "drift")), dice.choice((1, 1, 2)))
+                yield (
+                    "an_old_owner_goes_on",
+                    (dice.choice(("delta", "full", "drift")), dice.choice((1, 1, 2))),
+                )
 
 
 def _surroundings(dice: Random) -> Move:
@@ -144,9 +147,7 @@ def _aside(dice: Random, pick: Callable[[], int]) -> Move:
     ))  # fmt: skip
 
 
-def smallest(
-    setup: Setup, moves: Sequence[Move], estates: Estates | None = None
-) -> tuple[list[Move], str]:
+def smallest(setup: Setup, moves: Sequence[Move], estates: Estates | None = None) -> tuple[list[Move], str]:
     """The moves without those that their failure does not need, and how it fails then."""
     kept, told = list(moves), failure(setup, moves, estates)
     size = len(kept) // 2

@@ -196,7 +196,10 @@ class Chaos(RuleBasedStateMachine):
         renaming = rename and flavor != "split"
         if self.estates is not None:
             self.stack.enter_context(epochs_are_named())
-            place = {"kind": partial(FleetArena, estates=self.estates), "target": FencedSplit}
+            place: dict[str, Any] = {
+                "kind": partial(FleetArena, estates=self.estates),
+                "target": FencedSplit,
+            }
         else:
             place = {}
         self.arena = self.stack.enter_context(

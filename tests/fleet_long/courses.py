@@ -52,9 +52,8 @@ def changing(made: Park, dice: Random, per_second: float) -> Iterator[None]:
 def kills(folder: Path, dice: Random, connections: int, seconds: float) -> Figures:
     """SIGKILL of a random one of four workers every 20 seconds, another takes its place at once; 5 changes a second."""
     with park(folder, connections) as made:
-        for _ in range(4):
-            made.start_worker()
         began = time.monotonic()
+        made.begin(4)
         wait_until(lambda: all_served(made), "all connections are served", 1800)
         served_after = time.monotonic() - began
         began, killed = time.time(), 0
@@ -89,15 +88,14 @@ def failover(folder: Path, dice: Random, connections: int, tries: int) -> Figure
     writes: list[float] = []
     each_time = 5
     with park(folder, connections) as made:
-        for _ in range(8):
-            made.start_worker()
+        made.begin(8)
         wait_until(lambda: all_served(made), "all connections are served")
         done = 0
-        while done < tries:
+        while done < int(tries):
             time.sleep(10)
             had = {each.connection: each.worker for each in ledger.owners(made.url)}
             owning = [each for each in made.workers if each.name in had.values()]
-            victims = dice.sample(owning, min(each_time, tries - done, len(owning)))
+            victims = dice.sample(owning, min(each_time, int(tries) - done, len(owning)))
             for victim in victims:
                 lost = [site for site in made.sites if had[site.number] == victim.name]
                 made.end_worker(victim, signal.SIGKILL)
@@ -125,7 +123,10 @@ def failover(folder: Path, dice: Random, connections: int, tries: int) -> Figure
 def _measure(sites: list[Site], at: float, reads: list[float], writes: list[float]) -> None:
     """`at`: Unix time of the kill."""
     for site in sites:
-        for server, kinds, into in ((site.okta, {"GET"}, reads), (site.split, {"POST", "PATCH", "PUT"}, writes)):
+        for server, kinds, into in (
+            (site.okta, {"GET"}, reads),
+            (site.split, {"POST", "PATCH", "PUT"}, writes),
+        ):
             first: list[float] = []
             deadline = time.time() + 120
             while not first and time.time() < deadline:
@@ -152,8 +153,7 @@ def pauses(folder: Path, dice: Random, connections: int, count: int) -> Figures:
         environ={"FLEET_LONG_DELIVERED": str(delivered)},
     ) as made:
         room = max(1, -(-connections // at_once))
-        for _ in range(workers):
-            made.start_worker(capacity=room)
+        made.begin(workers, capacity=room)
         wait_until(lambda: all_served(made), "all connections are served")
         paused, writing, lengths = 0, 0, []
         with changing(made, dice, 0.7 * connections):
@@ -191,7 +191,9 @@ def _wait_for_writers(made: Park) -> int:
         found = sum(
             1
             for site in made.sites
-            if any(each.method != "GET" and believed(each) == epochs[site.number] for each in site.split.requests)
+            if any(
+                each.method != "GET" and believed(each) == epochs[site.number] for each in site.split.requests
+            )
         )
         if found == len(made.sites) or time.monotonic() > deadline:
             return found
@@ -205,9 +207,11 @@ def _owning(made: Park) -> list[Worker]:
     found = []
     for worker in made.workers:
         own = [worker.name]
-        for line in worker.log.read_text(errors="replace").splitlines():
-            if "joined the fleet" in line:
-                own.append(line.partition('"worker":')[2].strip().split('"')[1])
+        own += [
+            line.partition('"worker":')[2].strip().split('"')[1]
+            for line in worker.log.read_text(errors="replace").splitlines()
+            if "joined the fleet" in line
+        ]
         if own[-1] in names:
             found.append(worker)
     return found
@@ -218,9 +222,8 @@ def quiet(folder: Path, dice: Random, connections: int, seconds: float) -> Figur
     del dice
     with park(folder, connections) as made:
         made.module = "syncd"
-        for _ in range(3):
-            made.start_worker()
         began = time.monotonic()
+        made.begin(3)
         wait_until(lambda: all_served(made), "all connections are served", 1800)
         first = time.monotonic() - began
         time.sleep(60)
@@ -229,15 +232,15 @@ def quiet(folder: Path, dice: Random, connections: int, seconds: float) -> Figur
         commits, moment = _commits(made), time.time()
         time.sleep(seconds)
         after, lasted = _cpu(made, server), time.time() - moment
-        between = [
-            gap - 30 for gap, _ in gaps(made.sites, moment, time.time()) if 25 < gap < 60
-        ]
+        between = [gap - 30 for gap, _ in gaps(made.sites, moment, time.time()) if 25 < gap < 60]
         return {
             "connections": connections,
             "first_sync_of_all": round(first, 1),
             "seconds": round(lasted, 1),
             "core_percent": {
-                name: round(100 * (after[name] - before[name]) / lasted, 2) for name in after if name in before
+                name: round(100 * (after[name] - before[name]) / lasted, 2)
+                for name in after
+                if name in before
             },
             "commits_a_second": round((_commits(made) - commits) / lasted, 2),
             "later_than_30_s": spread(between),

@@ -74,11 +74,8 @@ def late_requests(park: Park, owned: Sequence[ledger.Owned], *, margin: float | 
     takeovers = [each for each in owned if not each.clean]
     for taken in takeovers:
         log = by_number[taken.connection].split.requests
-        old = [
-            each
-            for each in log
-            if 0 < believed(each) < taken.epoch and each.started + UNIX > (taken.at if margin is None else taken.expired - margin)
-        ]
+        over = taken.at if margin is None else taken.expired - margin
+        old = [each for each in log if 0 < believed(each) < taken.epoch and each.started + UNIX > over]
         counted.append(len(old))
         writes.append(sum(1 for each in old if each.method != "GET"))
         new = [each.started for each in log if believed(each) >= taken.epoch and each.method != "GET"]

@@ -52,7 +52,7 @@ class Site:
         world = self.okta.world
         person = world.add_user(f"p{self.people:04}@example.com", "P", f"{self.people:04}", assign=True)
         if groups:
-            world.add_member(sorted(world.groups)[0], person)
+            world.add_member(min(world.groups), person)
         self.changes += 1
         return person
 
@@ -134,10 +134,23 @@ class Park:
     sites: Sequence[Site]
     terms: str
     environ: Mapping[str, str]
+    schedule: str
     workers: list[Worker] = field(default_factory=list)
     module: str = "tests.fleet_long.witnessed_worker"
     started: int = 0
     _logs: list[IO[bytes]] = field(default_factory=list)
+
+    def begin(self, workers: int, *, capacity: int = 10_000) -> None:
+        """So many workers, and then the connections: whoever came first would have all of them."""
+        for _ in range(workers):
+            self.start_worker(capacity=capacity)
+        with PostgresRegistry(self.url) as registry:
+            while len(registry.look().workers) < workers:
+                time.sleep(0.2)
+            registry.enrol([_enrolment(site, self.schedule) for site in self.sites], "ada")
+            numbers = {each.name: each.id for each in registry.look().connections}
+        for site in self.sites:
+            site.number = numbers[site.name]
 
     def start_worker(
         self,
@@ -165,9 +178,9 @@ class Park:
         log = place / "log"
         out = log.open("wb")
         self._logs.append(out)
+        run = [*prefix, sys.executable, "-m", module or self.module, "worker", "--log-format", "json"]
         process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", module or self.module]
-            + ["worker", "--log-format", "json", "--fleet", str(file)],
+            [*run, "--fleet", str(file)],
             env={**os.environ, **self.environ, **(environ or {})},
             stdout=subprocess.DEVNULL,
             stderr=out,
@@ -237,12 +250,7 @@ def park(
         ledger.prepare(url)
         sites = [_site(f"c{number:04}", people, latency) for number in range(connections)]
         stack.enter_context(Harbour([each for site in sites for each in (site.okta, site.split)]))
-        with PostgresRegistry(url) as registry:
-            registry.enrol([_enrolment(site, schedule) for site in sites], "ada")
-            numbers = {each.name: each.id for each in registry.look().connections}
-        for site in sites:
-            site.number = numbers[site.name]
-        made = Park(folder, server, url, sites, terms, {**TOKENS, **(environ or {})})
+        made = Park(folder, server, url, sites, terms, {**TOKENS, **(environ or {})}, schedule)
         stack.callback(made.stop)
         yield made
 

@@ -49,7 +49,7 @@ def witness() -> None:
             say(db, self, "writes")
             yield db
 
-    ScimHttp.__init__ = begin  # type: ignore[method-assign,assignment]  # a witness beside the real thing
+    ScimHttp.__init__ = begin  # type: ignore[method-assign]  # a witness beside the real thing
     PostgresStore._transaction = told  # type: ignore[method-assign]
     PostgresStore._writing = fenced  # type: ignore[method-assign]
 
