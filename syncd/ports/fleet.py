@@ -24,7 +24,7 @@ WATCH: Mode = "watch"
 
 @dataclass(frozen=True, slots=True)
 class WorkerRecord:
-    """A worker that joins. `name` is never used twice."""
+    """A worker that joins. `name` is never used twice; "": one that nobody had is found for it."""
 
     name: str
     host: str

@@ -27,6 +27,13 @@ def read_once(database: str, registry: PostgresRegistry, made: Rig) -> Iterator[
         yield one
 
 
+@pytest.fixture
+def was_read(database: str, registry: PostgresRegistry, made: Rig) -> None:
+    """Worker one read everything, gave the connection back, and is gone."""
+    with read_once(database, registry, made):
+        pass
+
+
 def lists_read(made: Rig) -> list[str]:
     """Requests of a full read."""
     return [each for each in made.reads() if each.endswith(f"/apps/{made.okta.world.app.id}/users")]
@@ -50,11 +57,10 @@ def test_a_worker_takes_what_is_free_and_syncs_it(
     assert list(registry.look().workers) == []
 
 
+@pytest.mark.usefixtures("was_read")
 def test_a_worker_that_stops_hands_over_and_the_next_one_goes_on_with_a_delta(
-    database: str, registry: PostgresRegistry, made: Rig
+    database: str, made: Rig
 ) -> None:
-    with read_once(database, registry, made):
-        pass
     made.forget()
     made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
     with working(Working(database, made.folder, "two")) as two:
@@ -134,11 +140,10 @@ def test_whoever_lost_its_lease_serves_nothing_more_and_comes_back_under_another
         one.logs("applied", object="new@example.com")
 
 
+@pytest.mark.usefixtures("was_read")
 def test_in_its_quiet_time_a_connection_is_read_and_nothing_is_sent_to_the_target(
-    database: str, registry: PostgresRegistry, made: Rig
+    database: str, made: Rig
 ) -> None:
-    with read_once(database, registry, made):
-        pass
     with psycopg.connect(database) as session:
         session.execute("UPDATE syncd.owner SET quiet_until = clock_timestamp() + interval '6 s'")
     made.forget()
@@ -153,11 +158,10 @@ def test_in_its_quiet_time_a_connection_is_read_and_nothing_is_sent_to_the_targe
         two.logs("applied", object="new@example.com")
 
 
+@pytest.mark.usefixtures("was_read")
 def test_who_only_watches_says_what_it_would_write_and_writes_nothing(
     database: str, registry: PostgresRegistry, made: Rig
 ) -> None:
-    with read_once(database, registry, made):
-        pass
     made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
     made.forget()
     with working(Working(database, made.folder, "watcher", mode=WATCH)) as watcher:

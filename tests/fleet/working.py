@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from syncd.core.lease import LeaseTerms
-from syncd.ports.fleet import WORK, Enrolment, Mode, Ownership
+from syncd.ports.fleet import WORK, Enrolment, Mode, Ownership, WorkerRecord
 from syncd.ports.permit import Permit
 from syncd.redact import Redactor
 from syncd.service.daemon import Hooks
 from syncd.service.fleet.daemon import FleetDaemon
 from syncd.service.fleet.owned_store import ReadStore
-from syncd.service.fleet.steward import Myself, Steward
+from syncd.service.fleet.steward import Steward
 from syncd.service.held_store import Held, HeldStore
 from syncd.settings import ConnectionSettings, parse
 from syncd.store.postgres.registry import PostgresRegistry
@@ -47,7 +47,7 @@ class Working:
         self._read = ExitStack()
         self.steward = Steward(
             self.registry,
-            Myself(self.name, "here", "0.2.0", self.mode, self.capacity, self.terms),
+            WorkerRecord(self.name, "here", "0.2.0", self.mode, self.capacity, self.terms),
             event=self._event,
             reads=self._reads,
             opens=self._opens,

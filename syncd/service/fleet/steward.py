@@ -15,10 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from syncd.core.balance import balance
-from syncd.core.lease import LeaseTerms
 from syncd.errors import ConfigurationError, LockLost, SyncdError
 from syncd.ports import Store
-from syncd.ports.fleet import WORK, ConnectionRecord, Fleet, Mode, Ownership, Registry
+from syncd.ports.fleet import WORK, ConnectionRecord, Fleet, Ownership, Registry, WorkerRecord
 from syncd.ports.permit import Permit
 from syncd.service.fleet.moment import FleetMoment
 from syncd.service.fleet.tenure import Tenure
@@ -35,18 +34,6 @@ Reads = Callable[[str, str], ConnectionSettings]
 """Settings from a connection's name and its text. Raises ConfigurationError."""
 OpenStore = Callable[[ConnectionSettings, Ownership, Permit], Held]
 """Raises SyncdError."""
-
-
-@dataclass(frozen=True, slots=True)
-class Myself:
-    """What one worker is. `called` "": a new name at each start."""
-
-    called: str
-    host: str
-    version: str
-    mode: Mode
-    capacity: int
-    terms: LeaseTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +65,7 @@ class Steward:
     """`begin`, then `run` in a thread of its own until `end`. The rest may be called from any thread."""
 
     def __init__(
-        self, registry: Registry, myself: Myself, *, event: Event, reads: Reads, opens: OpenStore
+        self, registry: Registry, myself: WorkerRecord, *, event: Event, reads: Reads, opens: OpenStore
     ) -> None:
         self._registry, self._myself, self._event = registry, myself, event
         self._reads, self._opens = reads, opens
@@ -94,17 +81,14 @@ class Steward:
         self._tenure = self._new_tenure()
 
     def _new_tenure(self) -> Tenure:
-        return Tenure(self._registry, self._myself.terms, self._event)
+        return Tenure(self._registry, self._myself, self._event)
 
     # life
 
     def begin(self) -> None:
         """Joins the fleet. Raises what `Tenure.begin` raises."""
-        mine = self._myself
-        self._tenure.begin(
-            mine.called, host=mine.host, version=mine.version, mode=mine.mode, capacity=mine.capacity
-        )
-        self._event("info", "joined the fleet", worker=self._tenure.name, mode=mine.mode)
+        self._tenure.begin()
+        self._event("info", "joined the fleet", worker=self._tenure.name, mode=self._myself.mode)
 
     def run(self, serving: Serving) -> None:
         while not self._over.is_set():
@@ -206,8 +190,8 @@ class Steward:
         with self._lock:
             self._owned.clear()
         serving.reload()
+        called, self._myself = self._myself.name, replace(self._myself, name="")
         self._tenure = self._new_tenure()
-        called, self._myself = self._myself.called, replace(self._myself, called="")
         if called:
             self._event("warning", "its name is used up: it goes on under a new one", worker=called)
         self.begin()
