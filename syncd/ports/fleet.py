@@ -48,6 +48,11 @@ class LivingWorker:
     left: float
 
     @property
+    def works(self) -> bool:
+        """Its lease lasts, and it is not one that only watches."""
+        return self.mode == WORK and self.left > 0
+
+    @property
     def worker(self) -> Worker:
         """What the balance has to know of it."""
         return Worker(self.name, self.capacity, self.draining)
@@ -76,6 +81,11 @@ class ConnectionRecord:
     """From `since` till now; of what a silent owner has, since its lease ran out."""
     updated_at: datetime
     updated_by: str
+
+    @property
+    def is_unowned(self) -> bool:
+        """It is to be served, and no living worker has it."""
+        return not self.paused and (self.silent or not self.owner)
 
     @property
     def charge(self) -> Charge:

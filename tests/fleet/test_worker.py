@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
 import pytest
 
 from syncd.errors import TemporaryError
-from syncd.ports.fleet import WATCH
+from syncd.ports.fleet import WATCH, Ownership
 from syncd.store.postgres.registry import PostgresRegistry
 from tests.e2e.rig import Rig
-from tests.fleet.making import enrol
+from tests.fleet.making import applicant, enrol
 from tests.fleet.working import Working, enrolled, working
 from tests.service.supervisor import eventually
 
@@ -51,6 +51,9 @@ def test_a_worker_takes_what_is_free_and_syncs_it(
         one.logs("applied", object="new@example.com")
         moment = one.steward.moment()
         assert (moment.owned, moment.not_ready, moment.takeovers) == (1, "", {True: 0, False: 0})
+        assert (moment.workers, moment.lost) == (1, 0)
+        eventually(lambda: one.steward.moment().renewal is not None, "the lease is renewed")
+        eventually(lambda: list(one.steward.moment().unowned) == [], "nobody is without an owner")
         eventually(lambda: registry.look().connections[0].weight > 1, "people are counted")
     (record,) = registry.look().connections
     assert record.owner == ""
@@ -69,6 +72,42 @@ def test_a_worker_that_stops_hands_over_and_the_next_one_goes_on_with_a_delta(
         assert lists_read(made) == []
         assert two.steward.moment().takeovers == {True: 1, False: 0}
         made.assert_exact()
+
+
+class SlowRegistry(PostgresRegistry):
+    """Whose answer to a claim comes when the worker was told to stop already."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.claimed, self.told = threading.Event(), threading.Event()
+
+    def claim(self, worker: str, connections: Sequence[int]) -> Sequence[Ownership]:
+        found = super().claim(worker, connections)
+        if found:
+            self.claimed.set()
+            assert self.told.wait(60)
+        return found
+
+
+def test_what_is_claimed_in_the_last_moment_is_given_back_too(
+    database: str, registry: PostgresRegistry, made: Rig
+) -> None:
+    slow = SlowRegistry(database)
+    enrolled(registry, made)
+    with working(Working(database, made.folder, "one", registry=slow)) as one:
+        assert slow.claimed.wait(60)
+        one.daemon.stop()
+        eventually(lambda: one.steward.is_stopping, "it takes nothing any more")
+        slow.told.set()
+    (record,) = registry.look().connections
+    assert (record.owner, record.epoch) == ("", 1)
+    [again] = registry.claim(joined(registry, "two"), [record.id])
+    assert (again.clean, again.quiet) == (True, 0.0)
+
+
+def joined(registry: PostgresRegistry, name: str) -> str:
+    registry.join(applicant(name))
+    return name
 
 
 def test_settings_that_change_count_from_the_next_cycle_on_and_wrong_ones_never(

@@ -41,12 +41,13 @@ class Working:
     mode: Mode = WORK
     log: list[dict[str, Any]] = field(default_factory=list)
     error: Exception | None = None
+    registry: PostgresRegistry | None = None
 
     def __post_init__(self) -> None:
-        self.registry = PostgresRegistry(self.database)
+        self._registry = self.registry or PostgresRegistry(self.database)
         self._read = ExitStack()
         self.steward = Steward(
-            self.registry,
+            self._registry,
             WorkerRecord(self.name, "here", "0.2.0", self.mode, self.capacity, self.terms),
             event=self._event,
             reads=self._reads,
@@ -85,7 +86,7 @@ class Working:
             self.daemon.run()
             looking.join(20)
             self.steward.end()
-            self.registry.close()
+            self._registry.close()
             self._read.close()
         except Exception as error:  # noqa: BLE001  (the test tells it)
             self.error = error

@@ -227,6 +227,7 @@ def quiet(folder: Path, dice: Random, connections: int, seconds: float) -> Figur
         wait_until(lambda: all_served(made), "all connections are served", 1800)
         first = time.monotonic() - began
         time.sleep(60)
+        assert made.server.process is not None
         server = made.server.process.pid
         before = _cpu(made, server)
         commits, moment = _commits(made), time.time()

@@ -27,6 +27,7 @@ from syncd.settings import ConnectionSettings
 
 LOOKS_EVERY = 1.0
 _MINUTE = 60.0
+_ENDS_LOOKING_WITHIN = 2.0
 _REFUSED_FOR = 300.0
 """Seconds after which settings that cannot be used here are tried again."""
 
@@ -76,8 +77,14 @@ class Steward:
         self._moved: deque[float] = deque()
         self._takeovers: Counter[bool] = Counter({True: 0, False: 0})
         self._fenced: Counter[str] = Counter(store=0, target=0)
+        self._lost = 0
+        self._seen: Fleet | None = None
         self._trouble = ""
         self._over = threading.Event()
+        self._looking = threading.Lock()
+        """Held while it looks, and claims."""
+        self._begun: set[int] = set()
+        """Connections whose store was opened under this lease: something of them may be under way."""
         self._tenure = self._new_tenure()
 
     def _new_tenure(self) -> Tenure:
@@ -92,7 +99,9 @@ class Steward:
 
     def run(self, serving: Serving) -> None:
         while not self._over.is_set():
-            self._look(serving)
+            with self._looking:
+                if not self._over.is_set():
+                    self._look(serving)
             try:
                 if named := self._registry.woken(LOOKS_EVERY):
                     serving.woken(named)
@@ -103,9 +112,21 @@ class Steward:
         """Nothing is taken any more."""
         self._over.set()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Nothing is taken any more."""
+        return self._over.is_set()
+
     def end(self) -> None:
-        """Leaves the fleet: what was not given back by now is free for others after the lease."""
+        """Leaves the fleet: what was not given back by now is free for others after the lease, but for what was claimed
+        in the last moment and never begun: that is given back.
+        """
         self._over.set()
+        if self._looking.acquire(timeout=_ENDS_LOOKING_WITHIN):
+            for each in self.holdings():
+                if each.ownership.connection not in self._begun:
+                    self.give_back(each.ownership)
+            self._looking.release()
         try:
             self._tenure.end()
         except SyncdError as error:
@@ -120,6 +141,7 @@ class Steward:
 
     def moment(self) -> FleetMoment:
         with self._lock:
+            seen = self._seen
             return FleetMoment(
                 worker=self._tenure.name,
                 mode=self._myself.mode,
@@ -128,6 +150,10 @@ class Steward:
                 takeovers=dict(self._takeovers),
                 fenced=dict(self._fenced),
                 trouble=self._trouble,
+                lost=self._lost,
+                renewal=self._tenure.renewal,
+                workers=None if seen is None else sum(each.works for each in seen.workers),
+                unowned=[] if seen is None else [each.name for each in seen.connections if each.is_unowned],
             )
 
     def open(self, holding: Holding, is_idle: Callable[[], bool]) -> Held:
@@ -135,6 +161,7 @@ class Steward:
         SyncdError.
         """
         permit = self._counted(holding.permit)
+        self._begun.add(holding.ownership.connection)
         held = self._opens(holding.settings, holding.ownership, permit)
         return _Counted(held, self, holding.ownership, is_idle)
 
@@ -176,12 +203,12 @@ class Steward:
                 changed |= self._balance(fleet, busy)
             else:
                 changed |= self._watch(fleet)
-            self._trouble = ""
+            self._seen, self._trouble = fleet, ""
         except SyncdError as error:
             if not self._trouble:
                 said = {"error": error.message, "hint": error.hint}
                 self._event("warning", "the fleet cannot be looked at", **said)
-            self._trouble = error.message
+            self._seen, self._trouble = None, error.message
             return
         if changed:
             serving.reload()
@@ -189,6 +216,8 @@ class Steward:
     def _rejoin(self, serving: Serving) -> None:
         with self._lock:
             self._owned.clear()
+            self._begun.clear()
+            self._lost += 1
         serving.reload()
         called, self._myself = self._myself.name, replace(self._myself, name="")
         self._tenure = self._new_tenure()
@@ -309,6 +338,7 @@ class Steward:
                 self._registry.release([ownership])
                 continue
             taken += 1
+            self._begun.discard(ownership.connection)
             with self._lock:
                 self._owned[ownership.name] = Holding(ownership, settings, permit)
                 if not ownership.is_first:
