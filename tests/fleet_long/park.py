@@ -243,7 +243,9 @@ def park(
 ) -> Iterator[Park]:
     """`terms`: lines of `[fleet]`; `settings`: of the server."""
     with ExitStack() as stack:
-        server = stack.enter_context(running(settings={"max_connections": "600", "autovacuum": "on", **settings}))
+        server = stack.enter_context(
+            running(settings={"max_connections": "600", "autovacuum": "on", **settings})
+        )
         url = server.url()
         with connect(url) as conn:
             schema.migrate(conn)
