@@ -6,8 +6,10 @@ waits for its turn or for an answer that is held. So what happens between two an
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -42,7 +44,7 @@ from tests.observing import Unheard
 
 _STILL = 5
 """So often in a row nothing may have moved before it is called quiet."""
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 _LISTS = ("app_users", "app_groups", "groups", "mappings", "members")
 
 
@@ -227,6 +229,13 @@ class _Pages:
             yield page
 
 
+def _where(actor: Actor) -> str:
+    """What a cycle does now, as its thread's stack."""
+    frame = sys._current_frames().get(actor.thread.ident or 0)
+    stack = "" if frame is None else "".join(traceback.format_stack(frame)[-8:])
+    return f"{actor.name}, waiting {actor.waiting}, reading {actor.reading}:\n{stack}"
+
+
 class Crew:
     """The connection and its cycles."""
 
@@ -374,7 +383,7 @@ class Crew:
         still, deadline = 0, time.monotonic() + _PATIENCE
         while still < _STILL:
             still = still + 1 if self._is_quiet() else 0
-            assert time.monotonic() < deadline, [(a.name, a.waiting, a.reading) for a in self.alive]
+            assert time.monotonic() < deadline, [_where(actor) for actor in self.alive]
             time.sleep(0.001)
 
     def _is_quiet(self) -> bool:
