@@ -6,11 +6,9 @@ Adapters are imported when they are built: a command that asks nobody imports ne
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syncd.core.match_rules import EMAILS
@@ -26,6 +24,7 @@ from syncd.settings import ConnectionSettings, SecretRef, scope_fingerprint, tar
 if TYPE_CHECKING:
     from syncd.answers.check.check import Bench
     from syncd.okta.credentials import Credentials
+    from syncd.okta.orgs import Seat
     from syncd.okta.pace import RetryPolicy
     from syncd.okta.reader import OktaReader
     from syncd.scim.split import ScimTarget
@@ -66,9 +65,11 @@ def open_job(
     impatient: bool = False,
     source: Source | None = None,
     delivered_within: float | None = None,
+    seat: Seat | None = None,
 ) -> Iterator[Job]:
     """One connection, opened. With `writing` the store is made if need be and its lock is held to the end.
-    `impatient`: a side that does not answer is soon given up. `delivered_within`: see `scim.http.Link`.
+    `impatient`: a side that does not answer is soon given up. `delivered_within`: see `scim.http.Link`. `seat`: its
+    place in what connections of one org share.
 
     `store` is one that is open already, with its lock if need be; it stays open, as does a `source`. `turn` is the
     job's: one for all cycles that share a store. Secrets are read now and made known to `redactor`. Raises
@@ -79,7 +80,9 @@ def open_job(
     fingerprint = target_fingerprint(settings)
     with ExitStack() as stack:
         if source is None:
-            source = stack.enter_context(open_source(settings, observer, redactor, impatient=impatient))
+            source = stack.enter_context(
+                open_source(settings, observer, redactor, impatient=impatient, seat=seat)
+            )
         _learn_secrets(settings, redactor)  # before anything is made or locked
         if store is None and writing:
             store = stack.enter_context(_owned(settings, observer, redactor, clock, cancelled))
@@ -240,28 +243,20 @@ def open_for_status(
         yield store
 
 
-def is_of_a_store(path: Path, settings: ConnectionSettings) -> bool:
-    """Whether the file is one that syncd has in the directory of this store, or would have under this name."""
-    from syncd.store.private import is_ours  # noqa: PLC0415
-
-    directory = settings.store_path.parent
-    with suppress(OSError):
-        if is_ours(path) and path.parent.samefile(directory):
-            return True
-        found = path.stat()
-        return any(os.path.samestat(found, each.stat()) for each in directory.iterdir() if is_ours(each))
-    return False
-
-
 @contextmanager
 def open_source(
-    settings: ConnectionSettings, observer: Observer, redactor: Redactor, *, impatient: bool = False
+    settings: ConnectionSettings,
+    observer: Observer,
+    redactor: Redactor,
+    *,
+    impatient: bool = False,
+    seat: Seat | None = None,
 ) -> Iterator[OktaReader]:
     """The Okta reader. Raises ConfigurationError for unusable secrets."""
     from syncd.okta.pace import RetryPolicy  # noqa: PLC0415
 
     retry = RetryPolicy(attempts=2, deadline=30.0) if impatient else RetryPolicy()
-    with _reader(settings, observer, redactor, retry) as reader:
+    with _reader(settings, observer, redactor, retry, seat=seat) as reader:
         yield reader
 
 
@@ -272,23 +267,26 @@ def _reader(
     retry: RetryPolicy,
     *,
     user_profiles: bool = False,
+    seat: Seat | None = None,
 ) -> OktaReader:
     """`user_profiles`: with the users' own, also where these settings do not name them."""
     from syncd.okta.reader import OktaReader  # noqa: PLC0415  (the Okta SDK)
 
-    okta = settings.okta
+    okta, credentials = settings.okta, _credentials(settings, redactor)
+    proxy = _secret(okta.proxy, redactor) if okta.proxy else None
     return OktaReader(
         org_url=okta.org_url,
         app_id=okta.app_id,
-        credentials=_credentials(settings, redactor),
+        credentials=credentials,
         rate_limit_share=okta.rate_limit_share,
         timeout=okta.timeout.total_seconds(),
         ca_file=okta.ca_file,
-        proxy=_secret(okta.proxy, redactor) if okta.proxy else None,
+        proxy=proxy,
         retry=retry,
         on_wait=_teller(observer, "Okta"),
         redactor=redactor,
         user_profiles=user_profiles or settings.reads_user_profiles,
+        org=seat.at(credentials.fingerprint(okta.org_url, proxy, str(okta.ca_file))) if seat else None,
     )
 
 

@@ -49,7 +49,7 @@ class OutputFile:
         """Raises PermanentError when it is a file that syncd lives on: the store or what lies beside it, the settings,
         or what they name; under whatever name.
         """
-        from syncd.wiring import is_of_a_store  # noqa: PLC0415  (the engine)
+        from syncd.custody import is_of_a_store  # noqa: PLC0415  (the engine)
 
         named = [settings.path, settings.okta.ca_file, settings.split.ca_file]
         named += [ref.named for _, ref in settings.secrets()]

@@ -133,7 +133,7 @@ class ServedConnection:
         self._next_runs.over(self.current.store)
         self._release()
         self.current.happened(Retired())
-        self._around.on_closed()
+        self._around.closed(self.settings.name)
 
     def _release(self) -> None:
         try:
@@ -374,6 +374,7 @@ class ServedConnection:
                 is_turn_taken=lambda: kind == "delta" and self.hooks.is_giving_way,
                 store=self.current.store,
                 turn=self._turn,
+                seat=around.seat(self.settings.name, self.hooks.delta_every(self.settings)),
                 **self._job_options,
             ) as job:
                 ending = ended(work, job)
