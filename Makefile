@@ -1,18 +1,20 @@
 # One environment in two steps, each made once and again whenever the pinned versions move. READY: what constraints.txt
 # pins, that alone and each file by its hash, the build backend among it; then syncd itself, which has no hash, with
 # nothing left to fetch. STAMP: the tools of development too, in the versions of constraints-dev.txt, which are the same
-# where both pin one. `pip check` in `lint` sees whether anything is missing.
+# where both pin one. `pip check` in `lint` sees whether anything is missing. FLEET: what speaks to PostgreSQL, which is
+# among the tools of development as well.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 STAMP := $(VENV)/.installed
+FLEET := $(VENV)/.fleet
 INSTALL := $(BIN)/python -m pip install --quiet --no-deps --require-hashes --only-binary :all:
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The tests start the executable hundreds of times: without compiled modules each start takes a second more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test chaos bench bench-million lint format clean constraints audit-deps dist man deb packages package-test boot-test
+.PHONY: demo fleet-demo test chaos bench bench-million lint format clean constraints audit-deps dist man deb packages package-test boot-test
 
 $(READY): pyproject.toml constraints.txt syncd/__init__.py
 	@echo "syncd: making $(VENV), and installing into it the $$(grep -c == constraints.txt) packages that it runs with" \
@@ -25,6 +27,10 @@ $(READY): pyproject.toml constraints.txt syncd/__init__.py
 $(STAMP): $(READY) constraints-dev.txt
 	@echo "syncd: installing the tools that test and build it (once; a minute or so)"
 	@$(INSTALL) -r constraints-dev.txt
+	@touch $@
+
+$(FLEET): $(READY) constraints-fleet.txt
+	@$(INSTALL) -r constraints-fleet.txt
 	@touch $@
 
 # Writes both files of pins anew from pyproject.toml. Versions stay as they are unless pyproject.toml asks for others,
@@ -76,6 +82,11 @@ boot-test: deb
 demo: $(READY)
 	@echo "syncd: the demo begins: an Okta org and a Split organisation on this machine, and the daemon's engine between them"
 	@$(BIN)/syncd demo
+
+# Three workers on one PostgreSQL (Debian's; it needs no root and no setting up), of which one is killed and one frozen.
+fleet-demo: $(FLEET)
+	@echo "syncd: the demo of a fleet begins: a PostgreSQL, 30 orgs and as many Split organisations on this machine"
+	@$(BIN)/python -m syncd.demo.fleet
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bench.rows import Row, median
 from syncd.core.hooks import TICKED, org_key
+from syncd.core.safety import LIMITS
 from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.split import SplitSimulator
 from syncd.simulators.world import default_split, generate_okta
@@ -26,17 +27,7 @@ DELTA = 2.0
 _GIVES_UP = 30.0
 _LATENCY = 0.05
 _SECRET = "bench-hook-secret-bench-hook-secret"  # noqa: S105  (of a simulator)
-_NO_LIMITS = "".join(
-    f'{each} = "100%"\n'
-    for each in (
-        "max_deactivations",
-        "max_member_removals",
-        "max_member_removals_per_group",
-        "max_updates",
-        "max_identity_changes",
-        "max_blanked",
-    )
-)
+_NO_LIMITS = "".join(f'{rule.key} = "100%"\n' for rule in LIMITS)
 
 
 def change_to_write(changes: int) -> Iterator[Row]:

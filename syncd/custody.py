@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncd.engine.facts import BELONGING, PAUSE, TARGET, belongs_elsewhere, belongs_here
+from syncd.core.plan import timestamp
+from syncd.engine.facts import BELONGING, PAUSE, RESTORED, TARGET, belongs_elsewhere, belongs_here
 from syncd.errors import ConfigurationError
 from syncd.ports import Store
 from syncd.settings import ConnectionSettings
@@ -51,6 +52,19 @@ def _is_there(path: Path) -> bool:
         raise not_readable(path, error) from error
 
 
+def is_of_a_store(path: Path, settings: ConnectionSettings) -> bool:
+    """Whether the file is one that syncd has in the directory of this store, or would have under this name."""
+    from syncd.store.private import is_ours  # noqa: PLC0415
+
+    directory = settings.store_path.parent
+    with suppress(OSError):
+        if is_ours(path) and path.parent.samefile(directory):
+            return True
+        found = path.stat()
+        return any(os.path.samestat(found, each.stat()) for each in directory.iterdir() if is_ours(each))
+    return False
+
+
 def back_up(settings: ConnectionSettings, into: Path, clock: Clock) -> Copied:
     """See `store.copies.back_up`."""
     from syncd.store.sqlite.copies import back_up  # noqa: PLC0415  (sqlite-utils)
@@ -74,7 +88,7 @@ def restore(settings: ConnectionSettings, source: Path, clock: Clock, *, by: str
         connection=settings.name,
         by=by,
         judge=judge,
-        pause_entry=PAUSE.entry,
+        entries=lambda pause: dict([PAUSE.entry(pause), RESTORED.entry(timestamp(pause.since))]),
         clock=clock,
     )
 

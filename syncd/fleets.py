@@ -75,26 +75,18 @@ def load_of(
 
 
 @contextmanager
-def store_to_read(
-    place: FleetPlace, clock: Callable[[], datetime], redactor: Redactor | None
+def store_of(
+    place: FleetPlace, clock: Callable[[], datetime], redactor: Redactor | None, *, deciding: bool
 ) -> Iterator[Store]:
-    """What everybody may see of a connection's store."""
+    """A connection's store: what everybody may see of it, or `deciding`, for a person's word, of which its owner is
+    told afterwards.
+    """
     with _stores_of(place) as stores:
-        store = stores.open_to_read(place.connection, clock=clock, redactor=redactor or Redactor())
-        with closing(store):
+        opened = stores.open_to_decide if deciding else stores.open_to_read
+        with closing(opened(place.connection, clock=clock, redactor=redactor or Redactor())) as store:
             yield store
-
-
-@contextmanager
-def store_to_decide(
-    place: FleetPlace, clock: Callable[[], datetime], redactor: Redactor | None
-) -> Iterator[Store]:
-    """For a person's word; its owner is told afterwards."""
-    with _stores_of(place) as stores:
-        store = stores.open_to_decide(place.connection, clock=clock, redactor=redactor or Redactor())
-        with closing(store):
-            yield store
-    wake_owner(place)
+    if deciding:
+        wake_owner(place)
 
 
 def move_store(

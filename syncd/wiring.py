@@ -77,7 +77,6 @@ def open_job(
     Sets the thresholds of this process's cycle collector.
     """
     gc.set_threshold(*_GARBAGE)
-    fingerprint = target_fingerprint(settings)
     with ExitStack() as stack:
         if source is None:
             source = stack.enter_context(
@@ -87,33 +86,53 @@ def open_job(
         if store is None and writing:
             store = stack.enter_context(_owned(settings, observer, redactor, clock, cancelled))
         store = store or stack.enter_context(open_for_status(settings, clock=clock, redactor=redactor))
-        learned = learned_of(store, fingerprint)
-        permit = store.permit if writing else None
-        split = open_target(
-            settings,
-            observer,
-            redactor,
-            learned=learned,
-            permit=permit,
+        target = _remembered_target(
+            *(settings, store, observer, redactor),
+            writing=writing,
             impatient=impatient,
             delivered_within=delivered_within,
         )
-        target = stack.enter_context(split)
-        if writing:
-            stack.callback(lambda: remember_learned(store, settings, target.learned()))
         yield Job(
             settings=settings,
             store=store,
             source=source,
-            target=target,
+            target=stack.enter_context(target),
             observer=observer,
             clock=clock,
             scope=scope_fingerprint(settings),
-            target_fingerprint=fingerprint,
+            target_fingerprint=target_fingerprint(settings),
             cancelled=cancelled,
             turn=turn or nullcontext(),
             is_turn_taken=is_turn_taken,
         )
+
+
+@contextmanager
+def _remembered_target(
+    settings: ConnectionSettings,
+    store: Store,
+    observer: Observer,
+    redactor: Redactor,
+    *,
+    writing: bool,
+    impatient: bool,
+    delivered_within: float | None,
+) -> Iterator[ScimTarget]:
+    """It knows of the target's habits what the store does; what a writer learns of them, the store keeps."""
+    with open_target(
+        settings,
+        observer,
+        redactor,
+        learned=learned_of(store, target_fingerprint(settings)),
+        permit=store.permit if writing else None,
+        impatient=impatient,
+        delivered_within=delivered_within,
+    ) as target:
+        try:
+            yield target
+        finally:
+            if writing:
+                remember_learned(store, settings, target.learned())
 
 
 def _learn_secrets(settings: ConnectionSettings, redactor: Redactor) -> None:
@@ -207,39 +226,39 @@ def open_for_writing(
         store.close()
 
 
-@contextmanager
 def open_for_deciding(
     settings: ConnectionSettings, *, clock: Clock = utc_now, redactor: Redactor | None = None
-) -> Iterator[Store]:
+) -> AbstractContextManager[Store]:
     """The store for a person's decision: a short transaction of its own beside whoever holds the writer's lock."""
-    if settings.fleet is not None:
-        from syncd.fleets import store_to_decide  # noqa: PLC0415  (psycopg)
+    return _without_the_lock(settings, clock, redactor, deciding=True)
 
-        with store_to_decide(settings.fleet, clock, redactor) as store:
-            yield store
-        return
-    from syncd.store.sqlite.opening import open_store  # noqa: PLC0415  (sqlite-utils)
 
-    refuse_a_second_store(settings, clock)
-    with open_store(settings.store_path, connection=settings.name, clock=clock, redactor=redactor) as store:
-        yield store
+def open_for_status(
+    settings: ConnectionSettings, *, clock: Clock = utc_now, redactor: Redactor | None = None
+) -> AbstractContextManager[Store]:
+    """The store as it is, read only: no lock, no file when there is none yet."""
+    return _without_the_lock(settings, clock, redactor, deciding=False)
 
 
 @contextmanager
-def open_for_status(
-    settings: ConnectionSettings, *, clock: Clock = utc_now, redactor: Redactor | None = None
+def _without_the_lock(
+    settings: ConnectionSettings, clock: Clock, redactor: Redactor | None, *, deciding: bool
 ) -> Iterator[Store]:
-    """The store as it is, read only: no lock, no file when there is none yet."""
     if settings.fleet is not None:
-        from syncd.fleets import store_to_read  # noqa: PLC0415  (psycopg)
+        from syncd.fleets import store_of  # noqa: PLC0415  (psycopg)
 
-        with store_to_read(settings.fleet, clock, redactor) as store:
+        with store_of(settings.fleet, clock, redactor, deciding=deciding) as store:
             yield store
         return
-    from syncd.store.sqlite.opening import open_for_reading  # noqa: PLC0415  (sqlite-utils)
+    from syncd.store.sqlite.opening import open_for_reading, open_store  # noqa: PLC0415  (sqlite-utils)
 
     refuse_a_second_store(settings, clock)
-    with open_for_reading(settings.store_path, connection=settings.name, clock=clock) as store:
+    path, name = settings.store_path, settings.name
+    with (
+        open_store(path, connection=name, clock=clock, redactor=redactor)
+        if deciding
+        else open_for_reading(path, connection=name, clock=clock)
+    ) as store:
         yield store
 
 

@@ -102,6 +102,8 @@ OTHER_DOORS = {
     "cli/schema.py": "a file of the package",
     "cli/streams.py": "the standard streams",
     "demo/folder.py": "makes files in a directory of its own",
+    "demo/fleet/postgresql.py": "makes the server's log in a directory of its own",
+    "demo/fleet/workers.py": "makes the workers' logs in the directory of the demo",
     "service/page.py": "a file of the package",
     "settings/explain.py": "a file of the package",
     "store/sqlite/copies.py": "makes durable what it made",

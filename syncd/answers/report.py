@@ -79,18 +79,7 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
             "applied": _applied(counts),
             **rows.totals(days),
             "decisions": _tally(decisions),
-            "drift": {
-                "found": differing(drift["found"]),
-                "repaired": sum(one["given_back"] for one in drift["checks"]),
-            },
-            "failures": {
-                "objects": len(troubles),
-                "open": sum(one["end"] == "open" for one in troubles),
-            },
-            "holds": {
-                "raised": len(holds),
-                "waiting_changes": sum(one["waiting"] for one in holds if one["state"] == "waiting"),
-            },
+            **_sums(drift, troubles, holds),
         },
         "current": _current(store),
         "last_complete_read": COMPLETE_READ.of(store),
@@ -109,6 +98,26 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
         "safety": holds,
         "groups": _groups(store),
         "runs": [rows.run_row(run) for run in store.told_runs(reach, limit=RUNS_TOLD)],
+    }
+
+
+def _sums(
+    drift: Mapping[str, Any], troubles: Sequence[Mapping[str, Any]], holds: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, int]]:
+    """How much there is of what the report then tells one by one."""
+    return {
+        "drift": {
+            "found": differing(drift["found"]),
+            "repaired": sum(one["given_back"] for one in drift["checks"]),
+        },
+        "failures": {
+            "objects": len(troubles),
+            "open": sum(one["end"] == "open" for one in troubles),
+        },
+        "holds": {
+            "raised": len(holds),
+            "waiting_changes": sum(one["waiting"] for one in holds if one["state"] == "waiting"),
+        },
     }
 
 

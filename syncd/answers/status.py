@@ -39,6 +39,7 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
     sick = current(store)
     pause = paused(store, now)
     holds = store.holds()
+    served_by = _served_by(store, now)
     return {
         "schema": "syncd.status/1",
         "connection": settings.name,
@@ -56,7 +57,8 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         },
         "last_complete_read": complete,
         "last_complete_read_age_seconds": age,
-        "next_runs": _next_runs(store, settings, complete, now),
+        "served_by": served_by,
+        "next_runs": _next_runs(store, settings, complete, now, planned=bool(served_by)),
         "runs": [_run(run) for run in store.runs(limit=5)],
         "held": [
             {
@@ -149,21 +151,36 @@ def _drift(store: Store) -> dict[str, Any] | None:
         }
 
 
+def _served_by(store: Store, now: datetime) -> dict[str, Any] | None:
+    """The daemon that does what the schedule says: whoever has the writer's lock, and carries requests out. None when
+    nobody has it, or only somebody whose process has ended: what a daemon wrote down before it was killed tells of no
+    daemon. `silent` where its end cannot be seen, and its lock has run out.
+    """
+    writer = store.writer()
+    if writer is None or writer.ended or not writer.serves:
+        return None
+    with readable("until when the writer's lock lasts"):
+        silent = datetime.fromisoformat(writer.expires) < now
+    return {"named": writer.named, "since": writer.since, "silent": silent}
+
+
 def _next_runs(
-    store: Store, settings: ConnectionSettings, complete: str | None, now: datetime
+    store: Store, settings: ConnectionSettings, complete: str | None, now: datetime, *, planned: bool
 ) -> dict[str, str | None]:
-    """When the full and the drift cycle come: as the daemon that runs has planned them, else by the schedule."""
+    """When the full and the drift cycle come: as the daemon has `planned` them, else by the schedule."""
     schedule = settings.schedule
     with readable("the time of the last look for drift"):
         last = LAST_DRIFT.of(store, {}).get("created_at")
         due = {"full": _due(complete, schedule.full, now), "drift": _due(last, schedule.drift, now)}
+    if not planned:
+        return due
     with readable("when the daemon's next cycles come"):
-        planned = {
+        told = {
             kind: str(at)
             for kind, at in NEXT_RUNS.of(store, {}).items()
             if kind in due and datetime.fromisoformat(str(at)) > now
         }
-    return due | planned
+    return due | told
 
 
 def _due(last: str | None, every: timedelta | Cron, now: datetime) -> str | None:

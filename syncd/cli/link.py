@@ -51,9 +51,7 @@ def command(
     other letters, under another address, or of somebody who was released. Shows both sides and what would change, asks,
     and adopts it. syncd unlink --user forgets it again.
     """
-    need_a_name(*names, *([] if user is None else [user]))
-    if len(names) > 1 if user is not None else len(names) != 2:
-        raise click.UsageError("link takes GROUP and TARGET, or --user USER and at most one ACCOUNT")
+    _need_these(names, user)
     need_an_answer(yes=manner.yes)
     account = names[0] if names else None
 
@@ -72,9 +70,9 @@ def command(
 
         apply = partial(apply_link if user is None else apply_link_user, reason=manner.reason)
         request = (
-            LinkRequest(names[0], names[1], manner.allow)
+            LinkRequest(names[0], names[1], allow=manner.allow)
             if user is None
-            else LinkUserRequest(user, account, manner.allow)
+            else LinkUserRequest(user, account, allow=manner.allow)
         )
         return plan_ask_apply(
             session,
@@ -85,3 +83,9 @@ def command(
             request=request,
             manner=manner,
         )
+
+
+def _need_these(names: tuple[str, ...], user: str | None) -> None:
+    need_a_name(*names, *([] if user is None else [user]))
+    if len(names) > 1 if user is not None else len(names) != 2:
+        raise click.UsageError("link takes GROUP and TARGET, or --user USER and at most one ACCOUNT")

@@ -71,8 +71,9 @@ def _work(session: Session, fleet: FleetSettings) -> None:
 
 
 def _serve(session: Session, fleet: FleetSettings, registry: Registry, stores: FleetStores) -> None:
+    from syncd.ports.fleet import WorkerRecord  # noqa: PLC0415
     from syncd.service.fleet.daemon import FleetDaemon  # noqa: PLC0415  (the engine)
-    from syncd.service.fleet.steward import Myself, Steward  # noqa: PLC0415
+    from syncd.service.fleet.steward import Steward  # noqa: PLC0415
     from syncd.service.systemd import Notify  # noqa: PLC0415
     from syncd.settings import parse  # noqa: PLC0415  (pydantic)
 
@@ -83,7 +84,9 @@ def _serve(session: Session, fleet: FleetSettings, registry: Registry, stores: F
 
     steward = Steward(
         registry,
-        Myself(table.worker, platform.node(), syncd.__version__, table.mode, table.capacity, table.terms),
+        WorkerRecord(
+            table.worker, platform.node(), syncd.__version__, table.mode, table.capacity, table.terms
+        ),
         event=session.event,
         reads=reads,
         opens=_opener(session, stores),

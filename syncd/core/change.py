@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 
@@ -226,7 +226,7 @@ def change_from_document(document: Mapping[str, Any]) -> Change:
     """The inverse of `change_document`. Raises KeyError, ValueError or TypeError on a malformed document."""
     kind = ChangeKind(document["kind"])
     membership = kind in MEMBERSHIPS
-    fields: dict[str, Any] = {
+    parts: dict[str, Any] = {
         "kind": kind,
         "okta_id": _text(document["okta_id"]),
         "scim_id": None if document["scim_id"] is None else _text(document["scim_id"]),
@@ -241,32 +241,24 @@ def change_from_document(document: Mapping[str, Any]) -> Change:
         "via": None if document.get("via") is None else _text(document["via"]),
     }
     if kind in REMOVALS:
-        fields["evidence"] = Witnessed(_text(document["evidence"]))
-    change: Change = Removal(**fields) if kind in REMOVALS else Change(**fields)
+        parts["evidence"] = Witnessed(_text(document["evidence"]))
+    change: Change = Removal(**parts) if kind in REMOVALS else Change(**parts)
     if change.id != document["id"]:
         raise ValueError(f"the change {document['id']} was edited")
     return change
 
 
-class _Read(msgspec.Struct):
-    """A document of `change_document`, each value of the type that it must have."""
-
-    id: str
-    kind: ChangeKind
-    okta_id: str
-    scim_id: str | None
-    name: str
-    before: dict[str, Json]
-    after: dict[str, Json]
-    reason: str
-    group_id: str | None = None
-    group: str | None = None
-    user: str | None = None
-    note: str = ""
-    via: str | None = None
+def _document_type() -> type[Any]:
+    """A document of `change_document`: the id, and every field of a `Change`, of the type that it has there."""
+    types = get_type_hints(Change)
+    told = [
+        (each.name, types[each.name], *(() if each.default is MISSING else (each.default,)))
+        for each in fields(Change)
+    ]
+    return msgspec.defstruct("ChangeDocument", [("id", str), *told])
 
 
-_read = msgspec.json.Decoder(_Read).decode
+_read = msgspec.json.Decoder(_document_type()).decode
 
 
 def change_from_text(text: str) -> Change:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.core.change import MEMBERSHIPS, REMOVALS, ChangeKind
-from syncd.core.waiting import LEFT_BY_SETTING, REMEMBERED
+from syncd.core.waiting import LEFT_BY_SETTING, REMEMBERED, LookRecord
 
 REJECTED = "rejected"
 RELEASED = "released"
@@ -32,19 +32,11 @@ CHOSEN = LEFT_BY_SETTING | {REJECTED, RELEASED}
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """One object, under the key of its change (`core.change.Change.object_key`). `name`: userName or displayName, of a
-    membership the person's; `group` then is the group's. `change_id`: of what was rejected. `target`: under which name
-    a group is at the target. `next_look` None: nothing brings it up again by the clock.
+class LeftOut(LookRecord):
+    """One as people see it. `group`: of a membership, by name. `change_id`: of what was rejected. `target`: under which
+    name a group is at the target.
     """
 
-    object_key: str
-    kind: str
-    name: str
-    reason: str
-    since: datetime
-    looks: int = 1
-    next_look: datetime | None = None
     group: str | None = None
     change_id: str | None = None
     target: str | None = None
@@ -58,11 +50,6 @@ class LeftOut:
         """user, group or membership."""
         what = self.object_key.partition(":")[0]
         return "membership" if what == "member" else what
-
-    @property
-    def okta_id(self) -> str:
-        """Of a membership: the user's."""
-        return self.object_key.rpartition(":")[2]
 
     @property
     def group_id(self) -> str | None:

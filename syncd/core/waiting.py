@@ -71,9 +71,10 @@ WHILE_WRITING = frozenset({"last_member", "name_not_left", "not_sent"})
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """One object that is left alone for now. `next_look` None: only what it waits for, the log, or a full cycle brings
-    it up again. `looks`: how often it was looked at in vain.
+class LookRecord:
+    """One object that is left alone, under the key of its change (`core.change.Change.object_key`). `name`: userName
+    or displayName, of a membership the person's. `looks`: how often it was looked at in vain. `next_look` None: nothing
+    brings it up again by the clock.
     """
 
     object_key: str
@@ -83,12 +84,18 @@ class Waiting:
     since: datetime
     looks: int = 1
     next_look: datetime | None = None
-    waits_for: tuple[str, ...] = ()
 
     @property
     def okta_id(self) -> str:
         """Of a membership: the user's."""
         return self.object_key.rpartition(":")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting(LookRecord):
+    """One for now. Without a `next_look` only what it waits for, the log, or a full cycle brings it up again."""
+
+    waits_for: tuple[str, ...] = ()
 
 
 def still_waiting(

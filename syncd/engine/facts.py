@@ -161,6 +161,10 @@ SCOPE_SEEN: Fact[ScopeSeen | None] = Fact(
     "scope_seen", lambda seen: _seen_text(seen) if seen else "", _seen_read
 )
 MAKING: Fact[Making] = Fact("in_the_making", _making_text, _making_read)
+RESTORED = _text("restored")
+"""When a copy took the store's place, until a full cycle came to its end with it: what was done after the copy was made
+is not remembered.
+"""
 COMPLETE_READ = _text("last_complete_read")
 """When the last full cycle began that read everything."""
 ASSIGNMENTS: Fact[int | None] = Fact("assignments", str, _number)

@@ -46,8 +46,7 @@ class _Links(TypedDict, total=False):
     group: _Link | None
 
 
-class _Account(TypedDict, total=False):
-    id: Any
+class _Account(_Identified, total=False):
     status: Any
 
 
@@ -63,9 +62,7 @@ class _WholeEmbedded(TypedDict, total=False):
     user: _Person | None
 
 
-class _AppUser(TypedDict, total=False):
-    id: Any
-    status: Any
+class _AppUser(_Account, total=False):
     scope: Any
     profile: Any
     credentials: _Named | None
@@ -81,8 +78,7 @@ class _Profile(TypedDict, total=False):
     name: Any
 
 
-class _NamedGroup(TypedDict, total=False):
-    id: Any
+class _NamedGroup(_Identified, total=False):
     profile: _Profile | None
 
 

@@ -24,7 +24,7 @@ WATCH: Mode = "watch"
 
 @dataclass(frozen=True, slots=True)
 class WorkerRecord:
-    """A worker that joins. `name` is never used twice."""
+    """A worker that joins. `name` is never used twice; "": one that nobody had is found for it."""
 
     name: str
     host: str
@@ -46,6 +46,11 @@ class LivingWorker:
     draining: bool
     started: datetime
     left: float
+
+    @property
+    def works(self) -> bool:
+        """Its lease lasts, and it is not one that only watches."""
+        return self.mode == WORK and self.left > 0
 
     @property
     def worker(self) -> Worker:
@@ -76,6 +81,11 @@ class ConnectionRecord:
     """From `since` till now."""
     updated_at: datetime
     updated_by: str
+
+    @property
+    def is_unowned(self) -> bool:
+        """It is to be served, and no living worker has it."""
+        return not self.paused and (self.silent or not self.owner)
 
     @property
     def charge(self) -> Charge:

@@ -13,11 +13,13 @@ from syncd.core.request import RequestRecord, RequestResult
 @dataclass(frozen=True, slots=True)
 class StoreWriter:
     """Who has the writer's lock. `named` and `since` are for people; `serves`: it carries requests out; `ended`: its
-    process certainly has. `mark` differs after each renewal of the lock.
+    process certainly has. `mark` differs after each renewal of the lock; `expires` is when it ends without another one,
+    by the holder's wall clock.
     """
 
     named: str
     since: str
+    expires: str
     serves: bool
     ended: bool
     mark: object

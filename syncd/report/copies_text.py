@@ -11,10 +11,8 @@ from syncd.report.lines import Line, Span, faint, line, safe, strong
 
 def backup_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     """A `syncd.backup/1` document."""
-    yield line(
-        strong(f"{safe(document['connection'])}: "),
-        Span("the backup is whole", "good"),
-        f": {safe(document['file'])}, {counted(document['bytes'], 'byte')}.",
+    yield _done(
+        document, "the backup is whole", f": {safe(document['file'])}, {counted(document['bytes'], 'byte')}."
     )
     yield line(
         f"  Chain and seals were checked in it: {counted(document['rows'], 'row')} of the audit trail."
@@ -25,11 +23,8 @@ def backup_lines(document: Mapping[str, Any]) -> Iterator[Line]:
 
 def restore_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     """A `syncd.restore/1` document."""
-    yield line(
-        strong(f"{safe(document['connection'])}: "),
-        Span("restored", "good"),
-        f" from {safe(document['file'])}, with {counted(document['rows'], 'row')} of the audit trail.",
-    )
+    rows = counted(document["rows"], "row")
+    yield _done(document, "restored", f" from {safe(document['file'])}, with {rows} of the audit trail.")
     if document["kept"] is None:
         yield line("  There was no store before.")
     else:
@@ -45,11 +40,7 @@ def restore_lines(document: Mapping[str, Any]) -> Iterator[Line]:
 def store_copy_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     """A `syncd.store-copy/1` document."""
     tables = document["tables"]
-    yield line(
-        strong(f"{safe(document['connection'])}: "),
-        Span("moved", "good"),
-        f" from {safe(document['from'])} to {safe(document['to'])}.",
-    )
+    yield _done(document, "moved", f" from {safe(document['from'])} to {safe(document['to'])}.")
     yield line(
         f"  {counted(tables['users'], 'user')}, {counted(tables['groups'], 'group')},"
         f" {counted(tables['members'], 'membership')}, {counted(document['rows'], 'row')} of the audit trail;"
@@ -60,6 +51,10 @@ def store_copy_lines(document: Mapping[str, Any]) -> Iterator[Line]:
         yield line(f"  What was left behind there before lies in {safe(document['kept'])}.")
     yield line("  ", faint("The place it came from refuses from now on, and says where it is."))
     yield line("  Next: syncd plan there, which is empty when nothing changed meanwhile.")
+
+
+def _done(document: Mapping[str, Any], what: str, more: str) -> Line:
+    return line(strong(f"{safe(document['connection'])}: "), Span(what, "good"), more)
 
 
 def _ended_lines(ended: Mapping[str, int]) -> Iterator[Line]:

@@ -191,9 +191,16 @@ def check_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     yield line(strong(f"{safe(document['connection'])}: "), verdict, f"{warnings}.")
 
 
-def _due_by_schedule(due: Mapping[str, Any]) -> str:
+def _following(document: Mapping[str, Any]) -> str:
+    """Of a `syncd.status/1` document: what comes next and when, and whether anybody is there to do it."""
+    due = document.get("next_runs", {})
     told = [f"{kind} {safe(due[kind])}" for kind in ("full", "drift") if due.get(kind)]
-    return ", ".join(told) or "a full cycle"
+    runs, daemon = ", ".join(told) or "a full cycle", document.get("served_by")
+    if not daemon:
+        return f"by nobody: no daemon runs with this store; due by the schedule: {runs}"
+    if daemon["silent"]:
+        return f"{runs}; but {safe(daemon['named'])} has let its lock run out: see whether it still runs"
+    return runs
 
 
 def status_lines(document: Mapping[str, Any]) -> Iterator[Line]:
@@ -219,7 +226,7 @@ def status_lines(document: Mapping[str, Any]) -> Iterator[Line]:
             ),
         ),
         ("last complete read", "never" if read is None else f"{safe(read)} ({duration(age)} ago)"),
-        ("next runs", _due_by_schedule(document.get("next_runs", {}))),
+        ("next runs", _following(document)),
     ]
     if document.get("token"):
         rows.append(("Split token", _token(document["token"])))

@@ -215,7 +215,10 @@ class ServedConnection:
         try:
             self._old_secrets.look(self.settings, self.board, self._voice, kind)
             yield
-            self._next_runs.tell(self.current.store)
+            store = self.current.store
+            self._next_runs.tell(store)
+            if store is not None:
+                store.rest()
         except Exception as error:  # noqa: BLE001
             self._voice.failed("a cycle could not be run", kind, error)
 
@@ -393,8 +396,8 @@ class ServedConnection:
         if (store := self.current.store) is None:
             return
         try:
-            store.rest()
             if self._around.on_cycle is not None and report.began:
                 self._around.on_cycle(self.settings, store, report)
+            store.rest()
         except Exception as error:  # noqa: BLE001  (who is told about a cycle cannot stop the next one)
             self._voice.failed("nobody could be told about a cycle", report.kind, error)

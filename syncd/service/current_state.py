@@ -27,6 +27,7 @@ from syncd.service.connection_state import (
     StoreOpened,
     StoreReleased,
     TakenOver,
+    WithStore,
     after,
 )
 from syncd.service.held_store import Held, HeldStore, Opens
@@ -121,4 +122,4 @@ class CurrentState:
 
     def _held(self) -> Held | None:
         state = self._state
-        return None if isinstance(state, NoStore | Closed) else state.held
+        return state.held if isinstance(state, WithStore) else None

@@ -63,6 +63,7 @@ class HeldStore:
                 settings, clock=clock, owner=OWNER, redactor=redactor, wait=wait, serves=True
             )
             store = stack.enter_context(opened)
+            store.rest()  # until its first cycle
             path = settings.store_path
             return cls(store, path, _identity(path), stack.pop_all())
 

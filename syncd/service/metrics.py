@@ -106,6 +106,38 @@ def _of_the_fleet(fleet: FleetMoment) -> Iterator[Metric]:
     for where, number in sorted(fleet.fenced.items()):
         fenced.add_metric([where], number)
     yield fenced
+    yield CounterMetricFamily(
+        "syncd_leases_lost",
+        "Leases of this worker that ran out, and that others were told of.",
+        value=fleet.lost,
+    )
+    yield from _of_the_whole_fleet(fleet)
+
+
+def _of_the_whole_fleet(fleet: FleetMoment) -> Iterator[Metric]:
+    """As this worker sees it; what it cannot see is absent."""
+    yield GaugeMetricFamily(
+        "syncd_fleet_database_up",
+        "1 while this worker reaches the fleet's database, else 0.",
+        value=int(not fleet.trouble),
+    )
+    if fleet.renewal is not None:
+        yield GaugeMetricFamily(
+            "syncd_lease_renewal_seconds",
+            "How long the last renewal of the lease took, also one that failed.",
+            value=fleet.renewal,
+        )
+    if fleet.workers is None:
+        return
+    yield GaugeMetricFamily("syncd_fleet_workers", "Workers that live and write.", value=fleet.workers)
+    unowned = GaugeMetricFamily(
+        "syncd_connection_unowned",
+        "1 for each connection that is to be served and that no living worker has.",
+        labels=["connection"],
+    )
+    for name in fleet.unowned:
+        unowned.add_metric([name], 1)
+    yield unowned
 
 
 def _of_the_boards(view: View) -> Iterator[Metric]:

@@ -56,7 +56,12 @@ class RequestActs(HistoryReads):
         if holder is None:
             return None
         return StoreWriter(
-            lock.named(holder), f"{holder.since[:19]}Z", holder.serves, process.has_ended(holder), holder.mark
+            named=lock.named(holder),
+            since=f"{holder.since[:19]}Z",
+            expires=f"{holder.expires[:19]}Z",
+            serves=holder.serves,
+            ended=process.has_ended(holder),
+            mark=holder.mark,
         )
 
     def ask(

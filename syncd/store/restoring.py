@@ -5,7 +5,7 @@ could be done a second time.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,8 +17,8 @@ from syncd.store.decisions import Rulings
 from syncd.store.expecting import ExpectationActs
 from syncd.store.rows import at_moment, moment
 
-PauseEntry = Callable[[Pause], tuple[str, str | None]]
-"""The key and the text under which a pause is remembered."""
+Entries = Callable[[Pause], Mapping[str, str | None]]
+"""What is remembered of a restore, its pause among it: texts by key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class RestoreActs(ExpectationActs):
 
     _rulings: Rulings
 
-    def begin_again(self, head: Head | None, by: str, entry: PauseEntry) -> EndedByRestore:
+    def begin_again(self, head: Head | None, by: str, entries: Entries) -> EndedByRestore:
         """In one transaction, with the row of the trail that says so. Whoever was rejected stays rejected: that writes
         nothing.
         """
@@ -61,7 +61,8 @@ class RestoreActs(ExpectationActs):
             made = EndedByRestore(
                 requests, len(over), len(revoked), _pause(by, now, last and at_moment(last[0]))
             )
-            state.remember(conn, *entry(made.pause))
+            for key, text in entries(made.pause).items():
+                state.remember(conn, key, text)
             self._note(
                 conn,
                 {

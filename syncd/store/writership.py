@@ -23,14 +23,20 @@ _LONGEST = 3600.0
 
 
 class Writership:
-    """Whether, and since when, this store may write. `reading` and `transaction` are the store's."""
+    """Whether, and since when, this store may write."""
 
     def __init__(
-        self, path: Path, clock: Callable[[], datetime], reading: Opened, transaction: Opened
+        self,
+        path: Path,
+        clock: Callable[[], datetime],
+        reading: Opened,
+        transaction: Opened,
+        row_alone: Opened,
     ) -> None:
+        """`reading` and `transaction` are the store's; so is `row_alone`, in which the lock's row alone may change."""
         self._path = path
         self._clock = clock
-        self._reading, self._transaction = reading, transaction
+        self._reading, self._transaction, self._row_alone = reading, transaction, row_alone
         self._guard: FileLock | None = None
         self._sighting: Sighting | None = None
         self._lease: Lease | None = None
@@ -95,7 +101,7 @@ class Writership:
         if mine is None:
             raise ValueError("there is no lock to renew")
         reading, now = lease.elapsed(), self._clock()
-        with self._transaction() as conn:
+        with self._row_alone() as conn:
             self._require(conn, mine)
             lock.renew(conn, now + mine.lasts)
         mine.renewed(now, reading)
@@ -137,7 +143,7 @@ class Writership:
     def give_back(self) -> None:
         """First the row, then the file: who comes between waits a moment."""
         if self._lease is not None:
-            with self._transaction() as conn:
+            with self._row_alone() as conn:
                 lock.release(conn, self._lease.holder)
             self._lease = None
         self._let_go()

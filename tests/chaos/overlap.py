@@ -177,10 +177,6 @@ class Overlap:
         self.stack = ExitStack()
         self.named = self.holds = 0
         self.ahead = timedelta()
-        self.let_go: set[str] = set()
-        """Groups that left the rule and were kept at Harness. Nothing there tells whose they were: when they come back
-        they are a conflict for a person, and stay as they are.
-        """
         self.lags, self.grace, self.deletes = setup.lags, setup.grace != "0s", setup.removal == "delete"
         self.scope = Scope(setup.source, renames=setup.flavor != "split" and setup.source != "mappings")
         with ExitStack() as stack:
@@ -335,8 +331,9 @@ class Overlap:
 
     def leave_the_rule(self, one: int, other: int) -> None:
         group = self.group(other)
-        if self.crew.split.owners is not None and not self.deletes:
-            self.let_go.add(group)
+        owners = self.crew.split.owners
+        if owners is not None and not self.deletes:
+            owners.let_go.add(group)
         self.in_the_rule(group, inside=False)
 
     def enter_the_rule(self, one: int, other: int) -> None:
@@ -430,12 +427,9 @@ class Overlap:
             decide(crew.connection.current.store, "chaos", (), "approve", DECIDER)
             self.run("full")
         self.nobody_is_harmed()
+        let_go = crew.split.owners.let_go if crew.split.owners else ()
         want, have = (
-            {
-                key: value
-                for key, value in facts.items()
-                if key[0] not in _OF_GROUPS or key[1] not in self.let_go
-            }
+            {key: value for key, value in facts.items() if key[0] not in _OF_GROUPS or key[1] not in let_go}
             for facts in (wanted(self.okta, self.scope), crew.split.held())
         )
         _nothing(unequal(want, have, deletes=self.deletes), "the worlds differ in the end")

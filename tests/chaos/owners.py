@@ -27,6 +27,10 @@ class Owners:
         self._tied: dict[str, tuple[ScimGroup, str]] = {}
         self._ids: frozenset[str] = frozenset()
         self._by_login: dict[str, str] = {}
+        self.let_go: set[str] = set()
+        """Groups that left the rule and were kept. Nothing at Harness tells whose they were: when they come back they
+        are a conflict for a person, or are made anew under the name that they have by then.
+        """
         self.look()
 
     def look(self) -> None:
@@ -50,8 +54,8 @@ class Owners:
         return self._by_login.get(user.user_name)
 
     def of_groups(self, world: SplitWorld) -> dict[str, str]:
-        """Okta ids by identifier, of the groups that SCIM manages. Raises AssertionError for one whose name two Okta
-        groups have that want it.
+        """Okta ids by identifier, of the groups that SCIM manages and no rule let go of. Raises AssertionError for one
+        whose name two Okta groups have that want it.
         """
         tied: dict[str, tuple[ScimGroup, str]] = {}
         for identifier, group in world.groups.items():
@@ -62,7 +66,7 @@ class Owners:
                 assert len(wanting) == 1, f"{identifier}: made while {wanting} want it"
                 tied[identifier] = group, wanting[0]
         self._tied = tied
-        return {identifier: owner for identifier, (_, owner) in tied.items()}
+        return {identifier: owner for identifier, (_, owner) in tied.items() if owner not in self.let_go}
 
     def _wanting(self, identifier: str) -> Sequence[str]:
         return self._now.get(identifier) or tuple(self._once.get(identifier, ()))

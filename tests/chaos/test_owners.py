@@ -77,3 +77,21 @@ def test_people_go_by_externalid_and_else_by_the_email_with_which_they_began(
         bea: "old@example.com",
     }
     assert found.strangers.keys() == {stranger}
+
+
+def test_a_group_that_its_rule_let_go_of_is_nobodys_and_its_owner_may_have_another(
+    okta: OktaWorld, there: SplitWorld
+) -> None:
+    crew = okta.create_group("push-crew")
+    owners = Owners(okta)
+    made_by_scim(there, "push-crew", "push_crew")
+    holdings(there, owners)
+    okta.rename_group("push-crew", "push-band")
+    owners.look()
+    made_by_scim(there, "push-band", "push_band")
+    with pytest.raises(AssertionError, match="twins"):
+        holdings(there, owners)
+
+    owners.let_go.add(crew)
+
+    assert {"push_crew", "push_band"} <= holdings(there, owners).strangers.keys()

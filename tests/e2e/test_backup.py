@@ -77,6 +77,34 @@ def test_a_backup_made_while_a_sync_writes_is_whole_and_elsewhere_the_next_sync_
         made.assert_exact()
 
 
+def test_what_was_done_after_the_copy_was_made_is_not_written_again(tmp_path: Path) -> None:
+    with synced_crew(tmp_path, people=60, members=50) as made:
+        file, world = backed_up(made), made.okta.world
+        world.unassign("p00@example.com")
+        world.update_profile("p01@example.com", lastName="Married")
+        world.remove_member("Crew", "p02@example.com")
+        world.add_member("Crew", "p55@example.com")
+        made.sync_to_exact()
+        world.add_member("Crew", "p56@example.com")
+
+        made.run("restore", str(file))
+        made.run("resume")
+        made.forget()
+        planned = {kind: n for kind, n in made.plan()["summary"].items() if n}
+        assert made.sync()["summary"]["applied"] == planned
+        assert len(made.writes()) == 1  # the new member
+
+        made.forget()
+        assert made.sync()["summary"]["applied"] == {}
+        made.assert_exact()
+        world.add_member("Crew", "p57@example.com")
+        made.forget()
+        made.sync()
+        looked = [r for r in made.split.requests if r.method == "GET"]
+        assert len(made.writes()) == 1
+        assert looked == []  # nothing is looked for any more
+
+
 def test_a_backup_is_one_private_file_that_needs_no_other_program(synced: Rig) -> None:
     file = synced.folder / "saved.backup"
     document = synced.run("backup", str(file), "--json").document

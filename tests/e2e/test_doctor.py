@@ -15,6 +15,7 @@ import pytest
 
 from syncd.answers.doctor import secrets_in
 from tests.e2e.rig import OKTA_TOKEN, SPLIT_TOKEN, Rig, synced_crew
+from tests.service.connecting import token_in_a_file
 
 
 @pytest.fixture
@@ -177,11 +178,7 @@ def test_a_token_that_was_written_as_the_name_of_a_file_is_not_shown(synced: Rig
 
 
 def test_where_a_file_with_a_secret_lies_is_shown(synced: Rig) -> None:
-    file = synced.folder / "a-name-of-more-than-twenty-letters.token"
-    file.write_text(SPLIT_TOKEN)
-    file.chmod(0o600)
-    text = synced.config.read_text().replace('{ env = "E2E_SPLIT" }', f'{{ file = "{file.name}" }}')
-    synced.config.write_text(text)
+    file = token_in_a_file(synced, "a-name-of-more-than-twenty-letters.token")
 
     shown = synced.run("doctor", "--json").document["settings"]
     file.unlink()

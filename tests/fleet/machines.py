@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fleet.test_commands import url_of
+from tests.schema.judging import problems
 from tests.service.supervisor import eventually
 
 SHORT = 'lease = "8s"\nrenew = "1s"\nmargin = "3s"\n'
@@ -65,17 +66,25 @@ def fleet_file(folder: Path, database: str, more: str = SHORT, *, name: str = "f
     return file
 
 
+def syncd(*arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """One command by the real executable, to its end, which is to have this exit code."""
+    done = subprocess.run(
+        [sys.executable, "-m", "syncd", *map(str, arguments)], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == code, (arguments, done.stdout, done.stderr)
+    return done
+
+
+def document(*arguments: str | Path, code: int = 0) -> dict[str, Any]:
+    """What it says with --json, which is as its schema wants it."""
+    found: dict[str, Any] = json.loads(syncd(*arguments, "--json", code=code).stdout)
+    assert problems(found) == []
+    return found
+
+
 def fleet(file: Path, *arguments: str | Path) -> dict[str, Any]:
     """The document of `syncd fleet ...`."""
-    done = subprocess.run(
-        [sys.executable, "-m", "syncd", "fleet", *map(str, arguments), "--json", "--fleet", str(file)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return document("fleet", *arguments, "--fleet", file)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import psycopg
 
 from syncd.core.lease import LeaseTerms
 from syncd.errors import LockLost
-from syncd.ports.fleet import WORK
+from syncd.ports.fleet import WORK, WorkerRecord
 from syncd.service.fleet.tenure import Tenure
 from syncd.store.postgres.registry import PostgresRegistry
 
@@ -32,8 +32,8 @@ def say(line: str) -> None:
 def main(url: str, name: str, *seconds: str) -> None:
     terms = LeaseTerms(*map(float, seconds))
     with PostgresRegistry(url) as registry, psycopg.connect(url, autocommit=True) as target:
-        tenure = Tenure(registry, terms, quiet)
-        tenure.begin(name, host="here", version="0", mode=WORK, capacity=10)
+        tenure = Tenure(registry, WorkerRecord(name, "here", "0", WORK, 10, terms), quiet)
+        tenure.begin()
         mine = None
         while mine is None:
             numbers = [each.id for each in registry.look().connections if each.charge.owner == ""]

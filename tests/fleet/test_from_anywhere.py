@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.rig import Rig
-from tests.fleet.machines import Machine, fleet, fleet_file, machine
-from tests.schema.judging import problems
+from tests.fleet.machines import Machine, document, fleet, fleet_file, machine, syncd
 from tests.service.connecting import served as served_rig
 
 pytestmark = pytest.mark.timeout(300)
@@ -28,20 +24,14 @@ class Anywhere:
     worker: Machine | None = None
 
     def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "syncd", *arguments, "--fleet", str(self.file), "--connection", "acme"],
-            env=dict(os.environ),
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == code, (arguments, done.stdout, done.stderr)
-        return done
+        return syncd(*arguments, *self._there, code=code)
 
     def document(self, *arguments: str, code: int = 0) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.run(*arguments, "--json", code=code).stdout)
-        assert problems(found) == []
-        return found
+        return document(*arguments, *self._there, code=code)
+
+    @property
+    def _there(self) -> list[str]:
+        return ["--fleet", str(self.file), "--connection", "acme"]
 
 
 @pytest.fixture

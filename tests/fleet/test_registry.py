@@ -25,6 +25,13 @@ def other(database: str) -> Iterator[PostgresRegistry]:
         yield one
 
 
+def of_two(registry: PostgresRegistry) -> list[int]:
+    """The only connection, which is nobody's yet, and the workers one and two."""
+    registry.join(applicant("one"))
+    registry.join(applicant("two"))
+    return list(enrol(registry, ["acme"]).values())
+
+
 def fallen_silent(database: str, registry: PostgresRegistry, other: PostgresRegistry) -> list[int]:
     """The connections of worker one, whose lease ran out; worker two, of the other process, is there to take over."""
     numbers = list(enrol(registry, ["acme"]).values())
@@ -141,9 +148,7 @@ def test_of_many_that_take_over_from_the_dead_each_connection_has_one_new_owner(
 def test_who_takes_over_an_expired_lease_is_quiet_until_nothing_of_the_old_owner_can_arrive(
     database: str, registry: PostgresRegistry
 ) -> None:
-    numbers = list(enrol(registry, ["acme"]).values())
-    registry.join(applicant("one"))
-    registry.join(applicant("two"))
+    numbers = of_two(registry)
     registry.claim("one", numbers)
     run_out(database, "one", seconds=4.0)
     (claim,) = registry.claim("two", numbers)
@@ -206,9 +211,7 @@ def test_a_renewal_under_way_keeps_a_claim_waiting_and_wins(
 def test_what_was_taken_from_us_meanwhile_we_cannot_give_back(
     database: str, registry: PostgresRegistry
 ) -> None:
-    numbers = list(enrol(registry, ["acme"]).values())
-    registry.join(applicant("one"))
-    registry.join(applicant("two"))
+    numbers = of_two(registry)
     old = registry.claim("one", numbers)
     run_out(database, "one")
     registry.claim("two", numbers)
@@ -220,9 +223,7 @@ def test_what_was_taken_from_us_meanwhile_we_cannot_give_back(
 def test_who_leaves_without_giving_back_is_taken_over_at_once_and_not_cleanly(
     registry: PostgresRegistry,
 ) -> None:
-    numbers = list(enrol(registry, ["acme"]).values())
-    registry.join(applicant("one"))
-    registry.join(applicant("two"))
+    numbers = of_two(registry)
     registry.claim("one", numbers)
     registry.leave("one")
     (claim,) = registry.claim("two", numbers)
@@ -355,9 +356,7 @@ def test_what_a_silent_worker_has_is_free_for_the_balance(database: str, registr
 def test_who_was_frozen_in_the_middle_of_a_statement_keeps_no_lock(
     database: str, registry: PostgresRegistry
 ) -> None:
-    number = enrol(registry, ["acme"])["acme"]
-    registry.join(applicant("one"))
-    registry.join(applicant("two"))
+    (number,) = of_two(registry)
     registry.claim("one", [number])
     with psycopg.connect(database) as frozen, ThreadPoolExecutor(1) as thread:
         frozen.execute("SELECT pg_advisory_xact_lock(1398361668, %s)", (number,))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -19,9 +16,8 @@ from psycopg import sql
 
 from syncd.store.postgres.registry import PostgresRegistry
 from tests.e2e.rig import Rig, synced_crew
-from tests.fleet.machines import fleet, fleet_file
+from tests.fleet.machines import document, fleet, fleet_file, syncd
 from tests.fleet.making import applicant, ids, run_out
-from tests.schema.judging import problems
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -42,24 +38,8 @@ class Moving:
     def in_file(self) -> list[str]:
         return ["-c", str(self.made.config)]
 
-    def run(self, *arguments: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "syncd", *map(str, arguments)],
-            env=dict(os.environ),
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == code, (arguments, done.stdout, done.stderr)
-        return done
-
     def said(self, *arguments: str | Path, code: int) -> str:
-        return " ".join(self.run(*arguments, code=code).stderr.split())
-
-    def document(self, *arguments: str | Path, code: int = 0) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.run(*arguments, "--json", code=code).stdout)
-        assert problems(found) == []
-        return found
+        return " ".join(syncd(*arguments, code=code).stderr.split())
 
     def there(self, file: Path | None = None) -> list[str | Path]:
         return ["store", "copy", "--from", file or self.made.store, "--to", "fleet", *self.in_fleet]
@@ -68,7 +48,7 @@ class Moving:
         return ["store", "copy", "--from", "fleet", "--to", file or self.made.store, *self.in_fleet]
 
     def head(self, where: list[str]) -> str:
-        found = self.document("audit", "verify", *where)
+        found = document("audit", "verify", *where)
         assert found["intact"] is True
         return str(found["head"])
 
@@ -86,39 +66,39 @@ def moving(tmp_path: Path, database: str) -> Iterator[Moving]:
 
 def test_a_store_moves_there_and_back_with_the_same_chain_and_nothing_to_do(moving: Moving) -> None:
     made, head = moving.made, moving.head(moving.in_file)
-    there = moving.document(*moving.there())
+    there = document(*moving.there())
     assert there["head"] == head
     assert there["tables"]["users"] == 12
     assert there["tables"]["members"] == 5
     assert there["from"].startswith(f"the file {made.store} on ")
     assert moving.head(moving.in_fleet) == head
-    assert moving.document("plan", *moving.in_fleet)["changes"] == []
+    assert document("plan", *moving.in_fleet)["changes"] == []
     left = moving.said("status", *moving.in_file, code=78)
     assert f"the store {made.store} was moved to {there['to']}, and is not used any more" in left
     assert "was moved to" in moving.said("sync", *moving.in_file, code=78)
 
-    back = moving.document(*moving.back())
+    back = document(*moving.back())
     assert (back["head"], back["tables"]) == (head, there["tables"])
     assert Path(back["kept"]).exists()
     assert moving.head(moving.in_file) == head
-    assert moving.document("plan", *moving.in_file)["changes"] == []
+    assert document("plan", *moving.in_file)["changes"] == []
     for command in (["status"], ["pause"], ["plan"]):
         assert f"was moved to {back['to']}" in moving.said(*command, *moving.in_fleet, code=78)
 
 
 def test_a_store_that_came_back_and_went_on_moves_there_again(moving: Moving) -> None:
-    moving.run(*moving.there())
-    moving.run(*moving.back())
+    syncd(*moving.there())
+    syncd(*moving.back())
     moving.made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
-    moving.run("sync", *moving.in_file)
+    syncd("sync", *moving.in_file)
     head = moving.head(moving.in_file)
-    assert moving.document(*moving.there())["head"] == head
+    assert document(*moving.there())["head"] == head
     assert moving.head(moving.in_fleet) == head
-    assert moving.document("plan", *moving.in_fleet)["changes"] == []
+    assert document("plan", *moving.in_fleet)["changes"] == []
 
 
 def test_people_read_what_was_moved_and_what_comes_next(moving: Moving) -> None:
-    said = moving.run(*moving.there()).stdout
+    said = syncd(*moving.there()).stdout
     assert "acme: moved from the file" in said
     assert "12 users, 1 group, 5 memberships" in said
     assert "Next: syncd plan there" in said
@@ -126,7 +106,7 @@ def test_people_read_what_was_moved_and_what_comes_next(moving: Moving) -> None:
 
 def test_what_was_interrupted_before_it_arrived_is_moved_by_the_next_try(moving: Moving) -> None:
     head, made = moving.head(moving.in_file), moving.made
-    there = moving.document(*moving.there())["to"]
+    there = document(*moving.there())["to"]
     with psycopg.connect(moving.database) as session:  # the fleet's database never heard of the commit
         session.execute("ALTER TABLE syncd.journal_t DISABLE TRIGGER journal_no_change")
         for (table,) in session.execute(
@@ -135,13 +115,13 @@ def test_what_was_interrupted_before_it_arrived_is_moved_by_the_next_try(moving:
             session.execute(sql.SQL("DELETE FROM syncd.{}").format(sql.Identifier(table)))
         session.execute("ALTER TABLE syncd.journal_t ENABLE TRIGGER journal_no_change")
     assert there in moving.said("status", *moving.in_file, code=78)
-    assert moving.document(*moving.there())["head"] == head
+    assert document(*moving.there())["head"] == head
     assert moving.head(moving.in_fleet) == head
 
-    moving.run(*moving.back())
+    syncd(*moving.back())
     for lost in made.store.parent.glob("acme.db*"):  # the file never got its name
         lost.unlink()
-    assert moving.document(*moving.back())["head"] == head
+    assert document(*moving.back())["head"] == head
     assert moving.head(moving.in_file) == head
 
 
@@ -159,23 +139,23 @@ def test_what_was_killed_at_any_moment_is_moved_by_the_next_try(moving: Moving) 
                     one.kill()
             lives += 0.1
         assert moving.head(where) == head
-        assert moving.document(*direction)["head"] == head
-    assert moving.document("plan", *moving.in_file)["changes"] == []
+        assert document(*direction)["head"] == head
+    assert document("plan", *moving.in_file)["changes"] == []
 
 
 def test_what_has_arrived_is_found_by_the_next_try_and_left_as_it_is(moving: Moving) -> None:
-    first = moving.document(*moving.there())
-    assert moving.document(*moving.there()) == first
-    back = moving.document(*moving.back())
-    again = moving.document(*moving.back())
+    first = document(*moving.there())
+    assert document(*moving.there()) == first
+    back = document(*moving.back())
+    again = document(*moving.back())
     assert (again["head"], again["tables"]) == (back["head"], back["tables"])
 
 
 def test_a_store_that_went_elsewhere_or_went_on_there_is_not_moved_again(moving: Moving) -> None:
-    moving.run(*moving.there())
-    moving.run("pause", *moving.in_fleet)
+    syncd(*moving.there())
+    syncd("pause", *moving.in_fleet)
     assert "was moved to" in moving.said(*moving.there(), code=78)
-    moving.run(*moving.back())
+    syncd(*moving.back())
     assert "was moved to" in moving.said(*moving.back(moving.made.folder / "other.db"), code=78)
 
 
@@ -213,11 +193,11 @@ def test_a_file_that_somebody_writes_with_is_not_moved(moving: Moving) -> None:
             daemon.communicate()
     assert "has been writing with this store since" in said
     assert "stop it first" in said
-    moving.run(*moving.there())
+    syncd(*moving.there())
 
 
 def test_a_place_that_has_another_store_keeps_it(moving: Moving) -> None:
-    moving.run(*moving.there())
+    syncd(*moving.there())
     with closing(sqlite3.connect(moving.made.store)) as store:  # a store that lives, in the way
         store.execute("DELETE FROM meta WHERE key = 'moved_to'")
         store.commit()

@@ -14,7 +14,7 @@ import pytest
 
 from syncd.core.lease import LeaseTerms
 from syncd.errors import LockLost, TemporaryError
-from syncd.ports.fleet import WORK
+from syncd.ports.fleet import WORK, WorkerRecord
 from syncd.service.fleet.tenure import Tenure
 from syncd.store.postgres.registry import PostgresRegistry
 from tests.fleet.making import enrol
@@ -28,6 +28,10 @@ class Clock:
 
     def __call__(self) -> float:
         return self.reading
+
+
+def worker(name: str, terms: LeaseTerms = SHORT) -> WorkerRecord:
+    return WorkerRecord(name, "here", "0", WORK, 1, terms)
 
 
 def silent(level: str, event: str, **fields: object) -> None:
@@ -111,8 +115,8 @@ def registry_owner(registry: PostgresRegistry) -> str:
 def test_a_worker_is_permitted_until_the_margin_before_the_end_of_its_last_renewal(database: str) -> None:
     clock = Clock()
     with PostgresRegistry(database) as registry:
-        tenure = Tenure(registry, LeaseTerms(renewed_every=600.0), silent, clock=clock)
-        tenure.begin("one", host="here", version="0", mode=WORK, capacity=1)
+        tenure = Tenure(registry, worker("one", LeaseTerms(renewed_every=600.0)), silent, clock=clock)
+        tenure.begin()
         clock.reading += 9.9
         tenure.permit()
         clock.reading += 0.2
@@ -127,8 +131,8 @@ def test_a_worker_without_a_name_gets_one_that_nobody_had(database: str) -> None
     names = set()
     with PostgresRegistry(database) as registry:
         for _ in range(3):
-            tenure = Tenure(registry, SHORT, silent)
-            tenure.begin("", host="here", version="0", mode=WORK, capacity=1)
+            tenure = Tenure(registry, worker(""), silent)
+            tenure.begin()
             names.add(tenure.name)
             tenure.end()
     assert len(names) == 3
@@ -137,15 +141,15 @@ def test_a_worker_without_a_name_gets_one_that_nobody_had(database: str) -> None
 
 def test_without_a_database_nobody_begins(database: str) -> None:
     with PostgresRegistry(f"{database}_gone host=/nowhere") as registry:
-        tenure = Tenure(registry, SHORT, silent)
+        tenure = Tenure(registry, worker("one"), silent)
         with pytest.raises(TemporaryError):
-            tenure.begin("one", host="here", version="0", mode=WORK, capacity=1)
+            tenure.begin()
 
 
 def test_the_end_of_a_tenure_is_seen_at_once(database: str) -> None:
     with PostgresRegistry(database) as registry:
-        tenure = Tenure(registry, SHORT, silent)
-        tenure.begin("one", host="here", version="0", mode=WORK, capacity=1)
+        tenure = Tenure(registry, worker("one"), silent)
+        tenure.begin()
         assert [each.name for each in registry.look().workers] == ["one"]
         tenure.end()
         assert list(registry.look().workers) == []

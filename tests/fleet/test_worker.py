@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
 import pytest
 
 from syncd.errors import TemporaryError
-from syncd.ports.fleet import WATCH
+from syncd.ports.fleet import WATCH, Ownership
 from syncd.store.postgres.registry import PostgresRegistry
 from tests.e2e.rig import Rig
-from tests.fleet.making import enrol
+from tests.fleet.making import applicant, enrol
 from tests.fleet.working import Working, enrolled, working
 from tests.service.supervisor import eventually
 
@@ -25,6 +25,13 @@ def read_once(database: str, registry: PostgresRegistry, made: Rig) -> Iterator[
     with working(Working(database, made.folder, "one")) as one:
         one.logs("cycle done", cycle="full")
         yield one
+
+
+@pytest.fixture
+def was_read(database: str, registry: PostgresRegistry, made: Rig) -> None:
+    """Worker one read everything, gave the connection back, and is gone."""
+    with read_once(database, registry, made):
+        pass
 
 
 def lists_read(made: Rig) -> list[str]:
@@ -44,17 +51,19 @@ def test_a_worker_takes_what_is_free_and_syncs_it(
         one.logs("applied", object="new@example.com")
         moment = one.steward.moment()
         assert (moment.owned, moment.not_ready, moment.takeovers) == (1, "", {True: 0, False: 0})
+        assert (moment.workers, moment.lost) == (1, 0)
+        eventually(lambda: one.steward.moment().renewal is not None, "the lease is renewed")
+        eventually(lambda: list(one.steward.moment().unowned) == [], "nobody is without an owner")
         eventually(lambda: registry.look().connections[0].weight > 1, "people are counted")
     (record,) = registry.look().connections
     assert record.owner == ""
     assert list(registry.look().workers) == []
 
 
+@pytest.mark.usefixtures("was_read")
 def test_a_worker_that_stops_hands_over_and_the_next_one_goes_on_with_a_delta(
-    database: str, registry: PostgresRegistry, made: Rig
+    database: str, made: Rig
 ) -> None:
-    with read_once(database, registry, made):
-        pass
     made.forget()
     made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
     with working(Working(database, made.folder, "two")) as two:
@@ -63,6 +72,42 @@ def test_a_worker_that_stops_hands_over_and_the_next_one_goes_on_with_a_delta(
         assert lists_read(made) == []
         assert two.steward.moment().takeovers == {True: 1, False: 0}
         made.assert_exact()
+
+
+class SlowRegistry(PostgresRegistry):
+    """Whose answer to a claim comes when the worker was told to stop already."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.claimed, self.told = threading.Event(), threading.Event()
+
+    def claim(self, worker: str, connections: Sequence[int]) -> Sequence[Ownership]:
+        found = super().claim(worker, connections)
+        if found:
+            self.claimed.set()
+            assert self.told.wait(60)
+        return found
+
+
+def test_what_is_claimed_in_the_last_moment_is_given_back_too(
+    database: str, registry: PostgresRegistry, made: Rig
+) -> None:
+    slow = SlowRegistry(database)
+    enrolled(registry, made)
+    with working(Working(database, made.folder, "one", registry=slow)) as one:
+        assert slow.claimed.wait(60)
+        one.daemon.stop()
+        eventually(lambda: one.steward.is_stopping, "it takes nothing any more")
+        slow.told.set()
+    (record,) = registry.look().connections
+    assert (record.owner, record.epoch) == ("", 1)
+    [again] = registry.claim(joined(registry, "two"), [record.id])
+    assert (again.clean, again.quiet) == (True, 0.0)
+
+
+def joined(registry: PostgresRegistry, name: str) -> str:
+    registry.join(applicant(name))
+    return name
 
 
 def test_settings_that_change_count_from_the_next_cycle_on_and_wrong_ones_never(
@@ -134,11 +179,10 @@ def test_whoever_lost_its_lease_serves_nothing_more_and_comes_back_under_another
         one.logs("applied", object="new@example.com")
 
 
+@pytest.mark.usefixtures("was_read")
 def test_in_its_quiet_time_a_connection_is_read_and_nothing_is_sent_to_the_target(
-    database: str, registry: PostgresRegistry, made: Rig
+    database: str, made: Rig
 ) -> None:
-    with read_once(database, registry, made):
-        pass
     with psycopg.connect(database) as session:
         session.execute("UPDATE syncd.owner SET quiet_until = clock_timestamp() + interval '6 s'")
     made.forget()
@@ -153,11 +197,10 @@ def test_in_its_quiet_time_a_connection_is_read_and_nothing_is_sent_to_the_targe
         two.logs("applied", object="new@example.com")
 
 
+@pytest.mark.usefixtures("was_read")
 def test_who_only_watches_says_what_it_would_write_and_writes_nothing(
     database: str, registry: PostgresRegistry, made: Rig
 ) -> None:
-    with read_once(database, registry, made):
-        pass
     made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
     made.forget()
     with working(Working(database, made.folder, "watcher", mode=WATCH)) as watcher:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from syncd.core.lease import LeaseTerms
-from syncd.ports.fleet import WORK, Enrolment, Mode, Ownership
+from syncd.ports.fleet import WORK, Enrolment, Mode, Ownership, WorkerRecord
 from syncd.ports.permit import Permit
 from syncd.redact import Redactor
 from syncd.service.daemon import Hooks
 from syncd.service.fleet.daemon import FleetDaemon
 from syncd.service.fleet.owned_store import ReadStore
-from syncd.service.fleet.steward import Myself, Steward
+from syncd.service.fleet.steward import Steward
 from syncd.service.held_store import Held, HeldStore
 from syncd.settings import ConnectionSettings, parse
 from syncd.store.postgres.registry import PostgresRegistry
@@ -41,13 +41,14 @@ class Working:
     mode: Mode = WORK
     log: list[dict[str, Any]] = field(default_factory=list)
     error: Exception | None = None
+    registry: PostgresRegistry | None = None
 
     def __post_init__(self) -> None:
-        self.registry = PostgresRegistry(self.database)
+        self._registry = self.registry or PostgresRegistry(self.database)
         self._read = ExitStack()
         self.steward = Steward(
-            self.registry,
-            Myself(self.name, "here", "0.2.0", self.mode, self.capacity, self.terms),
+            self._registry,
+            WorkerRecord(self.name, "here", "0.2.0", self.mode, self.capacity, self.terms),
             event=self._event,
             reads=self._reads,
             opens=self._opens,
@@ -85,7 +86,7 @@ class Working:
             self.daemon.run()
             looking.join(20)
             self.steward.end()
-            self.registry.close()
+            self._registry.close()
             self._read.close()
         except Exception as error:  # noqa: BLE001  (the test tells it)
             self.error = error

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from syncd.core.groups import RuleBook
 from syncd.core.hooks import Key, names_of, read_events
 from syncd.core.nomination import Known
+from syncd.core.safety import LIMITS
 from syncd.engine.cycles.delta import Delta, delta
 from syncd.engine.cycles.hooked import AGAIN_AFTER, NAMES_AT_MOST, OVERDUE, Hooked
 from syncd.engine.cycles.seen import Seen
@@ -95,18 +96,8 @@ def both(folder: Path) -> Iterator[Both]:
     okta = OktaWorld()
     people = [okta.add_user(f"p{n}@example.com", "P", f"{n}", assign=True) for n in range(8)]
     okta.create_group("push-crew", members=people[:4])
-    tables = {
-        "safety": "".join(
-            f'{each} = "100%"\n'
-            for each in (
-                "max_deactivations",
-                "max_member_removals",
-                "max_member_removals_per_group",
-                "max_updates",
-            )
-        )
-    }
-    with quiet(folder, okta, tables=tables) as made:
+    unlimited = "".join(f'{rule.key} = "100%"\n' for rule in LIMITS)
+    with quiet(folder, okta, tables={"safety": unlimited}) as made:
         yield Both(made)
 
 

@@ -12,20 +12,14 @@ from syncd.errors import AccessDenied, ConfigurationError, PermanentError, Syncd
 from syncd.okta.credentials import PrivateKey, Ssws
 from syncd.okta.reader import OktaReader
 from tests.certificates import self_signed
-from tests.interpreting import interpreted
+from tests.interpreting import imported_by
 from tests.okta.fakes import APP, TOKEN, FakeOkta, Reply, app_user_json, okta_error, reader
 
 GROUP = {"id": "00g1", "type": "OKTA_GROUP", "profile": {"name": "Engineering"}}
 
 
 def test_importing_the_reader_imports_neither_the_sdk_nor_aiohttp() -> None:
-    code = (
-        "import sys, syncd.okta.reader\n"
-        "print(sorted({'okta', 'aiohttp', 'pydantic', 'requests'} & set(sys.modules)))"
-    )
-    done = interpreted(code)
-
-    assert done.stdout.strip() == "[]"
+    assert imported_by("import syncd.okta.reader", "okta", "aiohttp", "pydantic", "requests") == []
 
 
 def test_the_api_token_is_sent_as_okta_writes_it() -> None:

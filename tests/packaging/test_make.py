@@ -23,6 +23,7 @@ def fresh(tmp_path: Path) -> Path:
         "pyproject.toml",
         "constraints.txt",
         "constraints-dev.txt",
+        "constraints-fleet.txt",
         "syncd/__init__.py",
     ):
         shutil.copy(ROOT / name, tmp_path / name)
@@ -48,6 +49,17 @@ def test_the_demo_says_first_what_it_does_and_installs_only_what_syncd_runs_with
         (False, False),
     ]
     assert rest[-1].endswith("syncd demo")
+
+
+def test_the_demo_of_a_fleet_installs_what_speaks_to_postgresql_and_no_tools(fresh: Path) -> None:
+    found = steps(fresh, "fleet-demo")
+
+    installing = [step for step in found if "-r constraints" in step]
+    assert [step.rpartition(" ")[2].rstrip() for step in installing] == [
+        "constraints.txt",
+        "constraints-fleet.txt",
+    ]
+    assert found[-1].endswith("python -m syncd.demo.fleet")
 
 
 def test_the_tests_install_their_tools_on_top_of_it(fresh: Path) -> None:

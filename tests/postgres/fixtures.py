@@ -15,13 +15,18 @@ from tests.postgres.server import REQUIRED, Server, binaries, running
 _NUMBERS = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Server]:
-    """The server of this run; skips with a reason where there is none, unless the environment says that one must be."""
+def needs_a_server() -> None:
+    """Skips with a reason where there is none, unless the environment says that one must be."""
     if binaries() is None:
         if os.environ.get(REQUIRED):
             pytest.fail(f"{REQUIRED} is set, and no initdb is found in the usual places or on PATH")
         pytest.skip("no PostgreSQL server (initdb) on this machine")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """The server of this run."""
+    needs_a_server()
     with running() as server:
         yield server
 

@@ -37,12 +37,12 @@ def world(tmp_path: Path) -> Iterator[Rig]:
         yield made
 
 
-def token_in_a_file(made: Rig) -> Path:
-    """The settings name a file for Split's token instead of a variable."""
-    secret = made.folder / "token"
+def token_in_a_file(made: Rig, name: str = "token") -> Path:
+    """The settings name a file beside them for Split's token instead of a variable."""
+    secret = made.folder / name
     secret.write_text(SPLIT_TOKEN)
     secret.chmod(0o600)
-    text = made.config.read_text().replace('{ env = "E2E_SPLIT" }', f'{{ file = "{secret}" }}')
+    text = made.config.read_text().replace('{ env = "E2E_SPLIT" }', f'{{ file = "{name}" }}')
     made.config.write_text(text)
     return secret
 

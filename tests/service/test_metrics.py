@@ -83,7 +83,16 @@ def test_a_worker_of_a_fleet_says_what_it_owns_and_is_ready_while_its_lease_last
     assert value(shown, "syncd_ready") == 1, "though nothing was read completely"
     shown.board.fleet_now = lambda: replace(worker, left=0.0)
     assert not_ready(shown.view()) == ("the lease of worker one ran out",)
+    assert value(shown, "syncd_fleet_database_up") == 1
+    assert value(shown, "syncd_fleet_workers") is None, "it has not looked yet"
+    shown.board.fleet_now = lambda: replace(worker, lost=2, renewal=0.25, workers=3, unowned=["globex"])
+    assert value(shown, "syncd_leases_lost_total") == 2
+    assert value(shown, "syncd_lease_renewal_seconds") == 0.25
+    assert value(shown, "syncd_fleet_workers") == 3
+    assert value(shown, "syncd_connection_unowned", connection="globex") == 1
+    assert value(shown, "syncd_connection_unowned", connection="acme") is None
     shown.board.fleet_now = lambda: replace(worker, trouble="it is gone")
+    assert value(shown, "syncd_fleet_database_up") == 0
     assert not_ready(shown.view()) == ("the fleet's database: it is gone",)
 
 
@@ -185,7 +194,9 @@ def test_every_metric_is_ours_and_has_its_unit_in_its_name() -> None:
 
 def known() -> set[str]:
     shown = showing.a_bad_day()
-    shown.board.fleet_now = lambda: FleetMoment("one", "work", 3, 8.5, {True: 2, False: 1}, {"store": 0})
+    shown.board.fleet_now = lambda: FleetMoment(
+        "one", "work", 3, 8.5, {True: 2, False: 1}, {"store": 0}, "", 1, 0.02, 2, ["acme"]
+    )
     return {name for name, _ in samples(shown)}
 
 
@@ -222,9 +233,28 @@ def test_rules_and_dashboard_use_only_metrics_that_exist(
         assert {name for one in used for name in named(one)} <= known()
 
 
+def all_of(rules: dict[str, Any]) -> list[dict[str, Any]]:
+    return [rule for group in rules["groups"] for rule in group["rules"]]
+
+
+def test_there_is_a_rule_and_a_panel_for_everything_that_may_go_wrong_with_a_fleet(
+    rules: dict[str, Any], dashboard: dict[str, Any]
+) -> None:
+    of_a_fleet = {
+        "syncd_connection_unowned",
+        "syncd_leases_lost_total",
+        "syncd_fleet_workers",
+        "syncd_fleet_database_up",
+        "syncd_lease_renewal_seconds",
+        "syncd_fenced_total",
+        "syncd_takeovers_total",
+    }
+    for source in (rules, dashboard):
+        assert of_a_fleet <= {name for one in expressions(source) for name in named(one)}
+
+
 def test_every_rule_says_how_bad_it_is_and_what_to_do(rules: dict[str, Any]) -> None:
-    [group] = rules["groups"]
-    for rule in group["rules"]:
+    for rule in all_of(rules):
         assert rule["alert"].startswith("Syncd")
         assert rule["labels"]["severity"] in ("critical", "warning")
         assert {"summary", "description"} <= rule["annotations"].keys()
@@ -251,5 +281,4 @@ def test_the_documentation_names_every_metric_and_every_alert(rules: dict[str, A
     text = (MONITORING.parent / "monitoring.md").read_text(encoding="utf-8")
     assert {name for name in known() if f"`{name}" not in text} == set()
     assert named(text) - {"syncd_build"} <= known()
-    [group] = rules["groups"]
-    assert [rule["alert"] for rule in group["rules"] if f"`{rule['alert']}`" not in text] == []
+    assert [rule["alert"] for rule in all_of(rules) if f"`{rule['alert']}`" not in text] == []

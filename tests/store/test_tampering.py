@@ -20,7 +20,7 @@ from syncd.store import account, open_for_reading, seals, starting
 from syncd.store.journal import row_hash
 from syncd.store.sqlite import sealing
 from syncd.store.sqlite.connection import SqliteDb
-from syncd.store.sqlite.sealing import watch
+from syncd.store.sqlite.sealing import Watch
 from tests.store.lived import CAL, DOCS, HELD, by_hand, checked, live, named
 from tests.store.making import NOON, Place, apply, change, push_group, push_member, push_user
 
@@ -247,9 +247,9 @@ def test_a_second_starting_point_takes_no_word_back(lived: Place) -> None:
 
 def forge(conn: SqliteDb, statement: str, head: Head, said: Mapping[str, object] | None = None) -> None:
     """Changes a table, and writes the row of the trail that seals it, as who has read the code does."""
-    conn.execute("BEGIN")
     forger = seals.Seals(conn)
-    watch(conn, forger)
+    Watch(conn, forger).begin()
+    conn.execute("BEGIN")
     conn.execute(statement)
     sequence = head.sequence + 1
     body = canonical({**(said or {}), **forger.handed_over(sequence)})

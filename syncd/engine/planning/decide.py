@@ -18,7 +18,7 @@ from syncd.core.diff import (
     grace_reason,
 )
 from syncd.core.diff_groups import decide_group
-from syncd.core.evidence import SaidByOkta
+from syncd.core.evidence import Evidence, SaidByOkta
 from syncd.core.names import rivalry
 from syncd.core.order import NAME_RULES, leaves
 from syncd.core.policy import Policy
@@ -185,51 +185,57 @@ def plan_members(planning: Planning, departures: Departures) -> None:
         if case.group_id != of:  # they come group by group
             of, group = case.group_id, group_name(planning, case.group_id)
             reason = f"member of {group_in_okta(planning, of)} in Okta"
-        if case.wanted:
-            change = Change(
-                ChangeKind.ADD_MEMBER,
-                case.user_id,
-                case.user_scim_id,
-                case.user_name,
-                NO_MEMBER,
-                A_MEMBER,
-                reason,
-                of,
-                group,
-                case.user_name,
-            )
-            planning.add_change(change)
+        if not case.wanted:
+            _plan_removal(planning, case, group, departures, evidence.get((of, case.user_id)))
             continue
-        if _protected(planning, case):
-            why = f"no longer a member of {group} in Okta, but the user is protected"
-            planning.skip(Skipped("protected", case.user_id, case.user_name, why, group_id=case.group_id))
-            continue
-        ends = _grace_ends(planning, case, departures)
-        if ends is not None:
-            planning.skip(Skipped("grace", case.user_id, case.user_name, grace_reason(ends)))
-            continue
-        witness = evidence.get((case.group_id, case.user_id))
-        if witness is None:
-            if case.listed and isinstance(planning.reading, NamedReading):
-                continue  # who left the app, and was not looked at: held, rejected or unconfirmed by another cycle
-            what = "no longer assigned" if case.listed else f"missing from {group} in Okta"
-            why = f"{what}, but a second look did not confirm it"
-            planning.skip(Skipped("unconfirmed", case.user_id, case.user_name, why, group_id=case.group_id))
-            continue
-        removal = Removal(
-            ChangeKind.REMOVE_MEMBER,
+        change = Change(
+            ChangeKind.ADD_MEMBER,
             case.user_id,
             case.user_scim_id,
             case.user_name,
-            A_MEMBER,
             NO_MEMBER,
-            _removal_reason(case, group_in_okta(planning, case.group_id)),
-            evidence=witness,
-            group_id=of,
-            group=group,
-            user=case.user_name,
+            A_MEMBER,
+            reason,
+            of,
+            group,
+            case.user_name,
         )
-        planning.add_change(removal)
+        planning.add_change(change)
+
+
+def _plan_removal(
+    planning: Planning, case: MemberCase, group: str, departures: Departures, witness: Evidence | None
+) -> None:
+    """Removes the member for whom there is a witness, or says why they stay."""
+    if _protected(planning, case):
+        why = f"no longer a member of {group} in Okta, but the user is protected"
+        planning.skip(Skipped("protected", case.user_id, case.user_name, why, group_id=case.group_id))
+        return
+    ends = _grace_ends(planning, case, departures)
+    if ends is not None:
+        planning.skip(Skipped("grace", case.user_id, case.user_name, grace_reason(ends)))
+        return
+    if witness is None:
+        if case.listed and isinstance(planning.reading, NamedReading):
+            return  # who left the app, and was not looked at: held, rejected or unconfirmed by another cycle
+        what = "no longer assigned" if case.listed else f"missing from {group} in Okta"
+        why = f"{what}, but a second look did not confirm it"
+        planning.skip(Skipped("unconfirmed", case.user_id, case.user_name, why, group_id=case.group_id))
+        return
+    removal = Removal(
+        ChangeKind.REMOVE_MEMBER,
+        case.user_id,
+        case.user_scim_id,
+        case.user_name,
+        A_MEMBER,
+        NO_MEMBER,
+        _removal_reason(case, group_in_okta(planning, case.group_id)),
+        evidence=witness,
+        group_id=case.group_id,
+        group=group,
+        user=case.user_name,
+    )
+    planning.add_change(removal)
 
 
 def _grace_ends(planning: Planning, case: MemberCase, departures: Departures) -> datetime | None:

@@ -20,10 +20,10 @@ from syncd.core.order import NO_ORDER, Order
 from syncd.engine.job import Job
 from syncd.engine.planning.hold import CANARY
 from syncd.engine.planning.keepers import LastMembers
-from syncd.engine.planning.making import NO_ACCOUNT
 from syncd.engine.writing.batches import batches
 from syncd.engine.writing.breaking import Breaker, told
 from syncd.engine.writing.canary import Canary
+from syncd.engine.writing.done_before import EarlierOutcomes
 from syncd.engine.writing.flight import Flight, Write
 from syncd.engine.writing.in_order import NOT_LEFT, InOrder, name_not_left
 from syncd.engine.writing.measuring import measure
@@ -95,12 +95,14 @@ class Applying:
     breaker: Breaker = field(default_factory=Breaker)
     canary: Canary = field(init=False)
     permission: Permission = field(init=False)
+    done_before: EarlierOutcomes = field(init=False)
 
     def __post_init__(self) -> None:
         self.permission = Permission(self.job)
         self.vanishing = Vanishing(self.job)
         self.sequence = InOrder(self.order)
         self.canary = Canary(self.job, {}, frozenset())
+        self.done_before = EarlierOutcomes(self.job, self.vanishing)
 
     def run(self, stage: Stage) -> None:
         """Applies every change of the stage that is not held."""
@@ -143,22 +145,13 @@ class Applying:
                 self.canary.judge(self.breaker.stopped.keys())
                 if self.abandoned:
                     return
-            self._hold_back()
+            self.canary.hold_back(stage)
         for back, undone in self.sequence.ways_back(stage, kinds):
             self._phase(pool, iter([[back]]))
             if undone is not None:
                 self.left.append(name_not_left(undone))
                 self.applied[undone.kind] -= 1
                 self.deferred[undone.kind] = self.deferred.get(undone.kind, 0) + 1
-
-    def _hold_back(self) -> None:
-        """What the first writes of a kind advised against leaves the plan, memberships of its people too."""
-        for kind, ids in self.canary.held.items():
-            self.stage.hold_changes(ids, f"{CANARY}:{kind}")
-        if people := self.canary.people:
-            memberships = self.stage.change_keys(ChangeKind.ADD_MEMBER)
-            waiting = [change_id for change_id, okta_id in memberships if okta_id in people]
-            self.stage.hold_changes(waiting, NO_ACCOUNT)
 
     def _whose_turn_it_is(self, changes: Iterable[Change]) -> Iterator[Change]:
         """Without those whose name was not left, because what they wait for was not applied."""
@@ -249,13 +242,16 @@ class Applying:
         running: dict[Write, Unit] = {}
         while True:
             if self._may_write() and (room := flight.room()):
-                for unit in self._journalled(list(islice(batches, room))):
+                for unit in self._still_to_do(self._journalled(list(islice(batches, room)))):
                     write = pool.submit(self._execute, unit)
                     running[write] = unit
                     flight.take_off(write)
             if not running:
                 return
-            self._settle([(running.pop(write), write) for write in flight.finished()])
+            arrived: list[tuple[int, Outcome]] = []
+            for write in flight.finished():
+                arrived += zip(running.pop(write).sequences, write.result(), strict=True)
+            self._settle(arrived)
             self._give_way(running.values())
             flight.adjust(well=not self.failed)
             if self._is_over():
@@ -321,12 +317,15 @@ class Applying:
                 group=store.group(group_id) if group_id else None,
             )
 
-    def _settle(self, finished: Sequence[tuple[Unit, Write]]) -> None:
-        outcomes = [
-            (sequence, outcome)
-            for unit, future in finished
-            for sequence, outcome in zip(unit.sequences, future.result(), strict=True)
-        ]
+    def _still_to_do(self, units: Iterable[Unit]) -> Iterator[Unit]:
+        """Without what is done already, which is settled."""
+        for unit in units:
+            left, done = self.done_before.apart(unit)
+            self._settle(done)
+            if left is not None:
+                yield left
+
+    def _settle(self, outcomes: Sequence[tuple[int, Outcome]]) -> None:
         ties = Ties(self.job.store, [outcome for _, outcome in outcomes])
         settled = [self._tallied(sequence, ties.judged(outcome)) for sequence, outcome in outcomes]
         settle(self.job, settled)

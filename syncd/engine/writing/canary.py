@@ -17,8 +17,11 @@ from syncd.core.change import GROUP_KINDS, MEMBERSHIPS, Change, ChangeKind, Remo
 from syncd.core.comparison import GROUP_NAME, Verdict, compare
 from syncd.core.counting import counted
 from syncd.engine.job import Job
+from syncd.engine.planning.hold import CANARY
+from syncd.engine.planning.making import NO_ACCOUNT
 from syncd.errors import NotFound, SyncdError
 from syncd.model import KnownGroup, KnownUser
+from syncd.ports import Stage
 
 MANY = 50
 """So many writes of one kind in a run go out without feeling their way."""
@@ -120,6 +123,15 @@ class Canary:
             if new and kind not in self.seen and kind not in unsent:
                 what = self._what_is_wrong(tried, new)
                 self.seen.update({} if what is None else {kind: what})
+
+    def hold_back(self, stage: Stage) -> None:
+        """What the first writes of a kind advised against leaves the plan, memberships of its people too."""
+        for kind, ids in self.held.items():
+            stage.hold_changes(ids, f"{CANARY}:{kind}")
+        if self.people:
+            memberships = stage.change_keys(ChangeKind.ADD_MEMBER)
+            waiting = [change_id for change_id, okta_id in memberships if okta_id in self.people]
+            stage.hold_changes(waiting, NO_ACCOUNT)
 
     def _what_is_wrong(self, tried: Sequence[Change], new: Sequence[Change]) -> str | None:
         bad = [change for change in tried if change.id in self._failed]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 class FleetMoment:
     """`owned`: connections; `left`: seconds of the lease; `takeovers` counts by whether the owner before gave it back,
     `fenced` the writes that were stopped, by where ("store", "target"). `trouble`: why the database is not to be had.
+    `lost`: leases of this worker that ran out and were taken; `renewal`: seconds that the last one took. Of the whole
+    fleet, when this worker last looked: `workers` that work (None: it cannot look), `unowned` connections that are to
+    be served and that no living worker has.
     """
 
     worker: str
@@ -19,6 +22,10 @@ class FleetMoment:
     takeovers: Mapping[bool, int] = field(default_factory=dict)
     fenced: Mapping[str, int] = field(default_factory=dict)
     trouble: str = ""
+    lost: int = 0
+    renewal: float | None = None
+    workers: int | None = None
+    unowned: Sequence[str] = ()
 
     @property
     def not_ready(self) -> str:

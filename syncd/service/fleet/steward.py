@@ -15,10 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from syncd.core.balance import balance
-from syncd.core.lease import LeaseTerms
 from syncd.errors import ConfigurationError, LockLost, SyncdError
 from syncd.ports import Store
-from syncd.ports.fleet import WORK, ConnectionRecord, Fleet, Mode, Ownership, Registry
+from syncd.ports.fleet import WORK, ConnectionRecord, Fleet, Ownership, Registry, WorkerRecord
 from syncd.ports.permit import Permit
 from syncd.service.fleet.moment import FleetMoment
 from syncd.service.fleet.tenure import Tenure
@@ -28,6 +27,7 @@ from syncd.settings import ConnectionSettings
 
 LOOKS_EVERY = 1.0
 _MINUTE = 60.0
+_ENDS_LOOKING_WITHIN = 2.0
 _REFUSED_FOR = 300.0
 """Seconds after which settings that cannot be used here are tried again."""
 
@@ -35,18 +35,6 @@ Reads = Callable[[str, str], ConnectionSettings]
 """Settings from a connection's name and its text. Raises ConfigurationError."""
 OpenStore = Callable[[ConnectionSettings, Ownership, Permit], Held]
 """Raises SyncdError."""
-
-
-@dataclass(frozen=True, slots=True)
-class Myself:
-    """What one worker is. `called` "": a new name at each start."""
-
-    called: str
-    host: str
-    version: str
-    mode: Mode
-    capacity: int
-    terms: LeaseTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +66,7 @@ class Steward:
     """`begin`, then `run` in a thread of its own until `end`. The rest may be called from any thread."""
 
     def __init__(
-        self, registry: Registry, myself: Myself, *, event: Event, reads: Reads, opens: OpenStore
+        self, registry: Registry, myself: WorkerRecord, *, event: Event, reads: Reads, opens: OpenStore
     ) -> None:
         self._registry, self._myself, self._event = registry, myself, event
         self._reads, self._opens = reads, opens
@@ -89,26 +77,31 @@ class Steward:
         self._moved: deque[float] = deque()
         self._takeovers: Counter[bool] = Counter({True: 0, False: 0})
         self._fenced: Counter[str] = Counter(store=0, target=0)
+        self._lost = 0
+        self._seen: Fleet | None = None
         self._trouble = ""
         self._over = threading.Event()
+        self._looking = threading.Lock()
+        """Held while it looks, and claims."""
+        self._begun: set[int] = set()
+        """Connections whose store was opened under this lease: something of them may be under way."""
         self._tenure = self._new_tenure()
 
     def _new_tenure(self) -> Tenure:
-        return Tenure(self._registry, self._myself.terms, self._event)
+        return Tenure(self._registry, self._myself, self._event)
 
     # life
 
     def begin(self) -> None:
         """Joins the fleet. Raises what `Tenure.begin` raises."""
-        mine = self._myself
-        self._tenure.begin(
-            mine.called, host=mine.host, version=mine.version, mode=mine.mode, capacity=mine.capacity
-        )
-        self._event("info", "joined the fleet", worker=self._tenure.name, mode=mine.mode)
+        self._tenure.begin()
+        self._event("info", "joined the fleet", worker=self._tenure.name, mode=self._myself.mode)
 
     def run(self, serving: Serving) -> None:
         while not self._over.is_set():
-            self._look(serving)
+            with self._looking:
+                if not self._over.is_set():
+                    self._look(serving)
             try:
                 if named := self._registry.woken(LOOKS_EVERY):
                     serving.woken(named)
@@ -119,9 +112,21 @@ class Steward:
         """Nothing is taken any more."""
         self._over.set()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Nothing is taken any more."""
+        return self._over.is_set()
+
     def end(self) -> None:
-        """Leaves the fleet: what was not given back by now is free for others after the lease."""
+        """Leaves the fleet: what was not given back by now is free for others after the lease, but for what was claimed
+        in the last moment and never begun: that is given back.
+        """
         self._over.set()
+        if self._looking.acquire(timeout=_ENDS_LOOKING_WITHIN):
+            for each in self.holdings():
+                if each.ownership.connection not in self._begun:
+                    self.give_back(each.ownership)
+            self._looking.release()
         try:
             self._tenure.end()
         except SyncdError as error:
@@ -136,6 +141,7 @@ class Steward:
 
     def moment(self) -> FleetMoment:
         with self._lock:
+            seen = self._seen
             return FleetMoment(
                 worker=self._tenure.name,
                 mode=self._myself.mode,
@@ -144,6 +150,10 @@ class Steward:
                 takeovers=dict(self._takeovers),
                 fenced=dict(self._fenced),
                 trouble=self._trouble,
+                lost=self._lost,
+                renewal=self._tenure.renewal,
+                workers=None if seen is None else sum(each.works for each in seen.workers),
+                unowned=[] if seen is None else [each.name for each in seen.connections if each.is_unowned],
             )
 
     def open(self, holding: Holding, is_idle: Callable[[], bool]) -> Held:
@@ -151,6 +161,7 @@ class Steward:
         SyncdError.
         """
         permit = self._counted(holding.permit)
+        self._begun.add(holding.ownership.connection)
         held = self._opens(holding.settings, holding.ownership, permit)
         return _Counted(held, self, holding.ownership, is_idle)
 
@@ -192,12 +203,12 @@ class Steward:
                 changed |= self._balance(fleet, busy)
             else:
                 changed |= self._watch(fleet)
-            self._trouble = ""
+            self._seen, self._trouble = fleet, ""
         except SyncdError as error:
             if not self._trouble:
                 said = {"error": error.message, "hint": error.hint}
                 self._event("warning", "the fleet cannot be looked at", **said)
-            self._trouble = error.message
+            self._seen, self._trouble = None, error.message
             return
         if changed:
             serving.reload()
@@ -205,9 +216,11 @@ class Steward:
     def _rejoin(self, serving: Serving) -> None:
         with self._lock:
             self._owned.clear()
+            self._begun.clear()
+            self._lost += 1
         serving.reload()
+        called, self._myself = self._myself.name, replace(self._myself, name="")
         self._tenure = self._new_tenure()
-        called, self._myself = self._myself.called, replace(self._myself, called="")
         if called:
             self._event("warning", "its name is used up: it goes on under a new one", worker=called)
         self.begin()
@@ -325,6 +338,7 @@ class Steward:
                 self._registry.release([ownership])
                 continue
             taken += 1
+            self._begun.discard(ownership.connection)
             with self._lock:
                 self._owned[ownership.name] = Holding(ownership, settings, permit)
                 if not ownership.is_first:

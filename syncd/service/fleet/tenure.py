@@ -9,10 +9,11 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
-from syncd.core.lease import HeldLease, LeaseTerms
+from syncd.core.lease import HeldLease
 from syncd.errors import LockLost, SyncdError
-from syncd.ports.fleet import Mode, Registry, WorkerRecord
+from syncd.ports.fleet import Registry, WorkerRecord
 from syncd.service.telling import Event
 from syncd.store.lease import elapsed
 
@@ -26,25 +27,28 @@ class Tenure:
     def __init__(
         self,
         registry: Registry,
-        terms: LeaseTerms,
+        worker: WorkerRecord,
         event: Event,
         *,
         clock: Callable[[], float] = elapsed,
     ) -> None:
         """`clock` counts seconds, suspended ones too."""
-        self._registry, self._terms, self._event, self._clock = registry, terms, event, clock
+        self._registry, self._worker, self._event, self._clock = registry, worker, event, clock
+        self._terms = worker.terms
         self.name = ""
         self._lease: HeldLease | None = None
+        self.renewal: float | None = None
+        """Seconds that the last renewal took, also one that failed; None before the first."""
         self._over = threading.Event()
         self._lost = threading.Event()
 
-    def begin(self, called: str, *, host: str, version: str, mode: Mode, capacity: int) -> None:
-        """Joins as `called`, or under a new name where that is "" (the host's and a random part). Raises RefusedError
-        for a name that was used before, TemporaryError without a database.
+    def begin(self) -> None:
+        """Joins under the worker's name, or a new one where that is "" (the host's and a random part). Raises
+        RefusedError for a name that was used before, TemporaryError without a database.
         """
-        name = called or f"{host}-{secrets.token_hex(_LETTERS)}"
+        name = self._worker.name or f"{self._worker.host}-{secrets.token_hex(_LETTERS)}"
         sent = self._clock()
-        self._registry.join(WorkerRecord(name, host, version, mode, capacity, self._terms))
+        self._registry.join(replace(self._worker, name=name))
         self.name, self._lease = name, HeldLease(self._terms, sent)
         threading.Thread(target=self._renew, name="fleet-heartbeat", daemon=True).start()
 
@@ -82,7 +86,9 @@ class Tenure:
             sent = self._clock()
             try:
                 alive = self._registry.renew(self.name)
+                self.renewal = self._clock() - sent
             except SyncdError as error:
+                self.renewal = self._clock() - sent
                 if not failing:
                     failing = True
                     said = {"left": round(self.left, 1), "error": error.message, "hint": error.hint}

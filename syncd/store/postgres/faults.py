@@ -17,7 +17,7 @@ _UNREADABLE = (Unreadable, json.JSONDecodeError, UnicodeDecodeError)
 _OURS_TO_MEND = (psycopg.ProgrammingError, psycopg.IntegrityError, psycopg.DataError)
 _AGAIN = "it is tried again by itself; what was not written to the target is still wanted"
 # libpq gives no code for what a server answers before a session begins.
-_CHECK = f"check the server, and `database` with its user and password; {_AGAIN}"
+_CHECK = f"check the server, and `database` with its user, password and sslmode; {_AGAIN}"
 _PREPARE = "run `syncd fleet migrate` once, with a role that may create tables"
 # SQLSTATE classes and codes: PostgreSQL, appendix A.
 _LOST = ("08", "57P", "25P03")

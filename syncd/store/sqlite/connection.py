@@ -14,6 +14,10 @@ from syncd.store.sqlite.soundness import altered_schema, damage
 from syncd.store.sqlite.transaction import one_moment
 
 sqlite_version = sqlite3.sqlite_version
+STATEMENTS_KEPT = 32
+"""Prepared ones of each connection; a hundred stores are open at once, and a prepared statement is kilobytes."""
+FEW_PAGES = 4
+"""For a cache that begins: SQLite takes the first twenty pages at once, unless it is smaller."""
 
 
 class SqliteDb(sqlite3.Connection):
@@ -33,6 +37,17 @@ class SqliteDb(sqlite3.Connection):
             cached_statements=cached_statements,
             factory=cls,
         )
+
+    def widen(self) -> None:
+        """Room for the pages of many questions."""
+        self.execute("PRAGMA cache_size = -16384").fetchall()
+
+    def shrink(self) -> None:
+        """Gives back all memory that the next question can do without, and has it take little until `widen`."""
+        for number in range(STATEMENTS_KEPT):  # what is prepared only others drive out
+            self.execute(f"SELECT {number}").fetchone()
+        self.execute(f"PRAGMA cache_size = {FEW_PAGES}").fetchall()
+        self.execute("PRAGMA shrink_memory")
 
     def stream(self, sql: str, given: Given = (), /) -> sqlite3.Cursor:
         """SQLite makes rows as they are asked for."""

@@ -30,7 +30,7 @@ from syncd.store.file_lock import FileLock
 from syncd.store.file_lock import place as lock_of
 from syncd.store.ownership import refuse_unsafe
 from syncd.store.private import Scratch, make_directory, make_file
-from syncd.store.restoring import EndedByRestore, PauseEntry
+from syncd.store.restoring import EndedByRestore, Entries
 from syncd.store.sqlite.connection import SqliteDb
 from syncd.store.sqlite.faults import explained
 from syncd.store.sqlite.opening import open_for_reading, open_store
@@ -162,7 +162,7 @@ def restore(
     connection: str,
     by: str,
     judge: Judge,
-    pause_entry: PauseEntry,
+    entries: Entries,
     clock: Callable[[], datetime],
 ) -> Restored:
     """Puts a copy in the place of the store, which is kept beside it, paused; the audit trail goes on with a row that
@@ -172,25 +172,16 @@ def restore(
     belongs elsewhere, or somebody has the writer's lock. Raises ConfigurationError for a place that may not be used,
     PermanentError when it cannot be written.
     """
-    try:
-        refuse_unsafe(path, writing=True)
-        make_directory(path.parent)
-        scratch = Scratch(path.parent)
-    except OSError as error:
-        raise not_writable(path, error) from error
-    with closing(scratch):
+    with closing(scratch_beside(path)) as scratch:
         staged = scratch.path / path.name
         _fetch(source, staged)
         report = _judged(source, staged, connection, judge, clock)
         with nobodys(path, connection, clock):
             with closing(open_store(staged, connection=connection, clock=clock)) as store:
-                ended = store.begin_again(report.head, by, pause_entry)
+                ended = store.begin_again(report.head, by, entries)
             with explained(staged), closing(connection_to(staged, "rw")) as copy:
                 alone(copy)
-            try:
-                kept = swap(staged, path, clock())
-            except OSError as error:
-                raise not_writable(path, error) from error
+            kept = swap(staged, path, clock())
     return Restored(report, kept, ended)
 
 
@@ -293,8 +284,27 @@ def _settle(path: Path, connection: str, clock: Callable[[], datetime]) -> None:
         return
 
 
+def scratch_beside(path: Path) -> Scratch:
+    """Where a store is made that is to lie at `path`. Raises ConfigurationError for a place that may not be used."""
+    try:
+        refuse_unsafe(path, writing=True)
+        make_directory(path.parent)
+        return Scratch(path.parent)
+    except OSError as error:
+        raise not_writable(path, error) from error
+
+
 def swap(staged: Path, path: Path, now: datetime) -> Path | None:
-    """At each moment a whole store has the name. Raises OSError."""
+    """Gives a store made there the name, and says where the one lies that had it before; None when there was none. At
+    each moment a whole one has it. Raises ConfigurationError when it cannot be written.
+    """
+    try:
+        return _swapped(staged, path, now)
+    except OSError as error:
+        raise not_writable(path, error) from error
+
+
+def _swapped(staged: Path, path: Path, now: datetime) -> Path | None:
     os.chmod(staged, 0o600)  # noqa: PTH101  (beside the other calls on descriptors and names)
     _durable(staged)
     kept = None

@@ -18,7 +18,7 @@ from syncd.store.ownership import refuse_replaced, refuse_unsafe
 from syncd.store.place import BESIDE, Place
 from syncd.store.private import Scratch, make_directory, make_file, narrow, sweep
 from syncd.store.sqlite import schema
-from syncd.store.sqlite.connection import SqliteDb
+from syncd.store.sqlite.connection import FEW_PAGES, STATEMENTS_KEPT, SqliteDb
 from syncd.store.sqlite.faults import (
     damaged,
     explained,
@@ -34,8 +34,6 @@ from syncd.store.unusable import not_readable, not_writable
 _CHECKED_BYTES = 64 * 1024 * 1024
 """Up to this size every page is checked on opening; a larger store only shows damage where it is read."""
 _WAIT_SECONDS = 10.0
-_STATEMENTS_KEPT = 32
-"""Prepared ones of each connection; a hundred stores are open at once, and a prepared statement is kilobytes."""
 
 
 def open_store(
@@ -116,7 +114,7 @@ def _exists(path: Path) -> bool:
 
 def _connect(path: Path, mode: str, seen: Place | None = None) -> SqliteDb:
     """`seen` is what was judged: another file than that is not used."""
-    conn = SqliteDb.of_file(path, mode, timeout=_WAIT_SECONDS, cached_statements=_STATEMENTS_KEPT)
+    conn = SqliteDb.of_file(path, mode, timeout=_WAIT_SECONDS, cached_statements=STATEMENTS_KEPT)
     if seen is not None:
         try:
             refuse_replaced(path, seen)
@@ -126,14 +124,13 @@ def _connect(path: Path, mode: str, seen: Place | None = None) -> SqliteDb:
     for pragma in (
         "foreign_keys = ON",
         "recursive_triggers = ON",
-        # SQLite takes the first twenty pages at once, unless a cache is smaller when it begins.
-        "cache_size = 4",
+        f"cache_size = {FEW_PAGES}",
         "temp.page_size = 1024",
         "temp_store = FILE",
         "schema_version",
-        "cache_size = -16384",
     ):
         conn.execute(f"PRAGMA {pragma}").fetchall()
+    conn.widen()
     return conn
 
 

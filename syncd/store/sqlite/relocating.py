@@ -11,14 +11,11 @@ from pathlib import Path
 
 from syncd.errors import LockHeld, StoreMoved, UsageError
 from syncd.ports.trail import Head
-from syncd.store.ownership import refuse_unsafe
-from syncd.store.private import Scratch, make_directory
 from syncd.store.sqlite.connection import SqliteDb
-from syncd.store.sqlite.copies import alone, connection_to, nobodys, swap
+from syncd.store.sqlite.copies import alone, connection_to, nobodys, scratch_beside, swap
 from syncd.store.sqlite.faults import explained
 from syncd.store.sqlite.opening import open_for_reading, open_store
 from syncd.store.sqlite.transaction import transaction
-from syncd.store.unusable import not_writable
 
 Clock = Callable[[], datetime]
 
@@ -66,10 +63,7 @@ class Arrival:
 
     def put(self) -> Path | None:
         """Gives it the name; where the one lies that had it before, None when there was none."""
-        try:
-            return swap(self.staged, self.path, self._clock())
-        except OSError as error:
-            raise not_writable(self.path, error) from error
+        return swap(self.staged, self.path, self._clock())
 
 
 @contextmanager
@@ -77,13 +71,7 @@ def arriving(path: Path, *, connection: str, clock: Clock) -> Iterator[Arrival]:
     """Nobody else has a store at `path` until the end of the block. One that was left behind there makes room. Raises
     ConfigurationError for a place that may not be used or has another file, RefusedError while somebody writes with it.
     """
-    try:
-        refuse_unsafe(path, writing=True)
-        make_directory(path.parent)
-        scratch = Scratch(path.parent)
-    except OSError as error:
-        raise not_writable(path, error) from error
-    with closing(scratch), _alone_with(path, connection, clock):
+    with closing(scratch_beside(path)) as scratch, _alone_with(path, connection, clock):
         yield Arrival(path, scratch.path / path.name, _there(path, connection, clock), connection, clock)
 
 

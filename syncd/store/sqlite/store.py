@@ -18,7 +18,7 @@ from syncd.store.private import Scratch, make_file
 from syncd.store.seals import Seals
 from syncd.store.sqlite.connection import SqliteDb
 from syncd.store.sqlite.faults import explained, explained_beside, no_scratch
-from syncd.store.sqlite.sealing import watch
+from syncd.store.sqlite.sealing import Watch
 from syncd.store.sqlite.soundness import refuse_foreign_acts
 from syncd.store.sqlite.stage import SqliteStage
 from syncd.store.sqlite.transaction import transaction
@@ -48,10 +48,10 @@ class SqliteStore(StoreActs, Closing):
         self._scratch, self._scratch_home = scratch, scratch_home
         self._stages: weakref.WeakSet[SqliteStage] = weakref.WeakSet()
         self._stage_number = 0
-        self._writer = Writership(path, clock, self._reading, self._transaction)
+        self._writer = Writership(path, clock, self._reading, self._transaction, self._unwatched)
         self._redactor = redactor or Redactor()
-        if scratch_home is not None:
-            watch(conn, self._seals)
+        self._watch = None if scratch_home is None else Watch(conn, self._seals)
+        self._rests = False
         self.rest()  # every page was looked at
         self._schema_version: int | None = None
         self._seen_version: object = None
@@ -62,12 +62,21 @@ class SqliteStore(StoreActs, Closing):
     @contextmanager
     def _reading(self) -> Iterator[SqliteDb]:
         with self._lock, explained(self.path):
+            self._wake()
             yield self._conn
+
+    def _wake(self) -> None:
+        if self._rests:
+            self._conn.widen()
+            self._rests = False
 
     @contextmanager
     def _transaction(self) -> Iterator[SqliteDb]:
         """One durable transaction; nothing of it stays when the block fails."""
         with self._lock, explained(self.path):
+            self._wake()
+            if self._watch is not None:
+                self._watch.begin()
             try:
                 with transaction(self._conn) as conn:
                     self._seals.began()
@@ -78,6 +87,13 @@ class SqliteStore(StoreActs, Closing):
             except BaseException:
                 self._seals.undone()
                 raise
+
+    @contextmanager
+    def _unwatched(self) -> Iterator[SqliteDb]:
+        """As `_transaction`, for the row of the writer's lock alone, which no guard is over: what rests goes on so."""
+        with self._lock, explained(self.path), transaction(self._conn) as conn:
+            self._same_schema(conn)
+            yield conn
 
     def _same_schema(self, conn: SqliteDb) -> None:
         """Raises ConfigurationError when somebody put what acts in our transactions into the file meanwhile."""
@@ -92,8 +108,13 @@ class SqliteStore(StoreActs, Closing):
 
     def rest(self) -> None:
         """See `ports.Store.rest`."""
-        with self._reading() as conn:
-            conn.execute("PRAGMA shrink_memory")
+        with self._lock, explained(self.path):
+            if self._conn.in_transaction:
+                return
+            if self._watch is not None:
+                self._watch.end()
+            self._conn.shrink()
+            self._rests = True
 
     def requests_moved(self) -> bool:
         """See `ports.RequestRecords.requests_moved`."""
