@@ -138,16 +138,3 @@ def store_misgivings(path: Path) -> Sequence[tuple[str, str]]:
     others = [(each.what, ownership.way_out([each])) for each in ownership.misgivings(place)]
     locks = file_lock.misgivings(path) if place.directory else ()  # else it is made by the first sync
     return [*others, *((each, _LOCAL_DISK) for each in locks)]
-
-
-def is_of_a_store(path: Path, settings: ConnectionSettings) -> bool:
-    """Whether the file is one that syncd has in the directory of this store, or would have under this name."""
-    from syncd.store.private import is_ours  # noqa: PLC0415
-
-    directory = settings.store_path.parent
-    with suppress(OSError):
-        if is_ours(path) and path.parent.samefile(directory):
-            return True
-        found = path.stat()
-        return any(os.path.samestat(found, each.stat()) for each in directory.iterdir() if is_ours(each))
-    return False

@@ -17,6 +17,7 @@ from syncd.engine.facts import learned_of, remember_learned
 from syncd.engine.job import Job
 from syncd.errors import ConfigurationError, RefusedError, SyncdError
 from syncd.ports import Observer, Source, Store
+from syncd.ports.observer import telling_waits
 from syncd.ports.permit import Permit
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings, SecretRef, scope_fingerprint, target_fingerprint
@@ -37,8 +38,6 @@ _GARBAGE = (10_000, 20, 20)
 """Thresholds of the cycle collector. A page of users is ten thousand objects without a cycle among them; by Python's
 own 700 a fifth of a full read went into looking at them. Older ones are looked at half as often as by default.
 """
-_WORTH_SAYING = 5.0
-"""Seconds of waiting from which a person wants to know why nothing happens."""
 
 
 def utc_now() -> datetime:
@@ -302,7 +301,7 @@ def _reader(
         ca_file=okta.ca_file,
         proxy=proxy,
         retry=retry,
-        on_wait=_teller(observer, "Okta"),
+        on_wait=telling_waits(observer, "Okta"),
         redactor=redactor,
         user_profiles=user_profiles or settings.reads_user_profiles,
         org=seat.at(credentials.fingerprint(okta.org_url, proxy, str(okta.ca_file))) if seat else None,
@@ -338,7 +337,7 @@ def open_target(
         ca_file=split.ca_file,
         proxy=_secret(split.proxy, redactor) if split.proxy else None,
         retry=RetryPolicy(attempts=2, deadline=30.0) if impatient else RetryPolicy(),
-        on_wait=_teller(observer, "Split"),
+        on_wait=telling_waits(observer, "Split"),
         permit=permit,
         delivered_within=delivered_within,
         redactor=redactor,
@@ -396,11 +395,3 @@ def _credentials(settings: ConnectionSettings, redactor: Redactor) -> Credential
         raise ConfigurationError("okta.token is not set", hint='Write token = { env = "OKTA_API_TOKEN" }.')
     token = _secret(okta.token, redactor)
     return Ssws(lambda: token)
-
-
-def _teller(observer: Observer, side: str) -> Callable[[float, str], None]:
-    def tell(seconds: float, reason: str) -> None:
-        level = "warning" if seconds >= _WORTH_SAYING else "info"
-        observer.event(level, f"waiting for {side}", seconds=round(seconds, 1), reason=reason)
-
-    return tell

@@ -66,6 +66,7 @@ class ServedConnection:
         self._turn: AbstractContextManager[object] = threading.RLock()
         self._job_options: dict[str, Any] = {"writing": True}
         self._gate = Gate(around.stopping)
+        self.wait_until_idle = self._gate.wait_until_idle
         self._fulls = FullTurns()
         self._seen = Seen()
         self._system_log = SystemLog.NOT_FOLLOWED
@@ -118,10 +119,6 @@ class ServedConnection:
     def retire(self) -> None:
         """No more cycles; the store is closed at once, or by the last cycle that still runs."""
         self._gate.retire(self._close)
-
-    def wait_until_idle(self, deadline: float, tick: Callable[[], None]) -> bool:
-        """False when a cycle still runs at this reading of the monotonic clock."""
-        return self._gate.wait_until_idle(deadline, tick)
 
     def give_up(self) -> None:
         """Gives the store back though a cycle hangs: it finds the store closed, and nothing begins a write any more."""
