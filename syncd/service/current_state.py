@@ -102,6 +102,11 @@ class CurrentState:
             raise
         self.happened(StoreFoundOurs())
 
+    def rest(self) -> None:
+        """See `Store.rest`; nothing where there is no store."""
+        if (store := self.store) is not None:
+            store.rest()
+
     def read_quarantine(self) -> Quarantine | None:
         """What the store knows of a quarantine; None also where there is no store. Raises PermanentError when it cannot
         be read.
