@@ -180,6 +180,7 @@ def change_text(
     allowed: Sequence[str] = (),
     approved: Mapping[str, str] | None = None,
     exempt: bool = False,
+    spared: Sequence[str] = (),
 ) -> str:
     """That document as canonical JSON, at half the price: of a first plan there are hundreds of thousands. With what an
     intent says besides, where that is anything.
@@ -202,6 +203,8 @@ def change_text(
         text += f'"note":{quoted(change.note)},'
     text += f'"okta_id":{quoted(change.okta_id)},"reason":{quoted(change.reason)},'
     text += f'"scim_id":{_quoted(change.scim_id)}'
+    if spared:
+        text += f',"spared":{canonical(list(spared))}'
     if change.group_id is not None:
         text += f',"user":{_quoted(change.user)}'
     if change.via is not None:

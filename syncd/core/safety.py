@@ -72,6 +72,11 @@ class LimitRule:
         return self.share is Share.MEMBERS
 
     @property
+    def covered_by(self) -> Sequence[LimitRule]:
+        """Limits of which each change counts here too: whoever gets another userName is also updated."""
+        return [RULES[name] for name in self.behind if RULES[name].kinds == self.kinds]
+
+    @property
     def key(self) -> str:
         """The key under `[safety]`."""
         return f"max_{self.setting or self.name}"

@@ -154,9 +154,11 @@ class Store(Decisions, History, Waits, RequestRecords, Protocol):
         *,
         allow: AbstractSet[str] = frozenset(),
         exempt: AbstractSet[str] = frozenset(),
+        spared: Mapping[str, AbstractSet[str]] | None = None,
     ) -> Sequence[int]:
         """Journals the intents in one durable transaction; returns their sequence numbers. `allow` names the limits
-        that were raised for this run, `exempt` the changes (by id) that no limit counts.
+        that were raised for this run, `exempt` the changes (by id) that no limit counts, `spared` those that one limit
+        does not count.
         """
         ...
 

@@ -21,7 +21,7 @@ from markupsafe import Markup
 from syncd.core.counting import counted
 from syncd.report import charts
 from syncd.report.page import environment, heading, template
-from syncd.report.text import done_words, duration
+from syncd.report.text import duration, run_words
 from syncd.report.view import (
     DRIFT_KINDS,
     Report,
@@ -148,7 +148,7 @@ def _tone(kind: str) -> str:
 
 def _did(run: Row) -> str:
     summary = run["summary"]
-    parts = [done_words(summary.get("applied", {}))]
+    parts = [run_words(run["kind"], summary.get("applied", {}))]
     parts += [
         f"{sum(summary[part].values()):,} {part}"
         for part in ("found", "failed", "held", "skipped")

@@ -84,6 +84,11 @@ def done_words(counts: Mapping[str, int]) -> str:
     return ", ".join(known + other)
 
 
+def run_words(kind: str, counts: Mapping[str, int]) -> str:
+    """What a run of this kind did: a relink adopts nobody anew, it learns new ids."""
+    return done_words({"relinked": sum(counts.values())} if kind == "relink" else counts)
+
+
 def _worded(words: str, count: int) -> str:
     return words if count == 1 else words.replace("group ", "groups ").replace("member ", "members ")
 
@@ -300,7 +305,7 @@ def _status_runs(runs: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     rows: list[Sequence[Span]] = []
     for run in runs:
         status = str(run["status"] or "unfinished")
-        done = done_words(run["summary"].get("applied", {})) or "nothing changed"
+        done = run_words(run["kind"], run["summary"].get("applied", {})) or "nothing changed"
         held = sum(run["summary"].get("held", {}).values())
         failed = sum(run["summary"].get("failed", {}).values())
         text = done + (f"; {failed:,} failed" if failed else "") + (f"; {held:,} held" if held else "")

@@ -85,6 +85,7 @@ class StoreActs(RestoreActs):
         *,
         allow: AbstractSet[str] = frozenset(),
         exempt: AbstractSet[str] = frozenset(),
+        spared: Mapping[str, AbstractSet[str]] | None = None,
     ) -> Sequence[int]:
         """See `ports.Store.intend`."""
         if not changes:
@@ -92,7 +93,7 @@ class StoreActs(RestoreActs):
         with self._writing() as conn:
             now = self._clock()
             approved = decisions.approvals(self._rulings.among(conn, now, [change.id for change in changes]))
-            return journal.append_intents(conn, run_id, changes, now, allow, approved, exempt)
+            return journal.append_intents(conn, run_id, changes, now, allow, approved, exempt, spared or {})
 
     def settle(self, outcomes: Sequence[Settled]) -> Sequence[Settled]:
         """Raises ValueError for what is no intent."""

@@ -145,10 +145,11 @@ def append_intents(
     allow: AbstractSet[str],
     approved: Mapping[str, Mapping[str, str]],
     exempt: AbstractSet[str],
+    spared: Mapping[str, AbstractSet[str]],
 ) -> list[int]:
     """Each intent says who approved it, if a person did: `{"approved": {"by": WHO, "at": WHEN}}`, by change id; which
-    of its limits were raised for the run: `{"allowed": [NAME, ...]}`; and whether no limit is about it, by change id:
-    `{"exempt": true}`.
+    of its limits were raised for the run: `{"allowed": [NAME, ...]}`; whether no limit is about it, by change id:
+    `{"exempt": true}`; and which one is not: `{"spared": [NAME, ...]}`.
     """
     allowed = {kind: raised_for(kind, allow) for kind in ChangeKind} if allow else {}
     drafts = [
@@ -161,6 +162,7 @@ def append_intents(
                 allowed=allowed.get(change.kind, ()),
                 approved=approved.get(change.id),
                 exempt=change.id in exempt,
+                spared=sorted(name for name, ids in spared.items() if change.id in ids),
             ),
         )
         for change in changes

@@ -86,7 +86,8 @@ def _applied(
         said = json.loads(body or "")
         if "approved" in said:
             return None
-        limits = counts_for(kind, said["before"], said["after"])
+        spared = frozenset(said.get("spared", ()))  # a person expected it under another limit
+        limits = tuple(name for name in counts_for(kind, said["before"], said["after"]) if name not in spared)
         return _Applied(at, limits, okta_id, group_id, frozenset(said.get("allowed", ())))
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return _Applied(at, limits_of_kind(kind), okta_id, group_id, frozenset())

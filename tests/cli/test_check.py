@@ -445,3 +445,69 @@ def test_an_app_whose_profiles_are_empty_can_provision_nobody_and_check_says_so(
     [line] = [line for line in found if line["name"] == "attributes"]
     assert line["state"] == "warn"
     assert "nobody can be provisioned" in line["detail"]
+
+
+def test_an_account_that_looks_like_somebody_new_is_shown_and_nothing_is_done(
+    syncd: Invoker, okta: OktaSimulator, split: SplitSimulator, config: Path
+) -> None:
+    ada = okta.world.add_user("ada@example.com", "Ada", "L", assign=True)
+    there = split.world.insert_user(
+        {"userName": "old.name", "emails": [{"value": "ada@example.com", "type": "work"}]},
+        active=True,
+        managed=False,
+    ).id
+
+    said = syncd("check", "--json")
+
+    assert said.exit_code == 0
+    [line] = [line for line in said.document["checks"] if line["name"] == "near misses"]
+    assert line["state"] == "warn"
+    assert f"ada@example.com looks like old.name ({there}): the same e-mail" in line["detail"]
+    assert "a sample of 13 assigned people, 13 of them new to syncd, and of" in line["detail"]
+    assert f"syncd -c {config} link --user {ada} {there}" in line["hint"]
+    assert {record.method for record in (*okta.requests, *split.requests)} == {"GET"}
+
+
+def test_of_a_large_target_near_misses_are_sought_in_three_pages(
+    syncd: Invoker, okta: OktaSimulator, split: SplitSimulator, config: Path
+) -> None:
+    for number in range(500):
+        split.world.create_local_user(f"a{number:03}@elsewhere.com")
+
+    said = syncd("check", "--json")
+
+    [line] = [line for line in said.document["checks"] if line["name"] == "near misses"]
+    assert line["state"] == "ok"
+    assert "and of 300 accounts" in line["detail"]
+    assert (
+        len([record for record in split.requests if "count=100" in record.path and "/Users?" in record.path])
+        == 3
+    )
+
+
+def test_whom_a_rule_takes_over_is_no_near_miss(
+    syncd: Invoker, okta: OktaSimulator, split: SplitSimulator, config: Path
+) -> None:
+    okta.world.add_user("ada@example.com", "Ada", "L", assign=True)
+    split.world.create_local_user("ada@example.com")
+
+    said = syncd("check", "--json")
+
+    assert states(said.document)["near misses"] == "ok"
+
+
+def test_where_everybody_has_an_account_no_list_is_read_for_near_misses(
+    syncd: Invoker, okta: OktaSimulator, split: SplitSimulator, config: Path
+) -> None:
+    assert syncd("sync", "--json").exit_code == 0
+    before = len(split.requests)
+
+    said = syncd("check", "--json")
+
+    [line] = [line for line in said.document["checks"] if line["name"] == "near misses"]
+    assert "none of them is new to syncd" in line["detail"]
+    assert not [
+        record
+        for record in split.requests[before:]
+        if "/Users?" in record.path and "count=100" in record.path
+    ]

@@ -84,6 +84,91 @@ def test_what_came_as_expected_does_not_use_up_the_limit_of_the_next_day(synced:
     synced.sync(code=3)
 
 
+def move(made: Rig, *numbers: int) -> None:
+    for number in numbers:
+        made.okta.world.update_profile(f"p{number:02}@example.com", email=f"moved{number:02}@example.org")
+
+
+def retitle(made: Rig, *numbers: int) -> None:
+    for number in numbers:
+        made.okta.world.update_profile(f"p{number:02}@example.com", lastName="Other")
+
+
+@pytest.fixture
+def few_updates(synced: Rig) -> Rig:
+    """Four people may be changed a day, and two get another userName."""
+    synced.write_config(safety="max_updates = 4\nmax_identity_changes = 2")
+    return synced
+
+
+def test_an_expected_identity_change_is_not_held_as_an_update_of_the_same_person(few_updates: Rig) -> None:
+    made = few_updates
+    expect(made, "identity_changes=10")
+    move(made, *range(10))
+
+    assert made.sync()["summary"]["applied"] == {"update_user": 10}
+
+    retitle(made, *range(10, 14))
+    assert made.sync()["summary"]["applied"] == {"update_user": 4}
+    made.run("audit", "verify")
+    made.assert_exact()
+
+
+def test_what_came_as_expected_is_no_update_of_the_next_day_either(few_updates: Rig) -> None:
+    made = few_updates
+    expected = expect(made, "identity_changes=10")
+    move(made, *range(10))
+    made.sync()
+    made.run("expect", "--revoke", expected, "--json")
+
+    retitle(made, *range(10, 14))
+    assert made.sync()["summary"]["applied"] == {"update_user": 4}
+    retitle(made, 14)
+
+    [hold] = made.sync(code=3)["holds"]
+
+    assert (hold["check"], hold["numbers"]["last_24_hours"]) == ("updates", 4)
+
+
+def test_beside_what_is_expected_too_many_other_updates_are_held_alone(few_updates: Rig) -> None:
+    made = few_updates
+    expect(made, "identity_changes=10")
+    move(made, *range(10))
+    retitle(made, *range(10, 15))
+
+    result = made.sync(code=3)
+
+    assert result["summary"]["applied"] == {"update_user": 10}
+    [hold] = result["holds"]
+    assert (hold["check"], hold["changes"], hold["numbers"]["planned"]) == ("updates", 5, 5)
+
+
+def test_as_many_as_are_expected_are_no_updates_and_those_beyond_are(few_updates: Rig) -> None:
+    """Ten may get another userName by the setting, three are expected: seven are updates like others."""
+    made = few_updates
+    made.write_config(safety="max_updates = 4\nmax_identity_changes = 10")
+    expect(made, "identity_changes=3")
+    move(made, *range(10))
+
+    result = made.sync(code=3)
+
+    [hold] = result["holds"]
+    assert (hold["check"], hold["changes"], result["summary"]["applied"]) == (
+        "updates",
+        7,
+        {"update_user": 3},
+    )
+
+
+def test_an_expected_loss_of_values_is_not_held_as_updates(few_updates: Rig) -> None:
+    made = few_updates
+    made.write_config(safety="max_updates = 4\nmax_blanked = 2")
+    expect(made, "blanked=10")
+    for number in range(10):
+        made.okta.world.update_profile(f"p{number:02}@example.com", lastName="")
+    assert made.sync()["summary"]["applied"] == {"update_user": 10}
+
+
 def test_it_counts_in_its_window_only(synced: Rig) -> None:
     expect(synced, "deactivations=10", on=today(2), until=today(3))
     unassign(synced, *range(30, 40))

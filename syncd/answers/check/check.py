@@ -15,6 +15,7 @@ from typing import Any
 
 from syncd.answers.check import hooks, okta, split
 from syncd.answers.check.line import Check, Checks
+from syncd.answers.check.near import NEAR, check_near
 from syncd.answers.left_out import left_out
 from syncd.core.counting import counted
 from syncd.core.left_out import command
@@ -88,6 +89,10 @@ def check(bench: Bench) -> Checked:
         checks.skip(split.REACHABLE, "its secret cannot be read")
     else:
         on_split.run(bench.open_target)
+    if checks.passed(STORE, okta.APPS, split.USERS):
+        check_near(checks, bench.settings, on_okta.people, bench.open_store, bench.open_target)
+    else:
+        checks.skip(NEAR, "people and accounts cannot be compared while one of both cannot be read")
     now = bench.clock()
     if bench.settings.split.flavor != "harness":
         split.token_age(checks, bench.settings.split.token_year_began, now.date())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +15,7 @@ from syncd.core.counting import counted
 from syncd.core.flavors import group_name_problem, is_taken_over
 from syncd.core.rules import PushRule
 from syncd.errors import AccessDenied, ConnectionSick, SyncdError, TemporaryError
-from syncd.model import Absent, Application, OktaGroup
+from syncd.model import Absent, Application, AppUser, OktaGroup
 from syncd.ports import Bucket, Source
 from syncd.settings.schema import ConnectionSettings
 
@@ -62,6 +62,8 @@ class OktaChecks:
     checks: Checks
     settings: ConnectionSettings
     offset: timedelta | None = None
+    people: Sequence[AppUser] = ()
+    """One page of the assigned."""
     _says_it_is_okta: bool = True
 
     def run(self, open_source: Callable[[], AbstractContextManager[OktaProbe]]) -> None:
@@ -148,6 +150,7 @@ class OktaChecks:
             with self._scope(APPS):
                 people = next((page.records for page in source.app_users() if page.records), ())
                 somebody = people[0].okta_id if people else None
+                self.people = people
                 self.checks.ok(
                     APPS, "the app's assignments can be read" if somebody else "nobody is assigned yet"
                 )

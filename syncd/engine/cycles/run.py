@@ -151,7 +151,9 @@ class CycleRun:
         limits_raised = planned.header.allow.keys() | planned.planning.expected.keys()
         planning = planned.planning
         exempt = partial(is_exempt, planning)
-        self.applying = applying = Applying(self.job, self.run_id, limits_raised, exempt, planning.order)
+        self.applying = applying = Applying(
+            self.job, self.run_id, limits_raised, exempt, planning.spared, planning.order
+        )
         applying.run(planned.stage)
         if hold_after_canary(planned, applying.canary):
             remember_holds(self.job.store, planned)

@@ -69,6 +69,8 @@ class Planning:
     """What is only just being made."""
     expected: Mapping[str, Expectation] = field(default_factory=dict)
     """By limit, what a person expects at this time."""
+    spared: dict[str, AbstractSet[str]] = field(default_factory=dict)
+    """By the name of a limit, the ids of changes that do not count for it: a person expects them under another."""
     protected: AbstractSet[str] = frozenset()
     """Okta ids of the groups that have a protected name, linked or about to be."""
 

@@ -224,7 +224,9 @@ def _keys(planning: Planning, violation: Violation) -> list[tuple[str, str]]:
     stage, stops = planning.stage, violation.stops
     rule = RULES.get(stops.counted)
     if rule is not None and rule.share not in (Share.MEMBERS, Share.PROTECTED):
-        return list(stage.counted_keys(rule.name, counted_kinds(planning, rule)))
+        spared = planning.spared.get(rule.name, frozenset())
+        keys = stage.counted_keys(rule.name, counted_kinds(planning, rule))
+        return [key for key in keys if key[0] not in spared]
     groups: Iterable[str | None] = [violation.group_id]
     if rule is not None and rule.share is Share.PROTECTED:
         groups = sorted(planning.protected)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import timedelta
 
@@ -51,8 +52,22 @@ class PlanNumbers:
             )
         else:
             planned = self._planning.stage.counted(rule.name, counted_kinds(self._planning, rule))
+            planned -= len(self._spared(rule))
             planned += sum(each.count for each in self.waits_for(rule))
             yield Numbers(planned, self._lately(rule, self._recent), self._there(rule.share))
+
+    def _spared(self, rule: LimitRule) -> AbstractSet[str]:
+        """Planned changes that a person expects under a limit that covers this one, as many as are expected there."""
+        found: set[str] = set()
+        for wider in rule.covered_by:
+            if (expectation := self._planning.expected.get(wider.name)) is not None:
+                recent = self._planning.job.store.applied_since(expectation.begins, under=self._raised)
+                left = max(0, expectation.number - self._lately(wider, recent))
+                found.update(sorted(change_id for change_id, _ in self._keys(wider))[:left])
+        if found:
+            found &= {change_id for change_id, _ in self._keys(rule)}
+            self._planning.spared[rule.name] = frozenset(found)
+        return found
 
     def _lately(self, rule: LimitRule, recent: RecentlyApplied) -> int:
         if not rule.each_once:

@@ -7,7 +7,7 @@ failing object never stops the others, and a sick connection stops everything be
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -69,6 +69,8 @@ class Applying:
     """Names of the limits that were raised for this run."""
     exempt: Callable[[Change], bool] = _never
     """Whether no limit counts this change."""
+    spared: Mapping[str, AbstractSet[str]] = field(default_factory=dict)
+    """By limit, the changes that it alone does not count."""
     order: Order = NO_ORDER
     applied: dict[ChangeKind, int] = field(default_factory=dict)
     failed: dict[ChangeKind, int] = field(default_factory=dict)
@@ -304,7 +306,9 @@ class Applying:
         store = self.job.store
         changes = list(chain.from_iterable(batches))
         exempt = frozenset(change.id for change in changes if self.exempt(change))
-        sequences = iter(store.intend(self.run_id, changes, allow=self.allow, exempt=exempt))
+        sequences = iter(
+            store.intend(self.run_id, changes, allow=self.allow, exempt=exempt, spared=self.spared)
+        )
         known = store.users([change.okta_id for change in changes if change.kind in OF_KNOWN_USERS])
         for batch in batches:
             group_id = batch[0].group_id
