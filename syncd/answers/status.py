@@ -43,6 +43,7 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
     return {
         "schema": "syncd.status/1",
         "connection": settings.name,
+        "settings_file": None if settings.fleet else str(settings.path),
         "state": _state(
             complete, store, failing=bool(failing), left_out=bool(left), paused=pause is not None
         ),

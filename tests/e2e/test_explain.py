@@ -354,7 +354,7 @@ def test_whose_address_a_leaver_keeps_is_told_so_in_the_step_about_names(made: R
         for one in made.run("report", "--format", "json").document["verdict"]
         if "left" in one["text"]
     ]
-    assert said == "1 object is left out: syncd skipped says who, why and what to do."
+    assert said == f"1 object is left out: syncd -c {made.config} skipped says who, why and what to do."
 
 
 def test_the_last_five_changes_come_youngest_first(made: Rig) -> None:

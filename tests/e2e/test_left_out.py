@@ -64,7 +64,7 @@ def test_a_connection_with_people_left_out_is_not_plain_well(made: Rig) -> None:
     text = made.run("status").stdout
     assert "acme: left out" in text
     assert f"syncd -c {made.config} link --user {TWICE}" in text
-    assert "2 objects are left out: syncd skipped says who" in made.run("report").stdout
+    assert f"2 objects are left out: syncd -c {made.config} skipped says who" in made.run("report").stdout
 
     made.okta.world.unassign(TWICE)
     made.okta.world.rename_group("A name with many more than 24 letters", "Short")
