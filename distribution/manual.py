@@ -73,7 +73,7 @@ def _overview() -> str:
         _section("DESCRIPTION", _prose(cli.help or "")),
     ]
     for task, names in by_task(COMMANDS):
-        rows = [row for name in names for row in _term(f"syncd-{name}(1)", COMMANDS[name][1])]
+        rows = [row for name in names for row in _term(f"syncd-{name}(1)", COMMANDS[name])]
         parts.append(_section(task.upper(), rows))
     parts += [
         _section("GLOBAL OPTIONS", _options(cli, "syncd")),

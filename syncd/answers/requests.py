@@ -339,14 +339,14 @@ def _plan_for(
     job: Job, request: LinkRequest | LinkUserRequest | UnlinkRequest | UndoRequest, by: str
 ) -> Planned:
     match request:
-        case LinkRequest(group, target, allow):
+        case LinkRequest(group, target, allow=allow):
             return plan_link(job, group, target, by, allow)
-        case LinkUserRequest(user, account, allow):
+        case LinkUserRequest(user, account, allow=allow):
             planned, _ = plan_link_user(job, user, account, by, allow)
             return planned
-        case UnlinkRequest(group, delete, allow):
+        case UnlinkRequest(group, delete, allow=allow):
             return plan_unlink(job, group, by, allow, delete=delete)
-        case UndoRequest(run, allow):
+        case UndoRequest(run, allow=allow):
             return plan_undo(job, run, by, allow)
 
 

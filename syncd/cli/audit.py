@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 command = group_of(
     "audit",
     {
-        "verify": ("syncd.cli.audit:verify", "Check the hash chain; name the first broken row."),
-        "export": ("syncd.cli.audit:export", "Write the trail as JSON Lines."),
+        "verify": "Check the hash chain; name the first broken row.",
+        "export": "Write the trail as JSON Lines.",
     },
     description="""Check or export the audit trail.
 

@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 command = group_of(
     "fleet",
     {
-        "check": ("syncd.cli.fleet:check", "Test the fleet's database; changes nothing."),
-        "migrate": ("syncd.cli.fleet:migrate", "Prepare the database, or bring it up to date."),
-        "apply": ("syncd.cli.fleet:apply", "Put settings files into the fleet, after showing what changes."),
-        "status": ("syncd.cli.fleet:status", "Show workers, connections and who owns them."),
-        "pause": ("syncd.cli.fleet:pause", "Have no worker serve a connection."),
-        "drain": ("syncd.cli.fleet:drain", "Have a worker give all its connections back."),
-        "move": ("syncd.cli.fleet:move", "Have another worker serve a connection."),
+        "check": "Test the fleet's database; changes nothing.",
+        "migrate": "Prepare the database, or bring it up to date.",
+        "apply": "Put settings files into the fleet, after showing what changes.",
+        "status": "Show workers, connections and who owns them.",
+        "pause": "Have no worker serve a connection.",
+        "drain": "Have a worker give all its connections back.",
+        "move": "Have another worker serve a connection.",
     },
     description="""Manage several machines that serve the same connections.
 

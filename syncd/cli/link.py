@@ -70,9 +70,9 @@ def command(
 
         apply = partial(apply_link if user is None else apply_link_user, reason=manner.reason)
         request = (
-            LinkRequest(names[0], names[1], manner.allow)
+            LinkRequest(names[0], names[1], allow=manner.allow)
             if user is None
-            else LinkUserRequest(user, account, manner.allow)
+            else LinkUserRequest(user, account, allow=manner.allow)
         )
         return plan_ask_apply(
             session,

@@ -175,13 +175,13 @@ def _alike(name: str, names: Iterable[str]) -> list[str]:
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are asked for.
 
-    `lazy` maps a name to (module, one line of help): the list of commands is shown without importing any. A module of
-    several commands is named as MODULE:COMMAND.
+    `lazy` maps a name to one line of help: the list of commands is shown without importing any. NAME is the `command`
+    of syncd.cli.NAME, or what the module `within` calls so.
     """
 
-    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, lazy: Mapping[str, str], within: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.lazy = dict(lazy)
+        self.lazy, self._within = dict(lazy), within
         self.params.extend(global_options())
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -193,8 +193,8 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name not in self.lazy:
             return None
-        module, _, name = self.lazy[cmd_name][0].partition(":")
-        command = getattr(importlib.import_module(module), name or "command")
+        module = importlib.import_module(f"syncd.cli.{self._within or cmd_name}")
+        command = getattr(module, cmd_name if self._within else "command")
         if not isinstance(command, click.Command):
             raise TypeError(f"{cmd_name} is no command")
         return command
@@ -216,11 +216,13 @@ class LazyGroup(click.Group):
     def format_commands_of(self, formatter: click.HelpFormatter) -> None:
         """All in one list."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in self.lazy.items()])
+            formatter.write_dl([(name, text) for name, text in self.lazy.items()])
 
 
-def group_of(name: str, commands: Mapping[str, tuple[str, str]], *, description: str) -> LazyGroup:
-    """A command of commands; without one of them there is nothing to do but to say which ones there are."""
+def group_of(name: str, commands: Mapping[str, str], *, description: str) -> LazyGroup:
+    """A command of commands, which are in its own module; without one of them there is nothing to do but to say which
+    ones there are.
+    """
 
     def say_which(ctx: click.Context) -> None:
         if ctx.invoked_subcommand is None:
@@ -231,5 +233,6 @@ def group_of(name: str, commands: Mapping[str, tuple[str, str]], *, description:
         invoke_without_command=True,
         callback=click.pass_context(say_which),
         lazy=commands,
+        within=name,
         help=description,
     )

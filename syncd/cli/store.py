@@ -18,7 +18,7 @@ _FLEET = "fleet"
 
 command = group_of(
     "store",
-    {"copy": ("syncd.cli.store:copy", "Move a store into a fleet's database, or back into a file.")},
+    {"copy": "Move a store into a fleet's database, or back into a file."},
     description="Move a connection's store into a fleet, or back into a file.",
 )
 

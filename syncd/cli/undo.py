@@ -58,7 +58,7 @@ def command(
     with Session(globals_of(ctx), as_json=manner.as_json) as session:
         settings = placed_one(session, run, knows_run)
         if output is None:
-            request = UndoRequest(run, manner.allow)
+            request = UndoRequest(run, allow=manner.allow)
             return plan_ask_apply(session, settings, "undo", make, apply, request=request, manner=manner)
         file = OutputFile(output, "the plan", instead="For the plan on stdout use --json.")
         file.spare(settings)

@@ -70,7 +70,7 @@ def command(
             "unlink",
             make,
             partial(apply_link, reason=manner.reason),
-            request=UnlinkRequest(group, delete, manner.allow),
+            request=UnlinkRequest(group, delete, allow=manner.allow),
             manner=manner,
         )
 

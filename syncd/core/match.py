@@ -42,16 +42,6 @@ class MatchKind(IntEnum):
     OTHER = 3
 
 
-@dataclass(frozen=True, slots=True)
-class TakenMatch:
-    """An account is to be adopted for this person, by this change of the plan."""
-
-    okta_id: str
-    user_name: str
-    right: MatchKind
-    change_id: str
-
-
 def right_to(okta_id: str, user_name: str, remote: RemoteUser) -> MatchKind:
     """Of whoever is matched with an account, whatever rule found it."""
     if remote.external_id == okta_id:

@@ -24,8 +24,8 @@ TAKEN_AT_MOST = 3
 
 
 @dataclass(frozen=True, slots=True)
-class SyncRequest:
-    """`syncd sync`; without names everything. `full`, `allow`: as there."""
+class _Reading:
+    """Reads who is named, without names everything. `full`, `allow`: as of the command."""
 
     users: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
@@ -34,13 +34,21 @@ class SyncRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class DriftRequest:
+class SyncRequest(_Reading):
+    """`syncd sync`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriftRequest(_Reading):
     """`syncd drift --fix`."""
 
-    users: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    full: bool = False
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shown:
+    """`seen` are the ids of the changes that a person saw and agreed to; None: nobody was shown any."""
+
     allow: Mapping[str, int] = field(default_factory=dict)
+    seen: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,33 +59,27 @@ class ApplyRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkRequest:
-    """`syncd link`. `seen` are the ids of the changes that a person saw and agreed to; None: nobody was shown any."""
+class LinkRequest(_Shown):
+    """`syncd link`."""
 
     group: str
     target: str
-    allow: Mapping[str, int] = field(default_factory=dict)
-    seen: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class LinkUserRequest:
-    """`syncd link --user`; `account` None: the only one that looks like theirs. `seen` as of a link."""
+class LinkUserRequest(_Shown):
+    """`syncd link --user`; `account` None: the only one that looks like theirs."""
 
     user: str
     account: str | None
-    allow: Mapping[str, int] = field(default_factory=dict)
-    seen: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class UnlinkRequest:
-    """`syncd unlink`; `seen` as of a link."""
+class UnlinkRequest(_Shown):
+    """`syncd unlink`."""
 
     group: str
     delete: bool
-    allow: Mapping[str, int] = field(default_factory=dict)
-    seen: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,10 @@ class UnlinkUserRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class UndoRequest:
-    """`syncd undo`; `seen` as of a link."""
+class UndoRequest(_Shown):
+    """`syncd undo`."""
 
     run: str
-    allow: Mapping[str, int] = field(default_factory=dict)
-    seen: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def reads_everything(request: Request) -> bool:
     """Whether it reads complete lists: it takes as long as a full cycle, and whoever asks for one person waits for no
     such thing.
     """
-    return isinstance(request, SyncRequest | DriftRequest) and not request.users and not request.groups
+    return isinstance(request, _Reading) and not request.users and not request.groups
 
 
 def arguments_of(request: Request) -> str:

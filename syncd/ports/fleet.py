@@ -78,7 +78,7 @@ class ConnectionRecord:
     epoch: int
     since: datetime | None
     seconds: float
-    """From `since` till now."""
+    """From `since` till now; of what a silent owner has, since its lease ran out."""
     updated_at: datetime
     updated_by: str
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from syncd.core.change import Change, ChangeKind
 from syncd.core.diff import Skipped
-from syncd.core.match import TakenMatch
 from syncd.core.match_rules import MatchRule, Sought
 from syncd.model import (
     Asked,
@@ -22,6 +20,7 @@ from syncd.model import (
     WantedGroup,
     WantedUser,
 )
+from syncd.ports.adopting import AdoptingPlan
 from syncd.ports.judged import JudgedPlan
 
 
@@ -68,7 +67,7 @@ class BetterKnown:
     wish: WantedGroup | None
 
 
-class Stage(JudgedPlan, Protocol):
+class Stage(AdoptingPlan, JudgedPlan, Protocol):
     """The private staging area of one cycle. Nothing in it touches the store until `Store.absorb`.
 
     Everything in it is as old as the moment it was made. So the *effective* wish of a user or group is the stored one
@@ -213,22 +212,6 @@ class Stage(JudgedPlan, Protocol):
         """Memberships of these users are left alone in this cycle: frozen, unconfirmed, in grace, in conflict,
         released.
         """
-        ...
-
-    def will_link_user(self, okta_id: str, scim_id: str) -> None:
-        """A match found while planning: counts as this user's SCIM id in `remote_member` questions below."""
-        ...
-
-    def will_adopt(self, scim_id: str, taken: TakenMatch) -> None:
-        """The same, of whoever adopts the account in this plan; whoever took it before is forgotten."""
-        ...
-
-    def taken_by(self, scim_id: str) -> TakenMatch | None:
-        """Who adopts this account in this plan, as far as it is decided."""
-        ...
-
-    def adopted_twice(self) -> AbstractSet[str]:
-        """Ids of the adoptions to be applied whose account another person's change is about, too."""
         ...
 
     def group_cases(self) -> Iterator[GroupCase]:

@@ -19,25 +19,13 @@ _MOST_BARS = 60
 """In one chart; of a longer time a bar is several days."""
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One colour of a stacked bar: `name` for people, `key` in the rows, `style` a class of the page."""
-
-    name: str
-    key: str
-    style: str
-
-
-PEOPLE = (
-    Series("added", "added", "add"),
-    Series("changed", "changed", "change"),
-    Series("removed", "removed", "remove"),
-)
+_STYLES: Mapping[str, str] = {"added": "add", "changed": "change", "removed": "remove"}
+"""The parts of a bar from below, and the class of the page by which each has its colour."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """`label` below it; `parts` by key of the series."""
+    """`label` below it; `parts` by name."""
 
     label: str
     parts: Mapping[str, int]
@@ -73,7 +61,7 @@ def days_a_bar(first: date, last: date) -> int:
     return -(-((last - first).days + 1) // _MOST_BARS)
 
 
-def stacked(bars: Sequence[Bar], series: Sequence[Series], title: str) -> Markup:
+def stacked(bars: Sequence[Bar], title: str) -> Markup:
     """Bars side by side; "" when there is nothing to draw."""
     top = max((bar.total for bar in bars), default=0)
     if not top:
@@ -87,17 +75,17 @@ def stacked(bars: Sequence[Bar], series: Sequence[Series], title: str) -> Markup
     for at, bar in enumerate(bars):
         x = _LEFT + pitch * at + (pitch - width) / 2
         y = float(_TOP + height)
-        for one in series:
-            tall = height * bar.parts.get(one.key, 0) / ceiling
+        for name, style in _STYLES.items():
+            tall = height * bar.parts.get(name, 0) / ceiling
             if tall:
                 y -= tall
-                parts.append(_rect(x, y, width, tall, one.style))
+                parts.append(_rect(x, y, width, tall, style))
         if at % every == 0:
             middle = x + width / 2
             parts.append(
                 f'<text x="{middle:.1f}" y="{_HEIGHT - 7}" text-anchor="middle">{escape(bar.label)}</text>'
             )
-    said = ", ".join(f"{sum(bar.parts.get(one.key, 0) for bar in bars):,} {one.name}" for one in series)
+    said = ", ".join(f"{sum(bar.parts.get(name, 0) for bar in bars):,} {name}" for name in _STYLES)
     return _svg(parts, f"{title}: {said}", _HEIGHT)
 
 

@@ -118,9 +118,7 @@ def _template() -> Template:
         "last_of": last_of,
         "named": named,
         "object": row_object,
-        "over_time": lambda days: charts.stacked(
-            charts.changes_over_time(days), charts.PEOPLE, "Changes over time"
-        ),
+        "over_time": lambda days: charts.stacked(charts.changes_over_time(days), "Changes over time"),
         "period": period_words,
         "shown": shown_value,
         "shown_at": shown_at,

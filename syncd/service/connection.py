@@ -215,10 +215,8 @@ class ServedConnection:
         try:
             self._old_secrets.look(self.settings, self.board, self._voice, kind)
             yield
-            store = self.current.store
-            self._next_runs.tell(store)
-            if store is not None:
-                store.rest()
+            self._next_runs.tell(self.current.store)
+            self.current.rest()
         except Exception as error:  # noqa: BLE001
             self._voice.failed("a cycle could not be run", kind, error)
 
@@ -392,11 +390,10 @@ class ServedConnection:
         return report, ending
 
     def _after(self, report: CycleReport) -> None:
-        if (store := self.current.store) is None:
-            return
+        store, on_cycle = self.current.store, self._around.on_cycle
         try:
-            if self._around.on_cycle is not None and report.began:
-                self._around.on_cycle(self.settings, store, report)
-            store.rest()
+            if store is not None and on_cycle is not None and report.began:
+                on_cycle(self.settings, store, report)
+            self.current.rest()
         except Exception as error:  # noqa: BLE001  (who is told about a cycle cannot stop the next one)
             self._voice.failed("nobody could be told about a cycle", report.kind, error)

@@ -56,25 +56,28 @@ class NoStore:
 
 
 @dataclass(frozen=True, slots=True)
-class Well:
-    """The store is ours and the connection works."""
+class WithStore:
+    """The store was opened, and not given back yet."""
 
     held: Held
 
 
 @dataclass(frozen=True, slots=True)
-class Quarantined:
+class Well(WithStore):
+    """The store is ours and the connection works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined(WithStore):
     """The store is ours; nothing is written until the cause is gone."""
 
-    held: Held
     quarantine: Quarantine
 
 
 @dataclass(frozen=True, slots=True)
-class TakenOver:
+class TakenOver(WithStore):
     """Another process writes this store; `trouble` says who."""
 
-    held: Held
     trouble: str
 
 
@@ -159,7 +162,7 @@ def after(state: State, event: StateEvent) -> State:
             return Quarantined(held, quarantine)
         case Quarantined(held), FoundWell():
             return Well(held)
-        case ((Well(held) | Quarantined(held) | TakenOver(held)), StoreFoundTakenOver(trouble)):
+        case WithStore(held), StoreFoundTakenOver(trouble):
             return TakenOver(held, trouble)
         case TakenOver(held), StoreFoundOurs():
             return Well(held)

@@ -27,6 +27,7 @@ from syncd.service.connection_state import (
     StoreOpened,
     StoreReleased,
     TakenOver,
+    WithStore,
     after,
 )
 from syncd.service.held_store import Held, HeldStore, Opens
@@ -101,6 +102,11 @@ class CurrentState:
             raise
         self.happened(StoreFoundOurs())
 
+    def rest(self) -> None:
+        """See `Store.rest`; nothing where there is no store."""
+        if (store := self.store) is not None:
+            store.rest()
+
     def read_quarantine(self) -> Quarantine | None:
         """What the store knows of a quarantine; None also where there is no store. Raises PermanentError when it cannot
         be read.
@@ -121,4 +127,4 @@ class CurrentState:
 
     def _held(self) -> Held | None:
         state = self._state
-        return None if isinstance(state, NoStore | Closed) else state.held
+        return state.held if isinstance(state, WithStore) else None

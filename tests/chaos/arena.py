@@ -301,17 +301,19 @@ def arena(
     harness: HarnessKnobs | None = None,
     tables: Mapping[str, str] | None = None,
     attempts: int = 5,
+    kind: Callable[..., Arena] | None = None,
+    target: Callable[..., SplitSimulator] = SplitSimulator,
 ) -> Iterator[Arena]:
-    """`tables` adds lines to a table of the settings; "rule" adds to the push rule, "source" replaces its own."""
+    """`tables` adds lines to a table of the settings; "rule" adds to the push rule, "source" replaces its own. `kind`
+    and `target`: what else to make.
+    """
     with (
         impatient(attempts),
         OktaSimulator(okta, token=OKTA_TOKEN) as okta_server,
-        SplitSimulator(
-            split or default_split(), token=SPLIT_TOKEN, knobs=knobs, harness=harness
-        ) as split_server,
+        target(split or default_split(), token=SPLIT_TOKEN, knobs=knobs, harness=harness) as split_server,
     ):
         settings = settings_for(folder, okta_server, split_server, tables or {})
         owners = Owners(okta) if split_server.world.flavor == "harness" else None
-        made = Arena(okta_server, split_server, settings, folder, owners=owners)
+        made = (kind or Arena)(okta_server, split_server, settings, folder, owners=owners)
         yield made
         made.assert_no_secret()

@@ -6,8 +6,10 @@ waits for its turn or for an answer that is held. So what happens between two an
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,12 +28,15 @@ from syncd.redact import Redactor
 from syncd.service import connection as service
 from syncd.service.board import ConnectionBoard
 from syncd.service.connection import ServedConnection
+from syncd.service.fleet.connection import OwnedConnection
+from syncd.service.fleet.owned_store import OwnedStore
+from syncd.service.held_store import Held
 from syncd.service.surroundings import Surroundings
 from syncd.settings import ConnectionSettings
 from syncd.simulators.exchange import Call, Reply
 from syncd.simulators.okta import OktaSimulator
-from syncd.simulators.split import SplitSimulator
 from syncd.wiring import open_job
+from tests.chaos.estate import Estate, FencedSplit, epoch_in
 from tests.chaos.oracle import holdings
 from tests.chaos.owners import Owners
 from tests.chaos.timeline import Facts, Key, Scope, Timeline, Write, differences, held, parts, parts_of
@@ -39,7 +44,7 @@ from tests.observing import Unheard
 
 _STILL = 5
 """So often in a row nothing may have moved before it is called quiet."""
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 _LISTS = ("app_users", "app_groups", "groups", "mappings", "members")
 
 
@@ -55,7 +60,7 @@ class Ticks:
             return self._now
 
 
-class WitnessedSplit(SplitSimulator):
+class WitnessedSplit(FencedSplit):
     """Keeps what each request changed."""
 
     def __init__(
@@ -66,7 +71,7 @@ class WitnessedSplit(SplitSimulator):
         self.scope = scope
         self.writes: list[Write] = []
         self.twins: list[str] = []
-        self.writer: Callable[[], Actor | None] = lambda: None
+        self.writer: Callable[[Call], Actor | None] = lambda _call: None
         self._ticks = ticks
 
     def answer(self, call: Call) -> Reply:
@@ -83,7 +88,7 @@ class WitnessedSplit(SplitSimulator):
             for key, value in differences(before, after):
                 if value is None and key[0] in ("userName", "name"):
                     continue  # it went with the account
-                self.writes.append(Write(key, value, started, self._ticks(), self.writer()))
+                self.writes.append(Write(key, value, started, self._ticks(), self.writer(call)))
         return reply
 
     def held(self) -> Facts:
@@ -111,6 +116,8 @@ class Actor:
     waiting: bool = False
     reading: int = 0
     error: BaseException | None = None
+    epoch: int = 0
+    """In which it was begun; 0 on one machine."""
 
     @property
     def blocked(self) -> bool:
@@ -222,6 +229,13 @@ class _Pages:
             yield page
 
 
+def _where(actor: Actor) -> str:
+    """What a cycle does now, as its thread's stack."""
+    frame = sys._current_frames().get(actor.thread.ident or 0)
+    stack = "" if frame is None else "".join(traceback.format_stack(frame)[-8:])
+    return f"{actor.name}, waiting {actor.waiting}, reading {actor.reading}:\n{stack}"
+
+
 class Crew:
     """The connection and its cycles."""
 
@@ -232,26 +246,58 @@ class Crew:
         split: WitnessedSplit,
         clock: Callable[[], datetime],
         ticks: Ticks,
+        estate: Estate | None = None,
     ) -> None:
+        """`estate`: the connection is one of a fleet, and this is where."""
         self.okta, self.split, self.ticks, self.clock = okta, split, ticks, clock
+        self.settings, self.estate = settings, estate
         self.timeline = Timeline()
         self.actors: list[Actor] = []
         self._written: dict[Key, Write] = {}
         self.said: list[str] = []
         self.failures: list[str] = []
         self._mine = threading.local()
-        around = Surroundings(
+        self._around = Surroundings(
             event=self._event,
             redactor=Redactor(),
             hurry=lambda *_: None,
             on_closed=lambda: None,
             clock=clock,
         )
-        self.connection = ServedConnection(settings, ConnectionBoard(settings.name), around)
-        turn = Turn(self._me)
-        self.connection._turn = turn
-        split.writer = lambda: turn.holder
+        self.epoch = 0
+        self._turns: dict[int, Turn] = {}
+        self.before: list[ServedConnection] = []
+        """Of the owners before, who were not told."""
+        self.connection = self._owned()
+        split.writer = lambda call: self._turns[epoch_in(call.headers)].holder
+        split.owned_in = lambda: self.epoch
         self.note(self.ticks())
+
+    def _owned(self) -> ServedConnection:
+        """By whoever owns it from here on."""
+        if self.estate is None:
+            made = ServedConnection(self.settings, ConnectionBoard(self.settings.name), self._around)
+        else:
+            estate, tenant = self.estate, self.estate.take_over()
+
+            def opens(_settings: ConnectionSettings, _is_idle: Callable[[], bool]) -> Held:
+                return OwnedStore(estate.open(tenant))
+
+            board = ConnectionBoard(self.settings.name)
+            made = OwnedConnection(self.settings, board, self._around, tenant.ownership, opens)
+            self.epoch = tenant.epoch
+        made._turn = self._turns[self.epoch] = Turn(self._me)
+        return made
+
+    def take_over(self) -> Actor:
+        """Another worker owns the connection, whatever cycles of the one before run, and begins as workers do."""
+        for actor in self.alive:
+            actor.asked = []  # what it learns now, nobody keeps
+        self.before.append(self.connection)
+        self.connection = self._owned()
+        self.connection.open()
+        assert isinstance(self.connection, OwnedConnection)
+        return self.start("full" if self.connection.full_due_in() == 0.0 else "delta")
 
     def _event(self, level: str, event: str, **fields: Any) -> None:
         self.said.append(f"{level} {event} {fields}")
@@ -272,7 +318,8 @@ class Crew:
                 self.okta.reset_faults()
                 self.split.reset_faults()
                 self.join()
-                self.connection.retire()
+                for connection in (*self.before, self.connection):
+                    connection.retire()
 
     @contextmanager
     def _open_job(self, settings: ConnectionSettings, **options: Any) -> Iterator[Job]:
@@ -288,13 +335,16 @@ class Crew:
             self.split.owners.look()
         self.timeline.note(parts(self.okta.world, self.split.scope), began=began, ended=self.ticks())
 
-    def start(self, kind: str, selection: Selection | None = None) -> Actor:
-        """A cycle begins: full, delta, drift, or what a person asks for: targeted, repair."""
-        actor = Actor(kind, self.ticks())
+    def start(self, kind: str, selection: Selection | None = None, *, old: int = 0) -> Actor:
+        """A cycle begins: full, delta, drift, or what a person asks for: targeted, repair. `old`: by the owner of so
+        many takeovers ago.
+        """
+        by = (*self.before, self.connection)[-1 - old]
+        actor = Actor(kind, self.ticks(), epoch=self.epoch - old)
         works: dict[str, Callable[[], object]] = {
-            "full": self.connection.full,
-            "delta": self.connection.delta,
-            "drift": self.connection.drift,
+            "full": by.full,
+            "delta": by.delta,
+            "drift": by.drift,
             "targeted": lambda: self._asked_for(lambda job: sync(job, selection or Selection(full=True))),
             "repair": lambda: self._asked_for(lambda job: repair(job, selection or Selection(full=True))),
         }
@@ -333,7 +383,7 @@ class Crew:
         still, deadline = 0, time.monotonic() + _PATIENCE
         while still < _STILL:
             still = still + 1 if self._is_quiet() else 0
-            assert time.monotonic() < deadline, [(a.name, a.waiting, a.reading) for a in self.alive]
+            assert time.monotonic() < deadline, [_where(actor) for actor in self.alive]
             time.sleep(0.001)
 
     def _is_quiet(self) -> bool:
@@ -360,7 +410,7 @@ class Crew:
 
     def harm(self, *, lagging: bool) -> list[str]:
         """Writes of what nobody can have wanted, as far as syncd could know. What was judged is not judged again."""
-        found = list(self.split.twins)
+        found = [*self.split.twins, *self.split.stale]
         writes, self.split.writes = self.split.writes, []
         for write in writes:
             if not self.timeline.explains(write, partial(self._knew, write, lagging=lagging)):

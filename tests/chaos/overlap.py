@@ -25,6 +25,7 @@ from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.world import OktaWorld, default_split
 from tests.chaos.arena import DECIDER, OKTA_TOKEN, SPLIT_TOKEN, impatient, settings_for
 from tests.chaos.crew import Crew, Ticks, WitnessedSplit
+from tests.chaos.estate import Estates, epochs_are_named
 from tests.chaos.owners import PREFIX, Owners
 from tests.chaos.timeline import Scope, unequal, wanted
 from tests.connection_text import FREE_TO_CHANGE
@@ -113,6 +114,19 @@ def episode(dice: Random) -> Iterator[Move]:
         yield "a_delta_runs", ()
 
 
+def with_takeovers(moves: Iterator[Move], dice: Random) -> Iterator[Move]:
+    """The same in a fleet, where at any moment another worker may have the connection."""
+    for move in moves:
+        yield move
+        if dice.random() < 0.15:
+            yield "another_takes_over", ()
+            if dice.random() < 0.4:
+                yield (
+                    "an_old_owner_goes_on",
+                    (dice.choice(("delta", "full", "drift")), dice.choice((1, 1, 2))),
+                )
+
+
 def _surroundings(dice: Random) -> Move:
     return dice.choice((
         ("events_are_late", (dice.choice((0, 0, 5, 120)),)),
@@ -133,15 +147,15 @@ def _aside(dice: Random, pick: Callable[[], int]) -> Move:
     ))  # fmt: skip
 
 
-def smallest(setup: Setup, moves: Sequence[Move]) -> tuple[list[Move], str]:
+def smallest(setup: Setup, moves: Sequence[Move], estates: Estates | None = None) -> tuple[list[Move], str]:
     """The moves without those that their failure does not need, and how it fails then."""
-    kept, told = list(moves), failure(setup, moves)
+    kept, told = list(moves), failure(setup, moves, estates)
     size = len(kept) // 2
     while size:
         place = 0
         while place < len(kept):
             fewer = kept[:place] + kept[place + size :]
-            if found := failure(setup, fewer):
+            if found := failure(setup, fewer, estates):
                 kept, told = fewer, found
             else:
                 place += size
@@ -158,10 +172,10 @@ def _nothing(found: Sequence[object], what: str) -> None:
         raise Harm(f"{what}: {'; '.join(map(str, found))}")
 
 
-def failure(setup: Setup, moves: Sequence[Move]) -> str:
+def failure(setup: Setup, moves: Sequence[Move], estates: Estates | None = None) -> str:
     """What goes wrong when this happens from the beginning to the end; "" when nothing does."""
     try:
-        with Overlap(setup) as played:
+        with Overlap(setup, estates) as played:
             for move in moves:
                 played.play(move)
             played.all_is_well_in_the_end()
@@ -173,8 +187,10 @@ def failure(setup: Setup, moves: Sequence[Move]) -> str:
 class Overlap:
     """One world, one connection, several cycles."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, estates: Estates | None = None) -> None:
+        """`estates`: the connection is one of a fleet."""
         self.stack = ExitStack()
+        self.estates = estates
         self.named = self.holds = 0
         self.ahead = timedelta()
         self.lags, self.grace, self.deletes = setup.lags, setup.grace != "0s", setup.removal == "delete"
@@ -228,7 +244,11 @@ class Overlap:
                 "rule": f'on_removal = "{setup.removal}"\nrename = {str(self.scope.renames).lower()}',
             },
         )
-        self.crew = stack.enter_context(Crew(settings, okta, split, self.clock, ticks).opened())
+        estate = None
+        if self.estates is not None:
+            stack.enter_context(epochs_are_named())
+            estate = self.estates.new(settings.name, self.clock)
+        self.crew = stack.enter_context(Crew(settings, okta, split, self.clock, ticks, estate).opened())
         self.run("full")
         self.later(SETTLED)
         self.run("full")
@@ -387,6 +407,18 @@ class Overlap:
             self.hold(page, 1)
         if waiting := self.waiting:
             self.crew.okta.latches.release(waiting[which % len(waiting)])
+            self.crew.quiet()
+
+    def another_takes_over(self) -> None:
+        """In the middle of whatever runs, which goes on."""
+        if len(self.crew.alive) < MOST_AT_ONCE:
+            self.crew.take_over()
+            self.crew.quiet()
+
+    def an_old_owner_goes_on(self, kind: str, ago: int) -> None:
+        """Its timetable does, until it hears what happened."""
+        if ago <= len(self.crew.before) and len(self.crew.alive) < MOST_AT_ONCE:
+            self.crew.start(kind, old=ago)
             self.crew.quiet()
 
     def hold(self, page: str, nth: int) -> None:

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,11 @@ from syncd.simulators.ids import WorldError
 from syncd.simulators.split import HarnessKnobs, SplitKnobs
 from syncd.simulators.world import OktaWorld, default_split
 from tests.chaos.arena import STORE_ACTS, Arena, Cycle, Death, arena
+from tests.chaos.estate import Estates, FencedSplit, epochs_are_named
+from tests.chaos.fleet_arena import FROZEN_AT, FleetArena, Frost
 from tests.chaos.mischief import okta_mishap, split_mishap
 from tests.chaos.oracle import Holdings, Wishes
-from tests.chaos.overlap import Overlap, Setup, episode
+from tests.chaos.overlap import Overlap, Setup, episode, with_takeovers
 
 EXAMPLES = int(os.environ.get("CHAOS_EXAMPLES", "0"))
 """0: the short run of `make test`, the same every time."""
@@ -115,6 +118,9 @@ def chosen_seed() -> int:
 class Chaos(RuleBasedStateMachine):
     """One world, its connection, and what is known about both."""
 
+    estates: Estates | None = None
+    """Of a fleet: on PostgreSQL, and another worker takes over in the middle of anything."""
+
     def __init__(self) -> None:
         super().__init__()
         self.stack = ExitStack()
@@ -188,6 +194,14 @@ class Chaos(RuleBasedStateMachine):
         self.limits, self.most = limits, dict(zip(REST, rest, strict=True))
         self.grace = grace != "0s"
         renaming = rename and flavor != "split"
+        if self.estates is not None:
+            self.stack.enter_context(epochs_are_named())
+            place: dict[str, Any] = {
+                "kind": partial(FleetArena, estates=self.estates),
+                "target": FencedSplit,
+            }
+        else:
+            place = {}
         self.arena = self.stack.enter_context(
             arena(
                 folder,
@@ -203,6 +217,7 @@ class Chaos(RuleBasedStateMachine):
                     + "\n".join(f"{REST[name]} = {most}" for name, most in self.most.items()),
                     "rule": f'on_removal = "{removal}"\nrename = {str(renaming).lower()}',
                 },
+                **place,
             )
         )
         split.create_local_user("stranger@example.com", "Strange", "Er")
@@ -414,7 +429,18 @@ class Chaos(RuleBasedStateMachine):
         place = dice.choice((*STORE_ACTS, "send", "send", "settle", "intend"))
         death = Death(place, dice.randint(1, 12), dice.random() < 0.5) if dice.random() < 0.3 else None
         note(f"  {death}")
+        self.freezes(number)
         self.judged(full=dice.random() < 0.5, death=death)
+
+    def freezes(self, number: int) -> None:
+        """In a fleet the next cycle's owner may stand still while another one takes over."""
+        if not isinstance(self.arena, FleetArena):
+            return
+        dice = random.Random(f"{number} {self.course} {self.steps}")  # noqa: S311  (dice)
+        if dice.random() < 0.5:
+            frost = Frost(dice.choice(FROZEN_AT), dice.choice((1, 1, 2, 3, 5, 8)), dice.random() < 0.5)
+            note(f"  {frost.place} {frost.at} {frost.after}: another takes over")
+            self.arena.frost = frost
 
     def judged(self, *, full: bool = False, death: Death | None = None) -> Cycle:
         """One cycle, and whether it harmed anybody."""
@@ -634,6 +660,9 @@ class Chaos(RuleBasedStateMachine):
 class Together(RuleBasedStateMachine):
     """Cycles that overlap. A failure notes what happened: `overlap.smallest` finds what of it matters."""
 
+    estates: Estates | None = None
+    """Of a fleet: on PostgreSQL, and another worker takes over in the middle of anything."""
+
     def __init__(self) -> None:
         super().__init__()
         self.course = self.steps = 0
@@ -644,13 +673,16 @@ class Together(RuleBasedStateMachine):
         self.course = course
         setup = Setup.thrown(random.Random(course))  # noqa: S311  (dice)
         note(f"{setup}")
-        self.played = Overlap(setup)
+        self.played = Overlap(setup, self.estates)
 
     @rule(number=SEEDS)
     def episode(self, number: int) -> None:
         assert self.played is not None
         self.steps += 1
-        for move in episode(random.Random(f"{self.course} {self.steps} {number}")):  # noqa: S311  (dice)
+        moves = episode(random.Random(f"{self.course} {self.steps} {number}"))  # noqa: S311  (dice)
+        if self.estates is not None:
+            moves = with_takeovers(moves, random.Random(f"{number} {self.course} {self.steps}"))  # noqa: S311
+        for move in moves:
             note(f"  {move},")
             self.played.play(move)
 
@@ -661,6 +693,15 @@ class Together(RuleBasedStateMachine):
                     self.played.all_is_well_in_the_end()
 
 
+def run(machine: type[RuleBasedStateMachine], examples: int, steps: int) -> None:
+    """A few repeatable examples, or CHAOS_EXAMPLES from CHAOS_SEED."""
+    if EXAMPLES:
+        chosen = chosen_seed()
+        sys.stderr.write(f"\nCHAOS_EXAMPLES={EXAMPLES} CHAOS_SEED={chosen} ({machine.__name__})\n")
+        machine = seed(chosen)(machine)
+    run_state_machine_as_test(machine, settings=profile(examples, steps=8 if EXAMPLES else steps))
+
+
 @pytest.mark.timeout(0 if EXAMPLES else 180)
 @pytest.mark.parametrize(
     ("machine", "examples", "steps"),
@@ -669,8 +710,15 @@ class Together(RuleBasedStateMachine):
 def test_whatever_happens_nobody_is_harmed_and_in_the_end_all_is_well(
     machine: type[RuleBasedStateMachine], examples: int, steps: int
 ) -> None:
-    if EXAMPLES:
-        chosen = chosen_seed()
-        sys.stderr.write(f"\nCHAOS_EXAMPLES={EXAMPLES} CHAOS_SEED={chosen} ({machine.__name__})\n")
-        machine = seed(chosen)(machine)
-    run_state_machine_as_test(machine, settings=profile(examples, steps=8 if EXAMPLES else steps))
+    run(machine, examples, steps)
+
+
+@pytest.mark.timeout(0 if EXAMPLES else 300)
+@pytest.mark.parametrize(
+    ("machine", "examples", "steps"),
+    [pytest.param(Together, 2, 2, id="together"), pytest.param(Chaos, 3, 3, id="one by one")],
+)
+def test_nor_when_another_worker_of_a_fleet_takes_over_in_the_middle_of_anything(
+    machine: type[RuleBasedStateMachine], examples: int, steps: int, estates: Estates
+) -> None:
+    run(type(f"{machine.__name__}InAFleet", (machine,), {"estates": estates}), examples, steps)

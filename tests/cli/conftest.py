@@ -24,7 +24,7 @@ def world(syncd: Invoker) -> Iterator[World]:
 @pytest.fixture
 def synced(world: World) -> World:
     said = world.syncd("sync", "--json", *world.base)
-    assert said.code == 0, said.err
+    assert said.exit_code == 0, said.stderr
     world.okta.reset_requests()
     world.split.reset_requests()
     return world

@@ -27,15 +27,17 @@ def document_of(stdout: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    code: int
-    out: str
-    err: str
+class Answer:
+    """What one command line came to."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
 
     @property
     def document(self) -> dict[str, Any]:
         """What stands on stdout: one JSON document and nothing else."""
-        return document_of(self.out)
+        return document_of(self.stdout)
 
 
 class Invoker:
@@ -45,11 +47,11 @@ class Invoker:
         self._capsys = capsys
         self.directory = directory
 
-    def __call__(self, *arguments: str | Path) -> Said:
+    def __call__(self, *arguments: str | Path) -> Answer:
         self._capsys.readouterr()
         code = run([str(argument) for argument in arguments])
         out, err = self._capsys.readouterr()
-        return Said(code, out, err)
+        return Answer(code, out, err)
 
 
 def invoker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoker:

@@ -54,7 +54,7 @@ def test_a_good_connection_passes_every_probe_and_changes_nothing(
 ) -> None:
     said = syncd("check", "--json")
 
-    assert said.code == 0, said.out
+    assert said.exit_code == 0, said.stdout
     document = said.document
     assert document["schema"] == "syncd.check/1"
     assert document["connection"] == config.stem
@@ -79,7 +79,7 @@ def test_an_address_that_others_reach_is_warned_about_with_the_way_out(
 
     said = syncd("check", "--json")
 
-    assert said.code == 0
+    assert said.exit_code == 0
     [line] = [line for line in said.document["checks"] if line["state"] == "warn"]
     assert (line["name"], "server.listen" in line["detail"]) == ("settings", True)
     assert "ask for no password: listen on 127.0.0.1" in line["detail"]
@@ -88,12 +88,12 @@ def test_an_address_that_others_reach_is_warned_about_with_the_way_out(
 def test_for_people_every_probe_is_a_line_and_nothing_secret_is_shown(syncd: Invoker, config: Path) -> None:
     said = syncd("-vv", "check")
 
-    assert said.code == 0
-    assert "✓ ok    create users" in said.out
-    assert "SSO Strict" in said.out
-    assert f"{config.stem}: ready" in said.out
-    assert OKTA_TOKEN not in said.out + said.err
-    assert SPLIT_TOKEN not in said.out + said.err
+    assert said.exit_code == 0
+    assert "✓ ok    create users" in said.stdout
+    assert "SSO Strict" in said.stdout
+    assert f"{config.stem}: ready" in said.stdout
+    assert OKTA_TOKEN not in said.stdout + said.stderr
+    assert SPLIT_TOKEN not in said.stdout + said.stderr
 
 
 def test_a_secret_that_is_missing_is_named_and_the_other_side_is_still_probed(
@@ -103,13 +103,13 @@ def test_a_secret_that_is_missing_is_named_and_the_other_side_is_still_probed(
 
     said = syncd("check", "--json")
 
-    assert said.code == 78
+    assert said.exit_code == 78
     found = states(said.document)
     assert found["secrets"] == "fail"
     assert found["Okta reachable"] == "skip"
     assert found["Split token"] == "ok"
     assert found["create users"] == "fail"
-    assert "OKTA_API_TOKEN" in said.out
+    assert "OKTA_API_TOKEN" in said.stdout
 
 
 def test_a_directory_of_credentials_that_is_closed_is_told(
@@ -121,7 +121,7 @@ def test_a_directory_of_credentials_that_is_closed_is_told(
 
     said = syncd("check", "--json")
 
-    assert said.code == 0
+    assert said.exit_code == 0
     [told] = [
         each for each in said.document["checks"] if each["name"] == "secrets" and each["state"] == "info"
     ]
@@ -133,7 +133,7 @@ def test_a_broken_settings_file_is_a_failed_check(syncd: Invoker) -> None:
 
     said = syncd("check", "--json")
 
-    assert said.code == 78
+    assert said.exit_code == 78
     assert said.document["ok"] is False
     assert states(said.document) == {"settings": "fail"}
     assert len(said.document["checks"]) > 1
@@ -161,10 +161,10 @@ def test_a_wrong_token_fails_one_line_and_not_the_other_side(
 
     said = syncd("check", "--json")
 
-    assert said.code == 1
+    assert said.exit_code == 1
     found = states(said.document)
     assert {line: found[line] for line in lines} == lines
-    assert "00wrong-token" not in said.out + said.err
+    assert "00wrong-token" not in said.stdout + said.stderr
 
 
 def test_an_app_that_okta_does_not_know_or_that_is_inactive_fails(
@@ -178,11 +178,11 @@ def test_an_app_that_okta_does_not_know_or_that_is_inactive_fails(
     okta.world.set_app(status="INACTIVE")
     inactive = syncd("check", "--json")
 
-    assert (unknown.code, inactive.code) == (1, 1)
+    assert (unknown.exit_code, inactive.exit_code) == (1, 1)
     assert states(unknown.document)["Okta app"] == "fail"
     assert states(unknown.document)["scope okta.users.read"] == "ok"
     assert states(inactive.document)["Okta app"] == "fail"
-    assert "INACTIVE" in inactive.out
+    assert "INACTIVE" in inactive.stdout
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_each_missing_scope_is_named(
 
     said = syncd("check", "--json")
 
-    assert said.code == code, said.out
+    assert said.exit_code == code, said.stdout
     assert states(said.document)[f"scope {missing}"] == state
 
 
@@ -211,7 +211,7 @@ def test_two_writers_fail_unless_they_shall_coexist(
     config.write_text(config.read_text().replace("[okta]", "[okta]\ncoexist = true"))
     together = syncd("check", "--json")
 
-    assert (alone.code, together.code) == (1, 0)
+    assert (alone.exit_code, together.exit_code) == (1, 0)
     assert states(alone.document)["one writer"] == "fail"
     assert states(together.document)["one writer"] == "warn"
 
@@ -228,7 +228,7 @@ def test_a_push_rule_that_matches_nothing_or_a_forbidden_name_is_a_warning(
 
     said = syncd("check", "--json")
 
-    assert said.code == 0
+    assert said.exit_code == 0
     lines = [line for line in said.document["checks"] if line["name"] == "push rules"]
     assert [line["state"] for line in lines] == ["warn", "warn"]
     assert "matches no group" in lines[0]["detail"]
@@ -246,7 +246,7 @@ def test_the_age_of_the_split_token_is_judged(
 
     said = syncd("check", "--json")
 
-    assert said.code == code
+    assert said.exit_code == code
     assert states(said.document)["Split token age"] == state
 
 
@@ -255,9 +255,9 @@ def test_a_clock_that_is_off_is_a_warning(syncd: Invoker, okta: OktaSimulator, c
 
     said = syncd("check", "--json")
 
-    assert said.code == 0
+    assert said.exit_code == 0
     assert states(said.document)["clock"] == "warn"
-    assert "ahead of ours" in said.out
+    assert "ahead of ours" in said.stdout
 
 
 def test_a_target_without_patch_is_updated_by_put(
@@ -277,7 +277,7 @@ def test_nobody_there_is_said_for_each_side(syncd: Invoker) -> None:
 
     said = syncd("check", "--json")
 
-    assert said.code == 1
+    assert said.exit_code == 1
     found = states(said.document)
     assert (found["Okta reachable"], found["Split reachable"]) == ("fail", "fail")
     assert found["push groups"] == "fail"
@@ -290,7 +290,7 @@ def test_a_base_url_that_answers_a_web_page_is_recognised(
 
     said = syncd("check", "--json")
 
-    assert said.code == 1
+    assert said.exit_code == 1
     assert states(said.document)["create users"] == "fail"
 
 
@@ -306,7 +306,7 @@ def test_a_store_that_is_none_and_a_state_directory_that_cannot_be_are_failures(
     state.write_text("a file where the directory should be")
     impossible = syncd("check", "--json")
 
-    assert wrong.code == impossible.code == 78
+    assert wrong.exit_code == impossible.exit_code == 78
     assert states(wrong.document)["store"] == "fail"
     assert states(impossible.document)["store"] == "fail"
 
@@ -321,7 +321,7 @@ def test_a_store_where_writers_cannot_see_each_other_is_a_warning(
 
     said = syncd("check", "--json")
 
-    assert said.code == 0, said.out
+    assert said.exit_code == 0, said.stdout
     warned = [each["detail"] for each in said.document["checks"] if each["state"] == "warn"]
     assert len(warned) == 2
     assert "machines share (nfs4)" in warned[0]
@@ -336,7 +336,7 @@ def test_a_feature_that_is_switched_off_is_no_failure(
 
     said = syncd("check", "--json")
 
-    assert said.code == 0
+    assert said.exit_code == 0
     assert states(said.document)["push groups"] == "info"
 
 
@@ -364,9 +364,9 @@ def test_a_service_app_with_a_private_key_passes_too(
 
     said = syncd("-vv", "check", "--json")
 
-    assert said.code == 0, said.out
+    assert said.exit_code == 0, said.stdout
     assert states(said.document)["Okta token"] == "ok"
-    assert pem.decode().splitlines()[5] not in said.out + said.err
+    assert pem.decode().splitlines()[5] not in said.stdout + said.stderr
 
 
 def test_attributes_that_no_profile_has_are_a_warning_before_accounts_are_made_without_them(
@@ -378,7 +378,7 @@ def test_attributes_that_no_profile_has_are_a_warning_before_accounts_are_made_w
 
     said = syncd("check", "--json")
 
-    assert said.code == 0
+    assert said.exit_code == 0
     [line] = [line for line in said.document["checks"] if line["name"] == "attributes"]
     assert line["state"] == "warn"
     assert "displayName wants given_name; title wants jobTitle" in line["detail"]

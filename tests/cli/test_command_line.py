@@ -61,20 +61,19 @@ def test_a_command_that_asks_nobody_imports_no_client(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", list(app.COMMANDS))
 def test_the_list_of_commands_says_what_each_command_says_of_itself(name: str) -> None:
-    module, line = app.COMMANDS[name]
-    command = importlib.import_module(module).command
+    command = importlib.import_module(f"syncd.cli.{name}").command
 
     assert isinstance(command, click.Command)
     assert command.name == name
-    assert (command.help or "").splitlines()[0] == line
+    assert (command.help or "").splitlines()[0] == app.COMMANDS[name]
 
 
 @pytest.mark.parametrize("name", list(app.COMMANDS))
 def test_every_command_explains_itself(syncd: Invoker, name: str) -> None:
     said = syncd(name, "--help")
 
-    assert said.code == 0
-    assert "Global options" in said.out
+    assert said.exit_code == 0
+    assert "Global options" in said.stdout
 
 
 def test_global_options_may_stand_before_and_after_the_command(syncd: Invoker) -> None:
@@ -83,7 +82,7 @@ def test_global_options_may_stand_before_and_after_the_command(syncd: Invoker) -
 
     said = syncd("-c", one, "-q", "status", "--config", two, "--json", "--no-color")
 
-    assert said.code == 0
+    assert said.exit_code == 0
     assert [item["connection"] for item in said.document["items"]] == ["one", "two"]
 
 
@@ -116,9 +115,9 @@ def test_what_makes_no_sense_is_a_usage_error(syncd: Invoker, arguments: list[st
 
     said = syncd(*arguments)
 
-    assert said.code == 64
-    assert said.err
-    assert "Traceback" not in said.err
+    assert said.exit_code == 64
+    assert said.stderr
+    assert "Traceback" not in said.stderr
 
 
 @pytest.mark.parametrize(
@@ -140,16 +139,16 @@ def test_a_slip_of_the_keyboard_is_answered_with_what_was_meant(
 ) -> None:
     said = syncd(*arguments)
 
-    assert said.code == 64
-    assert word in said.err
+    assert said.exit_code == 64
+    assert word in said.stderr
 
 
 def test_an_unknown_limit_is_answered_with_the_limits_there_are(syncd: Invoker) -> None:
     said = syncd("sync", "--allow", "deactivation=4")
 
-    assert said.code == 64
+    assert said.exit_code == 64
     for name in ("deactivations", "group_deletions", "member_removals", "member_removals_per_group"):
-        assert name in said.err
+        assert name in said.stderr
 
 
 @pytest.mark.parametrize(
@@ -163,18 +162,18 @@ def test_an_unknown_limit_is_answered_with_the_limits_there_are(syncd: Invoker) 
 def test_with_json_an_error_is_one_document_too(syncd: Invoker, arguments: list[str], code: int) -> None:
     said = syncd(*arguments)
 
-    assert said.code == code
+    assert said.exit_code == code
     assert said.document["schema"] == "syncd.error/1"
     assert said.document["exit_code"] == code
     assert said.document["message"]
-    assert said.document["message"].splitlines()[0] in said.err
+    assert said.document["message"].splitlines()[0] in said.stderr
 
 
 def test_without_settings_the_error_says_how_to_make_some(syncd: Invoker) -> None:
     said = syncd("status")
 
-    assert said.code == 78
-    assert "syncd init" in said.err
+    assert said.exit_code == 78
+    assert "syncd init" in said.stderr
 
 
 def test_a_bad_settings_file_does_not_hide_the_other_connections(syncd: Invoker) -> None:
@@ -184,7 +183,7 @@ def test_a_bad_settings_file_does_not_hide_the_other_connections(syncd: Invoker)
 
     said = syncd("status", "--json", "-c", bad, "-c", good)
 
-    assert said.code == 78
+    assert said.exit_code == 78
     assert [item["schema"] for item in said.document["items"]] == ["syncd.error/1", "syncd.status/1"]
 
 
@@ -194,16 +193,16 @@ def test_release_asks_for_one_connection_when_there_are_several(syncd: Invoker) 
 
     said = syncd("release", "ada@example.com", "-c", one, "-c", two)
 
-    assert said.code == 64
-    assert "one, two" in said.err
+    assert said.exit_code == 64
+    assert "one, two" in said.stderr
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_a_script_for_the_shell(syncd: Invoker, shell: str) -> None:
     said = syncd("completion", shell)
 
-    assert said.code == 0
-    assert "_SYNCD_COMPLETE" in said.out
+    assert said.exit_code == 0
+    assert "_SYNCD_COMPLETE" in said.stdout
 
 
 def test_the_shell_is_offered_the_commands() -> None:
@@ -225,9 +224,9 @@ def test_the_shell_is_offered_the_commands() -> None:
 
 
 def test_the_help_shows_each_command_once_under_what_somebody_wants_to_do(syncd: Invoker) -> None:
-    shown = syncd("--help").out
+    shown = syncd("--help").stdout
 
-    for name, (_, text) in COMMANDS.items():
+    for name, text in COMMANDS.items():
         assert len(re.findall(rf"(?m)^  {name} +{re.escape(text[:30])}", shown)) == 1, name
     assert re.findall(r"(?m)^([A-Z][a-z ,]+):$", shown) == [
         *("Options", *(task for task, _ in by_task(COMMANDS))),
@@ -251,7 +250,7 @@ def test_a_command_that_nobody_gave_a_task_is_shown_all_the_same() -> None:
 def test_init_writes_a_starter_that_loads_once_the_variables_are_set(syncd: Invoker) -> None:
     said = syncd("init")
 
-    assert said.code == 0
+    assert said.exit_code == 0
     assert [path.name for path in syncd.directory.iterdir()] == ["config.toml"]
     assert stat.S_IMODE((syncd.directory / "config.toml").stat().st_mode) == 0o600
     assert syncd("status", "--json").document["connection"] == "split-prod"
@@ -270,17 +269,17 @@ def test_init_writes_a_name_that_stays_when_the_file_is_called_otherwise(
 def test_init_writes_where_config_says_and_names_the_file_in_every_next_step(syncd: Invoker) -> None:
     said = syncd("init", "-c", "my split.toml")
 
-    assert said.code == 0
+    assert said.exit_code == 0
     assert [path.name for path in syncd.directory.iterdir()] == ["my split.toml"]
     for command in ("check", "plan", "sync"):
-        assert f"syncd {command} --config 'my split.toml'" in said.out
+        assert f"syncd {command} --config 'my split.toml'" in said.stdout
 
 
 def test_init_with_two_places_is_a_usage_error(syncd: Invoker) -> None:
-    assert syncd("init", "one.toml", "-c", "two.toml").code == 64
-    assert syncd("init", "-c", "one.toml", "-c", "two.toml").code == 64
+    assert syncd("init", "one.toml", "-c", "two.toml").exit_code == 64
+    assert syncd("init", "-c", "one.toml", "-c", "two.toml").exit_code == 64
     assert list(syncd.directory.iterdir()) == []
-    assert syncd("init", "one.toml", "-c", "one.toml").code == 0
+    assert syncd("init", "one.toml", "-c", "one.toml").exit_code == 0
 
 
 def test_init_never_overwrites(syncd: Invoker) -> None:
@@ -289,8 +288,8 @@ def test_init_never_overwrites(syncd: Invoker) -> None:
 
     said = syncd("init", path)
 
-    assert said.code == 1
-    assert "exists" in said.err
+    assert said.exit_code == 1
+    assert "exists" in said.stderr
     assert path.read_text(encoding="utf-8") == "name = 1\n"
 
 
@@ -298,15 +297,15 @@ def test_init_does_not_write_through_a_dangling_link(syncd: Invoker) -> None:
     link = syncd.directory / "config.toml"
     link.symlink_to(syncd.directory / "elsewhere.toml")
 
-    assert syncd("init").code == 1
+    assert syncd("init").exit_code == 1
     assert not (syncd.directory / "elsewhere.toml").exists()
 
 
 def test_init_says_why_a_file_cannot_be_written(syncd: Invoker) -> None:
     said = syncd("init", syncd.directory / "missing" / "config.toml")
 
-    assert said.code == 1
-    assert "No such file or directory" in said.err
+    assert said.exit_code == 1
+    assert "No such file or directory" in said.stderr
 
 
 # simulate
@@ -333,8 +332,8 @@ def test_a_simulator_whose_port_is_taken_says_so(syncd: Invoker) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         said = syncd("simulate", "okta", "--port", str(taken.getsockname()[1]))
 
-    assert said.code == 1
-    assert "--port" in said.err
+    assert said.exit_code == 1
+    assert "--port" in said.stderr
 
 
 @pytest.mark.parametrize("kind", ["okta", "split"])
@@ -359,11 +358,11 @@ def test_a_bad_fixture_is_a_usage_error_that_says_what_is_wrong_in_which_file(
 
     said = syncd("simulate", kind, "--fixture", fixture)
 
-    assert said.code == 64
-    assert said.err.startswith("error: ")
-    assert str(fixture) in said.err
-    assert wrong in said.err
-    assert "docs/simulators.md" in said.err
+    assert said.exit_code == 64
+    assert said.stderr.startswith("error: ")
+    assert str(fixture) in said.stderr
+    assert wrong in said.stderr
+    assert "docs/simulators.md" in said.stderr
 
 
 # what goes wrong unexpectedly
@@ -382,19 +381,19 @@ def test_an_unexpected_fault_is_one_sentence(syncd: Invoker, monkeypatch: pytest
 
     said = syncd("status", "--json")
 
-    assert said.code == 1
+    assert said.exit_code == 1
     assert "ZeroDivisionError" in said.document["message"]
     assert "-vv" in said.document["hint"]
-    assert "Traceback" not in said.err
-    assert "\x1b" not in said.err
+    assert "Traceback" not in said.stderr
+    assert "\x1b" not in said.stderr
 
 
 def test_a_traceback_shows_only_with_vv(syncd: Invoker, monkeypatch: pytest.MonkeyPatch) -> None:
     write_config(syncd.directory / "config.toml")
     _break_status(monkeypatch, ZeroDivisionError("by zero"))
 
-    assert "Traceback" not in syncd("-v", "status").err
-    assert "Traceback" in syncd("-vv", "status").err
+    assert "Traceback" not in syncd("-v", "status").stderr
+    assert "Traceback" in syncd("-vv", "status").stderr
 
 
 @pytest.mark.parametrize("verbose", ["-v", "-vv"])
@@ -407,7 +406,7 @@ def test_an_unexpected_fault_that_quotes_a_server_shows_no_piece_of_a_secret(
     said = syncd(verbose, "status", "--json")
 
     assert "no " in said.document["message"]
-    assert leaks(said.out + said.err, {"it": OKTA_TOKEN}) == []
+    assert leaks(said.stdout + said.stderr, {"it": OKTA_TOKEN}) == []
 
 
 def test_ctrl_c_is_130_and_a_sentence(syncd: Invoker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -416,9 +415,9 @@ def test_ctrl_c_is_130_and_a_sentence(syncd: Invoker, monkeypatch: pytest.Monkey
 
     said = syncd("status")
 
-    assert said.code == 130
-    assert "stopped before it was done" in said.err
-    assert "Traceback" not in said.err
+    assert said.exit_code == 130
+    assert "stopped before it was done" in said.stderr
+    assert "Traceback" not in said.stderr
 
 
 def test_ctrl_c_that_a_library_turns_into_its_own_error_is_130_too(
@@ -436,8 +435,8 @@ def test_ctrl_c_that_a_library_turns_into_its_own_error_is_130_too(
 
     said = syncd("status")
 
-    assert said.code == 130
-    assert "fault of syncd" not in said.err
+    assert said.exit_code == 130
+    assert "fault of syncd" not in said.stderr
 
 
 def test_ctrl_c_that_is_lost_in_a_callback_comes_again(
@@ -460,9 +459,9 @@ def test_ctrl_c_that_is_lost_in_a_callback_comes_again(
 
     said = syncd("status")
 
-    assert said.code == 130
+    assert said.exit_code == 130
     assert went_on == []
-    assert "Exception ignored" not in said.err
+    assert "Exception ignored" not in said.stderr
 
 
 def test_ctrl_c_before_anything_is_imported_is_quiet(tmp_path: Path) -> None:
@@ -486,15 +485,15 @@ def test_an_error_says_what_happened_and_what_to_do(syncd: Invoker, monkeypatch:
 
     said = syncd("status")
 
-    assert said.code == 78
-    assert said.err.splitlines() == ["error: the thing is broken", "  Mend the thing."]
+    assert said.exit_code == 78
+    assert said.stderr.splitlines() == ["error: the thing is broken", "  Mend the thing."]
 
 
 def test_errors_are_json_lines_with_log_format_json(syncd: Invoker, monkeypatch: pytest.MonkeyPatch) -> None:
     write_config(syncd.directory / "config.toml")
     _break_status(monkeypatch, ConfigurationError("the thing is broken", hint="Mend the thing."))
 
-    entry = json.loads(syncd("status", "--log-format", "json").err)
+    entry = json.loads(syncd("status", "--log-format", "json").stderr)
 
     assert entry["level"] == "error"
     assert entry["event"] == "the thing is broken"
@@ -595,7 +594,7 @@ def test_where_several_exit_codes_hold_the_contract_names_the_winner(codes: list
 @pytest.mark.parametrize("document", ["--help", "README.md", "docs/how-it-works.md"])
 def test_every_exit_code_is_documented(syncd: Invoker, document: str) -> None:
     place = Path(__file__).parents[2] / document
-    text = place.read_text(encoding="utf-8") if place.exists() else syncd(document).out
+    text = place.read_text(encoding="utf-8") if place.exists() else syncd(document).stdout
 
     missing = [code for code in exits.PRECEDENCE if not re.search(rf"(^|[ |]){code} ", text, re.MULTILINE)]
 

@@ -25,8 +25,8 @@ def test_link_shows_the_members_that_come_before_it_asks(
     said = synced.syncd("link", "Choir", "choir", *synced.base)
     remembered = synced.syncd("groups", "--json", *synced.base).document
 
-    assert said.code == code
-    assert "Members to add" in said.out
+    assert said.exit_code == code
+    assert "Members to add" in said.stdout
     assert bool(synced.writes()) is (answer == "y")
     links = {item["name"]: item["link"] for item in remembered["items"]}
     assert links["choir"] == ("by_hand" if answer == "y" else "not_linked")

@@ -23,11 +23,11 @@ from tests.cli.world import World, break_the_user_list
 def test_plan_shows_what_and_why_and_changes_nothing(world: World) -> None:
     said = world.syncd("plan", *world.base)
 
-    assert said.code == 0
-    assert "Users to create" in said.out
-    assert "Groups to create (1)\n  + Crew" in said.out
-    assert "Members to add (4)" in said.out
-    assert said.out.splitlines()[-1].startswith("Plan: ")
+    assert said.exit_code == 0
+    assert "Users to create" in said.stdout
+    assert "Groups to create (1)\n  + Crew" in said.stdout
+    assert "Members to add (4)" in said.stdout
+    assert said.stdout.splitlines()[-1].startswith("Plan: ")
     assert world.writes() == []
     assert not (world.syncd.directory / "state").exists()
 
@@ -39,7 +39,7 @@ def test_the_plan_as_json_is_all_there_is_on_stdout(world: World) -> None:
     assert document["schema"] == "syncd.plan/1"
     assert document["summary"]["add_member"] == 4
     assert document["changes"][0]["reason"]
-    assert "reading assignments" in said.err
+    assert "reading assignments" in said.stderr
 
 
 def test_two_plans_of_one_world_are_the_same_bytes_apart_from_the_time(world: World) -> None:
@@ -53,14 +53,14 @@ def test_detailed_exitcode_is_2_for_changes_and_0_without(world: World) -> None:
     world.syncd("sync", *world.base)
     nothing = world.syncd("plan", "--detailed-exitcode", *world.base)
 
-    assert (changes.code, nothing.code) == (2, 0)
-    assert nothing.out.splitlines()[-1].startswith("Plan: nothing to change")
+    assert (changes.exit_code, nothing.exit_code) == (2, 0)
+    assert nothing.stdout.splitlines()[-1].startswith("Plan: nothing to change")
 
 
 def test_a_dry_run_is_a_plan(world: World) -> None:
     said = world.syncd("sync", "--dry-run", "--json", *world.base)
 
-    assert said.code == 0
+    assert said.exit_code == 0
     assert said.document["schema"] == "syncd.plan/1"
     assert world.writes() == []
 
@@ -79,8 +79,8 @@ def test_one_user_can_be_planned_alone(world: World) -> None:
 def test_a_user_that_nobody_knows_is_a_usage_error(world: World) -> None:
     said = world.syncd("plan", "--user", "nobody@nowhere.example", *world.base)
 
-    assert said.code == 64
-    assert "nobody@nowhere.example" in said.err
+    assert said.exit_code == 64
+    assert "nobody@nowhere.example" in said.stderr
 
 
 def test_an_incomplete_read_is_exit_1_and_names_the_page(world: World) -> None:
@@ -88,9 +88,9 @@ def test_an_incomplete_read_is_exit_1_and_names_the_page(world: World) -> None:
 
     said = world.syncd("plan", "--json", *world.base)
 
-    assert said.code == 1
-    assert "page 2" in said.err
-    assert json.loads(said.out)
+    assert said.exit_code == 1
+    assert "page 2" in said.stderr
+    assert json.loads(said.stdout)
 
 
 # saved plans
@@ -103,11 +103,11 @@ def test_a_saved_plan_is_private_and_applied_exactly(world: World) -> None:
     mode = stat.S_IMODE(path.stat().st_mode)
     applied = world.syncd("apply", path, "--json", *world.base)
 
-    assert saved.code == 0
-    assert f" apply {path}" in saved.err
+    assert saved.exit_code == 0
+    assert f" apply {path}" in saved.stderr
     assert mode == 0o600
     assert [one.name for one in world.syncd.directory.glob(".plan*")] == []
-    assert applied.code == 0, applied.err
+    assert applied.exit_code == 0, applied.stderr
     assert applied.document["status"] == "succeeded"
     assert applied.document["summary"]["applied"]["add_member"] == 4
 
@@ -121,7 +121,7 @@ def test_a_plan_that_was_edited_is_refused(world: World) -> None:
 
     said = world.syncd("apply", path, "--json", *world.base)
 
-    assert said.code == 3
+    assert said.exit_code == 3
     assert "edited" in said.document["message"]
     assert str(path) in said.document["message"]
     assert world.writes() == []
@@ -134,8 +134,8 @@ def test_a_plan_whose_world_moved_is_refused_as_stale(world: World) -> None:
 
     said = world.syncd("apply", path, *world.base)
 
-    assert said.code == 3
-    assert "stale" in said.err
+    assert said.exit_code == 3
+    assert "stale" in said.stderr
     assert world.writes() == []
 
 
@@ -146,8 +146,8 @@ def test_a_plan_of_another_connection_is_refused(world: World) -> None:
 
     said = world.syncd("apply", path, *world.base)
 
-    assert said.code == 3
-    assert "acme" in said.err
+    assert said.exit_code == 3
+    assert "acme" in said.stderr
 
 
 @pytest.mark.parametrize(
@@ -170,9 +170,9 @@ def test_what_is_no_plan_is_a_usage_error_that_names_the_file(
 
     said = world.syncd("apply", path, *world.base)
 
-    assert said.code == code
-    assert said.err.startswith("error: ")
-    assert str(path) in said.err
+    assert said.exit_code == code
+    assert said.stderr.startswith("error: ")
+    assert str(path) in said.stderr
     assert world.writes() == []
 
 
@@ -183,7 +183,7 @@ def test_a_plan_is_not_saved_through_a_link_nor_where_it_cannot_be(world: World)
     through = world.syncd("plan", "-o", link, *world.base)
     nowhere = world.syncd("plan", "-o", world.syncd.directory / "missing" / "plan.json", *world.base)
 
-    assert (through.code, nowhere.code) == (1, 1)
+    assert (through.exit_code, nowhere.exit_code) == (1, 1)
     assert not (world.syncd.directory / "victim").exists()
     assert world.okta.requests == []
 
@@ -197,7 +197,7 @@ def test_no_output_replaces_a_file_of_syncds_own(world: World, command: tuple[st
     self_signed(home)[0].rename(bundle)
     text = world.config.read_text().replace('{ env = "OKTA_API_TOKEN" }', f'{{ file = "{secret}" }}')
     world.config.write_text(text.replace("[split]", f'[split]\nca_file = "{bundle}"'))
-    assert world.syncd("sync", *world.base).code == 0
+    assert world.syncd("sync", *world.base).exit_code == 0
     other = home / "another-name-of-the-store"
     other.hardlink_to(home / "state" / "acme.db")
     (home / "elsewhere").symlink_to(home / "state")
@@ -207,11 +207,11 @@ def test_no_output_replaces_a_file_of_syncds_own(world: World, command: tuple[st
 
     for path in own:
         said = world.syncd(*command, "-o", path, *world.base)
-        assert said.code == 1, path
-        assert "of syncd's own" in said.err
-        assert "another file" in said.err
+        assert said.exit_code == 1, path
+        assert "of syncd's own" in said.stderr
+        assert "another file" in said.stderr
     assert {path: path.read_bytes() if path.exists() else None for path in own} == before
-    assert world.syncd(*command, "-o", home / "out.json", *world.base).code == 0
+    assert world.syncd(*command, "-o", home / "out.json", *world.base).exit_code == 0
 
 
 # apply without a file
@@ -220,16 +220,16 @@ def test_no_output_replaces_a_file_of_syncds_own(world: World, command: tuple[st
 def test_apply_without_a_terminal_needs_yes(world: World) -> None:
     said = world.syncd("apply", *world.base)
 
-    assert said.code == 64
-    assert "--yes" in said.err
+    assert said.exit_code == 64
+    assert "--yes" in said.stderr
     assert world.okta.requests == []
 
 
 def test_apply_yes_shows_the_plan_and_applies_it(world: World) -> None:
     said = world.syncd("apply", "--yes", *world.base)
 
-    assert said.code == 0
-    assert said.out.index("Plan: ") < said.out.index("Sync succeeded")
+    assert said.exit_code == 0
+    assert said.stdout.index("Plan: ") < said.stdout.index("Sync succeeded")
     assert world.writes()
 
 
@@ -248,8 +248,8 @@ def test_on_a_terminal_apply_shows_the_plan_and_asks(
 
     said = world.syncd("apply", *world.base)
 
-    assert said.code == code
-    assert "Users to create" in said.out
+    assert said.exit_code == code
+    assert "Users to create" in said.stdout
     assert bool(world.writes()) is (answer == "y")
 
 

@@ -29,7 +29,7 @@ def test_the_suffix_of_the_file_chooses_the_format(synced: World, name: str, beg
     said = synced.syncd("report", *synced.base, "-o", name)
 
     file = synced.syncd.directory / name
-    assert (said.code, said.out) == (0, "")
+    assert (said.exit_code, said.stdout) == (0, "")
     assert file.read_text(encoding="utf-8").startswith(begins)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
@@ -37,9 +37,9 @@ def test_the_suffix_of_the_file_chooses_the_format(synced: World, name: str, beg
 def test_without_a_format_it_is_text_on_stdout_and_asks_nobody(synced: World) -> None:
     said = synced.syncd("report", *synced.base)
 
-    assert said.code == 0
-    assert said.out.startswith("Audit report of acme  everything up to")
-    assert "Crew  4 people" in " ".join(said.out.split()).replace("Crew 4", "Crew  4")
+    assert said.exit_code == 0
+    assert said.stdout.startswith("Audit report of acme  everything up to")
+    assert "Crew  4 people" in " ".join(said.stdout.split()).replace("Crew 4", "Crew  4")
     assert not synced.okta.requests
     assert not synced.split.requests
 
@@ -95,7 +95,7 @@ def test_since_takes_a_duration_or_a_date(synced: World, since: str) -> None:
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(synced: World, arguments: list[str]) -> None:
-    assert synced.syncd("report", *arguments, *synced.base).code == 64
+    assert synced.syncd("report", *arguments, *synced.base).exit_code == 64
 
 
 def test_a_file_is_never_written_through_a_link_and_stays_when_it_cannot_be_replaced(synced: World) -> None:
@@ -106,7 +106,7 @@ def test_a_file_is_never_written_through_a_link_and_stays_when_it_cannot_be_repl
     said = synced.syncd("report", *synced.base, "-o", "link.html")
     failed = synced.syncd("report", *synced.base, "--run", "nope", "-o", "real.html")
 
-    assert (said.code, failed.code) == (1, 64)
+    assert (said.exit_code, failed.exit_code) == (1, 64)
     assert (directory / "real.html").read_text() == "before"
     assert [path.name for path in directory.glob(".*.html.*")] == []
 
@@ -115,9 +115,9 @@ def test_several_connections_are_one_report(synced: World) -> None:
     other = write_config(synced.syncd.directory / "other.toml", base_url="http://127.0.0.1:2/scim/v2")
     both = (*synced.base, "-c", str(other))
 
-    assert synced.syncd("report", *both, "-o", "both.html").code == 0
-    rows = list(csv.DictReader(io.StringIO(synced.syncd("report", "--format", "csv", *both).out)))
-    text = synced.syncd("report", *both).out
+    assert synced.syncd("report", *both, "-o", "both.html").exit_code == 0
+    rows = list(csv.DictReader(io.StringIO(synced.syncd("report", "--format", "csv", *both).stdout)))
+    text = synced.syncd("report", *both).stdout
     page = Path("both.html").read_text(encoding="utf-8")
     assert '<h2 class="connection" id="c2-top">other</h2>' in page
     assert {row["connection"] for row in rows} == {"acme", "other"}
@@ -130,9 +130,9 @@ def test_one_store_that_cannot_be_read_hides_no_other(synced: World) -> None:
     both = (*synced.base, "-c", str(other))
 
     said = synced.syncd("report", "--json", *both)
-    assert said.code == 78
+    assert said.exit_code == 78
     assert [item["schema"] for item in said.document["items"]] == ["syncd.report/1", "syncd.error/1"]
-    assert synced.syncd("report", *both, "-o", "both.html").code == 78
+    assert synced.syncd("report", *both, "-o", "both.html").exit_code == 78
     assert "Unavailable:" in Path("both.html").read_text(encoding="utf-8")
 
 
@@ -140,7 +140,7 @@ def test_a_connection_that_never_synced_has_a_report_too(syncd: Invoker) -> None
     write_config(syncd.directory / "config.toml")
 
     said = syncd("report", "--json")
-    assert said.code == 0
+    assert said.exit_code == 0
     assert "never read whole" in json.dumps(said.document["verdict"])
     assert not (syncd.directory / "state").exists()
 
@@ -150,4 +150,4 @@ def test_the_head_in_it_is_what_audit_verify_compares(synced: World) -> None:
     synced.okta.world.unassign(synced.people[0])
     synced.syncd("sync", *synced.base)
 
-    assert synced.syncd("audit", "verify", "--head", head, *synced.base).code == 0
+    assert synced.syncd("audit", "verify", "--head", head, *synced.base).exit_code == 0

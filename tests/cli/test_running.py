@@ -29,8 +29,8 @@ def test_sync_applies_and_a_second_sync_writes_nothing(world: World) -> None:
 
     assert first.document["schema"] == "syncd.run/1"
     assert first.document["summary"]["applied"]["create_group"] == 1
-    assert second.code == 0
-    assert "nothing to change" in second.out
+    assert second.exit_code == 0
+    assert "nothing to change" in second.stdout
     assert list(world.split.requests) == []
 
 
@@ -45,10 +45,10 @@ def test_what_a_limit_stops_is_held_with_its_numbers_and_allow_lets_it_pass(sync
         "--allow", "member_removals_per_group=4", *synced.base,
     )  # fmt: skip
 
-    assert (planned.code, held.code) == (3, 3)
+    assert (planned.exit_code, held.exit_code) == (3, 3)
     for said in (planned, held):
-        assert "Held h" in said.out
-        assert "--allow deactivations=4" in said.out
+        assert "Held h" in said.stdout
+        assert "--allow deactivations=4" in said.stdout
     assert "DELETE" not in " ".join(synced.writes())
     assert allowed.document["summary"]["applied"].get("deactivate_user", 0) in (0, 4)
 
@@ -63,7 +63,7 @@ def test_what_is_held_is_told_once_by_one_shot_runs_too(
 
     with contextmanager(receiver)() as hook:
         monkeypatch.setenv("NOTIFY_URL", hook.url)
-        codes = [synced.syncd("sync", *synced.base).code for _ in range(2)]
+        codes = [synced.syncd("sync", *synced.base).exit_code for _ in range(2)]
 
     assert codes == [3, 3]
     assert len(hook.got) == 1
@@ -79,7 +79,7 @@ def test_a_plan_that_cannot_be_made_unattended_is_told(
 
     with contextmanager(receiver)() as hook:
         monkeypatch.setenv("NOTIFY_URL", hook.url)
-        codes = [synced.syncd("apply", "--yes", *synced.base).code for _ in range(2)]
+        codes = [synced.syncd("apply", "--yes", *synced.base).exit_code for _ in range(2)]
 
     assert codes == [1, 1]
     assert [title.removeprefix("syncd acme: ") for title in hook.titles()] == ["cycles fail"]
@@ -93,10 +93,10 @@ def test_an_object_that_fails_makes_the_run_partial_and_shows_in_status(synced: 
     said = synced.syncd("sync", "--json", *synced.base)
     status = synced.syncd("status", *synced.base)
 
-    assert said.code == 4
+    assert said.exit_code == 4
     assert said.document["status"] == "partial"
     assert said.document["errors"][0]["next_attempt"]
-    assert "Failing (1)" in status.out
+    assert "Failing (1)" in status.stdout
 
 
 def test_okta_failing_is_exit_1_with_the_cause(synced: World) -> None:
@@ -104,9 +104,9 @@ def test_okta_failing_is_exit_1_with_the_cause(synced: World) -> None:
 
     said = synced.syncd("sync", "--json", *synced.base)
 
-    assert said.code == 1
+    assert said.exit_code == 1
     assert said.document["status"] == "failed"
-    assert "incomplete read" in said.err
+    assert "incomplete read" in said.stderr
     assert synced.writes() == []
 
 
@@ -115,9 +115,9 @@ def test_the_wrong_token_is_said_without_the_token(world: World, monkeypatch: py
 
     said = world.syncd("-vv", "sync", "--json", *world.base)
 
-    assert said.code == 1
+    assert said.exit_code == 1
     assert said.document["errors"][0]["hint"]
-    assert "00wrong-token-value" not in said.out + said.err
+    assert "00wrong-token-value" not in said.stdout + said.stderr
 
 
 RUN_KEYS = {"schema", "run_id", "connection", "status", "summary", "requests", "errors", "duration_seconds"}
@@ -129,12 +129,12 @@ def test_a_run_that_fails_is_still_a_run_document(world: World, monkeypatch: pyt
     said = world.syncd("sync", "--json", *world.base)
     [run] = world.syncd("status", "--json", *world.base).document["runs"]
 
-    assert said.code == 1
+    assert said.exit_code == 1
     assert said.document.keys() >= RUN_KEYS
     assert said.document["schema"] == "syncd.run/1"
     assert (said.document["run_id"], said.document["status"]) == (run["run_id"], "failed")
     assert "401" in said.document["errors"][0]["message"]
-    assert "401" in said.err
+    assert "401" in said.stderr
     assert world.writes() == []
 
 
@@ -145,11 +145,11 @@ def test_a_run_that_is_refused_is_a_run_document_with_exit_3(world: World) -> No
     applied = world.syncd("apply", "--yes", "--json", *world.base)
 
     for said in (synced, applied):
-        assert said.code == 3
+        assert said.exit_code == 3
         assert said.document["schema"] == "syncd.run/1"
         assert said.document["status"] == "refused"
         assert "okta.coexist" in said.document["errors"][0]["hint"]
-        assert "two writers" in said.err
+        assert "two writers" in said.stderr
 
 
 def test_a_run_that_breaks_off_while_writing_says_what_it_had_done(world: World) -> None:
@@ -161,7 +161,7 @@ def test_a_run_that_breaks_off_while_writing_says_what_it_had_done(world: World)
 
     said = world.syncd("sync", "--json", *world.base)
 
-    assert said.code == 1
+    assert said.exit_code == 1
     assert said.document["status"] == "failed"
     assert said.document["summary"]["applied"] == {"create_user": 3}
 
@@ -171,8 +171,8 @@ def test_a_refused_token_is_said_once_when_quiet(world: World, monkeypatch: pyte
 
     said = world.syncd("-q", "sync", *world.base)
 
-    assert said.code == 1
-    assert said.err.count("401") == 1
+    assert said.exit_code == 1
+    assert said.stderr.count("401") == 1
 
 
 def test_one_connection_that_fails_does_not_hide_the_other(world: World) -> None:
@@ -181,7 +181,7 @@ def test_one_connection_that_fails_does_not_hide_the_other(world: World) -> None
 
     said = world.syncd("sync", "--json", "-c", broken, *world.base)
 
-    assert said.code == 1
+    assert said.exit_code == 1
     items = said.document["items"]
     assert [(item["connection"], item["schema"]) for item in items] == [
         ("acme", "syncd.run/1"),
@@ -214,10 +214,10 @@ def test_a_second_writer_waits_for_the_first_and_status_and_plan_still_work(
     finally:
         store.close()
 
-    assert sync.code == 0
-    assert "waits: another syncd (process" in sync.err
-    assert status.code == 0
-    assert plan.code == 0
+    assert sync.exit_code == 0
+    assert "waits: another syncd (process" in sync.stderr
+    assert status.exit_code == 0
+    assert plan.exit_code == 0
 
 
 def test_ctrl_c_while_writing_ends_gently_and_the_next_sync_finishes(world: World) -> None:
@@ -242,7 +242,7 @@ def test_ctrl_c_while_writing_ends_gently_and_the_next_sync_finishes(world: Worl
     assert json.loads(out)["status"] == "failed"
     assert "writes in flight" in err
     assert "Traceback" not in err
-    assert rest.code == 0
+    assert rest.exit_code == 0
     assert len(names) == len(set(names))
 
 
@@ -252,7 +252,7 @@ def test_ctrl_c_while_writing_ends_gently_and_the_next_sync_finishes(world: Worl
 def test_status_of_a_connection_that_never_ran(world: World) -> None:
     said = world.syncd("status", "--json", *world.base)
 
-    assert said.code == 0
+    assert said.exit_code == 0
     assert said.document["schema"] == "syncd.status/1"
     assert said.document["last_complete_read"] is None
     assert world.okta.requests == []
@@ -262,9 +262,9 @@ def test_status_of_a_connection_that_never_ran(world: World) -> None:
 def test_status_after_a_sync_asks_neither_side(synced: World) -> None:
     said = synced.syncd("status", *synced.base)
 
-    assert said.code == 0
-    assert "1 group, 4 memberships" in said.out
-    assert "full  succeeded" in said.out
+    assert said.exit_code == 0
+    assert "1 group, 4 memberships" in said.stdout
+    assert "full  succeeded" in said.stdout
     assert list(synced.okta.requests) == []
     assert list(synced.split.requests) == []
 
@@ -277,8 +277,8 @@ def test_status_of_a_store_that_is_none_is_a_configuration_error(world: World) -
 
     said = world.syncd("status", *world.base)
 
-    assert said.code == 78
-    assert "not a store" in said.err
+    assert said.exit_code == 78
+    assert "not a store" in said.stderr
 
 
 def test_a_released_user_is_left_alone(synced: World) -> None:
@@ -288,7 +288,7 @@ def test_a_released_user_is_left_alone(synced: World) -> None:
     synced.okta.world.update_profile(synced.people[0], givenName="Changed")
     synced.syncd("sync", *synced.base)
 
-    assert released.code == 0
+    assert released.exit_code == 0
     assert released.document["schema"] == "syncd.decision/1"
     assert released.document["items"][0]["name"] == email
     assert synced.writes() == []
@@ -297,7 +297,7 @@ def test_a_released_user_is_left_alone(synced: World) -> None:
 def test_releasing_what_is_not_managed_is_a_usage_error(synced: World) -> None:
     said = synced.syncd("release", "nobody@nowhere.example", *synced.base)
 
-    assert said.code == 64
+    assert said.exit_code == 64
 
 
 # secrets
@@ -312,13 +312,13 @@ def test_no_token_is_in_anything_said_or_stored(world: World) -> None:
     stored = [path.read_bytes() for path in world.syncd.directory.rglob("*") if path.is_file()]
 
     for token in (OKTA_TOKEN, SPLIT_TOKEN):
-        assert not [one for one in said if token in one.out + one.err]
+        assert not [one for one in said if token in one.stdout + one.stderr]
         assert not [data for data in stored if token.encode() in data]
 
 
 def test_with_log_format_json_every_line_on_stderr_is_json(world: World) -> None:
     said = world.syncd("-vv", "--log-format", "json", "sync", *world.base)
 
-    entries = [json.loads(line) for line in said.err.splitlines()]
+    entries = [json.loads(line) for line in said.stderr.splitlines()]
     assert {"timestamp", "level", "event"} <= set(entries[0])
     assert "applied" in {entry["event"] for entry in entries}

@@ -106,7 +106,7 @@ def test_a_run_that_was_stopped_says_so_in_words_and_not_as_an_exception(
     [run] = world.syncd("status", "--json", *world.base).document["runs"]
     assert run["status"] == "interrupted"
     assert run["error"].startswith("stopped on request")
-    assert "KeyboardInterrupt" not in world.syncd("status", *world.base).out
+    assert "KeyboardInterrupt" not in world.syncd("status", *world.base).stdout
 
 
 def _hears(process: subprocess.Popen[str], event: str) -> None:

@@ -58,16 +58,9 @@ def test_a_rule_that_follows_renames_renames_in_place(flavor: str) -> None:
     assert (change.before, change.after) == ({"displayName": "Eng"}, {"displayName": "Engineers"})
 
 
+@pytest.mark.parametrize("flavor", ["scim", "harness", "split"])
 @pytest.mark.parametrize(
-    ("at_target", "wanted", "flavor"),
-    [
-        ("Eng", "Administrators", "scim"),
-        ("Administrators", "Eng", "scim"),
-        ("Eng", "Administrators", "split"),
-        ("Eng", "Administrators", "harness"),
-        ("Eng", "E" * 25, "split"),
-        ("Eng", "  ", "scim"),
-    ],
+    ("at_target", "wanted"), [("Eng", "Administrators"), ("Administrators", "Eng"), ("Eng", "  ")]
 )
 def test_a_rename_to_or_from_a_name_that_must_not_change_is_refused(
     at_target: str, wanted: str, flavor: str
@@ -78,6 +71,11 @@ def test_a_rename_to_or_from_a_name_that_must_not_change_is_refused(
         flavor=flavor,
         protected_groups={"Administrators"},
     )
+    assert (kinds(decision), skips(decision)) == ([], ["refused_name"])
+
+
+def test_a_rename_to_a_name_that_is_too_long_for_split_is_refused() -> None:
+    decision = decide(known_group(), group_wish("E" * 25, rename=True), flavor="split")
     assert (kinds(decision), skips(decision)) == ([], ["refused_name"])
 
 

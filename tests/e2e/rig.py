@@ -19,7 +19,7 @@ from syncd.cli.app import cli
 from syncd.simulators.okta import OktaSimulator
 from syncd.simulators.split import HarnessKnobs, SplitKnobs, SplitSimulator
 from syncd.simulators.world import OktaWorld, SplitWorld, default_split, generate_okta
-from tests.cli.invoking import document_of
+from tests.cli.invoking import Answer
 from tests.connection_text import connection_text
 from tests.hurrying import hurried
 
@@ -28,17 +28,6 @@ SPLIT_TOKEN = "spl.iT_VeRySeCrEt-e2e-4711"
 
 ASSIGNED = {"ACTIVE", "PROVISIONED", "STAGED", "APPROVED", "PENDING", "IMPLICIT"}
 ALIVE = {"ACTIVE", "RECOVERY", "PASSWORD_EXPIRED", "LOCKED_OUT", "PROVISIONED", "SUSPENDED"}
-
-
-@dataclass
-class Answer:
-    exit_code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        return document_of(self.stdout)
 
 
 @dataclass

@@ -222,12 +222,12 @@ def test_options_fill_the_starter_in_for_a_script(syncd: Invoker, sides: Sides) 
         "init", "acme.toml", *options, "--push-group", 'A "quoted" name', "--token-created", "2026-03-01"
     )
 
-    assert said.code == 0, said.err
+    assert said.exit_code == 0, said.stderr
     text = (syncd.directory / "acme.toml").read_text()
     assert [rule["source"]["name"] for rule in tomllib.loads(text)["push_groups"]] == ['A "quoted" name']
-    assert "export OKTA_API_TOKEN and SPLIT_SCIM_TOKEN" in said.out
+    assert "export OKTA_API_TOKEN and SPLIT_SCIM_TOKEN" in said.stdout
     assert syncd("status", "--json", "-c", "acme.toml").document["connection"] == "acme"
-    assert syncd("check", "-c", "acme.toml").code in (0, 1)
+    assert syncd("check", "-c", "acme.toml").exit_code in (0, 1)
 
 
 def test_a_service_app_is_filled_in_with_its_key(syncd: Invoker) -> None:
@@ -244,7 +244,7 @@ def test_a_service_app_is_filled_in_with_its_key(syncd: Invoker) -> None:
         "init", *options, "--client-id", "0oaservice", "--key-file", "key.pem", "--flavor", "harness"
     )
 
-    assert said.code == 0, said.err
+    assert said.exit_code == 0, said.stderr
     [made] = load([syncd.directory / "config.toml"], environ={}).connections
     assert (made.okta.auth, made.okta.client_id, made.okta.token) == ("private_key", "0oaservice", None)
     assert made.okta.private_key is not None
@@ -268,6 +268,6 @@ def test_options_that_say_too_little_or_something_wrong_write_nothing(
 ) -> None:
     said = syncd("init", *options)
 
-    assert said.code == 64
-    assert named in " ".join(said.err.split())
+    assert said.exit_code == 64
+    assert named in " ".join(said.stderr.split())
     assert list(syncd.directory.iterdir()) == []

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.rig import Answer, Rig, rig
+from tests.cli.invoking import Answer
+from tests.e2e.rig import Rig, rig
 from tests.schema.judging import problems
 
 TWICE = "mixed.case@example.com"

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from syncd.simulators.world import SplitWorld
+from tests.cli.invoking import Answer
 from tests.connection_text import FREE_TO_CHANGE
-from tests.e2e.rig import Answer, Rig, rig
+from tests.e2e.rig import Rig, rig
 from tests.schema.judging import problems
 
 BASE = '[attributes]\nuserName = "email"\ndisplayName = "{givenName} {familyName}"\ntitle = "title"\n'

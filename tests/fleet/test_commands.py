@@ -13,13 +13,13 @@ import psycopg
 import pytest
 
 from syncd.store.postgres.registry import PostgresRegistry
-from tests.cli.invoking import SPLIT_TOKEN, Invoker, Said, invoker, write_config
+from tests.cli.invoking import SPLIT_TOKEN, Answer, Invoker, invoker, write_config
 from tests.fleet.making import applicant, ids, run_out
 from tests.postgres.fixtures import new_database
 from tests.postgres.server import Server
 from tests.schema.judging import problems
 
-Fleet = Callable[..., Said]
+Fleet = Callable[..., Answer]
 
 
 def url_of(conninfo: str) -> str:
@@ -47,7 +47,7 @@ def fleet(syncd: Invoker, unprepared: str) -> Fleet:
     """Runs a `syncd fleet` command on it; every document is judged."""
     (syncd.directory / "fleet.toml").write_text('[fleet]\ndatabase = { env = "FLEET_DB" }\n')
 
-    def run(*arguments: str | Path) -> Said:
+    def run(*arguments: str | Path) -> Answer:
         said = syncd("fleet", *arguments)
         if "--json" in arguments:
             assert problems(said.document) == []
@@ -60,7 +60,7 @@ def fleet(syncd: Invoker, unprepared: str) -> Fleet:
 @pytest.fixture
 def registry(fleet: Fleet, unprepared: str) -> Iterator[PostgresRegistry]:
     """Of the prepared database."""
-    assert fleet("migrate").code == 0
+    assert fleet("migrate").exit_code == 0
     with PostgresRegistry(unprepared) as one:
         yield one
 
@@ -79,14 +79,14 @@ def names(document: dict[str, Any]) -> list[str]:
 
 def test_a_database_that_nobody_prepared_is_refused_until_it_is(fleet: Fleet) -> None:
     said = fleet("status")
-    assert said.code == 78
-    assert "is not prepared for syncd" in said.err
-    assert "syncd fleet migrate" in said.err
+    assert said.exit_code == 78
+    assert "is not prepared for syncd" in said.stderr
+    assert "syncd fleet migrate" in said.stderr
     first = fleet("migrate", "--json")
-    assert first.code == 0
+    assert first.exit_code == 0
     assert first.document["done"] == ["steps taken: 001_registry, 002_store"]
     assert fleet("migrate", "--json").document["done"] == ["nothing was to be done: it is up to date"]
-    assert fleet("status").code == 0
+    assert fleet("status").exit_code == 0
 
 
 def test_a_database_of_a_newer_version_or_an_older_one_is_refused(
@@ -100,17 +100,17 @@ def test_a_database_of_a_newer_version_or_an_older_one_is_refused(
         with psycopg.connect(unprepared) as session:
             session.execute(change.encode())
         found = fleet("status")
-        assert found.code == 78
-        assert said in found.err
+        assert found.exit_code == 78
+        assert said in found.stderr
 
 
 def test_settings_are_put_in_after_asking_and_the_second_time_nothing_changes(
     fleet: Fleet, registry: PostgresRegistry, syncd: Invoker
 ) -> None:
     place = folder(syncd, "acme", "globex")
-    assert fleet("apply", place).code == 64, "there is nobody to ask"
+    assert fleet("apply", place).exit_code == 64, "there is nobody to ask"
     first = fleet("apply", place, "--yes", "--json")
-    assert first.code == 0
+    assert first.exit_code == 0
     assert names(first.document) == ["acme", "globex"]
     assert first.document["done"] == ["added: 2 connections (acme, globex)"]
     again = fleet("apply", place, "--yes", "--json")
@@ -131,8 +131,8 @@ def test_of_files_of_which_one_is_wrong_none_is_put_in(
     place = folder(syncd, "acme")
     (place / "broken.toml").write_text("[okta]\n")
     said = fleet("apply", place, "--yes")
-    assert said.code == 78
-    assert "broken.toml" in said.err
+    assert said.exit_code == 78
+    assert "broken.toml" in said.stderr
     assert list(registry.look().connections) == []
 
 
@@ -143,9 +143,9 @@ def test_a_secret_in_a_file_does_not_go_into_the_database(
     file = place / "acme.toml"
     file.write_text(file.read_text().replace('{ env = "SPLIT_SCIM_TOKEN" }', f'"{SPLIT_TOKEN}"'))
     said = fleet("apply", place, "--yes")
-    assert said.code == 78
-    assert "would stand in the database" in said.err
-    assert SPLIT_TOKEN not in said.err
+    assert said.exit_code == 78
+    assert "would stand in the database" in said.stderr
+    assert SPLIT_TOKEN not in said.stderr
     assert list(registry.look().connections) == []
 
 
@@ -153,12 +153,12 @@ def test_two_connections_of_one_split_organisation_are_refused_with_both_names(
     fleet: Fleet, registry: PostgresRegistry, syncd: Invoker
 ) -> None:
     place = folder(syncd, "acme")
-    assert fleet("apply", place, "--yes").code == 0
+    assert fleet("apply", place, "--yes").exit_code == 0
     other = syncd.directory / "other.toml"
     other.write_text((place / "acme.toml").read_text().replace('"acme"', '"globex"'))
     said = fleet("apply", other, "--yes")
-    assert said.code == 3
-    assert "globex and acme would own the same Split organisation" in said.err
+    assert said.exit_code == 3
+    assert "globex and acme would own the same Split organisation" in said.stderr
     assert [each.name for each in registry.look().connections] == ["acme"]
 
 
@@ -181,7 +181,7 @@ def test_status_shows_who_owns_what_and_who_is_silent(
         "umbrella": ("paused", None),
     }
     assert {each["name"]: each["owned"] for each in document["workers"]} == {"one": 1, "two": 1}
-    text = fleet("status").out
+    text = fleet("status").stdout
     assert "acme      owned by one" in text
     assert "2 workers, 4 connections" in text
 
@@ -198,8 +198,8 @@ def test_people_pause_drain_and_move_and_take_it_back(
     assert fleet("move", "acme", "one", "--json").document["connections"][0]["bound_for"] == "one"
     for wrong in (("pause", "acne"), ("drain", "two"), ("move", "acme", "two"), ("move", "acne", "one")):
         said = fleet(*wrong)
-        assert said.code == 1
-        assert "syncd fleet status names all" in said.err
+        assert said.exit_code == 1
+        assert "syncd fleet status names all" in said.stderr
 
 
 def test_check_says_what_is_well_and_what_is_missing(
@@ -218,13 +218,13 @@ def test_check_says_what_is_well_and_what_is_missing(
     registry.join(applicant("one", capacity=1))
     fleet("apply", folder(syncd, "acme", "globex"), "--yes")
     said = fleet("check")
-    assert said.code == 0
-    assert "2 connections, more than there is room for" in said.out
+    assert said.exit_code == 0
+    assert "2 connections, more than there is room for" in said.stdout
 
 
 def test_check_goes_on_where_it_can_when_nobody_prepared_the_database(fleet: Fleet) -> None:
     said = fleet("check", "--json")
-    assert said.code == 78
+    assert said.exit_code == 78
     found = {each["name"]: each["state"] for each in said.document["checks"]}
     assert (found["database"], found["schema"], found["sessions"], found["workers"]) == (
         "ok",
@@ -240,9 +240,9 @@ def test_without_a_database_each_command_says_so(
 ) -> None:
     monkeypatch.setenv("FLEET_DB", f"postgresql://syncd:geheim-4711@/syncd?host={tmp_path}")
     said = fleet(*command)
-    assert said.code == 1
-    assert "cannot be reached" in said.err + said.out
-    assert "geheim-4711" not in said.err + said.out
+    assert said.exit_code == 1
+    assert "cannot be reached" in said.stderr + said.stdout
+    assert "geheim-4711" not in said.stderr + said.stdout
 
 
 def test_a_database_that_is_not_there_is_named_with_the_servers_word(
@@ -250,17 +250,17 @@ def test_a_database_that_is_not_there_is_named_with_the_servers_word(
 ) -> None:
     monkeypatch.setenv("FLEET_DB", url_of(postgres.url("nowhere")))
     said = fleet("status")
-    assert said.code == 1
-    assert 'database "nowhere" does not exist' in said.err
+    assert said.exit_code == 1
+    assert 'database "nowhere" does not exist' in said.stderr
 
 
 def test_without_settings_of_a_fleet_the_places_are_named(syncd: Invoker) -> None:
     said = syncd("fleet", "status")
-    assert said.code == 78
-    assert "neither ./fleet.toml nor /etc/syncd/fleet.toml exists" in said.err
+    assert said.exit_code == 78
+    assert "neither ./fleet.toml nor /etc/syncd/fleet.toml exists" in said.stderr
     said = syncd("fleet", "status", "--fleet", "other.toml")
-    assert said.code == 78
-    assert "other.toml: there is no such file" in said.err
+    assert said.exit_code == 78
+    assert "other.toml: there is no such file" in said.stderr
 
 
 def worker(folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -284,7 +284,7 @@ def test_a_worker_that_cannot_begin_says_why_and_claims_nothing(
     said = worker(syncd.directory, FLEET_DB=f"postgresql://syncd@/syncd?host={tmp_path}")
     assert said.returncode == 1
     assert "cannot be reached" in said.stderr
-    assert fleet("migrate").code == 0
+    assert fleet("migrate").exit_code == 0
     with psycopg.connect(unprepared) as session:
         session.execute("UPDATE syncd.version SET version = 99, oldest_worker = 99")
     said = worker(syncd.directory, FLEET_DB=url_of(unprepared))

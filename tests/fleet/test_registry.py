@@ -11,9 +11,11 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from syncd.core.balance import LEFT_LYING, balance
 from syncd.errors import NotFound, RefusedError, TemporaryError
 from syncd.ports.fleet import WATCH, Ownership
 from syncd.store.postgres.registry import PostgresRegistry
+from syncd.store.postgres.store import WRITERS
 from tests.fleet.making import TERMS, applicant, enrol, enrolment, ids, run_out
 from tests.service.supervisor import eventually
 
@@ -353,13 +355,30 @@ def test_what_a_silent_worker_has_is_free_for_the_balance(database: str, registr
     assert (found.owner, found.silent, found.charge.owner) == ("one", True, "")
 
 
+def test_what_a_silent_worker_had_lies_free_only_since_its_lease_ran_out(
+    database: str, registry: PostgresRegistry
+) -> None:
+    numbers = list(enrol(registry, ["acme", "globex", "initech"]).values())
+    for name in ("one", "two", "three", "four"):
+        registry.join(applicant(name))
+    registry.claim("one", numbers)
+    with psycopg.connect(database) as session:
+        session.execute("UPDATE syncd.owner SET since = clock_timestamp() - interval '1 hour'")
+    run_out(database, "one", seconds=2.0)
+    fleet = registry.look()
+    assert all(2 <= each.charge.since < LEFT_LYING for each in fleet.connections)
+    workers, charges = [each.worker for each in fleet.workers], [each.charge for each in fleet.connections]
+    found = balance("two", workers, charges, busy=frozenset(), moved_lately=0)
+    assert len(found.take) == 1, "the others take theirs"
+
+
 def test_who_was_frozen_in_the_middle_of_a_statement_keeps_no_lock(
     database: str, registry: PostgresRegistry
 ) -> None:
     (number,) = of_two(registry)
     registry.claim("one", [number])
     with psycopg.connect(database) as frozen, ThreadPoolExecutor(1) as thread:
-        frozen.execute("SELECT pg_advisory_xact_lock(1398361668, %s)", (number,))
+        frozen.execute("SELECT pg_advisory_xact_lock(%s::int, %s)", (WRITERS, number))
         asked = thread.submit(
             frozen.execute, "SELECT pg_sleep(60)"
         )  # active, as between two parts of a statement

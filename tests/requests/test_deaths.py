@@ -13,8 +13,9 @@ import pytest
 
 from syncd.cli import requesting
 from syncd.core.request import SyncRequest, arguments_of
+from tests.cli.invoking import Answer
 from tests.e2e.elsewhere import here
-from tests.e2e.rig import Answer, Rig
+from tests.e2e.rig import Rig
 from tests.requests.asking import at_rest, running
 from tests.service.supervisor import Supervised, eventually, supervised
 

@@ -77,7 +77,7 @@ def test_the_documents_of_an_ordinary_day_are_valid(world: World) -> None:
 
 def test_rows_of_an_export_are_valid(world: World) -> None:
     world.syncd("sync", *world.base)
-    rows = world.syncd("audit", "export", *world.base).out.splitlines()
+    rows = world.syncd("audit", "export", *world.base).stdout.splitlines()
     answer(world, "audit", "export", "-o", "trail.jsonl")
 
     assert [found for row in rows for found in problems(json.loads(row))] == []
@@ -139,13 +139,13 @@ def test_the_report_of_a_month_is_valid() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_syncd_schema_prints_the_published_schema_of_each_document(syncd: Invoker, name: str) -> None:
     published = (SCHEMAS / f"{name}.json").read_text(encoding="utf-8")
-    assert syncd("schema", name).out == published
-    assert syncd("schema", f"syncd.{name}/1").out == published
+    assert syncd("schema", name).stdout == published
+    assert syncd("schema", f"syncd.{name}/1").stdout == published
 
 
 @pytest.mark.parametrize("words", [[], ["nope"], ["../plan"], ["settings.json"]])
 def test_an_unknown_schema_is_a_usage_error_with_the_list(syncd: Invoker, words: list[str]) -> None:
     said = syncd("schema", *words)
 
-    assert (said.code, said.out) == (64, "")
-    assert ", ".join(sorted([*NAMES, "settings", "fleet-settings"])) in " ".join(said.err.split())
+    assert (said.exit_code, said.stdout) == (64, "")
+    assert ", ".join(sorted([*NAMES, "settings", "fleet-settings"])) in " ".join(said.stderr.split())

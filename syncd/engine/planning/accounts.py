@@ -13,7 +13,7 @@ from syncd.core.change import Change, ChangeKind
 from syncd.core.diff import Skipped
 from syncd.core.flavors import exact_user_names, foreign_marks_count
 from syncd.core.mapping import wanted_user
-from syncd.core.match import MatchedUser, MatchKind, TakenMatch, match_user, right_to
+from syncd.core.match import MatchedUser, MatchKind, match_user, right_to
 from syncd.core.names import Likeness, likeness
 from syncd.core.order import NAME_RULES, user_name_freed
 from syncd.core.terms import LOGIN
@@ -21,6 +21,7 @@ from syncd.engine.facts import TIES, AskedTie
 from syncd.engine.job import Job
 from syncd.engine.planning.draft import Planning
 from syncd.model import Absent, AppUser, RemoteUser, Standing, WantedUser
+from syncd.ports.adopting import TakenMatch
 
 CONTESTED = "contested"
 """Where adoptions go in the spool whose account somebody else wants, too."""

@@ -23,7 +23,7 @@ from syncd.engine.planning.keepers import LastMembers
 from syncd.engine.writing.batches import batches
 from syncd.engine.writing.breaking import Breaker, told
 from syncd.engine.writing.canary import Canary
-from syncd.engine.writing.done_before import DoneBefore
+from syncd.engine.writing.done_before import EarlierOutcomes
 from syncd.engine.writing.flight import Flight, Write
 from syncd.engine.writing.in_order import NOT_LEFT, InOrder, name_not_left
 from syncd.engine.writing.measuring import measure
@@ -95,14 +95,14 @@ class Applying:
     breaker: Breaker = field(default_factory=Breaker)
     canary: Canary = field(init=False)
     permission: Permission = field(init=False)
-    done_before: DoneBefore = field(init=False)
+    done_before: EarlierOutcomes = field(init=False)
 
     def __post_init__(self) -> None:
         self.permission = Permission(self.job)
         self.vanishing = Vanishing(self.job)
         self.sequence = InOrder(self.order)
         self.canary = Canary(self.job, {}, frozenset())
-        self.done_before = DoneBefore(self.job, self.vanishing)
+        self.done_before = EarlierOutcomes(self.job, self.vanishing)
 
     def run(self, stage: Stage) -> None:
         """Applies every change of the stage that is not held."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
 from syncd.engine.facts import RESTORED
 from syncd.engine.job import Job
-from syncd.engine.writing.recover import Asking, done
+from syncd.engine.writing.recover import AskedTarget, done
 from syncd.engine.writing.unit import Outcome, Unit
 from syncd.engine.writing.vanishing import Vanishing
 from syncd.errors import SyncdError
@@ -26,12 +26,12 @@ _LOOKED_FOR = MEMBERSHIPS | {
 SEEN_DONE = "the target has it so already: done before the store was restored"
 
 
-class DoneBefore:
+class EarlierOutcomes:
     """Of one run. Asks in the thread that owns the store: once for each change of a user, once for each group."""
 
     def __init__(self, job: Job, vanishing: Vanishing) -> None:
         self._is_restored = RESTORED.of(job.store) is not None
-        self._asking = Asking(job, vanishing)
+        self._asking = AskedTarget(job, vanishing)
 
     def apart(self, unit: Unit) -> tuple[Unit | None, Sequence[tuple[int, Outcome]]]:
         """What is still to be sent, if anything, and the outcomes of the rest with their places in the journal."""

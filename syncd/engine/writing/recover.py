@@ -32,7 +32,7 @@ def settle_open_intents(job: Job) -> frozenset[str]:
     if not intents:
         return frozenset()
     job.observer.phase("settling what was never answered", len(intents))
-    asking = Asking(job, Vanishing(job, besides=frozenset(_leaving(intents))))
+    asking = AskedTarget(job, Vanishing(job, besides=frozenset(_leaving(intents))))
     unknown: set[str] = set()
     answered = False
     for intent in intents:
@@ -64,7 +64,7 @@ def settle(job: Job, outcomes: Sequence[ports.Settled]) -> None:
 
 
 @dataclass(frozen=True)
-class Asking:
+class AskedTarget:
     """One round of questions. `groups` holds those that were read, by Okta id; None: gone."""
 
     job: Job
@@ -77,7 +77,7 @@ def _leaving(intents: Sequence[ports.Intent]) -> Iterator[str]:
     return (intent.change.okta_id for intent in intents if intent.change.kind is ChangeKind.DEACTIVATE_USER)
 
 
-def _settled(asking: Asking, intent: ports.Intent) -> ports.Settled:
+def _settled(asking: AskedTarget, intent: ports.Intent) -> ports.Settled:
     effects = _found(asking, intent)
     if effects is None or any(isinstance(effect, ports.CreationUnproven) for effect in effects):
         error = "interrupted before it took effect"
@@ -85,7 +85,7 @@ def _settled(asking: Asking, intent: ports.Intent) -> ports.Settled:
     return ports.Settled(intent.sequence, intent.change, effects, note="settled after an interruption")
 
 
-def _found(asking: Asking, intent: ports.Intent) -> Sequence[ports.Effect] | None:
+def _found(asking: AskedTarget, intent: ports.Intent) -> Sequence[ports.Effect] | None:
     """The effects if the target shows that the write happened, None if it did not (it is then simply wanted). A create
     that may have happened leaves a doubt.
     """
@@ -97,7 +97,7 @@ def _found(asking: Asking, intent: ports.Intent) -> Sequence[ports.Effect] | Non
     return done(asking, change)
 
 
-def done(asking: Asking, change: Change) -> Sequence[ports.Effect] | None:
+def done(asking: AskedTarget, change: Change) -> Sequence[ports.Effect] | None:
     """The effects of a change of something known, if the target shows it as done."""
     job = asking.job
     if change.kind in MEMBERSHIPS:
@@ -154,7 +154,7 @@ def _judged(job: Job, intent: ports.Intent, name: str, remote: RemoteUser | Remo
     return verdict if isinstance(verdict, Disbelief) else None
 
 
-def _changed_user(asking: Asking, change: Change, scim_id: str) -> Sequence[ports.Effect] | None:
+def _changed_user(asking: AskedTarget, change: Change, scim_id: str) -> Sequence[ports.Effect] | None:
     known = asking.job.store.user(change.okta_id)
     try:
         remote = asking.job.target.user(scim_id)
@@ -232,7 +232,7 @@ def _changed_group(job: Job, change: Change, scim_id: str) -> Sequence[ports.Eff
     return None
 
 
-def _membership(asking: Asking, change: Change) -> Sequence[ports.Effect] | None:
+def _membership(asking: AskedTarget, change: Change) -> Sequence[ports.Effect] | None:
     job, groups = asking.job, asking.groups
     group_id = change.group_id or ""
     known_group, known_user = job.store.group(group_id), job.store.user(change.okta_id)

@@ -23,6 +23,7 @@ from syncd.errors import NotFound, RefusedError
 from syncd.ports.fleet import ConnectionRecord, Enrolment, Fleet, LivingWorker, Ownership, WorkerRecord
 from syncd.store.postgres.faults import explained
 from syncd.store.postgres.sessions import connect
+from syncd.store.postgres.store import WRITERS
 
 Connection = psycopg.Connection[DictRow]
 
@@ -46,12 +47,12 @@ ON CONFLICT DO NOTHING
 _RENEW = "UPDATE worker SET expires = clock_timestamp() + lasts WHERE id = %(worker)s AND ended IS NULL"
 BURY = "UPDATE worker SET ended = clock_timestamp() WHERE ended IS NULL AND expires <= clock_timestamp()"
 # Whoever was frozen between two parts of one statement is not idle in its transaction, as PostgreSQL sees it, and would
-# keep its locks: it is sent away once others were told that its lease ran out. The lock is `store.WRITERS`.
+# keep its locks: it is sent away once others were told that its lease ran out.
 _EVICT = """
 SELECT pg_terminate_backend(l.pid)
   FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid JOIN owner o ON o.connection = l.objid::bigint
   JOIN worker w ON w.id = o.worker AND w.ended IS NOT NULL
- WHERE l.locktype = 'advisory' AND l.classid = 1398361668 AND l.objsubid = 2 AND l.granted
+ WHERE l.locktype = 'advisory' AND l.classid = %(writers)s AND l.objsubid = 2 AND l.granted
    AND a.datname = current_database() AND a.usename = current_user
    AND o.connection = ANY(%(connections)s) AND a.xact_start < clock_timestamp() - interval '4 s'
 """
@@ -65,7 +66,9 @@ _CONNECTIONS = """
 SELECT c.id, c.name, c.digest, c.org_key AS org, c.split_key AS target, c.weight, c.paused, c.bound_for,
        coalesce(o.worker, '') AS owner, (w.ended IS NOT NULL OR w.expires <= clock_timestamp()) IS TRUE AS silent,
        o.epoch, o.since,
-       coalesce(extract(epoch FROM clock_timestamp() - coalesce(o.since, c.updated_at)), 0)::float8 AS seconds,
+       greatest(0, extract(epoch FROM clock_timestamp() - CASE
+           WHEN w.ended IS NOT NULL OR w.expires <= clock_timestamp() THEN least(w.ended, w.expires)
+           ELSE coalesce(o.since, c.updated_at) END))::float8 AS seconds,
        c.updated_at, c.updated_by
   FROM connection c JOIN owner o ON o.connection = c.id LEFT JOIN worker w ON w.id = o.worker
  ORDER BY c.name
@@ -187,7 +190,7 @@ class PostgresRegistry(Closing):
         given = {"worker": worker, "connections": list(connections)}
         with self._acting() as session:
             session.execute(BURY)
-            session.execute(_EVICT, given)
+            session.execute(_EVICT, {**given, "writers": WRITERS})
             claims = [Ownership(**row) for row in session.execute(_CLAIM, given)]
             if claims:
                 session.execute(_ARRIVED, {**given, "connections": [claim.connection for claim in claims]})

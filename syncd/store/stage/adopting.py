@@ -1,11 +1,12 @@
-"""Whose the accounts are that a plan adopts: the half of `ports.Stage` that matching asks."""
+"""Whose the accounts are that a plan adopts: `ports.adopting`, answered."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Set as AbstractSet
 
-from syncd.core.match import MatchKind, TakenMatch
+from syncd.core.match import MatchKind
+from syncd.ports.adopting import TakenMatch
 from syncd.store.stage.session import StageSession
 from syncd.store.stage.spool import PlannedAndListed
 
@@ -27,14 +28,14 @@ class Adopting(PlannedAndListed):
         super().__init__(file)
 
     def will_link_user(self, okta_id: str, scim_id: str) -> None:
-        """See `ports.Stage.will_link_user`."""
+        """See `ports.adopting.AdoptingPlan.will_link_user`."""
         with self._file.short() as conn:
             conn.execute(
                 "INSERT OR REPLACE INTO main.links (scim_id, okta_id) VALUES (?, ?)", (scim_id, okta_id)
             )
 
     def will_adopt(self, scim_id: str, taken: TakenMatch) -> None:
-        """See `ports.Stage.will_adopt`."""
+        """See `ports.adopting.AdoptingPlan.will_adopt`."""
         said = json.dumps([taken.user_name, taken.right, taken.change_id])
         with self._file.short() as conn:
             conn.execute(
@@ -43,7 +44,7 @@ class Adopting(PlannedAndListed):
             )
 
     def taken_by(self, scim_id: str) -> TakenMatch | None:
-        """See `ports.Stage.taken_by`."""
+        """See `ports.adopting.AdoptingPlan.taken_by`."""
         with self._file.short() as conn:
             row = conn.execute(
                 "SELECT okta_id, taken FROM main.links WHERE scim_id = ? AND taken IS NOT NULL", (scim_id,)
@@ -54,7 +55,7 @@ class Adopting(PlannedAndListed):
         return TakenMatch(row[0], user_name, MatchKind(right), change_id)
 
     def adopted_twice(self) -> AbstractSet[str]:
-        """See `ports.Stage.adopted_twice`."""
+        """See `ports.adopting.AdoptingPlan.adopted_twice`."""
         self._spool.flush()
         with self._file.short() as conn:
             return frozenset(change_id for (change_id,) in conn.execute(_ADOPTED_TWICE))

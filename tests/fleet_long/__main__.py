@@ -1,0 +1,35 @@
+"""`python -m tests.fleet_long COURSE --connections N --much M`: M are seconds, kills or pauses. Writes its figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from random import Random, SystemRandom
+
+from tests.fleet_long.courses import COURSES
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(prog="python -m tests.fleet_long")
+    asked.add_argument("course", choices=COURSES)
+    asked.add_argument("--connections", type=int, required=True)
+    asked.add_argument("--much", type=float, required=True)
+    asked.add_argument("--seed", type=int, default=SystemRandom().randrange(2**32))
+    asked.add_argument("--out", type=Path)
+    asked.add_argument("--keep", type=Path, help="a new directory for the logs of the workers")
+    given = asked.parse_args()
+    with tempfile.TemporaryDirectory(prefix="fleet-long-") as folder:
+        place = given.keep or Path(folder)
+        place.mkdir(exist_ok=True)
+        figures = COURSES[given.course](place, Random(given.seed), given.connections, given.much)  # noqa: S311
+    text = json.dumps({"course": given.course, "seed": given.seed, **figures}, indent=1, default=str)
+    sys.stdout.write(f"{text}\n")
+    if given.out:
+        given.out.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
