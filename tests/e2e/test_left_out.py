@@ -84,7 +84,7 @@ def test_the_first_five_stand_in_status_and_all_of_them_in_skipped(made: Rig) ->
     found = made.run("status", "--json").document["left_out"]
 
     assert (found["count"], len(found["items"]), len(skipped(made))) == (8, 5, 8)
-    assert "and 3 more: syncd skipped" in made.run("status").stdout
+    assert f"and 3 more: syncd -c {made.config} skipped" in made.run("status").stdout
 
 
 def test_what_a_person_released_says_who_did_it_and_how_it_comes_back(made: Rig) -> None:
