@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The tests start the executable hundreds of times: without compiled modules each start takes a second more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo fleet-demo test chaos bench bench-million lint format clean constraints audit-deps dist man deb packages package-test boot-test
+.PHONY: demo fleet-demo test chaos bench bench-million bench-fleet lint format clean constraints audit-deps dist man deb packages package-test boot-test
 
 $(READY): pyproject.toml constraints.txt syncd/__init__.py
 	@echo "syncd: making $(VENV), and installing into it the $$(grep -c == constraints.txt) packages that it runs with" \
@@ -131,6 +131,10 @@ bench: $(STAMP)
 
 bench-million: $(STAMP)
 	$(BIN)/python -m bench --million
+
+# A store on PostgreSQL against the same one on SQLite at 100,000 users, in turns: needs a server's binaries. Writes no file.
+bench-fleet: $(STAMP)
+	$(BIN)/python -m bench.fleet
 
 format: $(STAMP)
 	$(BIN)/ruff format .

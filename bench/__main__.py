@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench import follow, rows, tables
@@ -44,23 +44,6 @@ def _chosen(options: argparse.Namespace) -> Iterator[Row]:
     yield from follow.hook_to_write(10 if options.quick else 50)
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _printed(found: Iterable[Row]) -> list[Row]:
-    kept = []
-    for row in found:
-        goal = "" if row.goal is None else f"{'≥' if row.at_least else '≤'} {row.goal:g}"
-        mark = {True: "ok", False: "MISSED", None: ""}[row.met]
-        sys.stdout.write(
-            f"{row.what:<78} {_number(row.value):>9} {row.unit:<8} {goal:>7} {mark:<7} {row.detail}\n"
-        )
-        sys.stdout.flush()
-        kept.append(row)
-    return kept
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--million", action="store_true", help="only 1,000,000 users: full and delta cycles")
@@ -70,7 +53,7 @@ def main() -> int:
     )
     options = parser.parse_args()
     os.environ.update(TOKEN)
-    kept = _printed(_chosen(options))
+    kept = tables.printed(_chosen(options))
     if options.quick:
         return 0
     name = "results-million" if options.million else "results"

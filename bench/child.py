@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -79,23 +80,42 @@ def full_cycle(spec: Numbers) -> Numbers:
     """One full cycle: seconds, CPU, requests, and the peak memory of the process."""
     chosen = settings(spec["okta"], spec["scim"], Path(spec["folder"]), groups=spec["groups"])
     before = _counted(spec)
-    with opened(chosen) as job:
+    fleet = spec.get("fleet")
+    with opened(chosen, fleet=fleet) as job:
         idle = _peak()
         if spec["warm"]:
             sync(job, Selection())  # connections, caches, statements
+        if spec.get("stirred"):
+            ask(f"{spec['okta']}/bench/stir")
         asked = sum(job.source.requests().values())
-        cpu = time.process_time()
+        cpu, served = time.process_time(), _server_cpu(fleet)
         seconds = _timed(lambda: _succeeded(sync(job, Selection())))
         _confirm(spec, job, before)
         return {
             "idle_mb": idle,
             "seconds": seconds,
             "cpu": time.process_time() - cpu,
+            "server_cpu": _server_cpu(fleet) - served,
             "peak_mb": _peak(),
             "okta_requests": sum(job.source.requests().values()) - asked,
             "target_requests": sum(job.target.requests().values()),
             "store_bytes": chosen.store_path.stat().st_size,
         }
+
+
+def _server_cpu(fleet: Numbers | None) -> float:
+    """Seconds of a PostgreSQL server and all its processes so far."""
+    if fleet is None:
+        return 0.0
+    ticks = 0
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it ended meanwhile
+            process, _, rest = each.read_text().rpartition(")")
+            parent, *spent = [int(part) for part in (rest.split()[1], *rest.split()[11:15])]
+            mine = process.split()[0] == str(fleet["server"])
+            if mine or parent == fleet["server"]:
+                ticks += sum(spent if mine else spent[:2])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _counted(spec: Numbers) -> tuple[int, int]:

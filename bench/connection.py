@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from bench import org
 from syncd.core.plan import timestamp
 from syncd.engine.facts import COMPLETE_READ, SCOPE
 from syncd.engine.job import Job
 from syncd.engine.reading.full import read_everything
+from syncd.ports import Store
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings
 from syncd.settings.load import parse
+from syncd.store.sqlite.opening import open_store
 from syncd.wiring import open_job, utc_now
 
 THREADS = 8
@@ -72,9 +75,30 @@ def settings(okta: str, scim: str, folder: Path, *, groups: bool) -> ConnectionS
 
 
 @contextmanager
-def opened(chosen: ConnectionSettings, watch: Stopwatch | None = None) -> Iterator[Job]:
-    with open_job(chosen, writing=True, observer=watch or Stopwatch(), redactor=Redactor()) as job:
+def opened(
+    chosen: ConnectionSettings, watch: Stopwatch | None = None, fleet: Mapping[str, Any] | None = None
+) -> Iterator[Job]:
+    """`fleet`: with the store of a connection of a fleet (`bench.fleet.FleetStore`), and not that of the settings."""
+    with (
+        nullcontext() if fleet is None else _of_fleet(fleet) as store,
+        open_job(
+            chosen, writing=True, observer=watch or Stopwatch(), redactor=Redactor(), store=store
+        ) as job,
+    ):
         yield job
+
+
+@contextmanager
+def _of_fleet(fleet: Mapping[str, Any]) -> Iterator[Store]:
+    from syncd.store.postgres.opening import Pools, open_store  # noqa: PLC0415  (psycopg)
+    from syncd.store.postgres.store import StoreClaim  # noqa: PLC0415
+
+    claim = StoreClaim(fleet["epoch"], fleet["token"], lambda: None)
+    with closing(Pools(fleet["url"])) as pools:
+        store = open_store(pools, fleet["connection"], name="bench", claim=claim, clock=utc_now)
+        with closing(store):
+            store.lock("bench", expires_in=timedelta(hours=1))
+            yield store
 
 
 def fill(chosen: ConnectionSettings) -> None:
@@ -86,8 +110,10 @@ def fill(chosen: ConnectionSettings) -> None:
         stage.close()
         job.store.remember(SCOPE.key, job.scope)
         job.store.remember(COMPLETE_READ.key, timestamp(utc_now()))
-    conn = sqlite3.connect(chosen.store_path)
-    with conn:
+    with (
+        open_store(chosen.store_path, connection=chosen.name, clock=utc_now) as store,
+        store._transaction() as conn,  # noqa: SLF001  (nothing else says this, and what it says is sealed)
+    ):
         conn.execute(
             "UPDATE users SET scim_id ="
             " 'u' || (CAST(substr(okta_id, 4, 14) AS INTEGER) * 500 + CAST(substr(okta_id, 18) AS INTEGER)),"
@@ -99,4 +125,3 @@ def fill(chosen: ConnectionSettings) -> None:
                 (f"g{org.group_number(okta_id)}", json.dumps(json.loads(wish)[1]), okta_id),
             )
         conn.execute("UPDATE members SET pushed = 1 WHERE listed")
-    conn.close()

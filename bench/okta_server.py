@@ -3,7 +3,8 @@
 `python -m bench.okta_server USERS GROUPS MEMBERS COMPRESSED` (1: pages of users come as gzip). Besides Okta's own
 paths: POST /bench/change?users=N gives the
 first N users another surname (and one event each), POST /bench/empty takes every member out of every group, POST
-/bench/requests answers how often it was asked.
+/bench/stir says of every group that its members changed, which they did not, POST /bench/requests answers how often it
+was asked.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Okta:
         self._origin, self._size, self._compressed = origin, size, compressed
         self._renamed = 0
         self._emptied = False
+        self._stirred = 0
         self._surname = "Example"
         self._events: list[bytes] = []
         self._asked = 0
@@ -70,7 +72,7 @@ class Okta:
 
                 return self._list(request, query, page, org.MEMBER_PAGE, len(numbers))
             case ["groups", group_id]:
-                return self._ok(org.encoded(org.group(org.group_number(group_id), moved=self._emptied)))
+                return self._ok(org.encoded(org.group(org.group_number(group_id), moved=self._moves)))
             case ["users", user_id, "groups"]:
                 mine = [] if self._emptied else org.groups_of(self._size, org.user_number(user_id))
                 return self._ok(org.encoded([org.group(number) for number in mine]))
@@ -95,7 +97,11 @@ class Okta:
     def _group_page(self, number: int) -> bytes:
         first = number * org.GROUP_PAGE
         some = range(first, min(first + org.GROUP_PAGE, self._size.groups))
-        return org.encoded([org.group(each, moved=self._emptied) for each in some])
+        return org.encoded([org.group(each, moved=self._moves) for each in some])
+
+    @property
+    def _moves(self) -> int:
+        return self._stirred + self._emptied
 
     def _list(
         self, request: Request, query: dict[str, str], page: Callable[[int], bytes], size: int, total: int
@@ -124,6 +130,8 @@ class Okta:
     def _bench(self, path: str, query: dict[str, str]) -> Response:
         if path == "/bench/empty":
             self._emptied = True
+        if path == "/bench/stir":
+            self._stirred += 1
         if path == "/bench/change":
             self._renamed = int(query["users"])
             self._surname = f"Changed{len(self._events)}"

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 APP = "0oa1benchbenchbench0"
 USER_PAGE, GROUP_PAGE, MEMBER_PAGE = 500, 1_000, 1_000
-_OLD, _MOVED = "2025-01-01T00:00:00.000Z", "2025-02-01T00:00:00.000Z"
+_OLD, _MOVED = "2025-01-01T00:00:00.000Z", "2025-02-01T{:02d}:{:02d}:00.000Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +117,13 @@ def _account(digits: str, surname: str) -> dict[str, object]:
     }
 
 
-def group(number: int, *, moved: bool = False) -> dict[str, object]:
-    """`moved`: its members changed since the store was filled."""
+def group(number: int, *, moved: int = 0) -> dict[str, object]:
+    """`moved`: how often its members changed since the store was filled."""
     return {
         "id": group_id(number),
         "created": _OLD,
         "lastUpdated": _OLD,
-        "lastMembershipUpdated": _MOVED if moved else _OLD,
+        "lastMembershipUpdated": _MOVED.format(*divmod(moved, 60)) if moved else _OLD,
         "objectClass": ["okta:user_group"],
         "type": "OKTA_GROUP",
         "profile": {"name": f"Team {number:05d}", "description": "A team of the benchmark"},

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.plot import growth_svg
+from bench.rows import Row
 
 _FOLDER = Path(__file__).parent
 _PAGE = _FOLDER.parent / "docs" / "performance.md"
@@ -22,6 +24,20 @@ def recorded() -> list[Mapping[str, Any]]:
     for name in ("results.json", "results-million.json"):
         found += json.loads((_FOLDER / name).read_text())["rows"]
     return found
+
+
+def printed(found: Iterable[Row]) -> list[Row]:
+    """Each row as soon as it is there; all of them."""
+    kept = []
+    for row in found:
+        goal = "" if row.goal is None else f"{'≥' if row.at_least else '≤'} {row.goal:g}"
+        mark = {True: "ok", False: "MISSED", None: ""}[row.met]
+        sys.stdout.write(
+            f"{row.what:<78} {_short(row.value):>9} {row.unit:<8} {goal:>7} {mark:<7} {row.detail}\n"
+        )
+        sys.stdout.flush()
+        kept.append(row)
+    return kept
 
 
 def measured(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:

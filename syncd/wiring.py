@@ -17,6 +17,7 @@ from syncd.engine.facts import learned_of, remember_learned
 from syncd.engine.job import Job
 from syncd.errors import ConfigurationError, RefusedError, SyncdError
 from syncd.ports import Observer, Source, Store
+from syncd.ports.observer import telling_waits
 from syncd.ports.permit import Permit
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings, SecretRef, scope_fingerprint, target_fingerprint
@@ -24,6 +25,7 @@ from syncd.settings import ConnectionSettings, SecretRef, scope_fingerprint, tar
 if TYPE_CHECKING:
     from syncd.answers.check.check import Bench
     from syncd.okta.credentials import Credentials
+    from syncd.okta.orgs import Seat
     from syncd.okta.pace import RetryPolicy
     from syncd.okta.reader import OktaReader
     from syncd.scim.split import ScimTarget
@@ -36,8 +38,6 @@ _GARBAGE = (10_000, 20, 20)
 """Thresholds of the cycle collector. A page of users is ten thousand objects without a cycle among them; by Python's
 own 700 a fifth of a full read went into looking at them. Older ones are looked at half as often as by default.
 """
-_WORTH_SAYING = 5.0
-"""Seconds of waiting from which a person wants to know why nothing happens."""
 
 
 def utc_now() -> datetime:
@@ -64,9 +64,11 @@ def open_job(
     impatient: bool = False,
     source: Source | None = None,
     delivered_within: float | None = None,
+    seat: Seat | None = None,
 ) -> Iterator[Job]:
     """One connection, opened. With `writing` the store is made if need be and its lock is held to the end.
-    `impatient`: a side that does not answer is soon given up. `delivered_within`: see `scim.http.Link`.
+    `impatient`: a side that does not answer is soon given up. `delivered_within`: see `scim.http.Link`. `seat`: its
+    place in what connections of one org share.
 
     `store` is one that is open already, with its lock if need be; it stays open, as does a `source`. `turn` is the
     job's: one for all cycles that share a store. Secrets are read now and made known to `redactor`. Raises
@@ -76,7 +78,9 @@ def open_job(
     gc.set_threshold(*_GARBAGE)
     with ExitStack() as stack:
         if source is None:
-            source = stack.enter_context(open_source(settings, observer, redactor, impatient=impatient))
+            source = stack.enter_context(
+                open_source(settings, observer, redactor, impatient=impatient, seat=seat)
+            )
         _learn_secrets(settings, redactor)  # before anything is made or locked
         if store is None and writing:
             store = stack.enter_context(_owned(settings, observer, redactor, clock, cancelled))
@@ -259,13 +263,18 @@ def _without_the_lock(
 
 @contextmanager
 def open_source(
-    settings: ConnectionSettings, observer: Observer, redactor: Redactor, *, impatient: bool = False
+    settings: ConnectionSettings,
+    observer: Observer,
+    redactor: Redactor,
+    *,
+    impatient: bool = False,
+    seat: Seat | None = None,
 ) -> Iterator[OktaReader]:
     """The Okta reader. Raises ConfigurationError for unusable secrets."""
     from syncd.okta.pace import RetryPolicy  # noqa: PLC0415
 
     retry = RetryPolicy(attempts=2, deadline=30.0) if impatient else RetryPolicy()
-    with _reader(settings, observer, redactor, retry) as reader:
+    with _reader(settings, observer, redactor, retry, seat=seat) as reader:
         yield reader
 
 
@@ -276,23 +285,26 @@ def _reader(
     retry: RetryPolicy,
     *,
     user_profiles: bool = False,
+    seat: Seat | None = None,
 ) -> OktaReader:
     """`user_profiles`: with the users' own, also where these settings do not name them."""
     from syncd.okta.reader import OktaReader  # noqa: PLC0415  (the Okta SDK)
 
-    okta = settings.okta
+    okta, credentials = settings.okta, _credentials(settings, redactor)
+    proxy = _secret(okta.proxy, redactor) if okta.proxy else None
     return OktaReader(
         org_url=okta.org_url,
         app_id=okta.app_id,
-        credentials=_credentials(settings, redactor),
+        credentials=credentials,
         rate_limit_share=okta.rate_limit_share,
         timeout=okta.timeout.total_seconds(),
         ca_file=okta.ca_file,
-        proxy=_secret(okta.proxy, redactor) if okta.proxy else None,
+        proxy=proxy,
         retry=retry,
-        on_wait=_teller(observer, "Okta"),
+        on_wait=telling_waits(observer, "Okta"),
         redactor=redactor,
         user_profiles=user_profiles or settings.reads_user_profiles,
+        org=seat.at(credentials.fingerprint(okta.org_url, proxy, str(okta.ca_file))) if seat else None,
     )
 
 
@@ -325,7 +337,7 @@ def open_target(
         ca_file=split.ca_file,
         proxy=_secret(split.proxy, redactor) if split.proxy else None,
         retry=RetryPolicy(attempts=2, deadline=30.0) if impatient else RetryPolicy(),
-        on_wait=_teller(observer, "Split"),
+        on_wait=telling_waits(observer, "Split"),
         permit=permit,
         delivered_within=delivered_within,
         redactor=redactor,
@@ -383,11 +395,3 @@ def _credentials(settings: ConnectionSettings, redactor: Redactor) -> Credential
         raise ConfigurationError("okta.token is not set", hint='Write token = { env = "OKTA_API_TOKEN" }.')
     token = _secret(okta.token, redactor)
     return Ssws(lambda: token)
-
-
-def _teller(observer: Observer, side: str) -> Callable[[float, str], None]:
-    def tell(seconds: float, reason: str) -> None:
-        level = "warning" if seconds >= _WORTH_SAYING else "info"
-        observer.event(level, f"waiting for {side}", seconds=round(seconds, 1), reason=reason)
-
-    return tell

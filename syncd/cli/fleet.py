@@ -40,6 +40,7 @@ command = group_of(
         "pause": "Have no worker serve a connection.",
         "drain": "Have a worker give all its connections back.",
         "move": "Have another worker serve a connection.",
+        "restored": "Make a database that was put back from a copy safe to use.",
     },
     description="""Manage several machines that serve the same connections.
 
@@ -128,10 +129,13 @@ def status(ctx: click.Context, *, as_json: bool) -> int:
 
 @click.command(name="apply", cls=Command)
 @click.argument("places", metavar="DIR", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--paused", is_flag=True, help="New connections begin paused: until syncd fleet pause NAME --off."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 @click.pass_context
-def apply(ctx: click.Context, places: Sequence[Path], *, yes: bool, as_json: bool) -> int:
+def apply(ctx: click.Context, places: Sequence[Path], *, paused: bool, yes: bool, as_json: bool) -> int:
     """Put settings files into the fleet, after showing what changes.
 
     DIR is a directory with a *.toml for each connection, or such a file. All are judged first, and all of them are put
@@ -151,8 +155,8 @@ def apply(ctx: click.Context, places: Sequence[Path], *, yes: bool, as_json: boo
             if not fleet.session.confirm("Put these settings into the fleet?"):
                 raise RefusedError("the settings were not approved", hint="Nothing was changed.")
         if found.enrolments:
-            fleet.registry.enrol(found.enrolments, decider())
-        return fleet.session.one(fleet.answer(*_reformed(found)))
+            fleet.registry.enrol(found.enrolments, decider(), paused=paused)
+        return fleet.session.one(fleet.answer(*_reformed(found, paused=paused)))
 
 
 def _reform_lines(found: Enrolments) -> Iterator[Line]:
@@ -164,9 +168,9 @@ def _reform_lines(found: Enrolments) -> Iterator[Line]:
         yield line(f"  {safe(name)}  is in none of the files, and stays as it is")
 
 
-def _reformed(found: Enrolments) -> Iterator[str]:
+def _reformed(found: Enrolments, *, paused: bool) -> Iterator[str]:
     for word, names in (
-        ("added", [each.name for each in found.added]),
+        ("added, paused" if paused else "added", [each.name for each in found.added]),
         ("changed", [each.name for each in found.changed]),
         ("already so", found.same),
         ("in none of the files, left as it is", found.missing),
@@ -221,3 +225,28 @@ def move(ctx: click.Context, name: str, worker: str, *, as_json: bool) -> int:
     with _opened(ctx, as_json=as_json) as fleet:
         fleet.registry.move(name, worker)
         return fleet.session.one(fleet.answer(f"{name} is bound for {worker}"))
+
+
+@click.command(name="restored", cls=Command)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_context
+def restored(ctx: click.Context, *, yes: bool, as_json: bool) -> int:
+    """Make a database that was put back from a copy safe to use.
+
+    Run it once after pg_restore or a recovery to an earlier moment, before any worker is started. What the copy says of
+    owners was true then: with this no right to write that was given then or since counts ever again, no worker of then
+    lives, and every connection is paused until somebody has looked at syncd plan.
+    """
+    if not yes and not can_ask():
+        raise click.UsageError("there is no terminal to ask on: give --yes")
+    with _opened(ctx, as_json=as_json) as fleet:
+        if not yes and not fleet.session.confirm("Take all connections from their owners, and pause them?"):
+            raise RefusedError("it was not approved", hint="Nothing was changed.")
+        paused = fleet.registry.restored(decider())
+        return fleet.session.one(
+            fleet.answer(
+                "no owner and no worker of before counts any more",
+                f"paused: {counted(paused, 'connection')}; for each: syncd plan, then syncd fleet pause NAME --off",
+            )
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,6 +17,10 @@ class Ssws:
 
     read_token: Callable[[], str] = field(repr=False)
 
+    def fingerprint(self, *where: str | None) -> str:
+        """Of whoever asks there with this: others are shown other things, or may be."""
+        return _digest("ssws", self.read_token().strip(), *where)
+
 
 @dataclass(frozen=True, slots=True)
 class PrivateKey:
@@ -27,6 +33,14 @@ class PrivateKey:
     read_key: Callable[[], str] = field(repr=False)
     key_id: str | None = None
     dpop: bool = False
+
+    def fingerprint(self, *where: str | None) -> str:
+        """See `Ssws.fingerprint`."""
+        return _digest("key", self.client_id, self.read_key().strip(), self.key_id, *where)
+
+
+def _digest(*parts: str | None) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 Credentials = Ssws | PrivateKey

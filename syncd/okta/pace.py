@@ -135,8 +135,27 @@ class _Bucket:
         return list(self.windows.values())
 
 
+@dataclass(slots=True)
+class OrgRates:
+    """What is known of an org's limits, and who waits for them: of all governors whose requests Okta counts together.
+    Of the event loop's thread.
+    """
+
+    buckets: dict[str, _Bucket] = field(default_factory=dict)
+    waiters: list[asyncio.Future[None]] = field(default_factory=list)
+
+    def wake(self) -> None:
+        """Something has changed for whoever waits."""
+        waiters, self.waiters = self.waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
 class RateGovernor:
-    """Admits requests so that `1 - share` of every bucket stays unused. Lives in the event loop's thread."""
+    """Admits requests so that `1 - share` of every bucket stays unused. Lives in the event loop's thread. `rates`: what
+    it shares with other governors; None: with nobody.
+    """
 
     def __init__(
         self,
@@ -145,15 +164,16 @@ class RateGovernor:
         parallel: int,
         clock: Clock,
         on_wait: Callable[[float, str], None] | None = None,
+        rates: OrgRates | None = None,
     ) -> None:
         self._share = share
         self._parallel = self._ceiling = max(1, parallel)
         self._clock = clock
         self._on_wait = on_wait
-        self._buckets: dict[str, _Bucket] = {}
+        self._rates = rates or OrgRates()
+        self._buckets = self._rates.buckets
         self._in_flight = 0
         self._good = 0
-        self._waiters: list[asyncio.Future[None]] = []
         self._waited = 0.0
         self._waited_until = 0.0
 
@@ -173,7 +193,7 @@ class RateGovernor:
         finally:
             state.in_flight -= 1
             self._in_flight -= 1
-            self._wake()
+            self._rates.wake()
 
     def _blocked(self, state: _Bucket) -> float | None:
         """0: go. Positive: seconds to wait. None: wait until a request of ours ends."""
@@ -194,14 +214,8 @@ class RateGovernor:
 
     async def _change(self) -> None:
         waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        self._rates.waiters.append(waiter)
         await waiter
-
-    def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
 
     async def pause(self, seconds: float, reason: str) -> None:
         """Sleeps; waits that overlap count once."""
@@ -225,7 +239,7 @@ class RateGovernor:
         self._good += not refused
         if self._good >= _RECOVERY and self._ceiling < self._parallel:
             self._ceiling, self._good = self._ceiling + 1, 0
-        self._wake()
+        self._rates.wake()
 
     def _watch(self, state: _Bucket, limit: int, remaining: int, seen: LimitHeaders) -> None:
         now, reset = self._clock.monotonic(), seen.reset or 0

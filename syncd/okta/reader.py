@@ -17,14 +17,7 @@ from urllib.parse import quote
 
 from syncd.closing import Closing
 from syncd.core.moments import moment
-from syncd.errors import (
-    IncompleteRead,
-    NotFound,
-    PermanentError,
-    SyncdError,
-    TemporaryError,
-    kept,
-)
+from syncd.errors import IncompleteRead, NotFound, PermanentError, SyncdError, TemporaryError, kept
 from syncd.model import Absent, Application, AppUser, BadRecord, GroupRule, OktaGroup, PushMapping, ReadProof
 from syncd.okta import loop_thread, records
 from syncd.okta.absence import absent, app_error, object_error, unexplained
@@ -34,6 +27,7 @@ from syncd.okta.conversation import Conversation
 from syncd.okta.credentials import Credentials
 from syncd.okta.fan_out import FanOut
 from syncd.okta.listing import ListingLimits, Missing, PagedListing, PageSize, RawPage, Walk, now_at, utc_now
+from syncd.okta.orgs import OrgSeat, alone
 from syncd.okta.pace import Clock, RateGovernor, RateLimit, RetryPolicy
 from syncd.okta.refusals import Refusals
 from syncd.okta.system_log import LogPolls
@@ -49,8 +43,8 @@ class OktaReader(Closing):
 
     `rate_limit_share` (0 to 1) of every rate-limit bucket may be used, `timeout` is seconds for one exchange,
     `parallel` bounds the requests under way at once. `on_wait(seconds, reason)` is told of every wait, from the
-    reader's own thread. `user_profiles`: app users come with the users' own. Raises ConfigurationError for credentials
-    or a CA file that cannot be used.
+    reader's own thread. `user_profiles`: app users come with the users' own. `org`: what is shared with others who ask
+    it. Raises ConfigurationError for credentials or a CA file that cannot be used.
     """
 
     def __init__(
@@ -70,6 +64,7 @@ class OktaReader(Closing):
         limits: ListingLimits | None = None,
         redactor: Redactor | None = None,
         user_profiles: bool = False,
+        org: OrgSeat | None = None,
     ) -> None:
         self._origin = org_url.rstrip("/")
         self._app_id = app_id
@@ -81,8 +76,13 @@ class OktaReader(Closing):
         self._client = OktaClient(
             org_url=self._origin, credentials=credentials, timeout=timeout, redactor=redactor
         )
+        self._org = org or alone()
         self._governor = RateGovernor(
-            share=rate_limit_share, parallel=parallel, clock=self._clock, on_wait=on_wait
+            share=rate_limit_share,
+            parallel=parallel,
+            clock=self._clock,
+            on_wait=on_wait,
+            rates=self._org.rates,
         )
         self._talk = Conversation(
             self._client, self._governor, retry=retry or RetryPolicy(), clock=self._clock
@@ -307,10 +307,10 @@ class OktaReader(Closing):
         next(iter(self._listing("the System Log", "/api/v1/logs?limit=1", lambda event: event)), None)
 
     def log_cursor(self) -> LogPage:
-        return self._log().begin()
+        return self._org.begin(self._log().begin)
 
     def log_page(self, cursor: str) -> LogPage:
-        return self._log().page(cursor)
+        return self._org.page(cursor, self._log().page)
 
     def _log(self) -> LogPolls:
         return LogPolls(

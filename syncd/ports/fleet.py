@@ -231,8 +231,17 @@ class Registry(Protocol):
 
     # what people change; each raises NotFound for a name that is none
 
-    def enrol(self, enrolments: Sequence[Enrolment], by: str) -> None:
-        """All of them or none. Raises RefusedError for a target that another connection of the fleet has."""
+    def enrol(self, enrolments: Sequence[Enrolment], by: str, *, paused: bool = False) -> None:
+        """All of them or none; with `paused` those that are new are paused from the first moment on.
+
+        Raises RefusedError for a target that another connection of the fleet has.
+        """
+        ...
+
+    def restored(self, by: str) -> int:
+        """The database was put back to an earlier moment: no ownership and no lease of then or since counts ever again,
+        and every connection is paused. How many there are.
+        """
         ...
 
     def pause(self, name: str, by: str, *, paused: bool) -> None:

@@ -66,6 +66,7 @@ class ServedConnection:
         self._turn: AbstractContextManager[object] = threading.RLock()
         self._job_options: dict[str, Any] = {"writing": True}
         self._gate = Gate(around.stopping)
+        self.wait_until_idle = self._gate.wait_until_idle
         self._fulls = FullTurns()
         self._seen = Seen()
         self._system_log = SystemLog.NOT_FOLLOWED
@@ -119,10 +120,6 @@ class ServedConnection:
         """No more cycles; the store is closed at once, or by the last cycle that still runs."""
         self._gate.retire(self._close)
 
-    def wait_until_idle(self, deadline: float, tick: Callable[[], None]) -> bool:
-        """False when a cycle still runs at this reading of the monotonic clock."""
-        return self._gate.wait_until_idle(deadline, tick)
-
     def give_up(self) -> None:
         """Gives the store back though a cycle hangs: it finds the store closed, and nothing begins a write any more."""
         thread = threading.Thread(target=self._release, daemon=True)
@@ -133,7 +130,7 @@ class ServedConnection:
         self._next_runs.over(self.current.store)
         self._release()
         self.current.happened(Retired())
-        self._around.on_closed()
+        self._around.closed(self.settings.name)
 
     def _release(self) -> None:
         try:
@@ -375,6 +372,7 @@ class ServedConnection:
                 is_turn_taken=lambda: kind == "delta" and self.hooks.is_giving_way,
                 store=self.current.store,
                 turn=self._turn,
+                seat=around.seat(self.settings.name, self.hooks.delta_every(self.settings)),
                 **self._job_options,
             ) as job:
                 ending = ended(work, job)

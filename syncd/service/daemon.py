@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -25,6 +25,7 @@ from syncd.errors import LockWatched, SyncdError
 from syncd.redact import Redactor
 from syncd.service.board import Board
 from syncd.service.connection import ServedConnection
+from syncd.service.drift_turns import first_turn
 from syncd.service.full_turns import RETRY
 from syncd.service.listening import ANOTHER_HOOK_PORT, ANOTHER_PORT, Address, Listening
 from syncd.service.reloading import broken_files, clashes, held_by, reconciled
@@ -206,14 +207,14 @@ class Daemon:
     def _schedule(
         self, connection: ServedConnection, settings: ConnectionSettings, *, first_full: float | None = None
     ) -> None:
-        schedule = settings.schedule
-        self._planned[settings.name] = settings
-        for kind, every, work, first in (
-            ("full", schedule.full, connection.full, first_full),
-            ("delta", connection.hooks.delta_every(settings), connection.delta, None),
-            ("drift", schedule.drift, connection.drift, connection.drift_due_in()),
+        schedule, self._planned[settings.name] = settings.schedule, settings
+        for kind, every, work in (
+            ("full", schedule.full, connection.full),
+            ("delta", connection.hooks.delta_every(settings), connection.delta),
+            ("drift", schedule.drift, connection.drift),
         ):
             if self._timetable.interval(settings.name, kind) != every:
+                first = first_turn(kind, first_full, connection.drift_due_in)
                 self._timetable.schedule(settings.name, kind, every, work, first=first)
 
     def _listen(self, connections: Sequence[ConnectionSettings]) -> None:
@@ -290,10 +291,9 @@ class Daemon:
         wall, steady = time.time(), time.monotonic()
         beat = min(_BEAT, (self._notify.watchdog or 60.0) / 4)
         while True:
-            try:
+            command = None
+            with suppress(queue.Empty):
                 command = self._commands.get(timeout=beat)
-            except queue.Empty:
-                command = None
             match command:
                 case _Command.STOP:
                     return

@@ -31,9 +31,14 @@ def due_in(store: Store | None, every: timedelta | Cron, now: datetime) -> float
     try:
         last = {} if store is None else LAST_DRIFT.of(store, {})
         ago = (now - datetime.fromisoformat(last["created_at"])).total_seconds()
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, SyncdError):  # one that cannot be asked now ends no daemon
         return seconds
     return min(max(seconds - ago, _FIRST), seconds)
+
+
+def first_turn(kind: str, full: float | None, drift: Callable[[], float | None]) -> float | None:
+    """Seconds until the first cycle of this kind, None at its own time. Only for a drift cycle the store is asked."""
+    return drift() if kind == "drift" else full if kind == "full" else None
 
 
 def drift_turn(job: Job, look: Callable[[Job], DriftReport]) -> Ending:

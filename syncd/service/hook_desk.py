@@ -31,6 +31,7 @@ STORED_WITHIN = 1.0
 _A_SECOND, _BURST = 20.0, 100.0
 """Posts of one org: sustained, and at once."""
 _CHALLENGE_AT_MOST = 512
+_CONTINUE = "100-continue"
 _ALWAYS = {"Server": "syncd", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _TELLS_EVERY = 60.0
 
@@ -194,6 +195,8 @@ async def _body(request: web.BaseRequest) -> bytes:
     found = bytearray()
     try:
         async with asyncio.timeout(BODY_WITHIN):
+            if request.headers.get("Expect", "").lower() == _CONTINUE:
+                await _go_on(request)
             async for piece in request.content.iter_chunked(65_536):
                 found += piece
                 if len(found) > BODY_AT_MOST:
@@ -201,6 +204,12 @@ async def _body(request: web.BaseRequest) -> bytes:
     except TimeoutError:
         raise _Refusal(408) from None
     return bytes(found)
+
+
+async def _go_on(request: web.BaseRequest) -> None:
+    """Whoever waits with the body until it is wanted (RFC 9110, 10.1.1); whoever is refused never sends it."""
+    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    request.writer.output_size = 0  # no part of the answer
 
 
 def _said(status: int) -> web.Response:

@@ -6,13 +6,16 @@ decided by the same views that answer the stage's own questions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from syncd.store.db import Db
 from syncd.store.effects import drop_group
 from syncd.store.rows import moment
 
+_ROWS_AT_ONCE = 250_000
+"""Memberships."""
 TOMBSTONES_KEPT = timedelta(days=1)
 """No list is read for longer (source.listing.ListingLimits), and lists lag less."""
 
@@ -67,28 +70,37 @@ ON CONFLICT (okta_id) DO UPDATE SET revision = excluded.revision, at = excluded.
 """
 
 _LISTS = """
-SELECT l.group_id, l.stamp FROM temp.fresh_lists l JOIN main.groups k ON k.okta_id = l.group_id
+SELECT l.group_id, l.stamp, (SELECT count(*) FROM stage.listed s WHERE s.group_id = l.group_id)
+FROM temp.fresh_lists l JOIN main.groups k ON k.okta_id = l.group_id
 """
 
 _LIST_GAINS = """
 INSERT INTO main.members (group_id, user_id, listed, pushed)
 SELECT s.group_id, s.user_id, 1, 0
-FROM stage.listed s LEFT JOIN main.members m ON m.group_id = s.group_id AND m.user_id = s.user_id
-WHERE s.group_id = ? AND coalesce(m.listed, 0) = 0
-    AND NOT EXISTS (SELECT 1 FROM temp.own_list_counts o JOIN main.groups g ON g.okta_id = s.group_id
+FROM json_each(?) l CROSS JOIN main.groups g ON g.okta_id = l.value CROSS JOIN stage.listed s ON s.group_id = g.okta_id
+LEFT JOIN main.members m ON m.group_id = s.group_id AND m.user_id = s.user_id
+WHERE coalesce(m.listed, 0) = 0
+    AND NOT EXISTS (SELECT 1 FROM temp.own_list_counts o
         WHERE o.okta_id = s.user_id AND o.revision >= g.known_since)
     AND s.user_id NOT IN (SELECT user_id FROM temp.fresh_own_lists)
 ON CONFLICT (group_id, user_id) DO UPDATE SET listed = 1
+RETURNING group_id
 """
 
 _LIST_LOSSES = """
-UPDATE main.members SET listed = 0
-WHERE group_id = ? AND listed = 1
+UPDATE main.members SET listed = 0 FROM main.groups g
+WHERE g.okta_id = members.group_id AND g.okta_id IN (SELECT value FROM json_each(?)) AND listed = 1
     AND NOT EXISTS
         (SELECT 1 FROM stage.listed s WHERE s.group_id = members.group_id AND s.user_id = members.user_id)
-    AND NOT EXISTS (SELECT 1 FROM temp.own_list_counts o JOIN main.groups g ON g.okta_id = members.group_id
+    AND NOT EXISTS (SELECT 1 FROM temp.own_list_counts o
         WHERE o.okta_id = members.user_id AND o.revision >= g.known_since)
     AND members.user_id NOT IN (SELECT user_id FROM temp.fresh_own_lists)
+RETURNING group_id
+"""
+
+_LIST_UNNEEDED = """
+DELETE FROM main.members
+WHERE group_id IN (SELECT value FROM json_each(?)) AND listed = 0 AND pushed = 0
 """
 
 _OWN_GAINS = """
@@ -118,17 +130,28 @@ UPDATE main.users SET own_list_revision = :revision,
 WHERE okta_id IN (SELECT user_id FROM temp.fresh_own_lists)
 """
 
-_LIST_READ = "UPDATE main.groups SET list_revision = ? WHERE okta_id = ? AND (? OR list_revision IS NULL)"
+_LIST_YOUNG = "UPDATE main.groups SET list_revision = ? WHERE okta_id IN (SELECT value FROM json_each(?))"
+_LIST_KNOWN = f"{_LIST_YOUNG} AND list_revision IS NULL"
 
 # A stamp vouches for a list that is stored just as it was read; else it would hide what was not believed of it.
-_AS_READ = """
-SELECT NOT EXISTS (SELECT 1 FROM stage.listed s
-        LEFT JOIN main.members m ON m.group_id = s.group_id AND m.user_id = s.user_id
-        WHERE s.group_id = ?1 AND coalesce(m.listed, 0) = 0)
-    AND NOT EXISTS (SELECT 1 FROM main.members m WHERE m.group_id = ?1 AND m.listed = 1 AND NOT EXISTS
-        (SELECT 1 FROM stage.listed s WHERE s.group_id = m.group_id AND s.user_id = m.user_id))
+_NOT_AS_READ = """
+SELECT s.group_id FROM json_each(?1) l CROSS JOIN stage.listed s ON s.group_id = l.value
+LEFT JOIN main.members m ON m.group_id = s.group_id AND m.user_id = s.user_id
+WHERE coalesce(m.listed, 0) = 0
+UNION
+SELECT m.group_id FROM json_each(?1) l CROSS JOIN main.members m ON m.group_id = l.value
+WHERE m.listed = 1 AND NOT EXISTS
+    (SELECT 1 FROM stage.listed s WHERE s.group_id = m.group_id AND s.user_id = m.user_id)
 """
-_STAMP = "UPDATE main.groups SET members_stamp = ?1 WHERE okta_id = ?2 AND members_stamp IS NOT ?1"
+_STAMPED = """
+UPDATE main.groups SET members_stamp = l.stamp FROM stage.lists l
+WHERE l.group_id = groups.okta_id AND okta_id IN (SELECT value FROM json_each(?))
+    AND members_stamp IS NOT (l.stamp)
+"""
+_UNSTAMPED = """
+UPDATE main.groups SET members_stamp = NULL
+WHERE okta_id IN (SELECT value FROM json_each(?)) AND members_stamp IS NOT NULL
+"""
 
 # Of whose creation nobody knows yet how it ended: it may be there, and then its removal goes by what is remembered.
 _IN_THE_MAKING = "SELECT j.okta_id FROM main.open_intents o JOIN main.journal j USING (sequence)"
@@ -207,17 +230,36 @@ def _absorb_memberships(conn: Db, revision: int, *, limited: bool) -> None:
     A list that changed nothing counts as young only from a shorter cycle: no two long ones overlap.
     """
     lists = conn.execute(_LISTS).fetchall()
-    for group_id, _ in lists:
-        changed = conn.execute(_LIST_GAINS, (group_id,)).rowcount
-        changed += conn.execute(_LIST_LOSSES, (group_id,)).rowcount
+    for some in _together(lists):
+        groups = json.dumps([group_id for group_id, _ in some])
+        changed = {group_id for (group_id,) in conn.execute(_LIST_GAINS, (groups,))}
+        changed |= {group_id for (group_id,) in conn.execute(_LIST_LOSSES, (groups,))}
         if changed:
-            conn.execute(
-                "DELETE FROM main.members WHERE group_id = ? AND listed = 0 AND pushed = 0", (group_id,)
-            )
-        conn.execute(_LIST_READ, (revision, group_id, bool(changed) or limited))
+            conn.execute(_LIST_UNNEEDED, (json.dumps(list(changed)),))
+        young = groups if limited else json.dumps(list(changed))
+        conn.execute(_LIST_YOUNG, (revision, young))
+        conn.execute(_LIST_KNOWN, (revision, groups))
     for statement in (_OWN_GAINS, _OWN_LOSSES, _OWN_UNNEEDED):
         conn.execute(statement)
-    for group_id, stamp in lists:
-        as_read = stamp is not None and conn.execute(_AS_READ, (group_id,)).fetchone()[0]
-        conn.execute(_STAMP, (stamp if as_read else None, group_id))
+    for some in _together(lists):
+        stamped = [group_id for group_id, stamp in some if stamp is not None]
+        other = {group_id for (group_id,) in conn.execute(_NOT_AS_READ, (json.dumps(stamped),))}
+        as_read = [group_id for group_id in stamped if group_id not in other]
+        conn.execute(_STAMPED, (json.dumps(as_read),))
+        rest = {group_id for group_id, _ in some}.difference(as_read)
+        conn.execute(_UNSTAMPED, (json.dumps(list(rest)),))
     conn.execute(_OWN_ANSWERED, {"revision": revision})
+
+
+def _together(lists: Sequence[tuple[str, str | None, int]]) -> Iterator[Sequence[tuple[str, str | None]]]:
+    """Group and stamp, of as many lists as one statement is to be about: what it changes is held until its end."""
+    some: list[tuple[str, str | None]] = []
+    rows = 0
+    for group_id, stamp, members in lists:
+        if some and rows + members > _ROWS_AT_ONCE:
+            yield some
+            some, rows = [], 0
+        some.append((group_id, stamp))
+        rows += members
+    if some:
+        yield some

@@ -16,7 +16,7 @@ from syncd.demo.fleet.story import FleetStory
 from tests.fleet.making import run_out
 from tests.postgres.fixtures import needs_a_server
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def hurried(url: str) -> Callable[[str], None]:

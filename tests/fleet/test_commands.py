@@ -125,6 +125,21 @@ def test_settings_are_put_in_after_asking_and_the_second_time_nothing_changes(
     assert text == (place / "acme.toml").read_text()
 
 
+def test_a_new_connection_may_begin_paused_and_one_that_is_there_stays_as_it_is(
+    fleet: Fleet, registry: PostgresRegistry, syncd: Invoker
+) -> None:
+    fleet("apply", folder(syncd, "acme"), "--yes")
+    place = folder(syncd, "acme", "globex", more='[schedule]\nfull = "1h"\n')
+    said = fleet("apply", place, "--paused", "--yes", "--json").document
+    assert {each["name"]: each["state"] for each in said["connections"]} == {
+        "acme": "free",
+        "globex": "paused",
+    }
+    assert said["done"] == ["added, paused: 1 connection (globex)", "changed: 1 connection (acme)"]
+    registry.join(applicant("one"))
+    assert [each.name for each in registry.claim("one", list(ids(registry.look()).values()))] == ["acme"]
+
+
 def test_of_files_of_which_one_is_wrong_none_is_put_in(
     fleet: Fleet, registry: PostgresRegistry, syncd: Invoker
 ) -> None:

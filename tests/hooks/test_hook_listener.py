@@ -401,3 +401,23 @@ def test_several_hooks_on_one_connection(heard: Listener) -> None:
     finally:
         wire.close()
     assert len(heard.taken) == 4500
+
+
+@pytest.mark.parametrize(
+    ("secret", "first"),
+    [(SECRET, b"HTTP/1.1 100 Continue\r\n\r\n"), ("wrong", b"HTTP/1.1 401 Unauthorized\r\n")],
+)
+def test_whoever_waits_with_the_body_is_told_to_send_it_or_why_not(
+    heard: Listener, secret: str, first: bytes
+) -> None:
+    body = json.dumps(hook(event())).encode()
+    head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: {secret}\r\nExpect: 100-continue\r\n"
+    with socket.create_connection(("127.0.0.1", heard.port), timeout=20) as wire, wire.makefile("rb") as said:
+        wire.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode())
+        line = said.readline()
+        assert line == first.partition(b"\r\n")[0] + b"\r\n"
+        if secret == SECRET:
+            assert said.readline() == b"\r\n"
+            wire.sendall(body)
+            assert said.readline() == b"HTTP/1.1 204 No Content\r\n"
+    assert len(heard.taken) == (secret == SECRET)

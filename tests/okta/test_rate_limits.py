@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from syncd.errors import TemporaryError
-from syncd.okta.pace import Clock, RateGovernor, RetryPolicy, bucket_of
+from syncd.okta.pace import Clock, OrgRates, RateGovernor, RetryPolicy, bucket_of
 from tests.okta.fakes import APP, FakeOkta, FakeTime, Reply, Seen, okta_error, reader
 
 GROUP = {"id": "00g1", "type": "OKTA_GROUP", "profile": {"name": "Engineering"}}
@@ -340,3 +340,34 @@ def test_people_and_their_groups_leave_the_others_half_of_the_users_bucket() -> 
 
     assert users.least_left == 10
     assert 25 < waited < 40
+
+
+def test_connections_of_one_org_leave_the_others_their_share_together() -> None:
+    """Each opens a governor of its own in each cycle; what Okta counts together they use together."""
+    now, rates = 0.0, OrgRates()
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    clock = Clock(monotonic=lambda: now, wall=lambda: 1_700_000_000 + now, sleep=sleep)
+
+    async def requests() -> list[float]:
+        moments = []
+        for number in range(6):
+            governor = RateGovernor(share=0.5, parallel=8, clock=clock, rates=rates)
+            async with governor.slot("/api/v1/logs"):
+                left, ends = 7 - number % 4, 30 if number < 4 else 90
+                headers = {
+                    "X-Rate-Limit-Limit": "8",
+                    "X-Rate-Limit-Remaining": str(left),
+                    "X-Rate-Limit-Reset": str(1_700_000_000 + ends),
+                }
+                governor.learn("/api/v1/logs", headers)
+            moments.append(now)
+        return moments
+
+    moments = asyncio.run(requests())
+
+    assert moments[:4] == [0, 0, 0, 0]
+    assert moments[4] >= 30, "four of eight are theirs, whoever asks"

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from syncd.errors import TemporaryError
+from syncd.ports import Store
+from syncd.service.drift_turns import due_in, first_turn
 from tests.e2e.rig import Rig
 from tests.service.connecting import schedule
 from tests.service.supervisor import eventually
 from tests.service.test_daemon import Inside, inside
 
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OFTEN = 'delta = "1s"\nfull = "1h"\ndrift = "2s"'
 
 
@@ -64,3 +71,23 @@ def test_a_repair_obeys_the_limits(world: Rig) -> None:
         made.logs("drift found", extra_member=len(strangers))
         eventually(lambda: world.run("held", "--json").document["holds"], "the removals are held")
     assert set(strangers) <= set(world.actual_groups()[group])
+
+
+def test_a_store_that_cannot_be_asked_now_ends_no_daemon() -> None:
+    class Away:
+        def recall(self, key: str) -> str | None:
+            raise TemporaryError(f"cannot be reached: {key}")
+
+    every = timedelta(hours=24)
+    away = cast("Store", Away())  # nothing else is asked of it
+    assert due_in(away, every, NOW) == every.total_seconds()
+
+
+def test_only_for_a_drift_cycle_the_store_is_asked() -> None:
+    def asks() -> float:
+        asked.append("store")
+        return 7.0
+
+    asked: list[str] = []
+    assert [first_turn(kind, 3.0, asks) for kind in ("full", "delta", "drift")] == [3.0, None, 7.0]
+    assert asked == ["store"]

@@ -21,6 +21,7 @@ from syncd.ports import (
     UserForgotten,
     UserPushed,
 )
+from syncd.store import absorb as absorbing
 from syncd.store.acts import StoreActs
 from tests.store.making import (
     NOON,
@@ -352,6 +353,35 @@ def test_a_second_read_that_finds_the_user_overrides_the_absence(store: Store) -
     absorb(store, users=[ANN], gone={ANN.okta_id: NOON})
     known = known_user(store, ANN.okta_id)
     assert known.wanted == ANN
+
+
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_lists_are_absorbed_alike_in_however_many_parts(
+    store: Store, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(absorbing, "_ROWS_AT_ONCE", rows)
+    people = [wanted(f"u{number}") for number in range(4)]
+    groups = [group(f"g{number}", stamp="t1") for number in range(4)]
+    named = [person.okta_id for person in people]
+    absorb(store, users=people, groups=groups, lists=dict.fromkeys((each.okta_id for each in groups), named))
+    for name in named[:2]:
+        push_member(store, "g1", name)
+    stage = store.stage()
+    stage.put_groups(groups)
+    for group_id, members, stamp in (("g0", named, "t2"), ("g1", named[1:2], "t2"), ("g2", [], None)):
+        stage.put_members(group_id, members)
+        stage.members_read_whole(group_id, stamp)
+    stage.put_members("g3", named[:1])  # never whole
+    store.absorb(stage, confirmed_absent={})
+    stage.close()
+
+    stamps = [known.members_stamp for known in store.groups()]
+    assert stamps == ["t2", "t2", None, None]
+    stage = store.stage()
+    cases = {(case.group_id, case.user_id, case.wanted) for case in stage.member_cases()}
+    stage.close()
+    expected = {(group_id, name, True) for group_id in ("g0", "g3") for name in named}
+    assert cases == expected | {("g1", "u0", False)}
 
 
 def test_the_stamp_of_a_member_list_is_stored_only_with_a_complete_list(store: Store) -> None:

@@ -116,12 +116,12 @@ class FleetDaemon(Daemon):
         del after
         connection = self._owned_connection(settings)
         self._served[settings.name] = connection
-        failure = None
+        failure, first = None, None
         try:
             connection.open()
+            first = connection.full_due_in()
         except SyncdError as error:
-            failure = error
-        first = RETRY[0] if failure else connection.full_due_in()
+            failure, first = error, RETRY[0]
         self._schedule(connection, settings, first_full=first)
         if failure is None and first != 0.0:
             self._timetable.bring_forward(settings.name, "delta")

@@ -73,7 +73,28 @@ class PostgresDb:
     def __init__(self, session: Session, places: Places) -> None:
         self.session = session
         self._places = places
-        self.total_changes = 0
+        self._changed = 0
+        self._unanswered: list[Rows] = []
+
+    @property
+    def total_changes(self) -> int:
+        """See `Db.total_changes`."""
+        if self._unanswered:
+            self.session.conn.execute("SELECT 1").fetchone()  # behind what was sent before
+            self.answered()
+        return self._changed
+
+    def answered(self) -> None:
+        """The session has answered whatever was sent to it."""
+        self._changed += sum(max(each.rowcount, 0) for each in self._unanswered)
+        self._unanswered.clear()
+
+    def _count(self, cursor: Rows) -> None:
+        """Adds what a statement changed, as soon as it is known: in a pipeline it is not yet."""
+        if self.session.conn.pgconn.pipeline_status:
+            self._unanswered.append(cursor)
+        else:
+            self._changed += max(cursor.rowcount, 0)
 
     def _rendered(self, sql: str, given: Given) -> tuple[Rendered, list[Any]]:
         rendered = render(sql, self._places)
@@ -87,7 +108,7 @@ class PostgresDb:
         rendered, values = self._rendered(sql, given)
         cursor = self.session.conn.execute(rendered.text, values)
         if rendered.writes:
-            self.total_changes += max(cursor.rowcount, 0)
+            self._count(cursor)
         return cursor
 
     def executemany(self, sql: str, rows: Iterable[Given], /) -> Rows:
@@ -97,7 +118,7 @@ class PostgresDb:
         if all_values:
             rendered = render(sql, self._places)
             cursor.executemany(rendered.text, all_values)
-            self.total_changes += max(cursor.rowcount, 0)
+            self._count(cursor)
         return cursor
 
     def stream(self, sql: str, given: Given = (), /) -> Stream:

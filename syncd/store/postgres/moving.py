@@ -16,7 +16,7 @@ from syncd.ports.trail import Head
 from syncd.store import journal, state, verifying
 from syncd.store.db import Db
 from syncd.store.left_behind import leave_behind, refuse_moved, take_up_again, went_to
-from syncd.store.postgres.tables import TABLES
+from syncd.store.postgres.tables import TABLES, Table
 from syncd.store.stage.writer import AT_ONCE, insert_rows
 
 _NOT_MOVED = frozenset({"writer"})
@@ -98,7 +98,7 @@ def move(source: Db, target: Db, now: datetime) -> Mapping[str, int]:
     counts = {}
     for table in TABLES:
         if table.name not in _NOT_MOVED:
-            counts[table.name] = _copy(source, target, table.name, table.names)
+            counts[table.name] = copy_table(source, target, table)
     _compare(source, target, counts)
     arrived = verifying.verify(target, now)
     if (arrived.rows, str(arrived.head), arrived.intact) != (sent.rows, str(sent.head), True):
@@ -115,14 +115,15 @@ def _refuse_filled(target: Db) -> None:
         )
 
 
-def _copy(source: Db, target: Db, table: str, columns: tuple[str, ...]) -> int:
-    names = [name for name in columns if name != "rowid"]
-    order = " ORDER BY rowid" if table in _IN_ORDER else ""
-    target.execute(f"DELETE FROM main.{table}")
-    rows = iter(source.stream(f"SELECT {', '.join(names)} FROM main.{table}{order}"))
+def copy_table(source: Db, target: Db, table: Table) -> int:
+    """Its rows take the place of those of `target`; how many."""
+    names = [name for name in table.names if name != "rowid"]
+    order = " ORDER BY rowid" if table.name in _IN_ORDER else ""
+    target.execute(f"DELETE FROM main.{table.name}")
+    rows = iter(source.stream(f"SELECT {', '.join(names)} FROM main.{table.name}{order}"))
     count = 0
     while some := list(islice(rows, AT_ONCE)):
-        insert_rows(target, f"INSERT INTO main.{table} ({', '.join(names)})", some)
+        insert_rows(target, f"INSERT INTO main.{table.name} ({', '.join(names)})", some)
         count += len(some)
     return count
 

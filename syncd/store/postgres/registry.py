@@ -105,8 +105,8 @@ _WAKE = """
 INSERT INTO wakes (connection, kind, okta_id) VALUES (%(connection)s, %(kind)s, %(okta_id)s) ON CONFLICT DO NOTHING
 """
 _ENROL = """
-INSERT INTO connection (name, toml, digest, org_key, split_key, updated_by)
-VALUES (%(name)s, %(toml)s, %(digest)s, %(org)s, %(target)s, %(by)s)
+INSERT INTO connection (name, toml, digest, org_key, split_key, paused, updated_by)
+VALUES (%(name)s, %(toml)s, %(digest)s, %(org)s, %(target)s, %(paused)s, %(by)s)
 ON CONFLICT (name) DO UPDATE SET toml = excluded.toml, digest = excluded.digest, org_key = excluded.org_key,
     split_key = excluded.split_key, updated_by = excluded.updated_by, updated_at = clock_timestamp()
  WHERE connection.digest <> excluded.digest
@@ -117,6 +117,14 @@ _PAUSE = """
 UPDATE connection SET paused = %(paused)s, updated_by = %(by)s, updated_at = clock_timestamp() WHERE name = %(name)s
 RETURNING id
 """
+# After a restore: above every epoch that was given away since the copy was made, however long ago that was. Whoever had
+# a lease finds it ended at its next renewal; until then, and as long as something of it may arrive, all is quiet.
+_NOBODY_LIVES = "UPDATE worker SET ended = clock_timestamp() WHERE ended IS NULL"
+_NOBODY_OWNS = """
+UPDATE owner SET worker = NULL, token = NULL, epoch = epoch + 1000000, since = clock_timestamp(),
+       quiet_until = clock_timestamp() + interval '20 s' + coalesce((SELECT max(lasts) FROM worker), interval '0')
+"""
+_ALL_PAUSED = "UPDATE connection SET paused = true, updated_by = %(by)s, updated_at = clock_timestamp()"
 _DRAIN = "UPDATE worker SET draining = %(draining)s WHERE id = %(worker)s AND ended IS NULL RETURNING id"
 _MOVE = "UPDATE connection SET bound_for = %(worker)s WHERE name = %(name)s RETURNING id"
 
@@ -242,7 +250,7 @@ class PostgresRegistry(Closing):
 
     # of people
 
-    def enrol(self, enrolments: Sequence[Enrolment], by: str) -> None:
+    def enrol(self, enrolments: Sequence[Enrolment], by: str, *, paused: bool = False) -> None:
         """See `ports.fleet.Registry.enrol`."""
         with self._acting() as session:
             try:
@@ -254,6 +262,7 @@ class PostgresRegistry(Closing):
                             "digest": each.digest,
                             "org": each.org,
                             "target": each.target,
+                            "paused": paused,
                             "by": by,
                         }
                         changed = session.execute(_ENROL, given).fetchone()
@@ -274,6 +283,15 @@ class PostgresRegistry(Closing):
     def pause(self, name: str, by: str, *, paused: bool) -> None:
         """See `ports.fleet.Registry.pause`."""
         self._change(_PAUSE, {"name": name, "by": by, "paused": paused}, f"connection called {name}")
+
+    def restored(self, by: str) -> int:
+        """See `ports.fleet.Registry.restored`."""
+        with self._acting() as session, session.transaction():
+            session.execute(_NOBODY_LIVES)
+            session.execute(_NOBODY_OWNS)
+            paused = session.execute(_ALL_PAUSED, {"by": by}).rowcount
+            session.execute("SELECT pg_notify(%(channel)s, '')", {"channel": CHANNEL})
+        return paused
 
     def drain(self, worker: str, *, draining: bool) -> None:
         """See `ports.fleet.Registry.drain`."""

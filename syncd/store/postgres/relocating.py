@@ -12,7 +12,7 @@ from syncd.store.postgres.faults import explained
 from syncd.store.postgres.pooling import refuse_transaction_pooling
 from syncd.store.postgres.registry import BURY
 from syncd.store.postgres.sessions import Connection, Session, connect
-from syncd.store.postgres.store import WRITERS
+from syncd.store.postgres.store import ANALYZE, ANALYZE_AFTER, WRITERS
 
 # The longest stillness of this session is the time that the other side needs to be read and checked.
 _UNHURRIED = "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0"
@@ -39,7 +39,10 @@ def alone_with(url: str, connection: int, name: str) -> Iterator[PostgresDb]:
             conn.execute(_UNHURRIED.encode())
             conn.execute("SELECT pg_advisory_xact_lock($1::int, $2::int)", (WRITERS, connection))
             _refuse_served(conn, connection, name)
-            yield PostgresDb(session, IN_STORE)
+            db = PostgresDb(session, IN_STORE)
+            yield db
+        if db.total_changes > ANALYZE_AFTER:
+            conn.execute(ANALYZE)
 
 
 def _refuse_served(conn: Connection, connection: int, name: str) -> None:

@@ -45,6 +45,11 @@ _SETTINGS = {
     "statement_timeout": "120s",
     "lock_timeout": "20s",
     "default_transaction_isolation": "read committed",
+    # Compiling a statement takes longer than any of ours runs.
+    "jit": "off",
+    # What a stage has, and what is sorted and hashed of it, lies in memory as long as it is as large as with SQLite.
+    "temp_buffers": "32MB",
+    "work_mem": "32MB",
 }
 
 

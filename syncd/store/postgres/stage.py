@@ -63,10 +63,12 @@ class StageTables:
         """See `StageSession.short`."""
         with self._lock, explained(self._url):
             conn = self.session.conn
-            conn.execute("BEGIN")
             try:
-                yield self.db
-                conn.execute("COMMIT")
+                with conn.pipeline():  # who is not asked for an answer waits for none
+                    conn.execute("BEGIN")
+                    yield self.db
+                    conn.execute("COMMIT")
+                self.db.answered()
             except BaseException:
                 if not conn.closed and conn.info.transaction_status != TransactionStatus.IDLE:
                     conn.execute("ROLLBACK")
@@ -106,7 +108,7 @@ class StageTables:
         with self.short() as db:
             if prepare is not None:
                 prepare(db)
-            self._analyze()
+            self.analyze()
         with self.asking():
             queue = self.db.stream(select, given)
         first = 1
@@ -135,7 +137,8 @@ class StageTables:
         query = f"{text.replace('queued_here', queue)} ORDER BY q.n"
         return self.session.conn.execute(query.encode(), [list(each) for each in values]).fetchall()
 
-    def _analyze(self) -> None:
+    def analyze(self) -> None:
+        """Has PostgreSQL know how much there is, if much has come since it last looked."""
         if self.db.total_changes > 2 * self._analyzed + _ANALYZE_AFTER:
             self._analyzed = self.db.total_changes
             self.session.conn.execute(stage_tables.analyzed().encode())

@@ -35,9 +35,10 @@ from syncd.store.rows import Row
 WRITERS = 0x53594E44
 """Of pg_advisory_xact_lock, with the connection: one transaction after the other appends to a connection's trail."""
 _FENCE = "SELECT 1 FROM owner WHERE connection = $1 AND epoch = $2 AND token = $3::uuid FOR SHARE"
-_ANALYZE_AFTER = 5_000
+ANALYZE_AFTER = 5_000
 """Rows: PostgreSQL looks by itself, and later than the next question, which would be planned for empty tables."""
-_ANALYZE = b"ANALYZE (SKIP_LOCKED) syncd.users_t, syncd.groups_t, syncd.members_t"
+ANALYZE = b"ANALYZE (SKIP_LOCKED) syncd.users_t, syncd.groups_t, syncd.members_t"
+"""Without statistics PostgreSQL takes each connection for one of two hundred that are equally large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,11 +243,12 @@ class PostgresStore(StoreActs, Closing):
         if not isinstance(stage, PostgresStage):
             raise TypeError("a stage belongs to the store that made it")
         with self._lock, stage.tables.asking():
+            stage.tables.analyze()
             db = PostgresDb(stage.tables.session, IN_STORE)
             with self._on(db), self._writing() as conn:
                 self._absorb(conn, stage, confirmed_absent)
-            if db.total_changes > _ANALYZE_AFTER:
-                db.session.conn.execute(_ANALYZE)
+            if db.total_changes > ANALYZE_AFTER:
+                db.session.conn.execute(ANALYZE)
 
     def close(self) -> None:
         """Gives the lock back and the sessions of its stages. May be called twice."""

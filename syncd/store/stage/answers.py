@@ -171,9 +171,8 @@ class StagedAnswers(Adopting):
         }
 
     def put_members(self, group_id: str, user_ids: Sequence[str]) -> None:
-        """See `ports.Stage.put_members`."""
-        with self._file.short() as conn:
-            self._begin_list(conn, group_id)
+        """See `ports.Stage.put_members`: of a list that is never whole nobody asks."""
+        with self._file.asking() as conn:
             conn.execute(
                 "INSERT OR IGNORE INTO main.listed SELECT ?, value FROM json_each(?)",
                 (group_id, json.dumps(list(user_ids))),
@@ -181,11 +180,8 @@ class StagedAnswers(Adopting):
 
     def members_read_whole(self, group_id: str, stamp: str | None) -> None:
         """See `ports.Stage.members_read_whole`."""
-        with self._file.short() as conn:
-            self._begin_list(conn, group_id)
+        with self._file.asking() as conn:
             conn.execute(
-                "UPDATE main.lists SET complete = 1, stamp = ? WHERE group_id = ?", (stamp, group_id)
+                "INSERT OR REPLACE INTO main.lists (group_id, complete, stamp) VALUES (?, 1, ?)",
+                (group_id, stamp),
             )
-
-    def _begin_list(self, conn: Db, group_id: str) -> None:
-        conn.execute("INSERT OR IGNORE INTO main.lists (group_id) VALUES (?)", (group_id,))

@@ -1,0 +1,109 @@
+"""What a stage says to PostgreSQL: little, all or nothing, and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import psycopg
+import pytest
+
+from syncd.store.db import Given, Rows
+from syncd.store.postgres.connection import PostgresDb
+from syncd.store.postgres.sessions import connect
+from syncd.store.postgres.stage import PostgresStage
+from syncd.store.postgres.store import PostgresStore
+from tests.postgres.making import PostgresPlace
+from tests.store.making import absorb, fill, group, wanted
+
+_ADD = "INSERT INTO main.seen VALUES (?)"
+_COUNT = "SELECT count(*) FROM main.seen"
+
+
+@pytest.fixture
+def store(prepared: str) -> Iterator[PostgresStore]:
+    with closing(PostgresPlace(prepared)) as place, place.open() as one:
+        yield one
+
+
+@pytest.fixture
+def stage(store: PostgresStore) -> Iterator[PostgresStage]:
+    one = store.stage()
+    assert isinstance(one, PostgresStage)
+    with closing(one):
+        yield one
+
+
+def _count(stage: PostgresStage) -> int:
+    with stage.tables.asking() as db:
+        (count,) = db.execute(_COUNT).fetchone()
+    return int(count)
+
+
+def test_of_a_transaction_that_failed_nothing_stays(stage: PostgresStage) -> None:
+    def fail() -> None:
+        with stage.tables.short() as db:
+            db.execute(_ADD, ("u1",))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert _count(stage) == 0
+
+
+def test_a_statement_that_fails_unseen_takes_the_transaction_with_it(stage: PostgresStage) -> None:
+    def fail() -> None:
+        with stage.tables.short() as db:
+            db.execute(_ADD, ("u1",))
+            db.execute(_ADD, ("u1",))  # nobody asks what came of it
+            db.execute(_ADD, ("u2",))
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        fail()
+    assert _count(stage) == 0
+    with stage.tables.short() as db:
+        db.execute(_ADD, ("u3",))
+    assert _count(stage) == 1
+
+
+def test_what_was_changed_is_counted_also_before_it_was_answered(stage: PostgresStage) -> None:
+    before = stage.tables.db.total_changes
+    with stage.tables.short() as db:
+        db.execute(_ADD, ("u1",))
+        db.executemany(_ADD, [("u2",), ("u3",)])
+        assert db.total_changes == before + 3
+        db.execute("DELETE FROM main.seen")
+    assert stage.tables.db.total_changes == before + 6
+
+
+def test_many_lists_are_absorbed_by_as_many_statements_as_few(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    execute = PostgresDb.execute
+
+    def counted(self: PostgresDb, sql: str, given: Given = (), /) -> Rows:
+        asked.append(sql)
+        return execute(self, sql, given)
+
+    monkeypatch.setattr(PostgresDb, "execute", counted)
+    costs = []
+    for lists in (3, 30):
+        groups = [group(f"g{lists}-{number}", stamp="t1") for number in range(lists)]
+        absorb(store, groups=groups)
+        stage = store.stage()
+        fill(stage, users=[wanted("u1"), wanted("u2")], groups=groups)
+        for each in groups:
+            stage.put_members(each.okta_id, ["u1", "u2"])
+            stage.members_read_whole(each.okta_id, "t1")
+        asked.clear()
+        store.absorb(stage, confirmed_absent={})
+        costs.append(len(asked))
+        stage.close()
+        assert {store.group(each.okta_id).members_stamp for each in groups} == {"t1"}  # type: ignore[union-attr]
+    assert costs[1] <= costs[0]
+
+
+def test_statements_are_not_compiled(prepared: str) -> None:
+    with connect(prepared) as conn:
+        assert conn.execute("SHOW jit").fetchone() == ("off",)
