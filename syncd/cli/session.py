@@ -155,12 +155,10 @@ class Session:
         return whole(text, of_files(own or said.configs))
 
     def whole_lines(self, lines: Iterable[Line], connection: str = "") -> Iterator[Line]:
-        """As `whole`, of all but names."""
+        """As `whole`, of all but what is verbatim."""
         for each in lines:
             yield tuple(
-                span
-                if span.style == "strong" and not span.text.startswith("syncd ")
-                else replace(span, text=self.whole(span.text, connection))
+                span if span.verbatim else replace(span, text=self.whole(span.text, connection))
                 for span in each
             )
 
@@ -329,7 +327,7 @@ class Session:
     def _print(self, answer: Answer, name: str) -> None:
         if self.as_json:
             return
-        title = [line(Span(f"— {name} —", "strong"))] if self.several else []
+        title = [line(Span(f"— {name} —", "strong", verbatim=True))] if self.several else []
         told = self.whole_lines(answer.lines, name)
         self.console.answer([*title, *told, *([BLANK] if self.several else [])])
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from syncd.core.counting import counted
 from syncd.core.drift import REPORTED_ONLY, DriftKind
 from syncd.core.token_age import warning_mark
-from syncd.core.whole_commands import of_files, whole
+from syncd.core.whole_commands import of_document, whole
 
 SCHEMA = "syncd.report/1"
 DRIFT_KINDS = tuple(kind.value for kind in DriftKind)
@@ -107,9 +106,8 @@ def _waiting(facts: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             f"{counted(held, 'change')} {_are(held)} held by safety checks until somebody decides.",
         )
     if left := facts["current"]["left_out"]:
-        file = facts.get("settings_file")
         told = f"{counted(left, 'object')} {_are(left)} left out: syncd skipped says who, why and what to do."
-        yield _said("warn", whole(told, of_files([Path(file)] if file else ())))
+        yield _said("warn", whole(told, of_document(facts)))
     if unsettled := facts["open_writes"]:
         yield _said(
             "warn", f"{counted(unsettled, 'write')} ended without an answer; the next run asks Split."

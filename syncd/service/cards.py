@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
-from pathlib import Path
 from typing import Any, Literal
 
 from syncd.core.counting import counted
 from syncd.core.latency import EventLatency
 from syncd.core.left_out import CHOSEN, FAILED
 from syncd.core.token_age import warning_mark
-from syncd.core.whole_commands import of_files, whole
+from syncd.core.whole_commands import of_document, whole
 from syncd.observe.notices import ROTATION
 from syncd.report.status_parts import drift_way_out
 from syncd.report.text import duration
@@ -157,8 +156,7 @@ def overview(view: View) -> Overview:
 
 def _card(view: View, name: str) -> Card:
     document, board = view.documents.get(name), view.boards.get(name)
-    file = document.get("settings_file") if document else None
-    own = of_files([Path(file)]) if file else ()
+    own = of_document(document) if document else ()
     concerns = [
         replace(concern, way_out=whole(concern.way_out, own))
         for concern in _concerns(view, name, document, board)

@@ -68,6 +68,8 @@ def test_every_command_in_what_people_are_told_names_the_settings_file(
             command: made.run(command, code=None).stdout
             for command in ("status", "skipped", "held", "plan", "drift", "groups", "report")
         }
+        for who in ("p00@example.com", "p01@example.com", "mixed.case@example.com", "Crew"):
+            said[f"explain {who}"] = made.run("explain", who, code=None).stdout
         said["page"] = page_of(made)
         said["notices"] = " ".join(each["message"] for each in hook.got)
 
@@ -83,12 +85,29 @@ def trouble(made: Rig) -> None:
     made.split.world.create_local_user("Mixed.Case@example.com")
     world.add_user("mixed.case@example.com", "Mixed", "Case", assign=True)
     world.unassign("p00@example.com")
-    made.split.faults.add("status", method="P(ATCH|UT)", path="/Users/", count=-1, status=400)
+    refuse_updates(made, "no")
     world.update_profile("p01@example.com", lastName="Moved")
     made.split.world.create_local_user("stranger@example.com")
     made.sync(code=None)
     made.run("drift", code=None)
     made.run("pause", "--reason", "a test")
+
+
+def refuse_updates(made: Rig, summary: str) -> None:
+    for method in ("PATCH", "PUT"):
+        made.split.faults.add("status", method=method, path="/Users/", count=-1, status=400, summary=summary)
+
+
+def test_what_a_server_said_is_shown_word_for_word(tmp_path: Path) -> None:
+    with synced_crew(tmp_path, people=2, members=1) as made:
+        refuse_updates(made, "ask syncd held")
+        made.okta.world.update_profile("p01@example.com", lastName="Moved")
+        told = made.run("sync", code=None).stdout
+        status = made.run("status", code=None).stdout
+
+    for said in (told, status):
+        assert "ask syncd held" in " ".join(said.split()), said
+    assert f"syncd -c {made.config} retry" in " ".join(status.split())
 
 
 def page_of(made: Rig) -> str:
