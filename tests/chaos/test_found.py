@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 
 from syncd.simulators.world import OktaWorld, SplitWorld
 from tests.chaos.arena import Arena, Death, arena
+from tests.chaos.overlap import LISTS, OBJECTS, Move, Setup, failure
 
 LATER = timedelta(hours=25)
 
@@ -280,3 +281,35 @@ def test_whoever_comes_back_after_a_removal_that_could_not_be_looked_at_has_an_a
     settle(at_harness)
 
     assert at_harness.split.world.user("p9@example.com").active
+
+
+def test_a_group_that_a_second_look_tells_of_when_it_is_decided_already_is_not_made() -> None:
+    setup = Setup("split", "name", "delete", grace="0s", lags=True, twice=False, people=5)
+    members, objects, lists = LISTS[2], OBJECTS[0], LISTS[1]
+    moves: Sequence[Move] = [
+        ("happens", ("leave", 1, 0)),
+        ("events_are_late", (120,)),
+        ("a_long_cycle_begins", ("repair", members, 2, 1, 0)),
+        ("happens", ("leave", 2, 1)),
+        ("happens", ("deprovision", 0, 0)),
+        ("a_long_cycle_begins", ("full", members, 1, 2, 2)),
+        ("a_page_arrives", (0, None)),
+        ("a_long_cycle_begins", ("drift", lists, 2, 5, 5)),
+        ("a_delta_runs", ()),
+        ("happens", ("found_a_group", 0, 1)),
+        ("a_page_arrives", (0, objects)),
+        ("happens", ("come_back", 0, 1)),
+        ("happens", ("leave_the_rule", 0, 2)),
+    ]
+
+    assert failure(setup, moves) == ""
+
+
+def test_nor_is_what_its_rule_let_go_of_at_harness_taken_for_its_own_twin() -> None:
+    setup = Setup("harness", "mappings", "keep", grace="0s", lags=False, twice=False, people=3)
+    acts = ("rename_a_group", "leave_the_rule", "enter_the_rule")
+    moves: Sequence[Move] = [
+        move for act in acts for move in (("happens", (act, 0, 0)), ("a_delta_runs", ()))
+    ]
+
+    assert failure(setup, moves) == ""

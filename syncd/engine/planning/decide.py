@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from syncd.core.change import A_MEMBER, NO_MEMBER, Change, ChangeKind, Removal
+from syncd.core.change import A_MEMBER, GROUP_KINDS, NO_MEMBER, Change, ChangeKind, Removal
 from syncd.core.counting import counted
 from syncd.core.diff import (
     Decision,
@@ -37,6 +37,9 @@ from syncd.engine.reading.witness import Departures, confirm_departures, confirm
 from syncd.model import GroupCase, GroupState, MemberCase, Standing, UserCase, WantedUser
 from syncd.ports import Stage
 
+HEARD_SINCE = "heard_since"
+"""Where changes go in the spool that were decided about groups before they were heard to be otherwise."""
+
 
 def make_plan(job: Job, stage: Stage, reading: Reading, unsettled: AbstractSet[str]) -> Planning:
     """Decides every case. Raises what the target raises while it is being matched."""
@@ -53,10 +56,25 @@ def make_plan(job: Job, stage: Stage, reading: Reading, unsettled: AbstractSet[s
         take_up_what_was_heard(job, stage, reading)
         plan_groups(planning)
         plan_members(planning, departures)
-        take_up_what_was_heard(job, stage, reading)
+        _put_off(stage, take_up_what_was_heard(job, stage, reading))
     planning.skip(*reading.contradictions)
     say_contradictions(job, reading)
     return planning
+
+
+def _put_off(stage: Stage, groups: Collection[str]) -> None:
+    """What was decided about these groups, and who is let into them, rests on what is not so any more."""
+    if not groups:
+        return
+    about = [
+        change_id
+        for kind in GROUP_KINDS
+        for change_id, okta_id in stage.change_keys(kind)
+        if okta_id in groups
+    ]
+    stage.hold_changes(about, HEARD_SINCE)
+    for group_id in groups:
+        stage.hold_memberships(group_id, HEARD_SINCE)
 
 
 def begin(job: Job, stage: Stage, reading: Reading, unsettled: AbstractSet[str]) -> Planning:
