@@ -65,7 +65,7 @@ def load_of(
         texts = {name: registry.text_of(known[name])[0] for name in (names or known)}
     found = [
         parse(text, file=fleet.path.parent / f"{name}.toml", environ=environ).in_fleet(
-            FleetPlace(database.url, database.shown, known[name])
+            FleetPlace(database.url, database.shown, known[name]), fleet.path
         )
         for name, text in texts.items()
     ]

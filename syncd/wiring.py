@@ -9,6 +9,7 @@ import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from syncd.core.match_rules import EMAILS
@@ -229,19 +230,23 @@ def open_for_deciding(
     settings: ConnectionSettings, *, clock: Clock = utc_now, redactor: Redactor | None = None
 ) -> AbstractContextManager[Store]:
     """The store for a person's decision: a short transaction of its own beside whoever holds the writer's lock."""
-    return _without_the_lock(settings, clock, redactor, deciding=True)
+    return _without_the_lock(settings, clock, redactor, deciding=True, checked=False)
 
 
 def open_for_status(
-    settings: ConnectionSettings, *, clock: Clock = utc_now, redactor: Redactor | None = None
+    settings: ConnectionSettings,
+    *,
+    clock: Clock = utc_now,
+    redactor: Redactor | None = None,
+    checked: bool = False,
 ) -> AbstractContextManager[Store]:
-    """The store as it is, read only: no lock, no file when there is none yet."""
-    return _without_the_lock(settings, clock, redactor, deciding=False)
+    """The store as it is, read only: no lock, no file when there is none. `checked`: as in `open_for_reading`."""
+    return _without_the_lock(settings, clock, redactor, deciding=False, checked=checked)
 
 
 @contextmanager
 def _without_the_lock(
-    settings: ConnectionSettings, clock: Clock, redactor: Redactor | None, *, deciding: bool
+    settings: ConnectionSettings, clock: Clock, redactor: Redactor | None, *, deciding: bool, checked: bool
 ) -> Iterator[Store]:
     if settings.fleet is not None:
         from syncd.fleets import store_of  # noqa: PLC0415  (psycopg)
@@ -252,12 +257,8 @@ def _without_the_lock(
     from syncd.store.sqlite.opening import open_for_reading, open_store  # noqa: PLC0415  (sqlite-utils)
 
     refuse_a_second_store(settings, clock)
-    path, name = settings.store_path, settings.name
-    with (
-        open_store(path, connection=name, clock=clock, redactor=redactor)
-        if deciding
-        else open_for_reading(path, connection=name, clock=clock)
-    ) as store:
+    opens = partial(open_store, redactor=redactor) if deciding else partial(open_for_reading, checked=checked)
+    with opens(settings.store_path, connection=settings.name, clock=clock) as store:
         yield store
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from syncd.core.change import MEMBERSHIPS, ChangeKind
@@ -40,7 +39,7 @@ def _since(each: LeftOut) -> tuple[Any, ...]:
     return (each.since, each.object_key, each.kind, each.change_id or "")
 
 
-def skipped(store: Store, connection: str, config: Path) -> dict[str, Any]:
+def skipped(store: Store, connection: str, named: Sequence[str]) -> dict[str, Any]:
     """The contract's skipped document."""
     items = left_out(store)
     return {
@@ -48,12 +47,12 @@ def skipped(store: Store, connection: str, config: Path) -> dict[str, Any]:
         "connection": connection,
         "count": len(items),
         "by_kind": dict(sorted(Counter(each.kind for each in items).items())),
-        "items": left_out_documents(items, config),
+        "items": left_out_documents(items, named),
     }
 
 
-def left_out_documents(items: Iterable[LeftOut], config: Path) -> list[dict[str, Any]]:
-    """As `skipped` and `status` show them; `config` is the settings file that stands in the command."""
+def left_out_documents(items: Iterable[LeftOut], named: Sequence[str]) -> list[dict[str, Any]]:
+    """As `skipped` and `status` show them; `named`: the options that say the connection in the command."""
     return [
         {
             "kind": each.kind,
@@ -65,7 +64,7 @@ def left_out_documents(items: Iterable[LeftOut], config: Path) -> list[dict[str,
             "since": timestamp(each.since),
             "next_look": timestamp(each.next_look) if each.next_look else None,
             "advice": advice(each),
-            "way_out": way_out(each, str(config)),
+            "way_out": way_out(each, named),
         }
         for each in items
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from syncd.answers.left_out import left_out, left_out_documents
@@ -19,7 +19,7 @@ def lists(store: Store, settings: ConnectionSettings) -> dict[str, Any]:
     """`left_out` as in `syncd.skipped/1`; `held`: a row for each change that waits for a decision; `drift`: the items
     of the last comparison that are kept, when it was made, and how it is counted.
     """
-    config = str(settings.path)
+    named = settings.named
     try:
         drift = LAST_DRIFT.of(store, {})
     except ValueError:  # somebody else wrote it
@@ -30,15 +30,15 @@ def lists(store: Store, settings: ConnectionSettings) -> dict[str, Any]:
         items, told = [], ""
     return {
         "connection": settings.name,
-        "left_out": left_out_documents(left_out(store), settings.path),
-        "held": [row for hold in store.holds() for row in _held(hold, config)],
+        "left_out": left_out_documents(left_out(store), named),
+        "held": [row for hold in store.holds() for row in _held(hold, named)],
         "compared_at": drift.get("created_at"),
         "drift_told": told,
-        "drift": [_drift(item, config) for item in items],
+        "drift": [_drift(item, named) for item in items],
     }
 
 
-def _held(hold: HoldRecord, config: str) -> Iterator[dict[str, Any]]:
+def _held(hold: HoldRecord, named: Sequence[str]) -> Iterator[dict[str, Any]]:
     for change in hold.changes:
         yield {
             "hold": hold.id,
@@ -47,8 +47,8 @@ def _held(hold: HoldRecord, config: str) -> Iterator[dict[str, Any]]:
             "reason": change.reason,
             "check": hold.reason,
             "since": timestamp(hold.raised_at),
-            "way_out": command(config, "approve", change.id),
-            "other_way_out": command(config, "reject", change.id),
+            "way_out": command(named, "approve", change.id),
+            "other_way_out": command(named, "reject", change.id),
         }
 
 
@@ -56,7 +56,7 @@ def _named(change: Change) -> str:
     return f"{change.user} in {change.group}" if change.group_id is not None else change.name
 
 
-def _drift(item: Mapping[str, Any], config: str) -> dict[str, Any]:
+def _drift(item: Mapping[str, Any], named: Sequence[str]) -> dict[str, Any]:
     about = item.get("object")
     found: Mapping[str, Any] = about if isinstance(about, Mapping) else {}
     name = str(found.get("name") or found.get("okta_id") or found.get("scim_id") or "")
@@ -66,14 +66,14 @@ def _drift(item: Mapping[str, Any], config: str) -> dict[str, Any]:
         "object": f"{name} in {group}" if group else name,
         "reason": str(item.get("reason") or ""),
         "repair": str(item.get("repair") or ""),
-        "way_out": _repair(found, config) if item.get("repair") else "",
+        "way_out": _repair(found, named) if item.get("repair") else "",
     }
 
 
-def _repair(found: Mapping[str, Any], config: str) -> str:
+def _repair(found: Mapping[str, Any], named: Sequence[str]) -> str:
     """Of one object, where its Okta id is known."""
     okta_id = found.get("okta_id")
     if not okta_id:
-        return command(config, "drift", "--fix")
+        return command(named, "drift", "--fix")
     is_group = str(okta_id).startswith("00g")
-    return command(config, "drift", "--fix", "--group" if is_group else "--user", str(okta_id))
+    return command(named, "drift", "--fix", "--group" if is_group else "--user", str(okta_id))

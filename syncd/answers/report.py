@@ -72,6 +72,7 @@ def _facts(store: Store, settings: ConnectionSettings, now: datetime, reach: Rea
     return {
         "schema": SCHEMA,
         "connection": settings.name,
+        **settings.files,
         "created_at": timestamp(now),
         "period": _period(reach, now),
         "summary": {

@@ -43,6 +43,7 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
     return {
         "schema": "syncd.status/1",
         "connection": settings.name,
+        **settings.files,
         "state": _state(
             complete, store, failing=bool(failing), left_out=bool(left), paused=pause is not None
         ),
@@ -66,7 +67,7 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
                 "check": hold.check,
                 "reason": hold.reason,
                 "changes": len(hold.changes),
-                "way_out": command(str(settings.path), "approve", hold.id),
+                "way_out": command(settings.named, "approve", hold.id),
             }
             for hold in holds
         ],
@@ -117,7 +118,7 @@ def _left_out(left: Sequence[LeftOut], settings: ConnectionSettings) -> dict[str
     return {
         "count": len(left),
         "by_kind": dict(sorted(Counter(each.kind for each in left).items())),
-        "items": left_out_documents(left[:FIRST], settings.path),
+        "items": left_out_documents(left[:FIRST], settings.named),
     }
 
 

@@ -103,8 +103,9 @@ def run_plan(
                     "warn",
                 )
             if planned.header.holds:
-                config = str(settings.path)
-                raising, deciding = command_line(config, "sync"), command_line(config, "approve", "ID")
+                raising, deciding = (
+                    command_line(settings.named, *words) for words in (("sync",), ("approve", "ID"))
+                )
                 session.note(
                     f"A plan holds nothing yet. To raise what it would hold: {raising}. Then: {deciding} (or reject)."
                 )

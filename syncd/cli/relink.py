@@ -209,4 +209,4 @@ def _done(found: Relinking) -> Line:
     if found.nothing_to_store:
         return line("Everything is where it was: there was nothing to store.")
     text = "Stored. Nothing was written to Split; "
-    return line(text, "see what is left to do with ", strong("syncd plan"), ".")
+    return line(text, "see what is left to do with ", Span("syncd plan", "strong"), ".")

@@ -18,7 +18,7 @@ from syncd.cli.exits import worst
 from syncd.cli.options import Globals
 from syncd.cli.progress import Bar, Lines, Watcher, on_terminal
 from syncd.cli.streams import OutputLost
-from syncd.cli.whole_commands import whole
+from syncd.core.whole_commands import of_files, whole
 from syncd.errors import LockLost, RefusedError, SyncdError, UsageError
 from syncd.report import jsondoc
 from syncd.report.lines import BLANK, Line, Span, line
@@ -142,12 +142,25 @@ class Session:
             self.console.note(text, style)
 
     def whole(self, text: str, connection: str = "") -> str:
-        """Our own words, with the settings files in each command that they name: those that were given, or that of
-        this connection.
+        """The text, with the settings files in each command that it names: those that were given, or that of this
+        connection. In a fleet with its file and the connection.
         """
+        said = self.said
+        if said.in_fleet:
+            names = [connection] if connection else said.connections
+            file = ["--fleet", str(said.fleet)] if said.fleet else []
+            return whole(text, [*file, *(part for name in names for part in ("--connection", name))])
         known = self._loaded.connections if self._loaded else ()
-        own = [one.path for one in known if one.name == connection] if self.said.configs else []
-        return whole(text, own or self.said.configs)
+        own = [one.path for one in known if one.name == connection] if said.configs else []
+        return whole(text, of_files(own or said.configs))
+
+    def whole_lines(self, lines: Iterable[Line], connection: str = "") -> Iterator[Line]:
+        """As `whole`, of all but what is verbatim."""
+        for each in lines:
+            yield tuple(
+                span if span.verbatim else replace(span, text=self.whole(span.text, connection))
+                for span in each
+            )
 
     def fail(self, error: SyncdError, *, connection: str = "", code: int | None = None) -> None:
         """Says an error; `code` when it ends in another exit code than its own."""
@@ -276,10 +289,11 @@ class Session:
 
     def show(self, lines: Iterable[Line]) -> None:
         """A plan to decide about: part of the answer for people, talk when stdout is data."""
+        told = self.whole_lines(lines)
         if self.as_json:
-            self.console.talk(lines)
+            self.console.talk(told)
         else:
-            self.console.answer(lines)
+            self.console.answer(told)
 
     def confirm(self, question: str) -> bool:
         """Asks on stderr; anything but yes is no."""
@@ -313,8 +327,9 @@ class Session:
     def _print(self, answer: Answer, name: str) -> None:
         if self.as_json:
             return
-        title = [line(Span(f"— {name} —", "strong"))] if self.several else []
-        self.console.answer([*title, *answer.lines, *([BLANK] if self.several else [])])
+        title = [line(Span(f"— {name} —", "strong", verbatim=True))] if self.several else []
+        told = self.whole_lines(answer.lines, name)
+        self.console.answer([*title, *told, *([BLANK] if self.several else [])])
 
     def _document(self, answer: Answer) -> Mapping[str, Any]:
         if answer.exact:

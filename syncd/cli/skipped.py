@@ -33,7 +33,7 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
 
         session.learn(settings)
         with open_for_status(settings) as store:
-            document = skipped(store, settings.name, settings.path)
+            document = skipped(store, settings.name, settings.named)
         return Answer(document, exits.DONE, skipped_document_lines(document))
 
     with Session(globals_of(ctx), as_json=as_json) as session:

@@ -80,7 +80,8 @@ def _serve(session: Session, fleet: FleetSettings, registry: Registry, stores: F
     table = fleet.fleet
 
     def reads(name: str, text: str) -> ConnectionSettings:
-        return parse(text, file=fleet.path.parent / f"{name}.toml", environ=os.environ)
+        found = parse(text, file=fleet.path.parent / f"{name}.toml", environ=os.environ)
+        return found.of_fleet(fleet.path)
 
     steward = Steward(
         registry,

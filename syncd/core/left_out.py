@@ -15,7 +15,7 @@ the others               what the advice names, in Okta, at the target or in the
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -76,16 +76,16 @@ def rejected_reason(kind: str, group: str | None, by: str, at: datetime) -> str:
     return f"Okta wants {kind}{where}, and it was {decided}"
 
 
-def command(config: str, *words: str) -> str:
-    """A whole command line, to be copied into a shell. `config`: the settings file."""
-    return shlex.join(["syncd", "-c", config, *words])
+def command(named: Sequence[str], *words: str) -> str:
+    """A whole command line, to be copied into a shell. `named`: the options that say the connection."""
+    return shlex.join(["syncd", *named, *words])
 
 
-def way_out(left: LeftOut, config: str) -> str:
+def way_out(left: LeftOut, named: Sequence[str]) -> str:
     """The command that settles it, once what `advice` says is done."""
     if left.tied_to is not None:
-        return command(config, "unlink", "--user", left.called)
-    return command(config, *_WAYS.get(left.kind, _look_again)(left))
+        return command(named, "unlink", "--user", left.called)
+    return command(named, *_WAYS.get(left.kind, _look_again)(left))
 
 
 def advice(left: LeftOut) -> str:

@@ -20,6 +20,7 @@ from syncd.core.safety import OF_ONE_GROUP
 from syncd.core.sickness import KEY as QUARANTINE
 from syncd.core.sickness import Quarantine
 from syncd.core.token_age import TOKEN_LIVES, token_days_left
+from syncd.core.whole_commands import whole
 from syncd.errors import ConfigurationError, SyncdError
 from syncd.observe.notices import Compared, Facts, Held, Memory, Notice, Severity, decide, plain
 from syncd.ports import HoldRecord, Store
@@ -110,7 +111,10 @@ class Notifier:
         summary = self._due_summary(store, now)
         notices += [] if summary is None else [summary]
         everybody = tuple(range(len(self._settings.notify.urls)))
-        letters = [*self._unsent(store), *(Letter(self._redacted(each), now, everybody) for each in notices)]
+        told = [
+            self._redacted(replace(each, text=whole(each.text, self._settings.named))) for each in notices
+        ]
+        letters = [*self._unsent(store), *(Letter(each, now, everybody) for each in told)]
         # Before it is sent: dying in between may say it twice, but never loses it.
         self._keep(store, letters)
         if memory.text() != before or TOLD in self._unsaved:

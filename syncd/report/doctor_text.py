@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from syncd.core.counting import counted
-from syncd.report.lines import BLANK, Line, Span, line, safe, strong
+from syncd.report.lines import BLANK, Line, Span, line, safe, strong, verbatim
 from syncd.report.text import check_lines, status_lines
 
 
@@ -84,7 +84,7 @@ def _errors(document: Mapping[str, Any]) -> Iterator[Line]:
     for error in document["errors"]:
         yield line(
             f"  {safe(error['started'])} {safe(error['kind'])} {safe(error['status'])}: ",
-            safe(error["message"]),
+            verbatim(error["message"]),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from syncd.report.lines import BLANK, Line, Span, columns, faint, line, safe, shown, strong
+from syncd.report.lines import BLANK, Line, Span, columns, faint, line, safe, shown, strong, verbatim
 from syncd.report.plan_text import change_lines
 
 SHOWN = 20
@@ -113,13 +113,14 @@ def _last(changes: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     table = []
     for change in changes:
         mark, style = _MARKS["yes" if change["applied"] else "no"]
-        why = change["error"] or change["reason"] or change["note"] or ""
+        told = change["reason"] or change["note"] or ""
+        why = verbatim(change["error"], 160, "faint") if change["error"] else faint(safe(told, 160))
         table.append(
             [
                 Span(mark, style),
                 Span(safe(change["at"])),
                 Span(f"{safe(change['kind'])} {safe(change['object'])}"),
-                faint(safe(why, 160)),
+                why,
                 faint(safe(change["run_id"])),
             ]
         )

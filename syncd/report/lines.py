@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -15,10 +15,13 @@ LONGEST_VALUE = 120
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """`style` is a meaning (good, warn, bad, add, change, remove, strong, faint), "" for plain."""
+    """`style` is a meaning (good, warn, bad, add, change, remove, strong, faint), "" for plain. `verbatim`: somebody
+    else's words, in which a command is not one of ours.
+    """
 
     text: str
     style: str = ""
+    verbatim: bool = field(default=False, compare=False)
 
 
 Line = tuple[Span, ...]
@@ -31,11 +34,16 @@ def line(*parts: str | Span) -> Line:
 
 
 def strong(text: str) -> Span:
-    return Span(safe(text), "strong")
+    return Span(safe(text), "strong", verbatim=True)
 
 
 def faint(text: str) -> Span:
     return Span(safe(text), "faint")
+
+
+def verbatim(text: object, length: int = 400, style: str = "") -> Span:
+    """What a server or a person said, as `safe`, and never changed."""
+    return Span(safe(text, length), style, verbatim=True)
 
 
 def safe(text: object, length: int = 400) -> str:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from syncd.core.counting import counted
-from syncd.report.lines import BLANK, Line, Span, columns, faint, line, safe, strong
+from syncd.report.lines import BLANK, Line, Span, columns, faint, line, safe, strong, verbatim
 from syncd.report.text import done_words, duration
 from syncd.report.view import Report, Row, Unavailable, differences, period_words, row_object, when
 from syncd.report.words import drift_object, named, shown_at, why
@@ -179,7 +179,7 @@ def _failures(failures: Sequence[Row], outages: Sequence[Row]) -> Iterator[Line]
             Span(safe(row["kind"])),
             Span(safe(row_object(row))),
             Span(f"{row['end']}, {duration(row['seconds'])}", "bad" if row["end"] == "open" else ""),
-            faint(row["error"]),
+            verbatim(row["error"], style="faint"),
         )
         for row in failures[-SHOWN:]
     ]
@@ -189,7 +189,7 @@ def _failures(failures: Sequence[Row], outages: Sequence[Row]) -> Iterator[Line]
             Span(when(row["first"])),
             Span(counted(row["runs"], "run")),
             Span(("not over, " if row["ended"] is None else "") + duration(row["seconds"])),
-            faint(row["error"] or ""),
+            verbatim(row["error"] or "", style="faint"),
         )
         for row in outages[-SHOWN:]
     ]

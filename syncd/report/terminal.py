@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, tzinfo
 
 from syncd.report.lines import Line, Span
@@ -17,7 +18,7 @@ _WORD = re.compile(r"\s+|\S+")
 def with_local_times(line: Line, zone: tzinfo | None = None) -> Line:
     """Beside each UTC time the same by the clock of `zone` (None: this machine's); nothing where that is UTC."""
     return tuple(
-        Span(_MOMENT.sub(lambda found: _local(found[0], zone), span.text), span.style) for span in line
+        replace(span, text=_MOMENT.sub(lambda found: _local(found[0], zone), span.text)) for span in line
     )
 
 
@@ -63,7 +64,7 @@ def _words(line: Line) -> Iterator[tuple[str, list[Span]]]:
     for span in line:
         for part in _WORD.findall(span.text):
             if not part.isspace():
-                word.append(Span(part, span.style))
+                word.append(replace(span, text=part))
             elif word:
                 yield gap, word
                 gap, word = part, []

@@ -19,6 +19,7 @@ from syncd.report.lines import (
     safe,
     skipped_lines,
     strong,
+    verbatim,
 )
 from syncd.report.requests_text import request_lines
 from syncd.report.status_parts import drift_found_lines, pause_lines
@@ -142,9 +143,9 @@ def _errors(errors: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     for error in errors[:SHOWN]:
         yield line(
             "  ✗ ",
-            Span(f"{safe(error['kind'])} {safe(error['object'])}", "bad"),
+            Span(f"{safe(error['kind'])} {safe(error['object'])}", "bad", verbatim=True),
             ": ",
-            safe(error["message"]),
+            verbatim(error["message"]),
         )
         if error.get("next_attempt"):
             yield line("      ", faint(f"next try {error['next_attempt']}"))
@@ -315,7 +316,7 @@ def _status_runs(runs: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
                 Span(safe(run["run_id"])),
                 Span(safe(run["kind"])),
                 Span(status, _STATUS_STYLE.get(status, "")),
-                Span(f"{text}; {safe(run['error'], 160)}" if run["error"] else text),
+                Span(f"{text}; {safe(run['error'], 160)}" if run["error"] else text, verbatim=True),
             )
         )
     yield from columns(rows)
@@ -333,8 +334,8 @@ def _status_unproven(unproven: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
 
 def _status_failing(failing: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     def lines(failure: Mapping[str, Any]) -> Iterator[Line]:
-        what = Span(f"{safe(failure['kind'])} {safe(failure['object'])}", "bad")
-        yield line("  ✗ ", what, f": {safe(failure['message'])}")
+        what = Span(f"{safe(failure['kind'])} {safe(failure['object'])}", "bad", verbatim=True)
+        yield line("  ✗ ", what, ": ", verbatim(failure["message"]))
         tries = counted(int(failure["attempts"]), "try", "tries")
         yield line("      ", faint(f"{tries} since {failure['since']}, next {failure['next_attempt']}"))
 

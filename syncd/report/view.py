@@ -12,6 +12,7 @@ from typing import Any
 from syncd.core.counting import counted
 from syncd.core.drift import REPORTED_ONLY, DriftKind
 from syncd.core.token_age import warning_mark
+from syncd.core.whole_commands import of_document, whole
 
 SCHEMA = "syncd.report/1"
 DRIFT_KINDS = tuple(kind.value for kind in DriftKind)
@@ -105,10 +106,8 @@ def _waiting(facts: Mapping[str, Any]) -> Iterator[dict[str, str]]:
             f"{counted(held, 'change')} {_are(held)} held by safety checks until somebody decides.",
         )
     if left := facts["current"]["left_out"]:
-        yield _said(
-            "warn",
-            f"{counted(left, 'object')} {_are(left)} left out: syncd skipped says who, why and what to do.",
-        )
+        told = f"{counted(left, 'object')} {_are(left)} left out: syncd skipped says who, why and what to do."
+        yield _said("warn", whole(told, of_document(facts)))
     if unsettled := facts["open_writes"]:
         yield _said(
             "warn", f"{counted(unsettled, 'write')} ended without an answer; the next run asks Split."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from syncd.core.counting import counted
 from syncd.core.latency import EventLatency
 from syncd.core.left_out import CHOSEN, FAILED
 from syncd.core.token_age import warning_mark
+from syncd.core.whole_commands import of_document, whole
 from syncd.observe.notices import ROTATION
 from syncd.report.status_parts import drift_way_out
 from syncd.report.text import duration
@@ -155,7 +156,11 @@ def overview(view: View) -> Overview:
 
 def _card(view: View, name: str) -> Card:
     document, board = view.documents.get(name), view.boards.get(name)
-    concerns = list(_concerns(view, name, document, board))
+    own = of_document(document) if document else ()
+    concerns = [
+        replace(concern, way_out=whole(concern.way_out, own))
+        for concern in _concerns(view, name, document, board)
+    ]
     token = document["token"] if document else None
     return Card(
         name=name,

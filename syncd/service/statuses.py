@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 from syncd.answers.lists import lists
@@ -20,7 +20,9 @@ from syncd.wiring import open_for_status, utc_now
 
 OpenToRead = Callable[[ConnectionSettings], AbstractContextManager[Store]]
 _KEPT_FOR = 60.0
-"""Seconds. Opening checks the whole file, which is too much for every scrape."""
+"""Seconds."""
+READERS = 16
+"""So many stores are kept open: each costs some 150 KB of memory and three descriptors."""
 
 
 @dataclass
@@ -29,6 +31,31 @@ class _Reader:
     store: Store
     opened: ExitStack
     since: float
+
+
+class _OnThisMachine:
+    """Opens stores as they lie here. Each file is checked as a whole once: that is too much for every scrape."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._checked: dict[str, tuple[int, int]] = {}
+
+    @contextmanager
+    def __call__(self, settings: ConnectionSettings) -> Iterator[Store]:
+        there = _identity(settings.store_path)
+        checked = there is not None and self._checked.get(settings.name) == there
+        with open_for_status(settings, clock=self._clock, checked=checked) as store:
+            if there is not None and there == _identity(settings.store_path):
+                self._checked[settings.name] = there
+            yield store
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class Statuses:
@@ -44,8 +71,9 @@ class Statuses:
         """`opens`: a store to read, None: as it lies on this machine."""
         self._settings = settings
         self._clock = clock
-        self._opens: OpenToRead = opens or partial(open_for_status, clock=clock)
+        self._opens: OpenToRead = opens or _OnThisMachine(clock)
         self._readers: dict[str, _Reader] = {}
+        """The one used least recently first."""
         self._one_at_a_time = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -83,8 +111,11 @@ class Statuses:
         known = self._readers.get(settings.name)
         if known is not None:
             if known.settings is settings and time.monotonic() - known.since < _KEPT_FOR:
+                self._readers[settings.name] = self._readers.pop(settings.name)
                 return known.store
             self._drop(settings.name)
+        while len(self._readers) >= READERS:
+            self._drop(next(iter(self._readers)))
         with ExitStack() as stack:
             store = stack.enter_context(self._opens(settings))
             self._readers[settings.name] = _Reader(settings, store, stack.pop_all(), time.monotonic())

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -20,7 +20,6 @@ from pydantic import (
     Field,
     InstanceOf,
     PlainSerializer,
-    PrivateAttr,
     ValidationInfo,
 )
 from pydantic_core import PydanticCustomError
@@ -48,7 +47,6 @@ from syncd.settings.values import (
     LimitValue,
     Listen,
     OrgUrl,
-    Origin,
     PrivateKey,
     Proxy,
     Retention,
@@ -316,20 +314,6 @@ class ConnectionSettings(Placed, Table):
     notify: NotifySettings = NotifySettings()
     audit: AuditSettings = AuditSettings()
 
-    _path: Path = PrivateAttr()
-    _is_named: bool = PrivateAttr()
-
-    def model_post_init(self, context: Any, /) -> None:
-        if not isinstance(context, Origin):
-            raise TypeError("settings are validated with an Origin as context")
-        self._path = context.file
-        self._is_named = context.named
-
-    @property
-    def is_named(self) -> bool:
-        """Whether the file says the `name`, which is its own name else."""
-        return self._is_named
-
     @property
     def mapped_as(self) -> dict[str, str]:
         """How each SCIM attribute is mapped, as text: equal texts are equal mappings."""
@@ -369,11 +353,6 @@ class ConnectionSettings(Placed, Table):
             for mapping in self.attributes.values()
             for read in mapping.expression.references
         )
-
-    @property
-    def path(self) -> Path:
-        """The file these settings were read from, absolute."""
-        return self._path
 
     @property
     def store_path(self) -> Path:

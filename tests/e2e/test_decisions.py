@@ -87,7 +87,7 @@ def test_a_released_user_is_managed_again_after_leaving_and_coming_back(synced: 
     synced.okta.world.assign("p01@example.com")
     synced.sync()
 
-    assert "managed again once syncd link --user ties it, or it has left the app" in told
+    assert f"managed again once syncd -c {synced.config} link --user ties it, or it has left the app" in told
     synced.assert_exact()
 
 

@@ -137,7 +137,7 @@ def test_a_look_by_hand_is_remembered_as_a_comparison_with_what_it_found(synced:
     assert len(status["drift"]["items"]) == 5
     assert status["runs"][0]["kind"] == "drift"
     text = synced.run("status").stdout
-    assert "syncd drift --fix" in text
+    assert f"syncd -c {synced.config} drift --fix" in text
     told = synced.run("report", "--format", "json").document["drift"]
     assert (told["comparisons"], told["last"]["created_at"]) == (1, found["created_at"])
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from syncd.core.whole_commands import of_files, whole
 from tests.e2e.rig import Rig, rig, synced_crew
 
 LONG = "A name that is longer than Split allows"
@@ -220,7 +221,7 @@ def test_explain_says_why_in_text_and_json(made: Rig, case: Case) -> None:
     assert {step for step, answer in said.items() if answer == "no"} >= case.no
     verdict = text.splitlines()[1]
     assert verdict.startswith(f"{case.state.replace('_', ' ')}: ")
-    assert case.said in verdict
+    assert whole(case.said, of_files([made.config])) in verdict
     for step in document["steps"]:
         mark = {"yes": "✓", "no": "✗", "unknown": "?"}[step["answer"]]
         assert f"  {mark}  {step['question']}" in text
@@ -354,7 +355,7 @@ def test_whose_address_a_leaver_keeps_is_told_so_in_the_step_about_names(made: R
         for one in made.run("report", "--format", "json").document["verdict"]
         if "left" in one["text"]
     ]
-    assert said == "1 object is left out: syncd skipped says who, why and what to do."
+    assert said == f"1 object is left out: syncd -c {made.config} skipped says who, why and what to do."
 
 
 def test_the_last_five_changes_come_youngest_first(made: Rig) -> None:

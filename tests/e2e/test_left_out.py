@@ -65,7 +65,7 @@ def test_a_connection_with_people_left_out_is_not_plain_well(made: Rig) -> None:
     text = made.run("status").stdout
     assert "acme: left out" in text
     assert f"syncd -c {made.config} link --user {TWICE}" in text
-    assert "2 objects are left out: syncd skipped says who" in made.run("report").stdout
+    assert f"2 objects are left out: syncd -c {made.config} skipped says who" in made.run("report").stdout
 
     made.okta.world.unassign(TWICE)
     made.okta.world.rename_group("A name with many more than 24 letters", "Short")
@@ -84,7 +84,7 @@ def test_the_first_five_stand_in_status_and_all_of_them_in_skipped(made: Rig) ->
     found = made.run("status", "--json").document["left_out"]
 
     assert (found["count"], len(found["items"]), len(skipped(made))) == (8, 5, 8)
-    assert "and 3 more: syncd skipped" in made.run("status").stdout
+    assert f"and 3 more: syncd -c {made.config} skipped" in made.run("status").stdout
 
 
 def test_what_a_person_released_says_who_did_it_and_how_it_comes_back(made: Rig) -> None:

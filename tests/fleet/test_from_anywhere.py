@@ -78,6 +78,20 @@ def test_what_is_asked_for_the_owner_carries_out_and_what_is_decided_counts(anyw
     assert anywhere.document("audit", "verify")["intact"] is True
 
 
+def test_who_is_left_out_comes_with_a_command_that_finds_the_fleet(anywhere: Anywhere) -> None:
+    made, named = anywhere.made, f"syncd --fleet '{anywhere.file}' --connection acme "
+    made.split.world.create_local_user("Mixed.Case@example.com")
+    made.okta.world.add_user("mixed.case@example.com", "Mixed", "Case", assign=True)
+    anywhere.run("sync")
+
+    way_out = f"{named}link --user mixed.case@example.com"
+    assert way_out in [each["way_out"] for each in anywhere.document("skipped")["items"]]
+    status = anywhere.document("status")
+    assert way_out in [each["way_out"] for each in status["left_out"]["items"]]
+    assert way_out in anywhere.run("status").stdout
+    assert (status["settings_file"], status["fleet_file"]) == (None, str(anywhere.file))
+
+
 def test_a_hold_is_approved_from_anywhere(anywhere: Anywhere) -> None:
     made = anywhere.made
     for name in list(made.wanted_people()):

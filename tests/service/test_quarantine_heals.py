@@ -68,7 +68,7 @@ def test_a_reload_and_a_retry_ask_at_once_and_a_retry_is_in_the_trail(world: Rig
 
         status = world.run("status", "--json").document
         assert "next probe" in world.run("status").stdout
-        assert "syncd retry" in world.run("status").stdout
+        assert f"syncd -c {world.config} retry" in world.run("status").stdout
         asked = world.run("retry", "--json").document
         assert problems(asked) == []
         assert asked["quarantine"]["next_probe"] < status["quarantine"]["next_probe"]

@@ -207,7 +207,7 @@ def _store(checks: Checks, bench: Bench) -> None:
         if left:
             first = ", ".join(each.name or each.okta_id for each in left[:3])
             more = f" and {len(left) - 3:,} more" if len(left) > 3 else ""
-            checks.info(LEFT_OUT, f"{first}{more}", command(str(bench.settings.path), "skipped"))
+            checks.info(LEFT_OUT, f"{first}{more}", command(bench.settings.named, "skipped"))
         hooks.arrive(checks, bench.settings, heard, bench.clock())
         if runs and runs[0].finished is None:
             began = f"a {runs[0].kind} run began at {timestamp(runs[0].started)} and has not ended"

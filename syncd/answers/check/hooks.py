@@ -20,7 +20,7 @@ def arrive(checks: Checks, settings: ConnectionSettings, heard: HookHistory, now
     """One line, where they are listened for. Nothing here is a failure: what no hook brings the System Log does."""
     if not settings.hooks.listen:
         return
-    shows = command(str(settings.path), "hook")
+    shows = command(settings.named, "hook")
     if _is_short(settings):
         checks.warn(
             HOOKS,

@@ -66,8 +66,11 @@ def open_store(
     return SqliteStore(conn, path, clock, scratch_home=path.parent, redactor=redactor)
 
 
-def open_for_reading(path: Path, *, connection: str, clock: Callable[[], datetime]) -> SqliteStore:
-    """Opens the store without writing to it; an empty one in a private place when there is none yet.
+def open_for_reading(
+    path: Path, *, connection: str, clock: Callable[[], datetime], checked: bool = False
+) -> SqliteStore:
+    """Opens the store without writing to it; an empty one in a private place when there is none yet. `checked`: this
+    process found the same file undamaged before, and does not read all of it again.
 
     A store of an older version, or one in a directory that cannot be written, is read from a private copy.
     Raises what `open_store` raises, except for not being writable.
@@ -91,7 +94,7 @@ def open_for_reading(path: Path, *, connection: str, clock: Callable[[], datetim
             return _copied(path, scratch, connection, clock)
         try:
             with explained_beside(scratch.home, path):
-                if _is_pending(path, conn):
+                if _is_pending(path, conn, checked=checked):
                     conn = _migrated_copy(conn, scratch)
                     return _reader(conn, scratch.path / "store.db", path, scratch, connection, clock)
         except BaseException:
@@ -214,9 +217,10 @@ def _connect_for_reading(path: Path, seen: Place) -> SqliteDb:
     return conn
 
 
-def _is_pending(path: Path, conn: SqliteDb) -> bool:
+def _is_pending(path: Path, conn: SqliteDb, *, checked: bool = False) -> bool:
     _refuse_foreign(path, conn)
-    _refuse_damaged(path, conn)
+    if not checked:
+        _refuse_damaged(path, conn)
     return bool(schema.pending_migrations(schema.database(conn)))
 
 
