@@ -32,7 +32,7 @@ _RANDOM = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w~.:-]{16,}")
 
 _TELLING = re.compile(r"(?=.*\d)(?=.*[A-Za-z]).{12,}", re.DOTALL)
 """No name and no word that somebody has by chance."""
-_VOCABULARY = frozenset(
+VOCABULARY = frozenset(
     re.findall(
         r"\w+",
         "urn ietf params scim api messages schemas core error status detail message errors uniqueness tooMany"
@@ -61,7 +61,7 @@ def parts(secret: str) -> Iterator[Part]:
     """The secret itself; of a PEM text every line, of a JSON Web Key (RFC 7518) every private member; of a URL its
     user, its password, both as they are sent (RFC 7617), and whatever in it opens a door.
     """
-    if len(secret) < SHORTEST or secret in _VOCABULARY:
+    if len(secret) < SHORTEST or secret in VOCABULARY:
         return
     if "://" in secret and (url := _split(secret)) is not None:
         yield Part(secret, "whole")

@@ -101,7 +101,8 @@ def test_people_read_what_was_moved_and_what_comes_next(moving: Moving) -> None:
     said = syncd(*moving.there()).stdout
     assert "acme: moved from the file" in said
     assert "12 users, 1 group, 5 memberships" in said
-    assert "Next: syncd plan there" in said
+    assert "Next: syncd --fleet " in said
+    assert " --connection acme plan there, which is empty" in said
 
 
 def test_what_was_interrupted_before_it_arrived_is_moved_by_the_next_try(moving: Moving) -> None:

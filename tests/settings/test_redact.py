@@ -15,6 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from syncd.redact import KEPT, MASK, Redactor, clip, strip_controls
+from syncd.redact.parts import VOCABULARY
 from tests.e2e.echoing import PIECES, PROXY_PASSWORD, PROXY_USER, SPELLINGS, leaks, proxy_url
 
 SECRET = 'p"a\\ss/w+ö<r>d & 1'
@@ -57,7 +58,7 @@ def test_a_secret_inside_a_longer_base64_text_is_replaced(prefix: bytes, suffix:
 @given(secret=st.text(min_size=8, max_size=30), around=st.text(max_size=20))
 @settings(max_examples=100, deadline=None)
 def test_no_text_keeps_a_known_secret(secret: str, around: str) -> None:
-    assume(not (secret.isalpha() or secret.isdigit()))
+    assume(not (secret.isalpha() or secret.isdigit() or secret in VOCABULARY))
     shown = Redactor([secret]).text(around + secret + around)
     assert secret not in shown.replace(MASK, "\0")
 
