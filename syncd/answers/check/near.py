@@ -55,7 +55,7 @@ def check_near(
     )
     more = f"; and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
     wanted, near = found[0]
-    ties = command(str(settings.path), "link", "--user", wanted.okta_id, near.remote.scim_id)
+    ties = command(settings.named, "link", "--user", wanted.okta_id, near.remote.scim_id)
     checks.warn(
         NEAR,
         f"{looked_at}: {said}{more}",
