@@ -16,8 +16,9 @@ from syncd.settings.schema import ConnectionSettings
 
 
 def lists(store: Store, settings: ConnectionSettings) -> dict[str, Any]:
-    """`left_out` as in `syncd.skipped/1`; `held`: a row for each change that waits for a decision; `drift`: the items
-    of the last comparison that are kept, when it was made, and how it is counted.
+    """`named`: the options that say the connection; `left_out` as in `syncd.skipped/1`; `held`: a row for each change
+    that waits for a decision; `drift`: the items of the last comparison that are kept, when it was made, and how it is
+    counted.
     """
     named = settings.named
     try:
@@ -30,6 +31,7 @@ def lists(store: Store, settings: ConnectionSettings) -> dict[str, Any]:
         items, told = [], ""
     return {
         "connection": settings.name,
+        "named": named,
         "left_out": left_out_documents(left_out(store), named),
         "held": [row for hold in store.holds() for row in _held(hold, named)],
         "compared_at": drift.get("created_at"),

@@ -101,6 +101,11 @@ class Card:
     latency: EventLatency = field(default_factory=EventLatency)
     """Of all kinds of change, since the process began."""
 
+    @property
+    def named(self) -> Sequence[str]:
+        """The options that say the connection on a command line."""
+        return of_document(self.document) if self.document else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Overview:

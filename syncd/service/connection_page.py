@@ -12,6 +12,7 @@ from jinja2 import Template
 
 import syncd
 from syncd.core.counting import counted
+from syncd.core.whole_commands import whole
 from syncd.report.page import templates_of
 from syncd.service.page import StatusPage, harmless, in_utc, style_of
 
@@ -35,6 +36,7 @@ def connection_page(lists: Mapping[str, Any], now: datetime, *, search: str = ""
     style, policy = style_of(form_action="'self'")
     html = _template().render(
         name=lists["connection"],
+        named=lists["named"],
         search=" ".join(words),
         left_out=_matching(lists["left_out"], words),
         held=_matching(lists["held"], words),
@@ -67,5 +69,6 @@ def _template() -> Template:
         "counted": counted,
         "number": lambda number: f"{number:,}",
         "words": lambda text: text.replace("_", " "),
+        "whole": whole,
     }
     return environment.get_template("connection.html.j2")

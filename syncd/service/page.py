@@ -19,6 +19,7 @@ from markupsafe import Markup
 import syncd
 from syncd.core.counting import counted
 from syncd.core.token_age import warning_mark
+from syncd.core.whole_commands import whole
 from syncd.redact import clip, strip_controls
 from syncd.report.page import templates_of
 from syncd.report.text import duration
@@ -102,6 +103,7 @@ def _template() -> Template:
         "counted": counted,
         "number": lambda number: f"{number:,}",
         "words": lambda text: text.replace("_", " "),
+        "whole": whole,
         "bars": _bars,
         "warning_mark": warning_mark,
         "told": _told,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -65,7 +64,7 @@ def pgbouncer(server: Server, mode: str) -> Iterator[Path]:
                 time.sleep(0.05)
             yield place
         finally:
-            process.send_signal(signal.SIGQUIT)
+            process.kill()  # nothing to save; a shell may have had SIGQUIT and SIGINT ignored
             process.wait(30)
     finally:
         shutil.rmtree(place, ignore_errors=True)

@@ -64,6 +64,7 @@ def held(count: int) -> list[dict[str, Any]]:
 def everything(**changed: Any) -> dict[str, Any]:
     return {
         "connection": "acme",
+        "named": [],
         "left_out": rows(3),
         "held": held(2),
         "compared_at": "2026-03-01T10:00:00Z",

@@ -325,9 +325,9 @@ class Applying:
         """Without what is done already, which is settled."""
         for unit in units:
             left, done = self.done_before.apart(unit)
-            self._settle(done)
-            if left is not None:
-                yield left
+            if done:
+                self._settle(done)
+            yield from left
 
     def _settle(self, outcomes: Sequence[tuple[int, Outcome]]) -> None:
         ties = Ties(self.job.store, [outcome for _, outcome in outcomes])

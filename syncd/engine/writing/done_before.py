@@ -33,10 +33,10 @@ class EarlierOutcomes:
         self._is_restored = RESTORED.of(job.store) is not None
         self._asking = AskedTarget(job, vanishing)
 
-    def apart(self, unit: Unit) -> tuple[Unit | None, Sequence[tuple[int, Outcome]]]:
-        """What is still to be sent, if anything, and the outcomes of the rest with their places in the journal."""
+    def apart(self, unit: Unit) -> tuple[Sequence[Unit], Sequence[tuple[int, Outcome]]]:
+        """The unit that is still to be sent, if any, and the outcomes of the rest with their places in the journal."""
         if not self._is_restored or unit.change.kind not in _LOOKED_FOR:
-            return unit, ()
+            return (unit,), ()
         left: list[tuple[int, Change]] = []
         seen: list[tuple[int, Outcome]] = []
         for sequence, change in zip(unit.sequences, unit.changes, strict=True):
@@ -46,9 +46,9 @@ class EarlierOutcomes:
             else:
                 seen.append((sequence, Outcome(change, effects, note=SEEN_DONE)))
         if not left:
-            return None, seen
+            return (), seen
         sequences, changes = zip(*left, strict=True)
-        return replace(unit, changes=changes, sequences=sequences), seen
+        return (replace(unit, changes=changes, sequences=sequences),), seen
 
     def _effects(self, change: Change) -> Sequence[Effect] | None:
         """None also where the target cannot be asked: then the change is sent, and hears the same."""
