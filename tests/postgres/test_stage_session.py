@@ -8,6 +8,7 @@ from contextlib import closing
 import psycopg
 import pytest
 
+from syncd.errors import TemporaryError
 from syncd.store.db import Given, Rows
 from syncd.store.postgres.connection import PostgresDb
 from syncd.store.postgres.sessions import connect
@@ -107,3 +108,23 @@ def test_many_lists_are_absorbed_by_as_many_statements_as_few(
 def test_statements_are_not_compiled(prepared: str) -> None:
     with connect(prepared) as conn:
         assert conn.execute("SHOW jit").fetchone() == ("off",)
+
+
+def test_whoever_still_works_for_a_closed_stage_does_not_touch_who_has_its_session_now(
+    store: PostgresStore,
+) -> None:
+    """A worker that lost its connection closes its stages while its threads still read."""
+    gone = store.stage()
+    assert isinstance(gone, PostgresStage)
+    cases = gone.group_cases()
+    fill(gone, groups=[group("g1")])
+    session = gone.tables.session
+    gone.close()
+    with closing(store.stage()) as heir:
+        assert isinstance(heir, PostgresStage)
+        assert heir.tables.session is session
+        for act in (lambda: gone.put_absent(["u1"]), gone.revision, lambda: list(cases)):
+            with pytest.raises(TemporaryError, match="the stage is closed"):
+                act()
+        with heir.tables.asking() as db:
+            assert db.execute("SELECT count(*) FROM main.absent").fetchone()[0] == 0

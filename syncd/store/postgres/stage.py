@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from psycopg.pq import TransactionStatus
 
 from syncd.store.db import Db
@@ -62,6 +63,7 @@ class StageTables:
     def short(self) -> Iterator[Db]:
         """See `StageSession.short`."""
         with self._lock, explained(self._url):
+            self._refuse_if_closed()
             conn = self.session.conn
             try:
                 with conn.pipeline():  # who is not asked for an answer waits for none
@@ -78,10 +80,16 @@ class StageTables:
     def asking(self) -> Iterator[Db]:
         """See `StageSession.asking`."""
         with self._lock, explained(self._url):
+            self._refuse_if_closed()
             yield self.db
 
     asking_beside = asking
     """Temporary tables are of one session: who asks waits for its turn."""
+
+    def _refuse_if_closed(self) -> None:
+        """Its session may be another stage's by now: whoever still reads for it must not touch that one."""
+        if self._closed:
+            raise psycopg.InterfaceError("the stage is closed")
 
     def revision(self) -> int:
         """See `StageSession.revision`."""
