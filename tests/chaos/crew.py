@@ -118,6 +118,8 @@ class Actor:
     error: BaseException | None = None
     epoch: int = 0
     """In which it was begun; 0 on one machine."""
+    overtaken: bool = False
+    """Another owner took over before its end: what it learns nobody keeps."""
 
     @property
     def blocked(self) -> bool:
@@ -292,7 +294,7 @@ class Crew:
     def take_over(self) -> Actor:
         """Another worker owns the connection, whatever cycles of the one before run, and begins as workers do."""
         for actor in self.alive:
-            actor.asked = []  # what it learns now, nobody keeps
+            actor.overtaken = True
         self.before.append(self.connection)
         self.connection = self._owned()
         self.connection.open()
@@ -340,7 +342,7 @@ class Crew:
         many takeovers ago.
         """
         by = (*self.before, self.connection)[-1 - old]
-        actor = Actor(kind, self.ticks(), epoch=self.epoch - old)
+        actor = Actor(kind, self.ticks(), epoch=self.epoch - old, overtaken=old > 0)
         works: dict[str, Callable[[], object]] = {
             "full": by.full,
             "delta": by.delta,
@@ -444,7 +446,8 @@ class Crew:
         for actor in self.actors:
             if part[0] == "group" and self.split.scope.source == "mappings":
                 break  # an answer about the group by id says nothing about its mapping
-            if actor.name != "drift" and actor.ended is not None and actor.ended < write.started:
+            keeps = actor.name != "drift" and not actor.overtaken
+            if keeps and actor.ended is not None and actor.ended < write.started:
                 known += [asked.at for asked in actor.asked if asked.keys(part)]
         if (write.value is None or not lagging) and not _remembered(write, part):
             known.append(min(a.began for a in self.actors if a.ended is None or a.ended > write.started))
