@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -18,6 +19,7 @@ from syncd.store.process import boot_id
 
 _SCRATCH = ".syncd-scratch-"
 _GRACE_SECONDS = 60.0
+_TRIES = 3
 
 
 def make_directory(directory: Path) -> None:
@@ -94,16 +96,30 @@ class Scratch:
         """`parent` None: the system's temporary directory. Raises OSError."""
         self.home = parent or Path(tempfile.gettempdir())
         sweep(self.home)
-        self.path = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{_machine()}-", dir=self.home))
-        self._descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        # Where the file system has no locks nobody else can lock it either, and so nobody sweeps it.
-        with contextlib.suppress(OSError):
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.path, self._descriptor = _locked_directory(self.home)
         self._end = weakref.finalize(self, _remove, self.path, self._descriptor, os.getpid())
 
     def close(self) -> None:
         """Takes the directory away, with all that is in it. May be called twice."""
         self._end()
+
+
+def _locked_directory(home: Path) -> tuple[Path, int]:
+    """A new directory and the descriptor that holds its lock. Raises OSError.
+
+    Whoever stood still between the two for longer than the grace finds it swept, and makes another.
+    """
+    for _ in range(_TRIES):
+        path = Path(tempfile.mkdtemp(prefix=f"{_SCRATCH}{_machine()}-", dir=home))
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            # Where the file system has no locks nobody else can lock it either, and so nobody sweeps it.
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists():
+                return path, descriptor
+            os.close(descriptor)
+    raise FileNotFoundError(errno.ENOENT, "what is made there is taken away at once", str(home))
 
 
 def _remove(path: Path, descriptor: int, owner: int) -> None:

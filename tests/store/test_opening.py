@@ -424,6 +424,31 @@ def test_a_killed_cycles_scratch_is_swept_by_the_next(place: Place) -> None:
         private._GRACE_SECONDS = before
 
 
+def test_whoever_stood_still_before_it_had_locked_its_scratch_makes_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+    opens = os.open
+
+    def opened(path: Path, flags: int) -> int:
+        made.append(path)
+        if len(made) == 1:
+            path.rmdir()  # swept before it was opened
+        descriptor = opens(path, flags)
+        if len(made) == 2:
+            path.rmdir()  # and before it was locked
+        return descriptor
+
+    monkeypatch.setattr(os, "open", opened)
+    scratch = private.Scratch(tmp_path)
+    monkeypatch.undo()
+
+    assert (len(made), scratch.path) == (3, made[-1])
+    assert [path for path in tmp_path.iterdir() if path.is_dir()] == [scratch.path]
+    scratch.close()
+    assert not scratch.path.exists()
+
+
 @pytest.mark.parametrize("boot_id", ["another", None])
 def test_scratch_that_another_machine_may_be_using_is_left_alone(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, boot_id: str | None
