@@ -20,7 +20,7 @@ from syncd.core.windows import Window, next_opening, open_until
 from syncd.engine.facts import COMPLETE_READ, LAST_DRIFT, NEXT_RUNS, readable
 from syncd.engine.writing.permission import paused
 from syncd.engine.writing.quarantine import current
-from syncd.ports import RunRecord, Store, Unproven
+from syncd.ports import HoldRecord, RunRecord, Store, Unproven
 from syncd.settings.schema import ConnectionSettings
 
 _REQUESTS = 10
@@ -61,22 +61,23 @@ def status(store: Store, settings: ConnectionSettings, now: datetime) -> dict[st
         "served_by": served_by,
         "next_runs": _next_runs(store, settings, complete, now, planned=bool(served_by)),
         "runs": [_run(run) for run in store.runs(limit=5)],
-        "held": [
-            {
-                "id": hold.id,
-                "check": hold.check,
-                "reason": hold.reason,
-                "changes": len(hold.changes),
-                "way_out": command(settings.named, "approve", hold.id),
-            }
-            for hold in holds
-        ],
+        "held": [_held(hold, settings) for hold in holds],
         "failing": failing,
         "unproven": _unproven(store),
         "left_out": _left_out(left, settings),
         "drift": _drift(store),
         "requests": _requests(store, now),
         "token": token_document(settings.split.token_year_began, now.date()),
+    }
+
+
+def _held(hold: HoldRecord, settings: ConnectionSettings) -> dict[str, Any]:
+    return {
+        "id": hold.id,
+        "check": hold.check,
+        "reason": hold.reason,
+        "changes": len(hold.changes),
+        "way_out": command(settings.named, "approve", hold.id),
     }
 
 

@@ -250,10 +250,8 @@ class Applying:
                     flight.take_off(write)
             if not running:
                 return
-            arrived: list[tuple[int, Outcome]] = []
-            for write in flight.finished():
-                arrived += zip(running.pop(write).sequences, write.result(), strict=True)
-            self._settle(arrived)
+            ended = [(running.pop(write).sequences, write.result()) for write in flight.finished()]
+            self._settle([each for pair in ended for each in zip(*pair, strict=True)])
             self._give_way(running.values())
             flight.adjust(well=not self.failed)
             if self._is_over():
