@@ -113,8 +113,11 @@ $(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json
 
 # Two for each processor: a daemon that waits for its next turn leaves the processor to another test.
 WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+# So many tests at most are run once more, alone, after they failed beside others.
+ONCE_MORE ?= 0
 test: lint $(SCIMMY)/node_modules/.package-lock.json $(JACKSON)/node_modules/.package-lock.json $(BROWSER)/node_modules/.package-lock.json
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal || \
+	  { [ $$? -eq 1 ] && $(BIN)/python -m tests.once_more $(ONCE_MORE); }
 
 # Hours of mishaps: random worlds, faults and deaths, every cell of the fault matrix, 200 kills; and foreign bytes for
 # everything that reads some, FUZZ_SECONDS each. Prints its seeds.

@@ -42,7 +42,7 @@ class Gate:
             return len(self._running)
 
     def change(self, act: Act) -> None:
-        """`act` is done when nothing runs: now, or before the next cycle begins. A later change replaces it."""
+        """`act` is done when nothing runs: now, or when the last cycle has ended. A later change replaces it."""
         with self._state:
             self._change = act
             if not self._running:
@@ -71,7 +71,6 @@ class Gate:
                 self._state.wait(0.5)  # it is the full cycle that the new settings are for
             if self._is_over() or kind in self._running or (self._change and self._running):
                 return False
-            self._changed()
             self._running.add(kind)
             return True
 
@@ -86,6 +85,8 @@ class Gate:
     def _leave(self, kind: str) -> None:
         with self._state:
             self._running.discard(kind)
+            if not self._running:
+                self._changed()
             self._state.notify_all()
             close = None if self._running else self._closing
         if close is not None:

@@ -136,6 +136,27 @@ def test_a_reload_begins_to_listen_and_ends_it(tmp_path: Path, monkeypatch: pyte
             eventually(lambda: interval("acme", "delta") == timedelta(hours=1), "the log is asked as before")
 
 
+def test_a_reload_in_the_middle_of_a_cycle_counts_from_its_end_and_not_from_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("E2E_HOOK", SECRET)
+    monkeypatch.setenv("E2E_HOOK_BEFORE", BEFORE)
+    with served(tmp_path) as made:
+        made.split.set_knobs(latency_seconds=0.3)
+        made.tables = {**made.tables, "split": "concurrency = 1"}
+        schedule(made, RARELY)
+        port = free_port()
+        with inside(Inside([made.config])) as daemon:
+            daemon.logs("applied")
+            schedule(made, RARELY, hooks_table(port))
+            daemon.daemon.reload()
+            daemon.logs("settings reloaded")
+            assert not daemon.events("cycle done")
+            daemon.logs("cycle done", cycle="full")
+            hook = made.okta.hooks.register(hook_url(made, port), secret=SECRET, events=TICKED)
+            eventually(lambda: made.okta.hooks.verify(hook), "it listens", patience=10.0)
+
+
 def test_a_port_that_somebody_else_has_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("E2E_HOOK", SECRET)
     monkeypatch.setenv("E2E_HOOK_BEFORE", BEFORE)
