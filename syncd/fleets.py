@@ -229,5 +229,5 @@ def _with_psycopg() -> Iterator[None]:
     except ImportError as error:
         raise ConfigurationError(
             "a fleet needs psycopg, which is not installed beside this syncd",
-            hint="install the extra syncd[fleet]: docs/fleet.md says how",
+            hint="install the extra syncd[fleet], or the Debian package syncd-fleet: docs/fleet.md says how",
         ) from error
