@@ -37,6 +37,8 @@ def raise_holds(
     for hold, changes in raised:
         if _waits(conn, hold.id, stamp):
             _refresh(conn, hold)
+            if whole and _count(conn, hold.id) != hold.changes:
+                _drop_others(conn, hold.id, changes)
             continue
         fresh.append(hold.id)
         conn.execute("DELETE FROM hold_changes WHERE hold_id = ?", (hold.id,))
@@ -73,6 +75,21 @@ def _waits(conn: Db, hold_id: str, stamp: str) -> bool:
         (hold_id, stamp),
     ).fetchone()
     return known is not None
+
+
+def _count(conn: Db, hold_id: str) -> int:
+    counted = "SELECT count(*) FROM hold_changes WHERE hold_id = ? AND state = 'held'"
+    (found,) = conn.execute(counted, (hold_id,)).fetchone()
+    return int(found)
+
+
+def _drop_others(conn: Db, hold_id: str, changes: Iterable[Change]) -> None:
+    """Of a hold that a person decided on in part: what else waited in it and is not planned any more."""
+    conn.execute(
+        "DELETE FROM hold_changes WHERE hold_id = ? AND state = 'held'"
+        " AND change_id NOT IN (SELECT value FROM json_each(?))",
+        (hold_id, json.dumps([change.id for change in changes])),
+    )
 
 
 def _refresh(conn: Db, hold: Hold) -> None:
