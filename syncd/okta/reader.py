@@ -6,6 +6,7 @@ Importing this module imports neither the SDK nor aiohttp; building an `OktaRead
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -26,7 +27,7 @@ from syncd.okta.client import OktaClient
 from syncd.okta.conversation import Conversation
 from syncd.okta.credentials import Credentials
 from syncd.okta.fan_out import FanOut
-from syncd.okta.listing import ListingLimits, Missing, PagedListing, PageSize, RawPage, Walk, now_at, utc_now
+from syncd.okta.listing import ListingLimits, Missing, PagedListing, PageSize, Walk, now_at, utc_now
 from syncd.okta.orgs import OrgSeat, alone
 from syncd.okta.pace import Clock, RateGovernor, RateLimit, RetryPolicy
 from syncd.okta.refusals import Refusals
@@ -148,9 +149,7 @@ class OktaReader(Closing):
             try:
                 answer = await self._app_user(okta_id)
                 if with_groups and isinstance(answer, AppUser):
-                    with suppress(
-                        NotFound
-                    ):  # deleted in this moment: the next look finds no assignment either
+                    with suppress(NotFound):  # deleted in this moment: the next look finds that
                         groups = await self._groups_of(okta_id)
             except SyncdError as error:
                 yield Person(okta_id, answer, failed=kept(error))
@@ -169,6 +168,16 @@ class OktaReader(Closing):
         if login.strip() in ("", ".", "..", "me"):
             return Absent(f"user {login}", "not a login")
         return self._user(login, f"user {login}", "id")
+
+    def users_with_email(self, email: str) -> Sequence[str]:
+        """See `ports.Source.users_with_email`."""
+        spellings = (json.dumps(each, ensure_ascii=False) for each in dict.fromkeys((email, email.lower())))
+        asked = quote(" or ".join(f"profile.email eq {each}" for each in spellings), safe="")
+        try:
+            answer = loop_thread.run(self._get_list(f"{self._origin}/api/v1/users?filter={asked}&limit=10"))
+        except PermanentError:  # who cannot be asked so
+            return ()
+        return records.ids_with_email(answer.body, email, answer.reveals)
 
     def _user(self, key: str, what: str, field: str, must_be: str | None = None) -> str | Absent:
         answer = self._object(f"/api/v1/users/{_segment(key)}")
@@ -267,7 +276,7 @@ class OktaReader(Closing):
         )
         found: dict[str, str] = {}
         async for page in walk.pages():
-            ids, bad = _ids(page)
+            ids, bad = records.ids(page.records, page.reveals)
             if bad:
                 raise IncompleteRead(what, page.number, f"a group record: {bad[0].problem}")
             names = [records.group_name(record, page.reveals) for record in page.records]
@@ -289,7 +298,7 @@ class OktaReader(Closing):
                 lambda size: self._walk(what, f"{path}?limit={size}", missing, records.ids_page)
             )
             async for page in pages:
-                ids, bad = _ids(page)
+                ids, bad = records.ids(page.records, page.reveals)
                 if bad:
                     # An unreadable member may be anybody: the list proves nobody's absence.
                     raise IncompleteRead(what, page.number, f"a member record: {bad[0].problem}")
@@ -388,11 +397,3 @@ def _segment(value: str) -> str:
     if value in ("", ".", "..") or not value.isprintable():
         raise PermanentError(f"{value!r} cannot be an id in Okta")
     return quote(value, safe="")
-
-
-def _ids(page: RawPage) -> tuple[list[str], list[BadRecord]]:
-    values = [records.record_id(record, page.reveals) for record in page.records]
-    return (
-        [value for value in values if isinstance(value, str)],
-        [value for value in values if isinstance(value, BadRecord)],
-    )
