@@ -73,6 +73,7 @@ def arguments_of(command: str, world: World) -> list[str]:
 def test_a_stop_while_it_is_still_being_imported_ends_like_any_other(
     world: World, command: str, moment: str, number: signal.Signals
 ) -> None:
+    _without_server(world)  # the default port may be another's
     done = subprocess.run(
         [sys.executable, "-c", ARRIVES, moment, str(int(number)), *arguments_of(command, world)],
         capture_output=True,

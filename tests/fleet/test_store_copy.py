@@ -187,7 +187,9 @@ def test_a_file_that_somebody_writes_with_is_not_moved(moving: Moving) -> None:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as daemon:
         assert daemon.stderr is not None
         try:
-            assert any('"event": "running"' in line for line in daemon.stderr), "it has the store from there on"
+            assert any('"event": "running"' in line for line in daemon.stderr), (
+                "it has the store from there on"
+            )
             said = moving.said(*moving.there(), code=3)
         finally:
             daemon.kill()
