@@ -164,6 +164,15 @@ def is_ticked(kind: str) -> bool:
     return kind in _TICKED
 
 
+def strangers_among(names: Iterable[Key], known: Known) -> frozenset[Key]:
+    """Those whom nobody knows: made up, not in the app, or new."""
+    return frozenset(
+        (kind, okta_id)
+        for kind, okta_id in names
+        if not (known.user(okta_id) if kind == "user" else known.group(okta_id))
+    )
+
+
 def names_of(events: Iterable[LogEvent], known: Known, now: datetime) -> Mapping[Key, HookNamed]:
     """Who and what of a connection these events name. An event without a time, or of the future, is of `now`."""
     found: dict[Key, HookNamed] = {}

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -375,7 +376,7 @@ class ServedConnection:
                 seat=around.seat(self.settings.name, self.hooks.delta_every(self.settings)),
                 **self._job_options,
             ) as job:
-                ending = ended(work, job)
+                ending = ended(work, replace(job, nothing=self.hooks.hooked.nothing))
                 report = told(job)
         except Exception as error:  # noqa: BLE001  (secrets, the store: a failed cycle like any other)
             ending = ending if report else Ending(error=error)

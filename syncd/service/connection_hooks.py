@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from syncd.core.groups import RuleBook
-from syncd.core.hooks import names_of
+from syncd.core.hooks import names_of, org_key, strangers_among
 from syncd.core.nomination import Known
 from syncd.engine.cycles.hooked import Hooked
 from syncd.engine.cycles.leavers import LeaverCycles
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.seen import Seen
+from syncd.engine.cycles.strangers import StrangerBudgets
 from syncd.engine.facts import HOOKED, HOOKS_HEARD, HookHistory
 from syncd.engine.job import Job
 from syncd.errors import TemporaryError
@@ -35,6 +36,12 @@ APART = 1.0
 
 
 _REMEMBERED_EVERY = timedelta(minutes=1)
+_STRANGERS = (
+    "event hooks name people or groups that are not there: such names are left to the System Log for a while"
+)
+_ASK = (
+    "usual with large pushed groups of people without the app; else somebody may know hooks.secret: change it"
+)
 
 
 class Around(Protocol):
@@ -44,6 +51,8 @@ class Around(Protocol):
     def clock(self) -> Callable[[], datetime]: ...
     @property
     def hurry(self) -> Callable[[str, str, float], None]: ...
+    @property
+    def strangers(self) -> StrangerBudgets: ...
 
 
 class ConnectionHooks:
@@ -57,7 +66,7 @@ class ConnectionHooks:
         voice: Voice,
         settings: Callable[[], ConnectionSettings],
     ) -> None:
-        self.hooked = Hooked()
+        self.hooked = Hooked(budget=lambda: around.strangers.of(org_key(settings().okta.org_url)))
         self._current = current
         self._board = board
         self._around = around
@@ -87,13 +96,25 @@ class ConnectionHooks:
             any_group=RuleBook(settings.push_groups).needs_every_group,
         )
         self.hooked.restore(HOOKED.of(store))
-        if self.hooked.put(names_of(events, known, now), events, now):
+        names = names_of(events, known, now)
+        if self.hooked.put(names, events, now, strangers_among(names, known)):
             self.hooked.keep(lambda text: HOOKED.remember(store, text))
             if isinstance(self._current.state, Well) and not self.is_giving_way:
                 self._around.hurry(
                     settings.name, "delta", max(0.0, self._ended + self._rest - time.monotonic())
                 )
         self._remember(store)
+        self._tell_of_strangers()
+
+    def _tell_of_strangers(self) -> None:
+        """Where so many names were nothing that the rest is left to the System Log. Whether it is over, deltas ask."""
+        self._board.left_to_the_log(self.hooked.left_to_the_log)
+        if not self.hooked.is_short:
+            self._voice.over("strangers")
+            self._board.warn("strangers", "")
+            return
+        self._board.warn("strangers", f"{_STRANGERS}; {_ASK}")
+        self._voice.once("strangers", "warning", _STRANGERS, "delta", hint=_ASK)
 
     def _remember(self, store: Store) -> None:
         """For whoever asks whether hooks arrive, in another process or later."""
@@ -144,6 +165,7 @@ class ConnectionHooks:
         self.more = False
         if (store := self._current.store) is not None:
             self._remember(store)
+        self._tell_of_strangers()
         missed = self.hooked.missed
         self._board.warn(
             "hooks",
