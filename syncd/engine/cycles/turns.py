@@ -30,17 +30,17 @@ class AllNamed:
 
 def who_goes_first(
     job: Job, seen: Seen, hooked: Hooked, among: AllNamed
-) -> tuple[Sequence[str], Sequence[str], bool]:
+) -> tuple[list[str], list[str], bool]:
     """Users and groups to look at now, and whether others wait for the next delta. Leavers do not wait for many others,
     nor whom the store knows for many that only hooks name and it does not.
     """
     alone_before, hooked.went_first = hooked.went_first, False
-    users, groups, leavers = among.users, among.groups, among.leavers
+    users, groups, leavers = list(among.users), list(among.groups), list(among.leavers)
     named = len(users) + len(groups)
     # Whoever may post hooks could name leavers without end; the log's end.
     if leavers and (among.hurried or named - len(leavers) > FEW) and (not alone_before or seen.leavers()):
         hooked.went_first = True
-        return leavers, (), True
+        return leavers, [], True
     strangers = {key for key in among.hearsay if not _knows(job, key)}
     hooked.put_off = FEW < len(strangers) < named and not hooked.put_off
     if hooked.put_off:
