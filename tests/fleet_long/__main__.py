@@ -1,4 +1,4 @@
-"""`python -m tests.fleet_long COURSE --connections N --much M`: M are seconds, kills or pauses. Writes its figures."""
+"""`python -m tests.fleet_long COURSE --connections N --much M`: M are seconds, or how often. Writes its figures."""
 
 from __future__ import annotations
 
@@ -6,10 +6,23 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random, SystemRandom
+from typing import Any
 
-from tests.fleet_long.courses import COURSES
+from tests.fleet_long import courses, mishaps
+
+COURSES: Mapping[str, Callable[[Path, Random, int, Any], Mapping[str, Any]]] = {
+    "kills": courses.kills,
+    "failover": courses.failover,
+    "pauses": courses.pauses,
+    "quiet": courses.quiet,
+    "clocks": mishaps.clocks,
+    "cutoffs": mishaps.cutoffs,
+    "database": mishaps.database,
+    "upgrade": mishaps.upgrade,
+}
 
 
 def main() -> None:

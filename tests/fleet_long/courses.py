@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.fleet_long import ledger
 from tests.fleet_long.figures import UNIX, believed, gaps, in_the_end, late_requests, of_ledger, polls, spread
-from tests.fleet_long.park import Park, Site, Worker, children_of, cpu_of, park
+from tests.fleet_long.park import PLAIN, Park, Site, Way, Worker, children_of, cpu_of, park
 
 Figures = Mapping[str, Any]
 FASTER = 'lease = "5s"\nrenew = "1s"\nmargin = "1s"\n'
@@ -49,20 +49,23 @@ def changing(made: Park, dice: Random, per_second: float) -> Iterator[None]:
         thread.join(10)
 
 
-def kills(folder: Path, dice: Random, connections: int, seconds: float) -> Figures:
-    """SIGKILL of a random one of four workers every 20 seconds, another takes its place at once; 5 changes a second."""
+def kills(
+    folder: Path, dice: Random, connections: int, seconds: float, ways: Sequence[Way] = (PLAIN,) * 4
+) -> Figures:
+    """SIGKILL of a random worker every 20 seconds, another takes its place at once; 5 changes a second."""
     with park(folder, connections) as made:
         began = time.monotonic()
-        made.begin(4)
+        made.begin(ways)
         wait_until(lambda: all_served(made), "all connections are served", 1800)
         served_after = time.monotonic() - began
         began, killed = time.time(), 0
         with changing(made, dice, 5.0):
             while time.time() < began + seconds:
                 time.sleep(20)
-                made.end_worker(dice.choice(made.workers), signal.SIGKILL)
+                victim = dice.choice(made.workers)
+                made.end_worker(victim, signal.SIGKILL)
                 killed += 1
-                made.start_worker()
+                made.start_worker(victim.way)
         ended = time.time()
         between = gaps(made.sites, began, ended)
         worst = max(between)
@@ -88,7 +91,7 @@ def failover(folder: Path, dice: Random, connections: int, tries: int) -> Figure
     writes: list[float] = []
     each_time = 5
     with park(folder, connections) as made:
-        made.begin(8)
+        made.begin([PLAIN] * 8)
         wait_until(lambda: all_served(made), "all connections are served")
         done = 0
         while done < int(tries):
@@ -153,7 +156,7 @@ def pauses(folder: Path, dice: Random, connections: int, count: int) -> Figures:
         environ={"FLEET_LONG_DELIVERED": str(delivered)},
     ) as made:
         room = max(1, -(-connections // at_once))
-        made.begin(workers, capacity=room)
+        made.begin([PLAIN] * workers, capacity=room)
         wait_until(lambda: all_served(made), "all connections are served")
         paused, writing, lengths = 0, 0, []
         with changing(made, dice, 0.7 * connections):
@@ -223,7 +226,7 @@ def quiet(folder: Path, dice: Random, connections: int, seconds: float) -> Figur
     with park(folder, connections) as made:
         made.module = "syncd"
         began = time.monotonic()
-        made.begin(3)
+        made.begin([PLAIN] * 3)
         wait_until(lambda: all_served(made), "all connections are served", 1800)
         first = time.monotonic() - began
         time.sleep(60)
@@ -264,11 +267,3 @@ def _commits(made: Park) -> int:
         ).fetchone()
     assert row is not None
     return int(row[0])
-
-
-COURSES: Mapping[str, Callable[[Path, Random, int, Any], Figures]] = {
-    "kills": kills,
-    "failover": failover,
-    "pauses": pauses,
-    "quiet": quiet,
-}

@@ -17,6 +17,7 @@ from tests.fleet_long.park import CONCURRENCY, Park, Site
 UNIX = time.time() - time.monotonic()
 """Adds up with a reading of the monotonic clock to Unix time."""
 _EPOCH = re.compile(r"epoch (\d+) of (\d+)")
+_SENT = re.compile(r" at (\d+\.\d+)$")
 
 
 def spread(values: Iterable[float]) -> dict[str, float | int]:
@@ -50,6 +51,16 @@ def believed(record: RequestRecord) -> int:
     """The epoch in which a request to the target was sent; 0 where it does not say."""
     found = _EPOCH.search(record.headers.get("user-agent", ""))
     return int(found[1]) if found else 0
+
+
+def on_the_way(park: Park) -> dict[str, float | int]:
+    """Of writes, from when they were made until they arrived at the target."""
+    writes = (each for site in park.sites for each in site.split.requests if each.method != "GET")
+    return spread(
+        each.started - float(sent[1])
+        for each in writes
+        if (sent := _SENT.search(each.headers.get("user-agent", "")))
+    )
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,20 @@ class Site:
         return sorted({one for one in made if made.count(one) > 1})
 
 
+@dataclass(frozen=True)
+class Way:
+    """How a worker runs. `url`: the database by another way; `prefix`: a command that runs it; `cwd`: of its code."""
+
+    url: str = ""
+    prefix: Sequence[str] = ()
+    environ: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+    module: str = ""
+
+
+PLAIN = Way()
+
+
 @dataclass
 class Worker:
     """A process, and the file with what it says."""
@@ -100,6 +114,7 @@ class Worker:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    way: Way
 
     def cpu(self) -> float:
         return cpu_of(self.process.pid)
@@ -140,35 +155,25 @@ class Park:
     started: int = 0
     _logs: list[IO[bytes]] = field(default_factory=list)
 
-    def begin(self, workers: int, *, capacity: int = 10_000) -> None:
-        """So many workers, and then the connections: whoever came first would have all of them."""
-        for _ in range(workers):
-            self.start_worker(capacity=capacity)
+    def begin(self, ways: Sequence[Way], *, capacity: int = 10_000) -> None:
+        """Workers, and then the connections: whoever came first would have all of them."""
+        for way in ways:
+            self.start_worker(way, capacity=capacity)
         with PostgresRegistry(self.url) as registry:
-            while len(registry.look().workers) < workers:
+            while len(registry.look().workers) < len(ways):
                 time.sleep(0.2)
             registry.enrol([_enrolment(site, self.schedule) for site in self.sites], "ada")
             numbers = {each.name: each.id for each in registry.look().connections}
         for site in self.sites:
             site.number = numbers[site.name]
 
-    def start_worker(
-        self,
-        *,
-        url: str = "",
-        prefix: Sequence[str] = (),
-        environ: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-        module: str = "",
-        capacity: int = 10_000,
-    ) -> Worker:
-        """`url`: the database by another way; `prefix`: a command that runs it, `cwd` where its code is."""
+    def start_worker(self, way: Way = PLAIN, *, capacity: int = 10_000) -> Worker:
         self.started += 1
         name = f"w{self.started}"
         place = self.folder / name
         place.mkdir()
         secret = place / "database"
-        secret.write_text(url or url_of(self.url))
+        secret.write_text(way.url or url_of(self.url))
         secret.chmod(0o600)
         file = place / "fleet.toml"
         file.write_text(
@@ -178,15 +183,15 @@ class Park:
         log = place / "log"
         out = log.open("wb")
         self._logs.append(out)
-        run = [*prefix, sys.executable, "-m", module or self.module, "worker", "--log-format", "json"]
+        run = [*way.prefix, sys.executable, "-m", way.module or self.module, "worker", "--log-format", "json"]
         process = subprocess.Popen(
             [*run, "--fleet", str(file)],
-            env={**os.environ, **self.environ, **(environ or {})},
+            env={**os.environ, **self.environ, **way.environ},
             stdout=subprocess.DEVNULL,
             stderr=out,
-            cwd=cwd,
+            cwd=way.cwd,
         )
-        made = Worker(name, process, log)
+        made = Worker(name, process, log, way)
         self.workers.append(made)
         return made
 
@@ -239,12 +244,13 @@ def park(
     people: int = 4,
     latency: float = 0.0,
     environ: Mapping[str, str] | None = None,
+    tcp: bool = False,
     **settings: str,
 ) -> Iterator[Park]:
-    """`terms`: lines of `[fleet]`; `settings`: of the server."""
+    """`terms`: lines of `[fleet]`; `tcp`: the server listens on 127.0.0.1 too; `settings`: its own."""
     with ExitStack() as stack:
         server = stack.enter_context(
-            running(settings={"max_connections": "600", "autovacuum": "on", **settings})
+            running(settings={"max_connections": "600", "autovacuum": "on", **settings}, tcp=tcp)
         )
         url = server.url()
         with connect(url) as conn:

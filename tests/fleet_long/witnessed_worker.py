@@ -8,6 +8,8 @@ waits as long, and many pauses would be many waits.
 from __future__ import annotations
 
 import os
+import time
+from collections import UserDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +24,14 @@ DELIVERED = "FLEET_LONG_DELIVERED"
 _SAID = "SELECT set_config('witness.epoch', $1, true), set_config('witness.kind', $2, true)"
 
 
+class _Told(UserDict[str, str]):
+    """Headers; the User-Agent says by the monotonic clock, which all processes of a machine share, when it was read."""
+
+    def __getitem__(self, name: str) -> str:
+        said = super().__getitem__(name)
+        return f"{said} at {time.monotonic():.3f}" if name == "User-Agent" else said
+
+
 def witness() -> None:
     """From here on this process tells."""
     began, transaction, writing = ScimHttp.__init__, PostgresStore._transaction, PostgresStore._writing
@@ -30,7 +40,8 @@ def witness() -> None:
         began(self, link, *args, **options)
         claim = getattr(getattr(link.permit, "__self__", None), "_claim", None)
         if claim is not None:
-            self._headers["User-Agent"] = f"syncd epoch {claim.epoch} of {os.getpid()}"
+            said = {"User-Agent": f"syncd epoch {claim.epoch} of {os.getpid()}"}
+            self._headers = _Told(self._headers | said)  # type: ignore[assignment]  # as good as a dict
 
     def say(db: PostgresDb, store: PostgresStore, kind: str) -> None:
         claim = store._claim
