@@ -122,18 +122,6 @@ def test_who_was_answered_by_id_a_moment_ago_is_not_nominated_by_lists_that_miss
     assert [known.okta_id for known in stage.departures()] == [BOB.okta_id]
 
 
-def test_whom_nobody_knew_when_they_were_asked_for_is_not_believed_to_be_there_by_a_list(
-    settled: Store,
-) -> None:
-    also = [ANN.okta_id, CY.okta_id, "00u-nowhere"]
-    stage = settled.stage()
-    fill(stage, users=[OLD_ANN, BOB, CY])
-
-    assert [(case.okta_id, case.wanted) for case in stage.doubtful_users(also)] == [(CY.okta_id, CY)]
-    stage.put_users([CY], by_id=True)
-    assert list(stage.doubtful_users(also)) == []
-
-
 def test_no_page_replaces_an_answer_by_id_of_the_same_stage(settled: Store) -> None:
     stage = settled.stage()
     stage.put_users([CY], by_id=True)
