@@ -19,7 +19,7 @@ from syncd.closing import Closing
 from syncd.core.moments import moment
 from syncd.errors import IncompleteRead, NotFound, PermanentError, SyncdError, TemporaryError, kept
 from syncd.model import Absent, Application, AppUser, BadRecord, GroupRule, OktaGroup, PushMapping, ReadProof
-from syncd.okta import loop_thread, records
+from syncd.okta import loop_thread, org_urls, records
 from syncd.okta.absence import absent, app_error, object_error, unexplained
 from syncd.okta.answers import Answer, Decode, everything
 from syncd.okta.client import OktaClient
@@ -116,6 +116,10 @@ class OktaReader(Closing):
             raise TemporaryError(f"Okta answered with another app than {self._app_id}")
         return app
 
+    def org_urls(self) -> Sequence[str]:
+        """See `ports.Source.org_urls`."""
+        return org_urls.told(self._object(org_urls.PATH), self._origin)
+
     def app_user(self, okta_id: str) -> AppUser | BadRecord | Absent:
         """See `ports.Source.app_user`."""
         return loop_thread.run(self._app_user(okta_id))
@@ -148,9 +152,7 @@ class OktaReader(Closing):
             try:
                 answer = await self._app_user(okta_id)
                 if with_groups and isinstance(answer, AppUser):
-                    with suppress(
-                        NotFound
-                    ):  # deleted in this moment: the next look finds no assignment either
+                    with suppress(NotFound):  # deleted just now: the next look finds no assignment either
                         groups = await self._groups_of(okta_id)
             except SyncdError as error:
                 yield Person(okta_id, answer, failed=kept(error))
@@ -392,7 +394,5 @@ def _segment(value: str) -> str:
 
 def _ids(page: RawPage) -> tuple[list[str], list[BadRecord]]:
     values = [records.record_id(record, page.reveals) for record in page.records]
-    return (
-        [value for value in values if isinstance(value, str)],
-        [value for value in values if isinstance(value, BadRecord)],
-    )
+    ids = [value for value in values if isinstance(value, str)]
+    return ids, [value for value in values if isinstance(value, BadRecord)]

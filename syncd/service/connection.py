@@ -107,6 +107,7 @@ class ServedConnection:
     def _adopt(self, settings: ConnectionSettings) -> None:
         if settings.okta != self.settings.okta:  # what is pending is in the store
             self._seen, self._system_log = Seen(), SystemLog.NOT_FOLLOWED
+        self.hooks.adopt(settings)
         self.settings = settings
         self.activity.patience = patience_of(settings)
         self._probe_asked = True
@@ -307,7 +308,7 @@ class ServedConnection:
 
     def _delta(self, job: Job) -> Ending:
         try:
-            found = delta(job, self._seen, self.hooks.hooked)
+            found = delta(job, self._seen, self.hooks.of_delta(job))
             self.hooks.more = found.more
         except LogDenied as error:
             self._lost_the_log(error)

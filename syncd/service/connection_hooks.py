@@ -21,6 +21,7 @@ from syncd.engine.cycles.seen import Seen
 from syncd.engine.cycles.strangers import StrangerBudgets
 from syncd.engine.facts import HOOKED, HOOKS_HEARD, HookHistory
 from syncd.engine.job import Job
+from syncd.engine.reading.org_urls import known_org_urls, learn_org_urls
 from syncd.errors import TemporaryError
 from syncd.model import LogEvent
 from syncd.ports import Store
@@ -76,6 +77,9 @@ class ConnectionHooks:
         self._rest = APART
         self._said = HookHistory()
         self._giving: LeaverCycles | None = None
+        self._org_urls: tuple[str, Sequence[str]] | None = None
+        """By `okta.org_url`, from the store."""
+        self._asked_for_urls = ""
         self.more = False
         """The last delta looked at leavers only."""
 
@@ -83,6 +87,33 @@ class ConnectionHooks:
     def settings(self) -> ConnectionSettings:
         """Those that count now."""
         return self._settings()
+
+    @property
+    def org_urls(self) -> Sequence[str]:
+        """See `hook_intake.HookReceiver`."""
+        org_url, store = self.settings.okta.org_url, self._current.store
+        if store is None:
+            return known_org_urls(None, org_url)
+        if self._org_urls is None or self._org_urls[0] != org_url:
+            self._org_urls = org_url, known_org_urls(store, org_url)
+        return self._org_urls[1]
+
+    def adopt(self, settings: ConnectionSettings) -> None:
+        """New settings, before they count: who begins to listen has a delta at once, which asks the org who it is."""
+        if settings.hooks.listen and not self.settings.hooks.listen:
+            self._around.hurry(settings.name, "delta", 0.0)
+
+    def of_delta(self, job: Job) -> Hooked:
+        """What a delta goes by. The first with a listener asks the org for its addresses, as each full cycle does."""
+        if self._asked_for_urls != job.settings.okta.org_url:
+            self._learn_org_urls(job)
+        return self.hooked
+
+    def _learn_org_urls(self, job: Job) -> None:
+        if job.settings.hooks.listen:
+            self._asked_for_urls = job.settings.okta.org_url
+            learn_org_urls(job)
+            self._org_urls = None
 
     def take(self, events: Sequence[LogEvent]) -> None:
         """What these events name of this connection is stored when it returns. Raises SyncdError when it is not."""
@@ -130,6 +161,7 @@ class ConnectionHooks:
     def leavers_first(self, job: Job, seen: Seen) -> Iterator[Job]:
         """The job of a full cycle, which lets leavers through while it writes."""
         started = self._around.clock()
+        self._learn_org_urls(job)
 
         def told(result: RunResult) -> None:
             ending = Ending(result)
