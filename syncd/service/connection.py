@@ -44,7 +44,7 @@ from syncd.service.old_secrets import OldSecrets
 from syncd.service.reports import Ending, cycle_report, ended
 from syncd.service.requests import Acts, Attend, RequestLanes, nobody
 from syncd.service.surroundings import Surroundings
-from syncd.service.telling import Voice
+from syncd.service.telling import Voice, log_lost, log_read
 from syncd.service.used_secrets import UsedSecrets
 from syncd.service.watch import Activity, Watch, patience_of
 from syncd.settings import ConnectionSettings, scope_fingerprint
@@ -182,6 +182,7 @@ class ServedConnection:
             alone=self._gate.running == 1,
             full_runs=self._gate.runs("full"),
             probe_asked=self._probe_asked,
+            hooked=self.hooks.hooked.waits() is not None,
         )
         match next_step(kind, self.current.state, self._system_log, moment):
             case TurnStep.PROBE:
@@ -189,7 +190,7 @@ class ServedConnection:
                 self._run("delta", self._probe)
             case TurnStep.BEGIN_TO_FOLLOW:
                 self._run("delta", self._begin_to_follow)
-            case TurnStep.POLL:
+            case TurnStep.POLL | TurnStep.LOOK:
                 report, _ = self._run("delta", self._delta)
                 self.hooks.after_delta(failed=report.status == "failed")
             case TurnStep.FULL_CYCLE:
@@ -296,9 +297,7 @@ class ServedConnection:
     def _lost_the_log(self, error: SyncdError) -> None:
         self._system_log = SystemLog.NOT_FOLLOWED if isinstance(error, TemporaryError) else SystemLog.DENIED
         said = self._around.redactor.text(error.message)
-        self.board.warn("system_log", f"the System Log cannot be read, only full cycles see changes: {said}")
-        event = "the System Log cannot be read: no deltas"
-        self._voice.once("system_log", "warning", event, "delta", error=said, hint=error.hint)
+        log_lost(self.board, self._voice, said, error.hint, hooks=bool(self.settings.hooks.listen))
 
     def _begin_to_follow(self, job: Job) -> Ending:
         self._follow(job)
@@ -307,16 +306,17 @@ class ServedConnection:
         return Ending()
 
     def _delta(self, job: Job) -> Ending:
+        follows = self._system_log is SystemLog.FOLLOWED
         try:
-            found = delta(job, self._seen, self.hooks.of_delta(job))
+            found = delta(job, self._seen, self.hooks.of_delta(job), polls=follows)
             self.hooks.more = found.more
         except LogDenied as error:
             self._lost_the_log(error)
             if self._seen.pending:
                 self._bring_forward("the System Log named what was not read yet", REST)
             return Ending()
-        self.board.warn("system_log", "")
-        self._voice.over("system_log")
+        if follows:
+            log_read(self.board, self._voice)
         for reason, rest in ((found.everything, REST), (found.before_long, LONG_REST)):
             if reason:
                 self._bring_forward(reason, rest)

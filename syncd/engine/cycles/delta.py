@@ -46,7 +46,7 @@ _USERS_A_PAGE, _GROUPS_A_PAGE = 500, 1000
 
 
 class LogDenied(PermanentError):  # noqa: N818  (what Okta did)
-    """Okta does not let us read the System Log: only full cycles see what changes."""
+    """Okta does not let us read the System Log: only full cycles, and event hooks, see what changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +86,15 @@ def _log_access() -> Iterator[None]:
         raise LogDenied(denied.message, hint=denied.hint, status=denied.status) from denied
 
 
-def delta(job: Job, seen: Seen, hooked: Hooked | None = None) -> Delta:
-    """One poll, and a cycle over what it, the store, event hooks and earlier deltas name. Raises LogDenied and what the
-    poll raises; what goes wrong afterwards is in the result.
+def delta(job: Job, seen: Seen, hooked: Hooked | None = None, *, polls: bool = True) -> Delta:
+    """One poll, and a cycle over what it, the store, event hooks and earlier deltas name. Without `polls` the System
+    Log, which may not be read, is not asked. Raises LogDenied and what the poll raises; what goes wrong afterwards is
+    in the result.
     """
     seen.restore(PENDING.of(job.store))
     hooked = hooked or Hooked()
     restore_hooked(job, hooked)
-    found = _delta(job, seen, hooked)
+    found = _delta(job, seen, hooked, polls=polls)
     PENDING.remember(job.store, seen.kept())
     hooked.keep(lambda text: HOOKED.remember(job.store, text))
     return found
@@ -104,10 +105,10 @@ def restore_hooked(job: Job, hooked: Hooked) -> None:
     hooked.restore(HOOKED.of(job.store))
 
 
-def _delta(job: Job, seen: Seen, hooked: Hooked) -> Delta:
+def _delta(job: Job, seen: Seen, hooked: Hooked, *, polls: bool) -> Delta:
     before_long = ""
     try:
-        poll = _poll(job, seen)
+        poll = _poll(job, seen) if polls else _Poll(cursor=CURSOR.of(job.store))
         if poll.lost:
             seen.owe_instead(poll.lost)
             CURSOR.remember(job.store, None)
