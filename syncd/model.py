@@ -49,6 +49,11 @@ class WantedUser:
     """What an account is given when it is made or first adopted, and what is never looked at again."""
 
     @property
+    def reason_now(self) -> str:
+        """Why they stand as they do: who left keeps the reason of the last assignment."""
+        return "not assigned to the app any more" if self.standing is Standing.ABSENT else self.reason
+
+    @property
     def mapped(self) -> Attributes:
         """All that is mapped."""
         return {**self.attributes, **self.initial} if self.initial else self.attributes

@@ -21,7 +21,7 @@ from syncd.cli.requesting import carried_out, no_wait_option
 from syncd.cli.session import Answer, Session
 from syncd.cli.sync import run_answer, shown_run
 from syncd.core.request import ApplyRequest, Request, SyncRequest
-from syncd.errors import RefusedError, SyncdError
+from syncd.errors import RefusedError, SyncdError, UsageError
 from syncd.report import jsondoc
 
 if TYPE_CHECKING:
@@ -131,19 +131,23 @@ def _fresh(
             raise RefusedError("the plan was not approved", hint="Nothing was written at either side.")
 
     def alone() -> Answer:
-        from syncd.engine.cycles.sync import apply_planned, plan_to_apply  # noqa: PLC0415  (the engine)
+        from syncd.engine.cycles.sync import apply_planned, not_planned, plan_to_apply  # noqa: PLC0415  (the engine)
 
+        plan_shown = False
         with ExitStack() as stack:
             job, watcher = stack.enter_context(session.writing(settings, stop))
             try:
                 planned = stack.enter_context(plan_to_apply(job, selection, allow))
-            except SyncdError as error:
-                session.tell(job, selection.kind, "failed", [error])
+            except UsageError:
                 raise
-            ask(planned, watcher)
-            result = apply_planned(job, planned)
-            session.tell(job, planned.header.kind, result.status, result.problems)
-        return run_answer(session, result, stop, plan_shown=not session.as_json)
+            except SyncdError as error:
+                result = not_planned(job, selection.kind, error)
+            else:
+                ask(planned, watcher)
+                plan_shown = not session.as_json
+                result = apply_planned(job, planned)
+            session.tell(job, selection.kind, result.status, result.problems)
+        return run_answer(session, result, stop, plan_shown=plan_shown)
 
     def seen() -> Request:
         from syncd.engine.cycles.sync import plan  # noqa: PLC0415  (the engine)

@@ -13,6 +13,16 @@ from syncd.core.plan import Hold
 
 
 @dataclass(frozen=True, slots=True)
+class OpenHold:
+    """An open hold, and which of the changes that wait in it (ids) are to be applied here."""
+
+    hold: Hold
+    change_ids: Sequence[str]
+    begun: bool
+    """Others in it were decided on: what it still has waits for its own decision."""
+
+
+@dataclass(frozen=True, slots=True)
 class WaitingElsewhere:
     """So many changes (`count`) wait in holds of this check that count for these limits; `group_id` of memberships."""
 
@@ -45,10 +55,8 @@ class JudgedPlan(Protocol):
         """Of planned changes those with a decision ("approve", "reject") that still counts; `about`: in such a hold."""
         ...
 
-    def waiting_changes(self, now: datetime) -> Sequence[tuple[Hold, Sequence[str]]]:
-        """The open holds of the store, oldest first, in which changes wait that are to be applied here, with the ids of
-        these.
-        """
+    def waiting_changes(self, now: datetime) -> Sequence[OpenHold]:
+        """The open holds of the store, oldest first, in which changes wait that are to be applied here."""
         ...
 
     def waiting_elsewhere(

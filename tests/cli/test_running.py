@@ -123,10 +123,13 @@ def test_the_wrong_token_is_said_without_the_token(world: World, monkeypatch: py
 RUN_KEYS = {"schema", "run_id", "connection", "status", "summary", "requests", "errors", "duration_seconds"}
 
 
-def test_a_run_that_fails_is_still_a_run_document(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", [["sync"], ["apply", "--yes"]])
+def test_a_run_that_fails_is_still_a_run_document(
+    world: World, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
     monkeypatch.setenv("SPLIT_SCIM_TOKEN", "wrong-token-value")
 
-    said = world.syncd("sync", "--json", *world.base)
+    said = world.syncd(*command, "--json", *world.base)
     [run] = world.syncd("status", "--json", *world.base).document["runs"]
 
     assert said.exit_code == 1
@@ -136,6 +139,39 @@ def test_a_run_that_fails_is_still_a_run_document(world: World, monkeypatch: pyt
     assert "401" in said.document["errors"][0]["message"]
     assert "401" in said.stderr
     assert world.writes() == []
+
+
+@pytest.mark.parametrize("command", [["sync"], ["apply", "--yes"]])
+def test_a_token_that_is_refused_quarantines_whatever_command_finds_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("OKTA_API_TOKEN", "00wrong-token-value")
+
+    world.syncd(*command, *world.base)
+
+    assert world.syncd("status", "--json", *world.base).document["quarantine"]["side"] == "okta"
+
+
+@pytest.mark.parametrize("command", [["sync"], ["apply", "--yes"]])
+def test_a_run_that_a_pause_refuses_is_a_run_document(synced: World, command: list[str]) -> None:
+    synced.syncd("pause", *synced.base)
+
+    said = synced.syncd(*command, "--json", *synced.base)
+    newest = synced.syncd("status", "--json", *synced.base).document["runs"][0]
+
+    assert said.exit_code == 3
+    assert said.document["schema"] == "syncd.run/1"
+    assert (said.document["run_id"], said.document["status"]) == (newest["run_id"], "refused")
+
+
+@pytest.mark.parametrize("command", [["sync"], ["apply", "--yes"]])
+def test_a_name_that_nobody_has_is_no_run(synced: World, command: list[str]) -> None:
+    before = synced.syncd("status", "--json", *synced.base).document["runs"]
+
+    said = synced.syncd(*command, "--user", "nobody@example.com", "--json", *synced.base)
+
+    assert said.exit_code == 64
+    assert synced.syncd("status", "--json", *synced.base).document["runs"] == before
 
 
 def test_a_run_that_is_refused_is_a_run_document_with_exit_3(world: World) -> None:

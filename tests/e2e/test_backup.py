@@ -105,6 +105,30 @@ def test_what_was_done_after_the_copy_was_made_is_not_written_again(tmp_path: Pa
         assert looked == []  # nothing is looked for any more
 
 
+def test_what_is_held_after_a_restore_is_looked_for_too_once_it_is_approved(tmp_path: Path) -> None:
+    with synced_crew(tmp_path, people=60, members=5) as made:
+        file, world = backed_up(made), made.okta.world
+        for n in range(30):
+            world.unassign(f"p{n:02}@example.com")
+        [hold] = made.sync(code=3)["holds"]
+        made.run("approve", hold["id"], "--now")
+        made.assert_exact()
+
+        made.run("restore", str(file))
+        made.run("resume")
+        [hold] = made.sync(code=3)["holds"]
+        made.forget()
+        made.run("approve", hold["id"], "--now")
+        assert made.writes() == []
+        made.assert_exact()
+
+        assert made.sync()["summary"]["applied"] == {}
+        made.okta.world.unassign("p30@example.com")
+        made.forget()
+        made.sync()
+        assert [r.method for r in made.split.requests] == ["PATCH"]  # nothing is looked for any more
+
+
 def test_a_backup_is_one_private_file_that_needs_no_other_program(synced: Rig) -> None:
     file = synced.folder / "saved.backup"
     document = synced.run("backup", str(file), "--json").document

@@ -180,6 +180,30 @@ def test_a_single_change_may_be_approved(synced: Rig) -> None:
     assert len(held(synced)[0]["changes"]) == 9
 
 
+@pytest.mark.parametrize("decision", ["approve", "approve --now", "reject"])
+def test_the_rest_of_a_hold_that_was_decided_in_part_waits_on_though_it_is_under_the_limit(
+    synced: Rig, decision: str
+) -> None:
+    unassign(synced, *range(34, 40))
+    synced.sync(code=3)
+    [hold] = held(synced)
+    some = [change["id"] for change in hold["changes"][:3]]
+    synced.run(*decision.split(), *some, code=None)
+
+    for _ in range(2):
+        synced.sync(code=3)
+    assert len(active(synced)) == (40 if decision == "reject" else 37)
+    [rest] = held(synced)
+    assert (rest["id"], len(rest["changes"])) == (hold["id"], 3)
+
+    unassign(synced, 33)  # an ordinary leaver, who makes four with those who wait
+    synced.sync(code=3)
+    synced.run("approve", rest["id"])
+    synced.sync()
+    assert held(synced) == []
+    assert len(active(synced)) == (36 if decision == "reject" else 33)
+
+
 def test_what_was_rejected_is_not_raised_again_until_the_world_changes(synced: Rig) -> None:
     unassign(synced, *range(30, 40))
     synced.sync(code=3)

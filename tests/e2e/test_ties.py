@@ -170,6 +170,17 @@ def test_who_is_not_assigned_is_tied_to_nothing(made: Rig) -> None:
     assert "Okta wants no account for nobody@example.com" in answer.stderr
 
 
+def test_who_left_the_app_is_not_called_assigned(made: Rig) -> None:
+    made.sync()
+    made.run("release", "p00@example.com")
+    made.okta.world.unassign("p00@example.com", everywhere=True)
+    made.sync()
+
+    answer = made.run("link", "--user", "p00@example.com", "--yes", code=3)
+
+    assert "Okta wants no account for p00@example.com: not assigned to the app any more" in answer.stderr
+
+
 def test_who_is_tied_already_says_so(made: Rig) -> None:
     answer = made.run("link", "--user", "p00@example.com", "--yes", code=3)
 

@@ -115,7 +115,10 @@ def test_a_stage_knows_in_which_holds_its_changes_wait(store: Store, clock: Cloc
 
     found = with_both.waiting_changes(clock.now)
 
-    assert {each.id: list(ids) for each, ids in found} == {first[0].id: [BEN.id], second[0].id: [CID.id]}
+    waiting = {each.hold.id: (list(each.change_ids), each.begun) for each in found}
+    assert waiting == {first[0].id: ([BEN.id], False), second[0].id: ([CID.id], False)}
+    store.decide([ANN.id], "reject", "eve@host")
+    assert [each.begun for each in with_both.waiting_changes(clock.now)] == [True, False]
     clock.advance(timedelta(days=8))
     assert with_both.waiting_changes(clock.now) == []
     with_both.close()

@@ -53,7 +53,11 @@ def assigned(found: Found, look: ObjectLook) -> Step:
         case BadRecord():
             return Step("assigned", question, "unknown", found.record.problem)
         case None:
-            last = f"; when last read: {found.wanted.reason or found.wanted.standing}" if found.wanted else ""
+            last = (
+                f"; when last read: {found.wanted.reason_now or found.wanted.standing}"
+                if found.wanted
+                else ""
+            )
             return Step("assigned", question, "unknown", f"Okta could not be asked{last}")
 
 

@@ -105,7 +105,7 @@ def _wish(stage: Stage, okta_id: str, text: str) -> WantedUser:
     case = next((case for case in stage.user_cases() if case.okta_id == okta_id), None)
     wanted = case.wanted if case else None
     if wanted is None or wanted.standing is not Standing.ACTIVE:
-        why = wanted.reason if wanted else "not assigned to the app"
+        why = wanted.reason_now if wanted else "not assigned to the app"
         raise RefusedError(
             f"Okta wants no account for {text}: {why}", hint="assign the person to the app in Okta first"
         )

@@ -39,6 +39,7 @@ from syncd.engine.reading.learned import NamedReading
 from syncd.engine.reading.staged import staged
 from syncd.engine.writing import quarantine
 from syncd.engine.writing.apply import Applying
+from syncd.engine.writing.done_before import nothing_earlier_is_left
 from syncd.engine.writing.other_target import refuse_other_target, target_to_remember
 from syncd.engine.writing.permission import refuse_while_barred
 from syncd.engine.writing.recover import settle_open_intents
@@ -173,6 +174,8 @@ class CycleRun:
         )
         if whole:
             facts |= self._complete_read(planned)
+        if whole and at_end and not (planned.header.holds or applying.failures):
+            facts |= nothing_earlier_is_left(self.job.store)
         if planned.planning.ties or planned.planning.ties_over:
             facts |= [still_asked(self.job, planned.planning.ties_over)]
         undone = UNDONE.of(self.job.store)

@@ -20,6 +20,7 @@ from syncd.engine.reading.named import read_selected
 from syncd.engine.reading.selection import Selection
 from syncd.engine.reading.staged import staged
 from syncd.engine.writing.other_target import refuse_other_target
+from syncd.errors import SyncdError
 from syncd.ports import Stage
 
 
@@ -61,6 +62,13 @@ def sync(
 def plan_to_apply(job: Job, selection: Selection, allow: Mapping[str, int] | None = None) -> Planned:
     """A plan under the writer's lock, with interrupted writes settled first; give it to `apply_planned`."""
     return _plan(job, selection, allow, settle_interrupted(job))
+
+
+def not_planned(job: Job, kind: str, error: SyncdError) -> RunResult:
+    """The run of this kind that came to no plan, ended by the error that `plan_to_apply` raised."""
+    with CycleRun(job, kind) as run:
+        raise error
+    return run.result
 
 
 def apply_planned(job: Job, planned: Planned) -> RunResult:

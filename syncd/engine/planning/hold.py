@@ -175,14 +175,15 @@ def _with_groups_left(planning: Planning, hold: Hold) -> Hold:
 
 def _still_held(planning: Planning, allow: Mapping[str, int], approved: AbstractSet[str]) -> list[Hold]:
     """The open holds that changes of this plan wait in, but for those whose limit is raised for this run. A complete
-    cycle has all these wishes in its own plan, and raises its holds afresh; but it does not see what was seen while
-    writing, and no more objects are tried unasked.
+    cycle has all these wishes in its own plan, and raises its holds afresh. But where a person decided on a part, it
+    would let the rest go that nobody said a word about; and it does not see what was seen while writing, and no more
+    objects are tried unasked.
     """
     stage, found = planning.stage, []
-    for hold, waiting in stage.waiting_changes(planning.policy.now):
-        ids: Iterable[str] = waiting
-        if planning.reading.has_every_wish:
-            ids = [each for each in waiting if hold.check == CANARY and stage.has_change(each)]
+    for waiting in stage.waiting_changes(planning.policy.now):
+        hold, ids = waiting.hold, waiting.change_ids
+        if planning.reading.has_every_wish and not waiting.begun:
+            ids = [each for each in ids if hold.check == CANARY and stage.has_change(each)]
         if ids and hold.check not in allow.keys() | planning.expected.keys():
             stopped = {*ids, *(_other_removals(planning, frozenset(ids)) - approved)}
             _move(planning, stopped, hold.id)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from syncd.core.change import Change, ChangeKind
 from syncd.core.plan import Hold
 from syncd.core.safety import LimitRule
-from syncd.engine.facts import MAKING, NOTHING_IN_THE_MAKING, RESTORED, Making
+from syncd.engine.facts import MAKING, NOTHING_IN_THE_MAKING, Making
 from syncd.engine.planning.draft import Planning, group_name
 from syncd.engine.planning.keepers import protected_groups
 from syncd.ports import Store
@@ -82,17 +82,16 @@ def ended(
     making = planning.making
     if not came_to_its_end:
         return {}
-    known = dict([RESTORED.entry(None)]) if whole and RESTORED.of(planning.job.store) else {}
     if making == NOTHING_IN_THE_MAKING:
-        return known
+        return {}
     left = replace(
         making,
         first_sync=making.first_sync and not whole,
         groups=making.groups - _filled(planning, making.groups, holds, whole=whole),
     )
     if left == making:
-        return known
-    return known | dict([MAKING.entry(None if left == NOTHING_IN_THE_MAKING else left)])
+        return {}
+    return dict([MAKING.entry(None if left == NOTHING_IN_THE_MAKING else left)])
 
 
 def _filled(

@@ -242,14 +242,18 @@ class Applying:
         """Keeps every worker busy and some batches ahead; journals intents and outcomes in shared transactions."""
         flight = Flight(self.job.settings.split.concurrency, patience=_LOOKS_UP_EVERY)
         running: dict[Write, Unit] = {}
-        while True:
-            if self._may_write() and (room := flight.room()):
-                for unit in self._still_to_do(self._journalled(list(islice(batches, room)))):
+        more = True
+        while more or running:
+            more = more and self._may_write()
+            if more and (room := flight.room()):
+                ahead = list(islice(batches, room))
+                more = bool(ahead)
+                for unit in self._journalled(ahead):
                     write = pool.submit(self._execute, unit)
                     running[write] = unit
                     flight.take_off(write)
-            if not running:
-                return
+            if not running:  # what was ahead was done already, or nothing was
+                continue
             ended = [(running.pop(write).sequences, write.result()) for write in flight.finished()]
             self._settle([each for pair in ended for each in zip(*pair, strict=True)])
             self._give_way(running.values())
@@ -299,6 +303,7 @@ class Applying:
                 self.deferred[kind] = max(planned - sent, 0)
 
     def _journalled(self, batches: Sequence[list[Change]]) -> Iterator[Unit]:
+        """Without what is done already, which is settled."""
         if not batches:
             return
         store = self.job.store
@@ -310,7 +315,7 @@ class Applying:
         known = store.users([change.okta_id for change in changes if change.kind in OF_KNOWN_USERS])
         for batch in batches:
             group_id = batch[0].group_id
-            yield Unit(
+            unit = Unit(
                 changes=batch,
                 sequences=list(islice(sequences, len(batch))),
                 users={change.okta_id: known[change.okta_id] for change in batch if change.okta_id in known},
@@ -318,10 +323,6 @@ class Applying:
                 stage=self.stage,
                 group=store.group(group_id) if group_id else None,
             )
-
-    def _still_to_do(self, units: Iterable[Unit]) -> Iterator[Unit]:
-        """Without what is done already, which is settled."""
-        for unit in units:
             left, done = self.done_before.apart(unit)
             if done:
                 self._settle(done)

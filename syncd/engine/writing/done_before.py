@@ -1,10 +1,11 @@
-"""A store that was restored does not know what was done after its copy was made. Until a full cycle came to its end,
-each change of something known is looked for at the target before it is sent: what is there is not written again.
+"""A store that was restored does not know what was done after its copy was made. Until a full cycle came to its end and
+left nothing to be done later, each change of something known is looked for at the target before it is sent: what is
+there is not written again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
@@ -14,7 +15,7 @@ from syncd.engine.writing.recover import AskedTarget, done
 from syncd.engine.writing.unit import Outcome, Unit
 from syncd.engine.writing.vanishing import Vanishing
 from syncd.errors import SyncdError
-from syncd.ports import Effect
+from syncd.ports import Effect, Store
 
 _LOOKED_FOR = MEMBERSHIPS | {
     ChangeKind.UPDATE_USER,
@@ -24,6 +25,11 @@ _LOOKED_FOR = MEMBERSHIPS | {
 }
 """What is matched while planning was looked at there."""
 SEEN_DONE = "the target has it so already: done before the store was restored"
+
+
+def nothing_earlier_is_left(store: Store) -> Mapping[str, str | None]:
+    """To be remembered: all that was to be done was looked for."""
+    return dict([RESTORED.entry(None)]) if RESTORED.of(store) is not None else {}
 
 
 class EarlierOutcomes:

@@ -15,7 +15,7 @@ from functools import cache
 from syncd.core.change import GROUP_KINDS, RANK, ChangeKind, Json
 from syncd.core.plan import Hold
 from syncd.core.safety import JUDGED_BY_VALUES, LIMIT_NAMES, counts_for, limits_of_kind
-from syncd.ports.judged import WaitingElsewhere
+from syncd.ports.judged import OpenHold, WaitingElsewhere
 from syncd.store.decisions import Rulings
 from syncd.store.rows import moment
 from syncd.store.stage.session import StageSession
@@ -23,7 +23,8 @@ from syncd.store.stage.tables import HELD, OF_GROUP
 
 _OURS = "SELECT id FROM main.spool WHERE id IN (SELECT value FROM json_each(?))"
 _WAITING = """
-SELECT h.id, h.check_name, h.reason, h.way_out, h.numbers, s.id
+SELECT h.id, h.check_name, h.reason, h.way_out, h.numbers, s.id,
+    EXISTS (SELECT 1 FROM store.hold_changes d WHERE d.hold_id = h.id AND d.state <> 'held')
 FROM main.spool s CROSS JOIN store.hold_changes c ON c.change_id = s.id AND c.state = 'held'
 CROSS JOIN store.holds h ON h.id = c.hold_id AND h.state = 'open' AND h.expires_at > ?
 WHERE s.hold_id IS NULL
@@ -138,17 +139,19 @@ class JudgedChanges:
             rows = conn.execute(_OURS, (ids,)).fetchall() if made else []
         return frozenset(change_id for (change_id,) in rows)
 
-    def waiting(self, now: datetime) -> list[tuple[Hold, list[str]]]:
-        """See `ports.Waits.waiting`."""
+    def waiting(self, now: datetime) -> list[OpenHold]:
+        """See `ports.JudgedPlan.waiting_changes`."""
         self._flush()
-        found: dict[str, tuple[Hold, list[str]]] = {}
         with self._file.short() as conn:
             rows = conn.execute(_WAITING, (moment(now),)).fetchall()
-        for hold_id, check, reason, way_out, numbers, change_id in rows:
-            if hold_id not in found:
-                found[hold_id] = (Hold(hold_id, check, reason, way_out, json.loads(numbers), 0), [])
-            found[hold_id][1].append(change_id)
-        return list(found.values())
+        ids: dict[str, list[str]] = {}
+        found: list[OpenHold] = []
+        for hold_id, check, reason, way_out, numbers, change_id, begun in rows:
+            if hold_id not in ids:
+                hold = Hold(hold_id, check, reason, way_out, json.loads(numbers), 0)
+                found.append(OpenHold(hold, ids.setdefault(hold_id, []), bool(begun)))
+            ids[hold_id].append(change_id)
+        return found
 
     def waiting_elsewhere(
         self, now: datetime, besides: AbstractSet[tuple[str, str]], kinds: AbstractSet[ChangeKind]

@@ -11,9 +11,8 @@ from typing import Any
 from syncd.core.change import KINDS, PHASE, RANK, Change, ChangeKind, change_text
 from syncd.core.diff import Skipped
 from syncd.core.match_rules import MatchRule, Sought
-from syncd.core.plan import Hold
 from syncd.model import RemoteUser
-from syncd.ports.judged import WaitingElsewhere
+from syncd.ports.judged import OpenHold, WaitingElsewhere
 from syncd.ports.stage import Contested, Leaving, Taking
 from syncd.store.rows import Row, change_of, pushed_name, searchable
 from syncd.store.stage.judged import JudgedChanges, bits_of
@@ -388,7 +387,7 @@ class PlannedAndListed:
     def decided_changes(self, decision: str, now: datetime, *, about: str | None = None) -> AbstractSet[str]:
         return self._judged.decided(decision, now, about)
 
-    def waiting_changes(self, now: datetime) -> Sequence[tuple[Hold, Sequence[str]]]:
+    def waiting_changes(self, now: datetime) -> Sequence[OpenHold]:
         return self._judged.waiting(now)
 
     def waiting_elsewhere(
