@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import follow, rows, tables
+from bench import first, follow, rows, tables
 from bench.connection import TOKEN
 from bench.mapping import mapping
 from bench.org import Size
@@ -23,6 +23,7 @@ def _chosen(options: argparse.Namespace) -> Iterator[Row]:
     rounds = options.rounds
     if options.million:
         yield from rows.reading(Size.of(1_000_000), rounds)
+        yield from first.sync_of_a_million()
         return
     sizes = (1_000, 10_000) if options.quick else (1_000, 10_000, 100_000)
     for users in sizes:
@@ -30,23 +31,27 @@ def _chosen(options: argparse.Namespace) -> Iterator[Row]:
     yield from mapping(rounds)
     yield from rows.compressed_pages(sizes[-1], rounds)
     yield from rows.changing()
-    yield from rows.first_groups()
+    yield from first.groups()
     yield from rows.matching()
     users = 1_000 if options.quick else 10_000
-    yield from rows.writing(users, rounds)
-    yield from rows.writing_with_latency(users, rounds)
-    yield from rows.naive(rounds)
+    yield from first.writing(users, rounds)
+    yield from first.writing_with_latency(users, rounds)
+    yield from first.naive(rounds)
     yield from rows.first_plan(Size(sizes[-1], sizes[-1] // 100, 100), rounds)
     yield from rows.holding(rounds, 40 if options.quick else 200)
     for users in sizes:
-        yield from rows.first_sync(Size.of(users), rounds)
+        yield from first.sync(Size.of(users), rounds)
     yield from follow.change_to_write(5 if options.quick else 15)
     yield from follow.hook_to_write(10 if options.quick else 50)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--million", action="store_true", help="only 1,000,000 users: full and delta cycles")
+    parser.add_argument(
+        "--million",
+        action="store_true",
+        help="only 1,000,000 users: full and delta cycles, and one first sync",
+    )
     parser.add_argument("--quick", action="store_true", help="1,000 and 10,000 users; writes no files")
     parser.add_argument(
         "--rounds", type=int, default=5, help="runs of which each number is the median (default 5)"

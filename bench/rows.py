@@ -13,12 +13,7 @@ from typing import Any
 
 from bench import servers
 from bench.child import ask
-from bench.connection import THREADS
 from bench.org import GROUP_PAGE, USER_PAGE, Size
-from syncd.engine.writing.canary import STEPS
-
-_LATENCY = 0.05
-"""Seconds until a server answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +73,7 @@ def median(values: Sequence[float]) -> float:
     return float(statistics.median(values))
 
 
-def _ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
+def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
     """One for each round: both sides of it ran one after the other."""
     return [a / b for a, b in zip(above, below, strict=True)]
 
@@ -136,17 +131,17 @@ def _against_bare(
     cycles: Sequence[Mapping[str, Any]],
     bare: Sequence[Mapping[str, Any]],
 ) -> Row:
-    ratios = _ratios(_each(cycles, "seconds"), _each(bare, "executor"))
-    cpu = median(_ratios(_each(cycles, "cpu"), _each(bare, "executor_cpu")))
+    times = ratios(_each(cycles, "seconds"), _each(bare, "executor"))
+    cpu = median(ratios(_each(cycles, "cpu"), _each(bare, "executor_cpu")))
     seconds = median(_each(cycles, "seconds"))
     return Row(
         f"{what}: time / bare executor loop",
-        median(ratios),
+        median(times),
         "times",
         goal,
         detail=f"{seconds:.2f} s, {users / seconds:,.0f} users/s; bare {median(_each(bare, 'executor')):.2f} s, "
         f"aiohttp alone {median(_each(bare, 'aiohttp')):.2f} s; CPU {cpu:.2f} times",
-        runs=ratios,
+        runs=times,
     )
 
 
@@ -228,24 +223,6 @@ def changing(changed: int = 40) -> Iterator[Row]:
         )
 
 
-def first_groups() -> Iterator[Row]:
-    """A first sync with groups: one request for each `member_batch` members, after two to feel its way."""
-    size = Size.of(1_000)
-    with rig(size, filled=False) as made:
-        found = made.measured("first_sync")
-        batches = size.groups * -(-size.members // 100)
-        counts = found["target_counts"]
-        spent = sum(number for what, number in counts.items() if what.startswith("PATCH")) - len(STEPS)
-        yield Row(
-            f"first sync with {size.groups} groups of {size.members}, after two requests to feel its way: "
-            "requests for each 100 members",
-            spent / batches,
-            "requests",
-            1,
-            detail=str(counts),
-        )
-
-
 def matching() -> Iterator[Row]:
     """A lost store, everybody at the target already: found by one listing."""
     size = Size(1_000)
@@ -260,71 +237,6 @@ def matching() -> Iterator[Row]:
             pages,
             detail=str(counts),
         )
-
-
-def first_sync(size: Size, rounds: int) -> Iterator[Row]:
-    """Users, groups and members into an empty target, against bare requests that are as many."""
-    with rig(size, filled=False) as made:
-        mine, bare = [], []
-        for _ in range(rounds):
-            mine.append(made.measured("first_sync"))
-            requests = int(mine[-1]["target_requests"])
-            bare.append(made.measured("bare_writes", users=requests)["seconds"])
-    growth = Growth.of("first", size.users, mine)
-    ratios = _ratios(bare, [run["writing"] for run in mine])
-    yield Row(
-        f"first sync of {size.users:,} users and {size.groups:,} groups: bare requests pool / writing phase",
-        median(ratios),
-        "times",
-        detail=f"{growth.seconds:.1f} s in all, CPU {growth.cpu:.1f} s, {growth.peak_mb:.0f} MB, store "
-        f"{growth.store_mb:.0f} MB; {growth.okta_requests:,.0f} requests to Okta, "
-        f"{growth.target_requests:,.0f} to the target",
-        runs=ratios,
-        growth=growth,
-    )
-
-
-def writing(users: int, rounds: int) -> Iterator[Row]:
-    """First syncs without a request cap, against the ideal and against bare requests."""
-    size = Size(users)
-    with rig(size, filled=False) as made:
-        mine, bare, last = [], [], {}
-        for _ in range(rounds):
-            last = made.measured("first_sync")
-            mine.append(last["writing"])
-            bare.append(made.measured("bare_writes", users=users)["seconds"])
-        yield Row(
-            f"first sync of {users:,} users, no latency: bare requests pool / writing phase",
-            median(_ratios(bare, mine)),
-            "times",
-            0.7,
-            at_least=True,
-            detail=f"{users / median(mine):,.0f} users/s; bare {users / median(bare):,.0f}; whole "
-            f"{last['seconds']:.1f} s, CPU {last['cpu']:.1f} s, {last['peak_mb']:.0f} MB, "
-            f"store {last['store_bytes'] / 1e6:.1f} MB",
-            runs=_ratios(bare, mine),
-        )
-
-
-def writing_with_latency(users: int, rounds: int) -> Iterator[Row]:
-    """The ideal takes the latency that the server really had: its timer is late by half a millisecond or more."""
-    with rig(Size(users), latency=_LATENCY, filled=False) as made:
-        runs, bare = [], []
-        for _ in range(rounds):
-            runs.append(made.measured("first_sync"))
-            bare.append(made.measured("bare_writes", users=users))
-    reached = [users * run["latency"] / THREADS / run["writing"] for run in runs]
-    bare_reached = [users * run["latency"] / THREADS / run["seconds"] for run in bare]
-    yield Row(
-        f"first sync of {users:,} users, 50 ms, concurrency {THREADS}: ideal / writing phase",
-        median(reached),
-        "times",
-        0.95,
-        at_least=True,
-        detail=f"{median([run['writing'] for run in runs]):.1f} s at {runs[0]['latency'] * 1000:.1f} ms; "
-        f"bare requests pool reaches {median(bare_reached):.3f}",
-        runs=reached,
-    )
 
 
 def first_plan(size: Size, rounds: int) -> Iterator[Row]:
@@ -370,7 +282,7 @@ def holding(rounds: int, groups: int = 200, members: int = 100) -> Iterator[Row]
         detail=f"CPU of the whole plan {median(_each(many, 'cpu')):.1f} s, {median(_each(many, 'peak_mb')):.0f} MB",
         runs=_each(many, "seconds"),
     )
-    growth = [ratio / 4 for ratio in _ratios(_each(many, "seconds"), _each(few, "seconds"))]
+    growth = [ratio / 4 for ratio in ratios(_each(many, "seconds"), _each(few, "seconds"))]
     yield Row(
         f"planning with {of}: time for each / with {groups // 4} groups",
         median(growth),
@@ -402,20 +314,3 @@ def _held(
         if {plan["held"] for plan in plans} != {groups * members} or stored["held"] != groups * members:
             raise RuntimeError(f"{groups * members} changes should be held: {plans}, {stored}")
         return plans, before, made.measured("one_person", rounds=rounds)["seconds"]
-
-
-def naive(rounds: int, users: int = 1_000) -> Iterator[Row]:
-    """Against a plain script: typed SDK, one request after the other."""
-    with rig(Size(users), latency=0.01, filled=False) as made:
-        mine, script = [], []
-        for _ in range(rounds):
-            mine.append(made.measured("first_sync")["seconds"])
-            script.append(made.measured("naive")["seconds"])
-    ratios = _ratios(script, mine)
-    yield Row(
-        f"first sync of {users:,} users, 10 ms: a plain script / syncd",
-        median(ratios),
-        "times",
-        detail=f"script {median(script):.1f} s, syncd {median(mine):.1f} s",
-        runs=ratios,
-    )

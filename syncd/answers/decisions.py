@@ -98,7 +98,10 @@ def decide(
 def expect(store: Store, connection: str, expectation: Expectation) -> dict[str, Any]:
     """Raises one limit for a window ahead."""
     made = store.expect(expectation)
-    return {**decision_document(connection, "expect", made.by, []), "expected": [_expected(made)]}
+    return {
+        **decision_document(connection, "expect", made.by, [], made.reason),
+        "expected": [_expected(made)],
+    }
 
 
 def revoke(
@@ -114,7 +117,7 @@ def pause(store: Store, connection: str, made: Pause) -> dict[str, Any]:
     said = made.document()
     body = {"decision": "pause", "by": made.by, "asked": [_asked_for(made)], "pause": said}
     store.note(body, facts=dict([PAUSE.entry(made)]))
-    return {**decision_document(connection, "pause", made.by, []), "pause": said}
+    return {**decision_document(connection, "pause", made.by, [], made.reason or None), "pause": said}
 
 
 def resume(store: Store, connection: str, by: str, reason: str, now: datetime) -> dict[str, Any]:
@@ -129,7 +132,7 @@ def resume(store: Store, connection: str, by: str, reason: str, now: datetime) -
         }
         store.note(body, facts=dict([PAUSE.entry(None)]))
     said = None if ended is None else ended.document()
-    return {**decision_document(connection, "resume", by, []), "pause": said}
+    return {**decision_document(connection, "resume", by, [], reason or None), "pause": said}
 
 
 def _asked_for(pause: Pause) -> str:

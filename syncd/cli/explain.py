@@ -49,4 +49,4 @@ def command(ctx: click.Context, name: str, *, as_json: bool) -> int:
 
     with Session(globals_of(ctx), as_json=as_json) as session:
         session.listen()
-        return session.each(work)
+        return session.each(work, somewhere=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from syncd.cli.console import Console, wants_colour
-from syncd.cli.exits import worst
+from syncd.cli.exits import USAGE, worst
 from syncd.cli.options import Globals
 from syncd.cli.progress import Bar, Lines, Watcher, on_terminal
 from syncd.cli.streams import OutputLost
@@ -249,10 +249,11 @@ class Session:
 
     # answers
 
-    def each(self, work: Work, *, broken: Broken | None = None) -> int:
+    def each(self, work: Work, *, broken: Broken | None = None, somewhere: bool = False) -> int:
         """Does the work for every connection and answers for all of them; one that fails hides no other.
 
-        `broken` makes the answer for a settings file that cannot be used; without it that is an error.
+        `broken` makes the answer for a settings file that cannot be used; without it that is an error. `somewhere`: it
+        is about what one of them knows, so that the others need not.
         """
         loaded = self.load(say=broken is None)
         files = _by_file(loaded.problems)
@@ -260,6 +261,8 @@ class Session:
         answers = [self._refused(file, problems, broken) for file, problems in files.items()]
         answers.extend(self._attempt(work, settings) for settings in loaded.connections)
         codes = [answer.exit_code for answer in answers]
+        if somewhere:
+            codes = [code for code in codes if code != USAGE] or codes
         if self.as_json and not any(answer.said for answer in answers):
             documents = [self._document(answer) for answer in answers]
             try:

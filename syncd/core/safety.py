@@ -305,10 +305,12 @@ def allowed(rule: LimitRule, limit: Limit, population: int) -> int:
     return max(share, min(rule.floor, max(1, population // 2)) if rule.halved else rule.floor)
 
 
-def over(rule: LimitRule, limit: Limit, numbers: Numbers) -> Violation | None:
-    """The violation, when the planned changes are more than the limit allows."""
+def over(rule: LimitRule, limit: Limit, numbers: Numbers, *, raised: int | None = None) -> Violation | None:
+    """The violation, when the planned changes are more than the limit allows, or as many as it is `raised` to."""
     population, total = numbers.before(rule), numbers.lately + numbers.planned
     most = allowed(rule, limit, population)
+    if raised is not None and raised > most:
+        limit, most = Limit(number=raised), raised
     if not numbers.planned or total <= most or _is_small(rule, population):
         return None
     before = f" after {numbers.lately:,} in the last 24 hours" if numbers.lately else ""

@@ -9,12 +9,8 @@ from __future__ import annotations
 import random
 import sys
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, note, seed
@@ -24,95 +20,11 @@ from syncd.core.diff import Skipped
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.undo import apply_undo, plan_undo
 from syncd.redact import Redactor
-from syncd.simulators.ids import WorldError
-from syncd.simulators.world import OktaWorld, SplitWorld, default_split
+from syncd.simulators.world import default_split
 from syncd.wiring import open_job
 from tests.chaos.arena import DECIDER, Arena, arena
+from tests.chaos.happenings import LOOSE, Look, World
 from tests.chaos.test_stateful import EXAMPLES, SEEDS, chosen_seed, profile
-from tests.connection_text import FREE_TO_CHANGE
-
-_LOOSE = (
-    f'{FREE_TO_CHANGE}max_deactivations = "100%"\nmax_member_removals = "100%"\n'
-    'max_member_removals_per_group = "100%"\nmax_group_deletions = 99'
-)
-
-
-@dataclass(frozen=True)
-class Look:
-    """The target: accounts by SCIM id (name, active, first and last name), members' SCIM ids by group name."""
-
-    people: Mapping[str, tuple[object, ...]]
-    groups: Mapping[str, frozenset[str]]
-
-    @classmethod
-    def at(cls, world: SplitWorld) -> Look:
-        with world.lock:
-            people: dict[str, tuple[object, ...]] = {
-                user.id: (user.user_name, user.active, repr(user.attributes.get("name")))
-                for user in world.users.values()
-            }
-            return cls(
-                people,
-                {group.name: frozenset(group.members) & set(people) for group in world.groups.values()},
-            )
-
-
-class _World:
-    """Okta's side of it: acts by dice."""
-
-    def __init__(self, dice: random.Random) -> None:
-        self.dice = dice
-        self.okta = OktaWorld()
-        self.named = 0
-
-    def found(self) -> None:
-        ids = [self.hire() for _ in range(self.dice.randint(4, 9))]
-        for _ in range(3):
-            self.okta.create_group(
-                self.name("push"), members=[one for one in ids if self.dice.random() < 0.5]
-            )
-
-    def name(self, what: str) -> str:
-        self.named += 1
-        return f"{what}-{self.named:03}"
-
-    def hire(self) -> str:
-        name = self.name("p")
-        return self.okta.add_user(f"{name}@example.com", "P", name, assign=self.dice.random() < 0.9)
-
-    def person(self) -> str:
-        return self.dice.choice(sorted(self.okta.users))
-
-    def group(self) -> str:
-        return self.dice.choice(sorted(g.id for g in self.okta.groups.values() if g.name.startswith("push-")))
-
-    def things_happen(self, made: Arena) -> None:
-        for _ in range(self.dice.randint(1, 8)):
-            with suppress(WorldError, IndexError):  # what Okta refuses does not happen
-                note(f"  {self.one_thing()}")
-            made.holdings()  # at Harness the oracle knows groups by the names that it saw
-
-    def one_thing(self) -> tuple[Any, ...]:
-        okta, act = self.okta, self.dice.randrange(10)
-        if act == 0:
-            return "hire", self.hire()
-        if act == 1:
-            return "unassign", okta.unassign(self.person())
-        if act == 2:
-            return "assign", okta.assign(self.person())
-        if act == 3:
-            return "rename", okta.update_profile(self.person(), lastName=self.name("N"))
-        if act == 4:
-            return "move", okta.update_profile(self.person(), email=f"{self.name('m')}@example.com")
-        if act == 5:
-            return "join", okta.add_member(self.group(), self.person())
-        if act == 6:
-            return "leave", okta.remove_member(self.group(), self.person())
-        if act == 7:
-            return "found", okta.create_group(self.name("push"), members=[self.person(), self.person()])
-        if act == 8:
-            return "delete", okta.delete_group(self.group())
-        return "call", okta.rename_group(self.group(), self.name("push"))
 
 
 def _give_back(made: Arena, run_id: str) -> tuple[RunResult, list[Skipped], set[str]]:
@@ -156,7 +68,7 @@ def _differences(before: Look, after: Look, left: list[Skipped], anew: set[str],
 def _a_run_is_given_back(course: int) -> None:
     dice = random.Random(course)  # noqa: S311  (dice)
     flavor = dice.choice(("split", "scim", "harness"))
-    world = _World(dice)
+    world = World(dice)
     world.found()
     note(flavor)
     with (
@@ -166,7 +78,7 @@ def _a_run_is_given_back(course: int) -> None:
             world.okta,
             split=default_split(flavor=flavor),
             tables={
-                "safety": _LOOSE,
+                "safety": LOOSE,
                 "provisioning": 'deactivation_grace = "0s"',
                 "rule": f'on_removal = "delete"\nrename = {str(flavor != "split").lower()}',
             },

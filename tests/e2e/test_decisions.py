@@ -146,3 +146,23 @@ def test_retry_with_nothing_failed_says_so(synced: Rig) -> None:
     assert synced.run("retry").stdout == "retry: nothing has failed.\n"
     assert synced.run("retry", "--json").document["items"] == []
     synced.run("retry", "p01@example.com", code=64)
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        ["approve", "--all"],
+        ["reject", "--all"],
+        ["retry"],
+        ["release", "Crew"],
+        ["unlink", "--user", "p01@example.com"],
+        ["pause"],
+        ["resume"],
+        ["expect", "deactivations=3", "--on", "2099-01-01"],
+    ],
+)
+def test_every_decision_says_the_reason_that_was_given(synced: Rig, decision: list[str]) -> None:
+    document = synced.run(*decision, "--reason", "as agreed", "--json").document
+
+    assert document["schema"] == "syncd.decision/1"
+    assert document["reason"] == "as agreed"

@@ -181,6 +181,17 @@ def test_what_okta_wants_and_was_never_written_is_named_with_why(synced: Rig) ->
     assert status["differs"] == 0, "what was never written is told by failures and holds, not as drift"
 
 
+def test_who_gets_no_account_because_making_them_is_off_is_not_reported_as_missing(synced: Rig) -> None:
+    synced.write_config(provisioning="create_users = false")
+    new = synced.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+    synced.okta.world.add_member("Crew", new)
+    synced.sync()
+
+    for narrowed in ([], ["--user", "new@example.com"]):
+        found = synced.run("drift", "--detailed-exitcode", "--json", *narrowed, code=0).document
+        assert ours(found) == []
+
+
 def test_a_held_create_is_told_with_its_hold(synced: Rig) -> None:
     synced.write_config(safety="max_creations = 0")
     synced.okta.world.add_user("held@example.com", "Held", "Back", assign=True)

@@ -153,6 +153,19 @@ def test_raised_limits_count_what_was_done_under_raised_limits(synced: Rig) -> N
     synced.sync()
 
 
+def test_allowing_fewer_than_a_limit_does_lowers_no_limit(synced: Rig) -> None:
+    unassign(synced, *range(37, 40))
+    assert synced.plan("--allow", "deactivations=1")["holds"] == []
+
+    synced.sync("--allow", "deactivations=1")
+
+    assert len(active(synced)) == 37
+    unassign(synced, 36, 35)
+    synced.sync("--allow", "deactivations=4", code=3)
+    [hold] = held(synced)
+    assert (hold["numbers"]["allowed"], hold["numbers"]["limit"]) == (4, "10%")
+
+
 def test_a_limit_that_was_raised_for_all_memberships_still_counts_for_each_group(synced: Rig) -> None:
     synced.write_config(safety='max_member_removals = 2\nmax_member_removals_per_group = "50%"')
     for number in range(9):

@@ -63,3 +63,17 @@ def test_whoever_is_released_or_untied_is_found_where_they_are(two: Two) -> None
     assert json.loads(released.stdout)["connection"] == "beta"
     assert json.loads(untied.stdout)["connection"] == "acme"
     assert run("release", "nobody@example.com", *both).exit_code == 64
+
+
+def test_whoever_is_explained_is_found_where_they_are(two: Two) -> None:
+    _, _, both = two
+
+    told = run("explain", "ada@beta.example", "--json", *both)
+
+    assert told.exit_code == 0
+    items = json.loads(told.stdout)["items"]
+    assert [item["schema"] for item in items] == ["syncd.error/1", "syncd.explain/1"]
+    assert "acme: neither Okta nor the target nor the store knows ada@beta.example" in told.stderr
+    nobody = run("explain", "nobody@example.com", "--json", *both)
+    assert nobody.exit_code == 64
+    assert nobody.stderr.count("error: ") == 2

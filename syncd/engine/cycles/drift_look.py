@@ -250,7 +250,7 @@ class Look:
                 there = scim_id in (remote.members or ())
                 if okta_id not in pushed and not there and (scim_id is None or remote.lacks(scim_id)):
                     never = Member(scim_id or "", self._name(okta_id), okta_id)
-                    self.items.append(self.unwritten.member(known.pushed.name, known.okta_id, never))
+                    self._add(self.unwritten.member(known.pushed.name, known.okta_id, never))
                 if scim_id is None or not (there or remote.lacks(scim_id)):
                     continue  # there is no account, or not all members are shown
                 if there is not (okta_id in pushed):
@@ -340,7 +340,7 @@ class Look:
             their = self._scim_id(okta_id)
             if their is None or remote.lacks(their):
                 member = Member(their or "", self._name(okta_id), okta_id)
-                self.items.append(self.unwritten.member(name, group_id, member))
+                self._add(self.unwritten.member(name, group_id, member))
         owners = {scim_id: okta_id for okta_id, scim_id in self.scim_ids.items()}
         for scim_id in sorted(found - set(ids.values())):
             owner = self.job.store.user_by_scim_id(scim_id)

@@ -19,14 +19,16 @@ class Unwritten:
 
     def __init__(self, job: Job) -> None:
         self.job = job
+        self._creates = job.settings.provisioning.create_users
 
     def user(self, case: UserCase) -> DriftItem | None:
-        """None for whoever is not wanted, or was let go of by a person."""
+        """None for whoever is not wanted, was let go of by a person, or gets no account because that is off."""
         wish = case.wanted
         if wish is None or not wanted_active(wish) or (case.known is not None and case.known.released):
             return None
-        off = "" if self.job.settings.provisioning.create_users else "provisioning.create_users is off"
-        why = off or self._why(f"user:{case.okta_id}")
+        if not self._creates:
+            return None
+        why = self._why(f"user:{case.okta_id}")
         return DriftItem(
             DriftKind.MISSING_USER,
             "user",
@@ -58,8 +60,10 @@ class Unwritten:
             "create it, with its members" if why is _NEXT else "",
         )
 
-    def member(self, group: str, group_id: str, member: Member) -> DriftItem:
-        """Of a linked group that wants the member. `member.scim_id` is "" where there is no account."""
+    def member(self, group: str, group_id: str, member: Member) -> DriftItem | None:
+        """Of a linked group that wants it. `member.scim_id` is "" where there is no account. None as of `user`."""
+        if not member.scim_id and not self._creates:
+            return None
         why = self._of_an_object.get(f"member:{group_id}:{member.okta_id}")
         if why is None and not member.scim_id:
             why = "the person has no account yet"

@@ -10,7 +10,6 @@ from syncd.core.change import GROUP_KINDS, ChangeKind
 from syncd.core.diff import Skipped, adopts_inactive
 from syncd.core.expectation import widest
 from syncd.core.left_out import REJECTED, rejected_reason
-from syncd.core.limits import Limit
 from syncd.core.plan import Hold, hold_id
 from syncd.core.safety import (
     LIMITED_KINDS,
@@ -72,11 +71,10 @@ def _violations(planning: Planning, allow: Mapping[str, int]) -> Iterator[Stoppe
         given_back = replace(_UNDONE, stops=stops)
         yield given_back, _stopped_by(planning, given_back)
     if _plans_any(planning, LIMITED_KINDS):
-        limits = {**planning.job.limits, **_raised(allow)}
         gathered = PlanNumbers(planning, allow)
-        for violation in _over_limits(gathered, limits):
+        for violation in _over_limits(gathered, planning.job.limits, allow):
             yield violation, _stopped_by(planning, violation)
-        if found := too_much_is_rewritten(planning, limits, gathered.waiting, gathered.active_people):
+        if found := too_much_is_rewritten(planning, allow, gathered.waiting, gathered.active_people):
             yield found
     for violation in (_WAKES_UP, _OTHER_SCOPE):
         yield violation, _stopped_by(planning, violation)
@@ -84,14 +82,15 @@ def _violations(planning: Planning, allow: Mapping[str, int]) -> Iterator[Stoppe
         yield _ALTERED_STORE, _stopped_by(planning, _ALTERED_STORE)
 
 
-def _over_limits(gathered: PlanNumbers, limits: Limits) -> Iterator[Violation]:
+def _over_limits(gathered: PlanNumbers, limits: Limits, allow: Mapping[str, int]) -> Iterator[Violation]:
     """Limits that stand behind others are judged by what these leave, all others by what is planned."""
     numbers = {rule.name: list(gathered.of(rule)) for rule in LIMITS if not rule.behind}
     going, managed, is_empty = gathered.departures()
     checks = [empty_app(going, managed) if is_empty else None, *map(emptied, gathered.groups())]
     for rule in LIMITS:
         for each in numbers.get(rule.name) or gathered.of(rule):
-            if found := gathered.unless_expected(rule, over(rule, limits[rule.name], each), each):
+            found = over(rule, limits[rule.name], each, raised=allow.get(rule.name))
+            if found := gathered.unless_expected(rule, found, each):
                 yield found
         if rule is LIMITS[0]:  # who leaves altogether leaves groups, too
             yield from filter(None, checks)
@@ -194,10 +193,6 @@ def _still_held(planning: Planning, allow: Mapping[str, int], approved: Abstract
 def _plans_any(planning: Planning, kinds: Iterable[ChangeKind]) -> bool:
     counts = planning.stage.change_counts()
     return any(counts.get(kind) for kind in kinds)
-
-
-def _raised(allow: Mapping[str, int]) -> Limits:
-    return {name: Limit(number=number) for name, number in allow.items()}
 
 
 def _stopped_by(planning: Planning, violation: Violation) -> AbstractSet[str]:

@@ -13,7 +13,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from syncd.core.change import Change, ChangeKind
-from syncd.core.limits import Limit
 from syncd.core.safety import REWRITES, RULES, Numbers, Violation, mapped_paths, over
 from syncd.engine.facts import SCOPE, SCOPE_SEEN, DecidedScope, ScopeSeen
 from syncd.engine.job import Job, matched_otherwise, scope_changed
@@ -110,7 +109,7 @@ def rewritten(planning: Planning) -> list[Change]:
 
 
 def too_much_is_rewritten(
-    planning: Planning, limits: Mapping[str, Limit], waiting: Sequence[WaitingElsewhere], people: int
+    planning: Planning, allow: Mapping[str, int], waiting: Sequence[WaitingElsewhere], people: int
 ) -> tuple[Violation, frozenset[str]] | None:
     """With the ids of what it stops. `people`: how many active ones are managed."""
     changes = rewritten(planning)
@@ -122,7 +121,8 @@ def too_much_is_rewritten(
         lately=_applied_under_the_new(planning),
         there=people,
     )
-    found = over(_LIMIT, limits[_LIMIT.name], numbers)
+    limit, raised = planning.job.limits[_LIMIT.name], allow.get(_LIMIT.name)
+    found = over(_LIMIT, limit, numbers, raised=raised)
     if found is None:
         return None
     total = numbers.planned + numbers.lately

@@ -22,6 +22,7 @@ _LOOKED_FOR = MEMBERSHIPS | {
     ChangeKind.REACTIVATE_USER,
     ChangeKind.DEACTIVATE_USER,
     ChangeKind.RENAME_GROUP,
+    ChangeKind.DELETE_GROUP,
 }
 """What is matched while planning was looked at there."""
 SEEN_DONE = "the target has it so already: done before the store was restored"
