@@ -61,13 +61,15 @@ MAN := build/man
 man: $(READY)
 	$(BIN)/python -m distribution.manual $(MAN)
 
-# The Debian package of /opt/syncd with Debian's own Python: for the release and the architecture of this machine.
+# The Debian package of /opt/syncd with Debian's own Python, for the release and the architecture of this machine; and
+# the one that adds what a worker of a fleet needs.
 deb: dist
 	$(BIN)/python -m distribution.deb dist/*.whl dist
+	$(BIN)/python -m distribution.fleet_deb dist/*.whl dist
 
 # Everything that is given away, with what is in it (CycloneDX) and its checksums.
 packages: deb
-	$(BIN)/python -m distribution.sbom dist/syncd.cdx.json
+	$(BIN)/python -m distribution.sbom dist/syncd.cdx.json dist/syncd-fleet.cdx.json
 	cd dist && rm -f SHA256SUMS && sha256sum * > SHA256SUMS.new && mv SHA256SUMS.new SHA256SUMS
 
 # Installs, uses, upgrades and purges each of them on clean roots made from Debian's packages. As root, with debootstrap.

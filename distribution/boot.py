@@ -125,7 +125,7 @@ def main(arguments: Sequence[str]) -> int:
     if os.geteuid() != 0 or lacking:
         sys.stderr.write(f"NOT TRIED: this takes root, and {', '.join(TOOLS.values())} (apt-get install)\n")
         return 69
-    [deb] = Path(arguments[0]).glob("*.deb")
+    [deb] = Path(arguments[0]).glob("syncd_*.deb")
     began = time.monotonic()
     root = machine(deb)
     image = disk(root)

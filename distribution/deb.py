@@ -14,7 +14,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from email.parser import Parser
 from pathlib import Path
 from zipfile import ZipFile
@@ -24,7 +26,7 @@ from distribution.manual import pages
 ROOT = Path(__file__).parents[1]
 PYTHON = Path("/usr/bin/python3")
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-_HOME = Path("opt/syncd")
+HOME = Path("opt/syncd")
 _COMMANDS = {"syncd": "syncd.__main__:main", "apprise": "apprise.cli:main"}
 _LAUNCHER = """#!/opt/syncd/bin/python3
 import sys
@@ -33,15 +35,16 @@ from {module} import {function}
 
 sys.exit({function}())
 """
-_CONTROL = """Package: syncd
+_CONTROL = """Package: {package}
 Version: {version}
 Architecture: {architecture}
 Maintainer: {maintainer}
 Installed-Size: {size}
-Depends: {python}, ca-certificates, procps, tzdata, systemd (>= 247)
+Depends: {depends}
 Section: admin
 Priority: optional
-Description: Okta-side provisioning daemon for Split (Harness FME)
+{description}"""
+_DESCRIPTION = """Description: Okta-side provisioning daemon for Split (Harness FME)
  Keeps the users and groups of Split equal to what Okta says, from your own
  machine: plans, applies and audits SCIM provisioning. A removal needs a second
  proof, and a mass removal stops and waits. Okta is only ever read.
@@ -51,19 +54,46 @@ _MAINTAINER = "syncd maintainers <maintainers@localhost>"
 
 def build(wheel: Path, into: Path) -> Path:
     """The package's file. Raises CalledProcessError, ValueError."""
-    version, minor = _version_of(wheel), _minor()
-    if minor != "{}.{}".format(*sys.version_info):
-        raise ValueError(
-            f"Debian's Python is {minor}, this one {platform.python_version()}: wheels would not fit"
-        )
-    architecture = _ARCHITECTURES[platform.machine()]
-    file = into / f"syncd_{version}_{architecture}.deb"
-    with tempfile.TemporaryDirectory() as made:
-        tree = Path(made) / "tree"
-        _environment(tree, minor, wheel)
+    made_for = Release.of(wheel)
+    file = into / made_for.file("syncd")
+    with packed(file) as tree:
+        _environment(tree, made_for.minor, wheel)
         _files_of_the_system(tree)
         _documentation(tree)
-        _control(tree, version, architecture, minor)
+        _control(tree, made_for)
+    return file
+
+
+@dataclass(frozen=True)
+class Release:
+    """Of what, and for what: the version of syncd, Debian's word for the machine, and Python as "3.11"."""
+
+    version: str
+    architecture: str
+    minor: str
+
+    @classmethod
+    def of(cls, wheel: Path) -> Release:
+        """On this machine. Raises CalledProcessError, ValueError."""
+        version, minor = _version_of(wheel), _minor()
+        if minor != "{}.{}".format(*sys.version_info):
+            raise ValueError(
+                f"Debian's Python is {minor}, this one {platform.python_version()}: wheels would not fit"
+            )
+        return cls(version, _ARCHITECTURES[platform.machine()], minor)
+
+    def file(self, package: str) -> str:
+        """Its name."""
+        return f"{package}_{self.version}_{self.architecture}.deb"
+
+
+@contextmanager
+def packed(file: Path) -> Iterator[Path]:
+    """What is laid into the tree becomes this package."""
+    with tempfile.TemporaryDirectory() as made:
+        tree = Path(made) / "tree"
+        tree.mkdir()
+        yield tree
         _same_times(tree)
         subprocess.run(  # noqa: S603  (our own arguments)
             ["dpkg-deb", "--root-owner-group", "-Zxz", "--build", str(tree), str(file)],  # noqa: S607  (wherever it is)
@@ -71,7 +101,6 @@ def build(wheel: Path, into: Path) -> Path:
             stdout=subprocess.DEVNULL,
             env={**os.environ, "SOURCE_DATE_EPOCH": str(_epoch())},
         )
-    return file
 
 
 def _version_of(wheel: Path) -> str:
@@ -86,16 +115,34 @@ def _minor() -> str:
     return done.stdout.strip()
 
 
+def site_packages(minor: str) -> Path:
+    """Below `HOME`."""
+    return Path("lib") / f"python{minor}" / "site-packages"
+
+
+def installed(packages: Path, *what: str) -> None:
+    """By pip, into this directory, as it is told there."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
+    subprocess.run([*pip, "--target", str(packages), *what], check=True)  # noqa: S603
+
+
+def compiled(tree: Path, packages: Path) -> None:
+    """Whoever runs it may not write there, and without this each start takes a second more."""
+    compiling = ["-m", "compileall", "-q", "-s", str(tree), "-p", "/"]
+    never_looking = ["--invalidation-mode", "unchecked-hash"]
+    of_python_2 = ["-x", "aenum/_py2"]
+    subprocess.run(  # noqa: S603
+        [str(PYTHON), *compiling, *never_looking, *of_python_2, str(packages)], check=True
+    )
+
+
 def _environment(tree: Path, minor: str, wheel: Path) -> None:
     """As venv(1) lays one out, with nothing in it of the place where it is made."""
-    home = tree / _HOME
-    packages = home / "lib" / f"python{minor}" / "site-packages"
+    home = tree / HOME
+    packages = home / site_packages(minor)
     packages.mkdir(parents=True)
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
-    into = ["--target", str(packages)]
-    pinned = ["--require-hashes", "--only-binary", ":all:", "-r", str(ROOT / "constraints.txt")]
-    subprocess.run([*pip, *into, *pinned], check=True)  # noqa: S603
-    subprocess.run([*pip, *into, "--no-index", str(wheel)], check=True)  # noqa: S603
+    installed(packages, "--require-hashes", "--only-binary", ":all:", "-r", str(ROOT / "constraints.txt"))
+    installed(packages, "--no-index", str(wheel))
     for left in (
         "bin",
         "share",
@@ -117,13 +164,7 @@ def _environment(tree: Path, minor: str, wheel: Path) -> None:
         module, _, function = entry.partition(":")
         (binaries / name).write_text(_LAUNCHER.format(module=module, function=function), encoding="ascii")
         (binaries / name).chmod(0o755)
-    # Whoever runs it may not write there, and without them each start takes a second more.
-    compiling = ["-m", "compileall", "-q", "-s", str(tree), "-p", "/"]
-    never_looking = ["--invalidation-mode", "unchecked-hash"]
-    of_python_2 = ["-x", "aenum/_py2"]
-    subprocess.run(  # noqa: S603
-        [str(PYTHON), *compiling, *never_looking, *of_python_2, str(packages)], check=True
-    )
+    compiled(tree, packages)
 
 
 def _remove(path: Path) -> None:
@@ -138,7 +179,7 @@ def _files_of_the_system(tree: Path) -> None:
     for folder in (units, tree / "usr/lib/sysusers.d", tree / "usr/lib/tmpfiles.d", tree / "usr/bin"):
         folder.mkdir(parents=True)
     for unit in [*(ROOT / "systemd").glob("*.service"), *(ROOT / "systemd").glob("*.timer")]:
-        if unit.name != "syncd-worker.service":  # for what the package does not bring: psycopg
+        if unit.name != "syncd-worker.service":  # of syncd-fleet
             shutil.copy(unit, units)
     shutil.copy(ROOT / "systemd" / "syncd.sysusers", tree / "usr/lib/sysusers.d/syncd.conf")
     shutil.copy(ROOT / "systemd" / "syncd.tmpfiles", tree / "usr/lib/tmpfiles.d/syncd.conf")
@@ -160,24 +201,40 @@ def _documentation(tree: Path) -> None:
     )
 
 
-def _control(tree: Path, version: str, architecture: str, minor: str) -> None:
+def _control(tree: Path, made_for: Release) -> None:
+    needed = ["ca-certificates", "procps", "tzdata", "systemd (>= 247)"]
+    control_file(tree, "syncd", made_for, depends=needed, description=_DESCRIPTION)
+    maintainers_scripts(tree, ROOT / "distribution" / "debian")
+
+
+def control_file(
+    tree: Path, package: str, made_for: Release, *, depends: Sequence[str], description: str
+) -> None:
+    """`depends`: besides that version of Python for which the wheels are."""
+    minor = made_for.minor
     size = sum(file.lstat().st_size for file in tree.rglob("*") if not file.is_dir()) // 1024
     following = f"{minor.partition('.')[0]}.{int(minor.partition('.')[2]) + 1}"
     control = tree / "DEBIAN"
     control.mkdir()
     (control / "control").write_text(
         _CONTROL.format(
-            version=version,
-            architecture=architecture,
+            package=package,
+            version=made_for.version,
+            architecture=made_for.architecture,
             maintainer=os.environ.get("DEBEMAIL", _MAINTAINER),
             size=size,
-            python=f"python3 (>= {minor}), python3 (<< {following}~)",
+            depends=", ".join([f"python3 (>= {minor})", f"python3 (<< {following}~)", *depends]),
+            description=description,
         ),
         encoding="utf-8",
     )
+
+
+def maintainers_scripts(tree: Path, source: Path) -> None:
+    """Beside the control file."""
     for script in ("postinst", "prerm", "postrm"):
-        shutil.copy(ROOT / "distribution" / "debian" / script, control / script)
-        (control / script).chmod(0o755)
+        shutil.copy(source / script, tree / "DEBIAN" / script)
+        (tree / "DEBIAN" / script).chmod(0o755)
 
 
 def _epoch() -> int:

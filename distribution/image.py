@@ -21,6 +21,8 @@ class Image:
     """What the last stage came to. `size` in bytes is what its steps brought into the root."""
 
     user: str = ""
+    arguments: dict[str, str] = field(default_factory=dict)
+    """Of its stage: what ARG says, or whoever builds it."""
     environment: dict[str, str] = field(default_factory=dict)
     workdir: str = "/"
     healthcheck: Sequence[str] = ()
@@ -28,14 +30,26 @@ class Image:
     size: int = 0
 
     @classmethod
-    def made(cls, context: Path, file: Path, roots: Sequence[Path], runs: Sequence[Run]) -> Image:
-        """One root for each FROM, which has what the base image has; `runs` run a command in them."""
+    def made(
+        cls,
+        context: Path,
+        file: Path,
+        roots: Sequence[Path],
+        runs: Sequence[Run],
+        arguments: Mapping[str, str] | None = None,
+    ) -> Image:
+        """One root for each FROM, which has what the base image has; `runs` run a command in them; `arguments` are
+        those of --build-arg.
+        """
         stages: dict[str, Path] = {}
         image, stage = cls(), -1
         for word, rest in _instructions(file):
             if word == "FROM":
                 stage, image = stage + 1, cls()
                 stages[rest.partition(" AS ")[2]] = roots[stage]
+            elif word == "ARG":
+                name, _, default = rest.partition("=")
+                image.arguments[name] = (arguments or {}).get(name, default)
             else:
                 image._step(word, rest, context, stages, roots[stage], runs[stage])
         return image
@@ -44,8 +58,9 @@ class Image:
         self, word: str, rest: str, context: Path, stages: Mapping[str, Path], root: Path, run: Run
     ) -> None:
         if word == "RUN":
-            offline = "PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels"
-            run("sh", "-ec", f"cd {shlex.quote(self.workdir)}; export {offline}; {rest}")
+            given = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/wheels", **self.arguments}
+            exported = " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items())
+            run("sh", "-ec", f"cd {shlex.quote(self.workdir)}; export {exported}; {rest}")
         elif word == "COPY":
             *options, source, target = rest.split()
             into = root / target.lstrip("/")

@@ -1,7 +1,8 @@
-"""The software bill of materials, CycloneDX 1.5 as JSON: `python -m distribution.sbom FILE`.
+"""The software bill of materials, CycloneDX 1.5 as JSON: `python -m distribution.sbom FILE [FILE]`.
 
 What syncd runs with on this platform, in the versions of constraints.txt, each with the hashes that it may have and
-what of the others it needs. Two runs over one commit write the same bytes.
+what of the others it needs; in the second file a worker of a fleet, by constraints-fleet.txt. Two runs over one commit
+write the same bytes.
 """
 
 from __future__ import annotations
@@ -28,11 +29,16 @@ _BUILDS = frozenset({"setuptools"})
 """What only builds it."""
 
 
-def document() -> dict[str, Any]:
-    """The whole of it."""
-    pins = dict(_pins(ROOT / "constraints.txt"))
+_FLEET = {"syncd": "fleet", "psycopg": "binary"}
+"""Extras by who has them."""
+
+
+def document(*, fleet: bool = False) -> dict[str, Any]:
+    """The whole of it; `fleet`: of a worker."""
+    extras = _FLEET if fleet else {}
+    pins = dict(_pins(ROOT / ("constraints-fleet.txt" if fleet else "constraints.txt")))
     components = [_component(name, version, hashes) for name, (version, hashes) in sorted(pins.items())]
-    needs = {name: sorted(_needed(name, pins)) for name in ["syncd", *pins]}
+    needs = {name: sorted(_needed(name, pins, extras.get(name, ""))) for name in ["syncd", *pins]}
     references = {"syncd": f"pkg:pypi/syncd@{__version__}"} | {
         name: _purl(name, version) for name, (version, _) in pins.items()
     }
@@ -113,7 +119,7 @@ def _licence_text(said: metadata.PackageMetadata) -> str:
     return said["License"].strip() if "License" in said else ""
 
 
-def _needed(name: str, pins: Mapping[str, Any]) -> set[str]:
+def _needed(name: str, pins: Mapping[str, Any], extra: str) -> set[str]:
     try:
         requires = metadata.requires(name) or []
     except metadata.PackageNotFoundError:
@@ -121,17 +127,18 @@ def _needed(name: str, pins: Mapping[str, Any]) -> set[str]:
     found: set[str] = set()
     for text in requires:
         requirement = Requirement(text)
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
             found.add(canonicalize_name(requirement.name))
     return found & set(pins)
 
 
 def main(arguments: Sequence[str]) -> int:
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m distribution.sbom FILE\n")
+    if len(arguments) not in (1, 2):
+        sys.stderr.write("usage: python -m distribution.sbom FILE [FILE]\n")
         return 64
-    text = json.dumps(document(), indent=2, sort_keys=True)
-    Path(arguments[0]).write_text(f"{text}\n", encoding="ascii")
+    for file, fleet in zip(arguments, (False, True), strict=False):
+        text = json.dumps(document(fleet=fleet), indent=2, sort_keys=True)
+        Path(file).write_text(f"{text}\n", encoding="ascii")
     return 0
 
 

@@ -221,15 +221,52 @@ def try_debian(deb: Path) -> None:
         told("removed (the stores stay) and purged (they go)", began)
 
 
+FLEET_CHECK = (
+    *("env", "DATABASE=postgresql://syncd@127.0.0.1:1/syncd", "/opt/syncd/bin/syncd"),
+    *("fleet", "check", "--fleet", "/etc/syncd/fleet.toml"),
+)
+
+
+def settle_fleet(root: Clean) -> None:
+    (root.path / "etc/syncd").mkdir(exist_ok=True)
+    (root.path / "etc/syncd/fleet.toml").write_text(
+        '[fleet]\ndatabase = { env = "DATABASE" }\n', encoding="ascii"
+    )
+
+
+def try_fleet(deb: Path, fleet: Path) -> None:
+    """Without a PostgreSQL: that it is asked for, and by whom."""
+    with clean("fleet") as root:
+        began = time.monotonic()
+        for each in (deb, fleet):
+            shutil.copy(each, root.path / "root")
+        settle_fleet(root)
+        root.run("dpkg", "-i", f"/root/{deb.name}")
+        said = root.run(*FLEET_CHECK, code=78)
+        assert "a fleet needs psycopg" in said, said  # noqa: S101
+        root.run("dpkg", "-i", f"/root/{fleet.name}")
+        said = root.run(*FLEET_CHECK, code=1)
+        assert "cannot be reached" in said, said  # noqa: S101
+        unit = "/usr/lib/systemd/system/syncd-worker.service"
+        root.run("systemd-analyze", "verify", "--man=no", unit)
+        root.run("dpkg", "--remove", "syncd-fleet")
+        root.run(*FLEET_CHECK, code=78)
+        root.run("dpkg", "--purge", "syncd-fleet", "syncd")
+        assert not (root.path / "opt/syncd").exists()  # noqa: S101
+        told(
+            f"deb of a fleet: {fleet.stat().st_size / 1e6:.1f} MB, asks for PostgreSQL, and is purged", began
+        )
+
+
 # the wheel, and the image
 
 
 def wheels() -> Path:
-    """Everything that constraints.txt pins, to be installed without an index."""
-    place = ROOT / "build" / "wheels"
+    """Everything that constraints-fleet.txt pins, and so constraints.txt, to be installed without an index."""
+    place = ROOT / "build" / "wheels-fleet"
     if not place.exists():
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
-        pinned = ["--only-binary", ":all:", "-r", str(ROOT / "constraints.txt"), "-d", f"{place}.new"]
+        pinned = ["--only-binary", ":all:", "-r", str(ROOT / "constraints-fleet.txt"), "-d", f"{place}.new"]
         subprocess.run([*pip, *pinned], check=True)  # noqa: S603
         Path(f"{place}.new").rename(place)
     return place
@@ -313,6 +350,20 @@ def try_image() -> None:
         told(f"as {image.user}, on a read-only root: healthy, and stopped within {seconds:.1f} s", began)
 
 
+def try_image_of_a_fleet() -> None:
+    """As far as it speaks to PostgreSQL, which nobody answers for."""
+    began = time.monotonic()
+    with clean("image-build") as build, clean("image") as last:
+        shutil.copytree(wheels(), build.path / "wheels")
+        file = ROOT / "distribution" / "container" / "Containerfile"
+        given = {"CONSTRAINTS": "constraints-fleet.txt"}
+        image = Image.made(ROOT, file, [build.path, last.path], [build.run, last.run], given)
+        settle_fleet(last)
+        said = last.run(*FLEET_CHECK, code=1)
+        assert "cannot be reached" in said, said  # noqa: S101
+        told(f"the image of a worker asks for PostgreSQL: {image.size / 1e6:.0f} MB of its own", began)
+
+
 def main(arguments: Sequence[str]) -> int:
     """0 when every step was seen."""
     if len(arguments) != 1:
@@ -321,15 +372,18 @@ def main(arguments: Sequence[str]) -> int:
     if os.geteuid() != 0 or shutil.which("debootstrap") is None:
         sys.stderr.write("NOT TRIED: this takes root, and debootstrap (apt-get install debootstrap)\n")
         return 69
-    [deb], [wheel] = Path(arguments[0]).glob("*.deb"), Path(arguments[0]).glob("*.whl")
+    [deb], [wheel] = Path(arguments[0]).glob("syncd_*.deb"), Path(arguments[0]).glob("*.whl")
+    [fleet] = Path(arguments[0]).glob("syncd-fleet_*.deb")
     began = time.monotonic()
     base()
     told("a clean root of Debian's packages", began)
     try_debian(deb)
+    try_fleet(deb, fleet)
     try_wheel(wheel)
     try_pipx(wheel)
     try_uv(wheel)
     try_image()
+    try_image_of_a_fleet()
     return 0
 
 

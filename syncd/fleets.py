@@ -8,24 +8,27 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncd.engine.facts import belongs_elsewhere
-from syncd.errors import ConfigurationError, NotFound, RefusedError, SyncdError
+from syncd.core.plan import timestamp
+from syncd.engine.facts import RESTORED, belongs_elsewhere
+from syncd.errors import ConfigurationError, NotFound, PermanentError, RefusedError, SyncdError
 from syncd.ports import Store
 from syncd.ports.database import FleetDatabase
 from syncd.ports.fleet import FleetStores, Registry
+from syncd.ports.trail import Head
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings, Loaded, parse
 from syncd.settings.fleet import Database, FleetSettings, database_of
 from syncd.settings.place import FleetPlace
 
 if TYPE_CHECKING:
-    from syncd.ports.trail import Head
     from syncd.store.db import Db
     from syncd.store.postgres.moving import Moved
+    from syncd.store.restoring import EndedByRestore, RestoreActs
 
 
 def fleet_database(fleet: FleetSettings, redactor: Redactor) -> tuple[Database, FleetDatabase]:
@@ -45,6 +48,53 @@ def open_registry(database: Database) -> Iterator[Registry]:
 
     with PostgresRegistry(database.url) as registry:
         yield registry
+
+
+@dataclass(frozen=True, slots=True)
+class FleetRestored:
+    """How many connections a restore paused, and what it ended in the store of each that had one."""
+
+    paused: int
+    ended: Sequence[EndedByRestore]
+
+
+def restored(
+    database: Database, registry: Registry, clock: Callable[[], datetime], *, by: str
+) -> FleetRestored:
+    """Nobody owns a connection of then, and of each store ends what `custody.restore` ends of one in a file. Done
+    again, it ends what is open by then: so it may be after an interruption, which leaves all connections paused.
+
+    Raises PermanentError, once all others are done, for stores that are damaged; TemporaryError.
+    """
+    from syncd.store.postgres.opening import Pools, open_restored  # noqa: PLC0415  (psycopg)
+
+    paused, ended, damaged = registry.restored(by), [], {}
+    with closing(Pools(database.url, acts=2, stages=1)) as pools:
+        for each in registry.look().connections:
+            try:
+                store = open_restored(pools, each.id, clock=clock)
+                if store is not None:
+                    with closing(store):
+                        ended.append(_begun_again(store, each.name, by))
+            except PermanentError as error:
+                damaged[each.name] = error.message
+    if damaged:
+        said = "; ".join(f"{name}: {message}" for name, message in damaged.items())
+        raise PermanentError(
+            f"what the copy allowed could not be ended everywhere: {said}",
+            hint="these stay paused, leave them so; all others are done. Run it again once they are mended",
+        )
+    return FleetRestored(paused, ended)
+
+
+def _begun_again(store: RestoreActs, name: str, by: str) -> EndedByRestore:
+    return store.begin_again(
+        Head.parse(store.journal_head()[1]),
+        by,
+        # Not the pause itself: the fleet's is in force, and one is enough to be ended.
+        entries=lambda pause: dict([RESTORED.entry(timestamp(pause.since))]),
+        goes_on=f"syncd fleet pause {name} --off",
+    )
 
 
 def load_of(
@@ -179,5 +229,5 @@ def _with_psycopg() -> Iterator[None]:
     except ImportError as error:
         raise ConfigurationError(
             "a fleet needs psycopg, which is not installed beside this syncd",
-            hint="install the extra syncd[fleet]: docs/fleet.md says how",
+            hint="install the extra syncd[fleet], or the Debian package syncd-fleet: docs/fleet.md says how",
         ) from error

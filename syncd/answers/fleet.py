@@ -47,6 +47,16 @@ def fleet_document(fleet: Fleet, *, database: str, now: datetime, done: Sequence
     }
 
 
+def ended_by_restore(stores: int, *, requests: int, approvals: int, expectations: int) -> str:
+    """What does not count any more, of so many stores that were put back, in words."""
+    numbers = {"request": requests, "approval": approvals, "expectation": expectations}
+    said = [counted(number, kind) for kind, number in numbers.items() if number]
+    copies = f"of {counted(stores, 'store')} that came back"
+    if not said:
+        return f"{copies} no request, approval or expectation was open"
+    return f"{copies} does not count any more: {', '.join(said)}; ask, approve and expect anew what is still wanted"
+
+
 def _worker(worker: LivingWorker, owned: int) -> dict[str, Any]:
     return {
         "name": worker.name,

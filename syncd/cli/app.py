@@ -62,7 +62,7 @@ COMMANDS = {
 
 _SERVICES = ("run", "worker", "simulate")
 """Commands without an end of their own."""
-_RELOADING = ("run",)
+_RELOADING = ("run", "worker")
 """To these SIGHUP says that the settings are others."""
 
 _HELP = """Provision the people and groups of an Okta app into Split (Harness FME) by SCIM.

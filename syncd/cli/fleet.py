@@ -236,17 +236,29 @@ def restored(ctx: click.Context, *, yes: bool, as_json: bool) -> int:
 
     Run it once after pg_restore or a recovery to an earlier moment, before any worker is started. What the copy says of
     owners was true then: with this no right to write that was given then or since counts ever again, no worker of then
-    lives, and every connection is paused until somebody has looked at syncd plan.
+    lives, and every connection is paused until somebody has looked at syncd plan. Requests, approvals and expectations
+    of the copy are ended, as after syncd restore; once interrupted, run it again.
     """
     if not yes and not can_ask():
         raise click.UsageError("there is no terminal to ask on: give --yes")
     with _opened(ctx, as_json=as_json) as fleet:
         if not yes and not fleet.session.confirm("Take all connections from their owners, and pause them?"):
             raise RefusedError("it was not approved", hint="Nothing was changed.")
-        paused = fleet.registry.restored(decider())
+        from syncd.answers.fleet import ended_by_restore  # noqa: PLC0415  (the engine)
+        from syncd.fleets import restored  # noqa: PLC0415  (psycopg)
+        from syncd.wiring import utc_now  # noqa: PLC0415
+
+        done = restored(fleet.database, fleet.registry, utc_now, by=decider())
         return fleet.session.one(
             fleet.answer(
                 "no owner and no worker of before counts any more",
-                f"paused: {counted(paused, 'connection')}; for each: syncd plan, then syncd fleet pause NAME --off",
+                ended_by_restore(
+                    len(done.ended),
+                    requests=sum(each.requests for each in done.ended),
+                    approvals=sum(each.approvals for each in done.ended),
+                    expectations=sum(each.expectations for each in done.ended),
+                ),
+                f"paused: {counted(done.paused, 'connection')};"
+                " for each: syncd plan, then syncd fleet pause NAME --off",
             )
         )

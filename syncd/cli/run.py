@@ -69,6 +69,7 @@ def _run(session: Session) -> None:
 def _served(
     session: Session,
     opens: OpenToRead | None,
+    setting: str,
     address: tuple[str, int],
     board: Board,
     settings: Everybody,
@@ -91,13 +92,16 @@ def _served(
             observer=Watcher(session.event),
             redactor=session.redactor,
             lists_of=statuses.lists,
+            setting=setting,
         ),
     ):
         yield
 
 
-def hooks_of(session: Session, opens: OpenToRead | None = None) -> Hooks:
-    """What a daemon is joined with: its HTTP server, and notifications. `opens`: see `Statuses`."""
+def hooks_of(session: Session, opens: OpenToRead | None = None, *, setting: str = "server.listen") -> Hooks:
+    """What a daemon is joined with: its HTTP server, whose address stands in `setting`, and notifications. `opens`: see
+    `Statuses`.
+    """
     from syncd.answers.daily import daily_summary  # noqa: PLC0415  (the engine)
     from syncd.observe.notify import Notifier  # noqa: PLC0415
     from syncd.service.daemon import Hooks  # noqa: PLC0415
@@ -120,7 +124,7 @@ def hooks_of(session: Session, opens: OpenToRead | None = None) -> Hooks:
         give_back()
 
     return Hooks(
-        http=partial(_served, session, opens),
+        http=partial(_served, session, opens, setting),
         on_cycle=on_cycle,
         leave=leave,
         hung_up=session.said.hung_up,

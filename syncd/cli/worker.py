@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from syncd.ports import Store
     from syncd.ports.fleet import FleetStores, Ownership, Registry
     from syncd.ports.permit import Permit
+    from syncd.service.fleet.rereading import FleetFile
     from syncd.service.fleet.steward import Steward
     from syncd.service.held_store import Held
     from syncd.settings import ConnectionSettings
-    from syncd.settings.fleet import FleetSettings
+    from syncd.settings.fleet import FleetSettings, FleetTable
 
 
 @click.command(name="worker", cls=Command)
@@ -34,7 +35,8 @@ def command(ctx: click.Context) -> int:
     """Serve connections of a fleet, beside other workers.
 
     It takes its share of the fleet's connections and does for them what syncd run does. When a worker dies, the others
-    have its connections within half a minute. SIGTERM hands over and ends within ten seconds.
+    have its connections within half a minute. SIGTERM hands over and ends within ten seconds; SIGHUP reads fleet.toml
+    again, of which `capacity` and `listen` count at once.
     """
     said = globals_of(ctx)
     if not said.log_format_given and is_journal(os.environ):
@@ -53,8 +55,7 @@ def _work(session: Session, fleet: FleetSettings) -> None:
 
     raise_limit()
     few_arenas()
-    for warning in fleet.fleet.database.warnings():
-        session.event("warning", "settings", warning=f"{fleet.path} fleet.database: {warning}")
+    _warn(session, fleet)
     database, asked = fleet_database(fleet, session.redactor)
     if asked.state().is_standby:
         raise RefusedError(
@@ -68,6 +69,23 @@ def _work(session: Session, fleet: FleetSettings) -> None:
         open_fleet_stores(database, cycles=fleet.fleet.cycles) as stores,
     ):
         _serve(session, fleet, registry, stores)
+
+
+def _warn(session: Session, fleet: FleetSettings) -> None:
+    for warning in fleet.fleet.database.warnings():
+        session.event("warning", "settings", warning=f"{fleet.path} fleet.database: {warning}")
+
+
+def _file_of(session: Session, fleet: FleetSettings) -> FleetFile:
+    from syncd.service.fleet.rereading import FleetFile  # noqa: PLC0415  (the engine)
+    from syncd.settings.fleet import load_fleet  # noqa: PLC0415  (pydantic)
+
+    def load() -> FleetTable:
+        found = load_fleet(fleet.path, environ=os.environ)
+        _warn(session, found)
+        return found.fleet
+
+    return FleetFile(fleet.fleet, load)
 
 
 def _serve(session: Session, fleet: FleetSettings, registry: Registry, stores: FleetStores) -> None:
@@ -94,12 +112,11 @@ def _serve(session: Session, fleet: FleetSettings, registry: Registry, stores: F
     )
     daemon = FleetDaemon(
         steward,
-        cycles=table.cycles,
+        file=_file_of(session, fleet),
         event=session.event,
         redactor=session.redactor,
         notify=Notify.of(os.environ),
-        hooks=hooks_of(session, _reader(session, steward, stores)),
-        listen=table.listen,
+        hooks=hooks_of(session, _reader(session, steward, stores), setting="fleet.listen"),
     )
     steward.begin()
     looking = threading.Thread(target=steward.run, args=(daemon,), name="fleet", daemon=True)

@@ -193,6 +193,10 @@ class Registry(Protocol):
         """
         ...
 
+    def resize(self, worker: str, capacity: int) -> None:
+        """It takes so many connections at most from now on."""
+        ...
+
     def leave(self, worker: str) -> None:
         """Gives all that it still has to whoever comes, as after a lease that ran out; and ends the lease."""
         ...

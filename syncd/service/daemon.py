@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, auto
 from pathlib import Path
 from types import FrameType
 
@@ -51,15 +50,6 @@ SPREAD = 0.2
 """Seconds between the first cycles of two connections: a hundred of them do not all ask in the first one."""
 _BEAT, _JUMP = 1.0, 5.0
 """Seconds: of a beat, and by which the wall clock may leave the monotonic one in it before it counts as set."""
-
-
-class _Command(Enum):
-    """What the main thread is told to do."""
-
-    STOP = auto()
-    RELOAD = auto()
-    FORGET_CLOSED = auto()
-    """A connection that was taken out has ended its last cycle."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +99,8 @@ class Daemon:
         """What cannot begin before one of `_retiring` has ended: they would write at the same time."""
         self._broken_files: Mapping[str, str] = {}
         # A SimpleQueue may be put to in a signal handler (queue.SimpleQueue, "reentrant").
-        self._commands: queue.SimpleQueue[_Command] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        """What the main thread is told to do; None: to stop."""
         self._status_server = Listening("server.listen", self._serve_status, ANOTHER_PORT)
         self._hook_server = Listening("hooks.listen", self._serve_hooks, ANOTHER_HOOK_PORT)
         self._around = Surroundings(
@@ -117,7 +108,7 @@ class Daemon:
             redactor=redactor,
             hurry=self._timetable.bring_forward,
             next_run=self._timetable.next_run,
-            on_closed=lambda: self._commands.put(_Command.FORGET_CLOSED),
+            on_closed=lambda: self._commands.put(self._forget_closed),
             on_cycle=self._hooks.on_cycle,
             drift=self._hooks.drift,
             clock=clock,
@@ -125,11 +116,11 @@ class Daemon:
 
     def stop(self) -> None:
         """Ends what is under way and returns from `run`; from any thread."""
-        self._commands.put(_Command.STOP)
+        self._commands.put(None)
 
     def reload(self) -> None:
         """Reads the settings again, as SIGHUP does; from any thread."""
-        self._commands.put(_Command.RELOAD)
+        self._commands.put(self._reload)
 
     def run(self) -> None:
         """Until it is stopped. Raises SyncdError when it cannot begin: no settings, no store, no port."""
@@ -267,12 +258,12 @@ class Daemon:
 
         def on_signal(number: int, frame: FrameType | None) -> None:
             del frame
-            self._commands.put(_Command.RELOAD if number == signal.SIGHUP else _Command.STOP)
+            self._commands.put(self._reload if number == signal.SIGHUP else None)
 
         for number in (*STOPS, signal.SIGHUP):
             before[number] = signal.signal(number, on_signal)
         if self._hooks.hung_up():
-            self.reload()
+            self._commands.put(self._reload)
         try:
             with stops_heard(self._on_stop, self._hooks.leave, within=LAST_RESORT):
                 yield
@@ -291,16 +282,12 @@ class Daemon:
         wall, steady = time.time(), time.monotonic()
         beat = min(_BEAT, (self._notify.watchdog or 60.0) / 4)
         while True:
-            command = None
+            command: Callable[[], None] | None = _nothing
             with suppress(queue.Empty):
                 command = self._commands.get(timeout=beat)
-            match command:
-                case _Command.STOP:
-                    return
-                case _Command.RELOAD:
-                    self._reload()
-                case _Command.FORGET_CLOSED:
-                    self._forget_closed()
+            if command is None:
+                return
+            command()
             now, steadily = time.time(), time.monotonic()
             if abs((now - wall) - (steadily - steady)) > _JUMP:
                 self._timetable.clock_was_set()
@@ -331,12 +318,15 @@ class Daemon:
         self._notify.reloading()
         self._hooks.say_all()
         try:
-            self._apply(self._load())
+            self._reread()
         except Exception as error:  # noqa: BLE001  (whatever it is, the old settings go on)
             said = in_a_line(error) if isinstance(error, SyncdError) else error
             self._event("error", "settings not reloaded", error=said)
         finally:
             self._notify.ready()
+
+    def _reread(self) -> None:
+        self._apply(self._load())
 
     def _apply(self, loaded: Loaded) -> None:
         found = reconciled(self.settings(), loaded)
@@ -391,8 +381,13 @@ class Daemon:
         self._event("info", "connection taken out", connection=name)
 
     def _forget_closed(self) -> None:
+        """A connection that was taken out has ended its last cycle."""
         self._retiring = [one for one in self._retiring if not one.current.is_closed]
         self._add_waiting()
+
+
+def _nothing() -> None:
+    """Nobody told the main thread anything."""
 
 
 _GRAVEST_FIRST = (78, 64, 1, 3, 4)

@@ -41,9 +41,10 @@ def serving(
     clock: Callable[[], datetime] = _utc_now,
     redactor: Redactor | None = None,
     lists_of: ListsOf | None = None,
+    setting: str = "server.listen",
 ) -> Iterator[Server]:
     """Serves until the block ends, which takes at most a second. Port 0 lets the system choose. Whatever is served
-    passes `redactor`, before it is cut and at the end.
+    passes `redactor`, before it is cut and at the end. `setting` names the address to people.
 
     Raises SyncdError when the address cannot be had; nothing is left running then. The observer hears of failures
     of the server's own, from its thread.
@@ -65,7 +66,7 @@ def serving(
         desk.hosts = own_names(address[0], port)
         desk.crowded = lambda: door.room.is_crowded
 
-    with server_thread("server.listen", address, make_door, opened) as server:
+    with server_thread(setting, address, make_door, opened) as server:
         yield server
 
 

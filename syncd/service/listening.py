@@ -39,9 +39,11 @@ class Listening:
         self.close()  # the same port, perhaps, on another address
         try:
             self._enter(wanted)
-        except OSError as error:
+        except (OSError, SyncdError) as error:
             with suppress(OSError, SyncdError):
                 self._enter(before)
+            if isinstance(error, SyncdError):
+                raise
             raise SyncdError(
                 f'cannot listen on {self._setting} = "{said}": {error.strerror or error}', hint=self._hint
             ) from error

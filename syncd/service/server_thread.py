@@ -108,8 +108,8 @@ def _not_listening(setting: str, host: str, port: int, error: OSError) -> SyncdE
         return SyncdError(
             said,
             hint=(
-                f"another `syncd run` may have it, or another exporter: give each process its own {setting}, or"
-                f' "" for none; `ss -ltnp "sport = :{port}"` shows who listens'
+                f"another `syncd run` or `syncd worker` may have it, or another exporter: give each process its own"
+                f' {setting}, or "" for none; `ss -ltnp "sport = :{port}"` shows who listens'
             ),
         )
     if error.errno == errno.EACCES:
@@ -123,4 +123,8 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-_ALWAYS_WORKS = {"server.listen": "127.0.0.1:9464", "hooks.listen": "127.0.0.1:9465"}
+_ALWAYS_WORKS = {
+    "server.listen": "127.0.0.1:9464",
+    "fleet.listen": "127.0.0.1:9464",
+    "hooks.listen": "127.0.0.1:9465",
+}

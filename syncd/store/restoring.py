@@ -34,13 +34,13 @@ class EndedByRestore:
 
 
 class RestoreActs(ExpectationActs):
-    """Of the SQLite store, while nobody but a restore has it."""
+    """Of a store that nobody but a restore has: a file, or a fleet's whose owners of then count no more."""
 
     _rulings: Rulings
 
-    def begin_again(self, head: Head | None, by: str, entries: Entries) -> EndedByRestore:
+    def begin_again(self, head: Head | None, by: str, entries: Entries, *, goes_on: str) -> EndedByRestore:
         """In one transaction, with the row of the trail that says so. Whoever was rejected stays rejected: that writes
-        nothing.
+        nothing. `goes_on`: the command that ends the pause.
         """
         now = self._clock()
         with self._writing() as conn:
@@ -59,7 +59,7 @@ class RestoreActs(ExpectationActs):
             revoked = sorted(each.id for each in self._expected.ahead(conn, now))
             last = conn.execute("SELECT at FROM journal ORDER BY sequence DESC LIMIT 1").fetchone()
             made = EndedByRestore(
-                requests, len(over), len(revoked), _pause(by, now, last and at_moment(last[0]))
+                requests, len(over), len(revoked), _pause(by, now, last and at_moment(last[0]), goes_on)
             )
             for key, text in entries(made.pause).items():
                 state.remember(conn, key, text)
@@ -82,9 +82,9 @@ class RestoreActs(ExpectationActs):
         return made
 
 
-def _pause(by: str, now: datetime, copied: datetime | None) -> Pause:
+def _pause(by: str, now: datetime, copied: datetime | None, goes_on: str) -> Pause:
     """`copied`: of the last row that the copy has."""
     of = "" if copied is None else f" of {timestamp(copied)}"
     return Pause(
-        by, now, None, f"restored from a backup{of}: look at syncd plan and syncd drift, then syncd resume"
+        by, now, None, f"restored from a backup{of}: look at syncd plan and syncd drift, then {goes_on}"
     )

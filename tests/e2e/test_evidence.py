@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from syncd.core.change import Change, ChangeKind
+from syncd.model import PushedGroup
+from syncd.ports import GroupPushed
+from syncd.settings import load
+from syncd.wiring import open_for_writing
 from tests.e2e.rig import Rig, crew, rig
+from tests.store.making import apply
 
 NO_LIMITS = (
     'max_deactivations = "100%"\nmax_member_removals = "100%"\nmax_member_removals_per_group = "100%"\n'
@@ -210,6 +217,43 @@ def test_a_rule_that_left_the_settings_unlinks_nothing_that_another_rule_names(s
     assert "unlink_group" not in result["summary"]["applied"]
     synced.sync(code=None)
     synced.assert_exact()
+
+
+def linked_without_a_rule(made: Rig, name: str) -> str:
+    """The Okta id of a group whose creation was settled after the store had forgotten it, and its rule with it."""
+    okta_id, scim_id = made.okta.world.create_group(name), made.split.world.create_local_group(name)
+    (settings,) = load([made.config], environ=os.environ).connections
+    done = Change(
+        ChangeKind.CREATE_GROUP, okta_id, None, name, {}, {"displayName": name}, "a rule named it", group=name
+    )
+    with open_for_writing(settings) as store:
+        apply(store, done, [GroupPushed(okta_id, PushedGroup(scim_id, name), members=())])
+        known = store.group(okta_id)
+    assert known is not None
+    assert known.wanted.rule == ""
+    return okta_id
+
+
+def test_a_group_of_which_no_rule_was_read_goes_by_what_okta_says_and_by_no_rule_that_never_was(
+    synced: Rig,
+) -> None:
+    linked_without_a_rule(synced, "Stray")
+    [removal] = synced.plan()["changes"]
+    assert (removal["kind"], removal["name"]) == ("unlink_group", "Stray")
+    assert removal["evidence"] == 'Okta calls the group "Stray", and no push rule in the settings names it'
+    synced.sync()
+    assert "Stray" in {group.name for group in synced.split.world.groups.values()}
+
+
+def test_a_group_of_which_no_rule_was_read_stays_when_one_list_alone_says_that_it_is_not_assigned(
+    synced: Rig,
+) -> None:
+    okta_id = linked_without_a_rule(synced, "Stray")
+    synced.okta.world.assign_group(okta_id)
+    synced.write_config(rules="[[push_groups]]\nsource = { assigned = true }")
+    synced.okta.faults.add("omit_record", path=r"/apps/[^/]+/groups\?", count=-1, id=okta_id)
+    plan = synced.plan(code=None)
+    assert "Stray" not in [each["name"] for each in plan["changes"] if each["kind"] == "unlink_group"]
 
 
 def test_an_update_that_waits_for_its_next_try_stops_no_removal(synced: Rig) -> None:

@@ -18,9 +18,12 @@ from syncd.redact import Redactor
 from syncd.service.daemon import Hooks
 from syncd.service.fleet.daemon import FleetDaemon
 from syncd.service.fleet.owned_store import ReadStore
+from syncd.service.fleet.rereading import FleetFile
 from syncd.service.fleet.steward import Steward
 from syncd.service.held_store import Held, HeldStore
 from syncd.settings import ConnectionSettings, parse
+from syncd.settings.fleet import FleetTable
+from syncd.settings.secrets import SecretRef
 from syncd.store.postgres.registry import PostgresRegistry
 from syncd.wiring import open_for_status, utc_now
 from tests.e2e.rig import Rig
@@ -53,8 +56,13 @@ class Working:
             reads=self._reads,
             opens=self._opens,
         )
+        table = FleetTable.model_construct(database=SecretRef("env", "NOWHERE"), cycles=4, listen="")
         self.daemon = FleetDaemon(
-            self.steward, cycles=4, event=self._event, redactor=Redactor(), hooks=Hooks()
+            self.steward,
+            file=FleetFile(table, lambda: table),
+            event=self._event,
+            redactor=Redactor(),
+            hooks=Hooks(),
         )
 
     def _event(self, level: str, event: str, **fields: object) -> None:

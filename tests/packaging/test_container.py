@@ -55,7 +55,7 @@ CONTAINER = POD["containers"][0]
 
 
 def test_every_word_of_the_containerfile_is_one() -> None:
-    first = ("FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "VOLUME", "EXPOSE")
+    first = ("FROM", "ARG", "WORKDIR", "COPY", "RUN", "ENV", "USER", "VOLUME", "EXPOSE")
     known = (*first, "HEALTHCHECK", "STOPSIGNAL", "ENTRYPOINT", "CMD")
     assert sorted({word for word, _ in instructions()} - set(known)) == []
 
@@ -69,7 +69,8 @@ def test_the_image_runs_as_one_fixed_user_who_is_not_root() -> None:
 def test_the_image_has_the_pinned_versions_by_their_hashes_and_no_tools_of_development() -> None:
     installing = [rest for word, rest in instructions() if word == "RUN" and "pip install" in rest]
     assert "--require-hashes" in installing[0]
-    assert "constraints.txt" in installing[0]
+    assert [rest for word, rest in instructions() if word == "ARG"] == ["CONSTRAINTS=constraints.txt"]
+    assert '-r "$CONSTRAINTS"' in installing[0]
     assert "--no-index" in installing[1]
     assert not any("constraints-dev" in rest for rest in installing)
 
@@ -77,7 +78,8 @@ def test_the_image_has_the_pinned_versions_by_their_hashes_and_no_tools_of_devel
 def test_what_the_image_copies_is_not_left_out_of_its_context() -> None:
     kept = [line[1:] for line in (ROOT / ".containerignore").read_text().splitlines() if line.startswith("!")]
     assert all((ROOT / name).exists() for name in kept)
-    assert {"syncd", "docs/schema", "pyproject.toml", "constraints.txt", "README.md", "LICENSE"} <= set(kept)
+    assert {"syncd", "docs/schema", "pyproject.toml", "README.md", "LICENSE"} <= set(kept)
+    assert {"constraints.txt", "constraints-fleet.txt"} <= set(kept)
     assert (ROOT / ".dockerignore").resolve() == ROOT / ".containerignore"
 
 

@@ -10,16 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from distribution import deb
+from distribution import deb, fleet_deb
 from syncd.store import open_store
 from syncd.wiring import utc_now
 from tests.packaging.declared import ROOT
 
+RELEASE = deb.Release("0.2.0", "amd64", "3.11")
 SCRIPTS = ("postinst", "prerm", "postrm")
 
 
+def script_of(name: str) -> str:
+    return (ROOT / "distribution" / "debian" / name).read_text()
+
+
 def test_the_control_file_names_what_the_units_need(tmp_path: Path) -> None:
-    deb._control(tmp_path, "0.2.0", "amd64", "3.11")
+    deb._control(tmp_path, RELEASE)
 
     text = (tmp_path / "DEBIAN" / "control").read_text()
     fields = dict(line.split(": ", 1) for line in text.splitlines() if not line.startswith(" "))
@@ -29,6 +34,26 @@ def test_the_control_file_names_what_the_units_need(tmp_path: Path) -> None:
     assert needed == ["python3", "python3", "ca-certificates", "procps", "tzdata", "systemd"]
     assert "python3 (<< 3.12~)" in fields["Depends"]
     assert sorted(file.name for file in (tmp_path / "DEBIAN").iterdir()) == ["control", *sorted(SCRIPTS)]
+
+
+def test_what_a_worker_needs_is_a_package_of_its_own_for_the_very_version_beside_it(tmp_path: Path) -> None:
+    fleet_deb.control(tmp_path, RELEASE)
+    fleet_deb.files_of_the_system(tmp_path)
+
+    text = (tmp_path / "DEBIAN" / "control").read_text()
+    assert "Package: syncd-fleet\n" in text
+    assert "Depends: python3 (>= 3.11), python3 (<< 3.12~), syncd (= 0.2.0)\n" in text
+    assert sorted(file.name for file in (tmp_path / "DEBIAN").iterdir()) == ["control", *sorted(SCRIPTS)]
+    [unit] = (tmp_path / "usr/lib/systemd/system").iterdir()
+    assert unit.name == "syncd-worker.service"
+    assert "ExecStart=/opt/syncd/bin/syncd worker " in unit.read_text()
+    assert all("syncd-worker.service" in script_of(f"fleet/{script}") for script in ("postinst", "prerm"))
+
+
+def test_it_brings_psycopg_in_the_pinned_version_by_its_hashes_and_nothing_that_syncd_brings() -> None:
+    pins = list(fleet_deb.only_of_a_fleet())
+    assert [each.split("==")[0] for each in pins] == ["psycopg", "psycopg-binary"]
+    assert all("--hash=sha256:" in each for each in pins)
 
 
 def test_the_units_start_what_the_package_brings(tmp_path: Path) -> None:
@@ -50,21 +75,19 @@ def test_the_documentation_has_the_manual_and_the_pages(tmp_path: Path) -> None:
     assert (tmp_path / "usr/share/doc/syncd/copyright").exists()
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("script", [*SCRIPTS, *(f"fleet/{script}" for script in SCRIPTS)])
 def test_the_maintainers_scripts_are_shell_that_stops_at_the_first_error(script: str) -> None:
-    file = ROOT / "distribution" / "debian" / script
-    text = file.read_text()
+    text = script_of(script)
 
-    subprocess.run(["sh", "-n", str(file)], check=True)
+    subprocess.run(["sh", "-n"], input=text, text=True, check=True)
     assert text.startswith("#!/bin/sh\n")
     assert "\nset -e\n" in text
 
 
 def test_only_a_purge_takes_settings_and_stores_away() -> None:
-    texts = {script: (ROOT / "distribution" / "debian" / script).read_text() for script in SCRIPTS}
-
-    assert "rm -rf /etc/syncd /var/lib/syncd" in texts["postrm"].partition("= purge")[2]
-    assert all("rm " not in texts[script] for script in ("postinst", "prerm"))
+    assert "rm -rf /etc/syncd /var/lib/syncd" in script_of("postrm").partition("= purge")[2]
+    others = [script_of(script) for script in ("postinst", "prerm", *(f"fleet/{each}" for each in SCRIPTS))]
+    assert all("rm " not in text for text in others)
 
 
 def test_a_store_of_0_1_0_is_brought_up_to_date_and_whole(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -189,6 +190,22 @@ def test_sighup_with_a_broken_file_keeps_the_settings_and_says_so(world: Rig) ->
         daemon.signal(signal.SIGHUP)
         daemon.logs("settings reloaded", connections="acme")
         eventually(lambda: "nonsense" not in daemon.said("STATUS=")[-1], "the status is well again")
+        assert daemon.stop() == 0
+
+
+def test_sighup_with_a_port_that_somebody_has_leaves_the_page_where_it_was(world: Rig) -> None:
+    port = free_port()
+    listen_on(world, port)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as other,
+        supervised(world.folder, world.config) as daemon,
+    ):
+        daemon.hears("READY=1")
+        listen_on(world, other.getsockname()[1])
+        daemon.signal(signal.SIGHUP)
+        daemon.logs("listen not changed", level="error")
+        daemon.hears("READY=1", times=2)
+        assert "acme" in _page(port)
         assert daemon.stop() == 0
 
 

@@ -188,6 +188,7 @@ def test_a_worker_is_hardened_like_the_daemon() -> None:
     assert values(WORKER, "Environment") == []
     assert values(WORKER, "Type") == ["notify"]
     assert values(WORKER, "WatchdogSec")
+    assert values(WORKER, "ExecReload") == values("syncd.service", "ExecReload")
     assert values(WORKER, "RestartPreventExitStatus") == ["64 78"]
     assert 10 < int(values(WORKER, "TimeoutStopSec")[0].removesuffix("s")) <= 15
     assert int(values(WORKER, "LimitNOFILE")[0]) > 8 * SEATS_AT_MOST

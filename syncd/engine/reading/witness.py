@@ -19,7 +19,9 @@ from syncd.core.evidence import (
     SaidByOkta,
     TwoCompleteReads,
 )
+from syncd.core.groups import BY_HAND
 from syncd.core.mapping import wanted_user
+from syncd.core.rules import GroupSource
 from syncd.engine.job import Job
 from syncd.engine.reading.heard import ask_own_groups
 from syncd.engine.reading.learned import Reading
@@ -41,6 +43,8 @@ from syncd.model import (
 from syncd.ports import Stage
 
 T = TypeVar("T")
+_NO_RULES = frozenset({"", BY_HAND})
+"""What stands in the place of a rule's label where none is known to have named the group."""
 UNLISTED_USER = ("missing from the list of the app's users", "shows the assignment")
 """What such a list says, and the answer by id that contradicts it."""
 
@@ -198,9 +202,12 @@ def group_witness(job: Job, reading: Reading, case: GroupCase) -> Evidence | Non
             return AbsentById(group, reading.app)
         if case.asked is not None and case.asked.what == "link":
             return None  # a person's word outlives the rules
-        if known.wanted.rule not in {each.source.label for each in job.rules.rules}:
+        sources = {each.source.label: each.source for each in job.rules.rules}
+        if known.wanted.rule in _NO_RULES:
+            return _no_rule_fits(job, reading, group, list(sources.values()))
+        if known.wanted.rule not in sources:
             return _lost_its_rule(job, reading, known, group)
-        return _left_its_rule(job, reading, known, group)
+        return _left_its_rule(job, reading, group, sources[known.wanted.rule])
     except SyncdError as problem:
         reading.cannot_tell("group", case.okta_id, own_problem(problem))
         return None
@@ -214,16 +221,27 @@ def _lost_its_rule(job: Job, reading: Reading, known: KnownGroup, group: OktaGro
     return AskedByOperator(f"the push rule {known.wanted.rule} is no longer in the settings")
 
 
-def _left_its_rule(job: Job, reading: Reading, known: KnownGroup, group: OktaGroup) -> Evidence | None:
-    source = next(rule.source for rule in job.rules.rules if rule.source.label == known.wanted.rule)
+def _no_rule_fits(
+    job: Job, reading: Reading, group: OktaGroup, sources: Sequence[GroupSource]
+) -> Evidence | None:
+    """It was linked, and no rule is known to have named it: so each of them has to be seen not to, by itself."""
+    lists, book = reading.rule_lists, job.rules
+    if not lists.answer(book) or lists.claim(group, book) is not None:
+        return None
+    if any(_left_its_rule(job, reading, group, source) is None for source in sources):
+        return None
+    return SaidByOkta(f'Okta calls the group "{group.name}", and no push rule in the settings names it')
+
+
+def _left_its_rule(job: Job, reading: Reading, group: OktaGroup, source: GroupSource) -> Evidence | None:
     if source.kind == "assigned":  # its list, read twice, would lag twice
-        answer = job.source.app_group(known.okta_id)
+        answer = job.source.app_group(group.okta_id)
         return AbsentById(answer, reading.app) if isinstance(answer, Absent) else None
     if source.kind == "okta_mappings":
         listing = job.source.mappings()
         ids = {record.source_group_id for page in listing for record in page.records}
         first = reading.rule_lists.mappings_proof
-        return None if known.okta_id in ids or first is None else TwoCompleteReads(first, listing.proof)
+        return None if group.okta_id in ids or first is None else TwoCompleteReads(first, listing.proof)
     if source.matches(group.name, group.description) or source.value == group.okta_id:
         return None
     return SaidByOkta(f'Okta now calls the group "{group.name}", which {source.label} does not match')

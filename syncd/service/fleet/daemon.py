@@ -1,4 +1,6 @@
-"""The daemon of a worker: as `syncd run`, but what it serves is what it owns, which may be nothing."""
+"""The daemon of a worker: as `syncd run`, but what it serves is what it owns, which may be nothing. SIGHUP reads
+`fleet.toml` again; the settings of connections come from the database, as they change.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,12 @@ from syncd.service.board import CycleReport
 from syncd.service.connection import ServedConnection
 from syncd.service.daemon import Daemon, Hooks
 from syncd.service.fleet.connection import OwnedConnection
+from syncd.service.fleet.rereading import FleetFile, Reread
 from syncd.service.fleet.steward import Holding, Steward
 from syncd.service.fleet.watched import WatchedConnection
 from syncd.service.full_turns import RETRY
 from syncd.service.held_store import Held
+from syncd.service.listening import Listening
 from syncd.service.requests import RequestLanes, look_for_requests
 from syncd.service.systemd import Notify
 from syncd.service.telling import Event
@@ -26,6 +30,9 @@ from syncd.wiring import utc_now
 
 _SWEEPS_EVERY = 15.0
 """Seconds: who asks for something says so, and this is for what nobody heard."""
+_ANOTHER_PORT = (
+    'give fleet.listen another port, or "" to do without the status page; another worker may have this one'
+)
 _LONG = 0.6
 """Part of the threads that is for full and drift cycles; the others are for deltas."""
 
@@ -37,21 +44,19 @@ def lanes_of(cycles: int) -> dict[str, int]:
 
 
 class FleetDaemon(Daemon):
-    """Serves the holdings of a steward. `reload` takes over what has changed of them."""
+    """Serves the holdings of a steward. `reload` takes over what has changed of them, SIGHUP what of `fleet.toml`."""
 
     def __init__(
         self,
         steward: Steward,
         *,
-        cycles: int,
+        file: FleetFile,
         event: Event,
         redactor: Redactor,
         notify: Notify | None = None,
         hooks: Hooks | None = None,
         clock: Callable[[], datetime] = utc_now,
-        listen: str = "",
     ) -> None:
-        """`listen`: where its HTTP server is, ADDRESS:PORT; "" for none."""
         super().__init__(
             lambda: Loaded((), (), ()),
             event=event,
@@ -59,10 +64,11 @@ class FleetDaemon(Daemon):
             notify=notify,
             hooks=hooks,
             clock=clock,
-            lanes=lanes_of(cycles),
+            lanes=lanes_of(file.table.cycles),
         )
         self._steward = steward
-        self._listens = listen
+        self._file = file
+        self._status_server = Listening("fleet.listen", self._serve_status, _ANOTHER_PORT)
         self.board.fleet_now = steward.moment
         self._holdings: dict[str, Holding] = {}
         self._around = replace(self._around, on_cycle=self._after_cycle)
@@ -76,8 +82,7 @@ class FleetDaemon(Daemon):
 
     def _begin(self) -> None:
         """Raises SyncdError: no port."""
-        server = ServerSettings(listen=self._listens)
-        self._status_server.move_to(server.address, server.listen)
+        self._move_to(self._file.table.listen)
         self._timetable.start()
         look_for_requests(self._lanes, self._around.stopping, _SWEEPS_EVERY)
         self._tell_state()
@@ -95,7 +100,40 @@ class FleetDaemon(Daemon):
         served = self._served.copy().values()
         return [one.requests for one in served if not isinstance(one, WatchedConnection)]
 
-    def _reload(self) -> None:
+    def _move_to(self, listen: str) -> None:
+        """Raises SyncdError when the port cannot be had."""
+        server = ServerSettings(listen=listen)
+        self._status_server.move_to(server.address, server.listen)
+
+    def reload(self) -> None:
+        """See `steward.Serving`."""
+        self._commands.put(self._take_over)
+
+    def _reread(self) -> None:
+        """`fleet.toml`. Raises ConfigurationError."""
+        found = self._file.reread()
+        changed = [key for key in found.at_once if self._changes(key, found)]
+        said = ", ".join(changed) or "none"
+        if len(changed) == len(found.at_once) and not found.at_next_start:
+            self._event("info", "settings reloaded", changed=said)
+            return
+        waits = {"at_next_start": ", ".join(found.at_next_start)} if found.at_next_start else {}
+        self._event("warning", "settings not reloaded, or not all of them", in_force_anew=said, **waits)
+
+    def _changes(self, key: str, found: Reread) -> bool:
+        """Whether this one counts from now on."""
+        try:
+            if key == "listen":
+                self._move_to(found.table.listen)
+            else:
+                self._steward.resize(found.table.capacity)
+        except SyncdError as error:
+            self._event("error", f"{key} not changed", error=error.message, hint=error.hint)
+            return False
+        self._file.counts(found, key)
+        return True
+
+    def _take_over(self) -> None:
         """What is owned now. Under another ownership it is another connection, which waits for the end of the first."""
         self._holdings = {each.settings.name: each for each in self._steward.holdings()}
         for name, one in list(self._served.items()):

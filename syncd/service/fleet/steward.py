@@ -132,6 +132,10 @@ class Steward:
         except SyncdError as error:
             self._event("warning", "could not leave the fleet", error=error.message)
 
+    def resize(self, capacity: int) -> None:
+        """Connections at most from now on; the fleet is told at the next look."""
+        self._myself = replace(self._myself, capacity=capacity)
+
     # what others ask
 
     def holdings(self) -> Sequence[Holding]:
@@ -195,7 +199,7 @@ class Steward:
         try:
             if self._tenure.is_lost:
                 self._rejoin(serving)
-            fleet = self._registry.look()
+            fleet = self._told(self._registry.look())
             changed = self._keep(fleet)
             if self._myself.mode == WORK:
                 busy = serving.busy()
@@ -212,6 +216,14 @@ class Steward:
             return
         if changed:
             serving.reload()
+
+    def _told(self, fleet: Fleet) -> Fleet:
+        """The fleet, which knows how many connections this worker takes by now."""
+        name, capacity = self._tenure.name, self._myself.capacity
+        if all(each.name != name or each.capacity == capacity for each in fleet.workers):
+            return fleet
+        self._registry.resize(name, capacity)
+        return self._registry.look()
 
     def _rejoin(self, serving: Serving) -> None:
         with self._lock:

@@ -8,7 +8,8 @@ from datetime import datetime
 from syncd.errors import ConfigurationError
 from syncd.redact import Redactor
 from syncd.store import starting, state
-from syncd.store.left_behind import refuse_moved
+from syncd.store.db import Db
+from syncd.store.left_behind import refuse_moved, went_to
 from syncd.store.postgres import schema
 from syncd.store.postgres.faults import explained
 from syncd.store.postgres.sessions import Sessions
@@ -55,9 +56,7 @@ def open_store(
     with store.writing() as db:
         if state.get_meta(db, "revision") is None:
             state.set_meta(db, "revision", "0")
-        if state.get_meta(db, starting.STARTED) is None:
-            starting.start(db, clock())
-        starting.go_on(db, clock())
+        _go_on(db, clock())
         refuse_moved(db, f"the store of {name}")
         owner = state.get_meta(db, "identity")
         if owner is None:
@@ -68,6 +67,25 @@ def open_store(
                 hint="give this connection another name; a store that moved keeps its own",
             )
     return store
+
+
+def open_restored(pools: Pools, connection: int, *, clock: Callable[[], datetime]) -> PostgresStore | None:
+    """After the database was put back, while nobody owns the connection: for what a restore ends. None where nothing
+    can be ended: nobody ever served it, or its store was left behind.
+    """
+    store = PostgresStore(pools.acts, pools.stages, connection, clock, decides=True)
+    with store.writing() as db:
+        if state.get_meta(db, "identity") is None or went_to(db) is not None:
+            return None
+        _go_on(db, clock())
+    return store
+
+
+def _go_on(db: Db, now: datetime) -> None:
+    """Where another version left off."""
+    if state.get_meta(db, starting.STARTED) is None:
+        starting.start(db, now)
+    starting.go_on(db, now)
 
 
 def open_for_reading(

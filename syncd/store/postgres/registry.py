@@ -56,6 +56,7 @@ SELECT pg_terminate_backend(l.pid)
    AND a.datname = current_database() AND a.usename = current_user
    AND o.connection = ANY(%(connections)s) AND a.xact_start < clock_timestamp() - interval '4 s'
 """
+_RESIZE = "UPDATE worker SET capacity = %(capacity)s WHERE id = %(worker)s AND ended IS NULL"
 _LEAVE = "UPDATE worker SET ended = clock_timestamp() WHERE id = %(worker)s AND ended IS NULL"
 _LIVING = """
 SELECT id AS name, host, version, mode, capacity, draining, started,
@@ -172,6 +173,10 @@ class PostgresRegistry(Closing):
     def renew(self, worker: str) -> bool:
         """See `ports.fleet.Registry.renew`."""
         return self._run(_RENEW, {"worker": worker}) == 1
+
+    def resize(self, worker: str, capacity: int) -> None:
+        """See `ports.fleet.Registry.resize`."""
+        self._run(_RESIZE, {"worker": worker, "capacity": capacity})
 
     def leave(self, worker: str) -> None:
         """See `ports.fleet.Registry.leave`."""

@@ -178,7 +178,7 @@ def restore(
         report = _judged(source, staged, connection, judge, clock)
         with nobodys(path, connection, clock):
             with closing(open_store(staged, connection=connection, clock=clock)) as store:
-                ended = store.begin_again(report.head, by, entries)
+                ended = store.begin_again(report.head, by, entries, goes_on="syncd resume")
             with explained(staged), closing(connection_to(staged, "rw")) as copy:
                 alone(copy)
             kept = swap(staged, path, clock())
