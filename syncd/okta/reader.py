@@ -6,6 +6,7 @@ Importing this module imports neither the SDK nor aiohttp; building an `OktaRead
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,14 +20,15 @@ from syncd.closing import Closing
 from syncd.core.moments import moment
 from syncd.errors import IncompleteRead, NotFound, PermanentError, SyncdError, TemporaryError, kept
 from syncd.model import Absent, Application, AppUser, BadRecord, GroupRule, OktaGroup, PushMapping, ReadProof
-from syncd.okta import loop_thread, org_urls, records
+from syncd.okta import loop_thread, records
 from syncd.okta.absence import absent, app_error, object_error, unexplained
+from syncd.okta.addresses import ORG_PATH, segment, told_of_org
 from syncd.okta.answers import Answer, Decode, everything
 from syncd.okta.client import OktaClient
 from syncd.okta.conversation import Conversation
 from syncd.okta.credentials import Credentials
 from syncd.okta.fan_out import FanOut
-from syncd.okta.listing import ListingLimits, Missing, PagedListing, PageSize, RawPage, Walk, now_at, utc_now
+from syncd.okta.listing import ListingLimits, Missing, PagedListing, PageSize, Walk, now_at, utc_now
 from syncd.okta.orgs import OrgSeat, alone
 from syncd.okta.pace import Clock, RateGovernor, RateLimit, RetryPolicy
 from syncd.okta.refusals import Refusals
@@ -68,7 +70,7 @@ class OktaReader(Closing):
     ) -> None:
         self._origin = org_url.rstrip("/")
         self._app_id = app_id
-        self._app_path = f"/api/v1/apps/{_segment(app_id)}"
+        self._app_path = f"/api/v1/apps/{segment(app_id)}"
         self._parallel = parallel
         self._app_users = records.reading_app_users(user_profiles=user_profiles)
         self._clock = clock or Clock()
@@ -118,14 +120,14 @@ class OktaReader(Closing):
 
     def org_urls(self) -> Sequence[str]:
         """See `ports.Source.org_urls`."""
-        return org_urls.told(self._object(org_urls.PATH), self._origin)
+        return told_of_org(self._object(ORG_PATH), self._origin)
 
     def app_user(self, okta_id: str) -> AppUser | BadRecord | Absent:
         """See `ports.Source.app_user`."""
         return loop_thread.run(self._app_user(okta_id))
 
     async def _app_user(self, okta_id: str) -> AppUser | BadRecord | Absent:
-        answer = await self._get_object(f"{self._app_path}/users/{_segment(okta_id)}?expand=user")
+        answer = await self._get_object(f"{self._app_path}/users/{segment(okta_id)}?expand=user")
         if answer.status == 404:
             if self._app_error(answer) is not None:
                 await self._app_answers()
@@ -152,7 +154,7 @@ class OktaReader(Closing):
             try:
                 answer = await self._app_user(okta_id)
                 if with_groups and isinstance(answer, AppUser):
-                    with suppress(NotFound):  # deleted just now: the next look finds no assignment either
+                    with suppress(NotFound):  # deleted in this moment: the next look finds that
                         groups = await self._groups_of(okta_id)
             except SyncdError as error:
                 yield Person(okta_id, answer, failed=kept(error))
@@ -172,8 +174,18 @@ class OktaReader(Closing):
             return Absent(f"user {login}", "not a login")
         return self._user(login, f"user {login}", "id")
 
+    def users_with_email(self, email: str) -> Sequence[str]:
+        """See `ports.Source.users_with_email`."""
+        spellings = (json.dumps(each, ensure_ascii=False) for each in dict.fromkeys((email, email.lower())))
+        asked = quote(" or ".join(f"profile.email eq {each}" for each in spellings), safe="")
+        try:
+            answer = loop_thread.run(self._get_list(f"{self._origin}/api/v1/users?filter={asked}&limit=10"))
+        except PermanentError:  # who cannot be asked so
+            return ()
+        return records.ids_with_email(answer.body, email, answer.reveals)
+
     def _user(self, key: str, what: str, field: str, must_be: str | None = None) -> str | Absent:
-        answer = self._object(f"/api/v1/users/{_segment(key)}")
+        answer = self._object(f"/api/v1/users/{segment(key)}")
         if answer.status == 404:
             return absent(answer, what)
         record = answer.body if isinstance(answer.body, dict) else {}
@@ -188,7 +200,7 @@ class OktaReader(Closing):
 
     def group(self, okta_id: str) -> OktaGroup | Absent:
         """See `ports.Source.group`."""
-        answer = self._object(f"/api/v1/groups/{_segment(okta_id)}")
+        answer = self._object(f"/api/v1/groups/{segment(okta_id)}")
         if answer.status == 404:
             return absent(answer, f"group {okta_id}")
         record = records.checked(answer.body, records.group, answer.reveals)
@@ -200,7 +212,7 @@ class OktaReader(Closing):
     def app_group(self, okta_id: str) -> str | Absent:
         """See `ports.Source.app_group`."""
         what = f"the assignment of group {okta_id}"
-        answer = self._object(f"{self._app_path}/groups/{_segment(okta_id)}")
+        answer = self._object(f"{self._app_path}/groups/{segment(okta_id)}")
         if answer.status == 404:
             if self._app_error(answer) is not None:
                 loop_thread.run(self._app_answers())
@@ -263,13 +275,13 @@ class OktaReader(Closing):
         what = f"groups of user {okta_id}"
         walk = self._walk(
             what,
-            f"/api/v1/users/{_segment(okta_id)}/groups?limit=200",
+            f"/api/v1/users/{segment(okta_id)}/groups?limit=200",
             partial(object_error, what=f"user {okta_id}"),
             records.names_page,
         )
         found: dict[str, str] = {}
         async for page in walk.pages():
-            ids, bad = _ids(page)
+            ids, bad = records.ids(page.records, page.reveals)
             if bad:
                 raise IncompleteRead(what, page.number, f"a group record: {bad[0].problem}")
             names = [records.group_name(record, page.reveals) for record in page.records]
@@ -285,13 +297,13 @@ class OktaReader(Closing):
         count = 0
         at = None
         try:
-            path = f"/api/v1/groups/{_segment(group_id)}/users"
+            path = f"/api/v1/groups/{segment(group_id)}/users"
             missing = partial(object_error, what=f"group {group_id}")
             pages = self._members_pages.pages(
                 lambda size: self._walk(what, f"{path}?limit={size}", missing, records.ids_page)
             )
             async for page in pages:
-                ids, bad = _ids(page)
+                ids, bad = records.ids(page.records, page.reveals)
                 if bad:
                     # An unreadable member may be anybody: the list proves nobody's absence.
                     raise IncompleteRead(what, page.number, f"a member record: {bad[0].problem}")
@@ -383,16 +395,3 @@ class OktaReader(Closing):
         if isinstance(value, BadRecord):
             raise TemporaryError(f"Okta's answer about {what} cannot be understood: {value.problem}")
         return value
-
-
-def _segment(value: str) -> str:
-    """One path segment. Raises PermanentError for what cannot be one."""
-    if value in ("", ".", "..") or not value.isprintable():
-        raise PermanentError(f"{value!r} cannot be an id in Okta")
-    return quote(value, safe="")
-
-
-def _ids(page: RawPage) -> tuple[list[str], list[BadRecord]]:
-    values = [records.record_id(record, page.reveals) for record in page.records]
-    ids = [value for value in values if isinstance(value, str)]
-    return ids, [value for value in values if isinstance(value, BadRecord)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -343,3 +343,24 @@ def record_id(record: object, reveals: Callable[[str], bool] | None = None) -> s
         if isinstance(found, str) and reveals is not None and reveals(found)
         else found
     )
+
+
+def ids(found: Sequence[object], reveals: Callable[[str], bool] | None) -> tuple[list[str], list[BadRecord]]:
+    """Of a page of records: their ids, and what has none."""
+    values = [record_id(record, reveals) for record in found]
+    return (
+        [value for value in values if isinstance(value, str)],
+        [value for value in values if isinstance(value, BadRecord)],
+    )
+
+
+def ids_with_email(body: object, email: str, reveals: Callable[[str], bool] | None) -> Sequence[str]:
+    """Of an answer to GET /api/v1/users: a server that cannot filter lists everybody."""
+    people = [each for each in body if isinstance(each, dict)] if isinstance(body, list) else []
+    return ids([each for each in people if _email(each) == email.lower()], reveals)[0]
+
+
+def _email(record: Mapping[str, object]) -> str | None:
+    profile = record.get("profile")
+    email = profile.get("email") if isinstance(profile, dict) else None
+    return email.lower() if isinstance(email, str) else None

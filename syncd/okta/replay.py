@@ -189,6 +189,9 @@ class _SharedSource:
     def user_id_of(self, login: str) -> str | Absent:
         return self._once(("login", login), lambda: self._shared.okta.user_id_of(login))
 
+    def users_with_email(self, email: str) -> Sequence[str]:
+        return self._once(("email", email), lambda: self._shared.okta.users_with_email(email))
+
     def groups_of(self, okta_id: str) -> Mapping[str, str]:
         return self._once(("groups of", okta_id), lambda: self._shared.okta.groups_of(okta_id))
 

@@ -138,7 +138,13 @@ class Source(Protocol):
         ...
 
     def user_id_of(self, login: str) -> str | Absent:
-        """GET /api/v1/users/{login}: the id for a login or e-mail given by a person."""
+        """GET /api/v1/users/{login}: the id for a login given by a person, or for an id."""
+        ...
+
+    def users_with_email(self, email: str) -> Sequence[str]:
+        """GET /api/v1/users?filter=profile.email eq ...: the ids of those who have this e-mail, in any letter case, be
+        it their login or not. Empty also where Okta does not say.
+        """
         ...
 
     def groups_of(self, okta_id: str) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.rig import Rig, rig
+from tests.e2e.rig import Rig, rig, synced_crew
 
 
 @pytest.fixture
@@ -178,3 +178,15 @@ def test_a_second_full_read_knows_how_many_assignments_to_expect(tmp_path: Path)
         assigned = len(made.okta.world.app_users)
         assert "reading assignments\n" in made.run("sync").stderr
         assert f"reading assignments ({assigned})\n" in made.run("plan").stderr
+
+
+def test_a_person_is_found_by_an_email_that_only_okta_knows_yet(tmp_path: Path) -> None:
+    with synced_crew(tmp_path, people=3, members=1) as made:
+        made.okta.world.update_profile("p01@example.com", email="married@example.com")
+        assert made.plan("--user", "Married@example.com")["summary"]["update_user"] == 1
+        assert "married@example.com" in made.run("explain", "married@example.com").stdout
+        assert made.sync("--user", "married@example.com")["summary"]["applied"] == {"update_user": 1}
+        made.assert_exact()
+        made.okta.world.update_profile("p02@example.com", email="shared@example.com")
+        made.okta.world.update_profile("p00@example.com", email="shared@example.com")
+        assert "means several users" in made.run("plan", "--user", "shared@example.com", code=64).stderr

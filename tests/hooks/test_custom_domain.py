@@ -11,7 +11,7 @@ import pytest
 from syncd.core.hooks import TICKED
 from syncd.engine.facts import ORG_URLS
 from syncd.engine.reading.org_urls import known_org_urls
-from syncd.okta.org_urls import PATH, org_urls
+from syncd.okta.addresses import ORG_PATH, org_urls
 from syncd.ports import Store
 from tests.e2e.rig import Rig
 from tests.hooks.hooked_daemon import BEFORE, RARELY, SECRET, arrives, hearing, hook_url, hooks_table
@@ -74,7 +74,7 @@ def test_whoever_begins_to_listen_asks_the_org_at_once_who_it_is(
 
 
 def asked(made: Rig) -> int:
-    return sum(request.path == PATH for request in list(made.okta.requests))
+    return sum(request.path == ORG_PATH for request in list(made.okta.requests))
 
 
 @dataclass

@@ -206,6 +206,28 @@ def test_a_login_is_one_path_segment_whatever_it_contains() -> None:
     assert okta.paths() == ["/api/v1/users/a%2F..%2F..%2Fb%3Fc%23d%25%40example.com"]
 
 
+def test_who_has_an_email_that_is_not_their_login_is_found_by_it() -> None:
+    ada = {"id": USER, "profile": {"login": "ada", "email": "Ada@Example.com"}}
+    other = {"id": "00uOther", "profile": {"login": "a@b.c", "email": "a@b.c"}}
+
+    def script(seen: Seen, before: int) -> Reply:
+        return Reply([ada, other, {"id": "00uNone"}, "odd"])  # a server that does not filter
+
+    with FakeOkta(script) as okta, reader(okta) as source:
+        assert source.users_with_email("ada@example.com") == [USER]
+        assert source.users_with_email('a"b@example.com') == []
+
+    assert okta.paths()[1].startswith(
+        "/api/v1/users?filter=profile.email%20eq%20%22a%5C%22b%40example.com%22"
+    )
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405])
+def test_a_server_that_cannot_be_asked_by_email_names_nobody(status: int) -> None:
+    answer = Reply(okta_error("E0000031", "invalid search criteria"), status)
+    assert not ask(answer, lambda source: source.users_with_email("ada@example.com"))
+
+
 @pytest.mark.parametrize("login", ["", "  ", ".", "..", "me"])
 def test_a_login_that_would_ask_for_something_else_is_absent_without_asking(login: str) -> None:
     with FakeOkta(lambda seen, before: Reply({"id": USER})) as okta, reader(okta) as source:

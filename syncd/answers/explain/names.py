@@ -9,8 +9,9 @@ from itertools import islice
 from typing import Literal, TypeVar
 
 from syncd.engine.job import Job
+from syncd.engine.reading.lookup import user_in_okta
 from syncd.errors import AccessDenied, NotFound, PermanentError, SyncdError, TemporaryError, UsageError
-from syncd.model import Absent, KnownGroup, KnownUser, OktaGroup, RemoteGroup, RemoteUser
+from syncd.model import KnownGroup, KnownUser, OktaGroup, RemoteGroup, RemoteUser
 
 NAMES_COMPARED = 20_000
 """For a hint of near names that costs no more than a moment."""
@@ -83,8 +84,8 @@ def _one(found: Sequence[KnownUser | KnownGroup], text: str) -> KnownUser | Know
 def _user_in_okta(job: Job, text: str) -> Named | None:
     if text.startswith("00g"):
         return None
-    user = job.source.user_id_of(text)  # takes an id as well
-    return None if isinstance(user, Absent) else Named("user", user)
+    user = user_in_okta(job, text)
+    return None if user is None else Named("user", user)
 
 
 def _group_in_okta(job: Job, text: str) -> Named | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from syncd.engine.job import Job
@@ -34,21 +35,28 @@ def found(job: Job, selection: Selection) -> Selection:
 
 def user_id(job: Job, text: str) -> str:
     """The Okta id of a user, also under an e-mail that they had before. Raises UsageError as `named_objects` does."""
-    known = job.store.find_users(text)
-    if len(known) == 1:
-        return known[0].okta_id
-    if len(known) > 1:
-        names = ", ".join(user.okta_id for user in known)
-        raise UsageError(f"{text} means several users: {names}", hint="give the Okta id")
-    found = job.source.user_id_of(text)
-    former = job.store.find_former_users(text) if isinstance(found, Absent) else ()
-    if len(former) == 1:
-        return former[0].okta_id
-    if isinstance(found, Absent):
+    known = [user.okta_id for user in job.store.find_users(text)]
+    found = _the_one(known, text) or user_in_okta(job, text)
+    former = [user.okta_id for user in job.store.find_former_users(text)] if found is None else []
+    if found is None and len(former) != 1:
         raise UsageError(
             f"Okta knows no user {text}", hint="give the Okta id, the login or the e-mail address"
         )
-    return found
+    return found or former[0]
+
+
+def user_in_okta(job: Job, text: str) -> str | None:
+    """The Okta id by id, login or e-mail. Raises UsageError for what several have."""
+    found = job.source.user_id_of(text)
+    if not isinstance(found, Absent):
+        return found
+    return _the_one(job.source.users_with_email(text) if "@" in text else (), text)
+
+
+def _the_one(found: Sequence[str], text: str) -> str | None:
+    if len(found) > 1:
+        raise UsageError(f"{text} means several users: {', '.join(found)}", hint="give the Okta id")
+    return found[0] if found else None
 
 
 def group_id(job: Job, text: str) -> str:

@@ -1,19 +1,22 @@
-"""The addresses of an org: its own at Okta, and a custom domain (Okta, "Retrieve the Org metadata")."""
+"""The addresses of an org, its own at Okta and a custom domain (Okta, "Retrieve the Org metadata"), and of what is in
+it.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from syncd.errors import PermanentError
 from syncd.okta.answers import Answer
 
-PATH = "/.well-known/okta-organization"
+ORG_PATH = "/.well-known/okta-organization"
 _RELATIONS = ("organization", "alternate")
 _HOST = re.compile(r"[a-z0-9.-]{1,253}(:[0-9]{1,5})?")
 
 
-def told(answer: Answer, origin: str) -> Sequence[str]:
+def told_of_org(answer: Answer, origin: str) -> Sequence[str]:
     """Those that an answer names; none where nothing is there."""
     return () if answer.status == 404 else org_urls(answer.body, origin)
 
@@ -38,3 +41,10 @@ def _address(href: str, scheme: str) -> str:
         return ""
     host = parts.netloc.lower()
     return f"{parts.scheme}://{host}" if parts.scheme in (scheme, "https") and _HOST.fullmatch(host) else ""
+
+
+def segment(value: str) -> str:
+    """One path segment. Raises PermanentError for what cannot be one."""
+    if value in ("", ".", "..") or not value.isprintable():
+        raise PermanentError(f"{value!r} cannot be an id in Okta")
+    return quote(value, safe="")
