@@ -89,9 +89,8 @@ def _saved(session: Session, stop: Stop, file: Path, *, no_wait: bool) -> int:
     shown = partial(shown_run, session, settings)
     answer = carried_out(session, settings, stop, lambda: ApplyRequest(text), alone, shown, no_wait=no_wait)
     if saved.holds:
-        session.note(
-            "What the plan holds is not applied. To decide on it: syncd sync, then syncd approve ID."
-        )
+        said = "What the plan holds is not applied. To decide on it: `syncd sync`, then `syncd approve ID`."
+        session.note(session.whole(said, settings.name))
     return session.one(answer)
 
 
