@@ -76,6 +76,10 @@ def _saved(session: Session, stop: Stop, file: Path, *, no_wait: bool) -> int:
 
     text = planfile.read(file)
     saved = read_plan(text, str(file))
+    if saved.kind == "relink":
+        raise UsageError(
+            f"{file} is what a relink found, and no plan to apply", hint="syncd relink --yes stores it"
+        )
     settings = _named(session, saved)
 
     def alone() -> Answer:
