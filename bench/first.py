@@ -48,7 +48,7 @@ def sync(size: Size, rounds: int) -> Iterator[Row]:
         detail=f"{growth.seconds:.1f} s in all, CPU {growth.cpu:.1f} s, {growth.peak_mb:.0f} MB, store "
         f"{growth.store_mb:.0f} MB; {growth.okta_requests:,.0f} requests to Okta, "
         f"{growth.target_requests:,.0f} to the target",
-        runs=times,
+        runs=times if rounds > 1 else (),
         growth=growth,
     )
 

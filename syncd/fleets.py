@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from syncd.core.plan import timestamp
 from syncd.engine.facts import RESTORED, belongs_elsewhere
-from syncd.errors import ConfigurationError, NotFound, PermanentError, RefusedError, SyncdError
+from syncd.errors import ConfigurationError, PermanentError, RefusedError, SyncdError, UsageError
 from syncd.ports import Store
 from syncd.ports.database import FleetDatabase
 from syncd.ports.fleet import FleetStores, Registry
@@ -101,7 +101,7 @@ def load_of(
     fleet: FleetSettings, names: Sequence[str], redactor: Redactor, environ: Mapping[str, str]
 ) -> Loaded:
     """The settings of these connections of a fleet, or of all of them. Raises ConfigurationError where nobody prepared
-    the database, NotFound for a name that it does not have, TemporaryError.
+    the database, UsageError for a name that it does not have, TemporaryError.
     """
     database, asked = fleet_database(fleet, redactor)
     asked.refuse_unprepared()
@@ -109,7 +109,7 @@ def load_of(
         known = {each.name: each.id for each in registry.look().connections}
         for name in names:
             if name not in known:
-                raise NotFound(
+                raise UsageError(
                     f"there is no connection called {name} in this fleet", hint="syncd fleet status names all"
                 )
         texts = {name: registry.text_of(known[name])[0] for name in (names or known)}

@@ -233,9 +233,7 @@ def _refuse_released(store: Store, text: str) -> None:
     named = set(objects_named(store, text))
     for each in store.releases():
         if each.object_key in named:
-            raise UsageError(
-                f"{text} is out of syncd's hands already: {each.sentence}", hint="nothing is to be done"
-            )
+            raise UsageError(f"{text} is out of syncd's hands already", hint=each.sentence)
 
 
 def unlink_user(

@@ -176,7 +176,7 @@ def _failed(said: Globals, error: SyncdError, arguments: Sequence[str], code: in
     code = error.exit_code if code is None else code
     with Session(said) as session:
         session.fail(error, code=code)
-        if said.verbose > 1 and code not in (exits.USAGE, exits.INTERRUPTED):
+        if said.verbose > 1 and error.__traceback__ is None and code not in (exits.USAGE, exits.INTERRUPTED):
             put(sys.stderr, said.redactor.raised(traceback.format_exc()))
     if _wants_json(arguments) and not isinstance(error, OutputLost):
         message, hint = said.redactor.text(error.message), said.redactor.text(error.hint)

@@ -76,6 +76,10 @@ def _saved(session: Session, stop: Stop, file: Path, *, no_wait: bool) -> int:
 
     text = planfile.read(file)
     saved = read_plan(text, str(file))
+    if saved.kind == "relink":
+        raise UsageError(
+            f"{file} is what a relink found, and no plan to apply", hint="syncd relink --yes stores it"
+        )
     settings = _named(session, saved)
 
     def alone() -> Answer:
@@ -89,9 +93,8 @@ def _saved(session: Session, stop: Stop, file: Path, *, no_wait: bool) -> int:
     shown = partial(shown_run, session, settings)
     answer = carried_out(session, settings, stop, lambda: ApplyRequest(text), alone, shown, no_wait=no_wait)
     if saved.holds:
-        session.note(
-            "What the plan holds is not applied. To decide on it: syncd sync, then syncd approve ID."
-        )
+        said = "What the plan holds is not applied. To decide on it: `syncd sync`, then `syncd approve ID`."
+        session.note(session.whole(said, settings.name))
     return session.one(answer)
 
 

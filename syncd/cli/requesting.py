@@ -172,7 +172,10 @@ def _told(session: Session, settings: ConnectionSettings, store: Store, record: 
 
     writer = store.writer()
     if writer is None or writer.ended or not writer.serves:
-        session.note("no `syncd run` has this store now: the next one that begins carries it out", "warn")
+        nobody = "no `syncd run` has this store now: the next one that begins"
+        if settings.fleet is not None:
+            nobody = f"no worker serves {settings.name} now: the next one that does"
+        session.note(f"{nobody} carries it out", "warn")
     said = line("Asked for: ", strong(record.id), f" ({record.kind}). syncd status shows what comes of it.")
     return Answer(request_document(record, settings.name), exits.DONE, [said])
 
@@ -183,6 +186,12 @@ def _followed(
     writer = store.writer()
     if writer is not None:
         session.note(f"{writer.named} has the store, and was asked to do it (request {record.id})")
+    elif settings.fleet is not None:
+        session.note(
+            f"no worker serves {settings.name} now: request {record.id} waits until one does (syncd fleet status shows"
+            " the workers; Ctrl-C withdraws the request)",
+            "warn",
+        )
     with session.watcher(settings) as watcher:
         stop.during(watcher)
         outcome = _Following(session, settings, stop, store, record, watcher).outcome()

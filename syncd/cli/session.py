@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from syncd.cli.console import Console, wants_colour
-from syncd.cli.exits import USAGE, worst
+from syncd.cli.console import Console, put, wants_colour
+from syncd.cli.exits import INTERRUPTED, USAGE, worst
 from syncd.cli.options import Globals
 from syncd.cli.progress import Bar, Lines, Watcher, on_terminal
 from syncd.cli.streams import OutputLost
@@ -163,14 +164,16 @@ class Session:
             )
 
     def fail(self, error: SyncdError, *, connection: str = "", code: int | None = None) -> None:
-        """Says an error; `code` when it ends in another exit code than its own."""
+        """Says an error, with -vv also where it came from; `code` when it ends in another exit code than its own."""
         hint = self.whole(error.hint, connection)
+        ends = error.exit_code if code is None else code
         if self.said.log_format == "json":
             fields = {"connection": connection} if connection else {}
-            exit_code = error.exit_code if code is None else code
-            self.event("error", error.message, hint=hint, exit_code=exit_code, **fields)
+            self.event("error", error.message, hint=hint, exit_code=ends, **fields)
         else:
             self.console.fail(error.message, hint, about=connection)
+        if self.said.verbose > 1 and error.__traceback__ and ends not in (USAGE, INTERRUPTED):
+            put(sys.stderr, self.redactor.raised("".join(traceback.format_exception(error))))
 
     def tell(self, job: Job, kind: str, status: str, problems: Sequence[SyncdError]) -> None:
         """Notifies whom the settings name of what a run of this kind came to. What was told before, by anybody, is not

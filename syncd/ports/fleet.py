@@ -233,7 +233,7 @@ class Registry(Protocol):
         """Connections of which somebody said so meanwhile; waits so long for the first. Of one thread."""
         ...
 
-    # what people change; each raises NotFound for a name that is none
+    # what people change; each raises UsageError for a name that is none
 
     def enrol(self, enrolments: Sequence[Enrolment], by: str, *, paused: bool = False) -> None:
         """All of them or none; with `paused` those that are new are paused from the first moment on.

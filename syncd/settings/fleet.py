@@ -182,6 +182,6 @@ def _hosts(places: str) -> Iterator[str]:
 def _unusable(ref: SecretRef, why: str) -> ConfigurationError:
     return ConfigurationError(
         f"fleet.database {ref} {why}",
-        hint="write postgresql://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full&sslrootcert=system there; only on the"
-        " same machine may sslmode be weaker",
+        hint="write postgresql://<user>:<password>@<host>/<database>?sslmode=verify-full&sslrootcert=system there; only"
+        " on the same machine may sslmode be weaker",
     )

@@ -606,3 +606,17 @@ def test_globals_start_empty_for_every_invocation() -> None:
     first.configs.append(Path("one.toml"))
 
     assert Globals().configs == []
+
+
+def test_the_form_of_a_database_url_is_shown_and_not_taken_for_a_secret(
+    syncd: Invoker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEET_DATABASE", "host=db.example user=syncd")
+    file = tmp_path / "fleet.toml"
+    file.write_text('[fleet]\ndatabase = { env = "FLEET_DATABASE" }\n')
+
+    said = syncd("fleet", "check", "--fleet", str(file))
+
+    assert said.exit_code == 78
+    assert "postgresql://<user>:<password>@<host>/<database>" in said.stderr
+    assert "redacted" not in said.stderr

@@ -120,6 +120,16 @@ def test_the_wrong_token_is_said_without_the_token(world: World, monkeypatch: py
     assert "00wrong-token-value" not in said.stdout + said.stderr
 
 
+@pytest.mark.parametrize("command", ["plan", "sync", "drift"])
+def test_where_an_error_came_from_is_shown_with_vv_and_only_then(world: World, command: str) -> None:
+    break_the_user_list(world)
+
+    for how, shown in (("-v", 0), ("-vv", 1)):
+        said = world.syncd(how, command, *world.base)
+        assert (said.exit_code, said.stderr.count("Traceback (most recent call last)")) == (1, shown)
+        assert OKTA_TOKEN not in said.stderr
+
+
 RUN_KEYS = {"schema", "run_id", "connection", "status", "summary", "requests", "errors", "duration_seconds"}
 
 

@@ -65,6 +65,9 @@ MOMENTS = [
 def arguments_of(command: str, world: World) -> list[str]:
     if command == "simulate":
         return [command, "split"]
+    if command == "run":  # without a port that another one may have
+        with world.config.open("a") as file:
+            file.write('\n[server]\nlisten = ""\n')
     more = {"link": ["--yes", "Engineering", "Developers"], "audit": ["verify"]}
     return [command, *more.get(command, []), *world.base]
 
@@ -73,7 +76,6 @@ def arguments_of(command: str, world: World) -> list[str]:
 def test_a_stop_while_it_is_still_being_imported_ends_like_any_other(
     world: World, command: str, moment: str, number: signal.Signals
 ) -> None:
-    _without_server(world)  # the default port may be another's
     done = subprocess.run(
         [sys.executable, "-c", ARRIVES, moment, str(int(number)), *arguments_of(command, world)],
         capture_output=True,
@@ -136,16 +138,10 @@ def _runs_and_stops(code: str, *arguments: object, first: str = "") -> None:
             process.kill()
 
 
-def _without_server(world: World) -> None:
-    with world.config.open("a") as file:
-        file.write('\n[server]\nlisten = ""\n')
-
-
 @pytest.mark.parametrize("moment", [ALWAYS[0], "click", "pydantic", "syncd.engine.cycles.run"])
 def test_a_reload_that_is_asked_for_before_the_daemon_runs_is_made_when_it_does(
     world: World, moment: str
 ) -> None:
-    _without_server(world)
     asked = [*arguments_of("run", world), "--log-format", "json"]
     _runs_and_stops(ARRIVES, moment, str(int(signal.SIGHUP)), *asked, first="settings reloaded")
 
@@ -171,7 +167,6 @@ def test_a_hangup_in_the_last_moment_of_a_stop_does_not_kill_the_daemon(world: W
         "os._exit = last\n"
         "__main__.main()\n"
     )
-    _without_server(world)
     _runs_and_stops(code, "run", "--log-format", "json", *world.base)
 
 

@@ -46,6 +46,16 @@ def test_an_errors_hint_names_the_settings_file_that_was_given(tmp_path: Path) -
     assert f"syncd -c {made.config} unlink --user" in tied.stderr
 
 
+def test_what_a_saved_plan_holds_is_told_with_the_settings_file(tmp_path: Path) -> None:
+    with synced_crew(tmp_path, people=12, members=1) as made:
+        for n in range(6):
+            made.okta.world.unassign(f"p{n:02}@example.com")
+        made.run("plan", "-o", str(tmp_path / "plan.json"), code=3)
+        said = made.run("apply", str(tmp_path / "plan.json"), code=3).stderr
+
+    assert f"`syncd -c {made.config} sync`, then `syncd -c {made.config} approve ID`" in said
+
+
 NAMED_ALONE = re.compile(
     r"\bsyncd (?=(?:approve|check|drift|expect|explain|groups|held|link|pause|plan|reject|release|relink|restore|resume"
     r"|retry|skipped|status|sync|undo|unlink)\b)"

@@ -352,6 +352,18 @@ def test_without_a_terminal_and_without_yes_it_is_a_usage_error(synced: Rig) -> 
     assert synced.split.requests == []
 
 
+def test_what_a_relink_shows_is_no_plan_to_apply(synced: Rig, tmp_path: Path) -> None:
+    make_all_again(synced)
+    file = tmp_path / "shown.json"
+    file.write_text(synced.run("relink", "--json").stdout)
+
+    answer = synced.run("apply", str(file), code=64)
+
+    assert "is what a relink found" in answer.stderr
+    assert "syncd relink --yes" in answer.stderr.replace(f"-c {synced.config} ", "")
+    assert synced.writes() == []
+
+
 def test_what_is_not_approved_is_not_stored(synced: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     make_all_again(synced)
     gone = min(synced.wanted_people())

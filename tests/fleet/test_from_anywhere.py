@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,19 @@ class Anywhere:
     @property
     def _there(self) -> list[str]:
         return ["--fleet", str(self.file), "--connection", "acme"]
+
+
+@contextmanager
+def following(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A command whose stderr is read while it waits."""
+    command = [sys.executable, "-m", "syncd", *arguments]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.fixture
@@ -118,8 +134,25 @@ def test_what_is_for_a_store_of_this_machine_says_what_there_is_instead(
 def test_a_connection_that_the_fleet_does_not_have_is_named(tmp_path: Path, database: str) -> None:
     with served_rig(tmp_path) as made:
         file = fleet_file(tmp_path, database)
-        said = Anywhere(made, file).run("status", code=1).stderr
+        said = Anywhere(made, file).run("status", code=64).stderr
     assert "there is no connection called acme in this fleet" in said
+
+
+def test_whoever_asks_while_no_worker_serves_it_is_told_so(tmp_path: Path, database: str) -> None:
+    with served_rig(tmp_path) as made:
+        file = fleet_file(tmp_path, database)
+        fleet(file, "apply", made.config, "--yes")
+        anywhere = Anywhere(made, file)
+
+        asked = anywhere.run("sync", "--no-wait").stderr
+        with following("sync", "--fleet", str(file)) as process:
+            told = next(iter(process.stderr or ()))
+            process.send_signal(signal.SIGINT)
+            assert process.wait() == 130
+
+    assert "no worker serves acme now: the next one that does carries it out" in asked
+    assert "no worker serves acme now: request r" in told
+    assert "waits until one does" in told
 
 
 def test_the_status_of_a_connection_that_nobody_served_yet_is_told(tmp_path: Path, database: str) -> None:

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from syncd.core.balance import LEFT_LYING, balance
-from syncd.errors import NotFound, RefusedError, TemporaryError
+from syncd.errors import RefusedError, TemporaryError, UsageError
 from syncd.ports.fleet import WATCH, Ownership
 from syncd.store.postgres.registry import PostgresRegistry
 from syncd.store.postgres.store import WRITERS
@@ -265,11 +265,11 @@ def test_a_connection_that_arrived_where_it_was_sent_is_bound_for_nowhere(regist
 
 def test_names_that_nobody_has_are_said(registry: PostgresRegistry) -> None:
     enrol(registry, ["acme"])
-    with pytest.raises(NotFound, match="no connection called acne"):
+    with pytest.raises(UsageError, match="no connection called acne"):
         registry.pause("acne", "ada", paused=True)
-    with pytest.raises(NotFound, match="no worker called one"):
+    with pytest.raises(UsageError, match="no worker called one"):
         registry.drain("one", draining=True)
-    with pytest.raises(NotFound, match="no worker called one"):
+    with pytest.raises(UsageError, match="no worker called one"):
         registry.move("acme", "one")
 
 

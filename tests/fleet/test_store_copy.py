@@ -250,7 +250,7 @@ def test_a_store_of_another_app_or_another_connection_is_refused(moving: Moving)
         moving.fleet,
     ]
     assert "belongs to acme, not to globex" in moving.said(*words, "--connection", "globex", code=78)
-    assert "there is no connection called acne" in moving.said(*words, "--connection", "acne", code=1)
+    assert "there is no connection called acne" in moving.said(*words, "--connection", "acne", code=64)
 
 
 def test_what_makes_no_sense_is_said_before_anything_is_opened(moving: Moving, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 
 from syncd.closing import Closing
-from syncd.errors import NotFound, RefusedError
+from syncd.errors import NotFound, RefusedError, UsageError
 from syncd.ports.fleet import ConnectionRecord, Enrolment, Fleet, LivingWorker, Ownership, WorkerRecord
 from syncd.store.postgres.faults import explained
 from syncd.store.postgres.sessions import connect
@@ -193,7 +193,7 @@ class PostgresRegistry(Closing):
         with self._acting() as session:
             found = session.execute(_TEXT, {"connection": connection}).fetchone()
         if found is None:
-            raise _nobody(f"connection with the number {connection}")
+            raise NotFound(f"there is no connection with the number {connection} in this fleet")
         return found["toml"], found["digest"]
 
     def claim(self, worker: str, connections: Sequence[int]) -> Sequence[Ownership]:
@@ -334,5 +334,5 @@ class PostgresRegistry(Closing):
         return session
 
 
-def _nobody(what: str) -> NotFound:
-    return NotFound(f"there is no {what} in this fleet", hint="syncd fleet status names all")
+def _nobody(what: str) -> UsageError:
+    return UsageError(f"there is no {what} in this fleet", hint="syncd fleet status names all")

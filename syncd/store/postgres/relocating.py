@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from syncd.errors import NotFound, RefusedError
+from syncd.errors import RefusedError, UsageError
 from syncd.store.postgres.connection import PostgresDb
 from syncd.store.postgres.dialect import IN_STORE
 from syncd.store.postgres.faults import explained
@@ -48,7 +48,7 @@ def alone_with(url: str, connection: int, name: str) -> Iterator[PostgresDb]:
 def _refuse_served(conn: Connection, connection: int, name: str) -> None:
     row = conn.execute(_SERVED, (connection,)).fetchone()
     if row is None:
-        raise NotFound(
+        raise UsageError(
             f"there is no connection called {name} in this fleet", hint="syncd fleet status names all"
         )
     paused, worker, quiet = row
