@@ -91,8 +91,9 @@ def org_key(org_url: str) -> str:
     return urlsplit(org_url).netloc.lower().replace(":", "_")
 
 
-def read_events(content: bytes, org_url: str) -> Sequence[LogEvent]:
-    """The events of one POST, without those of a kind that is none of `TICKED`. Raises NotAHook.
+def read_events(content: bytes, *org_urls: str) -> Sequence[LogEvent]:
+    """The events of one POST, without those of a kind that is none of `TICKED`. `org_urls`: the addresses of the org
+    that it may come from. Raises NotAHook.
 
     A record that cannot be understood costs only itself. `content` is bounded by the caller.
     """
@@ -102,7 +103,7 @@ def read_events(content: bytes, org_url: str) -> Sequence[LogEvent]:
         raise NotAHook("the body is no JSON, or nested too deeply") from None
     if not isinstance(body, dict) or body.get("eventType") != _HOOK:
         raise NotAHook("the body is no event hook")
-    if not _is_of(body.get("source"), org_url):
+    if not any(_is_of(body.get("source"), url) for url in org_urls):
         raise NotAHook("the event hook is of another org")
     data = body.get("data")
     events = data.get("events") if isinstance(data, dict) else None
@@ -162,6 +163,15 @@ def sample(org_url: str, now: datetime) -> Mapping[str, object]:
 def is_ticked(kind: str) -> bool:
     """Whether a hook brings such an event."""
     return kind in _TICKED
+
+
+def strangers_among(names: Iterable[Key], known: Known) -> frozenset[Key]:
+    """Those whom nobody knows: made up, not in the app, or new."""
+    return frozenset(
+        (kind, okta_id)
+        for kind, okta_id in names
+        if not (known.user(okta_id) if kind == "user" else known.group(okta_id))
+    )
 
 
 def names_of(events: Iterable[LogEvent], known: Known, now: datetime) -> Mapping[Key, HookNamed]:

@@ -173,6 +173,8 @@ CURSOR = _text("log_cursor")
 """The place in the System Log: the `next` link of the last poll, as it came."""
 PENDING = _text("log_pending")
 """What the log named before that place and nobody has read yet (`Seen.kept`)."""
+ORG_URLS = _text("org_urls")
+"""`okta.org_url` as it was when the org was asked, and the addresses that it said it has; with blanks between."""
 HOOKED = _text("hooks_pending")
 """What event hooks named and nobody has looked at yet (`Hooked.keep`)."""
 

@@ -55,6 +55,10 @@ class Job:
     give_way: GiveWay = _nobody
     since: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
     """(user or group, Okta id): when the oldest event happened for which it is looked at, by our clock."""
+    nothing: Callable[[], AbstractSet[tuple[str, str]]] = frozenset
+    """(user or group, Okta id) of what Okta did not have when it was asked by id, and of which the store keeps no word:
+    where a list shows it, that is asked for again.
+    """
     is_turn_taken: Callable[[], bool] = _never
     """Whether another cycle has the turn for long, and gives way to leavers by itself."""
 

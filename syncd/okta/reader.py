@@ -22,6 +22,7 @@ from syncd.errors import IncompleteRead, NotFound, PermanentError, SyncdError, T
 from syncd.model import Absent, Application, AppUser, BadRecord, GroupRule, OktaGroup, PushMapping, ReadProof
 from syncd.okta import loop_thread, records
 from syncd.okta.absence import absent, app_error, object_error, unexplained
+from syncd.okta.addresses import ORG_PATH, segment, told_of_org
 from syncd.okta.answers import Answer, Decode, everything
 from syncd.okta.client import OktaClient
 from syncd.okta.conversation import Conversation
@@ -69,7 +70,7 @@ class OktaReader(Closing):
     ) -> None:
         self._origin = org_url.rstrip("/")
         self._app_id = app_id
-        self._app_path = f"/api/v1/apps/{_segment(app_id)}"
+        self._app_path = f"/api/v1/apps/{segment(app_id)}"
         self._parallel = parallel
         self._app_users = records.reading_app_users(user_profiles=user_profiles)
         self._clock = clock or Clock()
@@ -117,12 +118,16 @@ class OktaReader(Closing):
             raise TemporaryError(f"Okta answered with another app than {self._app_id}")
         return app
 
+    def org_urls(self) -> Sequence[str]:
+        """See `ports.Source.org_urls`."""
+        return told_of_org(self._object(ORG_PATH), self._origin)
+
     def app_user(self, okta_id: str) -> AppUser | BadRecord | Absent:
         """See `ports.Source.app_user`."""
         return loop_thread.run(self._app_user(okta_id))
 
     async def _app_user(self, okta_id: str) -> AppUser | BadRecord | Absent:
-        answer = await self._get_object(f"{self._app_path}/users/{_segment(okta_id)}?expand=user")
+        answer = await self._get_object(f"{self._app_path}/users/{segment(okta_id)}?expand=user")
         if answer.status == 404:
             if self._app_error(answer) is not None:
                 await self._app_answers()
@@ -180,7 +185,7 @@ class OktaReader(Closing):
         return records.ids_with_email(answer.body, email, answer.reveals)
 
     def _user(self, key: str, what: str, field: str, must_be: str | None = None) -> str | Absent:
-        answer = self._object(f"/api/v1/users/{_segment(key)}")
+        answer = self._object(f"/api/v1/users/{segment(key)}")
         if answer.status == 404:
             return absent(answer, what)
         record = answer.body if isinstance(answer.body, dict) else {}
@@ -195,7 +200,7 @@ class OktaReader(Closing):
 
     def group(self, okta_id: str) -> OktaGroup | Absent:
         """See `ports.Source.group`."""
-        answer = self._object(f"/api/v1/groups/{_segment(okta_id)}")
+        answer = self._object(f"/api/v1/groups/{segment(okta_id)}")
         if answer.status == 404:
             return absent(answer, f"group {okta_id}")
         record = records.checked(answer.body, records.group, answer.reveals)
@@ -207,7 +212,7 @@ class OktaReader(Closing):
     def app_group(self, okta_id: str) -> str | Absent:
         """See `ports.Source.app_group`."""
         what = f"the assignment of group {okta_id}"
-        answer = self._object(f"{self._app_path}/groups/{_segment(okta_id)}")
+        answer = self._object(f"{self._app_path}/groups/{segment(okta_id)}")
         if answer.status == 404:
             if self._app_error(answer) is not None:
                 loop_thread.run(self._app_answers())
@@ -270,7 +275,7 @@ class OktaReader(Closing):
         what = f"groups of user {okta_id}"
         walk = self._walk(
             what,
-            f"/api/v1/users/{_segment(okta_id)}/groups?limit=200",
+            f"/api/v1/users/{segment(okta_id)}/groups?limit=200",
             partial(object_error, what=f"user {okta_id}"),
             records.names_page,
         )
@@ -292,7 +297,7 @@ class OktaReader(Closing):
         count = 0
         at = None
         try:
-            path = f"/api/v1/groups/{_segment(group_id)}/users"
+            path = f"/api/v1/groups/{segment(group_id)}/users"
             missing = partial(object_error, what=f"group {group_id}")
             pages = self._members_pages.pages(
                 lambda size: self._walk(what, f"{path}?limit={size}", missing, records.ids_page)
@@ -390,10 +395,3 @@ class OktaReader(Closing):
         if isinstance(value, BadRecord):
             raise TemporaryError(f"Okta's answer about {what} cannot be understood: {value.problem}")
         return value
-
-
-def _segment(value: str) -> str:
-    """One path segment. Raises PermanentError for what cannot be one."""
-    if value in ("", ".", "..") or not value.isprintable():
-        raise PermanentError(f"{value!r} cannot be an id in Okta")
-    return quote(value, safe="")

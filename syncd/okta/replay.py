@@ -163,6 +163,9 @@ class _SharedSource:
     def application(self) -> Application:
         return self._once("application", self._shared.okta.application)
 
+    def org_urls(self) -> Sequence[str]:
+        return self._once("org urls", self._shared.okta.org_urls)
+
     def app_users(self) -> Listing[AppUser]:
         return self._listing("app users", self._shared.okta.app_users)
 

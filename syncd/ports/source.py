@@ -114,6 +114,10 @@ class Source(Protocol):
         """GET /api/v1/apps/{appId}. Raises ConnectionSick when Okta does not know the app."""
         ...
 
+    def org_urls(self) -> Sequence[str]:
+        """GET /.well-known/okta-organization: the org's own address and its custom domain, as far as Okta says."""
+        ...
+
     def app_users(self) -> Listing[AppUser]:
         """GET /api/v1/apps/{appId}/users?expand=user&limit=500, the next page fetched while this one is used."""
         ...

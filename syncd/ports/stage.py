@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -164,9 +164,10 @@ class Stage(AdoptingPlan, JudgedPlan, Protocol):
         """Whether the users were read whole, and no page or answer by id showed this one."""
         ...
 
-    def doubtful_users(self) -> Iterator[UserCase]:
+    def doubtful_users(self, also: Collection[str] = ()) -> Iterator[UserCase]:
         """Users of whom a list says (`wanted`; None: it misses them) what the store does not believe, because Okta
-        answered for them by id within `LISTS_LAG` before this stage began. Put by id, they are so no longer.
+        answered for them by id within `LISTS_LAG` before this stage began. Put by id, they are so no longer. `also`:
+        Okta ids of whom a list is not believed either, where it shows them and the store does not know them.
         """
         ...
 

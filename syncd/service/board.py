@@ -66,6 +66,8 @@ class Totals:
     polls: int
     """Deltas, quiet ones included."""
     latencies: Mapping[str, EventLatency] = field(default_factory=dict)
+    left_to_the_log: int = 0
+    """Names of event hooks that nobody looked at on their word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class ConnectionBoard:
         self._requests: Counter[tuple[str, str]] = Counter()
         self._waited_seconds: dict[str, float] = {}
         self._polls = 0
+        self._left_to_the_log = 0
         self._latencies: dict[str, EventLatency] = {}
 
     def began(self, kind: str, at: datetime) -> None:
@@ -136,6 +139,11 @@ class ConnectionBoard:
             else:
                 self._next[kind] = at
 
+    def left_to_the_log(self, names: int) -> None:
+        """So many names of event hooks were, since the process began."""
+        with self._lock:
+            self._left_to_the_log = names
+
     def warn(self, topic: str, text: str) -> None:
         """Empty text: the warning about this topic is over."""
         with self._lock:
@@ -156,6 +164,7 @@ class ConnectionBoard:
                     waited_seconds=dict(self._waited_seconds),
                     polls=self._polls,
                     latencies=dict(self._latencies),
+                    left_to_the_log=self._left_to_the_log,
                 ),
                 cycles=tuple(self._cycles),
                 last=dict(self._last),

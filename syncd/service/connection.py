@@ -10,10 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from syncd.engine.cycles.delta import LogDenied, delta, follow
+from syncd.engine.cycles.delta import LogDenied, delta
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.seen import Seen
 from syncd.engine.cycles.sync import sync
@@ -21,7 +22,7 @@ from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
 from syncd.engine.writing import quarantine
 from syncd.engine.writing.permission import barred_now
-from syncd.errors import LockLost, RefusedError, SyncdError, TemporaryError
+from syncd.errors import LockLost, RefusedError, SyncdError
 from syncd.service.board import ConnectionBoard, CycleReport
 from syncd.service.connection_hooks import ConnectionHooks
 from syncd.service.connection_state import (
@@ -36,6 +37,7 @@ from syncd.service.connection_state import (
 )
 from syncd.service.current_state import CurrentState
 from syncd.service.drift_turns import drift_turn, due_in
+from syncd.service.followed_log import FollowedLog
 from syncd.service.full_turns import LONG_REST, REST, RETRY, FullTurns
 from syncd.service.gate import Gate
 from syncd.service.next_runs import NextRuns
@@ -65,20 +67,20 @@ class ServedConnection:
         self._around = around
         self._turn: AbstractContextManager[object] = threading.RLock()
         self._job_options: dict[str, Any] = {"writing": True}
-        self._gate = Gate(around.stopping)
+        self._gate = Gate(around.stopping, self._turned_away)
         self.wait_until_idle = self._gate.wait_until_idle
         self._fulls = FullTurns()
         self._seen = Seen()
-        self._system_log = SystemLog.NOT_FOLLOWED
         self._probe_asked = False
         """By a start, a reload or another secret: the next probe of a quarantine does not wait for its time."""
         self._waits = False
         """A cycle left changes unwritten because of a pause or a shut window; the full cycle that follows sees them."""
         self._voice = Voice(around.event, settings.name)
+        self._log = FollowedLog(board, self._voice, around.redactor)
         self._old_secrets, self._used_secrets = OldSecrets(), UsedSecrets()
         self._next_runs = NextRuns(partial(around.next_run, settings.name))
         self.activity = Activity(patience=patience_of(settings))
-        acts = Acts(self._run, self._asked_for_all, self._after_asked, lambda: self.settings)
+        acts = Acts(self._run, self._asked_for_all, self._after_asked, lambda: self.settings, self._woken)
         self.hooks = ConnectionHooks(self.current, board, around, self._voice, lambda: self.settings)
         self.requests = RequestLanes(self.current, self._gate, acts, around, self._voice)
 
@@ -97,15 +99,23 @@ class ServedConnection:
     def update(self, settings: ConnectionSettings) -> None:
         """These count from the next cycle on; one that runs ends as it began. Another scope is read in full at once."""
         moved = scope_fingerprint(settings) != scope_fingerprint(self.settings)
+        asks_the_log = self._log.state is SystemLog.DENIED or settings.okta != self.settings.okta
         self._gate.change(lambda: self._adopt(settings))
         if moved:
             self.hurry_full()
-        if isinstance(self.current.state, Quarantined):
-            self._around.hurry(self.settings.name, "delta", 0.0)  # which probes
+        if isinstance(self.current.state, Quarantined) or asks_the_log:
+            self._around.hurry(self.settings.name, "delta", 0.0)  # which probes, or asks the log again
+
+    def _turned_away(self, kind: str) -> None:
+        """A turn came while new settings waited for the end of what ran."""
+        if kind in ("delta", "drift"):
+            self._around.hurry(self.settings.name, kind, 0.0)
 
     def _adopt(self, settings: ConnectionSettings) -> None:
-        if settings.okta != self.settings.okta:  # what is pending is in the store
-            self._seen, self._system_log = Seen(), SystemLog.NOT_FOLLOWED
+        if anew := settings.okta != self.settings.okta:  # what is pending is in the store
+            self._seen = Seen()
+        self._log.ask_again(anew=anew)
+        self.hooks.adopt(settings)
         self.settings = settings
         self.activity.patience = patience_of(settings)
         self._probe_asked = True
@@ -180,14 +190,15 @@ class ServedConnection:
             alone=self._gate.running == 1,
             full_runs=self._gate.runs("full"),
             probe_asked=self._probe_asked,
+            hooked=self.hooks.hooked.waits() is not None,
         )
-        match next_step(kind, self.current.state, self._system_log, moment):
+        match next_step(kind, self.current.state, self._log.state, moment):
             case TurnStep.PROBE:
                 self._probe_asked = False
                 self._run("delta", self._probe)
             case TurnStep.BEGIN_TO_FOLLOW:
                 self._run("delta", self._begin_to_follow)
-            case TurnStep.POLL:
+            case TurnStep.POLL | TurnStep.LOOK:
                 report, _ = self._run("delta", self._delta)
                 self.hooks.after_delta(failed=report.status == "failed")
             case TurnStep.FULL_CYCLE:
@@ -197,6 +208,11 @@ class ServedConnection:
                 self.current.read_quarantine()
         if isinstance(self.current.state, Quarantined):  # what a person does about it is seen soon
             self._around.hurry(self.settings.name, "delta", _LOOKS_AGAIN)
+
+    def _woken(self) -> None:
+        """What a pause kept waiting does not wait for the next delta once somebody has ended that."""
+        if self._waits and not self._is_barred():
+            self._around.hurry(self.settings.name, "delta", 0.0)
 
     def _is_barred(self) -> bool:
         store = self.current.store
@@ -253,7 +269,7 @@ class ServedConnection:
     def _sync_all(
         self, job: Job, selection: Selection, allow: Mapping[str, int], *, may_wait: bool
     ) -> RunResult:
-        self._follow(job)
+        self._fulls.for_log |= self._log.follow(job)
         self._fulls.reads()
         try:
             with (
@@ -282,39 +298,23 @@ class ServedConnection:
         if (wait := self._fulls.retry(failed=failed)) is not None:
             self._around.hurry(self.settings.name, "full", wait)
 
-    def _follow(self, job: Job) -> None:
-        """Begins to follow the System Log. Where that is forbidden the board says so, and full cycles see to it all."""
-        try:
-            self._fulls.for_log |= follow(job)
-        except SyncdError as error:
-            self._lost_the_log(error)
-        else:
-            self._system_log = SystemLog.FOLLOWED
-
-    def _lost_the_log(self, error: SyncdError) -> None:
-        self._system_log = SystemLog.NOT_FOLLOWED if isinstance(error, TemporaryError) else SystemLog.DENIED
-        said = self._around.redactor.text(error.message)
-        self.board.warn("system_log", f"the System Log cannot be read, only full cycles see changes: {said}")
-        event = "the System Log cannot be read: no deltas"
-        self._voice.once("system_log", "warning", event, "delta", error=said, hint=error.hint)
-
     def _begin_to_follow(self, job: Job) -> Ending:
-        self._follow(job)
-        if self._system_log is SystemLog.FOLLOWED:  # what happened before is not in it
+        self._fulls.for_log |= self._log.follow(job)
+        if self._log.is_followed:  # what happened before is not in it
             self.hurry_full()
+            self._around.hurry(self.settings.name, "delta", 1.0)
         return Ending()
 
     def _delta(self, job: Job) -> Ending:
         try:
-            found = delta(job, self._seen, self.hooks.hooked)
+            found = delta(job, self._seen, self.hooks.of_delta(job), polls=self._log.is_followed)
             self.hooks.more = found.more
         except LogDenied as error:
-            self._lost_the_log(error)
+            self._log.lost(error, job)
             if self._seen.pending:
                 self._bring_forward("the System Log named what was not read yet", REST)
             return Ending()
-        self.board.warn("system_log", "")
-        self._voice.over("system_log")
+        self._log.was_read()
         for reason, rest in ((found.everything, REST), (found.before_long, LONG_REST)):
             if reason:
                 self._bring_forward(reason, rest)
@@ -375,7 +375,7 @@ class ServedConnection:
                 seat=around.seat(self.settings.name, self.hooks.delta_every(self.settings)),
                 **self._job_options,
             ) as job:
-                ending = ended(work, job)
+                ending = ended(work, replace(job, nothing=self.hooks.hooked.nothing))
                 report = told(job)
         except Exception as error:  # noqa: BLE001  (secrets, the store: a failed cycle like any other)
             ending = ending if report else Ending(error=error)

@@ -12,14 +12,16 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from syncd.core.groups import RuleBook
-from syncd.core.hooks import names_of
+from syncd.core.hooks import names_of, org_key, strangers_among
 from syncd.core.nomination import Known
 from syncd.engine.cycles.hooked import Hooked
 from syncd.engine.cycles.leavers import LeaverCycles
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.seen import Seen
+from syncd.engine.cycles.strangers import StrangerBudgets
 from syncd.engine.facts import HOOKED, HOOKS_HEARD, HookHistory
 from syncd.engine.job import Job
+from syncd.engine.reading.org_urls import known_org_urls, learn_org_urls
 from syncd.errors import TemporaryError
 from syncd.model import LogEvent
 from syncd.ports import Store
@@ -35,6 +37,12 @@ APART = 1.0
 
 
 _REMEMBERED_EVERY = timedelta(minutes=1)
+_STRANGERS = (
+    "event hooks name people or groups that are not there: such names are left to the System Log for a while"
+)
+_ASK = (
+    "usual with large pushed groups of people without the app; else somebody may know hooks.secret: change it"
+)
 
 
 class Around(Protocol):
@@ -44,6 +52,8 @@ class Around(Protocol):
     def clock(self) -> Callable[[], datetime]: ...
     @property
     def hurry(self) -> Callable[[str, str, float], None]: ...
+    @property
+    def strangers(self) -> StrangerBudgets: ...
 
 
 class ConnectionHooks:
@@ -57,7 +67,7 @@ class ConnectionHooks:
         voice: Voice,
         settings: Callable[[], ConnectionSettings],
     ) -> None:
-        self.hooked = Hooked()
+        self.hooked = Hooked(budget=lambda: around.strangers.of(org_key(settings().okta.org_url)))
         self._current = current
         self._board = board
         self._around = around
@@ -67,6 +77,9 @@ class ConnectionHooks:
         self._rest = APART
         self._said = HookHistory()
         self._giving: LeaverCycles | None = None
+        self._org_urls: tuple[str, Sequence[str]] | None = None
+        """By `okta.org_url`, from the store."""
+        self._asked_for_urls = ""
         self.more = False
         """The last delta looked at leavers only."""
 
@@ -74,6 +87,33 @@ class ConnectionHooks:
     def settings(self) -> ConnectionSettings:
         """Those that count now."""
         return self._settings()
+
+    @property
+    def org_urls(self) -> Sequence[str]:
+        """See `hook_intake.HookReceiver`."""
+        org_url, store = self.settings.okta.org_url, self._current.store
+        if store is None:
+            return known_org_urls(None, org_url)
+        if self._org_urls is None or self._org_urls[0] != org_url:
+            self._org_urls = org_url, known_org_urls(store, org_url)
+        return self._org_urls[1]
+
+    def adopt(self, settings: ConnectionSettings) -> None:
+        """New settings, before they count: who begins to listen has a delta at once, which asks the org who it is."""
+        if settings.hooks.listen and not self.settings.hooks.listen:
+            self._around.hurry(settings.name, "delta", 0.0)
+
+    def of_delta(self, job: Job) -> Hooked:
+        """What a delta goes by. The first with a listener asks the org for its addresses, as each full cycle does."""
+        if self._asked_for_urls != job.settings.okta.org_url:
+            self._learn_org_urls(job)
+        return self.hooked
+
+    def _learn_org_urls(self, job: Job) -> None:
+        if job.settings.hooks.listen:
+            self._asked_for_urls = job.settings.okta.org_url
+            learn_org_urls(job)
+            self._org_urls = None
 
     def take(self, events: Sequence[LogEvent]) -> None:
         """What these events name of this connection is stored when it returns. Raises SyncdError when it is not."""
@@ -87,13 +127,25 @@ class ConnectionHooks:
             any_group=RuleBook(settings.push_groups).needs_every_group,
         )
         self.hooked.restore(HOOKED.of(store))
-        if self.hooked.put(names_of(events, known, now), events, now):
+        names = names_of(events, known, now)
+        if self.hooked.put(names, events, now, strangers_among(names, known)):
             self.hooked.keep(lambda text: HOOKED.remember(store, text))
             if isinstance(self._current.state, Well) and not self.is_giving_way:
                 self._around.hurry(
                     settings.name, "delta", max(0.0, self._ended + self._rest - time.monotonic())
                 )
         self._remember(store)
+        self._tell_of_strangers()
+
+    def _tell_of_strangers(self) -> None:
+        """Where so many names were nothing that the rest is left to the System Log. Whether it is over, deltas ask."""
+        self._board.left_to_the_log(self.hooked.left_to_the_log)
+        if not self.hooked.is_short:
+            self._voice.over("strangers")
+            self._board.warn("strangers", "")
+            return
+        self._board.warn("strangers", f"{_STRANGERS}; {_ASK}")
+        self._voice.once("strangers", "warning", _STRANGERS, "delta", hint=_ASK)
 
     def _remember(self, store: Store) -> None:
         """For whoever asks whether hooks arrive, in another process or later."""
@@ -109,6 +161,7 @@ class ConnectionHooks:
     def leavers_first(self, job: Job, seen: Seen) -> Iterator[Job]:
         """The job of a full cycle, which lets leavers through while it writes."""
         started = self._around.clock()
+        self._learn_org_urls(job)
 
         def told(result: RunResult) -> None:
             ending = Ending(result)
@@ -144,6 +197,7 @@ class ConnectionHooks:
         self.more = False
         if (store := self._current.store) is not None:
             self._remember(store)
+        self._tell_of_strangers()
         missed = self.hooked.missed
         self._board.warn(
             "hooks",

@@ -191,6 +191,8 @@ class TurnStep(Enum):
     PROBE = auto()
     BEGIN_TO_FOLLOW = auto()
     POLL = auto()
+    LOOK = auto()
+    """At what event hooks named: Okta does not let the log be read."""
     FULL_CYCLE = auto()
     DRIFT_CYCLE = auto()
 
@@ -198,13 +200,14 @@ class TurnStep(Enum):
 @dataclass(frozen=True, slots=True)
 class Moment:
     """When a turn comes. `alone`: no other cycle of the connection runs. `probe_asked`: no probe was made since a
-    person started or reloaded the daemon, nor since a secret became another one.
+    person started or reloaded the daemon, nor since a secret became another one. `hooked`: event hooks named somebody.
     """
 
     now: datetime
     alone: bool
     full_runs: bool
     probe_asked: bool
+    hooked: bool = False
 
 
 def next_step(kind: str, state: State, log: SystemLog, moment: Moment) -> TurnStep:
@@ -223,13 +226,14 @@ def next_step(kind: str, state: State, log: SystemLog, moment: Moment) -> TurnSt
 
 
 def _delta(log: SystemLog, moment: Moment) -> TurnStep:
-    if log is SystemLog.FOLLOWED:
-        return TurnStep.POLL
-    return (
-        TurnStep.BEGIN_TO_FOLLOW
-        if log is SystemLog.NOT_FOLLOWED and not moment.full_runs
-        else TurnStep.NOTHING
-    )
+    match log:
+        case SystemLog.FOLLOWED:
+            return TurnStep.POLL
+        case SystemLog.NOT_FOLLOWED if not moment.full_runs:
+            return TurnStep.BEGIN_TO_FOLLOW
+        case SystemLog.DENIED if moment.hooked:
+            return TurnStep.LOOK
+    return TurnStep.NOTHING
 
 
 def _probe_is_due(sick: Quarantine, moment: Moment) -> bool:

@@ -11,10 +11,17 @@ Act = Callable[[], None]
 
 
 class Gate:
-    """One cycle of each kind at a time, and none once `stopping` is set or the connection is retired."""
+    """One cycle of each kind at a time, and none once `stopping` is set or the connection is retired.
 
-    def __init__(self, stopping: threading.Event) -> None:
+    `again` is called with each kind of cycle that was turned away only because a change waited, once that is made.
+    """
+
+    def __init__(
+        self, stopping: threading.Event, again: Callable[[str], object] = lambda _kind: None
+    ) -> None:
         self._stopping = stopping
+        self._again = again
+        self._turned_away: set[str] = set()
         self._state = threading.Condition()
         self._running: set[str] = set()
         self._change: Act | None = None
@@ -69,7 +76,10 @@ class Gate:
         with self._state:
             while self._change and self._running and kind == "full" and not self._is_over():
                 self._state.wait(0.5)  # it is the full cycle that the new settings are for
-            if self._is_over() or kind in self._running or (self._change and self._running):
+            if self._is_over() or kind in self._running:
+                return False
+            if self._change and self._running:
+                self._turned_away.add(kind)
                 return False
             self._running.add(kind)
             return True
@@ -89,5 +99,9 @@ class Gate:
                 self._changed()
             self._state.notify_all()
             close = None if self._running else self._closing
+            again = set() if self._change or self._is_over() else set(self._turned_away)
+            self._turned_away -= again
+        for each in sorted(again):
+            self._again(each)
         if close is not None:
             close()

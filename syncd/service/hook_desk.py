@@ -67,14 +67,15 @@ class HookDesk:
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if isinstance(request.protocol, Connection):
             await request.protocol.takes_its_turn()
+        why = ""
         try:
             response = await self._answer(request)
         except _Refusal as refused:
-            response = _said(refused.status)
+            why, response = refused.why, _said(refused.status)
             if refused.unread:  # what is left of the body is not worth reading
                 response.force_close()
         self.count(response.status)
-        self._tell_refusals(response.status)
+        self._tell_refusals(response.status, why)
         return response
 
     def refuse(self, status: int) -> web.Response:
@@ -97,15 +98,14 @@ class HookDesk:
             raise _Refusal(413)
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise _Refusal(415)
-        url = allowed[0].settings.okta.org_url
-        bucket = self._buckets.setdefault(org_key(url), _Bucket())
+        bucket = self._buckets.setdefault(org_key(allowed[0].settings.okta.org_url), _Bucket())
         if not bucket.take(asyncio.get_running_loop().time()):
             raise _Refusal(429)
         body = await _body(request)
         try:
-            events = read_events(body, url)
-        except NotAHook:
-            raise _Refusal(400, unread=False) from None
+            events = read_events(body, *dict.fromkeys(url for each in allowed for url in each.org_urls))
+        except NotAHook as error:
+            raise _Refusal(400, unread=False, why=str(error)) from None
         return await self._stored(allowed, events)
 
     async def _stored(self, receivers: Sequence[HookReceiver], events: Sequence[object]) -> web.Response:
@@ -129,10 +129,10 @@ class HookDesk:
         return [
             each
             for each in self.receivers()
-            if each.settings.hooks.listen and org_key(each.settings.okta.org_url) == key
+            if each.settings.hooks.listen and any(org_key(url) == key for url in each.org_urls)
         ]
 
-    def _tell_refusals(self, status: int) -> None:
+    def _tell_refusals(self, status: int, why: str) -> None:
         """That there are some, at most once a minute for each status."""
         if status < 400:
             return
@@ -140,13 +140,18 @@ class HookDesk:
         now = asyncio.get_running_loop().time()
         if now - self._told.get(status, -_TELLS_EVERY) >= _TELLS_EVERY:
             self._told[status] = now
-            self.tell("warning", "event hooks are refused", status=status, refused=self._refused[status])
+            told = {"why": why} if why else {}
+            self.tell(
+                "warning", "event hooks are refused", status=status, refused=self._refused[status], **told
+            )
 
 
 class _Refusal(Exception):  # noqa: N818  (control flow)
-    def __init__(self, status: int, *, unread: bool = True) -> None:
+    def __init__(self, status: int, *, unread: bool = True, why: str = "") -> None:
         super().__init__(status)
         self.status = status
+        self.why = why
+        """In our own words."""
         self.unread = unread
 
 

@@ -31,6 +31,11 @@ class HookReceiver(Protocol):
         """Those that count now."""
         ...
 
+    @property
+    def org_urls(self) -> Sequence[str]:
+        """The addresses of its org, that of the settings first."""
+        ...
+
     def take(self, events: Sequence[LogEvent]) -> None:
         """What these events name is durable when it returns. Raises SyncdError when it is not."""
         ...

@@ -144,6 +144,13 @@ def _of_the_boards(view: View) -> Iterator[Metric]:
     boards = [board for _, board in sorted(view.boards.items())]
     yield _counter("runs", "Finished runs; quiet deltas are none.", ["kind", "status"], boards, _runs)
     yield _counter("polls", "Looks at the System Log, quiet ones included.", [], boards, _polls)
+    yield _counter(
+        "hook_names_left",
+        "Names of event hooks that were left to the System Log's own poll.",
+        [],
+        boards,
+        _hook_names_left,
+    )
     yield _counter("changes", "Changes by what came of them.", ["kind", "outcome"], boards, _changes)
     yield _counter(
         "okta_list_contradictions",
@@ -208,6 +215,10 @@ def _runs(board: Snapshot) -> Counted:
 
 def _polls(board: Snapshot) -> Counted:
     return {(): board.totals.polls}
+
+
+def _hook_names_left(board: Snapshot) -> Counted:
+    return {(): board.totals.left_to_the_log}
 
 
 def _changes(board: Snapshot) -> Counted:

@@ -71,12 +71,15 @@ class Afterwards(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Acts:
-    """What the connection lends: how it runs a cycle, how it syncs everything, what follows, and its settings now."""
+    """What the connection lends: how it runs a cycle, how it syncs everything, what follows, and its settings now.
+    `woken` is called when somebody may have written something into the store, a request or a decision.
+    """
 
     run: Run
     sync_all: Callable[[Job, Selection, Mapping[str, int]], RunResult]
     afterwards: Afterwards
     settings: Callable[[], ConnectionSettings]
+    woken: Callable[[], None]
 
 
 class Around(Protocol):
@@ -144,6 +147,8 @@ class RequestLanes:
     def _serve(self, *, long: bool) -> bool:
         """Carries one out; False when there is none for this lane, or it cannot be done now."""
         try:
+            if not long:
+                self._acts.woken()
             store = self._current.store
             found = None if store is None else _next_of(store, long=long)
             if store is None or found is None:

@@ -10,6 +10,7 @@ from functools import partial
 
 from syncd.engine.cycles.drift import drift_cycle
 from syncd.engine.cycles.drift_report import DriftReport
+from syncd.engine.cycles.strangers import StrangerBudgets
 from syncd.engine.job import Job
 from syncd.okta.orgs import Orgs, Seat
 from syncd.ports import Store
@@ -41,6 +42,7 @@ class Surroundings:
     """When the next turn of a connection comes, by kind of cycle; None when none is planned."""
     stopping: threading.Event = field(default_factory=threading.Event)
     orgs: Orgs = field(default_factory=Orgs)
+    strangers: StrangerBudgets = field(default_factory=StrangerBudgets)
 
     def seat(self, connection: str, every: timedelta) -> Seat:
         """Its place in what connections of one org share. `every`: from one delta to the next; for most of that time

@@ -10,7 +10,7 @@ from syncd.core.cron import Cron
 from syncd.errors import ConfigurationError, SyncdError
 from syncd.redact import clip
 from syncd.report.text import duration
-from syncd.service.board import CycleReport, Snapshot
+from syncd.service.board import ConnectionBoard, CycleReport, Snapshot
 from syncd.service.reports import Ending
 from syncd.settings import ConnectionSettings
 from syncd.settings.schema import ScheduleSettings
@@ -82,6 +82,20 @@ class Voice:
         else:
             event = {"failed": "cycle failed"}.get(report.status, f"cycle {report.status}")
             self.once(report.kind, level, event, report.kind, **fields, error=report.error, hint=ending.hint)
+
+
+def log_lost(board: ConnectionBoard, voice: Voice, why: str, hint: str | None, *, hooks: bool) -> None:
+    """The System Log cannot be read. `hooks`: event hooks are listened for."""
+    others = "only full cycles and event hooks see changes" if hooks else "only full cycles see changes"
+    board.warn("system_log", f"the System Log cannot be read, {others}: {why}")
+    event = f"the System Log cannot be read: {'what no hook names waits' if hooks else 'no deltas'}"
+    voice.once("system_log", "warning", event, "delta", error=why, hint=hint)
+
+
+def log_read(board: ConnectionBoard, voice: Voice) -> None:
+    """It is."""
+    board.warn("system_log", "")
+    voice.over("system_log")
 
 
 def _counts(report: CycleReport) -> Mapping[str, int]:

@@ -78,6 +78,8 @@ class OktaSimulator(Simulator):
             if call.method != "POST":
                 raise no_endpoint("POST")
             return self.gate.token_reply(call, knobs)
+        if call.segments == (".well-known", "okta-organization") and call.method == "GET":
+            return self._organization(knobs)
         endpoint = endpoint_for(call.segments)
         self.gate.admit(call, endpoint.scopes if endpoint else (), knobs)
         if endpoint is None or call.method != "GET":
@@ -89,6 +91,12 @@ class OktaSimulator(Simulator):
                 return reply
             older = max(knobs.stamp_lag_seconds, knobs.lag_of(endpoint.listed))
             return with_stamps_of(self.world.past.ago(self.world, older), reply)
+
+    def _organization(self, knobs: OktaKnobs) -> Reply:
+        """GET /.well-known/okta-organization, for anybody."""
+        addresses = {"organization": self.url} if knobs.addresses is None else knobs.addresses
+        links = {relation: {"href": href} for relation, href in addresses.items()}
+        return Reply(200, {"id": "00o0000000000000g4", "pipeline": "idx", "_links": links})
 
     def _listed_world(self, endpoint: Endpoint, call: Call, knobs: OktaKnobs) -> OktaState:
         """The world of that list: as it was, but for whose list it is, which is looked up as it is."""

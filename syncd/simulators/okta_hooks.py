@@ -30,7 +30,7 @@ class HookKnobs:
     """`delay_seconds`: events are delivered that much later; those of `together_seconds` travel in one POST, at most
     `batch` of them. `twice`: each POST is sent twice. `shuffle`: the events of a POST, and POSTs that wait, come out
     of order. `lose_every`: every so-many-th POST is never sent (1: all; 0: none). `timeout_seconds`: for an answer.
-    `daily_limit`: more events than this are dropped.
+    `daily_limit`: more events than this are dropped. `address`: of the org, in `source` ("": its URL).
     """
 
     delay_seconds: float = 0.0
@@ -41,6 +41,7 @@ class HookKnobs:
     lose_every: int = 0
     timeout_seconds: float = 3.0
     daily_limit: int = 100_000
+    address: str = ""
 
     def changed(self, **changes: Any) -> Self:
         """These knobs with some turned. Raises ValueError for a knob that does not exist."""
@@ -159,7 +160,7 @@ class EventHooks:
             "eventType": "com.okta.event_hook",
             "eventTypeVersion": "1.0",
             "cloudEventsVersion": "0.1",
-            "source": f"{self._org()}/api/v1/eventHooks/{hook.id}",
+            "source": f"{self.knobs.address or self._org()}/api/v1/eventHooks/{hook.id}",
             "eventId": str(uuid.uuid4()),
             "data": {"events": [event]},
             "eventTime": event["published"],

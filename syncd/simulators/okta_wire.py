@@ -58,6 +58,8 @@ class OktaKnobs:
     `group_rules`: those of the org, each with `id`, `name`, `status`, `groups` and `exclude` (ids); None: the token may
     not read them.
     `object_lag_seconds`: by so much people, groups and assignments are older where they are asked for by id.
+    `addresses`: what the org says of itself, by link relation (`organization`, `alternate`: a custom domain); None: its
+    own URL.
     """
 
     link_style: Literal["separate", "joined", "next_first"] = "separate"
@@ -77,6 +79,7 @@ class OktaKnobs:
     list_lag: Mapping[str, float] | None = None
     stamp_lag_seconds: float = 0.0
     object_lag_seconds: float = 0.0
+    addresses: Mapping[str, str] | None = None
     next_drops: tuple[str, ...] = ()
     members_limit: int = 1000
     group_rules: Sequence[Mapping[str, Any]] | None = ()

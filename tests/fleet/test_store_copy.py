@@ -18,6 +18,7 @@ from syncd.store.postgres.registry import PostgresRegistry
 from tests.e2e.rig import Rig, synced_crew
 from tests.fleet.machines import document, fleet, fleet_file, syncd
 from tests.fleet.making import applicant, ids, run_out
+from tests.service.connecting import schedule
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -179,15 +180,16 @@ def test_a_connection_that_workers_may_serve_keeps_its_store(moving: Moving) -> 
 
 
 def test_a_file_that_somebody_writes_with_is_not_moved(moving: Moving) -> None:
+    schedule(moving.made)
     moving.made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
     moving.made.split.faults.add("delay", path=r"/Users", count=-1, seconds=1.0)
     command = [sys.executable, "-m", "syncd", "run", *moving.in_file, "--log-format", "json"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as daemon:
         assert daemon.stderr is not None
         try:
-            for line in daemon.stderr:
-                if "cycle" in line:
-                    break
+            assert any('"event": "running"' in line for line in daemon.stderr), (
+                "it has the store from there on"
+            )
             said = moving.said(*moving.there(), code=3)
         finally:
             daemon.kill()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,6 +45,7 @@ def hearing(
     split_latency: float = 0.0,
     pushed: Sequence[str] = (),
     synced: bool = True,
+    addresses: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Rig, Inside, EventHook]]:
     """A daemon that has done its first full cycle, and a verified hook for these events (all that are to be ticked)."""
     monkeypatch.setenv("E2E_HOOK", SECRET)
@@ -53,6 +54,7 @@ def hearing(
         port = free_port()
         made.pushed += pushed
         made.split.set_knobs(latency_seconds=split_latency)
+        made.okta.set_knobs(addresses=addresses)
         made.tables = {**made.tables, "split": "concurrency = 2" if split_latency else ""}
         schedule(made, every, hooks_table(port))
         with inside(Inside([made.config])) as daemon:

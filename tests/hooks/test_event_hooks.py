@@ -45,6 +45,44 @@ def test_a_change_that_a_hook_names_is_written_long_before_the_next_poll(
         assert answers == {200: 1, 204: len(hook.statuses)}
 
 
+def logs_asked(made: Rig) -> int:
+    return sum(request.path.startswith("/api/v1/logs") for request in list(made.okta.requests))
+
+
+def test_where_okta_refuses_its_log_hooks_bring_what_they_name_and_full_cycles_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hearing(tmp_path, monkeypatch) as (made, daemon, hook):
+        made.okta.faults.add("status", path="/api/v1/logs", count=-1, status=403)
+        before = logs_asked(made)
+
+        somebody_comes_and_goes(made)
+        assert logs_asked(made) == before + 1, "only the next full cycle asks again"
+        assert set(hook.statuses) == {204}
+        [warning] = daemon.warnings()
+        assert "only full cycles and event hooks see changes" in warning
+
+        made.okta.hooks.hooks.clear()
+        made.okta.world.add_user("unheard@example.com", "Un", "Heard", assign=True)
+        daemon.daemon._served["acme"].hurry_full()
+        arrives(made, "unheard@example.com")
+
+
+def test_a_log_that_may_be_read_again_is_followed_from_the_next_full_cycle_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hearing(tmp_path, monkeypatch) as (made, daemon, _):
+        made.okta.faults.add("status", path="/api/v1/logs", count=-1, status=403)
+        somebody_comes_and_goes(made)
+        assert daemon.warnings() != ()
+        made.okta.faults.clear()
+        daemon.daemon._served["acme"].hurry_full()
+        daemon.logs("cycle done", cycle="full", times=2)
+        made.okta.world.add_user("again@example.com", "Ag", "Ain", assign=True)
+        arrives(made, "again@example.com")
+        eventually(lambda: daemon.warnings() == (), "the log is followed")
+
+
 def test_a_hook_whose_event_the_log_does_not_show_yet_is_enough(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,12 @@ class Receiver:
     taken: list[LogEvent] = field(default_factory=list)
     fails: bool = False
     waits: threading.Event | None = None
+    also: Sequence[str] = ()
+    """Addresses that the org says it has."""
+
+    @property
+    def org_urls(self) -> Sequence[str]:
+        return (self.settings.okta.org_url, *self.also)
 
     def take(self, events: Sequence[LogEvent]) -> None:
         if self.waits is not None:
@@ -276,6 +282,25 @@ def test_what_is_no_event_hook_is_refused(heard: Listener, body: bytes) -> None:
 def test_a_foreign_source_is_refused(heard: Listener, source: object) -> None:
     assert heard.post(hook(event(), source=source)) == 400
     assert heard.taken == []
+
+
+def test_why_a_body_is_refused_is_said_without_a_word_of_it(heard: Listener) -> None:
+    assert heard.post(hook(event(), source="https://foreign.example.com/api/v1/eventHooks/who1")) == 400
+
+    assert [line for line in heard.said if "the event hook is of another org" in line] != []
+    assert "foreign.example.com" not in "".join(heard.said)
+
+
+def test_a_source_under_any_address_of_the_org_counts_and_so_does_its_path(heard: Listener) -> None:
+    heard.receivers[0].also = ("https://login.acme.example",)
+    custom = hook(event(), source="https://login.acme.example/api/v1/eventHooks/who1")
+
+    assert heard.post(custom) == 204
+    assert heard.post(hook(event())) == 204
+    wire = json.dumps(custom).encode()
+    assert heard.send(path="/okta/login.acme.example", body=wire, Authorization=SECRET)[0] == 204
+    assert heard.post(hook(event(), source="https://login.acme.example.evil.org/api/v1/eventHooks/w")) == 400
+    assert heard.post(hook(event(), source="http://login.acme.example/api/v1/eventHooks/w")) == 400
 
 
 def test_a_slow_body_is_cut_off(heard: Listener, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,12 @@ def test_a_turn_does_what_its_kind_does_in_this_state(
     assert states.next_step(kind, state, states.SystemLog.FOLLOWED, later) is step
 
 
+def test_where_the_log_is_denied_a_delta_looks_at_what_event_hooks_named() -> None:
+    hooked = replace(MOMENT, hooked=True)
+    steps = [states.next_step("delta", WELL, log, hooked) for log in states.SystemLog]
+    assert steps == [states.TurnStep.BEGIN_TO_FOLLOW, states.TurnStep.POLL, states.TurnStep.LOOK]
+
+
 @pytest.mark.parametrize(
     ("log", "full_runs", "step"),
     [

@@ -187,6 +187,46 @@ def test_the_board_counts_what_a_cycle_asked_and_changed(world: Rig) -> None:
     assert all(0 <= one.remaining <= one.limit for one in found.headroom.values())
 
 
+def test_a_comparison_whose_turn_comes_while_new_settings_wait_is_made_once_they_count(world: Rig) -> None:
+    world.split.set_knobs(latency_seconds=0.3)
+    world.tables = {**world.tables, "split": "concurrency = 1"}
+    schedule(world)
+    with inside(Inside([world.config])) as made:
+        made.logs("applied")
+        schedule(world, 'delta = "2s"\nfull = "1h"\ndrift = "24h"')
+        made.daemon.reload()
+        made.logs("settings reloaded")
+        made.daemon._served["acme"].drift()  # its turn, while the first sync writes
+        assert not made.events("cycle done", cycle="full")
+        board = made.daemon.board.connection("acme")
+        eventually(lambda: "drift" in board.snapshot().last, "it was compared")
+
+
+def test_a_reload_asks_a_log_again_that_okta_refused(world: Rig) -> None:
+    schedule(world, 'delta = "1h"\nfull = "12h"\ndrift = "24h"')
+    world.okta.faults.add("status", path="/api/v1/logs", count=-1, status=403)
+    with inside(Inside([world.config])) as made:
+        made.logs("cycle done", cycle="full")
+        eventually(lambda: made.warnings() != (), "a warning")
+        world.okta.faults.clear()
+        made.daemon.reload()
+        eventually(lambda: made.warnings() == (), "the warning is over")
+
+
+def test_what_a_pause_kept_waiting_is_written_when_somebody_resumes_and_not_with_the_next_delta(
+    world: Rig,
+) -> None:
+    schedule(world, 'delta = "1h"\nfull = "12h"\ndrift = "24h"')
+    with inside(Inside([world.config])) as made:
+        made.logs("cycle done", cycle="full")
+        world.run("pause", "--reason", "a release")
+        world.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+        made.daemon._served["acme"].hurry_full()
+        made.logs("not written yet")
+        world.run("resume", "--reason", "it is done")
+        eventually(lambda: "new@example.com" in world.actual_people(), "what waited is written")
+
+
 def test_without_the_system_log_full_cycles_go_on_and_the_board_says_so(world: Rig) -> None:
     world.okta.faults.add("status", path="/api/v1/logs", count=-1, status=403)
     with inside(Inside([world.config])) as made:

@@ -32,3 +32,30 @@ def test_no_cycle_begins_beside_one_that_a_change_waits_for() -> None:
     assert made == ["newer"]
     with gate.place("delta") as mine:
         assert mine
+
+
+def test_whoever_was_turned_away_because_new_settings_wait_is_called_once_they_count() -> None:
+    made = list[str]()
+    gate = Gate(threading.Event(), lambda kind: made.append(f"again: {kind}"))
+    with gate.place("full"):
+        with gate.place("delta"):
+            gate.change(lambda: made.append("new settings"))
+            with gate.place("delta") as mine:  # has its turn already
+                assert not mine
+            with gate.place("drift") as mine:
+                assert not mine
+            with gate.place("drift") as mine:
+                assert not mine
+        assert made == []
+    assert made == ["new settings", "again: drift"]
+
+
+def test_nobody_is_called_again_where_none_begins_any_more() -> None:
+    made = list[str]()
+    gate = Gate(threading.Event(), made.append)
+    with gate.place("full"):
+        gate.change(lambda: None)
+        with gate.place("drift") as mine:
+            assert not mine
+        gate.retire(lambda: made.append("closed"))
+    assert made == ["closed"]

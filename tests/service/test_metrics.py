@@ -115,7 +115,9 @@ def test_the_counters_say_what_the_board_counted() -> None:
             requests={("target", "201"): 5, ("target", "timeout"): 1, ("okta", "200"): 4},
         )
     )
+    made.left_to_the_log(7)
     label = {"connection": "split-prod"}
+    assert value(shown, "syncd_hook_names_left_total", **label) == 7
     assert value(shown, "syncd_runs_total", **label, kind="full", status="partial") == 1
     assert value(shown, "syncd_runs_total", **label, kind="delta", status="succeeded") == 0
     assert value(shown, "syncd_polls_total", **label) == 3

@@ -22,6 +22,7 @@ from syncd.engine.cycles.hooked import Hooked
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.run import CycleRun, remember_what_was_seen
 from syncd.engine.cycles.seen import Key, Seen, keys
+from syncd.engine.cycles.turns import AllNamed, leavers_of, who_goes_first
 from syncd.engine.cycles.waiting import read_whom_it_frees, remember_left
 from syncd.engine.facts import CURSOR, HOOKED, LOG_ASKED, PENDING
 from syncd.engine.job import Job
@@ -41,13 +42,11 @@ from syncd.ports import Due, Stage
 
 PAGES_AT_MOST = 10
 """More full pages of events than this in one delta are a storm: a full read is cheaper."""
-FEW = 10
-"""Who waits with leavers and is no more than so many does not keep them waiting."""
 _USERS_A_PAGE, _GROUPS_A_PAGE = 500, 1000
 
 
 class LogDenied(PermanentError):  # noqa: N818  (what Okta did)
-    """Okta does not let us read the System Log: only full cycles see what changes."""
+    """Okta does not let us read the System Log: only full cycles, and event hooks, see what changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +86,15 @@ def _log_access() -> Iterator[None]:
         raise LogDenied(denied.message, hint=denied.hint, status=denied.status) from denied
 
 
-def delta(job: Job, seen: Seen, hooked: Hooked | None = None) -> Delta:
-    """One poll, and a cycle over what it, the store, event hooks and earlier deltas name. Raises LogDenied and what the
-    poll raises; what goes wrong afterwards is in the result.
+def delta(job: Job, seen: Seen, hooked: Hooked | None = None, *, polls: bool = True) -> Delta:
+    """One poll, and a cycle over what it, the store, event hooks and earlier deltas name. Without `polls` the System
+    Log, which may not be read, is not asked. Raises LogDenied and what the poll raises; what goes wrong afterwards is
+    in the result.
     """
     seen.restore(PENDING.of(job.store))
     hooked = hooked or Hooked()
     restore_hooked(job, hooked)
-    found = _delta(job, seen, hooked)
+    found = _delta(job, seen, hooked, polls=polls)
     PENDING.remember(job.store, seen.kept())
     hooked.keep(lambda text: HOOKED.remember(job.store, text))
     return found
@@ -105,10 +105,10 @@ def restore_hooked(job: Job, hooked: Hooked) -> None:
     hooked.restore(HOOKED.of(job.store))
 
 
-def _delta(job: Job, seen: Seen, hooked: Hooked) -> Delta:
+def _delta(job: Job, seen: Seen, hooked: Hooked, *, polls: bool) -> Delta:
     before_long = ""
     try:
-        poll = _poll(job, seen)
+        poll = _poll(job, seen) if polls else _Poll(cursor=CURSOR.of(job.store))
         if poll.lost:
             seen.owe_instead(poll.lost)
             CURSOR.remember(job.store, None)
@@ -119,7 +119,7 @@ def _delta(job: Job, seen: Seen, hooked: Hooked) -> Delta:
         quarantine.note(job, error)
         raise
     due = _due(job)
-    leavers = leavers_of(seen, hooked)
+    leavers = leavers_of(job, seen, hooked)  # before a full cycle takes their place
     users = [*seen.waiting("user"), *sorted(due.users - set(seen.waiting("user")))]
     groups = [*seen.waiting("group"), *sorted(due.groups - set(seen.waiting("group")))]
     too_much = _larger_than_everything(job, len(users) + len(groups))
@@ -128,15 +128,12 @@ def _delta(job: Job, seen: Seen, hooked: Hooked) -> Delta:
     by_hooks = hooked.due()
     if poll.lost or too_much:
         users, groups = [], []
+    hearsay = by_hooks.keys() - keys(users, groups)
     users += sorted(_of(by_hooks, "user") - set(users))
     groups += sorted(_of(by_hooks, "group") - set(groups))
-    more = bool(leavers) and (bool(too_much) or len(users) + len(groups) - len(leavers) > FEW)
-    # Whoever may post hooks could name leavers without end; the log's end.
-    more = more and (not hooked.went_first or bool(seen.leavers()))
-    hooked.went_first = more
-    if more:
-        users, groups = list(leavers), []
-        by_hooks = {key: name for key, name in by_hooks.items() if key in keys(users, ())}
+    among = AllNamed(users, groups, leavers, hearsay, hurried=bool(too_much))
+    users, groups, more = who_goes_first(job, seen, hooked, among)
+    by_hooks = {key: name for key, name in by_hooks.items() if key in keys(users, groups)}
     if not (users or groups) or job.is_turn_taken():
         return Delta(None, seen.news(), before_long)
     named = keys(users, groups)
@@ -145,10 +142,11 @@ def _delta(job: Job, seen: Seen, hooked: Hooked) -> Delta:
         with job.turn:
             lists = seen.failing("group") | (_not_read(job, groups) if groups else frozenset())
             since = since_when(job, seen, by_hooks)
-            found = look_at(replace(job, since=since), NamedLook(users, groups, lists, frozenset(seen.left)))
+            look = NamedLook(users, groups, lists, frozenset(seen.left), hearsay)
+            found = look_at(replace(job, since=since), look)
     finally:
         seen.tried(named, found.unread, found.refused)
-        hooked.looked(by_hooks, found.moved, found.updated, found.unread)
+        hooked.looked(by_hooks, found.moved, found.updated, found.unread, found.nothing)
     return Delta(found.result, seen.news(), before_long, more)
 
 
@@ -166,12 +164,6 @@ def since_when(job: Job, seen: Seen, by_hooks: Mapping[Key, HookNamed]) -> Mappi
         since[key] = min(since.get(key, name.first), name.first)
     ahead = (job.source.clock_offset() if isinstance(job.source, _Clocked) else None) or timedelta()
     return {key: at - ahead for key, at in since.items()}
-
-
-def leavers_of(seen: Seen, hooked: Hooked) -> Sequence[str]:
-    """Okta ids of people of whom an event says that they lost access; as many as are asked for by id."""
-    by_hooks = (okta_id for (kind, okta_id), name in hooked.due().items() if kind == "user" and name.leaving)
-    return list(dict.fromkeys([*by_hooks, *seen.leavers()]))[:BY_ID_AT_MOST]
 
 
 def _of(names: Mapping[Key, HookNamed], kind: str) -> set[str]:
@@ -273,13 +265,14 @@ def _larger_than_everything(job: Job, objects: int) -> str:
 @dataclass(frozen=True, slots=True)
 class NamedLook:
     """Okta ids to look at; of `lists` the member list is read too, because it could not be read before. `left`: (group
-    id, user id) of who left a group, says the log.
+    id, user id) of who left a group, says the log. `hearsay`: what only event hooks name.
     """
 
     users: Sequence[str]
     groups: Sequence[str]
     lists: frozenset[str]
     left: frozenset[tuple[str, str]]
+    hearsay: AbstractSet[Key] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +290,8 @@ class LookOutcome:
     """When Okta had updated what was read."""
     looked_at: AbstractSet[Key] = frozenset()
     """Also who was looked at because a name became free."""
+    nothing: AbstractSet[Key] = frozenset()
+    """What only hooks named, nobody knew, and is not there: the store keeps no word of it."""
 
 
 def look_at(job: Job, named: NamedLook, in_flight: AbstractSet[str] | None = None) -> LookOutcome:
@@ -319,14 +314,27 @@ def look_at(job: Job, named: NamedLook, in_flight: AbstractSet[str] | None = Non
             job.store.absorb(planned.stage, confirmed_absent=planned.planning.left)
             remember_what_was_seen(job, planned, whole=False)
             remember_left(job, planned, (), whole=False)
-            return LookOutcome(None, frozenset(), updated=reading.updated, looked_at=reading.looked_at)
+            return LookOutcome(
+                None,
+                frozenset(),
+                updated=reading.updated,
+                looked_at=reading.looked_at,
+                nothing=reading.nothing,
+            )
         moved = {_key(change) for change in _all_changes(planned)}
         with run:
             run.write(planned)
         if not run.absorbed:
             return LookOutcome(run.result, everything)
-        unread, refused = frozenset(reading.unread), frozenset(reading.refused)
-        return LookOutcome(run.result, unread, refused, moved, reading.updated, reading.looked_at)
+        return LookOutcome(
+            run.result,
+            frozenset(reading.unread),
+            frozenset(reading.refused),
+            moved,
+            reading.updated,
+            reading.looked_at,
+            reading.nothing,
+        )
 
 
 def _all_changes(planned: Planned) -> Iterator[Change]:
@@ -347,6 +355,7 @@ def _read(job: Job, named: NamedLook, stage: Stage) -> NamedReading:
         named.groups,
         member_lists=named.lists,
         by_id_at_most=len(named.users),
+        hearsay=named.hearsay,
     )
     read_whom_it_frees(job, stage, reading)
     reading.announced = named.left

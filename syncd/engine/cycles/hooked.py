@@ -4,6 +4,10 @@ A hook may come before the log shows its event, and before an answer by id shows
 at once at once, and once more some seconds later if nothing new was seen; after that it is the log's, which names it
 again. The log's copy costs nothing only where there is evidence: the object that was read was updated at or after the
 event.
+
+Names that the store does not know (strangers) are looked at as long as their org's budget lasts, and give way to those
+it knows. One that turns out to be nothing leaves no row: `nothing` is remembered by this process alone, for lists that
+may be older than that.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from datetime import datetime, timedelta
 from syncd.core.hooks import SAMPLE, HookNamed, Key, is_ticked
 from syncd.core.moments import moment
 from syncd.core.nomination import Reads, is_leaving, reads
+from syncd.engine.cycles.strangers import StrangerBudget
 from syncd.engine.reading.selection import BY_ID_AT_MOST
 from syncd.model import LogEvent
 
@@ -29,6 +34,7 @@ AGAIN_AFTER = 5.0
 OVERDUE = timedelta(seconds=60)
 """How long a hook may take after the log has shown the event, until it counts as one that did not come."""
 _REMEMBERED = 5_000
+_NOTHING_REMEMBERED = 1_000
 _SHOWN_BY_STAMP = frozenset({Reads.PERSON_OF_APP, Reads.ASSIGNMENT})
 """What the `lastUpdated` of an assignment tells about: itself. Of the person's own status and profile, which reach it
 later, and of who is a member it tells nothing.
@@ -41,13 +47,24 @@ class _Pending:
     looks: int = 0
     due: float = 0.0
     """By the monotonic clock."""
+    counts: bool = False
+    """A stranger, for whom something of the org's budget was taken."""
 
 
 class Hooked:
-    """Thread-safe: the listener names, deltas look. `clock` is the monotonic one."""
+    """Thread-safe: the listener names, deltas look. `clock` is the monotonic one; `budget` is the org's."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        budget: Callable[[], StrangerBudget] | None = None,
+    ) -> None:
         self._clock = clock
+        alone = StrangerBudget(clock)
+        self._budget = budget or (lambda: alone)
+        self._nothing: OrderedDict[Key, None] = OrderedDict()
+        self.left_to_the_log = 0
+        """Names that nobody looked at because hooks named them: too many waited, or too many strangers were nothing."""
         self._lock = threading.RLock()
         self._pending: dict[Key, _Pending] = {}
         self._seen_at: OrderedDict[Key, datetime] = OrderedDict()
@@ -62,11 +79,19 @@ class Hooked:
         self._restored = False
         self.went_first = False
         """The last delta looked at leavers alone, and others waited. Of deltas only."""
+        self.put_off = False
+        """Strangers waited for those whom the store knows: it is their turn. Of deltas only."""
 
     # what the listener brings
 
-    def put(self, names: Mapping[Key, HookNamed], events: Iterable[LogEvent], now: datetime) -> bool:
-        """Whether anything is to be looked at because of it."""
+    def put(
+        self,
+        names: Mapping[Key, HookNamed],
+        events: Iterable[LogEvent],
+        now: datetime,
+        strangers: AbstractSet[Key] = frozenset(),
+    ) -> bool:
+        """Whether anything is to be looked at because of it. `strangers`: whom of them the store does not know."""
         with self._lock:
             for event in events:
                 if event.uuid == SAMPLE:
@@ -78,13 +103,30 @@ class Hooked:
                 if self._missed and event.published and event.published >= self._missed[0]:
                     self._missed = None
             _bounded(self._came)
-            for key, name in names.items():
-                known = self._pending.get(key)
-                if known is not None:
-                    self._pending[key] = _Pending(known.name.and_also(name))
-                elif len(self._pending) < NAMES_AT_MOST:
-                    self._pending[key] = _Pending(name)
-            return bool(names)
+            taken = [self._take(key, name, is_stranger=key in strangers) for key, name in names.items()]
+            self.left_to_the_log += taken.count(False)
+            return any(taken)
+
+    def _take(self, key: Key, name: HookNamed, *, is_stranger: bool) -> bool:
+        known = self._pending.get(key)
+        is_news = known is None or known.looks > 0
+        if known is None and len(self._pending) >= NAMES_AT_MOST and (is_stranger or not self._put_one_off()):
+            return False
+        if is_stranger and is_news and not self._budget().take():
+            return False
+        self._pending[key] = _Pending(
+            name if known is None else known.name.and_also(name), counts=is_stranger
+        )
+        return True
+
+    def _put_one_off(self) -> bool:
+        """Whether a stranger made room."""
+        other = next((key for key, each in self._pending.items() if each.counts), None)
+        if other is None:
+            return False
+        del self._pending[other]
+        self.left_to_the_log += 1
+        return True
 
     # what a delta asks
 
@@ -106,13 +148,15 @@ class Hooked:
         moved: AbstractSet[Key],
         updated: Mapping[Key, datetime],
         unread: AbstractSet[Key],
+        nothing: AbstractSet[Key] = frozenset(),
     ) -> None:
         """A cycle looked at these: of `moved` it saw something new, `updated` tells when Okta had updated them, and
-        `unread` it could not read.
+        `unread` it could not read. `nothing`: who nobody knew, and is not there.
         """
         with self._lock:
             for key, name in names.items():
                 known = self._pending.get(key)
+                self._judge(key, known, is_nothing=key in nothing, is_unread=key in unread)
                 stamp = updated.get(key)
                 if stamp is not None and key not in unread:
                     self._seen_at[key] = stamp
@@ -125,8 +169,30 @@ class Hooked:
                 if shown or known.looks:
                     del self._pending[key]
                 else:
-                    self._pending[key] = _Pending(name, known.looks + 1, self._clock() + AGAIN_AFTER)
+                    again = self._clock() + AGAIN_AFTER
+                    self._pending[key] = _Pending(name, known.looks + 1, again, known.counts)
             _bounded(self._seen_at)
+
+    def _judge(self, key: Key, known: _Pending | None, *, is_nothing: bool, is_unread: bool) -> None:
+        if is_nothing:
+            self._nothing[key] = None
+            self._nothing.move_to_end(key)
+            _bounded(self._nothing, _NOTHING_REMEMBERED)
+        elif not is_unread and known is not None and known.counts:
+            known.counts = False
+            self._budget().give_back()
+
+    def nothing(self) -> AbstractSet[Key]:
+        """Whom only hooks named, the store did not know, and Okta, asked by id, did not have: a list that shows them
+        all the same may be older than that answer.
+        """
+        with self._lock:
+            return frozenset(self._nothing)
+
+    @property
+    def is_short(self) -> bool:
+        """So many strangers were nothing that others were left to the log, a while ago at most."""
+        return self._budget().is_short
 
     def is_seen(self, event: LogEvent, keys: AbstractSet[Key]) -> bool:
         """Whether what this event of the log names was read after it happened, by evidence."""
@@ -214,7 +280,11 @@ class Hooked:
 
 
 def _bounded(
-    kept: OrderedDict[str, None] | OrderedDict[Key, datetime] | OrderedDict[str, tuple[datetime, str]],
+    kept: OrderedDict[str, None]
+    | OrderedDict[Key, None]
+    | OrderedDict[Key, datetime]
+    | OrderedDict[str, tuple[datetime, str]],
+    at_most: int = _REMEMBERED,
 ) -> None:
-    while len(kept) > _REMEMBERED:
+    while len(kept) > at_most:
         kept.popitem(last=False)

@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 from syncd.core.nomination import Nominations
-from syncd.engine.cycles.delta import LookOutcome, NamedLook, leavers_of, look_at, since_when
+from syncd.engine.cycles.delta import LookOutcome, NamedLook, look_at, since_when
 from syncd.engine.cycles.hooked import Hooked
 from syncd.engine.cycles.result import RunResult
 from syncd.engine.cycles.seen import Seen, keys
+from syncd.engine.cycles.turns import leavers_of
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import BY_ID_AT_MOST
 
@@ -61,7 +62,9 @@ class LeaverCycles:
     def _give_way(self, job: Job, busy: AbstractSet[str]) -> AbstractSet[str]:
         """See `Job.give_way`. What it plans about those who are being written is left alone."""
         begun = self._clock()
-        asked = leavers_of(self._seen, self._hooked) if begun >= self._hooks_again else self._seen.leavers()
+        asked = (
+            leavers_of(job, self._seen, self._hooked) if begun >= self._hooks_again else self._seen.leavers()
+        )
         users = [each for each in asked if each not in busy][:BY_ID_AT_MOST]
         if not users:
             return frozenset()

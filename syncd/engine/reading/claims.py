@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from syncd.core.diff import Skipped
 from syncd.core.groups import Claim, linked_by_hand
 from syncd.engine.job import Job, stop_if_asked
+from syncd.engine.reading.better_known import better_known_groups
 from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.one_by_one import each_by_itself
 from syncd.engine.reading.selection import BY_ID_AT_MOST
@@ -93,7 +94,7 @@ class Claiming:
     def _mend(self, only: Collection[str] | None = None) -> None:
         """About some groups no list is believed: the store learned about them since, or by id a moment before."""
         doubtful: dict[str, WantedGroup | None] = {}
-        for okta_id, known in sorted(self.stage.better_known_groups().items()):
+        for okta_id, known in sorted(better_known_groups(self.job, self.stage).items()):
             listed, wish = self.found.get(okta_id), _in_scope(known.wish)
             if okta_id in self.asked or ("group", okta_id) in self.reading.unread:
                 continue

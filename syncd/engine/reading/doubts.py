@@ -23,7 +23,7 @@ from syncd.ports import Stage
 def settle_doubts(job: Job, stage: Stage, reading: Reading) -> None:
     """Up to 50 people, and the own group lists of as many; the next cycles look at the others."""
     asked, left = 0, []
-    for case in stage.doubtful_users():
+    for case in stage.doubtful_users([okta_id for kind, okta_id in job.nothing() if kind == "user"]):
         if asked < BY_ID_AT_MOST:
             asked += 1
             _ask_user(job, stage, reading, case)

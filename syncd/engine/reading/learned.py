@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -119,6 +120,11 @@ class Reading:
         """Whether it would have been seen that the group is wanted."""
         return False
 
+    def is_nothing(self, _kind: str, _okta_id: str, /, *, is_known: bool) -> bool:
+        """Of what is not there: whether nobody who is to be believed ever said that it was. It is noted."""
+        del is_known
+        return False
+
     def own_list(self, _user_id: str, /) -> frozenset[str] | None:
         """The group list of somebody who was named, as it came with their record."""
         return None
@@ -152,6 +158,16 @@ class NamedReading(Reading):
     """(group id, user id): the System Log says that this person left this group."""
     updated: dict[tuple[str, str], datetime] = field(default_factory=dict)
     """(user, Okta id): when Okta had updated what was read."""
+    hearsay: AbstractSet[tuple[str, str]] = frozenset()
+    """Of what was named, what only event hooks name."""
+    nothing: set[tuple[str, str]] = field(default_factory=set)
+    """What of it nobody knew, and is not there: no row is made for it."""
+
+    def is_nothing(self, kind: str, okta_id: str, /, *, is_known: bool) -> bool:
+        if is_known or (kind, okta_id) not in self.hearsay:
+            return False
+        self.nothing.add((kind, okta_id))
+        return True
 
     @property
     def has_every_wish(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from syncd.core.diff import Skipped
@@ -28,15 +29,16 @@ def read_selected(
     *,
     member_lists: Collection[str] | None = None,
     by_id_at_most: int = BY_ID_AT_MOST,
+    hearsay: AbstractSet[tuple[str, str]] = frozenset(),
 ) -> NamedReading:
     """The nomination of a targeted or a delta cycle: Okta ids of users and groups, each read by id.
 
     A user's own group list answers for their memberships, so that the cost is that person's, not the groups'. With
     `member_lists` only these groups, and those that enter scope, have their members read. More users than
     `by_id_at_most` are read by one complete list. One that cannot be read is left out (`unread`); raises the problem
-    when nothing can.
+    when nothing can. `hearsay`: see `NamedReading`.
     """
-    reading = NamedReading(read_application(job))
+    reading = NamedReading(read_application(job), hearsay=hearsay)
     read_also(job, stage, reading, users, groups, member_lists=member_lists, by_id_at_most=by_id_at_most)
     return reading
 
@@ -99,6 +101,8 @@ def _stage_person(
     job: Job, stage: Stage, reading: NamedReading, person: Person, answer: AppUser | BadRecord | Absent
 ) -> None:
     if isinstance(answer, Absent):
+        if reading.is_nothing("user", person.okta_id, is_known=job.store.user(person.okta_id) is not None):
+            return
         stage.put_absent([person.okta_id])
         reading.absent[person.okta_id] = answer
         return
@@ -163,7 +167,7 @@ def _nominate_unclaimed(claiming: Claiming, groups: Sequence[str]) -> None:
         managed = known is not None and known.pushed is not None
         if known is not None and not known.released and (managed or by_id):
             claiming.put([replace(known.wanted, state=GroupState.GONE, reason=reason)])
-        elif by_id:
+        elif by_id and not claiming.reading.is_nothing("group", group_id, is_known=known is not None):
             claiming.stage.put_absent([group_id])
         if not managed:
             name = known.wanted.name if known else group_id

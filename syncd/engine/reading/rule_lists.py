@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from syncd.engine.job import Job
+from syncd.engine.reading.better_known import better_known_groups
 from syncd.engine.reading.learned import Reading
 from syncd.engine.reading.one_by_one import each_by_itself
 from syncd.engine.reading.selection import BY_ID_AT_MOST
@@ -39,7 +40,7 @@ def _doubtful(job: Job, stage: Stage, listed: set[str]) -> dict[str, bool]:
     """Groups about whose assignment the store says otherwise, and knows better: whether it has them as assigned."""
     labels = {rule.source.label for rule in job.rules.rules if rule.source.kind == "assigned"}
     found = {}
-    for okta_id, known in sorted(stage.better_known_groups().items()):
+    for okta_id, known in sorted(better_known_groups(job, stage).items()):
         wish = known.wish
         stored = wish is not None and wish.state is not GroupState.GONE
         by_another_rule = wish is not None and stored and wish.rule not in labels

@@ -69,7 +69,7 @@ class OwnedConnection(ServedConnection):
         if store is None:
             return
         if _was_followed(store):
-            self._system_log = SystemLog.FOLLOWED
+            self._log.state = SystemLog.FOLLOWED
         if found := take_over(store, self._around.clock()):
             self._seen.name(found)
             opened = {"users": len(found.users), "groups": len(found.groups)}

@@ -25,7 +25,7 @@ class WatchedConnection(OwnedConnection):
         """To read."""
         self._job_options = {"writing": False}
         self.current.open_store(self.settings, patient=patient)
-        self._system_log = SystemLog.DENIED  # the place in it is the owner's
+        self._log.state = SystemLog.DENIED  # the place in it is the owner's
 
     def full_due_in(self) -> float | None:
         """At once: what this version would do has never been seen."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from syncd.model import UserCase
 from syncd.ports.stage import BetterKnown
@@ -17,6 +17,10 @@ _USERS = """
 SELECT okta_id FROM judged_users WHERE verdict = 'doubtful' {narrow}
 UNION
 SELECT okta_id FROM main.unlisted
+UNION
+SELECT okta_id FROM json_each(?) j CROSS JOIN main.users u ON u.okta_id = j.value
+WHERE NOT EXISTS (SELECT 1 FROM store.users k WHERE k.okta_id = u.okta_id)
+    AND NOT EXISTS (SELECT 1 FROM main.by_id b WHERE b.okta_id = u.okta_id) {narrow}
 ORDER BY 1
 """
 _USER_PAGE = f"""
@@ -63,10 +67,10 @@ class Doubts:
     def __init__(self, file: StageSession) -> None:
         self._file = file
 
-    def users(self, *, limited: bool) -> Iterator[UserCase]:
-        """`main.unlisted` must be up to date."""
+    def users(self, also: Collection[str], *, limited: bool) -> Iterator[UserCase]:
+        """`main.unlisted` must be up to date. `also`: see `ports.Stage.doubtful_users`."""
         narrow = "AND okta_id IN (SELECT okta_id FROM main.limit_users)" if limited else ""
-        for page in self._file.pages(_USERS.format(narrow=narrow), (), _USER_PAGE):
+        for page in self._file.pages(_USERS.format(narrow=narrow), (json.dumps(list(also)),), _USER_PAGE):
             for _, okta_id, *rest in page:
                 staged, stored = rest[:4], tuple(rest[4:])
                 known = None if stored[0] is None else known_user(stored)

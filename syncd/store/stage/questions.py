@@ -7,7 +7,7 @@ that no question stays open while the caller goes on staging, and no population 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -265,10 +265,10 @@ class StageQuestions(StagedAnswers):
             seen = conn.execute("SELECT 1 FROM main.seen WHERE okta_id = ?", (okta_id,)).fetchone()
         return self.users_whole and seen is None
 
-    def doubtful_users(self) -> Iterator[UserCase]:
+    def doubtful_users(self, also: Collection[str] = ()) -> Iterator[UserCase]:
         """See `ports.Stage.doubtful_users`."""
         self._nominate()
-        yield from self._doubts.users(limited=self._limited)
+        yield from self._doubts.users(also, limited=self._limited)
 
     def doubtful_members(self) -> Iterator[tuple[str, str, bool]]:
         """See `ports.Stage.doubtful_members`."""

@@ -409,3 +409,17 @@ def test_the_same_wish_planned_twice_is_one_change_the_later_one(
     assert sorted(each.reason for each in stage.changes()) == sorted([other.reason, "said again"])
     assert stage.change_counts() == {ChangeKind.CREATE_USER: 2}
     assert stage.applies(wish.id)
+
+
+def test_whom_nobody_knew_when_they_were_asked_for_is_not_believed_to_be_there_by_a_list(
+    store: Store,
+) -> None:
+    known, new = wanted("00u-known"), wanted("00u-new")
+    absorb(store, users=[known])
+    also = [known.okta_id, new.okta_id, "00u-nowhere"]
+    stage = store.stage()
+    fill(stage, users=[known, new])
+
+    assert [(case.okta_id, case.wanted) for case in stage.doubtful_users(also)] == [(new.okta_id, new)]
+    stage.put_users([new], by_id=True)
+    assert list(stage.doubtful_users(also)) == []
