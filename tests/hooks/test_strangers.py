@@ -234,6 +234,30 @@ def test_a_list_that_lags_behind_a_hook_does_not_bring_them_in(two: Both) -> Non
     assert exact(two.made)
 
 
+def test_more_of_them_than_one_cycle_asks_for_do_not_come_in_either(two: Both) -> None:
+    two.lag(log=True, objects=False)
+    okta = two.made.okta.world
+    many = [f"fleeting{number:02}@example.com" for number in range(70)]
+    for email in many:
+        okta.add_user(email, "F", email[8:10], assign=True)
+    two.events()
+
+    def lists(job: Job) -> Any:
+        old = OldLists(job.source)
+        for some in (many[:40], many[40:]):
+            for email in some:
+                okta.unassign(email, everywhere=True)
+            two.post(two.events())
+            for _ in range(2):
+                two.delta()
+                two.now += 3600.0
+        return old
+
+    full(two, lists)
+    assert writes(two.made) == []
+    assert exact(two.made)
+
+
 def test_whoever_comes_back_meanwhile_comes_in(two: Both) -> None:
     hired(two)
     dismissed(two)

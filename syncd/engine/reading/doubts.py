@@ -21,14 +21,19 @@ from syncd.ports import Stage
 
 
 def settle_doubts(job: Job, stage: Stage, reading: Reading) -> None:
-    """Up to 50 people, and the own group lists of as many; the next cycles look at the others."""
+    """Up to 50 people, and the own group lists of as many; the next cycles look at the others. Of these whoever was
+    nothing (`Job.nothing`) counts as that until then.
+    """
     asked, left = 0, []
-    for case in stage.doubtful_users([okta_id for kind, okta_id in job.nothing() if kind == "user"]):
+    nothing = {okta_id for kind, okta_id in job.nothing() if kind == "user"}
+    for case in stage.doubtful_users(nothing):
         if asked < BY_ID_AT_MOST:
             asked += 1
             _ask_user(job, stage, reading, case)
         else:
             left.append(case.okta_id)
+    if still := [each for each in left if each in nothing and job.store.user(each) is None]:
+        stage.put_absent(still)
     _leave(stage, reading, "people", left)
     if job.settings.provisioning.push_groups:
         _settle_members(job, stage, reading)

@@ -15,7 +15,7 @@ from syncd.core.cron import Cron
 from syncd.core.lease import DELIVERED_WITHIN
 from syncd.core.nomination import ASKED
 from syncd.engine.cycles.second_look import is_due, look_again, take_over
-from syncd.engine.facts import COMPLETE_READ, CURSOR, LOG_ASKED
+from syncd.engine.facts import COMPLETE_READ, CURSOR, LOG_ASKED, UNSENT
 from syncd.engine.job import Job
 from syncd.errors import SyncdError
 from syncd.ports import Store
@@ -77,12 +77,12 @@ class OwnedConnection(ServedConnection):
 
     def full_due_in(self) -> float | None:
         """Seconds until the next full cycle, by the last one; None where its calendar says. 0 when there never was one,
-        or its time is over.
+        its time is over, or something was left unsent.
         """
         store, every = self.current.store, self.settings.schedule.full
         last = None if store is None else _complete_read(store)
         now = self._around.clock()
-        if last is None:
+        if last is None or (store is not None and UNSENT.of(store) is not None):
             return 0.0
         if isinstance(every, Cron):
             return 0.0 if now - last > every.longest_gap(now.date()) else None
