@@ -12,7 +12,7 @@ import click
 
 from syncd.cli import planfile
 from syncd.cli.asking import can_ask
-from syncd.cli.choices import allow_option, json_option, selection_options
+from syncd.cli.choices import planning_options, selection_options
 from syncd.cli.deciding import decider
 from syncd.cli.interrupts import Stop
 from syncd.cli.options import Command, globals_of
@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option("--yes", is_flag=True, help="Without FILE: do not ask before applying.")
 @selection_options
-@allow_option
-@json_option
+@planning_options
 @no_wait_option
 @click.pass_context
 def command(
@@ -47,6 +46,7 @@ def command(
     allow: Mapping[str, int],
     *,
     yes: bool,
+    detailed: bool,
     as_json: bool,
     no_wait: bool,
 ) -> int:
@@ -67,11 +67,11 @@ def command(
     with Session(globals_of(ctx), as_json=as_json) as session, Stop(session.note) as stop:
         session.listen()
         if file is not None:
-            return _saved(session, stop, file, no_wait=no_wait)
-        return _fresh(session, stop, selection, allow, yes=yes, no_wait=no_wait)
+            return _saved(session, stop, file, detailed=detailed, no_wait=no_wait)
+        return _fresh(session, stop, selection, allow, yes=yes, detailed=detailed, no_wait=no_wait)
 
 
-def _saved(session: Session, stop: Stop, file: Path, *, no_wait: bool) -> int:
+def _saved(session: Session, stop: Stop, file: Path, *, detailed: bool, no_wait: bool) -> int:
     from syncd.core.plan import read_plan  # noqa: PLC0415
 
     text = planfile.read(file)
@@ -88,9 +88,9 @@ def _saved(session: Session, stop: Stop, file: Path, *, no_wait: bool) -> int:
         with session.writing(settings, stop) as (job, _):
             result = apply_plan(job, saved, decider())
             session.tell(job, "targeted", result.status, result.problems)
-        return run_answer(session, result, stop)
+        return run_answer(session, result, stop, detailed=detailed)
 
-    shown = partial(shown_run, session, settings)
+    shown = partial(shown_run, session, settings, detailed=detailed)
     answer = carried_out(session, settings, stop, lambda: ApplyRequest(text), alone, shown, no_wait=no_wait)
     if saved.holds:
         said = "What the plan holds is not applied. To decide on it: `syncd sync`, then `syncd approve ID`."
@@ -122,6 +122,7 @@ def _fresh(
     allow: Mapping[str, int],
     *,
     yes: bool,
+    detailed: bool,
     no_wait: bool,
 ) -> int:
     settings = session.only_connection("apply")
@@ -150,7 +151,7 @@ def _fresh(
                 plan_shown = not session.as_json
                 result = apply_planned(job, planned)
             session.tell(job, selection.kind, result.status, result.problems)
-        return run_answer(session, result, stop, plan_shown=plan_shown)
+        return run_answer(session, result, stop, detailed=detailed, plan_shown=plan_shown)
 
     def seen() -> Request:
         from syncd.engine.cycles.sync import plan  # noqa: PLC0415  (the engine)
@@ -166,5 +167,6 @@ def _fresh(
             ask(planned, watcher)
             return ApplyRequest("".join(jsondoc.pieces(plan_document_of(planned))))
 
-    shown = partial(shown_run, session, settings, plan_shown=not yes and not session.as_json)
+    told = not yes and not session.as_json
+    shown = partial(shown_run, session, settings, detailed=detailed, plan_shown=told)
     return session.one(carried_out(session, settings, stop, seen, alone, shown, no_wait=no_wait))

@@ -184,6 +184,21 @@ def test_a_name_that_nobody_has_is_no_run(synced: World, command: list[str]) -> 
     assert synced.syncd("status", "--json", *synced.base).document["runs"] == before
 
 
+def test_whatever_applies_says_with_a_detailed_code_that_something_was_to_do(world: World) -> None:
+    plan = str(world.config.parent / "plan.json")
+    world.syncd("plan", "-o", plan, *world.base)
+
+    from_file = world.syncd("apply", plan, "--detailed-exitcode", *world.base)
+    nothing = [
+        world.syncd(*words, "--detailed-exitcode", *world.base) for words in (["sync"], ["apply", "--yes"])
+    ]
+    world.okta.world.update_profile(world.people[0], givenName="Changed")
+    fresh = world.syncd("apply", "--yes", "--detailed-exitcode", *world.base)
+
+    assert (from_file.exit_code, fresh.exit_code) == (2, 2)
+    assert [said.exit_code for said in nothing] == [0, 0]
+
+
 def test_a_run_that_is_refused_is_a_run_document_with_exit_3(world: World) -> None:
     world.okta.world.set_app(features=["PUSH_NEW_USERS"])
 
