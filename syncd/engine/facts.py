@@ -165,10 +165,6 @@ RESTORED = _text("restored")
 """When a copy took the store's place, until a full cycle came to its end with it: what was done after the copy was made
 is not remembered.
 """
-UNSENT = _text("unsent")
-"""Since when the store may know of changes that were to be written and were not: a full cycle began to write and has
-not come to its end, or some cycle was ended early. The next full cycle sees them; who takes over makes one at once.
-"""
 COMPLETE_READ = _text("last_complete_read")
 """When the last full cycle began that read everything."""
 ASSIGNMENTS: Fact[int | None] = Fact("assignments", str, _number)

@@ -27,7 +27,6 @@ from syncd.engine.facts import (
     SCOPE,
     TIES,
     UNDONE,
-    UNSENT,
     AskedTie,
 )
 from syncd.engine.job import Job, scope_as_decided
@@ -44,15 +43,7 @@ from syncd.engine.writing.done_before import nothing_earlier_is_left
 from syncd.engine.writing.other_target import refuse_other_target, target_to_remember
 from syncd.engine.writing.permission import refuse_while_barred
 from syncd.engine.writing.recover import settle_open_intents
-from syncd.errors import (
-    PermanentError,
-    RefusedError,
-    Stopped,
-    SyncdError,
-    WritingWaits,
-    status_after,
-    words_after,
-)
+from syncd.errors import PermanentError, RefusedError, SyncdError, status_after, words_after
 from syncd.model import Application
 from syncd.ports import Stage
 
@@ -150,8 +141,6 @@ class CycleRun:
         facts = {**begun(planned.planning), **seen_now(planned.planning), **target_to_remember(job)}
         if SCOPE.of(job.store) is None and not manages_anything(job.store):
             facts |= [SCOPE.entry(scope_as_decided(job))]
-        if whole and not planned.is_quiet:
-            facts |= [self._unsent()]
         job.store.remember_all(facts)
         if isinstance(reading, NamedReading):
             reading.freed |= names_left(planned.stage)
@@ -185,10 +174,6 @@ class CycleRun:
         )
         if whole:
             facts |= self._complete_read(planned)
-        if isinstance(applying.stopped, Stopped | WritingWaits):
-            facts |= [self._unsent()]
-        if whole and at_end and UNSENT.of(self.job.store) is not None:
-            facts |= [UNSENT.entry(None)]
         if whole and at_end and not (planned.header.holds or applying.failures):
             facts |= nothing_earlier_is_left(self.job.store)
         if planned.planning.ties or planned.planning.ties_over:
@@ -202,9 +187,6 @@ class CycleRun:
         self.job.store.remember_all(facts)
         if whole:
             self._prune()
-
-    def _unsent(self) -> tuple[str, str | None]:
-        return UNSENT.entry(timestamp(self.job.clock()))
 
     def _latencies(self, found: Mapping[ChangeKind, Sequence[float]]) -> tuple[str, str | None]:
         days = dict(EVENT_LATENCIES.of(self.job.store, {}))

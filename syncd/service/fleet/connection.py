@@ -15,7 +15,7 @@ from syncd.core.cron import Cron
 from syncd.core.lease import DELIVERED_WITHIN
 from syncd.core.nomination import ASKED
 from syncd.engine.cycles.second_look import is_due, look_again, take_over
-from syncd.engine.facts import COMPLETE_READ, CURSOR, LOG_ASKED, UNSENT
+from syncd.engine.facts import COMPLETE_READ, CURSOR, LOG_ASKED
 from syncd.engine.job import Job
 from syncd.errors import SyncdError
 from syncd.ports import Store
@@ -29,6 +29,7 @@ from syncd.service.reports import Ending
 from syncd.service.surroundings import Surroundings
 from syncd.settings import ConnectionSettings
 
+_RUNS_LOOKED_AT = 1_000
 Opening = Callable[[ConnectionSettings, Callable[[], bool]], Held]
 """Opens the store of a connection; the other argument says whether no cycle of it runs. Raises SyncdError."""
 
@@ -82,7 +83,7 @@ class OwnedConnection(ServedConnection):
         store, every = self.current.store, self.settings.schedule.full
         last = None if store is None else _complete_read(store)
         now = self._around.clock()
-        if last is None or (store is not None and UNSENT.of(store) is not None):
+        if last is None or (store is not None and _left_unsent(store)):
             return 0.0
         if isinstance(every, Cron):
             return 0.0 if now - last > every.longest_gap(now.date()) else None
@@ -115,6 +116,19 @@ def _was_followed(store: Store) -> bool:
     """With these kinds of events, and everything before was read."""
     asked = LOG_ASKED.of(store) == " ".join(ASKED)
     return asked and CURSOR.of(store) is not None and COMPLETE_READ.of(store) is not None
+
+
+def _left_unsent(store: Store) -> bool:
+    """Whether a run since the last full cycle that came to its end was stopped, paused, or died in a full read, before
+    all was written that the store knows of by it. What died in a delta is still pending.
+    """
+    for run in store.runs(limit=_RUNS_LOOKED_AT):
+        died = run.status is None and run.kind != "delta"
+        if died or run.status == "interrupted" or run.summary.get("deferred"):
+            return True
+        if run.kind == "full" and run.status not in (None, "failed"):
+            return False
+    return False
 
 
 def _complete_read(store: Store) -> datetime | None:
