@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -473,3 +474,50 @@ def test_a_full_cycle_that_was_owed_when_the_process_died_is_owed_to_the_next_on
         full.whole = True
     one_delta(made, later)
     assert not one_delta(made, Seen()).everything
+
+
+# what ends it while it writes
+
+
+def ten_are_renamed(made: Arena) -> None:
+    for number in range(10):
+        made.okta.world.update_profile(f"p{number:02}@example.com", lastName="Renamed")
+    forget(made)
+
+
+def writes(made: Arena) -> int:
+    return sum(1 for each in made.split.requests if each.method != "GET")
+
+
+def test_what_a_delta_had_not_written_when_its_store_failed_is_looked_at_by_the_next(
+    made: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ten_are_renamed(made)
+    seen = Seen()
+    with opened(made) as job, monkeypatch.context() as patch:
+
+        def full_disk(*_: object, **__: object) -> None:
+            raise TemporaryError("the disk is full")
+
+        patch.setattr(type(job.store), "settle", full_disk)
+        found = delta(job, seen)
+    assert found.result is not None
+    assert found.result.status == "failed"
+    assert seen.pending
+
+    catches_up(made, seen)
+
+    assert not seen.pending
+
+
+def test_what_a_delta_had_not_written_when_it_was_stopped_is_looked_at_by_whoever_comes_next(
+    made: Arena,
+) -> None:
+    ten_are_renamed(made)
+    with opened(made) as job:
+        found = delta(replace(job, cancelled=lambda: writes(made) > 1), Seen())
+    assert found.result is not None
+    assert found.result.status == "interrupted"
+    assert not exact(made)
+
+    catches_up(made, Seen())  # of another process

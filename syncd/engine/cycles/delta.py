@@ -324,7 +324,7 @@ def look_at(job: Job, named: NamedLook, in_flight: AbstractSet[str] | None = Non
         moved = {_key(change) for change in _all_changes(planned)}
         with run:
             run.write(planned)
-        if not run.absorbed:
+        if not run.absorbed or run.ended_early:
             return LookOutcome(run.result, everything)
         return LookOutcome(
             run.result,

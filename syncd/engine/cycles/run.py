@@ -43,7 +43,7 @@ from syncd.engine.writing.done_before import nothing_earlier_is_left
 from syncd.engine.writing.other_target import refuse_other_target, target_to_remember
 from syncd.engine.writing.permission import refuse_while_barred
 from syncd.engine.writing.recover import settle_open_intents
-from syncd.errors import PermanentError, RefusedError, SyncdError, status_after, words_after
+from syncd.errors import PermanentError, RefusedError, SyncdError, WritingWaits, status_after, words_after
 from syncd.model import Application
 from syncd.ports import Stage
 
@@ -63,6 +63,10 @@ class CycleRun:
     applying: Applying | None = None
     absorbed: bool = False
     """What was read is in the store: from here on the store knows what is still to be done."""
+    ended_early: bool = False
+    """It was stopped or failed on the way: of what the store knows by it something may be unwritten, and nobody looks
+    at that again unasked. What a pause keeps waiting the next full cycle sees.
+    """
     result: RunResult = field(init=False)
 
     def __enter__(self) -> Self:
@@ -73,6 +77,7 @@ class CycleRun:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         if isinstance(error, SyncdError):
+            self.ended_early = True
             quarantine.note(self.job, error)
             self.result = broken_off(self.job, self.run_id, self.applying, error, self.started)
             # Where even its end cannot be written down, what ended it is still the result.
@@ -156,6 +161,7 @@ class CycleRun:
             self.job, self.run_id, limits_raised, exempt, planning.spared, planning.order
         )
         applying.run(planned.stage)
+        self.ended_early = not isinstance(applying.stopped, WritingWaits | None)
         if hold_after_canary(planned, applying.canary):
             remember_holds(self.job.store, planned)
         remember_left(self.job, planned, (*applying.left, *applying.unsent.values()), whole=whole)
