@@ -119,12 +119,12 @@ def _was_followed(store: Store) -> bool:
 
 
 def _left_unsent(store: Store) -> bool:
-    """Whether a run since the last full cycle that came to its end was stopped, paused, or died in a full read, before
-    all was written that the store knows of by it. What died in a delta is still pending.
+    """Whether a run since the last full cycle that came to its end was paused, stopped, or died, before all was written
+    that the store knows of by it. What a delta had not written when it ended is still pending.
     """
     for run in store.runs(limit=_RUNS_LOOKED_AT):
-        died = run.status is None and run.kind != "delta"
-        if died or run.status == "interrupted" or run.summary.get("deferred"):
+        ended_early = run.status in (None, "interrupted") and run.kind != "delta"
+        if ended_early or run.summary.get("deferred"):
             return True
         if run.kind == "full" and run.status not in (None, "failed"):
             return False
