@@ -110,7 +110,7 @@ def test_two_people_left_out_are_told_alike_by_everybody(tmp_path: Path) -> None
         assert "2 objects are left out" in report
         assert "2 objects are left out" in one.page()
         again = one.run("release", RELEASED, "--json", code=64)
-        assert found[RELEASED]["reason"] in json.loads(again)["message"]
+        assert found[RELEASED]["reason"] in json.loads(again)["hint"]
         released = next(line for line in report.splitlines() if "release" in line and "moves away" in line)
         assert RELEASED in released
 

@@ -213,7 +213,7 @@ def test_people_pause_drain_and_move_and_take_it_back(
     assert fleet("move", "acme", "one", "--json").document["connections"][0]["bound_for"] == "one"
     for wrong in (("pause", "acne"), ("drain", "two"), ("move", "acme", "two"), ("move", "acne", "one")):
         said = fleet(*wrong)
-        assert said.exit_code == 1
+        assert said.exit_code == 64
         assert "syncd fleet status names all" in said.stderr
 
 
