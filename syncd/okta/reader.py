@@ -18,7 +18,15 @@ from urllib.parse import quote
 
 from syncd.closing import Closing
 from syncd.core.moments import moment
-from syncd.errors import IncompleteRead, NotFound, PermanentError, SyncdError, TemporaryError, kept
+from syncd.errors import (
+    AccessDenied,
+    IncompleteRead,
+    NotFound,
+    PermanentError,
+    SyncdError,
+    TemporaryError,
+    kept,
+)
 from syncd.model import Absent, Application, AppUser, BadRecord, GroupRule, OktaGroup, PushMapping, ReadProof
 from syncd.okta import loop_thread, records
 from syncd.okta.absence import absent, app_error, object_error, unexplained
@@ -180,6 +188,8 @@ class OktaReader(Closing):
         asked = quote(" or ".join(f"profile.email eq {each}" for each in spellings), safe="")
         try:
             answer = loop_thread.run(self._get_list(f"{self._origin}/api/v1/users?filter={asked}&limit=10"))
+        except AccessDenied:
+            raise
         except PermanentError:  # who cannot be asked so
             return ()
         return records.ids_with_email(answer.body, email, answer.reveals)

@@ -143,7 +143,7 @@ class Source(Protocol):
 
     def users_with_email(self, email: str) -> Sequence[str]:
         """GET /api/v1/users?filter=profile.email eq ...: the ids of those who have this e-mail, in any letter case, be
-        it their login or not. Empty also where Okta does not say.
+        it their login or not. Empty also where a server cannot be asked so; AccessDenied where it refuses.
         """
         ...
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from hypothesis import note
+from hypothesis import given, note, seed
 
 from syncd.simulators.ids import WorldError
 from syncd.simulators.world import OktaWorld, SplitWorld
 from tests.chaos.arena import Arena
+from tests.chaos.test_stateful import EXAMPLES, SEEDS, chosen_seed, profile
 from tests.connection_text import FREE_TO_CHANGE
 
 LOOSE = (
@@ -100,3 +102,13 @@ class World:
         if act == 8:
             return "delete", okta.delete_group(self.group())
         return "call", okta.rename_group(self.group(), self.name("push"))
+
+
+def take_courses(course_of: Callable[[int], None], what: str) -> None:
+    """A few repeatable ones, or CHAOS_EXAMPLES of them from CHAOS_SEED."""
+    test = profile(8)(given(course=SEEDS)(course_of))
+    if EXAMPLES:
+        chosen = chosen_seed()
+        sys.stderr.write(f"\nCHAOS_EXAMPLES={EXAMPLES} CHAOS_SEED={chosen} ({what})\n")
+        test = seed(chosen)(test)
+    test()

@@ -7,13 +7,12 @@ until a person says so.
 from __future__ import annotations
 
 import random
-import sys
 import tempfile
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, note, seed
+from hypothesis import note
 
 from syncd.core.change import ChangeKind
 from syncd.core.diff import Skipped
@@ -23,8 +22,8 @@ from syncd.redact import Redactor
 from syncd.simulators.world import default_split
 from syncd.wiring import open_job
 from tests.chaos.arena import DECIDER, Arena, arena
-from tests.chaos.happenings import LOOSE, Look, World
-from tests.chaos.test_stateful import EXAMPLES, SEEDS, chosen_seed, profile
+from tests.chaos.happenings import LOOSE, Look, World, take_courses
+from tests.chaos.test_stateful import EXAMPLES
 
 
 def _give_back(made: Arena, run_id: str) -> tuple[RunResult, list[Skipped], set[str]]:
@@ -119,9 +118,4 @@ def _a_run_is_given_back(course: int) -> None:
 
 @pytest.mark.timeout(0 if EXAMPLES else 180)
 def test_a_random_run_is_given_back_whole_apart_from_what_is_named_and_stays_so() -> None:
-    test = profile(8)(given(course=SEEDS)(_a_run_is_given_back))
-    if EXAMPLES:
-        chosen = chosen_seed()
-        sys.stderr.write(f"\nCHAOS_EXAMPLES={EXAMPLES} CHAOS_SEED={chosen} (giving back)\n")
-        test = seed(chosen)(test)
-    test()
+    take_courses(_a_run_is_given_back, "giving back")

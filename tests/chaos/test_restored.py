@@ -8,13 +8,12 @@ after the copy has the name by which it is found.
 from __future__ import annotations
 
 import random
-import sys
 import tempfile
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, note, seed
+from hypothesis import note
 
 from syncd import custody
 from syncd.answers.decisions import resume
@@ -24,8 +23,8 @@ from syncd.redact import Redactor
 from syncd.simulators.world import default_split
 from syncd.wiring import open_for_deciding, open_job
 from tests.chaos.arena import DECIDER, Arena, arena
-from tests.chaos.happenings import LOOSE, Look, World
-from tests.chaos.test_stateful import EXAMPLES, SEEDS, chosen_seed, profile
+from tests.chaos.happenings import LOOSE, Look, World, take_courses
+from tests.chaos.test_stateful import EXAMPLES
 
 
 def _syncs(made: Arena, *, full: bool = False) -> int | None:
@@ -114,9 +113,4 @@ def _an_older_copy_is_put_back(course: int) -> None:
 
 @pytest.mark.timeout(0 if EXAMPLES else 180)
 def test_an_older_copy_that_is_put_back_writes_nothing_that_was_done_and_does_what_was_not() -> None:
-    test = profile(8)(given(course=SEEDS)(_an_older_copy_is_put_back))
-    if EXAMPLES:
-        chosen = chosen_seed()
-        sys.stderr.write(f"\nCHAOS_EXAMPLES={EXAMPLES} CHAOS_SEED={chosen} (restored)\n")
-        test = seed(chosen)(test)
-    test()
+    take_courses(_an_older_copy_is_put_back, "restored")

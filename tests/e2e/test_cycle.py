@@ -190,3 +190,17 @@ def test_a_person_is_found_by_an_email_that_only_okta_knows_yet(tmp_path: Path) 
         made.okta.world.update_profile("p02@example.com", email="shared@example.com")
         made.okta.world.update_profile("p00@example.com", email="shared@example.com")
         assert "means several users" in made.run("plan", "--user", "shared@example.com", code=64).stderr
+
+
+def test_who_is_looked_for_by_an_email_that_okta_refuses_to_look_for_is_not_called_unknown(
+    tmp_path: Path,
+) -> None:
+    with synced_crew(tmp_path, people=2, members=1) as made:
+        made.okta.faults.add("status", path=r"/api/v1/users\?filter", count=-1, status=403)
+        said = made.run("plan", "--user", "somebody@example.com", code=1).stderr
+        assert "knows no user" not in said
+        made.okta.world.update_profile("p01@example.com", email="married@example.com")
+        made.sync()
+        assert (
+            made.plan("--user", "p01@example.com")["summary"]["update_user"] == 0
+        )  # as they were called before

@@ -206,6 +206,15 @@ def test_a_login_is_one_path_segment_whatever_it_contains() -> None:
     assert okta.paths() == ["/api/v1/users/a%2F..%2F..%2Fb%3Fc%23d%25%40example.com"]
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_to_look_for_an_email_is_no_absence_either(status: int) -> None:
+    with pytest.raises(AccessDenied):
+        ask(
+            Reply(okta_error("E0000006", "no permission"), status),
+            lambda source: source.users_with_email("ada@example.com"),
+        )
+
+
 def test_who_has_an_email_that_is_not_their_login_is_found_by_it() -> None:
     ada = {"id": USER, "profile": {"login": "ada", "email": "Ada@Example.com"}}
     other = {"id": "00uOther", "profile": {"login": "a@b.c", "email": "a@b.c"}}
@@ -222,7 +231,7 @@ def test_who_has_an_email_that_is_not_their_login_is_found_by_it() -> None:
     )
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 405])
+@pytest.mark.parametrize("status", [400, 404, 405])
 def test_a_server_that_cannot_be_asked_by_email_names_nobody(status: int) -> None:
     answer = Reply(okta_error("E0000031", "invalid search criteria"), status)
     assert not ask(answer, lambda source: source.users_with_email("ada@example.com"))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
-from syncd.errors import SyncdError, UsageError
+from syncd.errors import AccessDenied, SyncdError, UsageError
 from syncd.model import Absent, OktaGroup
 
 
@@ -34,15 +34,23 @@ def found(job: Job, selection: Selection) -> Selection:
 
 
 def user_id(job: Job, text: str) -> str:
-    """The Okta id of a user, also under an e-mail that they had before. Raises UsageError as `named_objects` does."""
-    known = [user.okta_id for user in job.store.find_users(text)]
-    found = _the_one(known, text) or user_in_okta(job, text)
-    former = [user.okta_id for user in job.store.find_former_users(text)] if found is None else []
-    if found is None and len(former) != 1:
-        raise UsageError(
-            f"Okta knows no user {text}", hint="give the Okta id, the login or the e-mail address"
-        )
-    return found or former[0]
+    """The Okta id of a user, also under an e-mail that they had before. Raises UsageError as `named_objects` does; what
+    Okta refuses to say it is not said to know nothing of.
+    """
+    known = _the_one([user.okta_id for user in job.store.find_users(text)], text)
+    if known is not None:
+        return known
+    refusal: AccessDenied | None = None
+    try:
+        found = user_in_okta(job, text)
+    except AccessDenied as denied:
+        found, refusal = None, denied
+    former = [] if found else job.store.find_former_users(text)
+    if found or len(former) == 1:
+        return found or former[0].okta_id
+    raise refusal or UsageError(
+        f"Okta knows no user {text}", hint="give the Okta id, the login or the e-mail address"
+    )
 
 
 def user_in_okta(job: Job, text: str) -> str | None:
