@@ -8,7 +8,7 @@ back to life after somebody acted on its end.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from datetime import timedelta
@@ -21,17 +21,21 @@ from psycopg.rows import DictRow, dict_row
 from syncd.closing import Closing
 from syncd.errors import NotFound, RefusedError, UsageError
 from syncd.ports.fleet import ConnectionRecord, Enrolment, Fleet, LivingWorker, Ownership, WorkerRecord
+from syncd.store.postgres.answering import Answering
 from syncd.store.postgres.faults import explained
 from syncd.store.postgres.sessions import connect
 from syncd.store.postgres.store import WRITERS
 
-Connection = psycopg.Connection[DictRow]
+Connection = Answering[DictRow]
 
 CHANNEL = "syncd_wakes"
 """Its notifications carry the id of a connection."""
 _ONE_TARGET = "one_owner_of_a_target"
 _SOON = "SET statement_timeout = '5s'; SET lock_timeout = '2s'"
 """A heartbeat that comes later than that is none."""
+_ANSWERS_WITHIN = 7.0
+"""Seconds: later than PostgreSQL itself says that it took too long."""
+_CLOSES_WITHIN = 0.5
 _NETWORK = {
     "tcp_user_timeout": "5000",
     "keepalives_idle": "2",
@@ -135,20 +139,32 @@ class PostgresRegistry(Closing):
     `woken` is of one of them.
     """
 
-    def __init__(self, url: str, *, name: str = "syncd fleet") -> None:
-        """`url` is libpq's; `name` is shown in pg_stat_activity."""
-        self._url, self._name = url, name
+    def __init__(
+        self, url: str, *, name: str = "syncd fleet", lost: Callable[[], None] | None = None
+    ) -> None:
+        """`url` is libpq's; `name` is shown in pg_stat_activity. `lost` is called when the way to the database was, and
+        when it is back: what others had sent before that is answered no more.
+        """
+        self._url, self._name, self._tell = url, name, lost
         self._lock = threading.Lock()
         self._session: Connection | None = None
         self._ear: Connection | None = None
+        self._is_lost = self._is_deaf = False
+        """The ear is deaf until it is opened anew: who only listens does not notice that nobody speaks."""
 
     def close(self) -> None:
-        """May be called twice."""
-        with self._lock:
+        """May be called twice, and waits for no answer: what is being opened just then goes with the process."""
+        if self._session is not None:
+            self._session.doubt(0.0)
+        if not self._lock.acquire(timeout=_CLOSES_WITHIN):
+            return
+        try:
             for session in (self._session, self._ear):
                 if session is not None:
                     session.close()
             self._session = self._ear = None
+        finally:
+            self._lock.release()
 
     # of a worker
 
@@ -242,8 +258,10 @@ class PostgresRegistry(Closing):
         """See `ports.fleet.Registry.woken`."""
         with explained(self._url):
             try:
+                if self._ear is not None and self._is_deaf:
+                    self._ear.close()
                 if self._ear is None or self._ear.closed:
-                    self._ear = self._connected()
+                    self._is_deaf, self._ear = False, self._connected()
                     self._ear.execute("LISTEN syncd_wakes")
                 heard = list(self._ear.notifies(timeout=seconds, stop_after=1))
                 heard += list(self._ear.notifies(timeout=0))
@@ -323,12 +341,26 @@ class PostgresRegistry(Closing):
     @contextmanager
     def _acting(self) -> Iterator[Connection]:
         with self._lock, explained(self._url):
-            if self._session is None or self._session.closed:
-                self._session = self._connected()
-            yield self._session
+            try:
+                if self._session is None or self._session.closed:
+                    self._session = self._connected()
+                yield self._session
+            except BaseException:
+                if self._session is None or self._session.closed:
+                    self._is_lost = self._is_deaf = True
+                    self._tell_of_loss()
+                raise
+            if self._is_lost:
+                self._is_lost = False
+                self._tell_of_loss()
+
+    def _tell_of_loss(self) -> None:
+        if self._tell is not None:
+            self._tell()
 
     def _connected(self) -> Connection:
-        session = cast("Connection", connect(make_conninfo(self._url, **_NETWORK), name=self._name))
+        url = make_conninfo(self._url, **_NETWORK)
+        session = cast("Connection", connect(url, name=self._name, answers_within=_ANSWERS_WITHIN))
         session.row_factory, session.cursor_factory = dict_row, psycopg.Cursor
         session.execute(_SOON)
         return session
