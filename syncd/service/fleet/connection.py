@@ -69,6 +69,7 @@ class OwnedConnection(ServedConnection):
         store = self.current.store
         if store is None:
             return
+        self.hooks.restore(store)
         if _was_followed(store):
             self._log.state = SystemLog.FOLLOWED
         if found := take_over(store, self._around.clock()):
