@@ -50,6 +50,13 @@ class StoreReads(ABC):
         with self._reading() as conn:
             return state.users(conn, okta_ids)
 
+    def accounts(self, okta_ids: Sequence[str]) -> Mapping[str, str]:
+        """See `ports.Store.accounts`."""
+        if not okta_ids:
+            return {}
+        with self._reading() as conn:
+            return state.accounts(conn, okta_ids)
+
     def user_by_scim_id(self, scim_id: str) -> KnownUser | None:
         """See `ports.Store.user_by_scim_id`."""
         with self._reading() as conn:
