@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -15,6 +16,7 @@ from typing import Any
 from tests.fleet_long import ledger
 from tests.fleet_long.figures import UNIX, believed, gaps, in_the_end, late_requests, of_ledger, polls, spread
 from tests.fleet_long.park import PLAIN, Park, Site, Way, Worker, children_of, cpu_of, park
+from tests.fleet_long.usage import core_percent, usage
 
 Figures = Mapping[str, Any]
 FASTER = 'lease = "5s"\nrenew = "1s"\nmargin = "1s"\n'
@@ -58,7 +60,7 @@ def kills(
         made.begin(ways)
         wait_until(lambda: all_served(made), "all connections are served", 1800)
         served_after = time.monotonic() - began
-        began, killed = time.time(), 0
+        began, killed, before = time.time(), 0, usage(made)
         with changing(made, dice, 5.0):
             while time.time() < began + seconds:
                 time.sleep(20)
@@ -66,7 +68,7 @@ def kills(
                 made.end_worker(victim, signal.SIGKILL)
                 killed += 1
                 made.start_worker(victim.way)
-        ended = time.time()
+        ended, after = time.time(), usage(made)
         between = gaps(made.sites, began, ended)
         worst = max(between)
         end = in_the_end(made)
@@ -74,7 +76,10 @@ def kills(
         return {
             "connections": connections,
             "first_sync_of_all": round(served_after, 1),
+            "seconds": round(ended - began, 1),
             "killed": killed,
+            "core_percent": core_percent(before, after),
+            "load": os.getloadavg(),
             "gap": spread(gap for gap, _ in between),
             "longest_gap": {"seconds": round(worst[0], 1), "connection": worst[1]},
             "over_60_s": sum(1 for gap, _ in between if gap > 60),

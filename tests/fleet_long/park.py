@@ -125,13 +125,13 @@ class Worker:
         ).count(f'"event": "{event}"')
 
 
-def cpu_of(pid: int) -> float:
-    """Seconds of processor time that it has used."""
+def cpu_of(pid: int, *, waited_for: bool = False) -> float:
+    """Seconds of processor time that it has used; `waited_for`: and its children that are gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11 : 15 if waited_for else 13])) / os.sysconf("SC_CLK_TCK")
 
 
 def children_of(pid: int) -> list[int]:
@@ -153,6 +153,8 @@ class Park:
     workers: list[Worker] = field(default_factory=list)
     module: str = "tests.fleet_long.witnessed_worker"
     started: int = 0
+    spent: float = 0.0
+    """Seconds of processor time of workers that are gone."""
     _logs: list[IO[bytes]] = field(default_factory=list)
 
     def begin(self, ways: Sequence[Way], *, capacity: int = 10_000) -> None:
@@ -197,6 +199,7 @@ class Park:
 
     def end_worker(self, worker: Worker, how: signal.Signals) -> int:
         worker.process.send_signal(signal.SIGCONT)
+        self.spent += worker.cpu()
         worker.process.send_signal(how)
         code = worker.process.wait(60)
         self.workers.remove(worker)
