@@ -30,6 +30,7 @@ from tests.fleet.test_commands import url_of
 from tests.fleet_long import ledger
 from tests.fleet_long.harbour import Harbour
 from tests.postgres.server import Server, running
+from tests.serving import free_port
 
 TOKENS = {"FLEET_LONG_OKTA": "00tOkTa-fleet-0042", "FLEET_LONG_SPLIT": "spl.fleet-4711"}
 CONCURRENCY = 4
@@ -115,6 +116,8 @@ class Worker:
     process: subprocess.Popen[bytes]
     log: Path
     way: Way
+    listen: str = ""
+    """The address of its status page; "" where it has none."""
 
     def cpu(self) -> float:
         return cpu_of(self.process.pid)
@@ -150,6 +153,8 @@ class Park:
     terms: str
     environ: Mapping[str, str]
     schedule: str
+    listening: bool = False
+    """Workers that are started have a status page."""
     workers: list[Worker] = field(default_factory=list)
     module: str = "tests.fleet_long.witnessed_worker"
     started: int = 0
@@ -177,10 +182,11 @@ class Park:
         secret = place / "database"
         secret.write_text(way.url or url_of(self.url))
         secret.chmod(0o600)
+        listen = f"127.0.0.1:{free_port()}" if self.listening else ""
         file = place / "fleet.toml"
         file.write_text(
-            f'[fleet]\ndatabase = {{ file = "database" }}\nlisten = ""\nworker = "{name}"\ncapacity = {capacity}\n'
-            f"{self.terms}"
+            f'[fleet]\ndatabase = {{ file = "database" }}\nlisten = "{listen}"\nworker = "{name}"\n'
+            f"capacity = {capacity}\n{self.terms}"
         )
         log = place / "log"
         out = log.open("wb")
@@ -193,7 +199,7 @@ class Park:
             stderr=out,
             cwd=way.cwd,
         )
-        made = Worker(name, process, log, way)
+        made = Worker(name, process, log, way, listen)
         self.workers.append(made)
         return made
 
