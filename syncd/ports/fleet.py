@@ -232,8 +232,8 @@ class Registry(Protocol):
         """How many people each of these connections manages."""
         ...
 
-    def wake(self, connection: int, named: AbstractSet[tuple[str, str]] = frozenset()) -> None:
-        """Has its owner look now; `named` (kind and Okta id) waits there, each once."""
+    def wake(self, connection: int) -> None:
+        """Has its owner look now."""
         ...
 
     def woken(self, seconds: float) -> AbstractSet[int]:

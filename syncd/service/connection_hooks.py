@@ -31,6 +31,7 @@ from syncd.service.current_state import CurrentState
 from syncd.service.reports import Ending, cycle_report
 from syncd.service.telling import Voice
 from syncd.settings import ConnectionSettings
+from syncd.settings.schema import HooksSettings
 
 APART = 1.0
 """Seconds between the end of a delta and the next one that hooks ask for."""
@@ -89,6 +90,11 @@ class ConnectionHooks:
         return self._settings()
 
     @property
+    def terms(self) -> HooksSettings:
+        """See `hook_intake.HookReceiver`."""
+        return self.settings.hooks
+
+    @property
     def org_urls(self) -> Sequence[str]:
         """See `hook_intake.HookReceiver`."""
         org_url, store = self.settings.okta.org_url, self._current.store
@@ -100,7 +106,7 @@ class ConnectionHooks:
 
     def adopt(self, settings: ConnectionSettings) -> None:
         """New settings, before they count: who begins to listen has a delta at once, which asks the org who it is."""
-        if settings.hooks.listen and not self.settings.hooks.listen:
+        if settings.hooks.come and not self.settings.hooks.come:
             self._around.hurry(settings.name, "delta", 0.0)
 
     def of_delta(self, job: Job) -> Hooked:
@@ -110,7 +116,7 @@ class ConnectionHooks:
         return self.hooked
 
     def _learn_org_urls(self, job: Job) -> None:
-        if job.settings.hooks.listen:
+        if job.settings.hooks.come:
             self._asked_for_urls = job.settings.okta.org_url
             learn_org_urls(job)
             self._org_urls = None
@@ -126,7 +132,7 @@ class ConnectionHooks:
             group=lambda okta_id: store.group(okta_id) is not None,
             any_group=RuleBook(settings.push_groups).needs_every_group,
         )
-        self.hooked.restore(HOOKED.of(store))
+        self.restore(store)
         names = names_of(events, known, now)
         if self.hooked.put(names, events, now, strangers_among(names, known)):
             self.hooked.keep(lambda text: HOOKED.remember(store, text))
@@ -136,6 +142,10 @@ class ConnectionHooks:
                 )
         self._remember(store)
         self._tell_of_strangers()
+
+    def restore(self, store: Store) -> None:
+        """What was named before this process had the connection, and nobody has looked at."""
+        self.hooked.restore(HOOKED.of(store))
 
     def _tell_of_strangers(self) -> None:
         """Where so many names were nothing that the rest is left to the System Log. Whether it is over, deltas ask."""
@@ -150,7 +160,7 @@ class ConnectionHooks:
     def _remember(self, store: Store) -> None:
         """For whoever asks whether hooks arrive, in another process or later."""
         heard = HookHistory(self.hooked.last, self.hooked.missed)
-        if heard.last is None or not self.settings.hooks.listen:
+        if heard.last is None or not self.settings.hooks.come:
             return
         fresh = self._said.last is None or heard.last - self._said.last >= _REMEMBERED_EVERY
         if fresh or heard.missed != self._said.missed:
@@ -203,13 +213,13 @@ class ConnectionHooks:
             "hooks",
             f"event hooks do not bring {missed}: the System Log had one, and no hook; is it ticked in Okta, and does"
             " Okta reach the listener?"
-            if missed and self.settings.hooks.listen
+            if missed and self.settings.hooks.come
             else "",
         )
 
     def delta_every(self, settings: ConnectionSettings) -> timedelta:
         """How often the System Log is asked by these settings: less often while hooks come."""
         schedule = settings.schedule
-        if settings.hooks.listen and self.hooked.is_healthy:
+        if settings.hooks.come and self.hooked.is_healthy:
             return max(schedule.delta, schedule.delta_with_hooks)
         return schedule.delta

@@ -72,6 +72,7 @@ class OwnedConnection(ServedConnection):
         store = self.current.store
         if store is None:
             return
+        self.hooks.restore(store)
         if _was_followed(store):
             self._log.state = SystemLog.FOLLOWED
         if found := take_over(store, self._around.clock()):

@@ -14,7 +14,7 @@ from syncd.store.postgres import registry_tables, sealing, tables
 from syncd.store.postgres.faults import named
 from syncd.store.postgres.sessions import SCHEMA, Connection
 
-VERSION = 1
+VERSION = 2
 """Of the schema that this version makes; it also works with any newer one whose `oldest_worker` is not above it."""
 OLDEST_WORKER = 1
 _LOCK = 0x53594E43
@@ -42,6 +42,7 @@ def _store() -> Iterable[str]:
 STEPS: tuple[tuple[str, Callable[[], Iterable[str]]], ...] = (
     ("001_registry", lambda: registry_tables.TABLES),
     ("002_store", _store),
+    ("003_hook_events", lambda: registry_tables.HOOKS),
 )
 
 
