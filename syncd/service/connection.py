@@ -82,8 +82,6 @@ class ServedConnection:
         self.activity = Activity(patience=patience_of(settings))
         acts = Acts(self._run, self._asked_for_all, self._after_asked, lambda: self.settings, self._woken)
         self.hooks = ConnectionHooks(self.current, board, around, self._voice, lambda: self.settings)
-        self._is_turn_taken: Callable[[], bool] = lambda: self.hooks.is_giving_way
-        """A delta leaves what it found to a later one."""
         self.requests = RequestLanes(self.current, self._gate, acts, around, self._voice)
 
     # life
@@ -371,7 +369,7 @@ class ServedConnection:
                 redactor=around.redactor,
                 clock=around.clock,
                 cancelled=lambda: around.stopping.is_set() or cancelled(),
-                is_turn_taken=lambda: kind == "delta" and self._is_turn_taken(),
+                is_turn_taken=lambda: kind == "delta" and self.hooks.is_giving_way,
                 store=self.current.store,
                 turn=self._turn,
                 seat=around.seat(self.settings.name, self.hooks.delta_every(self.settings)),

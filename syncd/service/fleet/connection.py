@@ -53,7 +53,7 @@ class OwnedConnection(ServedConnection):
         self._job_options = {"writing": True, "delivered_within": DELIVERED_WITHIN}
         # In the quiet time a delta only reads what is new, which stays pending: one that waited for the end of that
         # time would keep a thread from the deltas of all others.
-        gives_way, self._is_turn_taken = self._is_turn_taken, lambda: self._is_put_off() or gives_way()
+        self.hooks.is_put_off = self._is_put_off
 
     @property
     def is_idle(self) -> bool:
