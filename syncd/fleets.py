@@ -19,6 +19,7 @@ from syncd.errors import ConfigurationError, PermanentError, RefusedError, Syncd
 from syncd.ports import Store
 from syncd.ports.database import FleetDatabase
 from syncd.ports.fleet import FleetStores, Registry
+from syncd.ports.hook_events import HookEvents
 from syncd.ports.trail import Head
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings, Loaded, parse
@@ -48,6 +49,15 @@ def open_registry(database: Database, *, lost: Callable[[], None] | None = None)
 
     with PostgresRegistry(database.url, lost=lost) as registry:
         yield registry
+
+
+@contextmanager
+def open_hook_events(database: Database) -> Iterator[HookEvents]:
+    """What event hooks named and no owner has taken up yet."""
+    from syncd.store.postgres.hook_events import PostgresHookEvents  # noqa: PLC0415  (psycopg)
+
+    with PostgresHookEvents(database.url) as rows:
+        yield rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +124,7 @@ def load_of(
                 )
         texts = {name: registry.text_of(known[name])[0] for name in (names or known)}
     found = [
-        parse(text, file=fleet.path.parent / f"{name}.toml", environ=environ).in_fleet(
+        fleet.rule(parse(text, file=fleet.path.parent / f"{name}.toml", environ=environ)).in_fleet(
             FleetPlace(database.url, database.shown, known[name]), fleet.path
         )
         for name, text in texts.items()

@@ -26,7 +26,7 @@ def hook_document(
 ) -> dict[str, Any]:
     """`syncd.hook/1` of the org of this connection; `together` are those of the process, `host` the proxy's address."""
     org = settings.okta.org_url
-    mine = [one for one in together if one.okta.org_url == org and one.hooks.listen]
+    mine = [one for one in together if one.okta.org_url == org and one.hooks.come]
     return {
         "schema": SCHEMA,
         "connection": settings.name,
@@ -44,15 +44,12 @@ def tested(settings: ConnectionSettings, host: str, now: datetime) -> dict[str, 
     """Asks the listener as Okta does: the verification, a sample, and the sample without the secret. `host` is the
     proxy's address, "" the listener's own. Raises SyncdError that says what is wrong.
     """
-    hooks = settings.hooks
-    if hooks.address is None or hooks.secret is None:
-        raise ConfigurationError(
-            "hooks.listen is not set, so nobody listens for event hooks", hint='listen = "127.0.0.1:9465"'
-        )
-    address, port = hooks.address
-    url = host or f"http://{f'[{address}]' if ':' in address else address}:{port}"
+    url, ref = _listener(settings, host), settings.hooks.secret
+    if ref is None:
+        raise _nobody_listens(settings)
     place = f"{url.rstrip('/')}{_PATH}{org_key(settings.okta.org_url)}"
-    secret = {hooks.header: hooks.secret.read()}
+    header = settings.hooks.header
+    secret = {header: ref.read()}
     challenge = secrets.token_urlsafe(30)
     status, said = _exchange(place, "GET", {**secret, "X-Okta-Verification-Challenge": challenge})
     _expect(status, 200, place)
@@ -61,7 +58,7 @@ def tested(settings: ConnectionSettings, host: str, now: datetime) -> dict[str, 
     body = json.dumps(sample(settings.okta.org_url, now)).encode()
     status, _ = _exchange(place, "POST", secret, body)
     _expect(status, 204, place)
-    status, _ = _exchange(place, "POST", {hooks.header: secrets.token_hex(16)}, body)
+    status, _ = _exchange(place, "POST", {header: secrets.token_hex(16)}, body)
     if status != 401:
         raise PermanentError(
             f"{place} answers {status} to a wrong secret",
@@ -70,21 +67,51 @@ def tested(settings: ConnectionSettings, host: str, now: datetime) -> dict[str, 
     return {"url": place, "verified": True, "stored": True, "refused_without_secret": True}
 
 
+def _listener(settings: ConnectionSettings, host: str) -> str:
+    """Of a fleet any worker's will do, so with `host` this machine needs none."""
+    in_fleet = settings.fleet_file is not None
+    if host and settings.hooks.come and in_fleet:
+        return host
+    if settings.hooks.address is None:
+        raise _nobody_listens(settings)
+    address, port = settings.hooks.address
+    return host or f"http://{f'[{address}]' if ':' in address else address}:{port}"
+
+
+def _nobody_listens(settings: ConnectionSettings) -> ConfigurationError:
+    file, org = settings.fleet_file, settings.okta.org_url
+    if file is None:
+        return ConfigurationError(
+            "hooks.listen is not set, so nobody listens for event hooks", hint='listen = "127.0.0.1:9465"'
+        )
+    if not settings.hooks.come:
+        return ConfigurationError(
+            f"{file} has no [[hooks.org]] of {org}, so no worker takes event hooks of it",
+            hint=f'[[hooks.org]] with org_url = "{org}" and secret: docs/event-hooks.md',
+        )
+    return ConfigurationError(
+        f"hooks.listen is not set in {file}, so this machine hears no event hooks",
+        hint="with --host https://... the test goes to whichever worker the load balancer chooses; or run it where a"
+        " worker listens",
+    )
+
+
 def _expect(status: int, wanted: int, place: str) -> None:
     if status == wanted:
         return
     if status == 401:
         raise PermanentError(
             f"{place} does not know the secret",
-            hint="syncd run reads it anew for each hook: does it read the same place, and does a proxy pass it on?",
+            hint="the daemon reads it anew for each hook: does it read the same place, and does a proxy pass it on?",
             status=401,
         )
     hints = {
-        404: "no connection of the running daemon belongs to this org, or it has no hooks.listen: reload it",
+        404: "the running daemon hears no hooks of this org: reload it, once its settings say so",
         503: "the names could not be stored: syncd status says what is wrong with the store",
     }
     raise PermanentError(
-        f"{place} answers {status}", hint=hints.get(status, "is this the listener of syncd run?")
+        f"{place} answers {status}",
+        hint=hints.get(status, "is this the listener of syncd run or syncd worker?"),
     )
 
 
@@ -117,5 +144,5 @@ def _exchange(
 def _unheard(place: str, error: Exception) -> SyncdError:
     return TemporaryError(
         f"nobody answers at {place}: {error}",
-        hint="syncd run listens there while it runs; with --host the proxy has to reach it",
+        hint="syncd run listens there while it runs, in a fleet syncd worker; with --host the proxy has to reach it",
     )

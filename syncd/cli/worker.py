@@ -21,12 +21,13 @@ from syncd.errors import RefusedError
 if TYPE_CHECKING:
     from syncd.ports import Store
     from syncd.ports.fleet import FleetStores, Ownership, Registry
+    from syncd.ports.hook_events import HookEvents
     from syncd.ports.permit import Permit
     from syncd.service.fleet.rereading import FleetFile
     from syncd.service.fleet.steward import Steward
     from syncd.service.held_store import Held
     from syncd.settings import ConnectionSettings
-    from syncd.settings.fleet import FleetSettings, FleetTable
+    from syncd.settings.fleet import FleetSettings
 
 
 @click.command(name="worker", cls=Command)
@@ -36,7 +37,7 @@ def command(ctx: click.Context) -> int:
 
     It takes its share of the fleet's connections and does for them what syncd run does. When a worker dies, the others
     have its connections within half a minute. SIGTERM hands over and ends within ten seconds; SIGHUP reads fleet.toml
-    again, of which `capacity` and `listen` count at once.
+    again, of which `capacity`, `listen` and `[hooks]` count at once.
     """
     said = globals_of(ctx)
     if not said.log_format_given and is_journal(os.environ):
@@ -49,7 +50,12 @@ def command(ctx: click.Context) -> int:
 
 
 def _work(session: Session, fleet: FleetSettings) -> None:
-    from syncd.fleets import fleet_database, open_fleet_stores, open_registry  # noqa: PLC0415  (psycopg)
+    from syncd.fleets import (  # noqa: PLC0415  (psycopg)
+        fleet_database,
+        open_fleet_stores,
+        open_hook_events,
+        open_registry,
+    )
     from syncd.service.descriptors import raise_limit  # noqa: PLC0415  (the engine)
     from syncd.service.memory import few_arenas  # noqa: PLC0415
 
@@ -67,39 +73,41 @@ def _work(session: Session, fleet: FleetSettings) -> None:
     with (
         open_fleet_stores(database, cycles=fleet.fleet.cycles) as stores,
         open_registry(database, lost=stores.doubt) as registry,
+        open_hook_events(database) as hook_events,
     ):
-        _serve(session, fleet, registry, stores)
+        _serve(session, _file_of(session, fleet), registry, stores, hook_events)
 
 
 def _warn(session: Session, fleet: FleetSettings) -> None:
-    for warning in fleet.fleet.database.warnings():
-        session.event("warning", "settings", warning=f"{fleet.path} fleet.database: {warning}")
+    for warning in fleet.warnings():
+        session.event("warning", "settings", warning=f"{fleet.path} {warning}")
 
 
 def _file_of(session: Session, fleet: FleetSettings) -> FleetFile:
     from syncd.service.fleet.rereading import FleetFile  # noqa: PLC0415  (the engine)
     from syncd.settings.fleet import load_fleet  # noqa: PLC0415  (pydantic)
 
-    def load() -> FleetTable:
+    def load() -> FleetSettings:
         found = load_fleet(fleet.path, environ=os.environ)
         _warn(session, found)
-        return found.fleet
+        return found
 
-    return FleetFile(fleet.fleet, load)
+    return FleetFile(fleet, load)
 
 
-def _serve(session: Session, fleet: FleetSettings, registry: Registry, stores: FleetStores) -> None:
+def _serve(
+    session: Session, file: FleetFile, registry: Registry, stores: FleetStores, hook_events: HookEvents
+) -> None:
     from syncd.ports.fleet import WorkerRecord  # noqa: PLC0415
     from syncd.service.fleet.daemon import FleetDaemon  # noqa: PLC0415  (the engine)
     from syncd.service.fleet.steward import Steward  # noqa: PLC0415
     from syncd.service.systemd import Notify  # noqa: PLC0415
     from syncd.settings import parse  # noqa: PLC0415  (pydantic)
 
-    table = fleet.fleet
+    table, beside = file.table, file.settings.path.parent
 
     def reads(name: str, text: str) -> ConnectionSettings:
-        found = parse(text, file=fleet.path.parent / f"{name}.toml", environ=os.environ)
-        return found.of_fleet(fleet.path)
+        return file.rule(parse(text, file=beside / f"{name}.toml", environ=os.environ))
 
     steward = Steward(
         registry,
@@ -112,7 +120,8 @@ def _serve(session: Session, fleet: FleetSettings, registry: Registry, stores: F
     )
     daemon = FleetDaemon(
         steward,
-        file=_file_of(session, fleet),
+        file=file,
+        hook_events=hook_events,
         event=session.event,
         redactor=session.redactor,
         notify=Notify.of(os.environ),

@@ -141,6 +141,13 @@ class Fleet:
     workers: Sequence[LivingWorker]
     connections: Sequence[ConnectionRecord]
 
+    @property
+    def sharers(self) -> Sequence[Worker]:
+        """Between whom the connections are shared out. Not who was silent for too long, though nobody has told so yet:
+        as long as the dead count for a share, the living have theirs and leave what those had lying.
+        """
+        return [each.worker for each in self.workers if each.works]
+
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
@@ -231,8 +238,8 @@ class Registry(Protocol):
         """How many people each of these connections manages."""
         ...
 
-    def wake(self, connection: int, named: AbstractSet[tuple[str, str]] = frozenset()) -> None:
-        """Has its owner look now; `named` (kind and Okta id) waits there, each once."""
+    def wake(self, connection: int) -> None:
+        """Has its owner look now."""
         ...
 
     def woken(self, seconds: float) -> AbstractSet[int]:

@@ -24,7 +24,8 @@ def hook_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     yield line(strong(f"An event hook for {safe(document['org_url'])}"), faint(f"  ({names})"))
     if not document["listen"]:
         yield line(
-            Span("hooks.listen is not set: nobody would hear it. ", "warn"), "See docs/event-hooks.md."
+            Span("hooks.listen is not set here: nobody hears it on this machine. ", "warn"),
+            "See docs/event-hooks.md.",
         )
     yield line("Okta admin console, as a super administrator: Workflow, Event Hooks, Create Event Hook")
     secret = (

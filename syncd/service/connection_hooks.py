@@ -31,6 +31,7 @@ from syncd.service.current_state import CurrentState
 from syncd.service.reports import Ending, cycle_report
 from syncd.service.telling import Voice
 from syncd.settings import ConnectionSettings
+from syncd.settings.schema import HooksSettings
 
 APART = 1.0
 """Seconds between the end of a delta and the next one that hooks ask for."""
@@ -77,6 +78,8 @@ class ConnectionHooks:
         self._rest = APART
         self._said = HookHistory()
         self._giving: LeaverCycles | None = None
+        self.is_put_off: Callable[[], bool] = lambda: False
+        """Whether the target has to be left alone for now; who says so sees to the delta after that."""
         self._org_urls: tuple[str, Sequence[str]] | None = None
         """By `okta.org_url`, from the store."""
         self._asked_for_urls = ""
@@ -87,6 +90,11 @@ class ConnectionHooks:
     def settings(self) -> ConnectionSettings:
         """Those that count now."""
         return self._settings()
+
+    @property
+    def terms(self) -> HooksSettings:
+        """See `hook_intake.HookReceiver`."""
+        return self.settings.hooks
 
     @property
     def org_urls(self) -> Sequence[str]:
@@ -100,7 +108,7 @@ class ConnectionHooks:
 
     def adopt(self, settings: ConnectionSettings) -> None:
         """New settings, before they count: who begins to listen has a delta at once, which asks the org who it is."""
-        if settings.hooks.listen and not self.settings.hooks.listen:
+        if settings.hooks.come and not self.settings.hooks.come:
             self._around.hurry(settings.name, "delta", 0.0)
 
     def of_delta(self, job: Job) -> Hooked:
@@ -110,7 +118,7 @@ class ConnectionHooks:
         return self.hooked
 
     def _learn_org_urls(self, job: Job) -> None:
-        if job.settings.hooks.listen:
+        if job.settings.hooks.come:
             self._asked_for_urls = job.settings.okta.org_url
             learn_org_urls(job)
             self._org_urls = None
@@ -126,7 +134,7 @@ class ConnectionHooks:
             group=lambda okta_id: store.group(okta_id) is not None,
             any_group=RuleBook(settings.push_groups).needs_every_group,
         )
-        self.hooked.restore(HOOKED.of(store))
+        self.restore(store)
         names = names_of(events, known, now)
         if self.hooked.put(names, events, now, strangers_among(names, known)):
             self.hooked.keep(lambda text: HOOKED.remember(store, text))
@@ -136,6 +144,10 @@ class ConnectionHooks:
                 )
         self._remember(store)
         self._tell_of_strangers()
+
+    def restore(self, store: Store) -> None:
+        """What was named before this process had the connection, and nobody has looked at."""
+        self.hooked.restore(HOOKED.of(store))
 
     def _tell_of_strangers(self) -> None:
         """Where so many names were nothing that the rest is left to the System Log. Whether it is over, deltas ask."""
@@ -150,7 +162,7 @@ class ConnectionHooks:
     def _remember(self, store: Store) -> None:
         """For whoever asks whether hooks arrive, in another process or later."""
         heard = HookHistory(self.hooked.last, self.hooked.missed)
-        if heard.last is None or not self.settings.hooks.listen:
+        if heard.last is None or not self.settings.hooks.come:
             return
         fresh = self._said.last is None or heard.last - self._said.last >= _REMEMBERED_EVERY
         if fresh or heard.missed != self._said.missed:
@@ -180,9 +192,11 @@ class ConnectionHooks:
 
     @property
     def is_giving_way(self) -> bool:
-        """A full cycle has the turn: who lost access it looks at by itself."""
+        """A delta would only read what is new: a full cycle has the turn, which looks at who lost access by itself, or
+        nobody may have it for now.
+        """
         giving = self._giving
-        return giving is not None and giving.has_turn
+        return (giving is not None and giving.has_turn) or self.is_put_off()
 
     def after_delta(self, *, failed: bool) -> None:
         """A delta has ended: what is to be looked at once more gets its turn. After one that failed, hooks ask for none
@@ -203,13 +217,13 @@ class ConnectionHooks:
             "hooks",
             f"event hooks do not bring {missed}: the System Log had one, and no hook; is it ticked in Okta, and does"
             " Okta reach the listener?"
-            if missed and self.settings.hooks.listen
+            if missed and self.settings.hooks.come
             else "",
         )
 
     def delta_every(self, settings: ConnectionSettings) -> timedelta:
         """How often the System Log is asked by these settings: less often while hooks come."""
         schedule = settings.schedule
-        if settings.hooks.listen and self.hooked.is_healthy:
+        if settings.hooks.come and self.hooked.is_healthy:
             return max(schedule.delta, schedule.delta_with_hooks)
         return schedule.delta

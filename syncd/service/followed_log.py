@@ -39,7 +39,7 @@ class FollowedLog:
     def lost(self, error: SyncdError, job: Job) -> None:
         """It could not be read."""
         self.state = SystemLog.NOT_FOLLOWED if isinstance(error, TemporaryError) else SystemLog.DENIED
-        said, hooks = self._redactor.text(error.message), bool(job.settings.hooks.listen)
+        said, hooks = self._redactor.text(error.message), job.settings.hooks.come
         log_lost(self._board, self._voice, said, error.hint, hooks=hooks)
 
     def was_read(self) -> None:

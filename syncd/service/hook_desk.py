@@ -20,7 +20,7 @@ from syncd.core.hooks import BODY_AT_MOST, NotAHook, org_key, read_events
 from syncd.errors import SyncdError
 from syncd.service.door import Connection
 from syncd.service.hook_intake import HookIntake, HookReceiver
-from syncd.settings import ConnectionSettings
+from syncd.settings.schema import HooksSettings
 
 PATH = "/okta/"
 CHALLENGE = "X-Okta-Verification-Challenge"
@@ -98,7 +98,7 @@ class HookDesk:
             raise _Refusal(413)
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise _Refusal(415)
-        bucket = self._buckets.setdefault(org_key(allowed[0].settings.okta.org_url), _Bucket())
+        bucket = self._buckets.setdefault(org_key(allowed[0].org_urls[0]), _Bucket())
         if not bucket.take(asyncio.get_running_loop().time()):
             raise _Refusal(429)
         body = await _body(request)
@@ -129,7 +129,7 @@ class HookDesk:
         return [
             each
             for each in self.receivers()
-            if each.settings.hooks.listen and any(org_key(url) == key for url in each.org_urls)
+            if each.terms.come and any(org_key(url) == key for url in each.org_urls)
         ]
 
     def _tell_refusals(self, status: int, why: str) -> None:
@@ -159,21 +159,20 @@ def _with_secret(receivers: Sequence[HookReceiver], request: web.BaseRequest) ->
     """Those of whom the request has the secret, in exactly one header. Takes as long whatever was sent."""
     allowed = []
     for each in receivers:
-        hooks = each.settings.hooks
-        given = request.headers.getall(hooks.header, [])
+        given = request.headers.getall(each.terms.header, [])
         sent = _digest(given[0].strip()) if len(given) == 1 else _digest("")
         right = False
-        for secret in secrets_of(each.settings):
+        for secret in secrets_of(each.terms):
             right |= hmac.compare_digest(sent, _digest(secret))
         if right and len(given) == 1:
             allowed.append(each)
     return allowed
 
 
-def secrets_of(settings: ConnectionSettings) -> Sequence[str]:
+def secrets_of(terms: HooksSettings) -> Sequence[str]:
     """The secret and the one before it, as they are now; without one that cannot be read."""
     found = []
-    for ref in (settings.hooks.secret, settings.hooks.previous_secret):
+    for ref in (terms.secret, terms.previous_secret):
         if ref is not None:
             try:
                 found.append(ref.read())

@@ -1,7 +1,7 @@
 """Stores what event hooks name, apart from the event loop that hears them: what waits together is stored together.
 
-`HookReceiver` is where names are put. On one machine that is the connection itself, with its store; workers of a fleet
-put rows into their database.
+`HookReceiver` is where names are put. On one machine that is the connection itself, with its store; a worker of a fleet
+puts them into the database (`fleet.hooked_orgs`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Protocol
 
 from syncd.errors import TemporaryError
 from syncd.model import LogEvent
-from syncd.settings import ConnectionSettings
+from syncd.settings.schema import HooksSettings
 
 _AT_ONCE = 500
 """Posts that are stored together."""
@@ -24,11 +24,11 @@ WAITING_AT_MOST = 20_000
 
 
 class HookReceiver(Protocol):
-    """One connection, to whom names can be given."""
+    """One connection, or all of one org, to whom names can be given."""
 
     @property
-    def settings(self) -> ConnectionSettings:
-        """Those that count now."""
+    def terms(self) -> HooksSettings:
+        """With which secret, as it counts now."""
         ...
 
     @property

@@ -19,10 +19,11 @@ from pydantic_core import ErrorDetails
 from syncd.core.lease import RENEWALS_THAT_MAY_FAIL, LeaseTerms
 from syncd.errors import ConfigurationError
 from syncd.settings.explain import findings_of, located
+from syncd.settings.fleet_hooks import FleetHooks, OrgHooks
 from syncd.settings.lines import index_lines
 from syncd.settings.load import configuration_error, parsed, text_of
 from syncd.settings.problem import Finding, Problem
-from syncd.settings.schema import Table
+from syncd.settings.schema import ConnectionSettings, Table
 from syncd.settings.secrets import SecretRef
 from syncd.settings.suggest import nearest
 from syncd.settings.values import Listen, Origin, SecretUrl, is_loopback, text, within, wrong
@@ -64,6 +65,7 @@ class FleetFile(Table):
     """All that stands in `fleet.toml`."""
 
     fleet: FleetTable
+    hooks: FleetHooks = FleetHooks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,17 @@ class FleetSettings:
 
     path: Path
     fleet: FleetTable
+    hooks: FleetHooks = field(default_factory=FleetHooks)
+
+    def rule(self, settings: ConnectionSettings) -> ConnectionSettings:
+        """The settings of a connection as they count in this fleet."""
+        hooks = self.hooks.of_org(settings.okta.org_url)
+        return settings.model_copy(update={"hooks": hooks}).of_fleet(self.path)
+
+    def warnings(self) -> Iterator[str]:
+        """What is better otherwise, each with its setting."""
+        yield from (f"fleet.database: {each}" for each in self.fleet.database.warnings())
+        yield from self.hooks.warnings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +112,14 @@ def load_fleet(path: Path, *, environ: Mapping[str, str]) -> FleetSettings:
     origin = Origin(Path(os.path.abspath(path)), environ)  # noqa: PTH100  (resolve() would follow links)
     try:
         found = FleetFile.model_validate(raw, context=origin)
-        findings = list(_contradictions(found.fleet))
+        findings = [*_contradictions(found.fleet), *found.hooks.contradictions(found.fleet.listen)]
     except ValidationError as error:
         findings = [_of_this_file(each) for each in error.errors(include_url=False) if _is_a_key(each)]
         findings += [each for each in findings_of(error) if not each.message.startswith("is an unknown key")]
         found = None
     if findings or found is None:
         raise _wrong(located(findings, path, index_lines(said)))
-    return FleetSettings(origin.file, found.fleet)
+    return FleetSettings(origin.file, found.fleet, found.hooks)
 
 
 def _wrong(problems: Sequence[Problem]) -> ConfigurationError:
@@ -125,10 +138,20 @@ def _is_a_key(detail: ErrorDetails) -> bool:
 def _of_this_file(detail: ErrorDetails) -> Finding:
     """An unknown key: the keys that are known are those of this file, not of a connection's."""
     loc = detail["loc"]
-    known = tuple((FleetTable if loc[0] == "fleet" else FleetFile).model_fields)
+    tables: dict[object, type[Table]] = {
+        ("fleet",): FleetTable,
+        ("hooks",): FleetHooks,
+        ("hooks", "org"): OrgHooks,
+    }
+    around = tuple(part for part in loc[:-1] if isinstance(part, str))
+    known = tuple(tables.get(around, FleetFile).model_fields)
     meant = nearest(str(loc[-1]), known)
     if meant:
         return Finding(loc, f'is an unknown key; did you mean "{meant}"?')
+    if around == ("hooks",) and loc[-1] in OrgHooks.model_fields:
+        return Finding(
+            loc, "is an unknown key here; it belongs under [[hooks.org]], with the org_url it is of"
+        )
     return Finding(loc, f"is an unknown key; known here: {', '.join(known)}", nameless=True)
 
 

@@ -275,6 +275,11 @@ class HooksSettings(Table):
     previous_secret: Token | None = None
 
     @property
+    def come(self) -> bool:
+        """Whether somebody listens for those of this connection's org."""
+        return bool(self.listen)
+
+    @property
     def address(self) -> tuple[str, int] | None:
         """As of `ServerSettings`."""
         return address_of(self.listen)

@@ -88,10 +88,12 @@ def fleet(file: Path, *arguments: str | Path) -> dict[str, Any]:
 
 
 @contextmanager
-def machine(file: Path, name: str, environ: Mapping[str, str] | None = None) -> Iterator[Machine]:
-    """A worker, killed at the end if it is still there."""
+def machine(
+    file: Path, name: str, environ: Mapping[str, str] | None = None, *, tables: str = ""
+) -> Iterator[Machine]:
+    """A worker, killed at the end if it is still there. `tables` follow `[fleet]` in its own file."""
     own = file.with_name(f"{name}.toml")
-    own.write_text(f'{file.read_text()}worker = "{name}"\n')
+    own.write_text(f'{file.read_text()}worker = "{name}"\n{tables}')
     with subprocess.Popen(
         [sys.executable, "-m", "syncd", "worker", "--log-format", "json", "--fleet", str(own)],
         env={**os.environ, **(environ or {})},

@@ -22,8 +22,9 @@ from syncd.service.fleet.rereading import FleetFile
 from syncd.service.fleet.steward import Steward
 from syncd.service.held_store import Held, HeldStore
 from syncd.settings import ConnectionSettings, parse
-from syncd.settings.fleet import FleetTable
+from syncd.settings.fleet import FleetSettings, FleetTable
 from syncd.settings.secrets import SecretRef
+from syncd.store.postgres.hook_events import PostgresHookEvents
 from syncd.store.postgres.registry import PostgresRegistry
 from syncd.wiring import open_for_status, utc_now
 from tests.e2e.rig import Rig
@@ -45,9 +46,11 @@ class Working:
     log: list[dict[str, Any]] = field(default_factory=list)
     error: Exception | None = None
     registry: PostgresRegistry | None = None
+    hook_events: PostgresHookEvents | None = None
 
     def __post_init__(self) -> None:
         self._registry = self.registry or PostgresRegistry(self.database)
+        self._hook_events = self.hook_events or PostgresHookEvents(self.database)
         self._read = ExitStack()
         self.steward = Steward(
             self._registry,
@@ -57,9 +60,11 @@ class Working:
             opens=self._opens,
         )
         table = FleetTable.model_construct(database=SecretRef("env", "NOWHERE"), cycles=4, listen="")
+        settings = FleetSettings(self.folder / "fleet.toml", table)
         self.daemon = FleetDaemon(
             self.steward,
-            file=FleetFile(table, lambda: table),
+            file=FleetFile(settings, lambda: settings),
+            hook_events=self._hook_events,
             event=self._event,
             redactor=Redactor(),
             hooks=Hooks(),
@@ -95,6 +100,7 @@ class Working:
             looking.join(20)
             self.steward.end()
             self._registry.close()
+            self._hook_events.close()
             self._read.close()
         except Exception as error:  # noqa: BLE001  (the test tells it)
             self.error = error

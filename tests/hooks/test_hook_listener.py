@@ -25,6 +25,7 @@ from syncd.service import hook_desk
 from syncd.service.hooks import listening
 from syncd.service.visitors import PATIENCE, VisitorState
 from syncd.settings import ConnectionSettings, load_or_raise
+from syncd.settings.schema import HooksSettings
 from tests.connection_text import connection_text
 
 SECRET, BEFORE = "hOoK-sEcReT-0815-listener", "hOoK-sEcReT-0714-listener"
@@ -43,6 +44,10 @@ class Receiver:
     waits: threading.Event | None = None
     also: Sequence[str] = ()
     """Addresses that the org says it has."""
+
+    @property
+    def terms(self) -> HooksSettings:
+        return self.settings.hooks
 
     @property
     def org_urls(self) -> Sequence[str]:

@@ -18,6 +18,8 @@ from compose_spec import PyCompose
 from syncd import __version__
 from syncd.settings import parse
 from syncd.settings.fleet import FleetTable
+from syncd.settings.fleet_hooks import FleetHooks
+from syncd.settings.values import Origin
 from tests.packaging.declared import ROOT
 
 HERE = ROOT / "distribution" / "container"
@@ -228,3 +230,24 @@ def test_the_workers_of_a_fleet_are_several_and_have_no_volume_and_no_rights() -
     assert not [each for each in pod["volumes"] if "persistentVolumeClaim" in each]
     text = found["ConfigMap"]["data"]["fleet.toml"]
     assert set(tomllib.loads(text)["fleet"]) <= set(FleetTable.model_fields)
+
+
+def test_event_hooks_reach_every_worker_and_only_from_what_ends_tls() -> None:
+    file = HERE / "kubernetes-fleet-hooks.yaml"
+    done = by_the_schemas_of_kubernetes(file)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = file.read_text(encoding="utf-8")
+    found = {each["kind"]: each["spec"] for each in yaml.safe_load_all(said)}
+    workers = {"app": "syncd-worker"}
+    assert found["Service"]["selector"] == workers
+    assert found["NetworkPolicy"]["podSelector"]["matchLabels"] == workers
+    [rule] = found["NetworkPolicy"]["ingress"]
+    assert rule["from"] != []
+    head = said.partition("apiVersion")[0]
+    table = tomllib.loads("\n".join(line[6:] for line in head.splitlines() if line.startswith("#     ")))
+    made = FleetHooks.model_validate(table["hooks"], context=Origin(file, {}))
+    assert made.address is not None
+    ports = {made.address[1], found["Service"]["ports"][0]["targetPort"], rule["ports"][0]["port"]}
+    assert ports == {9465}
+    [(_, ref)] = made.secrets()
+    assert str(Path(ref.place).parent) == "/run/secrets/syncd"

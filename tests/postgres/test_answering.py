@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from syncd.errors import TemporaryError
-from syncd.store.postgres import answering, registry
+from syncd.store.postgres import answering, quick
 from syncd.store.postgres.answering import Unanswered
 from syncd.store.postgres.registry import PostgresRegistry
 from syncd.store.postgres.sessions import Sessions, connect
@@ -75,7 +75,7 @@ def test_on_a_way_in_doubt_nobody_waits_for_long_and_the_next_who_asks_gets_a_ne
 def test_who_listens_gets_a_new_way_too_and_all_are_told_of_the_loss_and_of_the_return(
     way: Strait, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "_ANSWERS_WITHIN", 1.0)
+    monkeypatch.setattr(quick, "ANSWERS_WITHIN", 1.0)
     database = dict(each.split("=", 1) for each in new_database(server, migrated=True).split())["dbname"]
     told: list[str] = []
     with PostgresRegistry(over(way, database), lost=lambda: told.append("lost")) as one:

@@ -18,7 +18,7 @@ _LONG_AGO = timedelta(hours=24)
 
 def arrive(checks: Checks, settings: ConnectionSettings, heard: HookHistory, now: datetime) -> None:
     """One line, where they are listened for. Nothing here is a failure: what no hook brings the System Log does."""
-    if not settings.hooks.listen:
+    if not settings.hooks.come:
         return
     shows = command(settings.named, "hook")
     if _is_short(settings):

@@ -226,7 +226,7 @@ def _take_over(job: Job, seen: Seen, hooked: Hooked, poll: _Poll) -> str:
     strangers = seen.strangers()
     ours = [(event, nominate([event], known)) for event in poll.events]
     shown = [event for event, named in ours if named.users or named.groups]
-    hooked.log_showed(shown, job.clock(), listens=bool(job.settings.hooks.listen))
+    hooked.log_showed(shown, job.clock(), listens=job.settings.hooks.come)
     fresh = [(e, each) for e, each in ours if not hooked.is_seen(e, keys(each.users, each.groups))]
     named = nominate([*strangers, *(event for event, _ in fresh)], known)
     leaving = keys([user for e, each in fresh if is_leaving(e.kind) for user in each.users], ())

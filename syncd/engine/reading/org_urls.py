@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from syncd.engine.facts import ORG_URLS
 from syncd.engine.job import Job
@@ -24,9 +24,14 @@ def learn_org_urls(job: Job) -> None:
 
 def known_org_urls(store: Store | None, org_url: str) -> Sequence[str]:
     """That of the settings, and what was learned under it."""
+    return org_urls_of(org_url, [ORG_URLS.of(store, "")] if store is not None else [])
+
+
+def org_urls_of(org_url: str, remembered: Iterable[str]) -> Sequence[str]:
+    """That of the settings, and what was learned under it: the texts that stores remember."""
     own = _own(org_url)
-    said = (ORG_URLS.of(store, "") if store is not None else "").split()
-    return tuple(dict.fromkeys([own, *(said if said[:1] == [own] else ())]))
+    learned = [said.split() for said in remembered]
+    return tuple(dict.fromkeys([own, *(url for urls in learned if urls[:1] == [own] for url in urls)]))
 
 
 def _own(org_url: str) -> str:

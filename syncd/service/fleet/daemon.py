@@ -6,26 +6,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 
 from syncd.errors import SyncdError
 from syncd.ports import Store
+from syncd.ports.fleet import WORK
+from syncd.ports.hook_events import HookEvents
 from syncd.redact import Redactor
 from syncd.service.board import CycleReport
 from syncd.service.connection import ServedConnection
 from syncd.service.daemon import Daemon, Hooks
+from syncd.service.fleet import rereading
 from syncd.service.fleet.connection import OwnedConnection
-from syncd.service.fleet.rereading import FleetFile, Reread
+from syncd.service.fleet.hooked_orgs import HookedOrgs
+from syncd.service.fleet.rereading import HOOKS_LISTEN, HOOKS_ORG, FleetFile, Reread
 from syncd.service.fleet.steward import Holding, Steward
 from syncd.service.fleet.watched import WatchedConnection
 from syncd.service.full_turns import RETRY
 from syncd.service.held_store import Held
-from syncd.service.listening import Listening
+from syncd.service.listening import Address, Listening
 from syncd.service.requests import RequestLanes, look_for_requests
 from syncd.service.systemd import Notify
 from syncd.service.telling import Event
 from syncd.settings import ConnectionSettings, Loaded, ServerSettings
+from syncd.settings.fleet_hooks import FleetHooks
 from syncd.wiring import utc_now
 
 _SWEEPS_EVERY = 15.0
@@ -51,6 +57,7 @@ class FleetDaemon(Daemon):
         steward: Steward,
         *,
         file: FleetFile,
+        hook_events: HookEvents,
         event: Event,
         redactor: Redactor,
         notify: Notify | None = None,
@@ -68,6 +75,7 @@ class FleetDaemon(Daemon):
         )
         self._steward = steward
         self._file = file
+        self._hooked_orgs = HookedOrgs(hook_events, self._owned, event)
         self._status_server = Listening("fleet.listen", self._serve_status, _ANOTHER_PORT)
         self.board.fleet_now = steward.moment
         self._holdings: dict[str, Holding] = {}
@@ -83,7 +91,10 @@ class FleetDaemon(Daemon):
     def _begin(self) -> None:
         """Raises SyncdError: no port."""
         self._move_to(self._file.table.listen)
+        self._hooked_orgs.hear(self._file.hooks)
+        self._hear_hooks(self._file.hooks)
         self._timetable.start()
+        self._hooked_orgs.start()
         look_for_requests(self._lanes, self._around.stopping, _SWEEPS_EVERY)
         self._tell_state()
         self._notify.ready()
@@ -94,6 +105,12 @@ class FleetDaemon(Daemon):
         for one in self._served.copy().values():
             if isinstance(one, OwnedConnection) and one.ownership.connection in connections:
                 one.requests.look()
+        self._hooked_orgs.wake(connections)
+
+    def _owned(self) -> Sequence[OwnedConnection]:
+        """Who only watches takes nothing up."""
+        served = self._served.copy().values()
+        return [one for one in served if isinstance(one, OwnedConnection) and not one.ownership.only_watches]
 
     def _lanes(self) -> Sequence[RequestLanes]:
         """Of what is owned; who only watches carries nothing out."""
@@ -105,6 +122,16 @@ class FleetDaemon(Daemon):
         server = ServerSettings(listen=listen)
         self._status_server.move_to(server.address, server.listen)
 
+    def _hear_hooks(self, hooks: FleetHooks) -> None:
+        """Raises SyncdError when the port cannot be had. Who only watches writes nothing, and hears none."""
+        if self._file.table.mode == WORK:
+            self._hook_server.move_to(hooks.address, hooks.listen)
+
+    def _serve_hooks(self, address: Address) -> AbstractContextManager[object]:
+        from syncd.service.hooks import listening  # noqa: PLC0415  (where nobody posts, nobody listens)
+
+        return listening(address, self._hooked_orgs.receivers, self.board.hook_answered, self._event)
+
     def reload(self) -> None:
         """See `steward.Serving`."""
         self._commands.put(self._take_over)
@@ -113,6 +140,9 @@ class FleetDaemon(Daemon):
         """`fleet.toml`. Raises ConfigurationError."""
         found = self._file.reread()
         changed = [key for key in found.at_once if self._changes(key, found)]
+        if {HOOKS_LISTEN, HOOKS_ORG}.intersection(changed):
+            self._steward.rule(self._file.rule)
+            self._take_over()
         said = ", ".join(changed) or "none"
         if len(changed) == len(found.at_once) and not found.at_next_start:
             self._event("info", "settings reloaded", changed=said)
@@ -122,11 +152,17 @@ class FleetDaemon(Daemon):
 
     def _changes(self, key: str, found: Reread) -> bool:
         """Whether this one counts from now on."""
+        now = found.settings
         try:
-            if key == "listen":
-                self._move_to(found.table.listen)
-            else:
-                self._steward.resize(found.table.capacity)
+            match key:
+                case rereading.LISTEN:
+                    self._move_to(now.fleet.listen)
+                case rereading.HOOKS_LISTEN:
+                    self._hear_hooks(now.hooks)
+                case rereading.HOOKS_ORG:
+                    self._hooked_orgs.hear(now.hooks)
+                case _:
+                    self._steward.resize(now.fleet.capacity)
         except SyncdError as error:
             self._event("error", f"{key} not changed", error=error.message, hint=error.hint)
             return False
@@ -163,6 +199,8 @@ class FleetDaemon(Daemon):
         self._schedule(connection, settings, first_full=first)
         if failure is None and first != 0.0:
             self._timetable.bring_forward(settings.name, "delta")
+        if failure is None:
+            self._hooked_orgs.wake(frozenset({connection.ownership.connection}))
         return failure
 
     def _owned_connection(self, settings: ConnectionSettings) -> OwnedConnection:
@@ -176,6 +214,7 @@ class FleetDaemon(Daemon):
 
     def _end(self) -> None:
         self._steward.stop()
+        self._hooked_orgs.stop()
         super()._end()
 
     def _listen(self, *_: object) -> None:

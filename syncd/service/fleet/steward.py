@@ -106,10 +106,18 @@ class Steward:
                 if not self._over.is_set():
                     self._look(serving)
             try:
-                if named := self._registry.woken(LOOKS_EVERY):
-                    serving.woken(named)
+                self._hear(serving)
             except SyncdError:  # whoever looks says so
                 self._over.wait(LOOKS_EVERY)
+
+    def _hear(self, serving: Serving) -> None:
+        """Until it is time to look again: what is said of single connections, many a time in a second, is no reason."""
+        due = time.monotonic() + LOOKS_EVERY
+        while not self._over.is_set() and (left := due - time.monotonic()) > 0:
+            named = self._registry.woken(left)
+            if not named:
+                return
+            serving.woken(named)
 
     def stop(self) -> None:
         """Nothing is taken any more."""
@@ -146,6 +154,12 @@ class Steward:
     def resize(self, capacity: int) -> None:
         """Connections at most from now on; the fleet is told at the next look."""
         self._myself = replace(self._myself, capacity=capacity)
+
+    def rule(self, rule: Callable[[ConnectionSettings], ConnectionSettings]) -> None:
+        """What counts beside the settings of connections has changed: as `rule` makes them from now on."""
+        with self._lock:
+            for name, each in self._owned.items():
+                self._owned[name] = replace(each, settings=rule(each.settings))
 
     # what others ask
 
@@ -342,7 +356,7 @@ class Steward:
         by_number = {each.id: each for each in records}
         found = balance(
             self._tenure.name,
-            [each.worker for each in fleet.workers if each.mode == WORK],
+            fleet.sharers,
             [each.charge for each in records],
             busy=frozenset(each.id for each in records if each.name in busy),
             moved_lately=len(self._moved),

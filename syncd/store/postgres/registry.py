@@ -7,41 +7,23 @@ back to life after somebody acted on its end.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import psycopg
-from psycopg.conninfo import make_conninfo
-from psycopg.rows import DictRow, dict_row
 
 from syncd.closing import Closing
 from syncd.errors import NotFound, RefusedError, UsageError
 from syncd.ports.fleet import ConnectionRecord, Enrolment, Fleet, LivingWorker, Ownership, WorkerRecord
-from syncd.store.postgres.answering import Answering
 from syncd.store.postgres.faults import explained
-from syncd.store.postgres.sessions import connect
+from syncd.store.postgres.quick import Connection, QuickSession, quick_session
 from syncd.store.postgres.store import WRITERS
-
-Connection = Answering[DictRow]
 
 CHANNEL = "syncd_wakes"
 """Its notifications carry the id of a connection."""
 _ONE_TARGET = "one_owner_of_a_target"
-_SOON = "SET statement_timeout = '5s'; SET lock_timeout = '2s'"
-"""A heartbeat that comes later than that is none."""
-_ANSWERS_WITHIN = 7.0
-"""Seconds: later than PostgreSQL itself says that it took too long."""
-_CLOSES_WITHIN = 0.5
-_NETWORK = {
-    "tcp_user_timeout": "5000",
-    "keepalives_idle": "2",
-    "keepalives_interval": "1",
-    "keepalives_count": "3",
-}
 
 _JOIN = """
 INSERT INTO worker (id, host, version, mode, capacity, lasts, quiet, expires)
@@ -106,9 +88,6 @@ UPDATE owner SET worker = NULL, token = NULL, since = clock_timestamp()
  WHERE worker = %(worker)s AND connection = ANY(%(connections)s)
 """
 _WEIGH = "UPDATE connection SET weight = %(weight)s WHERE id = %(connection)s AND weight <> %(weight)s"
-_WAKE = """
-INSERT INTO wakes (connection, kind, okta_id) VALUES (%(connection)s, %(kind)s, %(okta_id)s) ON CONFLICT DO NOTHING
-"""
 _ENROL = """
 INSERT INTO connection (name, toml, digest, org_key, split_key, paused, updated_by)
 VALUES (%(name)s, %(toml)s, %(digest)s, %(org)s, %(target)s, %(paused)s, %(by)s)
@@ -146,25 +125,18 @@ class PostgresRegistry(Closing):
         when it is back: what others had sent before that is answered no more.
         """
         self._url, self._name, self._tell = url, name, lost
-        self._lock = threading.Lock()
-        self._session: Connection | None = None
+        self._session = QuickSession(url, name, lost=self._was_lost)
+        self._acting = self._session.acting
         self._ear: Connection | None = None
-        self._is_lost = self._is_deaf = False
+        self._is_deaf = False
         """The ear is deaf until it is opened anew: who only listens does not notice that nobody speaks."""
 
     def close(self) -> None:
-        """May be called twice, and waits for no answer: what is being opened just then goes with the process."""
-        if self._session is not None:
-            self._session.doubt(0.0)
-        if not self._lock.acquire(timeout=_CLOSES_WITHIN):
-            return
-        try:
-            for session in (self._session, self._ear):
-                if session is not None:
-                    session.close()
-            self._session = self._ear = None
-        finally:
-            self._lock.release()
+        """May be called twice, and waits for no answer."""
+        self._session.close()
+        if self._ear is not None:
+            self._ear.close()
+        self._ear = None
 
     # of a worker
 
@@ -244,11 +216,9 @@ class PostgresRegistry(Closing):
             for connection, people in weights.items():
                 session.execute(_WEIGH, {"connection": connection, "weight": people + 1})
 
-    def wake(self, connection: int, named: AbstractSet[tuple[str, str]] = frozenset()) -> None:
+    def wake(self, connection: int) -> None:
         """See `ports.fleet.Registry.wake`."""
-        with self._acting() as session, session.transaction():
-            for kind, okta_id in sorted(named):
-                session.execute(_WAKE, {"connection": connection, "kind": kind, "okta_id": okta_id})
+        with self._acting() as session:
             session.execute(
                 "SELECT pg_notify(%(channel)s, %(connection)s)",
                 {"channel": CHANNEL, "connection": str(connection)},
@@ -261,7 +231,7 @@ class PostgresRegistry(Closing):
                 if self._ear is not None and self._is_deaf:
                     self._ear.close()
                 if self._ear is None or self._ear.closed:
-                    self._is_deaf, self._ear = False, self._connected()
+                    self._is_deaf, self._ear = False, quick_session(self._url, self._name)
                     self._ear.execute("LISTEN syncd_wakes")
                 heard = list(self._ear.notifies(timeout=seconds, stop_after=1))
                 heard += list(self._ear.notifies(timeout=0))
@@ -338,32 +308,10 @@ class PostgresRegistry(Closing):
         with self._acting() as session:
             return session.execute(statement, given).rowcount
 
-    @contextmanager
-    def _acting(self) -> Iterator[Connection]:
-        with self._lock, explained(self._url):
-            try:
-                if self._session is None or self._session.closed:
-                    self._session = self._connected()
-                yield self._session
-            except BaseException:
-                if self._session is None or self._session.closed:
-                    self._is_lost = self._is_deaf = True
-                    self._tell_of_loss()
-                raise
-            if self._is_lost:
-                self._is_lost = False
-                self._tell_of_loss()
-
-    def _tell_of_loss(self) -> None:
+    def _was_lost(self) -> None:
+        self._is_deaf = True
         if self._tell is not None:
             self._tell()
-
-    def _connected(self) -> Connection:
-        url = make_conninfo(self._url, **_NETWORK)
-        session = cast("Connection", connect(url, name=self._name, answers_within=_ANSWERS_WITHIN))
-        session.row_factory, session.cursor_factory = dict_row, psycopg.Cursor
-        session.execute(_SOON)
-        return session
 
 
 def _nobody(what: str) -> UsageError:

@@ -53,4 +53,19 @@ TABLES = (
         PRIMARY KEY (connection, kind, okta_id)
     )""",
 )
-"""In this order."""
+"""In this order. `wakes` is written and read by nobody any more: what event hooks name is in `hook_event`."""
+
+HOOKS = (
+    """CREATE TABLE syncd.hook_event (
+        connection bigint NOT NULL REFERENCES syncd.connection,
+        place bigint GENERATED ALWAYS AS IDENTITY,
+        uuid text COLLATE "C" NOT NULL,
+        kind text COLLATE "C" NOT NULL,
+        targets text NOT NULL,
+        size integer NOT NULL CHECK (size > 0),
+        published timestamptz,
+        at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        PRIMARY KEY (connection, place)
+    )""",
+)
+"""What event hooks named, until the owner of the connection has it in its store. Their order counts for nothing."""

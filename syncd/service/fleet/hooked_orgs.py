@@ -1,0 +1,138 @@
+"""Event hooks of a fleet: any worker hears them, and what they name waits in the database until whoever owns the
+connection has it in its store.
+
+Nothing is lost between the two: a row goes only after the names are pending in the store, and only by the word of who
+owns the connection. Whoever takes over finds the rows that are left; a row that is taken up twice names the same again.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+
+from syncd.engine.facts import ORG_URLS
+from syncd.engine.reading.org_urls import org_urls_of
+from syncd.errors import SyncdError
+from syncd.model import LogEvent
+from syncd.ports.hook_events import HookEvents, WaitingEvents
+from syncd.service.fleet.connection import OwnedConnection
+from syncd.service.telling import Event
+from syncd.settings.fleet_hooks import FleetHooks
+from syncd.settings.schema import HooksSettings
+
+_SWEEPS_EVERY = 15.0
+"""Seconds: whoever puts something there says so, and this is for what nobody heard."""
+_TRIES_AGAIN = 1.0
+_ENDS_WITHIN = 1.0
+
+
+class OrgReceiver:
+    """All connections of one org, whoever owns them: implements `hook_intake.HookReceiver`."""
+
+    def __init__(self, org_url: str, terms: HooksSettings, waiting: HookEvents) -> None:
+        self.org_url, self.terms = org_url, terms
+        self.org_urls: Sequence[str] = org_urls_of(org_url, ())
+        self._waiting = waiting
+
+    def take(self, events: Sequence[LogEvent]) -> None:
+        """See `hook_intake.HookReceiver`."""
+        self._waiting.put(self.org_url, events)
+
+    def learn(self) -> None:
+        """What the owners of its connections learned of its addresses. Raises TemporaryError."""
+        self.org_urls = org_urls_of(self.org_url, self._waiting.remembered(self.org_url, ORG_URLS.key))
+
+
+class HookedOrgs:
+    """`receivers` are for the listener; a thread of its own takes up what waits for what this worker owns."""
+
+    def __init__(
+        self, waiting: HookEvents, owned: Callable[[], Sequence[OwnedConnection]], tell: Event
+    ) -> None:
+        self._waiting, self._owned, self._tell = waiting, owned, tell
+        self._receivers: Sequence[OrgReceiver] = ()
+        self._woken: queue.SimpleQueue[AbstractSet[int]] = queue.SimpleQueue()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="hooked-orgs", daemon=True)
+
+    def receivers(self) -> Sequence[OrgReceiver]:
+        """As `fleet.toml` says now."""
+        return self._receivers
+
+    def hear(self, hooks: FleetHooks) -> None:
+        """Of these orgs from now on."""
+        known = {each.org_url: each.org_urls for each in self._receivers}
+        fresh = [OrgReceiver(each.org_url, hooks.of_org(each.org_url), self._waiting) for each in hooks.org]
+        for each in fresh:
+            each.org_urls = known.get(each.org_url, each.org_urls)
+        self._receivers = fresh
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Nothing is taken up any more."""
+        self._over.set()
+        self._woken.put(frozenset())
+        if self._thread.is_alive():
+            self._thread.join(_ENDS_WITHIN)
+
+    def wake(self, connections: AbstractSet[int]) -> None:
+        """Something may wait for these; from any thread, and waits for nothing."""
+        self._woken.put(connections)
+
+    def _work(self) -> None:
+        due = time.monotonic()
+        while not self._over.is_set():
+            woken = self._next(due)
+            try:
+                well = self._take_up(woken) if woken else self._learn() and self._take_up(None)
+            except Exception as error:  # noqa: BLE001  (nothing that somebody posts ends this)
+                said = {"error": f"{type(error).__name__}: {error}"}
+                self._tell("error", "what event hooks name could not be taken up", **said)
+                well = False
+            if not (woken and well):
+                due = time.monotonic() + (_SWEEPS_EVERY if well else _TRIES_AGAIN)
+
+    def _next(self, due: float) -> AbstractSet[int]:
+        """Whom somebody woke; empty when it is time to look at everybody."""
+        found: set[int] = set()
+        try:
+            found |= self._woken.get(timeout=max(0.0, due - time.monotonic()))
+            while True:
+                found |= self._woken.get_nowait()
+        except queue.Empty:
+            return found
+
+    def _learn(self) -> bool:
+        """Whether the database could be asked; the steward says why not."""
+        try:
+            for each in self._receivers:
+                each.learn()
+        except SyncdError:
+            return False
+        return True
+
+    def _take_up(self, woken: AbstractSet[int] | None) -> bool:
+        """None: of everybody. Whether nothing is left that should not be."""
+        owned = {each.ownership.connection: each for each in self._owned()}
+        wanted = owned.keys() if woken is None else owned.keys() & woken
+        if not wanted:
+            return True
+        try:
+            waiting = self._waiting.waiting(wanted)
+        except SyncdError:
+            return False
+        done = [self._takes(owned[number], found) for number, found in waiting.items()]
+        return all(done)
+
+    def _takes(self, one: OwnedConnection, found: WaitingEvents) -> bool:
+        try:
+            one.hooks.take(found.events)
+            self._waiting.taken(one.ownership, found.places)
+        except SyncdError:  # it stays where it is, for the next look or the next owner
+            return False
+        return True
