@@ -178,7 +178,7 @@ class Steward:
                 left=self._tenure.left,
                 takeovers=dict(self._takeovers),
                 fenced=dict(self._fenced),
-                trouble=self._trouble,
+                trouble=self._trouble or self._tenure.trouble,
                 lost=self._lost,
                 renewal=self._tenure.renewal,
                 workers=None if seen is None else sum(each.works for each in seen.workers),
