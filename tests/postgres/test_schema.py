@@ -78,3 +78,25 @@ def test_text_is_ordered_by_its_bytes(prepared: str) -> None:
             conn.execute("INSERT INTO facts (key, value) VALUES ($1, '')", (key,))
         found = [key for (key,) in conn.execute("SELECT key FROM facts ORDER BY key")]
     assert found == ["B", "Z", "_c", "a", "é"]
+
+
+def test_a_database_of_the_version_before_is_expanded_and_that_version_may_go_on(
+    postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = new_database(postgres, migrated=False)
+    with connect(url) as conn:
+        with monkeypatch.context() as before:
+            before.setattr(schema, "STEPS", schema.STEPS[:2])
+            before.setattr(schema, "VERSION", 1)
+            assert schema.migrate(conn) == ["001_registry", "002_store"]
+            conn.execute("INSERT INTO connection (name) VALUES ('acme')")
+        with pytest.raises(ConfigurationError, match="schema 1; this one needs 2"):
+            schema.refuse_unprepared(conn, url)
+
+        assert schema.migrate(conn) == ["003_hook_events"]
+        schema.refuse_unprepared(conn, url)
+        assert conn.execute("SELECT name FROM connection").fetchall() == [("acme",)]
+        monkeypatch.setattr(schema, "VERSION", 1)
+        schema.refuse_unprepared(conn, url)
+        assert schema.migrate(conn) == []
+        assert conn.execute("SELECT version, oldest_worker FROM version").fetchall() == [(2, 1)]
