@@ -141,6 +141,13 @@ class Fleet:
     workers: Sequence[LivingWorker]
     connections: Sequence[ConnectionRecord]
 
+    @property
+    def sharers(self) -> Sequence[Worker]:
+        """Between whom the connections are shared out. Not who was silent for too long, though nobody has told so yet:
+        as long as the dead count for a share, the living have theirs and leave what those had lying.
+        """
+        return [each.worker for each in self.workers if each.works]
+
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:

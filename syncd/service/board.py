@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.core.latency import EventLatency
+from syncd.core.lateness import StartLatency
 from syncd.service.fleet.moment import FleetMoment
 
 CYCLES_KEPT = 200
@@ -184,6 +185,17 @@ class Board:
         self.fleet_now: Callable[[], FleetMoment] | None = None
         self._broken: dict[str, str] = {}
         self._hook_answers: Counter[int] = Counter()
+        self._lateness: dict[str, StartLatency] = {}
+
+    def turn_began(self, kind: str, late: float) -> None:
+        """A cycle of this kind begins, so many seconds after it was due."""
+        with self._lock:
+            self._lateness[kind] = self._lateness.get(kind, StartLatency()).plus(late)
+
+    def lateness(self) -> Mapping[str, StartLatency]:
+        """How late cycles began, by kind, since the process did."""
+        with self._lock:
+            return dict(self._lateness)
 
     def hook_answered(self, status: int) -> None:
         """The listener of event hooks has answered with this."""

@@ -79,6 +79,8 @@ class ConnectionHooks:
         self._rest = APART
         self._said = HookHistory()
         self._giving: LeaverCycles | None = None
+        self.is_put_off: Callable[[], bool] = lambda: False
+        """Whether the target has to be left alone for now; who says so sees to the delta after that."""
         self._org_urls: tuple[str, Sequence[str]] | None = None
         """By `okta.org_url`, from the store."""
         self._asked_for_urls = ""
@@ -191,9 +193,11 @@ class ConnectionHooks:
 
     @property
     def is_giving_way(self) -> bool:
-        """A full cycle has the turn: who lost access it looks at by itself."""
+        """A delta would only read what is new: a full cycle has the turn, which looks at who lost access by itself, or
+        nobody may have it for now.
+        """
         giving = self._giving
-        return giving is not None and giving.has_turn
+        return (giving is not None and giving.has_turn) or self.is_put_off()
 
     def after_delta(self, *, failed: bool) -> None:
         """A delta has ended: what is to be looked at once more gets its turn. After one that failed, hooks ask for none

@@ -90,7 +90,7 @@ class Daemon:
         self._asked_at: float | None = None
         """When it was asked to stop, by the monotonic clock, if that was by a signal."""
         self._hooks = hooks or Hooks()
-        self._timetable = Timetable(lanes)
+        self._timetable = Timetable(lanes, began=self.board.turn_began)
         self._served: dict[str, ServedConnection] = {}
         self._planned: dict[str, ConnectionSettings] = {}
         """By whose schedule each is served, also before they count for its cycles."""

@@ -256,6 +256,7 @@ class Desk:
             full_intervals=dict(self._full_intervals()),
             unreadable=unreadable,
             hook_answers=self._board.hook_answers(),
+            lateness=self._board.lateness(),
             fleet=self._board.fleet(),
         )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from syncd.core.lateness import StartLatency
 from syncd.redact import clip, strip_controls
 from syncd.report.text import duration
 from syncd.service.board import Snapshot
@@ -34,6 +35,8 @@ class View:
     unreadable: str = ""
     hook_answers: Mapping[int, int] = field(default_factory=dict)
     """Of the listener of event hooks, by status."""
+    lateness: Mapping[str, StartLatency] = field(default_factory=dict)
+    """How late cycles began, by kind."""
     fleet: FleetMoment | None = None
     """What a worker of a fleet says of itself; None: it is none."""
 

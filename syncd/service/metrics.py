@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 import syncd
 from syncd.core.drift import DriftKind
 from syncd.core.latency import STEPS
+from syncd.core.lateness import STEPS as LATE_STEPS
 from syncd.core.left_out import KINDS as LEFT_OUT_KINDS
 from syncd.service.board import Snapshot
 from syncd.service.fleet.moment import FleetMoment
@@ -73,6 +74,7 @@ def _of_the_process(view: View) -> Iterator[Metric]:
     for status, number in sorted(view.hook_answers.items()):
         hooks.add_metric([str(status)], number)
     yield hooks
+    yield _lateness(view)
     intervals = GaugeMetricFamily(
         "syncd_full_interval_seconds",
         "The setting schedule.full; of a calendar, the longest time between two of its firings.",
@@ -81,6 +83,18 @@ def _of_the_process(view: View) -> Iterator[Metric]:
     for name, seconds in sorted(view.full_intervals.items()):
         intervals.add_metric([name], seconds)
     yield intervals
+
+
+def _lateness(view: View) -> Metric:
+    family = HistogramMetricFamily(
+        "syncd_cycle_late_seconds",
+        "From the moment a cycle was due until it began, by kind of cycle.",
+        labels=["kind"],
+    )
+    ends = [*map(str, LATE_STEPS), "+Inf"]
+    for kind, late in sorted(view.lateness.items()):
+        family.add_metric([kind], list(zip(ends, accumulate(late.counts), strict=True)), late.total)
+    return family
 
 
 def _of_the_fleet(fleet: FleetMoment) -> Iterator[Metric]:

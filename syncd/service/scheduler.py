@@ -8,7 +8,7 @@ twice, and turns missed while the machine slept become one.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,9 +26,9 @@ KINDS = ("delta", "full", "drift")
 LANES = {"long": 10, "short": 8}
 """Threads of each; a cycle may have one more for its stage."""
 _LANE_OF = {"delta": "short", "full": "long", "drift": "long"}
-_JITTER = 0.1
+_JITTER = 0.05
 """Part of the interval by which a turn may come early or late, so that many daemons do not ask at once."""
-_JITTER_AT_MOST = {"delta": 2.0, "full": 30.0, "drift": 30.0}
+_JITTER_AT_MOST = {"delta": 1.0, "full": 15.0, "drift": 15.0}
 """Seconds."""
 
 
@@ -37,14 +37,37 @@ def longest_of(every: timedelta | Cron) -> timedelta:
     return every.longest_gap(datetime.now(UTC).date()) if isinstance(every, Cron) else every
 
 
+class _Lane(ThreadPoolExecutor):  # type: ignore[misc]  # APScheduler has no types
+    """Notes in `due` when each turn was due, before a thread has it."""
+
+    def __init__(self, threads: int, due: dict[str, datetime]) -> None:
+        super().__init__(threads)
+        self._due = due
+
+    def _do_submit_job(self, job: Any, run_times: Sequence[datetime]) -> None:
+        self._due[job.id] = run_times[-1]
+        super()._do_submit_job(job, run_times)
+
+
+def _nobody(_kind: str, _late: float) -> None:
+    """Nobody is told how late a turn begins."""
+
+
 class Timetable:
     """`schedule` before or after `start`, from any thread. Times are aware UTC."""
 
-    def __init__(self, lanes: Mapping[str, int] = LANES) -> None:
-        """`lanes`: threads of each."""
+    def __init__(
+        self, lanes: Mapping[str, int] = LANES, *, began: Callable[[str, float], None] = _nobody
+    ) -> None:
+        """`lanes`: threads of each. `began` is called when a turn begins, with the kind of cycle and how many seconds
+        after it was due. Turns that were missed count as one that was due with the last of them.
+        """
         # A turn that comes while the last one lasts is skipped, which is as it should be and no warning.
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
-        self._lanes = {name: ThreadPoolExecutor(threads) for name, threads in lanes.items()}
+        self._due: dict[str, datetime] = {}
+        """By turn, until it begins."""
+        self._began = began
+        self._lanes = {name: _Lane(threads, self._due) for name, threads in lanes.items()}
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
             executors=self._lanes,
@@ -99,7 +122,7 @@ class Timetable:
         if first is not None:
             begin["next_run_time"] = datetime.now(UTC) + timedelta(seconds=first)
         self._scheduler.add_job(
-            self._had(_id(connection, kind), work),
+            self._had(_id(connection, kind), kind, work),
             trigger,
             id=_id(connection, kind),
             name=f"{connection} {kind}",
@@ -120,9 +143,11 @@ class Timetable:
                 self._hurried.add(job.id)
                 self._scheduler.modify_job(job.id, next_run_time=at)
 
-    def _had(self, job_id: str, work: Callable[[], None]) -> Callable[[], None]:
+    def _had(self, job_id: str, kind: str, work: Callable[[], None]) -> Callable[[], None]:
         def turn() -> None:
             self._hurried.discard(job_id)
+            if (due := self._due.pop(job_id, None)) is not None:
+                self._began(kind, (datetime.now(UTC) - due).total_seconds())
             work()
 
         return turn
@@ -167,7 +192,8 @@ def _trigger(kind: str, every: timedelta | Cron) -> IntervalTrigger | CronTrigge
         )
     seconds = every.total_seconds()
     jitter = min(seconds * _JITTER, _JITTER_AT_MOST[kind])
-    return IntervalTrigger(seconds=seconds, timezone=UTC, jitter=jitter)
+    # Of the jitter of this trigger every turn is late, and the one after it counts from there.
+    return IntervalTrigger(seconds=seconds - jitter, timezone=UTC, jitter=2 * jitter)
 
 
 def _listed(numbers: frozenset[int]) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.core.balance import LEFT_LYING, RESTS, Charge, Handover, Worker, balance, share_of
+from syncd.ports.fleet import WORK, ConnectionRecord, Fleet, LivingWorker
 
 A, B, C = Worker("a", 100), Worker("b", 100), Worker("c", 100)
 NOBODY_BUSY: frozenset[int] = frozenset()
@@ -39,6 +41,32 @@ def test_what_nobody_took_for_a_while_is_taken_beyond_the_share() -> None:
     assert list(moves("a", [A, B], [*mine, *lying]).take) == [11, 12]
     fresh = [replace(each, since=LEFT_LYING - 1) for each in lying]
     assert list(moves("a", [A, B], [*mine, *fresh]).take) == []
+
+
+def seen(*, left: float) -> Fleet:
+    """By worker `a`: it and `b` have five connections each, and the lease of `b` lasts so much longer."""
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    workers = [
+        LivingWorker(name, "here", "0", WORK, 100, draining=False, started=at, left=lasts)
+        for name, lasts in (("a", 9.0), ("b", left))
+    ]
+    records = [
+        ConnectionRecord(
+            number, f"c{number}", "", "org", f"t{number}", 5, False, "", owner, owner == "b" and left <= 0,
+            1, at, 0.1, at, "ada",
+        )
+        for number, owner in enumerate(["a", "b"] * 5)
+    ]  # fmt: skip
+    return Fleet(workers, records)
+
+
+def test_what_a_dead_worker_had_is_taken_as_soon_as_its_lease_is_over_though_nobody_has_told_so() -> None:
+    for left, taken in ((0.1, 0), (-0.1, 5)):
+        fleet = seen(left=left)
+        found = balance(
+            "a", fleet.sharers, [each.charge for each in fleet.connections], busy=NOBODY_BUSY, moved_lately=0
+        )
+        assert (len(found.take), list(found.release)) == (taken, [])
 
 
 def test_one_heavier_than_any_share_is_taken_too() -> None:

@@ -197,6 +197,24 @@ def test_in_its_quiet_time_a_connection_is_read_and_nothing_is_sent_to_the_targe
         two.logs("applied", object="new@example.com")
 
 
+def polls(made: Rig) -> int:
+    """Looks at the System Log."""
+    return sum("/logs" in each for each in made.reads())
+
+
+@pytest.mark.usefixtures("was_read")
+def test_what_is_found_in_a_quiet_time_keeps_no_thread_until_that_is_over(database: str, made: Rig) -> None:
+    with psycopg.connect(database) as session:
+        session.execute("UPDATE syncd.owner SET quiet_until = clock_timestamp() + interval '1 h'")
+    made.forget()
+    made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+    with working(Working(database, made.folder, "two")) as two:
+        two.logs("owns a connection", connection="acme")
+        eventually(lambda: polls(made) >= 3, "a delta that found somebody ends, and others follow it")
+        assert made.split.requests == []
+        assert two.events("applied") == []
+
+
 @pytest.mark.usefixtures("was_read")
 def test_who_only_watches_says_what_it_would_write_and_writes_nothing(
     database: str, registry: PostgresRegistry, made: Rig

@@ -38,11 +38,13 @@ def polls(site: Site) -> list[float]:
     return [each.started + UNIX for each in site.okta.requests if "/api/v1/logs" in each.path]
 
 
-def gaps(sites: Sequence[Site], began: float, ended: float) -> list[tuple[float, str]]:
-    """Between one look at the System Log and the next, and at both ends."""
+def gaps(sites: Sequence[Site], began: float, ended: float, *, ends: bool = True) -> list[tuple[float, str]]:
+    """Between one look at the System Log and the next, and at both `ends`."""
     found = []
     for site in sites:
-        moments = [began, *(at for at in polls(site) if began < at < ended), ended]
+        moments = [at for at in polls(site) if began < at < ended]
+        if ends:
+            moments = [began, *moments, ended]
         found += [(after - before, site.name) for before, after in pairwise(moments)]
     return found
 

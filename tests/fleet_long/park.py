@@ -30,6 +30,7 @@ from tests.fleet.test_commands import url_of
 from tests.fleet_long import ledger
 from tests.fleet_long.harbour import Harbour
 from tests.postgres.server import Server, running
+from tests.serving import free_port
 
 TOKENS = {"FLEET_LONG_OKTA": "00tOkTa-fleet-0042", "FLEET_LONG_SPLIT": "spl.fleet-4711"}
 CONCURRENCY = 4
@@ -115,6 +116,8 @@ class Worker:
     process: subprocess.Popen[bytes]
     log: Path
     way: Way
+    listen: str = ""
+    """The address of its status page; "" where it has none."""
 
     def cpu(self) -> float:
         return cpu_of(self.process.pid)
@@ -125,13 +128,13 @@ class Worker:
         ).count(f'"event": "{event}"')
 
 
-def cpu_of(pid: int) -> float:
-    """Seconds of processor time that it has used."""
+def cpu_of(pid: int, *, waited_for: bool = False) -> float:
+    """Seconds of processor time that it has used; `waited_for`: and its children that are gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11 : 15 if waited_for else 13])) / os.sysconf("SC_CLK_TCK")
 
 
 def children_of(pid: int) -> list[int]:
@@ -150,9 +153,13 @@ class Park:
     terms: str
     environ: Mapping[str, str]
     schedule: str
+    listening: bool = False
+    """Workers that are started have a status page."""
     workers: list[Worker] = field(default_factory=list)
     module: str = "tests.fleet_long.witnessed_worker"
     started: int = 0
+    spent: float = 0.0
+    """Seconds of processor time of workers that are gone."""
     _logs: list[IO[bytes]] = field(default_factory=list)
 
     def begin(self, ways: Sequence[Way], *, capacity: int = 10_000) -> None:
@@ -175,10 +182,11 @@ class Park:
         secret = place / "database"
         secret.write_text(way.url or url_of(self.url))
         secret.chmod(0o600)
+        listen = f"127.0.0.1:{free_port()}" if self.listening else ""
         file = place / "fleet.toml"
         file.write_text(
-            f'[fleet]\ndatabase = {{ file = "database" }}\nlisten = ""\nworker = "{name}"\ncapacity = {capacity}\n'
-            f"{self.terms}"
+            f'[fleet]\ndatabase = {{ file = "database" }}\nlisten = "{listen}"\nworker = "{name}"\n'
+            f"capacity = {capacity}\n{self.terms}"
         )
         log = place / "log"
         out = log.open("wb")
@@ -191,12 +199,13 @@ class Park:
             stderr=out,
             cwd=way.cwd,
         )
-        made = Worker(name, process, log, way)
+        made = Worker(name, process, log, way, listen)
         self.workers.append(made)
         return made
 
     def end_worker(self, worker: Worker, how: signal.Signals) -> int:
         worker.process.send_signal(signal.SIGCONT)
+        self.spent += worker.cpu()
         worker.process.send_signal(how)
         code = worker.process.wait(60)
         self.workers.remove(worker)

@@ -128,3 +128,39 @@ def test_whoever_still_works_for_a_closed_stage_does_not_touch_who_has_its_sessi
                 act()
         with heir.tables.asking() as db:
             assert db.execute("SELECT count(*) FROM main.absent").fetchone()[0] == 0
+
+
+def _used(store: PostgresStore, rows: int) -> tuple[int, int]:
+    """A stage that finds its tables empty and leaves so many rows: the file of one of them as it found it, and that
+    file's size in bytes.
+    """
+    one = store.stage()
+    assert isinstance(one, PostgresStage)
+    with closing(one):
+        assert _count(one) == 0
+        with one.tables.asking() as db:
+            found = db.execute(
+                "SELECT pg_relation_filenode('pg_temp.s_seen'), pg_relation_size('pg_temp.s_seen')"
+            ).fetchone()
+        with one.tables.short() as db:
+            db.executemany(_ADD, [(f"u{number}",) for number in range(rows)])
+    return int(found[0]), int(found[1])
+
+
+def test_the_next_stage_finds_small_tables_empty_in_the_files_that_were_there(store: PostgresStore) -> None:
+    made, _ = _used(store, 5)
+    assert {_used(store, 5)[0] for _ in range(3)} == {made}, (
+        "a new file would cost more than all of a quiet cycle"
+    )
+
+
+def test_what_a_large_stage_left_is_given_back_with_its_file(store: PostgresStore) -> None:
+    made, _ = _used(store, 5_000)
+    file, size = _used(store, 0)
+    assert file != made
+    assert size == 0
+
+
+def test_what_small_stages_leave_behind_does_not_grow_without_end(store: PostgresStore) -> None:
+    sizes = [_used(store, 200)[1] for _ in range(40)]
+    assert max(sizes) <= 128 * 1024

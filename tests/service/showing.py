@@ -171,6 +171,7 @@ class Shown:
             broken=self.board.broken(),
             full_intervals=self.full_intervals(),
             hook_answers=self.board.hook_answers(),
+            lateness=self.board.lateness(),
             fleet=self.board.fleet(),
         )
 

@@ -96,6 +96,20 @@ def test_a_worker_of_a_fleet_says_what_it_owns_and_is_ready_while_its_lease_last
     assert not_ready(shown.view()) == ("the fleet's database: it is gone",)
 
 
+def test_how_late_cycles_began_is_counted_in_steps_by_kind() -> None:
+    shown = showing.Shown()
+    for late in (-0.1, 0.004, 0.3, 61.0):
+        shown.board.turn_began("delta", late)
+    shown.board.turn_began("full", 0.5)
+    found = {
+        le: value(shown, "syncd_cycle_late_seconds_bucket", kind="delta", le=le)
+        for le in ("0.01", "0.25", "0.5", "60.0", "+Inf")
+    }
+    assert found == {"0.01": 2, "0.25": 2, "0.5": 3, "60.0": 3, "+Inf": 4}
+    assert value(shown, "syncd_cycle_late_seconds_sum", kind="delta") == pytest.approx(61.304)
+    assert value(shown, "syncd_cycle_late_seconds_bucket", kind="full", le="0.5") == 1
+
+
 def test_the_counters_say_what_the_board_counted() -> None:
     shown = showing.Shown()
     made = shown.board.connection("split-prod")
@@ -196,6 +210,7 @@ def test_every_metric_is_ours_and_has_its_unit_in_its_name() -> None:
 
 def known() -> set[str]:
     shown = showing.a_bad_day()
+    shown.board.turn_began("delta", 0.0)
     shown.board.fleet_now = lambda: FleetMoment(
         "one", "work", 3, 8.5, {True: 2, False: 1}, {"store": 0}, "", 1, 0.02, 2, ["acme"]
     )

@@ -15,7 +15,7 @@ from syncd.service.board import Board, CycleReport
 from syncd.service.gate import Gate
 from syncd.service.reloading import reconciled
 from syncd.service.reports import Ending
-from syncd.service.scheduler import Timetable
+from syncd.service.scheduler import Timetable, _trigger
 from syncd.service.systemd import Notify
 from syncd.service.telling import Voice, status_line
 from syncd.service.watch import SILENCE_AT_MOST, Activity, Watch
@@ -102,14 +102,53 @@ def assert_waited(event: threading.Event) -> None:
 def test_turns_missed_while_the_machine_slept_become_one(timetable: Timetable) -> None:
     turns: list[int] = []
     timetable.schedule("acme", "delta", timedelta(hours=1), lambda: turns.append(1))
-    # What a sleep does to a schedule: its next turn lies eight intervals back.
-    timetable._scheduler.modify_job("acme delta", next_run_time=datetime.now(UTC) - timedelta(hours=8))
+    # What a sleep does to a schedule: its next turn lies eight intervals and a half back.
+    timetable._scheduler.modify_job("acme delta", next_run_time=datetime.now(UTC) - timedelta(hours=8.5))
 
     eventually(lambda: turns, "the turn")
     following = timetable.next_run("acme", "delta")
     assert following is not None
     assert following > datetime.now(UTC)
     assert turns == [1]
+
+
+def test_turns_come_at_their_interval_on_the_whole_and_hardly_earlier_or_later_each() -> None:
+    every, at = 30.0, NOON
+    trigger, gaps = _trigger("delta", timedelta(seconds=every)), []
+    for _ in range(2_000):
+        following = trigger.get_next_fire_time(at, at)
+        assert following is not None
+        gaps.append((following - at).total_seconds())
+        at = following
+
+    assert every - 1 <= min(gaps) < every < max(gaps) <= every + 1
+    assert abs(sum(gaps) / len(gaps) - every) < 0.1, "six times the standard error"
+
+
+def test_a_turn_that_waited_for_a_thread_says_how_late_it_began() -> None:
+    began: list[tuple[str, float]] = []
+    made = Timetable({"long": 1, "short": 1}, began=lambda kind, late: began.append((kind, late)))
+    busy, release, ran = threading.Event(), threading.Event(), threading.Event()
+
+    def first() -> None:
+        busy.set()
+        assert release.wait(10)
+
+    made.start()
+    try:
+        made.schedule("one", "delta", timedelta(hours=1), first, first=0.0)
+        assert busy.wait(10)
+        made.schedule("two", "delta", timedelta(hours=1), ran.set, first=0.0)
+        was_due_by = datetime.now(UTC)
+        eventually(lambda: (made.next_run("two", "delta") or NOON) > was_due_by, "it waits for the thread")
+        released = datetime.now(UTC)
+        release.set()
+        assert ran.wait(10)
+    finally:
+        made.stop()
+
+    assert [kind for kind, _ in began] == ["delta", "delta"]
+    assert began[1][1] >= (released - was_due_by).total_seconds() > 0
 
 
 def test_a_turn_brought_forward_while_the_one_before_ends_is_not_lost(timetable: Timetable) -> None:

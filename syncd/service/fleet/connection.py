@@ -49,8 +49,11 @@ class OwnedConnection(ServedConnection):
         self.ownership = ownership
         self.current.opens = lambda settings, _wait: opens(settings, lambda: self.is_idle)
         self._opening = threading.Lock()
-        self._turn = QuietTurn(ownership.quiet, around.stopping)
+        self._turn = self._quiet = QuietTurn(ownership.quiet, around.stopping)
         self._job_options = {"writing": True, "delivered_within": DELIVERED_WITHIN}
+        # In the quiet time a delta only reads what is new, which stays pending: one that waited for the end of that
+        # time would keep a thread from the deltas of all others.
+        self.hooks.is_put_off = self._is_put_off
 
     @property
     def is_idle(self) -> bool:
@@ -99,6 +102,19 @@ class OwnedConnection(ServedConnection):
         with self._gate.place("second look") as mine, self._crash_proof("delta"):
             if mine:
                 self._look_again()
+
+    def _probe(self, job: Job) -> Ending:
+        if self._is_put_off():
+            self._probe_asked = True
+            return Ending()
+        return super()._probe(job)
+
+    def _is_put_off(self) -> bool:
+        """Whether the target has to be left alone for now; there is a delta as soon as that is over."""
+        left = self._quiet.left
+        if left > 0:
+            self._around.hurry(self.settings.name, "delta", left)
+        return left > 0
 
     def _look_again(self) -> None:
         store = self.current.store

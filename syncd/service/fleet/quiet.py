@@ -24,8 +24,14 @@ class QuietTurn:
         self._from = clock() + seconds if seconds > 0 else None
         self._turn = threading.RLock()
 
+    @property
+    def left(self) -> float:
+        """Seconds until it may be had."""
+        until = self._from
+        return 0.0 if until is None else max(0.0, until - self._clock())
+
     def __enter__(self) -> None:
-        while self._from is not None and (left := self._from - self._clock()) > 0:
+        while (left := self.left) > 0:
             if self._stopping.wait(min(left, _A_WHILE)):
                 raise Stopped("stopped before what another worker left could be settled")
         self._from = None

@@ -332,7 +332,7 @@ class Steward:
         by_number = {each.id: each for each in records}
         found = balance(
             self._tenure.name,
-            [each.worker for each in fleet.workers if each.mode == WORK],
+            fleet.sharers,
             [each.charge for each in records],
             busy=frozenset(each.id for each in records if each.name in busy),
             moved_lately=len(self._moved),

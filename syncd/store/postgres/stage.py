@@ -50,7 +50,7 @@ class StageTables:
     def _prepare(self) -> None:
         conn = self.session.conn
         if self.session.has_stage:
-            conn.execute(stage_tables.emptied().encode())
+            conn.execute(stage_tables.EMPTIED.encode())
             return
         with conn.transaction():
             for statement in stage_tables.made():

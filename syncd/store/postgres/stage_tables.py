@@ -115,6 +115,7 @@ def made() -> Iterator[str]:
         yield f"CREATE TEMP TABLE {name} ({columns})".replace(" TEXT", ' text COLLATE "C"')
     for index in _INDEXES:
         yield f"CREATE INDEX ON {index}"
+    yield _emptying()
 
 
 def laid_over() -> list[str]:
@@ -131,8 +132,21 @@ def analyzed() -> str:
     return f"ANALYZE {', '.join(names)}"
 
 
-def emptied() -> str:
-    """For the next cycle: those that hold anything, for an empty one costs as much."""
+EMPTIED = "SELECT pg_temp.empty_the_stage()"
+"""For the next cycle."""
+_TRUNCATED_FROM = 64 * 1024
+"""Bytes. TRUNCATE makes new files of a table and of its indexes, each time; what DELETE leaves of a few rows is used
+again by the next ones.
+"""
+
+
+def _emptying() -> str:
+    """A function, whose statements are planned once for a session."""
     names = [f"pg_temp.s_{table.name}" for table in TABLES] + [f"pg_temp.{name}" for name in SCRATCH]
-    each = "".join(f"IF EXISTS (SELECT 1 FROM {name}) THEN TRUNCATE {name}; END IF;\n" for name in names)
-    return f"DO $$ BEGIN\n{each}END $$"
+    each = "".join(
+        f"IF pg_table_size('{name}') > {_TRUNCATED_FROM} THEN TRUNCATE {name}; ELSE DELETE FROM {name}; END IF;\n"
+        for name in names
+    )
+    return (
+        f"CREATE FUNCTION pg_temp.empty_the_stage() RETURNS void LANGUAGE plpgsql AS $$ BEGIN\n{each}END $$"
+    )
