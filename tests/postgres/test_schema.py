@@ -80,23 +80,23 @@ def test_text_is_ordered_by_its_bytes(prepared: str) -> None:
     assert found == ["B", "Z", "_c", "a", "é"]
 
 
-def test_a_database_of_the_version_before_is_expanded_and_that_version_may_go_on(
+def test_a_database_of_the_first_version_is_refused_until_it_is_expanded_and_keeps_what_it_has(
     postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = new_database(postgres, migrated=False)
+    first, later = schema.STEPS[:2], schema.STEPS[2:]
     with connect(url) as conn:
         with monkeypatch.context() as before:
-            before.setattr(schema, "STEPS", schema.STEPS[:2])
+            before.setattr(schema, "STEPS", first)
             before.setattr(schema, "VERSION", 1)
+            before.setattr(schema, "OLDEST_WORKER", 1)
             assert schema.migrate(conn) == ["001_registry", "002_store"]
             conn.execute("INSERT INTO connection (name) VALUES ('acme')")
-        with pytest.raises(ConfigurationError, match="schema 1; this one needs 2"):
+        with pytest.raises(ConfigurationError, match="schema 1; this one needs") as refused:
             schema.refuse_unprepared(conn, url)
+        assert "syncd fleet migrate" in refused.value.hint
 
-        assert schema.migrate(conn) == ["003_hook_events"]
+        assert schema.migrate(conn) == [name for name, _ in later]
         schema.refuse_unprepared(conn, url)
         assert conn.execute("SELECT name FROM connection").fetchall() == [("acme",)]
-        monkeypatch.setattr(schema, "VERSION", 1)
-        schema.refuse_unprepared(conn, url)
-        assert schema.migrate(conn) == []
-        assert conn.execute("SELECT version, oldest_worker FROM version").fetchall() == [(2, 1)]
+        assert conn.execute("SELECT count(*) FROM hook_event").fetchall() == [(0,)]
