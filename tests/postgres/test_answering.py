@@ -89,6 +89,8 @@ def test_who_listens_gets_a_new_way_too_and_all_are_told_of_the_loss_and_of_the_
         for _ in range(2):
             one.look()
             assert told == ["lost", "lost"]
+        with pytest.raises(TemporaryError, match="whether it heard everything"):
+            one.woken(0.1)
         one.woken(0.1)
         with PostgresRegistry(server.url(database)) as other:
             other.wake(7)

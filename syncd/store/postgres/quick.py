@@ -1,11 +1,12 @@
-"""One session for short acts, each of which is over soon or has failed: opened when it is needed, and anew after it was
-lost.
+"""Sessions for short acts, each of which is over soon or has failed, and for hearing what others notify: opened when
+they are needed, and anew after they were lost.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import cast
 
@@ -14,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 
 from syncd.closing import Closing
-from syncd.store.postgres.answering import Answering
+from syncd.store.postgres.answering import Answering, Unanswered
 from syncd.store.postgres.faults import explained
 from syncd.store.postgres.sessions import connect
 
@@ -87,3 +88,43 @@ class QuickSession(Closing):
     def _say(self) -> None:
         if self._tell is not None:
             self._tell()
+
+
+class Ear(Closing):
+    """Hears the notifications of one channel; of one thread, but for `close`."""
+
+    def __init__(self, url: str, name: str, channel: str) -> None:
+        """`channel` is a name of ours, put into a statement as it is."""
+        self._url, self._name, self._channel = url, name, channel
+        self._session: Connection | None = None
+        self._is_deaf = False
+
+    def close(self) -> None:
+        """May be called twice."""
+        if self._session is not None:
+            self._session.close()
+        self._session = None
+
+    def doubt(self) -> None:
+        """Its way may lead nowhere any more: who only listens does not notice that nobody speaks."""
+        self._is_deaf = True
+
+    def heard(self, seconds: float) -> AbstractSet[int]:
+        """Which numbers were notified meanwhile; waits so long for the first. What is no number ends the waiting. What
+        was notified while there was no session nobody hears: it was lost when this raises SyncdError.
+        """
+        with explained(self._url):
+            try:
+                if self._is_deaf:
+                    self._is_deaf = False
+                    raise Unanswered("nobody knows whether it heard everything")
+                if self._session is None or self._session.closed:
+                    self._session = quick_session(self._url, self._name)
+                    self._session.execute(f"LISTEN {self._channel}".encode())
+                heard = list(self._session.notifies(timeout=seconds, stop_after=1))
+                heard += list(self._session.notifies(timeout=0))
+            except psycopg.Error:
+                if self._session is not None:
+                    self._session.close()
+                raise
+        return {int(each.payload) for each in heard if each.payload.isdecimal()}

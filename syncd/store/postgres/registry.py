@@ -17,8 +17,7 @@ import psycopg
 from syncd.closing import Closing
 from syncd.errors import NotFound, RefusedError, UsageError
 from syncd.ports.fleet import ConnectionRecord, Enrolment, Fleet, LivingWorker, Ownership, WorkerRecord
-from syncd.store.postgres.faults import explained
-from syncd.store.postgres.quick import Connection, QuickSession, quick_session
+from syncd.store.postgres.quick import Ear, QuickSession
 from syncd.store.postgres.store import WRITERS
 
 CHANNEL = "syncd_wakes"
@@ -124,19 +123,14 @@ class PostgresRegistry(Closing):
         """`url` is libpq's; `name` is shown in pg_stat_activity. `lost` is called when the way to the database was, and
         when it is back: what others had sent before that is answered no more.
         """
-        self._url, self._name, self._tell = url, name, lost
+        self._tell, self._ear = lost, Ear(url, name, CHANNEL)
         self._session = QuickSession(url, name, lost=self._was_lost)
         self._acting = self._session.acting
-        self._ear: Connection | None = None
-        self._is_deaf = False
-        """The ear is deaf until it is opened anew: who only listens does not notice that nobody speaks."""
 
     def close(self) -> None:
         """May be called twice, and waits for no answer."""
         self._session.close()
-        if self._ear is not None:
-            self._ear.close()
-        self._ear = None
+        self._ear.close()
 
     # of a worker
 
@@ -226,20 +220,7 @@ class PostgresRegistry(Closing):
 
     def woken(self, seconds: float) -> AbstractSet[int]:
         """See `ports.fleet.Registry.woken`."""
-        with explained(self._url):
-            try:
-                if self._ear is not None and self._is_deaf:
-                    self._ear.close()
-                if self._ear is None or self._ear.closed:
-                    self._is_deaf, self._ear = False, quick_session(self._url, self._name)
-                    self._ear.execute("LISTEN syncd_wakes")
-                heard = list(self._ear.notifies(timeout=seconds, stop_after=1))
-                heard += list(self._ear.notifies(timeout=0))
-            except psycopg.Error:
-                if self._ear is not None:
-                    self._ear.close()
-                raise
-        return {int(each.payload) for each in heard if each.payload.isdecimal()}
+        return self._ear.heard(seconds)
 
     # of people
 
@@ -309,7 +290,7 @@ class PostgresRegistry(Closing):
             return session.execute(statement, given).rowcount
 
     def _was_lost(self) -> None:
-        self._is_deaf = True
+        self._ear.doubt()
         if self._tell is not None:
             self._tell()
 
