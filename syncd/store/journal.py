@@ -19,7 +19,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from syncd.core.canonical import canonical
+from syncd.core.canonical import canonical, canonical_plain
 from syncd.core.change import Change, ChangeKind, change_text
 from syncd.errors import PermanentError
 from syncd.ports.outcomes import Intent, Settled
@@ -95,7 +95,8 @@ def _append(conn: Db, at: datetime, drafts: Sequence[_Draft], seal: Seal | None 
         change, body = draft.change, draft.body
         if seal is not None and draft is drafts[-1]:
             body = {**body, **seal(sequence)}
-        written = canonical(body) if draft.written is None else draft.written
+        write = canonical_plain if draft.entry == "outcome" else canonical  # a note may hold a float
+        written = write(body) if draft.written is None else draft.written
         values = (
             sequence,
             stamp,

@@ -105,7 +105,6 @@ class FleetDaemon(Daemon):
         for one in self._served.copy().values():
             if isinstance(one, OwnedConnection) and one.ownership.connection in connections:
                 one.requests.look()
-        self._hooked_orgs.wake(connections)
 
     def _owned(self) -> Sequence[OwnedConnection]:
         """Who only watches takes nothing up."""
@@ -200,7 +199,7 @@ class FleetDaemon(Daemon):
         if failure is None and first != 0.0:
             self._timetable.bring_forward(settings.name, "delta")
         if failure is None:
-            self._hooked_orgs.wake(frozenset({connection.ownership.connection}))
+            self._hooked_orgs.taken_over(connection.ownership.connection)
         return failure
 
     def _owned_connection(self, settings: ConnectionSettings) -> OwnedConnection:

@@ -103,18 +103,10 @@ class Steward:
                 if not self._over.is_set():
                     self._look(serving)
             try:
-                self._hear(serving)
+                if named := self._registry.woken(LOOKS_EVERY):
+                    serving.woken(named)
             except SyncdError:  # whoever looks says so
                 self._over.wait(LOOKS_EVERY)
-
-    def _hear(self, serving: Serving) -> None:
-        """Until it is time to look again: what is said of single connections, many a time in a second, is no reason."""
-        due = time.monotonic() + LOOKS_EVERY
-        while not self._over.is_set() and (left := due - time.monotonic()) > 0:
-            named = self._registry.woken(left)
-            if not named:
-                return
-            serving.woken(named)
 
     def stop(self) -> None:
         """Nothing is taken any more."""
@@ -145,10 +137,10 @@ class Steward:
         self._myself = replace(self._myself, capacity=capacity)
 
     def rule(self, rule: Callable[[ConnectionSettings], ConnectionSettings]) -> None:
-        """What counts beside the settings of connections has changed: as `rule` makes them from now on."""
+        """The settings of all that it has are as `rule` makes them, from now on."""
         with self._lock:
-            for name, each in self._owned.items():
-                self._owned[name] = replace(each, settings=rule(each.settings))
+            ruled = {name: replace(one, settings=rule(one.settings)) for name, one in self._owned.items()}
+            self._owned.update(ruled)
 
     # what others ask
 

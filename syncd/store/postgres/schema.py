@@ -17,7 +17,7 @@ from syncd.store.postgres.sessions import SCHEMA, Connection
 VERSION = 2
 """Of the schema that this version makes; it also works with any newer one whose `oldest_worker` is not above it."""
 OLDEST_WORKER = 2
-"""A worker of the first schema would not find what is in packs."""
+"""A worker of the first schema, which no release had, would not find what is in packs."""
 _LOCK = 0x53594E43
 """Of pg_advisory_xact_lock ("SYNC"): one migration at a time."""
 _PREPARE = "run `syncd fleet migrate` once, with a role that may create tables"
