@@ -16,10 +16,10 @@ from typing import Protocol
 
 from syncd.core.balance import balance
 from syncd.errors import ConfigurationError, LockLost, SyncdError
-from syncd.ports import Store
 from syncd.ports.fleet import WORK, ConnectionRecord, Fleet, Ownership, Registry, WorkerRecord
 from syncd.ports.permit import Permit
 from syncd.service.fleet.moment import FleetMoment
+from syncd.service.fleet.owned_store import GoesBack
 from syncd.service.fleet.tenure import Tenure
 from syncd.service.held_store import Held
 from syncd.service.telling import Event
@@ -27,7 +27,9 @@ from syncd.settings import ConnectionSettings
 
 LOOKS_EVERY = 1.0
 _MINUTE = 60.0
-_ENDS_LOOKING_WITHIN = 2.0
+_ENDS_LOOKING_WITHIN = 1.0
+_ENDS_WITHIN = 9.0
+"""Seconds after `stop`, with a database that does not answer."""
 _REFUSED_FOR = 300.0
 """Seconds after which settings that cannot be used here are tried again."""
 
@@ -81,6 +83,7 @@ class Steward:
         self._seen: Fleet | None = None
         self._trouble = ""
         self._over = threading.Event()
+        self._stopped = float("inf")
         self._looking = threading.Lock()
         """Held while it looks, and claims."""
         self._begun: set[int] = set()
@@ -110,6 +113,7 @@ class Steward:
 
     def stop(self) -> None:
         """Nothing is taken any more."""
+        self._stopped = time.monotonic()
         self._over.set()
 
     @property
@@ -122,6 +126,13 @@ class Steward:
         in the last moment and never begun: that is given back.
         """
         self._over.set()
+        leaving = threading.Thread(target=self._leave, name="fleet-leaving", daemon=True)
+        leaving.start()
+        leaving.join(min(max(self._stopped + _ENDS_WITHIN - time.monotonic(), 0.2), 2.0))
+        if leaving.is_alive():
+            self._event("warning", "could not leave the fleet", error="the database does not answer")
+
+    def _leave(self) -> None:
         if self._looking.acquire(timeout=_ENDS_LOOKING_WITHIN):
             for each in self.holdings():
                 if each.ownership.connection not in self._begun:
@@ -159,7 +170,7 @@ class Steward:
                 left=self._tenure.left,
                 takeovers=dict(self._takeovers),
                 fenced=dict(self._fenced),
-                trouble=self._trouble,
+                trouble=self._trouble or self._tenure.trouble,
                 lost=self._lost,
                 renewal=self._tenure.renewal,
                 workers=None if seen is None else sum(each.works for each in seen.workers),
@@ -173,7 +184,12 @@ class Steward:
         permit = self._counted(holding.permit)
         self._begun.add(holding.ownership.connection)
         held = self._opens(holding.settings, holding.ownership, permit)
-        return _Counted(held, self, holding.ownership, is_idle)
+        return GoesBack(
+            held,
+            lost=lambda: self.fenced("store"),
+            goes_back=lambda: self.give_back(holding.ownership),
+            is_idle=is_idle,
+        )
 
     def _counted(self, permit: Permit) -> Permit:
         def ask() -> None:
@@ -371,29 +387,3 @@ class Steward:
             self._registry.weigh(people)
         except SyncdError as error:
             self._event("debug", "weights could not be stored", error=error.message)
-
-
-class _Counted:
-    """A store that goes back to the fleet when it is closed, unless something of it still runs."""
-
-    def __init__(
-        self, held: Held, steward: Steward, ownership: Ownership, is_idle: Callable[[], bool]
-    ) -> None:
-        self._held, self._steward, self._ownership = held, steward, ownership
-        self._is_idle = is_idle
-
-    @property
-    def store(self) -> Store:
-        return self._held.store
-
-    def verify(self) -> None:
-        try:
-            self._held.verify()
-        except LockLost:
-            self._steward.fenced("store")
-            raise
-
-    def close(self) -> None:
-        self._held.close()
-        if self._is_idle():
-            self._steward.give_back(self._ownership)
