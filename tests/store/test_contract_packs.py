@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from syncd.core.change import Change, ChangeKind
+from syncd.core.plan import Hold
 from syncd.model import GroupState, PushedUser
 from syncd.ports import MemberPushed, Settled, Store, UserPushed
 from syncd.ports.history import Reach
@@ -293,3 +294,24 @@ def test_of_a_pack_no_more_is_unpacked_than_is_asked_for(
         rows = packs.contents_at(conn, [first + 3, first + 5])
     assert sorted(rows) == [first + 3, first + 5]
     assert len(read) == 2
+
+
+def test_an_approval_is_used_up_by_what_is_written_down_in_a_pack(store: Store) -> None:
+    """A person decided after the intent was written down, and before its outcome."""
+    making.absorb(store, users=[making.wanted("00u-ann")], groups=[making.group("g1")], lists={"g1": []})
+    making.push_group(store, "g1")
+    changes = [
+        making.change(ChangeKind.ADD_MEMBER, f"00u-{number}", group_id="g1", member=True)
+        for number in range(packs.FROM + 2)
+    ]
+    store.raise_holds([(Hold("h1", "additions", "too many", "approve", {}, 3), changes[:3])], whole=True)
+    sequences = store.intend(store.begin_run("full"), changes, exempt={each.id for each in changes})
+    store.decide([changes[0].id, changes[1].id], "approve", "eve@host")
+    settled = [
+        Settled(sequence, change, effects_of(change), status=200)
+        for sequence, change in zip(sequences, changes, strict=True)
+        if change != changes[1]
+    ]
+    store.settle(settled)
+    assert packed(store) == 2
+    assert store.decided().approved == {changes[1].id}
