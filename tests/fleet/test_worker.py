@@ -72,6 +72,7 @@ def test_a_worker_that_stops_hands_over_and_the_next_one_goes_on_with_a_delta(
     with working(Working(database, made.folder, "two")) as two:
         two.logs("owns a connection", connection="acme", clean=True, quiet=0.0, epoch=2)
         two.logs("applied", object="new@example.com")
+        eventually(lambda: two.daemon.not_begun() == 0, "more can be taken")
         assert lists_read(made) == []
         assert two.steward.moment().takeovers == {True: 1, False: 0}
         made.assert_exact()

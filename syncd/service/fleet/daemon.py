@@ -91,6 +91,12 @@ class FleetDaemon(Daemon):
         busy = {name for name, one in self._served.copy().items() if name not in held or not _is_idle(one)}
         return frozenset(retiring | busy | self._waiting.keys())
 
+    def not_begun(self) -> int:
+        """See `steward.Serving`."""
+        begun = {one.ownership.connection for one in self._owned() if one.is_begun}
+        held = (each.ownership.connection for each in self._steward.holdings())
+        return sum(1 for number in held if number not in begun)
+
     def _begin(self) -> None:
         """Raises SyncdError: no port."""
         self._move_to(self._file.table.listen)
@@ -202,11 +208,15 @@ class FleetDaemon(Daemon):
     def _plan(self, connection: OwnedConnection, failure: SyncdError | None, first: float | None) -> None:
         """`first`: seconds until its full cycle."""
         name = connection.settings.name
+        goes_on = failure is None and first != 0.0
+        connection.is_begun = (
+            not goes_on
+        )  # a first full cycle may wait for hours, for the threads of the others
         self._schedule(connection, connection.settings, first_full=first)
+        if goes_on:
+            self._timetable.bring_forward(name, "delta")
         if failure:
             return
-        if first != 0.0:
-            self._timetable.bring_forward(name, "delta")
         self._hooked_orgs.wake(frozenset({connection.ownership.connection}))
 
     def _owned_connection(self, settings: ConnectionSettings) -> OwnedConnection:
