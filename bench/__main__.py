@@ -41,6 +41,7 @@ def _chosen(options: argparse.Namespace) -> Iterator[Row]:
     yield from rows.holding(rounds, 40 if options.quick else 200)
     for users in sizes:
         yield from first.sync(Size.of(users), rounds)
+    yield from first.store(Size.of(10_000))
     yield from follow.change_to_write(5 if options.quick else 15)
     yield from follow.hook_to_write(10 if options.quick else 50)
 

@@ -201,7 +201,6 @@ def first_sync(spec: Numbers) -> Numbers:
         _confirm(spec, job, before)
         return {
             "writing": watch.last - watch.begun["writing"],
-            "writing_cpu": watch.last_cpu - watch.begun_cpu["writing"],
             "latency": ask(f"{spec['scim']}/bench/requests")["latency"],
             "seconds": whole,
             "cpu": time.process_time() - cpu,

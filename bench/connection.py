@@ -48,22 +48,18 @@ TOKEN = {"BENCH_TOKEN": "bench-token-of-no-value"}  # the servers of the benchma
 
 @dataclass
 class Stopwatch:
-    """An observer that notes when each phase began, and when something was last finished; and the CPU spent by then."""
+    """An observer that notes when each phase began, and when something was last finished."""
 
     begun: dict[str, float] = field(default_factory=dict)
-    begun_cpu: dict[str, float] = field(default_factory=dict)
     last: float = 0.0
-    last_cpu: float = 0.0
 
     def phase(self, name: str, total: int | None = None) -> None:
         del total
         self.begun.setdefault(name, time.perf_counter())
-        self.begun_cpu.setdefault(name, time.process_time())
 
     def advance(self, count: int = 1) -> None:
         del count
         self.last = time.perf_counter()
-        self.last_cpu = time.process_time()
 
     def event(self, level: str, event: str, **fields: object) -> None:
         pass

@@ -53,6 +53,23 @@ def sync(size: Size, rounds: int) -> Iterator[Row]:
     )
 
 
+def store(size: Size) -> Iterator[Row]:
+    """What the store holds after a first sync, with its whole trail: for each person, and for each membership more."""
+    with rig(size, filled=False) as made:
+        alone = made.measured("first_sync", groups=False)["store_bytes"]
+        whole = made.measured("first_sync")["store_bytes"]
+    memberships = size.groups * size.members
+    what = f"store after a first sync of {size.users:,} users"
+    yield Row(f"{what}: bytes for each", alone / size.users, "bytes", 2_000.0)
+    yield Row(
+        f"{what} and {size.groups:,} groups: bytes for each membership besides",
+        (whole - alone) / memberships,
+        "bytes",
+        500.0,
+        detail=f"{whole / 1e6:.1f} MB, {memberships:,} memberships",
+    )
+
+
 def sync_of_a_million() -> Iterator[Row]:
     """Once: it takes half an hour, and writes a store of 5 GB."""
     [row] = sync(Size.of(1_000_000), 1)

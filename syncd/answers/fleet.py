@@ -10,15 +10,18 @@ from datetime import datetime
 from typing import Any
 
 from syncd.answers.check.check import Checked, checked
+from syncd.answers.check.hooks import HOOKS
 from syncd.answers.check.line import Checks
 from syncd.core.counting import counted
 from syncd.core.plan import timestamp
-from syncd.errors import ConfigurationError, RefusedError
+from syncd.errors import ConfigurationError, RefusedError, SyncdError
 from syncd.ports.database import FleetDatabase
 from syncd.ports.fleet import WORK, ConnectionRecord, Enrolment, Fleet, LivingWorker, Registry
 from syncd.settings import ConnectionSettings, Loaded, configuration_error
 from syncd.settings.fleet import Database
+from syncd.settings.fleet_hooks import FleetHooks
 from syncd.settings.load import text_of
+from syncd.settings.secrets import SecretRef
 from syncd.settings.values import is_loopback
 
 SCHEMA = "syncd.fleet/1"
@@ -96,7 +99,13 @@ def _state(record: ConnectionRecord) -> str:
     return "silent" if record.silent else "owned"
 
 
-def check_fleet(name: str, database: Database, asked: FleetDatabase, registry: Registry) -> Checked:
+def check_fleet(
+    name: str,
+    database: Database,
+    asked: FleetDatabase,
+    registry: Registry,
+    hooks: FleetHooks,
+) -> Checked:
     """Every probe on its own, in order; a `syncd.check/1` document. Never raises SyncdError."""
     checks = Checks()
     with checks.probing(DATABASE):
@@ -123,7 +132,9 @@ def check_fleet(name: str, database: Database, asked: FleetDatabase, registry: R
         checks.ok(SESSIONS, "are our own from statement to statement")
     if checks.passed(PREPARED):
         with checks.probing(WORKERS):
-            _members(checks, registry.look())
+            fleet = registry.look()
+            _members(checks, fleet)
+            _heard(checks, hooks, fleet)
     else:
         checks.skip(WORKERS, _MEND)
         checks.skip(CONNECTIONS, _MEND)
@@ -174,6 +185,39 @@ def _members(checks: Checks, fleet: Fleet) -> None:
         checks.info(CONNECTIONS, "none yet", "Put them in: syncd fleet apply DIR")
     else:
         checks.ok(CONNECTIONS, f"{wanted} of {len(fleet.connections)} are to be served")
+
+
+def _heard(checks: Checks, hooks: FleetHooks, fleet: Fleet) -> None:
+    """One line, where event hooks are to come: whether this machine could tell who posts them, and for whom."""
+    if not hooks.org:
+        return
+    unread = [path for path, secret in hooks.secrets() if _is_unread(secret)]
+    known = {each.org for each in fleet.connections}
+    idle = [each.org_url for each in hooks.org if each.org_url not in known]
+    if unread and hooks.listen:
+        checks.fail(
+            HOOKS,
+            f"{', '.join(unread)} cannot be read: what comes with it is refused",
+            "Give this machine the secret: docs/fleet.md.",
+        )
+    elif idle:
+        checks.warn(
+            HOOKS,
+            f"{', '.join(idle[:5])}: no connection of the fleet is of that org",
+            "Write org_url as okta.org_url of its connections says it.",
+        )
+    elif hooks.listen:
+        checks.ok(HOOKS, f"heard at {hooks.listen}, of {counted(len(hooks.org), 'org')}")
+    else:
+        checks.info(HOOKS, "not heard on this machine", "One worker at least needs hooks.listen.")
+
+
+def _is_unread(secret: SecretRef) -> bool:
+    try:
+        secret.read()
+    except SyncdError:
+        return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from syncd.ports.database import FleetDatabase
     from syncd.ports.fleet import Registry
     from syncd.settings.fleet import Database
+    from syncd.settings.fleet_hooks import FleetHooks
 
 
 command = group_of(
@@ -57,6 +58,7 @@ class _Opened:
     database: Database
     asked: FleetDatabase
     registry: Registry
+    hooks: FleetHooks
 
     def answer(self, *done: str) -> Answer:
         """How the fleet is now, after what was done."""
@@ -78,12 +80,12 @@ def _opened(ctx: click.Context, *, as_json: bool, prepared: bool = True) -> Iter
         from syncd.fleets import fleet_database, open_registry  # noqa: PLC0415  (psycopg)
 
         database, asked = fleet_database(fleet, session.redactor)
-        for warning in fleet.fleet.database.warnings():
-            session.note(f"warning: {fleet.path} fleet.database: {warning}", "warn")
+        for warning in fleet.warnings():
+            session.note(f"warning: {fleet.path} {warning}", "warn")
         if prepared:
             asked.refuse_unprepared()
         with open_registry(database) as registry:
-            yield _Opened(session, database, asked, registry)
+            yield _Opened(session, database, asked, registry, fleet.hooks)
 
 
 @click.command(name="check", cls=Command)
@@ -93,12 +95,13 @@ def check(ctx: click.Context, *, as_json: bool) -> int:
     """Test the fleet's database; changes nothing.
 
     Whether it answers and is new enough, how the way there is encrypted, whether it is prepared for this version,
-    whether a pooler mixes up sessions, what a failover would lose, and whether workers have room for all connections.
+    whether a pooler mixes up sessions, what a failover would lose, whether workers have room for all connections, and
+    whether event hooks can be heard here.
     """
     with _opened(ctx, as_json=as_json, prepared=False) as fleet:
         from syncd.answers.fleet import check_fleet  # noqa: PLC0415  (the engine)
 
-        found = check_fleet("fleet", fleet.database, fleet.asked, fleet.registry)
+        found = check_fleet("fleet", fleet.database, fleet.asked, fleet.registry, fleet.hooks)
         answer = Answer(found.document, found.exit_code, check_lines(found.document))
         return fleet.session.one(answer)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +25,12 @@ class HookEvents(Protocol):
     def put(self, org: str, events: Sequence[LogEvent]) -> None:
         """For each connection of this org that is not paused; their owners are told. Raises TemporaryError also where
         no connection has room for more.
+        """
+        ...
+
+    def heard(self, seconds: float) -> AbstractSet[int]:
+        """Connections for which something was put there meanwhile; waits so long for the first. Of one thread. When it
+        raises, something may have been put there that nobody heard of.
         """
         ...
 

@@ -250,6 +250,10 @@ class Store(Decisions, History, Waits, RequestRecords, Protocol):
         """By Okta id; who is unknown is left out."""
         ...
 
+    def accounts(self, okta_ids: Sequence[str]) -> Mapping[str, str]:
+        """Of these users, by Okta id, the ids at the target; who has none is left out."""
+        ...
+
     def user_by_scim_id(self, scim_id: str) -> KnownUser | None:
         """Whom this id at the target is tied to."""
         ...

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Protocol
 
 from syncd.core.groups import RuleBook
@@ -130,8 +131,8 @@ class ConnectionHooks:
             raise TemporaryError(f"the store of {settings.name} is not open")
         known = Known(
             app_id=settings.okta.app_id,
-            user=lambda okta_id: store.user(okta_id) is not None,
-            group=lambda okta_id: store.group(okta_id) is not None,
+            user=cache(lambda okta_id: store.user(okta_id) is not None),  # one is named again and again
+            group=cache(lambda okta_id: store.group(okta_id) is not None),
             any_group=RuleBook(settings.push_groups).needs_every_group,
         )
         self.restore(store)

@@ -16,7 +16,7 @@ from typing import Any
 
 from syncd.core.counting import counted
 from syncd.ports.trail import Altered
-from syncd.store import decisions
+from syncd.store import decisions, packs
 from syncd.store.db import Db
 from syncd.store.decisions import Ruling
 from syncd.store.rows import Row, moment
@@ -28,7 +28,8 @@ from syncd.store.words import Words
 _NAMED = 5
 """So many rows of a table are named, and the others counted."""
 _RUNS_MISSING = """
-SELECT DISTINCT run_id FROM journal WHERE run_id IS NOT NULL AND run_id NOT IN (SELECT run_id FROM runs) ORDER BY 1
+SELECT run_id FROM journal WHERE run_id IS NOT NULL AND run_id NOT IN (SELECT run_id FROM runs)
+UNION SELECT run_id FROM packs WHERE run_id IS NOT NULL AND run_id NOT IN (SELECT run_id FROM runs) ORDER BY 1
 """
 _REVISIONS = {
     "users": ("revision", "own_list_revision"),
@@ -56,7 +57,7 @@ class Account:
         self._words.close()
 
     def row(self, row: Row) -> None:
-        """A row that fits, with the columns of `journal.SELECT`."""
+        """A row that fits, with the columns of `packs.ROWS`."""
         sequence, entry, refers, applied, text = row[0], row[3], row[4], row[8], row[9]
         if entry == "intent":
             self._open.add(sequence)
@@ -153,6 +154,9 @@ class Account:
             ),
         )
         yield from _some("runs", (f"run {run_id} is missing" for (run_id,) in conn.execute(_RUNS_MISSING)))
+        yield from _some(
+            "packed", (f"row {first} of the trail tells of others" for first in packs.misnamed(conn))
+        )
         yield from _from_the_future(conn)
 
     def _disputed_decisions(self, conn: Db, now: datetime) -> Iterator[str]:

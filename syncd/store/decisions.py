@@ -16,7 +16,7 @@ from typing import Any
 
 from syncd.ports.deciding import Approval, Decided, Rejection
 from syncd.store.db import Db
-from syncd.store.journal import COLUMNS, row_hash
+from syncd.store.packs import COLUMNS, around, row_hash
 from syncd.store.rows import Row, at_moment, moment
 
 KEY = "decided"
@@ -175,8 +175,10 @@ def written(conn: Db, sequence: int) -> Mapping[str, Any]:
     if row is None:
         return {}
     *values, body, previous, digest, remembered = row
-    goes_on = after[-3] == digest if after is not None else remembered == f"{sequence}:{digest}"
-    if not goes_on or (before is not None and previous != before[-2]):
+    follows = after[-3] if after is not None else _packed_after(conn, sequence)
+    goes_on = follows == digest if follows is not None else remembered == f"{sequence}:{digest}"
+    precedes = before[-2] if before is not None else _packed_before(conn, sequence)
+    if not goes_on or (precedes is not None and previous != precedes):
         return {}
     try:
         fits = row_hash((*values, body, previous)) == digest
@@ -184,6 +186,16 @@ def written(conn: Db, sequence: int) -> Mapping[str, Any]:
         return {}
     read: Mapping[str, Any] = json.loads(body) if fits else {}
     return read
+
+
+def _packed_before(conn: Db, sequence: int) -> str | None:
+    pack = around(conn, sequence - 1)
+    return None if pack is None else pack.hash
+
+
+def _packed_after(conn: Db, sequence: int) -> str | None:
+    pack = around(conn, sequence + 1)
+    return None if pack is None else pack.previous
 
 
 def _is_used(conn: Db, decision: Ruling, sequence: int) -> bool:

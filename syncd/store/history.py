@@ -16,8 +16,9 @@ from syncd.model import Standing
 from syncd.ports.history import DayCount, Done, Grant, Latencies, Outage, Reach, Trouble
 from syncd.ports.store import RunRecord
 from syncd.store.db import Db, Rows
-from syncd.store.journal import COLUMNS as JOURNAL_COLUMNS
-from syncd.store.journal import entry_of
+from syncd.store.entries import entry_of
+from syncd.store.packs import COLUMNS as JOURNAL_COLUMNS
+from syncd.store.packs import OUTCOMES, rows_at
 from syncd.store.rows import Row, at_moment, columns, moment
 
 PAGE = 500
@@ -131,16 +132,16 @@ _KIND = f"CASE WHEN run_id IN {_RELINKS} THEN 'relinked' ELSE kind END"
 _GIVEN = _quoted([ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER])
 _ENDED = _quoted([ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP])
 _MADE = _quoted([ChangeKind.CREATE_GROUP, ChangeKind.LINK_GROUP])
-_SINCE = "e.entry = 'outcome' AND e.okta_id = j.okta_id AND e.sequence < j.sequence AND e.applied = 1"
-_BETWEEN = "d.entry = 'outcome' AND d.applied = 1 AND d.sequence > e.sequence AND d.sequence < j.sequence"
+_SINCE = "e.okta_id = j.okta_id AND e.sequence < j.sequence AND e.applied = 1"
+_BETWEEN = "d.applied = 1 AND d.sequence > e.sequence AND d.sequence < j.sequence"
 # Who was given it before, and from whom nobody took it since.
 _AGAIN = f"""CASE
 WHEN j.applied = 1 AND j.kind IN ({_GIVEN}) THEN EXISTS (
-    SELECT 1 FROM journal e WHERE {_SINCE} AND e.kind IN ({_GIVEN}) AND NOT EXISTS (
-        SELECT 1 FROM journal d WHERE {_BETWEEN} AND d.okta_id = j.okta_id AND d.kind = 'deactivate_user'))
+    SELECT 1 FROM {OUTCOMES} e WHERE {_SINCE} AND e.kind IN ({_GIVEN}) AND NOT EXISTS (
+        SELECT 1 FROM {OUTCOMES} d WHERE {_BETWEEN} AND d.okta_id = j.okta_id AND d.kind = 'deactivate_user'))
 WHEN j.applied = 1 AND j.kind = 'add_member' THEN EXISTS (
-    SELECT 1 FROM journal e WHERE {_SINCE} AND e.kind = 'add_member' AND e.group_id = j.group_id AND NOT EXISTS (
-        SELECT 1 FROM journal d WHERE {_BETWEEN} AND (
+    SELECT 1 FROM {OUTCOMES} e WHERE {_SINCE} AND e.kind = 'add_member' AND e.group_id = j.group_id AND NOT EXISTS (
+        SELECT 1 FROM {OUTCOMES} d WHERE {_BETWEEN} AND (
             (d.okta_id = j.okta_id AND d.kind = 'remove_member' AND d.group_id = j.group_id)
             OR (d.okta_id = j.group_id AND d.kind IN ({_ENDED})))))
 ELSE 1 = 0 END"""  # noqa: S608  (constants)
@@ -150,8 +151,8 @@ def change_counts(conn: Db, reach: Reach) -> list[DayCount]:
     """Outcomes within reach by day (UTC), kind and result, in that order."""
     where, values = _within(reach, "j.at", "j.run_id")
     rows = conn.execute(
-        f"SELECT substr(j.at, 1, 10), {_KIND}, {_RESULT}, count(*), {_AGAIN} FROM journal j"  # noqa: S608  (constants)
-        f" WHERE j.entry = 'outcome' AND j.kind IS NOT NULL AND {where} GROUP BY 1, 2, 3, 5 ORDER BY 1, 2, 3, 5",
+        f"SELECT substr(j.at, 1, 10), {_KIND}, {_RESULT}, count(*), {_AGAIN} FROM {OUTCOMES} j"  # noqa: S608  (constants)
+        f" WHERE j.kind IS NOT NULL AND {where} GROUP BY 1, 2, 3, 5 ORDER BY 1, 2, 3, 5",
         values,
     )
     return [
@@ -166,18 +167,17 @@ def latencies(conn: Db, reach: Reach, bounds: Sequence[float]) -> Latencies:
     rows = conn.execute(
         f"SELECT CASE {steps} ELSE {len(bounds)} END, count(*) FROM ("  # noqa: S608  (numbers and constants)
         " SELECT (julianday(j.at) - julianday(r.started)) * 86400 AS took"
-        " FROM journal j JOIN runs r ON r.run_id = j.run_id"
-        f" WHERE j.entry = 'outcome' AND j.applied = 1 AND {where}) applied GROUP BY 1",
+        f" FROM {OUTCOMES} j JOIN runs r ON r.run_id = j.run_id"
+        f" WHERE j.applied = 1 AND {where}) applied GROUP BY 1",
         values,
     )
     found = dict(rows.fetchall())
     return Latencies(tuple(bounds), tuple(found.get(at, 0) for at in range(len(bounds) + 1)))
 
 
-_OUTCOMES = (
-    f"SELECT {columns(JOURNAL_COLUMNS, 'j')}, j.hash, i.body, i.at, r.started FROM journal j"  # noqa: S608  (constants)
-    " LEFT JOIN journal i ON i.sequence = j.refers AND i.entry = 'intent'"
-    " LEFT JOIN runs r ON r.run_id = j.run_id WHERE j.entry = 'outcome' AND {where} ORDER BY j.sequence"
+_DONE = (
+    f"SELECT j.sequence, r.started FROM {OUTCOMES} j"  # noqa: S608  (constants)
+    " LEFT JOIN runs r ON r.run_id = j.run_id WHERE {where} ORDER BY j.sequence"
 )
 _NOTES = (
     f"SELECT {columns(JOURNAL_COLUMNS, 'j')}, j.hash, NULL FROM journal j"  # noqa: S608  (constants)
@@ -186,19 +186,36 @@ _NOTES = (
 
 
 def outcomes(conn: Db, reach: Reach) -> Rows:
-    """Rows for `outcome`, oldest first."""
+    """Rows for `done`, oldest first."""
     where, values = _within(reach, "j.at", "j.run_id")
-    return conn.stream(_OUTCOMES.format(where=where), values)
+    return conn.stream(_DONE.format(where=where), values)
 
 
-def outcome(row: Row) -> Done:
-    """From a row of `outcomes`."""
-    *entry, intended, begun = row
-    return Done(
-        entry=entry_of(tuple(entry)),
-        intended_at=None if intended is None else at_moment(intended),
-        run_started=None if begun is None else at_moment(begun),
-    )
+def done(conn: Db, rows: Sequence[Row]) -> list[Done]:
+    """From rows of `outcomes`. Raises PermanentError for an unreadable one."""
+    written = _written(conn, [sequence for sequence, _ in rows])
+    found = []
+    for sequence, begun in rows:
+        outcome, intent = written[sequence]
+        found.append(
+            Done(
+                entry=entry_of((*outcome, None if intent is None else intent[9])),
+                intended_at=None if intent is None else at_moment(intent[1]),
+                run_started=None if begun is None else at_moment(begun),
+            )
+        )
+    return found
+
+
+def _written(conn: Db, sequences: Sequence[int]) -> dict[int, tuple[Row, Row | None]]:
+    """These outcomes as the trail has them, each with its intent. Raises PermanentError for an unreadable one."""
+    rows = rows_at(conn, sequences)
+    intents = rows_at(conn, [row[4] for row in rows.values() if row[4] is not None])
+    found = {}
+    for sequence, row in rows.items():
+        intent = intents.get(row[4])
+        found[sequence] = row, intent if intent is not None and intent[3] == "intent" else None
+    return found
 
 
 def notes(conn: Db, reach: Reach) -> Rows:
@@ -221,8 +238,8 @@ def repairs(conn: Db, reach: Reach) -> dict[str, int]:
     """Changes that `drift --fix` applied, by kind."""
     where, values = _within(reach, "j.at", "j.run_id")
     rows = conn.execute(
-        "SELECT j.kind, count(*) FROM journal j JOIN runs r ON r.run_id = j.run_id"  # noqa: S608  (constants)
-        f" WHERE j.entry = 'outcome' AND j.applied = 1 AND r.kind = 'drift' AND {where} GROUP BY 1 ORDER BY 1",
+        f"SELECT j.kind, count(*) FROM {OUTCOMES} j JOIN runs r ON r.run_id = j.run_id"  # noqa: S608  (constants)
+        f" WHERE j.applied = 1 AND r.kind = 'drift' AND {where} GROUP BY 1 ORDER BY 1",
         values,
     )
     return dict(rows.fetchall())
@@ -233,7 +250,7 @@ _TROUBLES = f"""
 WITH outcomes AS (
     SELECT sequence, at, run_id, kind, okta_id, coalesce(group_id, '') AS group_id, {_FAMILY} AS family, applied,
         {_RESULT} = 'failed' AS failed
-    FROM journal WHERE entry = 'outcome' AND kind IS NOT NULL),
+    FROM {OUTCOMES} j WHERE kind IS NOT NULL),
 sick AS MATERIALIZED (SELECT DISTINCT okta_id, group_id, family FROM outcomes WHERE failed),
 numbered AS (
     SELECT o.*, coalesce(sum(o.applied) OVER (PARTITION BY o.okta_id, o.group_id, o.family ORDER BY o.sequence
@@ -247,12 +264,10 @@ troubles AS (
         count(CASE WHEN failed AND run_id = :run THEN 1 END) AS in_run,
         row_number() OVER (PARTITION BY okta_id, group_id, family ORDER BY trouble DESC) AS from_the_end
     FROM numbered GROUP BY okta_id, group_id, family, trouble)
-SELECT j.kind, t.okta_id, nullif(t.group_id, ''), t.attempts, t.first, t.last, t.ended, j.body, i.body,
+SELECT t.latest, t.okta_id, nullif(t.group_id, ''), t.attempts, t.first, t.last, t.ended,
     t.from_the_end = 1 AND EXISTS (SELECT 1 FROM failures f WHERE f.object_key = CASE t.family
         WHEN 'member' THEN 'member:' || t.group_id || ':' || t.okta_id ELSE t.family || ':' || t.okta_id END)
 FROM troubles t
-JOIN journal j ON j.sequence = t.latest
-LEFT JOIN journal i ON i.sequence = j.refers AND i.entry = 'intent'
 WHERE t.attempts > 0 AND (CAST(:run AS TEXT) IS NULL OR t.in_run > 0)
     AND (CAST(:since AS TEXT) IS NULL OR t.last >= :since OR t.ended >= :since OR t.ended IS NULL)
 ORDER BY t.first, t.latest
@@ -260,57 +275,61 @@ ORDER BY t.first, t.latest
 
 
 def troubles(conn: Db, reach: Reach) -> Rows:
-    """What failed within reach, a row for each trouble, read as needed: `conn` is busy until the last one."""
+    """What failed within reach, a row for `told_troubles` of each: `conn` is busy until the last one."""
     since = None if reach.since is None else moment(reach.since)
     return conn.stream(_TROUBLES, {"since": since, "run": reach.run_id})
 
 
-def trouble(row: Row, since: datetime | None) -> Trouble | None:
-    """None for one that was over before `since`, which only decoding can tell from one that is open."""
-    kind, okta_id, group_id, attempts, first, last, ended, said, asked, waits_still = row
-    end = "recovered" if ended is not None else "open" if waits_still else "overtaken"
-    if since is not None and end == "overtaken" and at_moment(last) < since:
-        return None
-    return Trouble(
-        kind=kind,
-        okta_id=okta_id,
-        group_id=group_id,
-        asked=None if asked is None else json.loads(asked),
-        error=str(json.loads(said).get("error", "")),
-        attempts=attempts,
-        first=at_moment(first),
-        last=at_moment(last),
-        ended=None if ended is None else at_moment(ended),
-        end=end,
-    )
+def told_troubles(conn: Db, rows: Sequence[Row], since: datetime | None) -> list[Trouble]:
+    """From rows of `troubles`; without those that were over before `since`, which only this can tell from open ones."""
+    written = _written(conn, [row[0] for row in rows])
+    found = []
+    for latest, okta_id, group_id, attempts, first, last, ended, waits_still in rows:
+        end = "recovered" if ended is not None else "open" if waits_still else "overtaken"
+        if since is not None and end == "overtaken" and at_moment(last) < since:
+            continue
+        outcome, intent = written[latest]
+        found.append(
+            Trouble(
+                kind=outcome[5],
+                okta_id=okta_id,
+                group_id=group_id,
+                asked=None if intent is None else json.loads(intent[9]),
+                error=str(json.loads(outcome[9]).get("error", "")),
+                attempts=attempts,
+                first=at_moment(first),
+                last=at_moment(last),
+                ended=None if ended is None else at_moment(ended),
+                end=end,
+            )
+        )
+    return found
 
 
 # Whoever is put in again, or made again, without having been taken out has access since they got it first.
 _GRANTS = f"""
 WITH removed AS MATERIALIZED (
-    SELECT group_id, okta_id, max(sequence) AS sequence FROM journal
-    WHERE entry = 'outcome' AND applied = 1 AND kind = 'remove_member' GROUP BY 1, 2),
+    SELECT group_id, okta_id, max(sequence) AS sequence FROM {OUTCOMES} j
+    WHERE applied = 1 AND kind = 'remove_member' GROUP BY 1, 2),
 ended AS MATERIALIZED (
-    SELECT okta_id, max(sequence) AS sequence FROM journal
-    WHERE entry = 'outcome' AND applied = 1 AND kind IN ({_ENDED}) GROUP BY 1),
+    SELECT okta_id, max(sequence) AS sequence FROM {OUTCOMES} j
+    WHERE applied = 1 AND kind IN ({_ENDED}) GROUP BY 1),
 added AS MATERIALIZED (
-    SELECT a.group_id, a.okta_id, min(a.sequence) AS sequence FROM journal a
+    SELECT a.group_id, a.okta_id, min(a.sequence) AS sequence FROM {OUTCOMES} a
     LEFT JOIN removed r ON r.group_id = a.group_id AND r.okta_id = a.okta_id
     LEFT JOIN ended e ON e.okta_id = a.group_id
-    WHERE a.entry = 'outcome' AND a.applied = 1 AND a.kind = 'add_member'
+    WHERE a.applied = 1 AND a.kind = 'add_member'
         AND a.sequence > coalesce(r.sequence, 0) AND a.sequence > coalesce(e.sequence, 0) GROUP BY 1, 2),
 made AS MATERIALIZED (
-    SELECT okta_id, max(sequence) AS sequence FROM journal
-    WHERE entry = 'outcome' AND applied = 1 AND kind IN ({_MADE}) AND {_NOT_FOUND_AFRESH} GROUP BY 1)
+    SELECT okta_id, max(sequence) AS sequence FROM {OUTCOMES} j
+    WHERE applied = 1 AND kind IN ({_MADE}) AND {_NOT_FOUND_AFRESH} GROUP BY 1)
 SELECT g.okta_id, g.pushed_name, g.wish, u.okta_id, u.scim_id, u.standing, u.wish, u.pushed_attributes,
-    u.pushed_active, j.kind, j.at, j.run_id, i.body
+    u.pushed_active, coalesce(added.sequence, made.sequence)
 FROM members m
 JOIN groups g ON g.okta_id = m.group_id AND g.scim_id IS NOT NULL
 JOIN users u ON u.okta_id = m.user_id AND u.scim_id IS NOT NULL
 LEFT JOIN added ON added.group_id = m.group_id AND added.okta_id = m.user_id
 LEFT JOIN made ON made.okta_id = m.group_id
-LEFT JOIN journal j ON j.sequence = coalesce(added.sequence, made.sequence)
-LEFT JOIN journal i ON i.sequence = j.refers AND i.entry = 'intent'
 WHERE m.pushed = 1
 ORDER BY lower(g.pushed_name), g.okta_id, u.pushed_folded_name, u.okta_id
 """  # noqa: S608  (constants)
@@ -321,24 +340,22 @@ users u WHERE u.scim_id IS NOT NULL AND u.pushed_active = 1 AND NOT EXISTS (
 """
 _WITHOUT_GROUP = f"""
 WITH taken AS MATERIALIZED (
-    SELECT okta_id, max(sequence) AS sequence FROM journal
-    WHERE entry = 'outcome' AND applied = 1 AND kind = 'deactivate_user' GROUP BY 1),
+    SELECT okta_id, max(sequence) AS sequence FROM {OUTCOMES} j
+    WHERE applied = 1 AND kind = 'deactivate_user' GROUP BY 1),
 given AS MATERIALIZED (
-    SELECT g.okta_id, min(g.sequence) AS sequence FROM journal g LEFT JOIN taken t ON t.okta_id = g.okta_id
-    WHERE g.entry = 'outcome' AND g.applied = 1 AND g.kind IN ({_GIVEN}) AND g.sequence > coalesce(t.sequence, 0)
+    SELECT g.okta_id, min(g.sequence) AS sequence FROM {OUTCOMES} g LEFT JOIN taken t ON t.okta_id = g.okta_id
+    WHERE g.applied = 1 AND g.kind IN ({_GIVEN}) AND g.sequence > coalesce(t.sequence, 0)
         AND {_NOT_FOUND_AFRESH.replace("run_id, ''", "g.run_id, ''")} GROUP BY 1)
 SELECT NULL, NULL, NULL, p.okta_id, p.scim_id, p.standing, p.wish, p.pushed_attributes, p.pushed_active,
-    j.kind, j.at, j.run_id, i.body
+    given.sequence
 FROM (SELECT * FROM {_NO_GROUP}) p
 LEFT JOIN given ON given.okta_id = p.okta_id
-LEFT JOIN journal j ON j.sequence = given.sequence
-LEFT JOIN journal i ON i.sequence = j.refers AND i.entry = 'intent'
 ORDER BY p.pushed_folded_name, p.okta_id
 """  # noqa: S608  (constants)
 
 
 def grants(conn: Db) -> Rows:
-    """Rows for `grant`: who is in which group now."""
+    """Rows for `told_grants`: who is in which group now."""
     return conn.stream(_GRANTS)
 
 
@@ -353,23 +370,16 @@ def people_without_group(conn: Db) -> int:
     return int(count)
 
 
-def grant(row: Row) -> Grant:
-    (
-        group_id,
-        name,
-        group_wish,
-        okta_id,
-        scim_id,
-        standing,
-        wish,
-        attributes,
-        active,
-        kind,
-        at,
-        run_id,
-        asked,
-    ) = row
-    change: Mapping[str, Any] = {} if asked is None else json.loads(asked)
+def told_grants(conn: Db, rows: Sequence[Row]) -> list[Grant]:
+    """From rows of `grants` and `without_group`. Raises PermanentError for an unreadable row of the trail."""
+    written = _written(conn, [row[-1] for row in rows if row[-1] is not None])
+    return [_grant(row, written.get(row[-1])) for row in rows]
+
+
+def _grant(row: Row, written: tuple[Row, Row | None] | None) -> Grant:
+    group_id, name, group_wish, okta_id, scim_id, standing, wish, attributes, active, _ = row
+    outcome, intent = written or (None, None)
+    change: Mapping[str, Any] = {} if intent is None else json.loads(intent[9])
     approved = change.get("approved")
     return Grant(
         group_id=group_id,
@@ -380,9 +390,9 @@ def grant(row: Row) -> Grant:
         user_name=str(json.loads(attributes).get("userName", "")),
         active=bool(active),
         assigned="not assigned any more" if standing == Standing.ABSENT else json.loads(wish)[2],
-        kind=kind,
-        since=None if at is None else at_moment(at),
-        run_id=run_id,
+        kind=None if outcome is None else outcome[5],
+        since=None if outcome is None else at_moment(outcome[1]),
+        run_id=None if outcome is None else outcome[2],
         change_id=change.get("id"),
         reason=change.get("reason"),
         approved_by=approved.get("by") if isinstance(approved, dict) else None,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from syncd.ports.history import DayCount, Done, Grant, HoldStory, Latencies, Outage, Reach, Trouble
 from syncd.ports.store import RunRecord
 from syncd.ports.trail import JournalEntry
 from syncd.store import history, hold_history
 from syncd.store.db import Db, Rows
-from syncd.store.journal import entry_of
+from syncd.store.entries import entry_of
 from syncd.store.reads import StoreReads
 from syncd.store.rows import Row
+
+T = TypeVar("T")
 
 
 class HistoryReads(StoreReads):
@@ -43,11 +45,11 @@ class HistoryReads(StoreReads):
 
     def outcomes(self, reach: Reach) -> Iterator[Done]:
         """See `ports.History.outcomes`."""
-        return map(history.outcome, self._rows(lambda conn: history.outcomes(conn, reach)))
+        return self._rows(lambda conn: history.outcomes(conn, reach), history.done)
 
     def notes(self, reach: Reach) -> Iterator[JournalEntry]:
         """See `ports.History.notes`."""
-        return map(entry_of, self._rows(lambda conn: history.notes(conn, reach)))
+        return self._rows(lambda conn: history.notes(conn, reach), lambda _, rows: map(entry_of, rows))
 
     def repairs(self, reach: Reach) -> Mapping[str, int]:
         """See `ports.History.repairs`."""
@@ -76,18 +78,18 @@ class HistoryReads(StoreReads):
 
     def troubles(self, reach: Reach) -> Iterator[Trouble]:
         """See `ports.History.troubles`."""
-        for row in self._rows(lambda conn: history.troubles(conn, reach)):
-            found = history.trouble(row, reach.since)
-            if found is not None:
-                yield found
+        return self._rows(
+            lambda conn: history.troubles(conn, reach),
+            lambda conn, rows: history.told_troubles(conn, rows, reach.since),
+        )
 
     def grants(self) -> Iterator[Grant]:
         """See `ports.History.grants`."""
-        return map(history.grant, self._rows(history.grants))
+        return self._rows(history.grants, history.told_grants)
 
     def without_group(self) -> Iterator[Grant]:
         """See `ports.History.without_group`."""
-        return map(history.grant, self._rows(history.without_group))
+        return self._rows(history.without_group, history.told_grants)
 
     def people_without_group(self) -> int:
         """See `ports.History.people_without_group`."""
@@ -104,13 +106,16 @@ class HistoryReads(StoreReads):
         with self._reading() as conn:
             return hold_history.known_changes(conn, change_ids)
 
-    def _rows(self, ask: Callable[[Db], Rows]) -> Iterator[Row]:
-        """A long answer; nobody is shut out between its pages."""
+    def _rows(
+        self, ask: Callable[[Db], Rows], tell: Callable[[Db, Sequence[Row]], Iterable[T]]
+    ) -> Iterator[T]:
+        """What a long answer tells, a page at a time; nobody is shut out between its pages."""
         with self._reading() as conn:
             cursor = ask(conn)
         while True:
-            with self._reading():
+            with self._reading() as conn:
                 rows = cursor.fetchmany(history.PAGE)
+                told = list(tell(conn, rows))
             if not rows:
                 return
-            yield from rows
+            yield from told

@@ -3,59 +3,43 @@
 A row's hash is SHA-256 over the canonical JSON of all its other columns, the previous hash among them. Sequence
 numbers begin at 1 and have no gaps, so the last one is also the length of the chain, pruned rows included. The last
 sequence and hash are also kept in `meta`, so that a cut-off tail shows. How the chain is checked: `verifying`; how
-it loses its oldest rows: `pruning`.
+it loses its oldest rows: `pruning`; how many that are alike share one row of the database: `packs`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from syncd.core.canonical import canonical, canonical_plain
 from syncd.core.change import Change, ChangeKind, change_text
 from syncd.errors import PermanentError
 from syncd.ports.outcomes import Intent, Settled
-from syncd.ports.trail import GENESIS, Head, JournalEntry
+from syncd.ports.trail import GENESIS, Head
 from syncd.redact import Redactor
+from syncd.store import packs
 from syncd.store.db import Db
+from syncd.store.packs import COLUMNS, row_hash, rows_at
 from syncd.store.recent import UNCOUNTED, counts, raised_for
-from syncd.store.rows import at_moment, change_of, columns, moment
+from syncd.store.rows import at_moment, change_of, moment
 
-PAGE = 500
-COLUMNS = (
-    "sequence",
-    "at",
-    "run_id",
-    "entry",
-    "refers",
-    "kind",
-    "okta_id",
-    "group_id",
-    "applied",
-    "body",
-    "previous",
-)
 _INSERT = f"INSERT INTO journal ({', '.join(COLUMNS)}, hash) VALUES ({', '.join('?' * 12)})"  # noqa: S608  (constants)
-SELECT = f"SELECT {', '.join(COLUMNS)}, hash FROM journal"  # noqa: S608  (constants)
-_WITH_INTENT = (
-    f"SELECT {columns(COLUMNS, 'j')}, j.hash, i.body FROM journal j"  # noqa: S608  (constants)
-    " LEFT JOIN journal i ON j.entry = 'outcome' AND i.sequence = j.refers AND i.entry = 'intent'"
-)
 # Whether a person, or what is only just being made, is the reason that no limit counts it.
 _INTENDED = """
-SELECT sequence, run_id, CASE WHEN json_valid(body)
-    THEN coalesce(json_type(body, '$.approved'), json_type(body, '$.exempt')) IS NOT NULL END
+SELECT sequence, run_id, CASE WHEN json_valid(body) THEN json_type(body, '$.approved') IS NOT NULL END,
+    CASE WHEN json_valid(body) THEN json_type(body, '$.exempt') IS NOT NULL END
 FROM journal WHERE sequence IN (SELECT CAST(value AS BIGINT) FROM json_each(?))
 """
-_LAST = (
-    "SELECT sequence FROM (SELECT sequence FROM journal"
-    " WHERE entry = 'outcome' AND {} = ?1 ORDER BY sequence DESC LIMIT ?2) last"
+_INTENDED_IN_PACKS = (
+    "SELECT first, last, run_id FROM packs WHERE entry = 'intent' AND first <= ? AND last >= ?"
 )
 
 Seal = Callable[[int], Mapping[str, Any]]
@@ -72,16 +56,15 @@ class _Draft:
     body: Mapping[str, Any] = field(default_factory=dict)
     written: str | None = None
     """The body as canonical text, where that is at hand."""
+    packable: bool = False
+    """See `packs`."""
 
-
-_COLUMN_TYPES = frozenset((str, int, type(None)))
-
-
-def row_hash(values: Sequence[Any]) -> str:
-    """SHA-256 over the canonical JSON of the columns before `hash`, in their order. Raises TypeError for bytes."""
-    as_written = _COLUMN_TYPES.issuperset(map(type, values))
-    text = canonical_plain(list(values)) if as_written else canonical(list(values))
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    @property
+    def pack(self) -> tuple[object, ...] | None:
+        """What it shares with the rows with which it may be packed."""
+        if not self.packable or self.change is None:
+            return None
+        return self.entry, self.run_id, self.change.kind, self.change.group_id
 
 
 def head(conn: Db) -> Head:
@@ -112,7 +95,8 @@ def _append(conn: Db, at: datetime, drafts: Sequence[_Draft], seal: Seal | None 
         change, body = draft.change, draft.body
         if seal is not None and draft is drafts[-1]:
             body = {**body, **seal(sequence)}
-        written = canonical(body) if draft.written is None else draft.written
+        write = canonical_plain if draft.entry == "outcome" else canonical  # a note may hold a float
+        written = write(body) if draft.written is None else draft.written
         values = (
             sequence,
             stamp,
@@ -128,13 +112,35 @@ def _append(conn: Db, at: datetime, drafts: Sequence[_Draft], seal: Seal | None 
         )
         previous = row_hash(values)
         rows.append((*values, previous))
-    conn.executemany(_INSERT, rows)
+    _store(conn, rows, [draft.pack for draft in drafts], sealed=seal is not None)
     conn.execute(
         "INSERT INTO meta (key, value) VALUES ('journal_head', ?)"
         " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         (f"{sequence}:{previous}",),
     )
     return [row[0] for row in rows]
+
+
+def _store(
+    conn: Db, rows: Sequence[tuple[Any, ...]], alike: Sequence[object | None], *, sealed: bool
+) -> None:
+    """The last row is asked for by its number when it carries seals: that one is in no pack."""
+    single: list[tuple[Any, ...]] = []
+    numbered = list(zip(alike, rows, strict=True))
+    if sealed and numbered:
+        numbered[-1] = (None, numbered[-1][1])
+    for shared, some in groupby(numbered, key=itemgetter(0)):
+        together = [row for _, row in some]
+        if shared is None:
+            single += together
+            continue
+        for start in range(0, len(together), packs.AT_MOST):
+            part = together[start : start + packs.AT_MOST]
+            if len(part) < packs.FROM:
+                single += part
+            else:
+                packs.insert(conn, part)
+    conn.executemany(_INSERT, single)
 
 
 def append_intents(
@@ -157,6 +163,7 @@ def append_intents(
             "intent",
             run_id,
             change=change,
+            packable=change.id in exempt and change.id not in approved,
             written=change_text(
                 change,
                 allowed=allowed.get(change.kind, ()),
@@ -174,18 +181,20 @@ def append_intents(
 
 def settled_before(conn: Db, sequences: Sequence[int]) -> frozenset[int]:
     """Those of these intents that have an outcome already. Raises ValueError for what is no intent."""
-    found = set()
-    for sequence, opened, intended in conn.execute(
-        "SELECT g.given, EXISTS (SELECT 1 FROM open_intents WHERE sequence = g.given),"
-        " EXISTS (SELECT 1 FROM journal WHERE sequence = g.given AND entry = 'intent')"
-        " FROM (SELECT CAST(value AS BIGINT) AS given FROM json_each(?)) g",
-        (json.dumps(list(sequences)),),
-    ).fetchall():
-        if not intended:
+    opened = {
+        sequence
+        for (sequence,) in conn.execute(
+            "SELECT sequence FROM open_intents"
+            " WHERE sequence IN (SELECT CAST(value AS BIGINT) FROM json_each(?))",
+            (json.dumps(list(sequences)),),
+        )
+    }
+    settled = frozenset(sequences) - opened
+    rows = rows_at(conn, settled) if settled else {}
+    for sequence in settled:
+        if sequence not in rows or rows[sequence][3] != "intent":
             raise ValueError(f"there is no open intent {sequence}")
-        if not opened:
-            found.add(sequence)
-    return frozenset(found)
+    return settled
 
 
 def append_outcomes(
@@ -198,10 +207,7 @@ def append_outcomes(
     """Each outcome, of an intent that is open, comes with the document of its effects, which are stored already."""
     if not outcomes:
         return
-    given = json.dumps([settled.sequence for settled, _ in outcomes])
-    intents = {
-        sequence: (run_id, bool(decided)) for sequence, run_id, decided in conn.execute(_INTENDED, (given,))
-    }
+    intents = _intended(conn, [settled.sequence for settled, _ in outcomes])
     sent, said = cache(redactor.text), cache(redactor.kept)  # what travelled together has one request
     _append(
         conn,
@@ -209,12 +215,15 @@ def append_outcomes(
         [
             _Draft(
                 "outcome",
-                intents[settled.sequence][0],
+                intents[settled.sequence].run_id,
                 refers=settled.sequence,
                 change=settled.change,
                 applied=settled.error is None and not settled.deferred,
                 body=_outcome_body(settled, effects, sent, said)
-                | ({UNCOUNTED: True} if intents[settled.sequence][1] or _is_free(settled) else {}),
+                | ({UNCOUNTED: True} if intents[settled.sequence].is_uncounted or _is_free(settled) else {}),
+                packable=intents[settled.sequence].is_packable
+                and settled.error is None
+                and not (settled.deferred or settled.step),
             )
             for settled, effects in outcomes
         ],
@@ -223,6 +232,38 @@ def append_outcomes(
     conn.executemany(
         "DELETE FROM open_intents WHERE sequence = ?", [(settled.sequence,) for settled, _ in outcomes]
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Intended:
+    """What the intent of an outcome says besides its change."""
+
+    run_id: str
+    approved: bool
+    exempt: bool
+
+    @property
+    def is_uncounted(self) -> bool:
+        return self.approved or self.exempt
+
+    @property
+    def is_packable(self) -> bool:
+        """Approvals are looked for in the trail: their use is in no pack."""
+        return self.exempt and not self.approved
+
+
+def _intended(conn: Db, sequences: Sequence[int]) -> dict[int, _Intended]:
+    """By the intent's number. Those in packs are exempt, all of them."""
+    found = {
+        sequence: _Intended(run_id, bool(approved), bool(exempt))
+        for sequence, run_id, approved, exempt in conn.execute(_INTENDED, (json.dumps(list(sequences)),))
+    }
+    rest = sorted(set(sequences) - found.keys())
+    if rest:
+        for first, last, run_id in conn.execute(_INTENDED_IN_PACKS, (rest[-1], rest[0])).fetchall():
+            inside = rest[bisect_left(rest, first) : bisect_right(rest, last)]
+            found.update((sequence, _Intended(run_id, approved=False, exempt=True)) for sequence in inside)
+    return found
 
 
 def _is_free(settled: Settled) -> bool:
@@ -262,74 +303,11 @@ def append_note(
 
 def open_intents(conn: Db) -> list[Intent]:
     """Writes that were announced and have no outcome yet, the oldest first."""
-    rows = conn.execute(
-        "SELECT j.sequence, j.run_id, j.body, j.at FROM open_intents o JOIN journal j USING (sequence)"
-        " ORDER BY j.sequence"
-    ).fetchall()
-    return [Intent(sequence, run_id, change_of(body), at_moment(at)) for sequence, run_id, body, at in rows]
+    sequences = [sequence for (sequence,) in conn.execute("SELECT sequence FROM open_intents").fetchall()]
+    rows = rows_at(conn, sequences) if sequences else {}
+    return [Intent(sequence, row[2], change_of(row[9]), at_moment(row[1])) for sequence, row in rows.items()]
 
 
 def intended_at(conn: Db, sequence: int) -> datetime:
     """`sequence` is the intent's."""
-    (at,) = conn.execute("SELECT at FROM journal WHERE sequence = ?", (sequence,)).fetchone()
-    return at_moment(at)
-
-
-def entries(
-    conn: Db,
-    *,
-    after: int = 0,
-    until: int | None = None,
-    run_id: str | None = None,
-    since: datetime | None = None,
-) -> list[JournalEntry]:
-    """At most `PAGE` rows in order from behind `after` to `until`. Raises PermanentError for an unreadable one."""
-    wheres: dict[str, object] = {"j.sequence > ?": after}
-    if until is not None:
-        wheres["j.sequence <= ?"] = until
-    if run_id is not None:
-        wheres["j.run_id = ?"] = run_id
-    if since is not None:
-        wheres["j.at >= ?"] = moment(since)
-    query = f"{_WITH_INTENT} WHERE {' AND '.join(wheres)} ORDER BY j.sequence LIMIT {PAGE}"
-    return [entry_of(row) for row in conn.execute(query, tuple(wheres.values())).fetchall()]
-
-
-def last_outcomes(conn: Db, okta_id: str, limit: int) -> list[JournalEntry]:
-    """The youngest outcomes about one user or group, youngest first. Raises PermanentError for an unreadable row."""
-    rows = conn.execute(
-        f"{_WITH_INTENT} WHERE j.sequence IN ({_LAST.format('okta_id')} UNION {_LAST.format('group_id')})"
-        " ORDER BY j.sequence DESC LIMIT ?2",
-        (okta_id, limit),
-    )
-    return [entry_of(row) for row in rows.fetchall()]
-
-
-def once_called(conn: Db, user_name: str) -> list[str]:
-    """Okta ids of users for whom this userName was written once, or left. Looks through the whole trail."""
-    said = f'"userName":{canonical(user_name)}'
-    rows = conn.execute(
-        "SELECT DISTINCT okta_id FROM journal WHERE entry = 'intent' AND group_id IS NULL AND instr(body, ?)"
-        " ORDER BY okta_id",
-        (said,),
-    )
-    return [okta_id for (okta_id,) in rows.fetchall() if okta_id is not None]
-
-
-def entry_of(row: tuple[Any, ...]) -> JournalEntry:
-    """From `COLUMNS`, the hash, and the body of the intent. Raises PermanentError for an unreadable row."""
-    sequence, at, run_id, entry, refers, kind, okta_id, group_id, applied, body, previous, digest, asked = row
-    try:
-        return JournalEntry(
-            *(sequence, at_moment(at), run_id, entry, refers, kind, okta_id, group_id),
-            applied=None if applied is None else bool(applied),
-            body=json.loads(body),
-            previous=previous,
-            hash=digest,
-            asked=None if asked is None else json.loads(asked),
-        )
-    except (TypeError, ValueError) as error:
-        raise PermanentError(
-            f"row {sequence} of the audit trail cannot be read: it was changed behind syncd's back",
-            hint="`syncd audit verify` names the first broken row; keep a copy of the store",
-        ) from error
+    return at_moment(rows_at(conn, [sequence])[sequence][1])

@@ -6,6 +6,7 @@ and nothing of the last 24 hours, which the safety limits count.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,14 +16,22 @@ from syncd.store import decisions, expected, holds
 from syncd.store.db import Db
 from syncd.store.decisions import Rulings
 from syncd.store.holds import EXPIRES_AFTER
-from syncd.store.journal import append_note, head, next_sequence
+from syncd.store.journal import append_note, head, next_sequence, open_intents
 from syncd.store.rows import moment
 from syncd.store.seals import Seals
 from syncd.store.verifying import CHECKPOINT_KEY, Fault, fault_in_mark, walk_chain, youngest_checkpoint
 
 COUNTED_BY_LIMITS = timedelta(hours=24)
 
-_FIRST_YOUNG = "SELECT sequence FROM journal WHERE at >= ? ORDER BY sequence LIMIT 1"
+_OLDEST = """
+SELECT min(at) FROM (SELECT at FROM (SELECT at FROM journal ORDER BY sequence LIMIT 1) j
+    UNION ALL SELECT at FROM (SELECT at FROM packs ORDER BY first LIMIT 1) k) oldest
+"""
+_FIRST_YOUNG = """
+SELECT min(sequence) FROM (
+    SELECT sequence FROM (SELECT sequence FROM journal WHERE at >= ?1 ORDER BY sequence LIMIT 1) j
+    UNION ALL SELECT first FROM (SELECT first FROM packs WHERE at >= ?1 ORDER BY first LIMIT 1) k) young
+"""
 # An approval may be used until its hold expires: it stays as long as what it may have approved.
 _FIRST_YOUNG_APPROVAL = """
 SELECT min(sequence) FROM journal
@@ -30,17 +39,24 @@ WHERE entry = 'note' AND sequence < ? AND at >= ? AND json_valid(body)
     AND json_extract(body, '$.decision') = 'approve'
 """
 _FIRST_UNSETTLED = """
-SELECT min(i.sequence) FROM journal i
-LEFT JOIN journal o ON o.entry = 'outcome' AND o.refers = i.sequence
-WHERE i.entry = 'intent' AND i.sequence < ?1 AND (o.sequence IS NULL OR o.sequence >= ?1)
+SELECT min(sequence) FROM (
+    SELECT sequence FROM open_intents WHERE sequence < ?1
+    UNION ALL SELECT i.sequence FROM journal i WHERE i.entry = 'intent' AND i.sequence < ?1 AND NOT EXISTS (
+        SELECT 1 FROM journal o WHERE o.entry = 'outcome' AND o.refers = i.sequence) AND NOT EXISTS (
+        SELECT 1 FROM packs k WHERE k.entry = 'outcome' AND k.refers <= i.sequence AND k.last > i.sequence)
+    UNION ALL SELECT refers FROM journal WHERE entry = 'outcome' AND sequence >= ?1 AND refers < ?1
+    UNION ALL SELECT refers FROM packs WHERE entry = 'outcome' AND last >= ?1 AND refers < ?1) unsettled
 """
+_FIRST_OF_PACK = "SELECT first FROM packs WHERE first < ?1 AND last >= ?1"
 _MORE_THAN_CHECKPOINTS = """
-SELECT EXISTS (SELECT 1 FROM journal WHERE sequence < ? AND NOT (
+SELECT EXISTS (SELECT 1 FROM packs WHERE last < ?1) OR EXISTS (SELECT 1 FROM journal WHERE sequence < ?1 AND NOT (
     entry = 'note' AND json_valid(body) AND json_extract(body, '$.checkpoint') IS NOT NULL))
 """
+_HELD = "SELECT first, last FROM packs WHERE last < ?"
 _OLD_RUNS = """
-DELETE FROM runs WHERE started < ?
-    AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.run_id = runs.run_id AND j.sequence >= ?)
+DELETE FROM runs WHERE started < ?1
+    AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.run_id = runs.run_id AND j.sequence >= ?2)
+    AND NOT EXISTS (SELECT 1 FROM packs k WHERE k.run_id = runs.run_id AND k.last >= ?2)
 """
 
 # Nothing at the target is theirs, no list names them, nothing about them is open or still told by the trail.
@@ -50,7 +66,8 @@ WHERE standing = 'absent' AND standing <> 'active' AND scim_id IS NULL AND left_
     AND NOT EXISTS (SELECT 1 FROM members m WHERE m.user_id = users.okta_id)
     AND NOT EXISTS (SELECT 1 FROM journal j
         WHERE j.okta_id = users.okta_id AND j.entry = 'outcome' AND j.sequence >= ?3)
-    AND okta_id NOT IN (SELECT j.okta_id FROM open_intents o JOIN journal j USING (sequence))
+    AND NOT EXISTS (SELECT 1 FROM packed p WHERE p.okta_id = users.okta_id AND p.sequence >= ?3)
+    AND okta_id NOT IN (SELECT value FROM json_each(?4))
     AND okta_id NOT IN (SELECT f.okta_id FROM failures f)
     AND okta_id NOT IN (SELECT c.okta_id FROM holds h JOIN hold_changes c ON c.hold_id = h.id
         WHERE h.state = 'open' AND h.expires_at > ?2 AND c.state = 'held')
@@ -77,20 +94,23 @@ def prune(conn: Db, now: datetime, keep: timedelta, seals: Seals) -> int:
     first = 0 if below is None else below
     conn.execute(_OLD_RUNS, (moment(cutoff), first))
     holds.prune(conn, cutoff)
-    conn.execute(_FORGOTTEN_PEOPLE, (moment(cutoff), moment(now), first))
+    written = json.dumps([intent.change.okta_id for intent in open_intents(conn)])
+    conn.execute(_FORGOTTEN_PEOPLE, (moment(cutoff), moment(now), first, written))
     return 0 if point is None else _cut(conn, first, point, now, seals)
 
 
 def _boundary(conn: Db, cutoff: datetime, approvals: datetime) -> int | None:
     """The first row that stays, None when all do."""
-    oldest = conn.execute("SELECT at FROM journal ORDER BY sequence LIMIT 1").fetchone()
-    if oldest is None or str(oldest[0]) >= moment(cutoff):
+    (oldest,) = conn.execute(_OLDEST).fetchone()
+    if oldest is None or str(oldest) >= moment(cutoff):
         return None
-    young = conn.execute(_FIRST_YOUNG, (moment(cutoff),)).fetchone()
-    below: int = head(conn).sequence + 1 if young is None else young[0]
+    (young,) = conn.execute(_FIRST_YOUNG, (moment(cutoff),)).fetchone()
+    below: int = head(conn).sequence + 1 if young is None else young
     (approval,) = conn.execute(_FIRST_YOUNG_APPROVAL, (below, moment(approvals))).fetchone()
     below = below if approval is None else approval
     while True:
+        inside = conn.execute(_FIRST_OF_PACK, (below,)).fetchone()
+        below = below if inside is None else inside[0]
         (unsettled,) = conn.execute(_FIRST_UNSETTLED, (below,)).fetchone()
         if unsettled is None:
             break
@@ -110,7 +130,11 @@ def _checkpoint(conn: Db, below: int) -> dict[str, Any]:
     fault = fault or fault_in_mark(conn, point)
     if fault is not None:
         raise _broken(fault.sequence, fault.problem)
-    (until,) = conn.execute("SELECT max(at) FROM journal WHERE sequence < ?", (below,)).fetchone()
+    (until,) = conn.execute(
+        "SELECT max(at) FROM (SELECT at FROM journal WHERE sequence < ?1"
+        " UNION ALL SELECT at FROM packs WHERE last < ?1) gone",
+        (below,),
+    ).fetchone()
     return {"below": below, "previous": walk.last.hash, "rows": walk.rows, "until": until}
 
 
@@ -129,7 +153,10 @@ def _cut(conn: Db, below: int, checkpoint: Mapping[str, Any], now: datetime, sea
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         (CHECKPOINT_KEY, str(below)),
     )
-    return conn.execute("DELETE FROM journal WHERE sequence < ?", (below,)).rowcount
+    conn.execute("DELETE FROM packed WHERE sequence < ?", (below,))
+    held: int = sum(last - first + 1 for first, last in conn.execute(_HELD, (below,)).fetchall())
+    conn.execute("DELETE FROM packs WHERE last < ?", (below,))
+    return held + conn.execute("DELETE FROM journal WHERE sequence < ?", (below,)).rowcount
 
 
 def _broken(sequence: int, problem: str) -> PermanentError:

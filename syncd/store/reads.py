@@ -16,7 +16,18 @@ from syncd.ports.deciding import Decided, HoldRecord, Release
 from syncd.ports.outcomes import Intent, Unproven
 from syncd.ports.store import Due, Failure, Population, RecentlyApplied, RunRecord
 from syncd.ports.trail import ChainReport, Head, JournalEntry
-from syncd.store import decisions, effects, holds, journal, released, state, unproven, verifying, waiting
+from syncd.store import (
+    decisions,
+    effects,
+    entries,
+    holds,
+    journal,
+    released,
+    state,
+    unproven,
+    verifying,
+    waiting,
+)
 from syncd.store.db import Db
 from syncd.store.expected import Expected
 from syncd.store.recent import Recently
@@ -50,6 +61,13 @@ class StoreReads(ABC):
         with self._reading() as conn:
             return state.users(conn, okta_ids)
 
+    def accounts(self, okta_ids: Sequence[str]) -> Mapping[str, str]:
+        """See `ports.Store.accounts`."""
+        if not okta_ids:
+            return {}
+        with self._reading() as conn:
+            return state.accounts(conn, okta_ids)
+
     def user_by_scim_id(self, scim_id: str) -> KnownUser | None:
         """See `ports.Store.user_by_scim_id`."""
         with self._reading() as conn:
@@ -63,7 +81,7 @@ class StoreReads(ABC):
     def find_former_users(self, user_name: str) -> Sequence[KnownUser]:
         """See `ports.Store.find_former_users`."""
         with self._reading() as conn:
-            found = state.users(conn, journal.once_called(conn, user_name))
+            found = state.users(conn, entries.once_called(conn, user_name))
         return [found[okta_id] for okta_id in sorted(found)]
 
     def linked_users(self, *, after: str = "") -> Iterator[KnownUser]:
@@ -190,16 +208,16 @@ class StoreReads(ABC):
         """See `ports.Store.journal_entries`."""
         while True:
             with self._reading() as conn:
-                page = journal.entries(conn, after=after, until=until, run_id=run_id, since=since)
-            yield from page
-            if len(page) < journal.PAGE:
+                page = entries.entries(conn, after=after, until=until, run_id=run_id, since=since)
+            if not page:
                 return
+            yield from page
             after = page[-1].sequence
 
     def last_changes(self, okta_id: str, *, limit: int) -> Sequence[JournalEntry]:
         """See `ports.Store.last_changes`."""
         with self._reading() as conn:
-            return journal.last_outcomes(conn, okta_id, limit)
+            return entries.last_outcomes(conn, okta_id, limit)
 
     def journal_head(self) -> tuple[int, str]:
         """See `ports.Store.journal_head`."""

@@ -15,6 +15,8 @@ from syncd.ports.trail import Head
 from syncd.store import decisions, expected, state
 from syncd.store.decisions import Rulings
 from syncd.store.expecting import ExpectationActs
+from syncd.store.journal import next_sequence
+from syncd.store.packs import rows_at
 from syncd.store.rows import at_moment, moment
 
 Entries = Callable[[Pause], Mapping[str, str | None]]
@@ -57,10 +59,9 @@ class RestoreActs(ExpectationActs):
                 (json.dumps(sorted({each.hold_id for each in approved if each.hold_id})),),
             )
             revoked = sorted(each.id for each in self._expected.ahead(conn, now))
-            last = conn.execute("SELECT at FROM journal ORDER BY sequence DESC LIMIT 1").fetchone()
-            made = EndedByRestore(
-                requests, len(over), len(revoked), _pause(by, now, last and at_moment(last[0]), goes_on)
-            )
+            last = list(rows_at(conn, [next_sequence(conn) - 1]).values())
+            copied = at_moment(last[0][1]) if last else None
+            made = EndedByRestore(requests, len(over), len(revoked), _pause(by, now, copied, goes_on))
             for key, text in entries(made.pause).items():
                 state.remember(conn, key, text)
             self._note(

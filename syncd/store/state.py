@@ -89,6 +89,15 @@ def users(conn: Db, okta_ids: Sequence[str]) -> dict[str, KnownUser]:
     return {known.okta_id: known for known in map(known_user, rows)}
 
 
+def accounts(conn: Db, okta_ids: Sequence[str]) -> dict[str, str]:
+    """The ids at the target, by Okta id; whoever has none is left out."""
+    query = (
+        "SELECT okta_id, scim_id FROM users"
+        " WHERE okta_id IN (SELECT value FROM json_each(?)) AND scim_id IS NOT NULL"
+    )
+    return dict(conn.execute(query, (json.dumps(list(okta_ids)),)).fetchall())
+
+
 def owners(conn: Db, kind: str, scim_ids: Sequence[str]) -> dict[str, str]:
     """By SCIM id, the Okta ids of those users or groups (`kind`) to whom these objects at the target are tied."""
     table = {"user": "users", "group": "groups"}[kind]

@@ -17,7 +17,8 @@ from syncd.errors import PermanentError
 from syncd.ports.trail import GENESIS, Altered, ChainReport, Head
 from syncd.store.account import Account
 from syncd.store.db import Db
-from syncd.store.journal import SELECT, head, row_hash
+from syncd.store.journal import head
+from syncd.store.packs import ROWS, in_order, row_hash
 from syncd.store.rows import Row, at_moment, searchable
 
 CHECKPOINT_KEY = "journal_checkpoint"
@@ -56,7 +57,7 @@ class Walk:
     met: str | None = None
 
     def step(self, row: Row) -> Fault | None:
-        """`row` holds the columns of `journal.SELECT`."""
+        """`row` holds the columns of `packs.ROWS`."""
         sequence, claimed, digest = row[0], row[-2], row[-1]
         if sequence != self.last.sequence + 1:
             return Fault(self.last.sequence + 1, "the row is missing")
@@ -119,7 +120,7 @@ def walk_chain(
     """Walks from where the chain begins to its end, or to the row before `below`; `listener` gets what fits."""
     start = _beginning(point)
     walk = Walk(start, noted=noted)
-    for row in conn.execute(f"{SELECT} ORDER BY sequence"):
+    for row in in_order(conn):
         if below is not None and row[0] >= below:
             break
         if walk.rows == 0 and walk.last is start:
@@ -139,7 +140,7 @@ def walk_chain(
 
 def youngest_checkpoint(conn: Db) -> Checkpoint | None:
     """What stands for the rows that were pruned last; None where none ever were."""
-    for row in conn.execute(f"{SELECT} WHERE entry = 'note' ORDER BY sequence DESC"):
+    for row in conn.execute(f"{ROWS} WHERE entry = 'note' ORDER BY sequence DESC"):
         found = _checkpoint(row)
         if found is not None:
             return found

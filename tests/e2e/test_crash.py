@@ -15,13 +15,13 @@ from syncd.simulators.split import SplitKnobs
 from tests.e2e.rig import OKTA_TOKEN, SPLIT_TOKEN, rig
 
 
-@pytest.mark.parametrize("writes", [1, 17, 45])
+@pytest.mark.parametrize("writes", [1, 17, 30])
 @pytest.mark.parametrize("keeps_external_id", [True, False])
 def test_a_killed_first_sync_is_completed_by_the_next(
     tmp_path: Path, writes: int, keeps_external_id: bool
 ) -> None:
     knobs = SplitKnobs(
-        latency_seconds=0.02,
+        latency_seconds=0.05,
         keep_user_external_id=keeps_external_id,
         keep_group_external_id=keeps_external_id,
     )

@@ -12,9 +12,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from syncd.store.postgres import schema
 from syncd.store.postgres.registry import PostgresRegistry
 from tests.cli.invoking import SPLIT_TOKEN, Answer, Invoker, invoker, write_config
-from tests.fleet.making import applicant, ids, run_out
+from tests.fleet.making import applicant, enrol, ids, run_out
 from tests.postgres.fixtures import new_database
 from tests.postgres.server import Server
 from tests.schema.judging import problems
@@ -84,7 +85,7 @@ def test_a_database_that_nobody_prepared_is_refused_until_it_is(fleet: Fleet) ->
     assert "syncd fleet migrate" in said.stderr
     first = fleet("migrate", "--json")
     assert first.exit_code == 0
-    assert first.document["done"] == ["steps taken: 001_registry, 002_store, 003_hook_events"]
+    assert first.document["done"] == [f"steps taken: {', '.join(name for name, _ in schema.STEPS)}"]
     assert fleet("migrate", "--json").document["done"] == ["nothing was to be done: it is up to date"]
     assert fleet("status").exit_code == 0
 
@@ -235,6 +236,37 @@ def test_check_says_what_is_well_and_what_is_missing(
     said = fleet("check")
     assert said.exit_code == 0
     assert "2 connections, more than there is room for" in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("listen", "secret", "org", "said"),
+    [
+        ("127.0.0.1:9465", "s", "https://example.okta.com", ("ok", "heard at 127.0.0.1:9465, of 1 org")),
+        ("", "", "https://example.okta.com", ("info", "not heard on this machine")),
+        ("127.0.0.1:9465", "", "https://example.okta.com", ("fail", "hooks.org[0].secret cannot be read")),
+        ("127.0.0.1:9465", "s", "https://b.okta.com", ("warn", "https://b.okta.com: no connection")),
+    ],
+)
+def test_check_says_whether_event_hooks_can_be_heard_here(
+    fleet: Fleet,
+    registry: PostgresRegistry,
+    syncd: Invoker,
+    monkeypatch: pytest.MonkeyPatch,
+    listen: str,
+    secret: str,
+    org: str,
+    said: tuple[str, str],
+) -> None:
+    enrol(registry, ["acme"])
+    monkeypatch.setenv("HOOK", secret)
+    with (syncd.directory / "fleet.toml").open("a") as file:
+        file.write(
+            f'[hooks]\nlisten = "{listen}"\n[[hooks.org]]\norg_url = "{org}"\nsecret = {{ env = "HOOK" }}\n'
+        )
+    answer = fleet("check", "--json")
+    [line] = [each for each in answer.document["checks"] if each["name"] == "event hooks"]
+    assert (line["state"], line["detail"][: len(said[1])]) == said
+    assert answer.exit_code == (1 if said[0] == "fail" else 0)
 
 
 def test_check_goes_on_where_it_can_when_nobody_prepared_the_database(fleet: Fleet) -> None:

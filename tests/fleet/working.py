@@ -23,6 +23,7 @@ from syncd.service.fleet.steward import Steward
 from syncd.service.held_store import Held, HeldStore
 from syncd.settings import ConnectionSettings, parse
 from syncd.settings.fleet import FleetSettings, FleetTable
+from syncd.settings.fleet_hooks import FleetHooks
 from syncd.settings.secrets import SecretRef
 from syncd.store.postgres.hook_events import PostgresHookEvents
 from syncd.store.postgres.registry import PostgresRegistry
@@ -47,11 +48,17 @@ class Working:
     error: Exception | None = None
     registry: PostgresRegistry | None = None
     hook_events: PostgresHookEvents | None = None
+    hooks: FleetHooks = field(default_factory=FleetHooks)
 
     def __post_init__(self) -> None:
         self._registry = self.registry or PostgresRegistry(self.database)
         self._hook_events = self.hook_events or PostgresHookEvents(self.database)
         self._read = ExitStack()
+        table = FleetTable.model_construct(
+            database=SecretRef("env", "NOWHERE"), cycles=4, listen="", mode=self.mode
+        )
+        settings = FleetSettings(self.folder / "fleet.toml", table, self.hooks)
+        self._file = FleetFile(settings, lambda: settings)
         self.steward = Steward(
             self._registry,
             WorkerRecord(self.name, "here", "0.2.0", self.mode, self.capacity, self.terms),
@@ -59,11 +66,9 @@ class Working:
             reads=self._reads,
             opens=self._opens,
         )
-        table = FleetTable.model_construct(database=SecretRef("env", "NOWHERE"), cycles=4, listen="")
-        settings = FleetSettings(self.folder / "fleet.toml", table)
         self.daemon = FleetDaemon(
             self.steward,
-            file=FleetFile(settings, lambda: settings),
+            file=self._file,
             hook_events=self._hook_events,
             event=self._event,
             redactor=Redactor(),
@@ -74,7 +79,7 @@ class Working:
         self.log.append({"level": level, "event": event, **fields})
 
     def _reads(self, name: str, text: str) -> ConnectionSettings:
-        return parse(text, file=self.folder / f"{name}.toml", environ=os.environ)
+        return self._file.rule(parse(text, file=self.folder / f"{name}.toml", environ=os.environ))
 
     def _opens(self, settings: ConnectionSettings, ownership: Ownership, permit: Permit) -> Held:
         if ownership.only_watches:

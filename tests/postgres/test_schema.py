@@ -78,3 +78,25 @@ def test_text_is_ordered_by_its_bytes(prepared: str) -> None:
             conn.execute("INSERT INTO facts (key, value) VALUES ($1, '')", (key,))
         found = [key for (key,) in conn.execute("SELECT key FROM facts ORDER BY key")]
     assert found == ["B", "Z", "_c", "a", "é"]
+
+
+def test_a_database_of_the_first_version_is_refused_until_it_is_expanded_and_keeps_what_it_has(
+    postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = new_database(postgres, migrated=False)
+    first, later = schema.STEPS[:2], schema.STEPS[2:]
+    with connect(url) as conn:
+        with monkeypatch.context() as before:
+            before.setattr(schema, "STEPS", first)
+            before.setattr(schema, "VERSION", 1)
+            before.setattr(schema, "OLDEST_WORKER", 1)
+            assert schema.migrate(conn) == ["001_registry", "002_store"]
+            conn.execute("INSERT INTO connection (name) VALUES ('acme')")
+        with pytest.raises(ConfigurationError, match="schema 1; this one needs") as refused:
+            schema.refuse_unprepared(conn, url)
+        assert "syncd fleet migrate" in refused.value.hint
+
+        assert schema.migrate(conn) == [name for name, _ in later]
+        schema.refuse_unprepared(conn, url)
+        assert conn.execute("SELECT name FROM connection").fetchall() == [("acme",)]
+        assert conn.execute("SELECT count(*) FROM hook_event").fetchall() == [(0,)]

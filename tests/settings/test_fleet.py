@@ -10,9 +10,12 @@ from jsonschema import Draft202012Validator
 
 from syncd.core.lease import LeaseTerms
 from syncd.errors import ConfigurationError
+from syncd.settings import ConnectionSettings, parse
 from syncd.settings.fleet import Database, FleetFile, FleetSettings, FleetTable, database_of, load_fleet
 from syncd.settings.json_schema import fleet_schema
+from syncd.settings.schema import HooksSettings
 from syncd.settings.secrets import SecretRef
+from tests.connection_text import connection_text
 
 LEAST = '[fleet]\ndatabase = { env = "DB" }\n'
 
@@ -140,3 +143,83 @@ def test_the_schema_knows_every_key_and_no_other() -> None:
     assert judge.is_valid({"fleet": {"database": {"env": "DB"}, "lease": "15s"}})
     assert not judge.is_valid({"fleet": {"database": {"env": "DB"}, "leese": "15s"}})
     assert not judge.is_valid({"fleet": {}})
+
+
+HOOKS = '[hooks]\nlisten = "127.0.0.1:9465"\n'
+OF_ORG = '[[hooks.org]]\norg_url = "https://acme.okta.com"\nsecret = { env = "HOOK" }\n'
+
+
+def of_connection(directory: Path, org: str) -> ConnectionSettings:
+    text = connection_text(
+        "acme",
+        okta=(org, "0oa1gjh63g214q0Hq0g4"),
+        split="https://acme.example.com/scim/v2",
+        tokens=("OKTA", "SPLIT"),
+        more='[hooks]\nlisten = "127.0.0.1:9999"\nsecret = { env = "OWN" }\n',
+    )
+    return parse(text, file=directory / "acme.toml", environ={})
+
+
+def test_what_a_connection_says_of_hooks_gives_way_to_what_the_fleet_says_of_its_org(tmp_path: Path) -> None:
+    more = 'header = "X-Hook"\nprevious_secret = { env = "BEFORE" }\n'
+    silent = read(LEAST + OF_ORG + more, tmp_path)
+    heard = read(LEAST + HOOKS + OF_ORG + more, tmp_path)
+    ours, other = (
+        of_connection(tmp_path, "https://acme.okta.com"),
+        of_connection(tmp_path, "https://b.okta.com"),
+    )
+
+    hooks = silent.rule(ours).hooks
+    assert (hooks.come, hooks.listen, hooks.header) == (True, "", "X-Hook")
+    assert [str(hooks.secret), str(hooks.previous_secret)] == ['{ env = "HOOK" }', '{ env = "BEFORE" }']
+    assert heard.rule(ours).hooks.address == ("127.0.0.1", 9465)
+    assert heard.rule(other).hooks == HooksSettings()
+    assert not heard.rule(other).hooks.come
+    assert heard.rule(other).fleet_file == heard.path
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (HOOKS, "fleet.toml:4 hooks.listen: hears nobody: no [[hooks.org]]"),
+        (
+            HOOKS + "[[hooks.org]]\n",
+            "hooks.org[0].org_url: is missing: add it under [[hooks.org]], after line 5",
+        ),
+        (OF_ORG.replace("secret", "#"), "fleet.toml:4 hooks.org[0].secret: is missing"),
+        (OF_ORG + OF_ORG, "fleet.toml:7 hooks.org[1].org_url: is there twice; while a secret is replaced"),
+        (OF_ORG.replace("acme.", "acme-admin."), 'write: org_url = "https://acme.okta.com"'),
+        (OF_ORG + 'previous = "a"\n', "hooks.org[0].previous: is an unknown key"),
+        (
+            HOOKS + 'secret = { env = "A" }\n' + OF_ORG,
+            "is an unknown key here; it belongs under [[hooks.org]]",
+        ),
+        (
+            HOOKS.replace("9465", "9464") + OF_ORG,
+            "hooks.listen: is also fleet.listen: the status page must not be",
+        ),
+        (HOOKS.replace("127.0.0.1:", "") + OF_ORG, 'write: listen = "127.0.0.1:9465"'),
+        ("[hook]\n", 'hook: is an unknown key; did you mean "hooks"?'),
+    ],
+)
+def test_what_cannot_be_heard_is_refused_with_the_way_out(text: str, said: str, tmp_path: Path) -> None:
+    assert said in refused(LEAST + text, tmp_path)
+
+
+def test_other_machines_that_post_without_tls_and_secrets_in_the_file_are_warned_of(tmp_path: Path) -> None:
+    open_to_all = HOOKS.replace("127.0.0.1", "192.0.2.1") + OF_ORG.replace(
+        '{ env = "HOOK" }', '"in-the-file-0815"'
+    )
+    [secret, listen] = read(LEAST + open_to_all, tmp_path).warnings()
+    assert secret.startswith("hooks.org[0].secret: ")
+    assert listen.startswith("hooks.listen: lets other machines post hooks without TLS")
+    assert list(read(LEAST + HOOKS + OF_ORG, tmp_path).warnings()) == []
+
+
+def test_the_schema_takes_hooks_and_no_other_keys() -> None:
+    judge = Draft202012Validator(fleet_schema())
+    org = {"org_url": "https://acme.okta.com", "secret": {"env": "HOOK"}}
+    least = {"fleet": {"database": {"env": "DB"}}}
+    assert judge.is_valid({**least, "hooks": {"listen": "127.0.0.1:9465", "org": [org]}})
+    assert not judge.is_valid({**least, "hooks": {"org": [{"org_url": "https://acme.okta.com"}]}})
+    assert not judge.is_valid({**least, "hooks": {"secret": {"env": "HOOK"}}})

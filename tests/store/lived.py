@@ -12,6 +12,7 @@ from syncd.core.waiting import Waiting
 from syncd.ports import CreationUnproven
 from syncd.ports.trail import ChainReport, Head
 from syncd.store import SqliteStore, open_for_reading
+from syncd.store.packs import FROM
 from syncd.store.postgres.store import PostgresStore
 from tests.store import making
 from tests.store.making import NOON, Place
@@ -50,6 +51,7 @@ def live(store: SqliteStore | PostgresStore) -> None:
     )
     store.remember_all({"scope": "settings-1", "log_cursor": "https://x"})
     store.ask("sync", "{}", settings="settings-1", by="eve@host", reason="")
+    making.push_crowd(store, "00g-dev", FROM + 1)
     run_id = store.begin_run("full")
     store.finish_run(run_id, status="succeeded", summary={"applied": {"create_user": 2}}, error=None)
     store.intend(run_id, [making.change(ChangeKind.UPDATE_USER, "00u-ann", title="y")])

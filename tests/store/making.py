@@ -172,3 +172,20 @@ def push_member(store: Store, group_id: str, user_id: str, *, present: bool = Tr
     kind = ChangeKind.ADD_MEMBER if present else ChangeKind.REMOVE_MEMBER
     done = change(kind, user_id, group_id=group_id, member=present)
     apply(store, done, [MemberPushed(group_id, user_id, present=present)])
+
+
+def push_crowd(store: Store, group_id: str, number: int) -> list[Change]:
+    """So many members at once, of whom no limit is told: what is written down of them is packed."""
+    crowd = [
+        change(ChangeKind.ADD_MEMBER, f"00u-crowd{each:04}", group_id=group_id, member=True)
+        for each in range(number)
+    ]
+    run_id = store.begin_run("full")
+    sequences = store.intend(run_id, crowd, exempt={each.id for each in crowd})
+    store.settle(
+        [
+            Settled(sequence, each, (MemberPushed(group_id, each.okta_id, present=True),), status=200)
+            for sequence, each in zip(sequences, crowd, strict=True)
+        ]
+    )
+    return crowd

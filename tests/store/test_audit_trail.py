@@ -22,7 +22,7 @@ from syncd.ports import Settled
 from syncd.ports.trail import GENESIS, ChainReport, Head
 from syncd.redact import Redactor
 from syncd.store import SqliteStore, open_for_reading, open_store
-from syncd.store.journal import row_hash
+from syncd.store.packs import row_hash
 from tests.e2e.echoing import SPELLINGS, leaks
 from tests.store.locking import rewrite_row
 from tests.store.making import NOON, Clock, Place, apply, change

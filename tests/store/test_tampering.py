@@ -13,11 +13,12 @@ import pytest
 
 from syncd.core.canonical import canonical
 from syncd.core.change import ChangeKind
+from syncd.errors import PermanentError
 from syncd.model import PushedUser
 from syncd.ports import Settled, UserForgotten, UserPushed
 from syncd.ports.trail import GENESIS, Head
-from syncd.store import account, open_for_reading, seals, starting
-from syncd.store.journal import row_hash
+from syncd.store import account, open_for_reading, packs, seals, starting
+from syncd.store.packs import row_hash
 from syncd.store.sqlite import sealing
 from syncd.store.sqlite.connection import SqliteDb
 from syncd.store.sqlite.sealing import Watch
@@ -25,6 +26,11 @@ from tests.store.lived import CAL, DOCS, HELD, by_hand, checked, live, named
 from tests.store.making import NOON, Place, apply, change, push_group, push_member, push_user
 
 TAMPERING = {
+    "packed": (
+        "DELETE FROM packed WHERE okta_id = '00u-crowd0003'",
+        "UPDATE packed SET okta_id = '00u-else' WHERE okta_id = '00u-crowd0003'",
+        "INSERT INTO packed VALUES ('00u-else', 30, 21)",
+    ),
     "users": (
         "DELETE FROM users WHERE okta_id = '00u-ann'",
         "UPDATE users SET scim_id = 'other' WHERE okta_id = '00u-ann'",
@@ -141,6 +147,12 @@ BREAKS_THE_CHAIN = {
             " previous, hash FROM journal WHERE sequence = 1"
         ),
     ),
+    "packs": (
+        (
+            "INSERT INTO packs SELECT 900, 900 + last - first, at, run_id, entry, kind, group_id, refers, previous,"
+            " hash, rows FROM packs LIMIT 1"
+        ),
+    ),
 }
 NOT_COMPARED = {
     "waiting",
@@ -165,6 +177,16 @@ def test_the_check_names_what_was_altered(lived: Place, table: str, statement: s
 def test_the_chain_shows_what_was_done_to_it(lived: Place, statement: str) -> None:
     by_hand(lived, statement)
     assert checked(lived).broken_at is not None
+
+
+def test_a_pack_that_cannot_be_read_is_said_to_whoever_asks_and_breaks_the_chain(lived: Place) -> None:
+    by_hand(lived, "DROP TRIGGER packs_no_update", "UPDATE packs SET rows = X'00'")
+    assert checked(lived).problem == "its content was changed"
+    with open_for_reading(lived.path, connection="split-prod", clock=lived.clock) as store:
+        with pytest.raises(PermanentError, match="cannot be read"):
+            list(store.journal_entries())
+        with pytest.raises(PermanentError, match="cannot be read"):
+            store.last_changes("00u-crowd0003", limit=1)
 
 
 def test_a_changed_trigger_is_named(lived: Place) -> None:
@@ -505,11 +527,16 @@ def test_whoever_was_tied_before_the_trail_begins_may_be_tied_to_another_account
 
 
 def as_0_1_0_left_it(place: Place) -> None:
-    """Without seals, in table and trail alike."""
-    with closing(sqlite3.connect(place.path)) as conn:
+    """Without packs, and without seals, in table and trail alike."""
+    with closing(sqlite3.connect(place.path, factory=SqliteDb)) as conn:
         made = conn.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
         for (name,) in conn.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             conn.execute(f"DROP TRIGGER {name}")
+        rows = list(packs.in_order(conn))
+        conn.execute("DELETE FROM journal")
+        conn.executemany("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        for table in ("packs", "packed"):
+            conn.execute(f"DROP TABLE {table}")
         conn.execute("UPDATE journal SET body = json_remove(body, '$.seals', '$.decided')")
         previous = GENESIS
         columns = "sequence, at, run_id, entry, refers, kind, okta_id, group_id, applied, body"
@@ -525,9 +552,10 @@ def as_0_1_0_left_it(place: Place) -> None:
         for index in ("journal_notes", "journal_decisions"):
             conn.execute(f"DROP INDEX {index}")
         conn.execute("ALTER TABLE decisions DROP COLUMN sequence")
-        conn.execute("DELETE FROM _sqlite_migrations WHERE name = 'm009_sealed'")
+        conn.execute("DELETE FROM _sqlite_migrations WHERE name IN ('m009_sealed', 'm014_packs')")
         for (sql,) in made:
-            conn.execute(sql)
+            if " ON packs" not in sql:
+                conn.execute(sql)
         conn.commit()
 
 

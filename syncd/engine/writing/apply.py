@@ -20,7 +20,7 @@ from syncd.core.order import NO_ORDER, Order
 from syncd.engine.job import Job
 from syncd.engine.planning.hold import CANARY
 from syncd.engine.planning.keepers import LastMembers
-from syncd.engine.writing.batches import batches
+from syncd.engine.writing.batches import batches, units
 from syncd.engine.writing.breaking import Breaker, told
 from syncd.engine.writing.canary import Canary
 from syncd.engine.writing.done_before import EarlierOutcomes
@@ -31,7 +31,7 @@ from syncd.engine.writing.permission import Permission
 from syncd.engine.writing.quarantine import RELINK, RELINK_HINT
 from syncd.engine.writing.recover import settle
 from syncd.engine.writing.ties import Ties
-from syncd.engine.writing.unit import OF_KNOWN_USERS, Outcome, Unit, execute, is_unanswered
+from syncd.engine.writing.unit import Outcome, Unit, execute, is_unanswered
 from syncd.engine.writing.vanishing import Vanishing
 from syncd.engine.writing.writers import writers
 from syncd.errors import (
@@ -309,20 +309,8 @@ class Applying:
         store = self.job.store
         changes = list(chain.from_iterable(batches))
         exempt = frozenset(change.id for change in changes if self.exempt(change))
-        sequences = iter(
-            store.intend(self.run_id, changes, allow=self.allow, exempt=exempt, spared=self.spared)
-        )
-        known = store.users([change.okta_id for change in changes if change.kind in OF_KNOWN_USERS])
-        for batch in batches:
-            group_id = batch[0].group_id
-            unit = Unit(
-                changes=batch,
-                sequences=list(islice(sequences, len(batch))),
-                users={change.okta_id: known[change.okta_id] for change in batch if change.okta_id in known},
-                vanishing=self.vanishing,
-                stage=self.stage,
-                group=store.group(group_id) if group_id else None,
-            )
+        sequences = store.intend(self.run_id, changes, allow=self.allow, exempt=exempt, spared=self.spared)
+        for unit in units(store, batches, sequences, vanishing=self.vanishing, stage=self.stage):
             left, done = self.done_before.apart(unit)
             if done:
                 self._settle(done)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 
-from syncd.core.change import MEMBERSHIPS, Change
+from syncd.core.change import GROUP_KINDS, MEMBERSHIPS, Change, ChangeKind
+from syncd.engine.writing.unit import Unit
+from syncd.engine.writing.vanishing import Vanishing
+from syncd.ports import Stage, Store
+
+_OF_KNOWN_USERS = frozenset(ChangeKind) - GROUP_KINDS - MEMBERSHIPS - {ChangeKind.CREATE_USER}
+"""Changes that are carried out by what the store knew about their users."""
 
 
 def batches(changes: Iterable[Change], size: int, outdated: AbstractSet[str]) -> Iterator[list[Change]]:
@@ -18,3 +24,29 @@ def batches(changes: Iterable[Change], size: int, outdated: AbstractSet[str]) ->
                 yield batch
         else:
             yield from ([change] for change in together)
+
+
+def units(
+    store: Store,
+    batches: Sequence[list[Change]],
+    sequences: Sequence[int],
+    *,
+    vanishing: Vanishing,
+    stage: Stage,
+) -> Iterator[Unit]:
+    """The batches with what the store knows about their objects. `sequences`: of all their intents, in order."""
+    changes = list(chain.from_iterable(batches))
+    numbers = iter(sequences)
+    known = store.users([change.okta_id for change in changes if change.kind in _OF_KNOWN_USERS])
+    accounts = store.accounts([change.okta_id for change in changes if change.kind in MEMBERSHIPS])
+    for batch in batches:
+        group_id = batch[0].group_id
+        yield Unit(
+            changes=batch,
+            sequences=list(islice(numbers, len(batch))),
+            users={change.okta_id: known[change.okta_id] for change in batch if change.okta_id in known},
+            accounts=accounts,
+            vanishing=vanishing,
+            stage=stage,
+            group=store.group(group_id) if group_id else None,
+        )

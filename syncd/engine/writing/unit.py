@@ -47,9 +47,6 @@ from syncd.ports import (
     UserPushed,
 )
 
-OF_KNOWN_USERS = frozenset(ChangeKind) - GROUP_KINDS - {ChangeKind.CREATE_USER}
-"""Changes that are carried out by what the store knew about their users."""
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -77,6 +74,8 @@ class Unit:
     vanishing: Vanishing
     stage: Stage
     """Of the plan. Workers ask it, not the store, whose object an id is: there they would wait for the journal."""
+    accounts: Mapping[str, str]
+    """Of a batch of memberships: the ids at the target, by Okta id."""
     group: KnownGroup | None = None
 
     @property
@@ -329,8 +328,9 @@ def _members(job: Job, unit: Unit) -> Sequence[Outcome]:
     """A batch of additions or removals of one group. Who has no account yet waits; the others go on."""
     add = unit.changes[0].kind is ChangeKind.ADD_MEMBER
     pushed_group = unit.group.pushed if unit.group else None
-    scim_ids = {change.okta_id: _scim_id(unit.users.get(change.okta_id)) for change in unit.changes}
-    ids = sorted({scim_id for scim_id in scim_ids.values() if scim_id})
+    ids = sorted(
+        {unit.accounts[change.okta_id] for change in unit.changes if change.okta_id in unit.accounts}
+    )
     if pushed_group is None or not ids:
         what = "its group" if pushed_group is None else "its user"
         return [_waits(change, what) for change in unit.changes]
@@ -354,7 +354,7 @@ def _members(job: Job, unit: Unit) -> Sequence[Outcome]:
     done = result.added if add else result.removed
     outcomes = []
     for change in unit.changes:
-        scim_id = scim_ids[change.okta_id]
+        scim_id = unit.accounts.get(change.okta_id)
         if scim_id is None:
             outcomes.append(_waits(change, "its user"))
         elif scim_id in done:
@@ -365,10 +365,6 @@ def _members(job: Job, unit: Unit) -> Sequence[Outcome]:
             cause = failed if isinstance(failed, SyncdError) else TemporaryError(f"not applied: {failed}")
             outcomes.append(Outcome(change, error=cause, status=result.status))
     return outcomes
-
-
-def _scim_id(known: KnownUser | None) -> str | None:
-    return known.pushed.scim_id if known and known.pushed else None
 
 
 def _waits(change: Change, what: str) -> Outcome:

@@ -114,7 +114,6 @@ class FleetDaemon(Daemon):
         for one in self._served.copy().values():
             if isinstance(one, OwnedConnection) and one.ownership.connection in connections:
                 one.requests.look()
-        self._hooked_orgs.wake(connections)
 
     def _owned(self) -> Sequence[OwnedConnection]:
         """Who only watches takes nothing up."""
@@ -209,15 +208,14 @@ class FleetDaemon(Daemon):
         """`first`: seconds until its full cycle."""
         name = connection.settings.name
         goes_on = failure is None and first != 0.0
-        connection.is_begun = (
-            not goes_on
-        )  # a first full cycle may wait for hours, for the threads of the others
+        # A first full cycle may wait for hours, for the threads of the others.
+        connection.is_begun = not goes_on
         self._schedule(connection, connection.settings, first_full=first)
         if goes_on:
             self._timetable.bring_forward(name, "delta")
         if failure:
             return
-        self._hooked_orgs.wake(frozenset({connection.ownership.connection}))
+        self._hooked_orgs.taken_over(connection.ownership.connection)
 
     def _owned_connection(self, settings: ConnectionSettings) -> OwnedConnection:
         holding, board = self._holdings[settings.name], self.board.connection(settings.name)

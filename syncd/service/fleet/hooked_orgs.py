@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 
 from syncd.engine.facts import ORG_URLS
 from syncd.engine.reading.org_urls import org_urls_of
@@ -25,8 +26,10 @@ from syncd.settings.schema import HooksSettings
 
 _SWEEPS_EVERY = 15.0
 """Seconds: whoever puts something there says so, and this is for what nobody heard."""
+_HEARS_FOR = 0.25
+"""Seconds until it looks whether it is to end, and what was taken over."""
 _TRIES_AGAIN = 1.0
-_ENDS_WITHIN = 1.0
+_ENDS_WITHIN = 2.0
 
 
 class OrgReceiver:
@@ -54,7 +57,7 @@ class HookedOrgs:
     ) -> None:
         self._waiting, self._owned, self._tell = waiting, owned, tell
         self._receivers: Sequence[OrgReceiver] = ()
-        self._woken: queue.SimpleQueue[AbstractSet[int]] = queue.SimpleQueue()
+        self._fresh: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="hooked-orgs", daemon=True)
 
@@ -76,63 +79,55 @@ class HookedOrgs:
     def stop(self) -> None:
         """Nothing is taken up any more."""
         self._over.set()
-        self._woken.put(frozenset())
         if self._thread.is_alive():
             self._thread.join(_ENDS_WITHIN)
 
-    def wake(self, connections: AbstractSet[int]) -> None:
-        """Something may wait for these; from any thread, and waits for nothing."""
-        self._woken.put(connections)
+    def taken_over(self, connection: int) -> None:
+        """Something may wait for it that its owner before was told of; from any thread."""
+        self._fresh.put(connection)
 
     def _work(self) -> None:
         due = time.monotonic()
         while not self._over.is_set():
-            woken = self._next(due)
             try:
-                well = self._take_up(woken) if woken else self._learn() and self._take_up(None)
+                woken = self._waiting.heard(min(_HEARS_FOR, max(0.0, due - time.monotonic())))
+                if self._over.is_set():
+                    return
+                if time.monotonic() < due:
+                    self._take_up(woken | self._taken_over())
+                    continue
+                self._learn()
+                self._take_up(None)
+                due = time.monotonic() + _SWEEPS_EVERY
+            except SyncdError:  # whoever looks at the fleet says so
+                due = time.monotonic()
+                self._over.wait(_TRIES_AGAIN)
             except Exception as error:  # noqa: BLE001  (nothing that somebody posts ends this)
-                said = {"error": f"{type(error).__name__}: {error}"}
-                self._tell("error", "what event hooks name could not be taken up", **said)
-                well = False
-            if not (woken and well):
-                due = time.monotonic() + (_SWEEPS_EVERY if well else _TRIES_AGAIN)
+                said = f"{type(error).__name__}: {error}"
+                self._tell("error", "what event hooks name could not be taken up", error=said)
+                self._over.wait(_TRIES_AGAIN)
 
-    def _next(self, due: float) -> AbstractSet[int]:
-        """Whom somebody woke; empty when it is time to look at everybody."""
+    def _taken_over(self) -> AbstractSet[int]:
         found: set[int] = set()
-        try:
-            found |= self._woken.get(timeout=max(0.0, due - time.monotonic()))
+        with suppress(queue.Empty):
             while True:
-                found |= self._woken.get_nowait()
-        except queue.Empty:
-            return found
+                found.add(self._fresh.get_nowait())
+        return found
 
-    def _learn(self) -> bool:
-        """Whether the database could be asked; the steward says why not."""
-        try:
-            for each in self._receivers:
-                each.learn()
-        except SyncdError:
-            return False
-        return True
+    def _learn(self) -> None:
+        for each in self._receivers:
+            each.learn()
 
-    def _take_up(self, woken: AbstractSet[int] | None) -> bool:
-        """None: of everybody. Whether nothing is left that should not be."""
+    def _take_up(self, woken: AbstractSet[int] | None) -> None:
+        """None: of everybody."""
         owned = {each.ownership.connection: each for each in self._owned()}
         wanted = owned.keys() if woken is None else owned.keys() & woken
-        if not wanted:
-            return True
-        try:
-            waiting = self._waiting.waiting(wanted)
-        except SyncdError:
-            return False
-        done = [self._takes(owned[number], found) for number, found in waiting.items()]
-        return all(done)
+        if wanted:
+            for number, found in self._waiting.waiting(wanted).items():
+                self._take(owned[number], found)
 
-    def _takes(self, one: OwnedConnection, found: WaitingEvents) -> bool:
-        try:
+    def _take(self, one: OwnedConnection, found: WaitingEvents) -> None:
+        """What fails stays where it is, for the next look or the next owner."""
+        with suppress(SyncdError):
             one.hooks.take(found.events)
             self._waiting.taken(one.ownership, found.places)
-        except SyncdError:  # it stays where it is, for the next look or the next owner
-            return False
-        return True

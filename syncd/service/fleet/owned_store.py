@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from syncd.errors import LockLost
 from syncd.ports import Store
+from syncd.service.held_store import Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +37,28 @@ class ReadStore:
     def close(self) -> None:
         """See `held_store.Held`."""
         self.store.close()
+
+
+class CountedStore:
+    """Another one, of which is said when it is found `fenced`, and when it is `closed`."""
+
+    def __init__(self, held: Held, *, fenced: Callable[[], object], closed: Callable[[], object]) -> None:
+        self._held, self._fenced, self._closed = held, fenced, closed
+
+    @property
+    def store(self) -> Store:
+        """See `held_store.Held`."""
+        return self._held.store
+
+    def verify(self) -> None:
+        """See `held_store.Held`."""
+        try:
+            self._held.verify()
+        except LockLost:
+            self._fenced()
+            raise
+
+    def close(self) -> None:
+        """See `held_store.Held`."""
+        self._held.close()
+        self._closed()

@@ -16,10 +16,10 @@ from typing import Protocol
 
 from syncd.core.balance import balance
 from syncd.errors import ConfigurationError, LockLost, SyncdError
-from syncd.ports import Store
 from syncd.ports.fleet import WORK, ConnectionRecord, Fleet, Ownership, Registry, WorkerRecord
 from syncd.ports.permit import Permit
 from syncd.service.fleet.moment import FleetMoment
+from syncd.service.fleet.owned_store import CountedStore
 from syncd.service.fleet.tenure import Tenure
 from syncd.service.held_store import Held
 from syncd.service.telling import Event
@@ -110,18 +110,10 @@ class Steward:
                 if not self._over.is_set():
                     self._look(serving)
             try:
-                self._hear(serving)
+                if named := self._registry.woken(LOOKS_SOON if self._more else LOOKS_EVERY):
+                    serving.woken(named)
             except SyncdError:  # whoever looks says so
                 self._over.wait(LOOKS_EVERY)
-
-    def _hear(self, serving: Serving) -> None:
-        """Until it is time to look again: what is said of single connections, many a time in a second, is no reason."""
-        due = time.monotonic() + (LOOKS_SOON if self._more else LOOKS_EVERY)
-        while not self._over.is_set() and (left := due - time.monotonic()) > 0:
-            named = self._registry.woken(left)
-            if not named:
-                return
-            serving.woken(named)
 
     def stop(self) -> None:
         """Nothing is taken any more."""
@@ -152,10 +144,10 @@ class Steward:
         self._myself = replace(self._myself, capacity=capacity)
 
     def rule(self, rule: Callable[[ConnectionSettings], ConnectionSettings]) -> None:
-        """What counts beside the settings of connections has changed: as `rule` makes them from now on."""
+        """The settings of all that it has are as `rule` makes them, from now on."""
         with self._lock:
-            for name, each in self._owned.items():
-                self._owned[name] = replace(each, settings=rule(each.settings))
+            ruled = {name: replace(one, settings=rule(one.settings)) for name, one in self._owned.items()}
+            self._owned.update(ruled)
 
     # what others ask
 
@@ -188,7 +180,11 @@ class Steward:
         permit = self._counted(holding.permit)
         self._begun.add(holding.ownership.connection)
         held = self._opens(holding.settings, holding.ownership, permit)
-        return _Counted(held, self, holding.ownership, is_idle)
+        return CountedStore(
+            held,
+            fenced=lambda: self.fenced("store"),
+            closed=lambda: self.give_back(holding.ownership) if is_idle() else None,
+        )
 
     def _counted(self, permit: Permit) -> Permit:
         def ask() -> None:
@@ -388,29 +384,3 @@ class Steward:
             self._registry.weigh(people)
         except SyncdError as error:
             self._event("debug", "weights could not be stored", error=error.message)
-
-
-class _Counted:
-    """A store that goes back to the fleet when it is closed, unless something of it still runs."""
-
-    def __init__(
-        self, held: Held, steward: Steward, ownership: Ownership, is_idle: Callable[[], bool]
-    ) -> None:
-        self._held, self._steward, self._ownership = held, steward, ownership
-        self._is_idle = is_idle
-
-    @property
-    def store(self) -> Store:
-        return self._held.store
-
-    def verify(self) -> None:
-        try:
-            self._held.verify()
-        except LockLost:
-            self._steward.fenced("store")
-            raise
-
-    def close(self) -> None:
-        self._held.close()
-        if self._is_idle():
-            self._steward.give_back(self._ownership)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from syncd.closing import Closing
+from syncd.core.canonical import read_canonical
 from syncd.errors import TemporaryError
 from syncd.model import LogEvent
 from syncd.ports.fleet import Ownership
 from syncd.ports.hook_events import WaitingEvents
-from syncd.store.postgres.quick import QuickSession
-from syncd.store.postgres.registry import CHANNEL
+from syncd.store.postgres.quick import Ear, QuickSession
 
+CHANNEL = "syncd_hooks"
+"""Its notifications carry the id of a connection. Not the registry's: nobody else is to look because of a hook."""
 WAITING_AT_MOST = 20_000
 """Events, and names in them, that wait for one connection."""
 # A paused connection needs none: whoever has it afterwards goes on with the System Log.
@@ -48,14 +51,17 @@ SELECT f.value FROM facts_t f JOIN connection c ON c.id = f.connection WHERE c.o
 
 
 class PostgresHookEvents(Closing):
-    """In a session of its own, beside that of the heartbeats. Safe to share between threads."""
+    """In sessions of its own, beside that of the heartbeats. Safe to share between threads, but `heard` is of one of
+    them.
+    """
 
     def __init__(self, url: str) -> None:
-        self._session = QuickSession(url, "syncd hooks")
+        self._session, self._ear = QuickSession(url, "syncd hooks"), Ear(url, "syncd hooks", CHANNEL)
 
     def close(self) -> None:
         """May be called twice."""
         self._session.close()
+        self._ear.close()
 
     def put(self, org: str, events: Sequence[LogEvent]) -> None:
         """See `ports.hook_events.HookEvents.put`."""
@@ -73,6 +79,10 @@ class PostgresHookEvents(Closing):
             found = session.execute(_PUT, given).fetchone()
         if found is not None and found["connections"] and not found["told"]:
             raise TemporaryError("too many event hooks wait for the owners of their connections")
+
+    def heard(self, seconds: float) -> AbstractSet[int]:
+        """See `ports.hook_events.HookEvents.heard`."""
+        return self._ear.heard(seconds)
 
     def waiting(self, connections: Iterable[int]) -> Mapping[int, WaitingEvents]:
         """See `ports.hook_events.HookEvents.waiting`."""
@@ -98,7 +108,8 @@ class PostgresHookEvents(Closing):
     def remembered(self, org: str, key: str) -> Sequence[str]:
         """See `ports.hook_events.HookEvents.remembered`."""
         with self._session.acting() as session:
-            return [row["value"] for row in session.execute(_REMEMBERED, {"org": org, "key": key})]
+            found = session.execute(_REMEMBERED, {"org": org, "key": key}).fetchall()
+        return [str(read_canonical(row["value"])) for row in found]
 
 
 def _event(uuid: str, kind: str, targets: str, published: datetime | None) -> LogEvent:

@@ -79,7 +79,8 @@ def _make_room(source: Db, target: Db, now: datetime) -> None:
             hint="`syncd audit verify` says whether this one is whole; the other one stays as it is",
         )
     state.set_meta(target, verifying.CHECKPOINT_KEY, _PRUNED)  # else its rows are append-only
-    target.execute("DELETE FROM main.journal")
+    for table in ("journal", "packs", "packed"):
+        target.execute(f"DELETE FROM main.{table}")
     target.execute("DELETE FROM main.meta")
 
 

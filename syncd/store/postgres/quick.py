@@ -1,11 +1,12 @@
-"""One session for short acts, each of which is over soon or has failed: opened when it is needed, and anew after it was
-lost.
+"""Sessions for short acts, each of which is over soon or has failed, and for hearing what others notify: opened when
+they are needed, and anew after they were lost.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import cast
 
@@ -60,3 +61,35 @@ class QuickSession(Closing):
             if self._session is None or self._session.closed:
                 self._session = quick_session(self._url, self._name)
             yield self._session
+
+
+class Ear(Closing):
+    """Hears the notifications of one channel; of one thread, but for `close`."""
+
+    def __init__(self, url: str, name: str, channel: str) -> None:
+        """`channel` is a name of ours, put into a statement as it is."""
+        self._url, self._name, self._channel = url, name, channel
+        self._session: Connection | None = None
+
+    def close(self) -> None:
+        """May be called twice."""
+        if self._session is not None:
+            self._session.close()
+        self._session = None
+
+    def heard(self, seconds: float) -> AbstractSet[int]:
+        """Which numbers were notified meanwhile; waits so long for the first. What is no number ends the waiting. What
+        was notified while there was no session nobody hears: it was lost when this raises SyncdError.
+        """
+        with explained(self._url):
+            try:
+                if self._session is None or self._session.closed:
+                    self._session = quick_session(self._url, self._name)
+                    self._session.execute(f"LISTEN {self._channel}".encode())
+                heard = list(self._session.notifies(timeout=seconds, stop_after=1))
+                heard += list(self._session.notifies(timeout=0))
+            except psycopg.Error:
+                if self._session is not None:
+                    self._session.close()
+                raise
+        return {int(each.payload) for each in heard if each.payload.isdecimal()}

@@ -17,8 +17,7 @@ import psycopg
 from syncd.closing import Closing
 from syncd.errors import NotFound, RefusedError, UsageError
 from syncd.ports.fleet import ConnectionRecord, Enrolment, Fleet, LivingWorker, Ownership, WorkerRecord
-from syncd.store.postgres.faults import explained
-from syncd.store.postgres.quick import Connection, QuickSession, quick_session
+from syncd.store.postgres.quick import Ear, QuickSession
 from syncd.store.postgres.store import WRITERS
 
 CHANNEL = "syncd_wakes"
@@ -120,17 +119,13 @@ class PostgresRegistry(Closing):
 
     def __init__(self, url: str, *, name: str = "syncd fleet") -> None:
         """`url` is libpq's; `name` is shown in pg_stat_activity."""
-        self._url, self._name = url, name
-        self._session = QuickSession(url, name)
+        self._session, self._ear = QuickSession(url, name), Ear(url, name, CHANNEL)
         self._acting = self._session.acting
-        self._ear: Connection | None = None
 
     def close(self) -> None:
         """May be called twice."""
         self._session.close()
-        if self._ear is not None:
-            self._ear.close()
-        self._ear = None
+        self._ear.close()
 
     # of a worker
 
@@ -220,18 +215,7 @@ class PostgresRegistry(Closing):
 
     def woken(self, seconds: float) -> AbstractSet[int]:
         """See `ports.fleet.Registry.woken`."""
-        with explained(self._url):
-            try:
-                if self._ear is None or self._ear.closed:
-                    self._ear = quick_session(self._url, self._name)
-                    self._ear.execute("LISTEN syncd_wakes")
-                heard = list(self._ear.notifies(timeout=seconds, stop_after=1))
-                heard += list(self._ear.notifies(timeout=0))
-            except psycopg.Error:
-                if self._ear is not None:
-                    self._ear.close()
-                raise
-        return {int(each.payload) for each in heard if each.payload.isdecimal()}
+        return self._ear.heard(seconds)
 
     # of people
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from syncd.errors import ConfigurationError
-from syncd.store.postgres import registry_tables, sealing, tables
+from syncd.store.postgres import append_only, registry_tables, sealing, tables
 from syncd.store.postgres.faults import named
 from syncd.store.postgres.sessions import SCHEMA, Connection
 
 VERSION = 2
 """Of the schema that this version makes; it also works with any newer one whose `oldest_worker` is not above it."""
-OLDEST_WORKER = 1
+OLDEST_WORKER = 2
+"""A worker of the first schema, which no release had, would not find what is in packs."""
 _LOCK = 0x53594E43
 """Of pg_advisory_xact_lock ("SYNC"): one migration at a time."""
 _PREPARE = "run `syncd fleet migrate` once, with a role that may create tables"
@@ -33,16 +34,25 @@ CREATE TABLE IF NOT EXISTS syncd.version (
 def _store() -> Iterable[str]:
     yield from tables.FUNCTIONS
     for table in tables.TABLES:
-        yield from table.statements()
-    yield from tables.APPEND_ONLY
+        if table.name not in tables.OF_PACKS:
+            yield from table.statements()
+    yield from append_only.JOURNAL
     yield sealing.TOUCHED
     yield from sealing.triggers()
+
+
+def _packs() -> Iterable[str]:
+    for table in tables.TABLES:
+        if table.name in tables.OF_PACKS:
+            yield from table.statements()
+    yield from append_only.PACKS
 
 
 STEPS: tuple[tuple[str, Callable[[], Iterable[str]]], ...] = (
     ("001_registry", lambda: registry_tables.TABLES),
     ("002_store", _store),
     ("003_hook_events", lambda: registry_tables.HOOKS),
+    ("004_packs", _packs),
 )
 
 

@@ -21,6 +21,8 @@ _EVENTS = ("insert", "delete", "update")
 NAMES = frozenset(f"{guard.table}_t.sealed_{event}" for guard in GUARDS for event in _EVENTS) | {
     "journal_t.journal_no_change",
     "journal_t.journal_no_truncate",
+    "packs_t.packs_no_change",
+    "packs_t.packs_no_truncate",
 }
 
 

@@ -8,10 +8,11 @@ target is recorded by whoever wrote it, as long as nobody else has settled it.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -31,6 +32,8 @@ from syncd.store.postgres.sessions import Sessions
 from syncd.store.postgres.stage import PostgresStage
 from syncd.store.process import Holder
 from syncd.store.rows import Row
+
+T = TypeVar("T")
 
 WRITERS = 0x53594E44
 """Of pg_advisory_xact_lock, with the connection: one transaction after the other appends to a connection's trail."""
@@ -169,15 +172,15 @@ class PostgresStore(StoreActs, Closing):
             hint="what it left undone, the owner does",
         )
 
-    def _rows(self, ask: Callable[[Db], Rows]) -> Iterator[Row]:
+    def _rows(
+        self, ask: Callable[[Db], Rows], tell: Callable[[Db, Sequence[Row]], Iterable[T]]
+    ) -> Iterator[T]:
         """A long answer has a session for itself until its end, but within one moment."""
         if self._held is not None:
-            yield from ask(self._held)
+            yield from _told(self._held, ask, tell)
             return
         with self._sessions.borrow(self._connection) as session, explained(self._url):
-            cursor = ask(PostgresDb(session, IN_STORE))
-            while rows := cursor.fetchmany(history.PAGE):
-                yield from rows
+            yield from _told(PostgresDb(session, IN_STORE), ask, tell)
 
     def rest(self) -> None:
         """See `ports.Store.rest`: idle sessions are the pool's."""
@@ -262,3 +265,11 @@ class PostgresStore(StoreActs, Closing):
                 self._closed = True
                 for stage in list(self._stages):
                     stage.close()
+
+
+def _told(
+    db: PostgresDb, ask: Callable[[Db], Rows], tell: Callable[[Db, Sequence[Row]], Iterable[T]]
+) -> Iterator[T]:
+    cursor = ask(db)
+    while rows := cursor.fetchmany(history.PAGE):
+        yield from tell(db, rows)

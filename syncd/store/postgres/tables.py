@@ -160,6 +160,29 @@ hash TEXT NOT NULL,
             ),
         ),
     ),
+    Table(
+        "packs",
+        """
+first bigint NOT NULL,
+last bigint NOT NULL CHECK (last >= first),
+at TEXT NOT NULL,
+run_id TEXT,
+entry TEXT NOT NULL CHECK (entry IN ('intent', 'outcome')),
+kind TEXT,
+group_id TEXT,
+refers bigint,
+previous TEXT NOT NULL,
+hash TEXT NOT NULL,
+rows bytea NOT NULL,
+""",
+        "first",
+        ("packs_runs (run_id)", "packs_of_group (group_id, first) WHERE entry = 'outcome'"),
+    ),
+    Table(
+        "packed",
+        "okta_id TEXT NOT NULL,\nsequence bigint NOT NULL,\nfirst bigint NOT NULL",
+        "okta_id, sequence",
+    ),
     Table("open_intents", "sequence bigint NOT NULL", "sequence"),
     Table("facts", "key TEXT NOT NULL,\nvalue TEXT NOT NULL", "key"),
     Table(
@@ -325,6 +348,8 @@ outcome TEXT,
     ),
 )
 """In an order in which they can be made."""
+OF_PACKS = frozenset({"packs", "packed"})
+"""Tables that the first schema lacked."""
 
 # Functions that the store's SQL text calls and PostgreSQL lacks. Escapes that are no text here (a lone surrogate, NUL)
 # are left as words of their own: what is taken out of JSON is compared, and shown to nobody. What is no JSON is NULL.
@@ -350,22 +375,4 @@ END $$""",
     'SELECT extract(epoch FROM said::timestamptz)::double precision / 86400 + 2440587.5'""",
     """CREATE FUNCTION syncd.ids(given text[]) RETURNS TABLE (value text)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 100 AS 'SELECT unnest(given)'""",
-)
-
-APPEND_ONLY = (
-    """CREATE FUNCTION syncd.journal_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP = 'DELETE' THEN
-        -- Rows older than a checkpoint that the same transaction wrote down may be pruned.
-        IF OLD.sequence < coalesce((SELECT value::bigint FROM syncd.meta_t
-            WHERE connection = OLD.connection AND key = 'journal_checkpoint'), 0) THEN
-            RETURN OLD;
-        END IF;
-    END IF;
-    RAISE EXCEPTION 'the journal is append-only' USING ERRCODE = 'integrity_constraint_violation';
-END $$""",
-    """CREATE TRIGGER journal_no_change BEFORE UPDATE OR DELETE ON syncd.journal_t
-    FOR EACH ROW EXECUTE FUNCTION syncd.journal_is_append_only()""",
-    """CREATE TRIGGER journal_no_truncate BEFORE TRUNCATE ON syncd.journal_t
-    FOR EACH STATEMENT EXECUTE FUNCTION syncd.journal_is_append_only()""",
 )

@@ -185,6 +185,46 @@ def m013_released(db: Database) -> None:
     _execute(db, _RELEASED)
 
 
+_PACKS = """
+CREATE TABLE packs (
+    first INTEGER NOT NULL PRIMARY KEY,
+    last INTEGER NOT NULL CHECK (typeof(last) = 'integer' AND last >= first),
+    at TEXT NOT NULL,
+    run_id TEXT,
+    entry TEXT NOT NULL CHECK (entry IN ('intent', 'outcome')),
+    kind TEXT,
+    group_id TEXT,
+    refers INTEGER,
+    previous TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    rows BLOB NOT NULL
+);
+CREATE INDEX packs_runs ON packs (run_id);
+CREATE INDEX packs_of_group ON packs (group_id, first) WHERE entry = 'outcome';
+-- Who is told of in which pack of outcomes.
+CREATE TABLE packed (
+    okta_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    PRIMARY KEY (okta_id, sequence)
+) WITHOUT ROWID;
+CREATE TRIGGER packs_no_update BEFORE UPDATE ON packs
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER packs_no_delete BEFORE DELETE ON packs
+WHEN OLD.last >= coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'journal_checkpoint'), 0)
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER packs_no_replace BEFORE INSERT ON packs
+WHEN EXISTS (SELECT 1 FROM packs WHERE first = NEW.first)
+BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+"""
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m014_packs(db: Database) -> None:
+    """Many rows of the trail that are alike in one row of the file."""
+    _execute(db, _PACKS)
+
+
 def _execute(db: Database, script: str) -> None:
     """One statement after the other: `executescript` would commit the migration's transaction."""
     pending = ""

@@ -1,0 +1,189 @@
+"""Many rows of the trail in one of the database: whoever reads the trail sees no difference."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.core.change import Change, ChangeKind
+from syncd.model import PushedUser
+from syncd.ports import MemberPushed, Settled, Store, UserPushed
+from syncd.ports.history import Reach
+from syncd.store import packs
+from tests.store import making
+from tests.store.making import Clock, Place
+
+MINUTE, KEEP = timedelta(minutes=1), timedelta(days=30)
+EVERYTHING = Reach()
+PEOPLE = [f"00u-{number:03}" for number in range(60)]
+GROUPS = ["g1", "g2"]
+
+
+def numbered() -> Callable[[int], str]:
+    """For ids of runs that two stores have alike."""
+    made = count()
+    return lambda _: f"{next(made):06x}"
+
+
+def effects_of(change: Change) -> tuple[Any, ...]:
+    if change.group_id is not None:
+        return (MemberPushed(change.group_id, change.okta_id, present=change.kind is ChangeKind.ADD_MEMBER),)
+    name = change.after.get("userName", f"{change.okta_id}@example.com")
+    return (
+        UserPushed(
+            change.okta_id, PushedUser(f"scim-{change.okta_id}", {"userName": str(name)}, active=True)
+        ),
+    )
+
+
+def wished(chance: random.Random) -> list[Change]:
+    """Changes of a kind, of as many objects as a draw says."""
+    people = sorted(chance.sample(PEOPLE, chance.randrange(1, len(PEOPLE))))
+    kind = chance.choice(["create", "update", "add", "remove"])
+    if kind == "create":
+        return [making.change(ChangeKind.CREATE_USER, each, userName=f"{each}@x") for each in people]
+    if kind == "update":
+        return [making.change(ChangeKind.UPDATE_USER, each, title=str(chance.random())) for each in people]
+    what = ChangeKind.ADD_MEMBER if kind == "add" else ChangeKind.REMOVE_MEMBER
+    group = chance.choice(GROUPS)
+    return [making.change(what, each, group_id=group, member=kind == "add") for each in people]
+
+
+def wrote(store: Store, clock: Clock, seed: int) -> None:
+    """A course of a random life: some of it no limit counts, some of it fails, some is never answered."""
+    chance = random.Random(seed)  # noqa: S311  (no secret)
+    making.absorb(
+        store,
+        users=[making.wanted(each) for each in PEOPLE],
+        groups=[making.group(each) for each in GROUPS],
+        lists=dict.fromkeys(GROUPS, PEOPLE),
+    )
+    for each in GROUPS:
+        making.push_group(store, each)
+    for _ in range(12):
+        clock.advance(MINUTE * chance.randrange(0, 600))
+        run_id = store.begin_run("full")
+        changes = wished(chance)
+        exempt = {each.id for each in changes if chance.random() < 0.97} if chance.random() < 0.8 else set()
+        sequences = store.intend(run_id, changes, exempt=exempt)
+        clock.advance(MINUTE)
+        answered = [pair for pair in zip(sequences, changes, strict=True) if chance.random() < 0.97]
+        if chance.random() < 0.3:
+            chance.shuffle(answered)
+        store.settle(
+            [
+                Settled(sequence, change, (), status=400, error="no")
+                if chance.random() < 0.02
+                else Settled(sequence, change, effects_of(change), status=200)
+                for sequence, change in answered
+            ]
+        )
+        store.finish_run(run_id, status="succeeded", summary={}, error=None)
+
+
+def told(store: Any) -> dict[str, Any]:
+    """All that is read of the trail."""
+    runs = {entry.run_id for entry in store.journal_entries()}
+    return {
+        "head": store.journal_head(),
+        "entries": list(store.journal_entries()),
+        "of runs": {run: list(store.journal_entries(run_id=run)) for run in sorted(map(str, runs))},
+        "pages": [list(store.journal_entries(after=after, until=after + 90)) for after in (0, 7, 130, 999)],
+        "open": list(store.open_intents()),
+        "of people": {each: list(store.last_changes(each, limit=5)) for each in [*PEOPLE[::7], *GROUPS]},
+        "former": [known.okta_id for each in PEOPLE[::9] for known in store.find_former_users(f"{each}@x")],
+        "counts": list(store.change_counts(EVERYTHING)),
+        "latencies": store.latencies(EVERYTHING, [30, 90]),
+        "outcomes": list(store.outcomes(EVERYTHING)),
+        "troubles": list(store.troubles(EVERYTHING)),
+        "grants": list(store.grants()),
+        "without": list(store.without_group()),
+        "repairs": store.repairs(EVERYTHING),
+        "recently": store.applied_since(making.NOON),
+    }
+
+
+def packed(store: Any) -> int:
+    """How many packs the store has."""
+    with store._reading() as conn:
+        (number,) = conn.execute("SELECT count(*) FROM packs").fetchone()
+    return int(number)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whoever_reads_the_trail_sees_no_difference(
+    seed: int, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain_place = Place(tmp_path / "plain" / "split-prod.db")
+    with place.open() as store, plain_place.open() as plain:
+        for each, clock, least in ((plain, plain_place.clock, 10**9), (store, place.clock, 5)):
+            monkeypatch.setattr("secrets.token_hex", numbered())
+            monkeypatch.setattr(packs, "FROM", least)
+            monkeypatch.setattr(packs, "AT_MOST", 20)
+            wrote(each, clock, seed)
+        assert packed(store) > 5
+        assert packed(plain) == 0
+        assert told(store) == told(plain)
+        assert store.verify_journal().intact
+        for each, clock in ((plain, plain_place.clock), (store, place.clock)):
+            for intent in each.open_intents():
+                each.settle([Settled(intent.sequence, intent.change, (), error="interrupted", deferred=True)])
+            clock.advance(KEEP + timedelta(days=1))
+        assert told(store) == told(plain)
+        whole = store.journal_head()[0]
+        assert store.prune(KEEP) > 0
+        left = [entry.sequence for entry in store.journal_entries()]
+        assert left == list(range(left[0], whole + 2))
+        assert store.verify_journal().intact
+
+
+def crowd(store: Store, number: int = packs.FROM + 1) -> list[Change]:
+    making.absorb(store, users=[making.wanted("00u-ann")], groups=[making.group("g1")], lists={"g1": []})
+    making.push_group(store, "g1")
+    return making.push_crowd(store, "g1", number)
+
+
+def test_a_few_rows_are_no_pack(store: Store) -> None:
+    crowd(store, packs.FROM - 1)
+    assert packed(store) == 0
+
+
+def test_what_a_limit_counts_is_in_no_pack(store: Store) -> None:
+    making.absorb(store, users=[making.wanted("00u-ann")], groups=[making.group("g1")], lists={"g1": []})
+    making.push_group(store, "g1")
+    changes = [
+        making.change(ChangeKind.ADD_MEMBER, f"00u-{number}", group_id="g1", member=True)
+        for number in range(2 * packs.FROM)
+    ]
+    sequences = store.intend(store.begin_run("full"), changes)
+    store.settle(
+        [
+            Settled(sequence, change, effects_of(change), status=200)
+            for sequence, change in zip(sequences, changes, strict=True)
+        ]
+    )
+    assert packed(store) == 0
+
+
+def test_intents_in_a_pack_are_settled_after_an_interruption(place: Place) -> None:
+    with place.open() as store:
+        crowd(store)
+        changes = [
+            making.change(ChangeKind.ADD_MEMBER, f"00u-late{number}", group_id="g1", member=True)
+            for number in range(packs.FROM)
+        ]
+        store.intend(store.begin_run("full"), changes, exempt={each.id for each in changes})
+    with place.open() as store:
+        assert [intent.change for intent in store.open_intents()] == changes
+        for intent in store.open_intents():
+            late = store.settle([Settled(intent.sequence, intent.change, (), error="gone", deferred=True)])
+            assert not late
+            assert store.settle([Settled(intent.sequence, intent.change, (), error="again", deferred=True)])
+        assert store.open_intents() == []
+        assert store.verify_journal().intact
