@@ -94,18 +94,22 @@ class HookedOrgs:
                 if self._over.is_set():
                     return
                 if time.monotonic() < due:
-                    self._take_up(woken | self._taken_over())
+                    if named := woken | self._taken_over():
+                        self._take_up(named)
                     continue
-                self._learn()
                 self._take_up(None)
+                self._learn()
                 due = time.monotonic() + _SWEEPS_EVERY
             except SyncdError:  # whoever looks at the fleet says so
                 due = time.monotonic()
                 self._over.wait(_TRIES_AGAIN)
             except Exception as error:  # noqa: BLE001  (nothing that somebody posts ends this)
-                said = f"{type(error).__name__}: {error}"
-                self._tell("error", "what event hooks name could not be taken up", error=said)
+                self._say(error)
                 self._over.wait(_TRIES_AGAIN)
+
+    def _say(self, error: Exception) -> None:
+        said = f"{type(error).__name__}: {error}"
+        self._tell("error", "what event hooks name could not be taken up", error=said)
 
     def _taken_over(self) -> AbstractSet[int]:
         found: set[int] = set()
@@ -116,7 +120,8 @@ class HookedOrgs:
 
     def _learn(self) -> None:
         for each in self._receivers:
-            each.learn()
+            with suppress(SyncdError):  # what is known counts on
+                each.learn()
 
     def _take_up(self, woken: AbstractSet[int] | None) -> None:
         """None: of everybody."""
@@ -128,6 +133,10 @@ class HookedOrgs:
 
     def _take(self, one: OwnedConnection, found: WaitingEvents) -> None:
         """What fails stays where it is, for the next look or the next owner."""
-        with suppress(SyncdError):
+        try:
             one.hooks.take(found.events)
             self._waiting.taken(one.ownership, found.places)
+        except SyncdError:
+            return
+        except Exception as error:  # noqa: BLE001  (of others it is taken up all the same)
+            self._say(error)

@@ -109,7 +109,7 @@ class PostgresHookEvents(Closing):
         """See `ports.hook_events.HookEvents.remembered`."""
         with self._session.acting() as session:
             found = session.execute(_REMEMBERED, {"org": org, "key": key}).fetchall()
-        return [str(read_canonical(row["value"])) for row in found]
+            return [str(read_canonical(row["value"])) for row in found]
 
 
 def _event(uuid: str, kind: str, targets: str, published: datetime | None) -> LogEvent:
