@@ -43,11 +43,11 @@ def fleet_database(fleet: FleetSettings, redactor: Redactor) -> tuple[Database, 
 
 
 @contextmanager
-def open_registry(database: Database) -> Iterator[Registry]:
-    """Who lives in a fleet, and who owns what."""
+def open_registry(database: Database, *, lost: Callable[[], None] | None = None) -> Iterator[Registry]:
+    """Who lives in a fleet, and who owns what. `lost`: see `PostgresRegistry`."""
     from syncd.store.postgres.registry import PostgresRegistry  # noqa: PLC0415  (psycopg)
 
-    with PostgresRegistry(database.url) as registry:
+    with PostgresRegistry(database.url, lost=lost) as registry:
         yield registry
 
 

@@ -71,8 +71,8 @@ def _work(session: Session, fleet: FleetSettings) -> None:
     asked.refuse_unprepared()
     asked.refuse_pooling()
     with (
-        open_registry(database) as registry,
         open_fleet_stores(database, cycles=fleet.fleet.cycles) as stores,
+        open_registry(database, lost=stores.doubt) as registry,
         open_hook_events(database) as hook_events,
     ):
         _serve(session, _file_of(session, fleet), registry, stores, hook_events)

@@ -185,6 +185,12 @@ class FleetStores(Protocol):
         """For a person's decision, beside the owner."""
         ...
 
+    def doubt(self) -> None:
+        """The way to the database was lost, or led nowhere: whoever waits for an answer over it waits no longer than
+        some seconds.
+        """
+        ...
+
 
 class Registry(Protocol):
     """Who lives, who owns what, and what people say about it. Every act may raise TemporaryError: the database was not

@@ -26,7 +26,8 @@ Fleet = Callable[..., Answer]
 def url_of(conninfo: str) -> str:
     """The same as a URL."""
     parts = dict(each.split("=", 1) for each in conninfo.split())
-    return f"postgresql://{parts['user']}@/{parts['dbname']}?host={parts['host']}"
+    port = f"&port={parts['port']}" if "port" in parts else ""
+    return f"postgresql://{parts['user']}@/{parts['dbname']}?host={parts['host']}{port}"
 
 
 @pytest.fixture

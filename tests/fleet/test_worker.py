@@ -131,6 +131,33 @@ def test_what_is_claimed_in_the_last_moment_is_given_back_too(
     assert (again.clean, again.quiet) == (True, 0.0)
 
 
+class SilentRegistry(PostgresRegistry):
+    """Who leaves is not answered until the test is over."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.asked, self.over = threading.Event(), threading.Event()
+
+    def leave(self, worker: str) -> None:
+        self.asked.set()
+        assert self.over.wait(60)
+        super().leave(worker)
+
+
+def test_who_leaves_does_not_wait_for_a_database_that_does_not_answer(database: str, made: Rig) -> None:
+    silent = SilentRegistry(database)
+    one = Working(database, made.folder, "one", registry=silent)
+    one.steward.begin()
+    one.steward.stop()
+    one.steward.end()
+    assert silent.asked.is_set()
+    assert not silent.over.is_set()
+    assert one.events("could not leave the fleet", error="the database does not answer")
+    silent.over.set()
+    eventually(lambda: list(silent.look().workers) == [], "it is answered at last")
+    silent.close()
+
+
 def joined(registry: PostgresRegistry, name: str) -> str:
     registry.join(applicant(name))
     return name

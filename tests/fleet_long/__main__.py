@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
 
-from tests.fleet_long import courses, mishaps
+from tests.fleet_long import courses, mishaps, outages
 
 COURSES: Mapping[str, Callable[[Path, Random, int, Any], Mapping[str, Any]]] = {
     "kills": courses.kills,
@@ -22,6 +22,10 @@ COURSES: Mapping[str, Callable[[Path, Random, int, Any], Mapping[str, Any]]] = {
     "cutoffs": mishaps.cutoffs,
     "database": mishaps.database,
     "upgrade": mishaps.upgrade,
+    "straits": outages.straits,
+    "standby": outages.standby,
+    "lagging": outages.lagging,
+    "full-disk": outages.full_disk,
 }
 
 

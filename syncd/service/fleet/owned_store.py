@@ -1,4 +1,4 @@
-"""The store of a connection that this worker owns, or watches: both implement `held_store.Held`."""
+"""The store of a connection that this worker owns, or watches: all implement `held_store.Held`."""
 
 from __future__ import annotations
 
@@ -39,26 +39,32 @@ class ReadStore:
         self.store.close()
 
 
-class CountedStore:
-    """Another one, of which is said when it is found `fenced`, and when it is `closed`."""
+class GoesBack:
+    """A store whose connection goes back to the fleet when it is closed, unless something of it still runs."""
 
-    def __init__(self, held: Held, *, fenced: Callable[[], object], closed: Callable[[], object]) -> None:
-        self._held, self._fenced, self._closed = held, fenced, closed
+    def __init__(
+        self,
+        held: Held,
+        *,
+        lost: Callable[[], None],
+        goes_back: Callable[[], None],
+        is_idle: Callable[[], bool],
+    ) -> None:
+        """`lost` is called when it turns out that another worker owns the connection."""
+        self._held, self._lost, self._goes_back, self._is_idle = held, lost, goes_back, is_idle
 
     @property
     def store(self) -> Store:
-        """See `held_store.Held`."""
         return self._held.store
 
     def verify(self) -> None:
-        """See `held_store.Held`."""
         try:
             self._held.verify()
         except LockLost:
-            self._fenced()
+            self._lost()
             raise
 
     def close(self) -> None:
-        """See `held_store.Held`."""
         self._held.close()
-        self._closed()
+        if self._is_idle():
+            self._goes_back()

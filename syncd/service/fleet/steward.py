@@ -19,7 +19,7 @@ from syncd.errors import ConfigurationError, LockLost, SyncdError
 from syncd.ports.fleet import WORK, ConnectionRecord, Fleet, Ownership, Registry, WorkerRecord
 from syncd.ports.permit import Permit
 from syncd.service.fleet.moment import FleetMoment
-from syncd.service.fleet.owned_store import CountedStore
+from syncd.service.fleet.owned_store import GoesBack
 from syncd.service.fleet.tenure import Tenure
 from syncd.service.held_store import Held
 from syncd.service.telling import Event
@@ -28,7 +28,9 @@ from syncd.settings import ConnectionSettings
 LOOKS_EVERY, LOOKS_SOON = 1.0, 0.25
 """Seconds; soon while there is more to take than can be begun at once."""
 _MINUTE = 60.0
-_ENDS_LOOKING_WITHIN = 2.0
+_ENDS_LOOKING_WITHIN = 1.0
+_ENDS_WITHIN = 9.0
+"""Seconds after `stop`, with a database that does not answer."""
 _REFUSED_FOR = 300.0
 """Seconds after which settings that cannot be used here are tried again."""
 
@@ -88,6 +90,7 @@ class Steward:
         self._more = False
         """At the last look there was more to take than could be begun at once."""
         self._over = threading.Event()
+        self._stopped = float("inf")
         self._looking = threading.Lock()
         """Held while it looks, and claims."""
         self._begun: set[int] = set()
@@ -117,6 +120,7 @@ class Steward:
 
     def stop(self) -> None:
         """Nothing is taken any more."""
+        self._stopped = time.monotonic()
         self._over.set()
 
     @property
@@ -129,6 +133,13 @@ class Steward:
         in the last moment and never begun: that is given back.
         """
         self._over.set()
+        leaving = threading.Thread(target=self._leave, name="fleet-leaving", daemon=True)
+        leaving.start()
+        leaving.join(min(max(self._stopped + _ENDS_WITHIN - time.monotonic(), 0.2), 2.0))
+        if leaving.is_alive():
+            self._event("warning", "could not leave the fleet", error="the database does not answer")
+
+    def _leave(self) -> None:
         if self._looking.acquire(timeout=_ENDS_LOOKING_WITHIN):
             for each in self.holdings():
                 if each.ownership.connection not in self._begun:
@@ -166,7 +177,7 @@ class Steward:
                 left=self._tenure.left,
                 takeovers=dict(self._takeovers),
                 fenced=dict(self._fenced),
-                trouble=self._trouble,
+                trouble=self._trouble or self._tenure.trouble,
                 lost=self._lost,
                 renewal=self._tenure.renewal,
                 workers=None if seen is None else sum(each.works for each in seen.workers),
@@ -180,10 +191,11 @@ class Steward:
         permit = self._counted(holding.permit)
         self._begun.add(holding.ownership.connection)
         held = self._opens(holding.settings, holding.ownership, permit)
-        return CountedStore(
+        return GoesBack(
             held,
-            fenced=lambda: self.fenced("store"),
-            closed=lambda: self.give_back(holding.ownership) if is_idle() else None,
+            lost=lambda: self.fenced("store"),
+            goes_back=lambda: self.give_back(holding.ownership),
+            is_idle=is_idle,
         )
 
     def _counted(self, permit: Permit) -> Permit:

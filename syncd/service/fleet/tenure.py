@@ -39,6 +39,8 @@ class Tenure:
         self._lease: HeldLease | None = None
         self.renewal: float | None = None
         """Seconds that the last renewal took, also one that failed; None before the first."""
+        self.trouble = ""
+        """Why the last renewal failed; "" when it did not."""
         self._over = threading.Event()
         self._lost = threading.Event()
 
@@ -86,9 +88,9 @@ class Tenure:
             sent = self._clock()
             try:
                 alive = self._registry.renew(self.name)
-                self.renewal = self._clock() - sent
+                self.renewal, self.trouble = self._clock() - sent, ""
             except SyncdError as error:
-                self.renewal = self._clock() - sent
+                self.renewal, self.trouble = self._clock() - sent, error.message
                 if not failing:
                     failing = True
                     said = {"left": round(self.left, 1), "error": error.message, "hint": error.hint}

@@ -37,11 +37,19 @@ def named(url: str) -> str:
     )
 
 
+def _spoken(text: str) -> str:
+    """What happened, of the lines of libpq: without what it explains at length. Of several servers what each said."""
+    lines = [
+        line for line in text.splitlines() if line[:1].strip() and not line.startswith(("DETAIL:", "HINT:"))
+    ]
+    each_said = [line.partition("connection failed: ")[2] for line in lines if line.startswith("- host: ")]
+    return "; ".join(each_said or lines[-1:]).strip().removeprefix("connection failed: ")
+
+
 def explain(url: str, error: psycopg.Error) -> SyncdError:
     """The error that says the same as PostgreSQL's, with a way out."""
     state, place = error.sqlstate or "", named(url)
-    said = (error.diag.message_primary or str(error)).strip().splitlines() or [type(error).__name__]
-    what = said[-1].strip()
+    what = error.diag.message_primary or _spoken(str(error)) or type(error).__name__
     if state in ("28P01", "28000"):
         return ConfigurationError(
             f"{place} refuses the user: {what}", hint="check the user and the password in `database`"

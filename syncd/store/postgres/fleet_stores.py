@@ -26,6 +26,11 @@ class PostgresStores(Closing):
         """Raises ConfigurationError where the database is not prepared, TemporaryError."""
         self._pools = Pools(url, acts=max(4, cycles // 2), stages=cycles + 8)
 
+    def doubt(self) -> None:
+        """See `ports.fleet.FleetStores.doubt`."""
+        self._pools.acts.doubt()
+        self._pools.stages.doubt()
+
     def close(self) -> None:
         """May be called twice."""
         self._pools.close()

@@ -56,7 +56,8 @@ class PostgresHookEvents(Closing):
     """
 
     def __init__(self, url: str) -> None:
-        self._session, self._ear = QuickSession(url, "syncd hooks"), Ear(url, "syncd hooks", CHANNEL)
+        self._ear = Ear(url, "syncd hooks", CHANNEL)
+        self._session = QuickSession(url, "syncd hooks", lost=self._ear.doubt)
 
     def close(self) -> None:
         """May be called twice."""

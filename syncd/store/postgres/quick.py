@@ -5,7 +5,7 @@ they are needed, and anew after they were lost.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import cast
@@ -15,13 +15,17 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 
 from syncd.closing import Closing
+from syncd.store.postgres.answering import Answering, Unanswered
 from syncd.store.postgres.faults import explained
 from syncd.store.postgres.sessions import connect
 
-Connection = psycopg.Connection[DictRow]
+Connection = Answering[DictRow]
 
 _SOON = "SET statement_timeout = '5s'; SET lock_timeout = '2s'"
 """A heartbeat that comes later than that is none."""
+ANSWERS_WITHIN = 7.0
+"""Seconds: later than PostgreSQL itself says that it took too long."""
+_CLOSES_WITHIN = 0.5
 _NETWORK = {
     "tcp_user_timeout": "5000",
     "keepalives_idle": "2",
@@ -32,7 +36,8 @@ _NETWORK = {
 
 def quick_session(url: str, name: str) -> Connection:
     """A new one, whose rows are dictionaries. Raises what `sessions.connect` raises."""
-    session = cast("Connection", connect(make_conninfo(url, **_NETWORK), name=name))
+    opened = connect(make_conninfo(url, **_NETWORK), name=name, answers_within=ANSWERS_WITHIN)
+    session = cast("Connection", opened)
     session.row_factory, session.cursor_factory = dict_row, psycopg.Cursor
     session.execute(_SOON)
     return session
@@ -41,26 +46,48 @@ def quick_session(url: str, name: str) -> Connection:
 class QuickSession(Closing):
     """Safe to share between threads: one act at a time."""
 
-    def __init__(self, url: str, name: str) -> None:
-        """`url` is libpq's; `name` is shown in pg_stat_activity."""
-        self._url, self._name = url, name
+    def __init__(self, url: str, name: str, *, lost: Callable[[], None] | None = None) -> None:
+        """`url` is libpq's; `name` is shown in pg_stat_activity; `lost` is called when the way to the database was, and
+        when it is back.
+        """
+        self._url, self._name, self._tell = url, name, lost
         self._lock = threading.Lock()
         self._session: Connection | None = None
+        self._is_lost = False
 
     def close(self) -> None:
-        """May be called twice."""
-        with self._lock:
+        """May be called twice, and waits for no answer: what is being opened just then goes with the process."""
+        if self._session is not None:
+            self._session.doubt(0.0)
+        if not self._lock.acquire(timeout=_CLOSES_WITHIN):
+            return
+        try:
             if self._session is not None:
                 self._session.close()
             self._session = None
+        finally:
+            self._lock.release()
 
     @contextmanager
     def acting(self) -> Iterator[Connection]:
         """In autocommit. What psycopg raises becomes a SyncdError."""
         with self._lock, explained(self._url):
-            if self._session is None or self._session.closed:
-                self._session = quick_session(self._url, self._name)
-            yield self._session
+            try:
+                if self._session is None or self._session.closed:
+                    self._session = quick_session(self._url, self._name)
+                yield self._session
+            except BaseException:
+                if self._session is None or self._session.closed:
+                    self._is_lost = True
+                    self._say()
+                raise
+            if self._is_lost:
+                self._is_lost = False
+                self._say()
+
+    def _say(self) -> None:
+        if self._tell is not None:
+            self._tell()
 
 
 class Ear(Closing):
@@ -70,6 +97,7 @@ class Ear(Closing):
         """`channel` is a name of ours, put into a statement as it is."""
         self._url, self._name, self._channel = url, name, channel
         self._session: Connection | None = None
+        self._is_deaf = False
 
     def close(self) -> None:
         """May be called twice."""
@@ -77,12 +105,19 @@ class Ear(Closing):
             self._session.close()
         self._session = None
 
+    def doubt(self) -> None:
+        """Its way may lead nowhere any more: who only listens does not notice that nobody speaks."""
+        self._is_deaf = True
+
     def heard(self, seconds: float) -> AbstractSet[int]:
         """Which numbers were notified meanwhile; waits so long for the first. What is no number ends the waiting. What
         was notified while there was no session nobody hears: it was lost when this raises SyncdError.
         """
         with explained(self._url):
             try:
+                if self._is_deaf:
+                    self._is_deaf = False
+                    raise Unanswered("nobody knows whether it heard everything")
                 if self._session is None or self._session.closed:
                     self._session = quick_session(self._url, self._name)
                     self._session.execute(f"LISTEN {self._channel}".encode())

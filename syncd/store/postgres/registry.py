@@ -7,7 +7,7 @@ back to life after somebody acted on its end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from typing import Any
@@ -117,13 +117,18 @@ class PostgresRegistry(Closing):
     `woken` is of one of them.
     """
 
-    def __init__(self, url: str, *, name: str = "syncd fleet") -> None:
-        """`url` is libpq's; `name` is shown in pg_stat_activity."""
-        self._session, self._ear = QuickSession(url, name), Ear(url, name, CHANNEL)
+    def __init__(
+        self, url: str, *, name: str = "syncd fleet", lost: Callable[[], None] | None = None
+    ) -> None:
+        """`url` is libpq's; `name` is shown in pg_stat_activity. `lost` is called when the way to the database was, and
+        when it is back: what others had sent before that is answered no more.
+        """
+        self._tell, self._ear = lost, Ear(url, name, CHANNEL)
+        self._session = QuickSession(url, name, lost=self._was_lost)
         self._acting = self._session.acting
 
     def close(self) -> None:
-        """May be called twice."""
+        """May be called twice, and waits for no answer."""
         self._session.close()
         self._ear.close()
 
@@ -283,6 +288,11 @@ class PostgresRegistry(Closing):
     def _run(self, statement: str, given: Mapping[str, Any]) -> int:
         with self._acting() as session:
             return session.execute(statement, given).rowcount
+
+    def _was_lost(self) -> None:
+        self._ear.doubt()
+        if self._tell is not None:
+            self._tell()
 
 
 def _nobody(what: str) -> UsageError:

@@ -18,14 +18,17 @@ from psycopg.rows import TupleRow
 from psycopg.types.string import StrDumperUnknown
 
 from syncd.errors import ConfigurationError, TemporaryError
+from syncd.store.postgres.answering import Answering
 from syncd.store.postgres.faults import explain, named
 
 OLDEST_SERVER = 150000
 """`server_version_num` of PostgreSQL 15."""
 SCHEMA = "syncd"
-Connection = psycopg.Connection[TupleRow]
+Connection = Answering[TupleRow]
+ANSWERS_WITHIN = 150.0
+"""Seconds, more than `statement_timeout`: an answer that is still missing then is not on its way."""
 
-# Until a silent server counts as lost. One that answers keepalives and nothing else has the statement's time.
+# Until a silent machine counts as lost. What answers keepalives and nothing else has ANSWERS_WITHIN.
 _NETWORK = {
     "connect_timeout": "5",
     "keepalives": "1",
@@ -53,9 +56,10 @@ _SETTINGS = {
 }
 
 
-def connect(url: str, *, name: str = "syncd") -> Connection:
+def connect(url: str, *, name: str = "syncd", answers_within: float = ANSWERS_WITHIN) -> Connection:
     """A new session in autocommit. `url` is a connection string of libpq and says more than these defaults where it
-    says anything; `name` is shown in pg_stat_activity. Raises ConfigurationError, TemporaryError.
+    says anything; `name` is shown in pg_stat_activity; `answers_within` is in seconds. Raises ConfigurationError,
+    TemporaryError.
     """
     try:
         given = psycopg.conninfo.conninfo_to_dict(url)
@@ -66,7 +70,7 @@ def connect(url: str, *, name: str = "syncd") -> Connection:
         ) from error
     network: dict[str, Any] = {key: value for key, value in _NETWORK.items() if key not in given}
     try:
-        conn = psycopg.connect(
+        conn = Connection.connect(
             url,
             autocommit=True,
             cursor_factory=psycopg.RawCursor,
@@ -76,6 +80,7 @@ def connect(url: str, *, name: str = "syncd") -> Connection:
     except psycopg.Error as error:
         raise explain(url, error) from error
     conn.adapters.register_dumper(str, _Text)
+    conn.answers_within = answers_within
     try:
         _prepare(conn, url)
     except psycopg.Error as error:
@@ -130,8 +135,10 @@ class Session:
 
     @property
     def is_usable(self) -> bool:
-        """Open, and in no transaction: it may be handed to the next who asks."""
-        return not self.conn.closed and self.conn.info.transaction_status == TransactionStatus.IDLE
+        """Open, beyond doubt, and in no transaction: it may be handed to the next who asks."""
+        if self.conn.closed or self.conn.is_doubted:
+            return False
+        return self.conn.info.transaction_status == TransactionStatus.IDLE
 
 
 class Sessions:
@@ -142,6 +149,7 @@ class Sessions:
         self.url = url
         self._name, self._wait = name, wait
         self._free: deque[Session] = deque()
+        self._lent: set[Session] = set()
         self._room = threading.BoundedSemaphore(at_most)
         self._lock = threading.Lock()
         self._closed = False
@@ -179,6 +187,8 @@ class Sessions:
         except BaseException:
             self._room.release()
             raise
+        with self._lock:
+            self._lent.add(session)
         return session
 
     def _one(self, connection: int | None) -> Session:
@@ -198,6 +208,7 @@ class Sessions:
         """
         try:
             with self._lock:
+                self._lent.discard(session)
                 keep = not self._closed and session.is_usable
                 lost = [] if keep or not session.conn.closed else list(self._free)
                 if lost:
@@ -210,10 +221,22 @@ class Sessions:
         finally:
             self._room.release()
 
+    def doubt(self) -> None:
+        """The way that all have may lead nowhere: whoever waits for an answer does not wait for long, and whoever asks
+        next gets a new session.
+        """
+        with self._lock:
+            for session in self._lent:
+                session.conn.doubt()
+        self._close_idle()
+
     def close(self) -> None:
         """Those that are lent are closed when they come back. May be called twice."""
+        self._closed = True
+        self._close_idle()
+
+    def _close_idle(self) -> None:
         with self._lock:
-            self._closed = True
             free, self._free = list(self._free), deque()
         for session in free:
             with suppress(psycopg.Error):
