@@ -53,18 +53,19 @@ def store_copy_document(
     target: str,
     *,
     head: Head,
+    rows: int,
     tables: Mapping[str, int],
     kept: Path | None,
 ) -> dict[str, Any]:
-    """`source` and `target` in words; `tables` counts the rows that arrived; `kept` is where the store lies that was
-    left behind at `target` before.
+    """`source` and `target` in words; `rows` counts those of the trail, `tables` all that arrived; `kept` is where the
+    store lies that was left behind at `target` before.
     """
     return {
         "schema": "syncd.store-copy/1",
         **_belonging(settings),
         "from": source,
         "to": target,
-        "rows": tables["journal"],
+        "rows": rows,
         "head": str(head) if head.sequence else None,
         "tables": dict(tables),
         "kept": None if kept is None else str(kept),

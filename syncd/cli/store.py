@@ -50,7 +50,9 @@ def copy(ctx: click.Context, source: str, target: str, *, as_json: bool) -> int:
         from syncd.wiring import utc_now  # noqa: PLC0415
 
         moved, was, now_at, kept = move_store(settings, file, utc_now, into_fleet=target == _FLEET)
-        document = store_copy_document(settings, was, now_at, head=moved.head, tables=moved.counts, kept=kept)
+        document = store_copy_document(
+            settings, was, now_at, head=moved.head, rows=moved.rows, tables=moved.counts, kept=kept
+        )
         return session.one(Answer(document, exits.DONE, store_copy_lines(document)))
 
 

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 RESTS = 120.0
 """Seconds for which a connection stays where it was taken, whatever the shares are."""
@@ -18,6 +19,12 @@ MOVED_A_MINUTE = 0.05
 """Part of its connections that a worker gives back in a minute; one is always allowed."""
 LEFT_LYING = 10.0
 """Seconds after which a free connection is taken by whoever has room, share or not."""
+ORPHANS_LIE = 2.0
+"""As `LEFT_LYING`, of what a dead worker had: nobody has looked after it since that one's last sign."""
+BEGUN_AT_ONCE = 50
+"""Connections at most that a worker has taken and done nothing for yet. What it had beyond that would lie for another
+lease if it died now; what it leaves can be had by others at once.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,7 @@ class Worker:
 class Charge:
     """A connection and who has it: `owner` "" is nobody, for `since` seconds. `weight`: more than 0, of the people that
     it manages. `org`: connections of one are best on one worker. `bound_for`: the worker that a person chose, or "".
+    `orphaned`: who had it died, `since` seconds ago.
     """
 
     connection: int
@@ -42,6 +50,12 @@ class Charge:
     since: float = 0.0
     bound_for: str = ""
     paused: bool = False
+    orphaned: bool = False
+
+    @property
+    def lies(self) -> bool:
+        """Nobody whose share it was took it in time."""
+        return self.since >= (ORPHANS_LIE if self.orphaned else LEFT_LYING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,8 @@ class Handover:
 
     take: Sequence[int] = ()
     release: Sequence[int] = ()
+    more: bool = False
+    """There is more to take, once some of it was begun."""
 
 
 @dataclass
@@ -84,10 +100,17 @@ def share_of(charges: Iterable[Charge], workers: Iterable[Worker]) -> int:
 
 
 def balance(
-    me: str, workers: Sequence[Worker], charges: Sequence[Charge], *, busy: frozenset[int], moved_lately: int
+    me: str,
+    workers: Sequence[Worker],
+    charges: Sequence[Charge],
+    *,
+    busy: frozenset[int],
+    moved_lately: int,
+    not_begun: int = 0,
 ) -> Handover:
     """What the worker `me` does now. `busy`: its connections of which a cycle runs; `moved_lately`: how many it gave
-    back for the balance in the last minute. Nothing for one that is not among the living.
+    back for the balance in the last minute; `not_begun`: for how many it did nothing yet. Nothing for one that is not
+    among the living.
     """
     mine = [charge for charge in charges if charge.owner == me]
     myself = next((worker for worker in workers if worker.name == me), None)
@@ -104,7 +127,12 @@ def balance(
         : _moves_left(len(mine), moved_lately)
     ]
     take = _taken(hands, [charge for charge in charges if not charge.owner and not charge.paused], able)
-    return Handover([each.connection for each in take], [each.connection for each in release])
+    begins = take[: max(0, BEGUN_AT_ONCE - not_begun)]
+    return Handover(
+        [each.connection for each in begins],
+        [each.connection for each in release],
+        more=len(begins) < len(take),
+    )
 
 
 def _moves_left(count: int, moved_lately: int) -> int:
@@ -170,12 +198,21 @@ def _taken(hands: _Hands, free: Sequence[Charge], able: set[str]) -> list[Charge
     found = []
     order = sorted(
         free,
-        key=lambda each: (each.bound_for != me, -hands.orgs[each.org], -each.weight, each.connection),
+        key=lambda each: (
+            *(each.bound_for != me, -hands.orgs[each.org], -each.weight),
+            *(_my_order(me, each), each.connection),
+        ),
     )
     for charge in order:
         if not hands.has_room or _bound_elsewhere(charge, me, able):
             continue
-        if charge.bound_for == me or hands.weight < hands.share or charge.since >= LEFT_LYING:
+        if charge.bound_for == me or hands.weight < hands.share or charge.lies:
             found.append(charge)
             hands.add(charge)
     return found
+
+
+def _my_order(me: str, charge: Charge) -> bytes:
+    """Orphans are taken by all at once: each begins with others of them."""
+    said = f"{me} {charge.connection}".encode()
+    return blake2b(said, digest_size=8).digest() if charge.orphaned else b""

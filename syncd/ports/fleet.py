@@ -98,6 +98,7 @@ class ConnectionRecord:
             since=self.seconds,
             bound_for=self.bound_for,
             paused=self.paused,
+            orphaned=self.silent,
         )
 
 

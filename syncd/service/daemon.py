@@ -42,6 +42,8 @@ Serve = Callable[
     [tuple[str, int], Board, Callable[[], Sequence[ConnectionSettings]]], AbstractContextManager[object]
 ]
 """Opens the HTTP server: address, board, and what gives the settings of all connections at any time."""
+Added = tuple[ConnectionSettings, SyncdError | None]
+"""A connection, and why it has no store."""
 
 ENDS_WITHIN = 9.0
 """Seconds for cycles to end after a stop was asked for; the engine waits 8 of them for writes in flight."""
@@ -361,16 +363,18 @@ class Daemon:
 
     def _add_waiting(self) -> bool:
         """Whether nothing failed."""
+        ending = [one.settings for one in self._retiring if not one.current.is_closed]
+        ready = [each for each in self._waiting.values() if not any(clashes(each, one) for one in ending)]
         failed = False
-        for name, settings in list(self._waiting.items()):
-            if not any(
-                clashes(settings, one.settings) for one in self._retiring if not one.current.is_closed
-            ):
-                del self._waiting[name]
-                if error := self._add(settings):
-                    failed = True
-                    self._say_unopened(name, error)
+        for settings, error in self._add_all(ready):
+            del self._waiting[settings.name]
+            if error:
+                failed = True
+                self._say_unopened(settings.name, error)
         return not failed
+
+    def _add_all(self, ready: Sequence[ConnectionSettings]) -> Iterator[Added]:
+        return ((settings, self._add(settings)) for settings in ready)
 
     def _retire(self, name: str) -> None:
         connection = self._served.pop(name)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from syncd.store.db import Db
 from syncd.store.effects import drop_group
+from syncd.store.journal import open_intents
 from syncd.store.rows import moment
 
 _ROWS_AT_ONCE = 250_000
@@ -154,7 +155,7 @@ WHERE okta_id IN (SELECT value FROM json_each(?)) AND members_stamp IS NOT NULL
 """
 
 # Of whose creation nobody knows yet how it ended: it may be there, and then its removal goes by what is remembered.
-_IN_THE_MAKING = "SELECT j.okta_id FROM main.open_intents o JOIN main.journal j USING (sequence)"
+_IN_THE_MAKING = "SELECT value FROM json_each(?)"
 _FORGETTABLE = f"""
 SELECT okta_id FROM main.groups WHERE state = 'gone' AND scim_id IS NULL AND released = 0
     AND okta_id NOT IN ({_IN_THE_MAKING})
@@ -212,9 +213,10 @@ def absorb_stage(
     conn.execute(_ASKED)
     conn.execute(_ASKED_USERS)
     _absorb_memberships(conn, revision, limited=limited)
-    forgettable = conn.execute(_FORGETTABLE).fetchall()
+    in_the_making = json.dumps(sorted({intent.change.okta_id for intent in open_intents(conn)}))
+    forgettable = conn.execute(_FORGETTABLE, (in_the_making,)).fetchall()
     if groups_whole and not limited:
-        forgettable += conn.execute(_UNCLAIMED).fetchall()
+        forgettable += conn.execute(_UNCLAIMED, (in_the_making,)).fetchall()
     for (okta_id,) in forgettable:
         drop_group(conn, okta_id, now)
     if not limited:

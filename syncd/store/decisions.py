@@ -14,9 +14,10 @@ from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from syncd.errors import PermanentError
 from syncd.ports.deciding import Approval, Decided, Rejection
 from syncd.store.db import Db
-from syncd.store.packs import COLUMNS, around, row_hash
+from syncd.store.packs import COLUMNS, around, contents_at, row_hash
 from syncd.store.rows import Row, at_moment, moment
 
 KEY = "decided"
@@ -37,6 +38,7 @@ _APPLIED = """
 SELECT EXISTS (SELECT 1 FROM journal WHERE entry = 'outcome' AND applied = 1 AND okta_id = ? AND sequence > ?
     AND json_valid(body) AND json_extract(body, '$.change') = ? AND json_extract(body, '$.step') IS NULL)
 """
+_PACKED = "SELECT sequence FROM packed WHERE okta_id = ? AND sequence > ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,15 @@ def _packed_after(conn: Db, sequence: int) -> str | None:
 
 
 def _is_used(conn: Db, decision: Ruling, sequence: int) -> bool:
+    """What is in packs was applied, all of it; an approval whose use somebody made unreadable counts no more."""
     if decision.decision != "approve":
         return False
     asked = (decision.okta_id, sequence, decision.change_id)
-    return bool(conn.execute(_APPLIED, asked).fetchone()[0])
+    if conn.execute(_APPLIED, asked).fetchone()[0]:
+        return True
+    packed = [number for (number,) in conn.execute(_PACKED, asked[:2]).fetchall()]
+    try:
+        told = [json.loads(row[9])["change"] for row in contents_at(conn, packed).values()]
+    except (PermanentError, LookupError, TypeError, ValueError):
+        return True
+    return decision.change_id in told

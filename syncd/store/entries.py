@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
 
 from syncd.core.canonical import canonical
-from syncd.errors import PermanentError
 from syncd.ports.trail import JournalEntry
 from syncd.store import packs
 from syncd.store.db import Db
-from syncd.store.packs import OUTCOMES, ROWS, pack_of, rows_at, unpacked
+from syncd.store.packs import ROWS, contents_at, outcomes_at, pack_of, unpacked, unreadable
 from syncd.store.rows import Row, at_moment, moment
 
 PAGE = 500
 _PACKS_IN_PAGE = 4
-_LAST = f"SELECT sequence FROM {OUTCOMES} o WHERE {{}} = ? ORDER BY sequence DESC LIMIT ?"  # noqa: S608  (constants)
+_LAST = (
+    "SELECT sequence FROM journal WHERE entry = 'outcome' AND okta_id = ? ORDER BY sequence DESC LIMIT ?",
+    "SELECT sequence FROM journal WHERE entry = 'outcome' AND group_id = ? ORDER BY sequence DESC LIMIT ?",
+    "SELECT sequence FROM packed WHERE okta_id = ? ORDER BY sequence DESC LIMIT ?",
+)
+_LAST_PACKS = (
+    "SELECT first, last FROM packs WHERE entry = 'outcome' AND group_id = ? ORDER BY first DESC LIMIT ?"
+)
 
 
 def entries(
@@ -59,7 +66,7 @@ def _found(conn: Db, query: str, wheres: Mapping[str, object], order: str, limit
 
 def with_intents(conn: Db, rows: Sequence[Row]) -> list[JournalEntry]:
     """Of rows of the trail with their hashes; an outcome has the body of its intent besides."""
-    asked = rows_at(conn, [row[4] for row in rows if row[3] == "outcome" and row[4] is not None])
+    asked = contents_at(conn, [row[4] for row in rows if row[3] == "outcome" and row[4] is not None])
     found = []
     for row in rows:
         intent = asked.get(row[4]) if row[3] == "outcome" else None
@@ -70,13 +77,13 @@ def with_intents(conn: Db, rows: Sequence[Row]) -> list[JournalEntry]:
 
 def last_outcomes(conn: Db, okta_id: str, limit: int) -> list[JournalEntry]:
     """The youngest outcomes about one user or group, youngest first. Raises PermanentError for an unreadable row."""
-    found = {
-        sequence
-        for column in ("okta_id", "group_id")
-        for (sequence,) in conn.execute(_LAST.format(column), (okta_id, limit)).fetchall()
-    }
-    youngest = sorted(found, reverse=True)[:limit]
-    rows = rows_at(conn, youngest)
+    asked = okta_id, limit
+    found = {sequence for query in _LAST for (sequence,) in conn.execute(query, asked).fetchall()}
+    found = {sequence for sequence in found if isinstance(sequence, int)}
+    for first, last in conn.execute(_LAST_PACKS, asked).fetchall():
+        found.update(range(max(first, last - limit + 1), last + 1))
+    rows = outcomes_at(conn, heapq.nlargest(limit, found))
+    youngest = sorted(rows, reverse=True)
     return with_intents(conn, [rows[sequence] for sequence in youngest])
 
 
@@ -106,7 +113,4 @@ def entry_of(row: Row) -> JournalEntry:
             asked=None if asked is None else json.loads(asked),
         )
     except (TypeError, ValueError) as error:
-        raise PermanentError(
-            f"row {sequence} of the audit trail cannot be read: it was changed behind syncd's back",
-            hint="`syncd audit verify` names the first broken row; keep a copy of the store",
-        ) from error
+        raise unreadable(sequence) from error

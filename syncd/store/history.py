@@ -18,10 +18,9 @@ from syncd.ports.store import RunRecord
 from syncd.store.db import Db, Rows
 from syncd.store.entries import entry_of
 from syncd.store.packs import COLUMNS as JOURNAL_COLUMNS
-from syncd.store.packs import OUTCOMES, rows_at
+from syncd.store.packs import OUTCOMES, RowsAt, contents_at, outcomes_at, rows_at
 from syncd.store.rows import Row, at_moment, columns, moment
 
-PAGE = 500
 _RUN = "SELECT run_id, kind, started, finished, status, summary, error FROM runs"
 # A part of the summary that counts something, in canonical JSON.
 _TELLS = """(status IS NULL OR status <> 'succeeded' OR instr(summary, ':{"'))"""
@@ -128,7 +127,6 @@ _RELINKS = "(SELECT run_id FROM runs WHERE kind = 'relink')"
 _NOT_FOUND_AFRESH = f"coalesce(run_id, '') NOT IN {_RELINKS}"
 _KIND = f"CASE WHEN run_id IN {_RELINKS} THEN 'relinked' ELSE kind END"
 
-
 _GIVEN = _quoted([ChangeKind.CREATE_USER, ChangeKind.ADOPT_USER, ChangeKind.REACTIVATE_USER])
 _ENDED = _quoted([ChangeKind.UNLINK_GROUP, ChangeKind.DELETE_GROUP])
 _MADE = _quoted([ChangeKind.CREATE_GROUP, ChangeKind.LINK_GROUP])
@@ -193,7 +191,7 @@ def outcomes(conn: Db, reach: Reach) -> Rows:
 
 def done(conn: Db, rows: Sequence[Row]) -> list[Done]:
     """From rows of `outcomes`. Raises PermanentError for an unreadable one."""
-    written = _written(conn, [sequence for sequence, _ in rows])
+    written = _written(conn, [sequence for sequence, _ in rows], rows_at)
     found = []
     for sequence, begun in rows:
         outcome, intent = written[sequence]
@@ -207,10 +205,12 @@ def done(conn: Db, rows: Sequence[Row]) -> list[Done]:
     return found
 
 
-def _written(conn: Db, sequences: Sequence[int]) -> dict[int, tuple[Row, Row | None]]:
+def _written(
+    conn: Db, sequences: Sequence[int], at: RowsAt = contents_at
+) -> dict[int, tuple[Row, Row | None]]:
     """These outcomes as the trail has them, each with its intent. Raises PermanentError for an unreadable one."""
-    rows = rows_at(conn, sequences)
-    intents = rows_at(conn, [row[4] for row in rows.values() if row[4] is not None])
+    rows = outcomes_at(conn, sequences, at)
+    intents = contents_at(conn, [row[4] for row in rows.values() if row[4] is not None])
     found = {}
     for sequence, row in rows.items():
         intent = intents.get(row[4])

@@ -18,6 +18,12 @@ from syncd.store.rows import Row
 
 T = TypeVar("T")
 
+PAGE = 500
+PAGE_BY_NAME = 4_000
+"""Of people in the order of their names: what the trail has of them lies all over it, and each page unpacks most of
+it.
+"""
+
 
 class HistoryReads(StoreReads):
     """The questions of an audit report, on top of those of a cycle."""
@@ -85,11 +91,11 @@ class HistoryReads(StoreReads):
 
     def grants(self) -> Iterator[Grant]:
         """See `ports.History.grants`."""
-        return self._rows(history.grants, history.told_grants)
+        return self._rows(history.grants, history.told_grants, PAGE_BY_NAME)
 
     def without_group(self) -> Iterator[Grant]:
         """See `ports.History.without_group`."""
-        return self._rows(history.without_group, history.told_grants)
+        return self._rows(history.without_group, history.told_grants, PAGE_BY_NAME)
 
     def people_without_group(self) -> int:
         """See `ports.History.people_without_group`."""
@@ -107,14 +113,14 @@ class HistoryReads(StoreReads):
             return hold_history.known_changes(conn, change_ids)
 
     def _rows(
-        self, ask: Callable[[Db], Rows], tell: Callable[[Db, Sequence[Row]], Iterable[T]]
+        self, ask: Callable[[Db], Rows], tell: Callable[[Db, Sequence[Row]], Iterable[T]], page: int = PAGE
     ) -> Iterator[T]:
         """What a long answer tells, a page at a time; nobody is shut out between its pages."""
         with self._reading() as conn:
             cursor = ask(conn)
         while True:
             with self._reading() as conn:
-                rows = cursor.fetchmany(history.PAGE)
+                rows = cursor.fetchmany(page)
                 told = list(tell(conn, rows))
             if not rows:
                 return

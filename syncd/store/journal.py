@@ -27,7 +27,7 @@ from syncd.ports.trail import GENESIS, Head
 from syncd.redact import Redactor
 from syncd.store import packs
 from syncd.store.db import Db
-from syncd.store.packs import COLUMNS, row_hash, rows_at
+from syncd.store.packs import COLUMNS, contents_at, row_hash
 from syncd.store.recent import UNCOUNTED, counts, raised_for
 from syncd.store.rows import at_moment, change_of, moment
 
@@ -190,7 +190,7 @@ def settled_before(conn: Db, sequences: Sequence[int]) -> frozenset[int]:
         )
     }
     settled = frozenset(sequences) - opened
-    rows = rows_at(conn, settled) if settled else {}
+    rows = contents_at(conn, settled) if settled else {}
     for sequence in settled:
         if sequence not in rows or rows[sequence][3] != "intent":
             raise ValueError(f"there is no open intent {sequence}")
@@ -304,10 +304,10 @@ def append_note(
 def open_intents(conn: Db) -> list[Intent]:
     """Writes that were announced and have no outcome yet, the oldest first."""
     sequences = [sequence for (sequence,) in conn.execute("SELECT sequence FROM open_intents").fetchall()]
-    rows = rows_at(conn, sequences) if sequences else {}
+    rows = contents_at(conn, sequences) if sequences else {}
     return [Intent(sequence, row[2], change_of(row[9]), at_moment(row[1])) for sequence, row in rows.items()]
 
 
 def intended_at(conn: Db, sequence: int) -> datetime:
     """`sequence` is the intent's."""
-    return at_moment(rows_at(conn, [sequence])[sequence][1])
+    return at_moment(contents_at(conn, [sequence])[sequence][1])

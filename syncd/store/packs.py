@@ -14,7 +14,8 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from heapq import merge
@@ -54,6 +55,8 @@ SELECT = f"SELECT {_PACK} FROM packs"  # noqa: S608  (constants)
 _INSERT = f"INSERT INTO packs ({_PACK}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  (constants)
 _LARGEST = 1 << 28
 """Bytes: what somebody else put there may unpack to anything."""
+_DIGITS = 18
+"""Of the number of a row, at most."""
 _LEVEL = 1
 """Of zlib: higher ones take twice the time for a tenth of the room."""
 OUTCOMES = """(
@@ -62,9 +65,20 @@ OUTCOMES = """(
     SELECT p.sequence, k.at, k.run_id, k.kind, p.okta_id, k.group_id, 1, ''
     FROM packed p JOIN packs k ON k.first = p.first
 )"""
-"""All outcomes, for a FROM; of packed ones `rows_at` has the bodies."""
+"""All outcomes, for a FROM; of packed ones `outcomes_at` has the bodies."""
+OLDEST = """
+SELECT min(at) FROM (SELECT at FROM (SELECT at FROM journal ORDER BY sequence LIMIT 1) j
+    UNION ALL SELECT at FROM (SELECT at FROM packs ORDER BY first LIMIT 1) k) oldest
+"""
+"""When the oldest row of the trail was written, that there is."""
+LENGTH = """
+SELECT (SELECT count(*) FROM main.journal) + (SELECT coalesce(sum(last - first + 1), 0) FROM main.packs)
+"""
+"""How many rows of the trail there are."""
 _COLUMN_TYPES = frozenset((str, int, type(None)))
-_UNREADABLE = (json.JSONDecodeError, UnicodeDecodeError, ValueError, TypeError, zlib.error, AttributeError)
+_UNREADABLE = (ValueError, TypeError, zlib.error)
+_Line = tuple[int | None, str, str]
+"""What a row refers to, whom it is about, and its body."""
 
 
 def row_hash(values: Sequence[Any]) -> str:
@@ -98,54 +112,71 @@ def pack_of(row: Row) -> Pack:
 
 
 @lru_cache(maxsize=16)
-def _told(rows: bytes) -> tuple[tuple[int | None, str | None, str], ...]:
-    """What each row refers to, whom it is about, and its body. Raises one of `_UNREADABLE`."""
-    found = []
+def _lines(rows: bytes) -> tuple[str, ...]:
+    """The text of each row. Raises one of `_UNREADABLE`."""
     whole = zlib.decompressobj()
     text = whole.decompress(rows, _LARGEST)
     if not whole.eof or whole.unused_data:
         raise ValueError("it is cut off, too large, or more than was packed")
-    for line in text.decode("ascii").split("\n"):
-        refers, okta_id, body = line.split("\t")
-        found.append((json.loads(refers), json.loads(okta_id), body))
-    return tuple(found)
+    return tuple(text.decode("ascii").split("\n"))
 
 
-def told(pack: Pack) -> Sequence[tuple[int | None, str | None, str]]:
-    """The same, a row for each number of the pack. Raises PermanentError for an unreadable one."""
+def _line(text: str) -> _Line:
+    """Raises ValueError for what we never write."""
+    refers, okta_id, body = text.split("\t")
+    if not (refers == "null" or (refers.isdigit() and len(refers) <= _DIGITS)) or okta_id[:1] != '"':
+        raise ValueError("it refers to no number, or is about nobody")
+    return None if refers == "null" else int(refers), json.loads(okta_id), body
+
+
+def _told_of(pack: Pack, sequences: Iterable[int]) -> list[_Line]:
+    """These of its rows. Raises PermanentError where anybody else put what the columns or rows never hold."""
+    shared = pack.at, pack.run_id, pack.kind, pack.group_id, pack.previous, pack.hash
     try:
-        found = _told(pack.rows)
+        lines = _lines(pack.rows)
+        if len(lines) == pack.last - pack.first + 1 and _COLUMN_TYPES.issuperset(map(type, shared)):
+            return [_line(lines[sequence - pack.first]) for sequence in sequences]
     except _UNREADABLE:
-        found = ()
-    if len(found) != pack.last - pack.first + 1 or pack.refers != _lowest(found):
-        raise PermanentError(
-            f"row {pack.first} of the audit trail cannot be read: it was changed behind syncd's back",
-            hint="`syncd audit verify` names the first broken row; keep a copy of the store",
-        )
+        pass
+    raise unreadable(pack.first)
+
+
+def told(pack: Pack) -> Sequence[_Line]:
+    """A line for each number of the pack. Raises PermanentError for an unreadable one."""
+    found = _told_of(pack, range(pack.first, pack.last + 1))
+    lowest = min((refers for refers, _, _ in found if refers is not None), default=None)
+    if pack.refers != lowest:
+        raise unreadable(pack.first)
     return found
 
 
-def _lowest(found: Sequence[tuple[int | None, str | None, str]]) -> int | None:
-    return min((refers for refers, _, _ in found if refers is not None), default=None)
+def unreadable(sequence: int) -> PermanentError:
+    """Of a row that is not as it was written."""
+    return PermanentError(
+        f"row {sequence} of the audit trail cannot be read: it was changed behind syncd's back",
+        hint="`syncd audit verify` names the first broken row; keep a copy of the store",
+    )
 
 
 def unpacked(pack: Pack) -> Iterator[Row]:
     """The rows, with their hashes. Raises PermanentError for an unreadable pack."""
-    applied = 1 if pack.entry == "outcome" else None
-    shared = pack.at, pack.run_id, pack.entry
     previous = pack.previous
-    for sequence, (refers, okta_id, body) in enumerate(told(pack), pack.first):
-        values = (
-            *(sequence, *shared, refers, pack.kind, okta_id, pack.group_id, applied, body),
-            previous,
-        )
+    for sequence, line in enumerate(told(pack), pack.first):
+        values = (*_content(pack, sequence, line), previous)
         previous = row_hash(values)
         yield (*values, previous if sequence < pack.last else pack.hash)
 
 
+def _content(pack: Pack, sequence: int, line: _Line) -> Row:
+    refers, okta_id, body = line
+    applied = 1 if pack.entry == "outcome" else None
+    shared = pack.at, pack.run_id, pack.entry
+    return (sequence, *shared, refers, pack.kind, okta_id, pack.group_id, applied, body)
+
+
 def saying(pack: Pack, said: str) -> set[str]:
     """Whom those of its rows are about that have this text in their bodies. Raises PermanentError."""
-    return {okta_id for _, okta_id, body in told(pack) if okta_id is not None and said in body}
+    return {okta_id for _, okta_id, body in told(pack) if said in body}
 
 
 def insert(conn: Db, rows: Sequence[Row]) -> None:
@@ -182,7 +213,7 @@ def _checked(pack: Pack) -> Iterator[Row]:
         yield from unpacked(pack)
 
 
-def misnamed(conn: Db) -> Iterator[int]:
+def misnamed(conn: Db) -> Iterator[object]:
     """The first of the packs about which `packed` says something else than they do. Raises PermanentError."""
     there = conn.stream("SELECT first, sequence, okta_id FROM packed ORDER BY first, sequence")
     held = map(pack_of, conn.stream(f"{SELECT} WHERE entry = 'outcome' ORDER BY first"))
@@ -193,7 +224,7 @@ def misnamed(conn: Db) -> Iterator[int]:
     )
     for one, other in zip_longest(there, said):
         if one != other:
-            yield min(each[0] for each in (one, other) if each is not None)
+            yield (other or one)[0]
             return
 
 
@@ -208,10 +239,50 @@ def rows_at(conn: Db, sequences: Iterable[int]) -> dict[int, Row]:
     """Rows of the trail with these numbers, with their hashes, wherever they are kept; what is nowhere is left out.
     Raises PermanentError for an unreadable pack.
     """
-    wanted = sorted(set(sequences))
-    given = json.dumps(wanted)
-    found: dict[int, Row] = {row[0]: row for row in conn.execute(_AT, (given,))}
+    return _at(conn, sequences, _hashed)
+
+
+def contents_at(conn: Db, sequences: Iterable[int]) -> dict[int, Row]:
+    """As `rows_at`, and much cheaper: the columns as far as `body` count, what they say of hashes does not."""
+    return _at(conn, sequences, _unhashed)
+
+
+RowsAt = Callable[[Db, Iterable[int]], dict[int, Row]]
+
+
+def outcomes_at(conn: Db, sequences: Iterable[int], at: RowsAt = rows_at) -> dict[int, Row]:
+    """Of numbers that `OUTCOMES` named. Raises PermanentError where there is no such row."""
+    wanted = list(sequences)
+    found = at(conn, wanted)
     for sequence in wanted:
-        if sequence not in found and (pack := around(conn, sequence)) is not None:
-            found.update((row[0], row) for row in unpacked(pack))
+        if sequence not in found:
+            raise unreadable(sequence)
+    return found
+
+
+def _at(
+    conn: Db, sequences: Iterable[int], unpack: Callable[[Pack, Sequence[int]], Iterable[Row]]
+) -> dict[int, Row]:
+    """Each pack is asked for once, and of its rows those that are wanted are kept."""
+    wanted = sorted({sequence for sequence in sequences if isinstance(sequence, int)})
+    found: dict[int, Row] = {row[0]: row for row in conn.execute(_AT, (json.dumps(wanted),))}
+    place = 0
+    while place < len(wanted):
+        pack = None if wanted[place] in found else around(conn, wanted[place])
+        end = place + 1 if pack is None else bisect_right(wanted, pack.last)
+        if pack is not None:
+            found.update((row[0], row) for row in unpack(pack, wanted[place:end]))
+        place = end
     return {sequence: found[sequence] for sequence in wanted if sequence in found}
+
+
+def _hashed(pack: Pack, wanted: Sequence[int]) -> Iterable[Row]:
+    rows = list(unpacked(pack))
+    return [rows[sequence - pack.first] for sequence in wanted]
+
+
+def _unhashed(pack: Pack, wanted: Sequence[int]) -> Iterable[Row]:
+    lines = _told_of(pack, wanted)
+    return [
+        (*_content(pack, sequence, line), None, None) for sequence, line in zip(wanted, lines, strict=True)
+    ]

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from syncd.errors import PermanentError
-from syncd.store import decisions, expected, holds
+from syncd.store import decisions, expected, holds, packs
 from syncd.store.db import Db
 from syncd.store.decisions import Rulings
 from syncd.store.holds import EXPIRES_AFTER
@@ -23,10 +23,6 @@ from syncd.store.verifying import CHECKPOINT_KEY, Fault, fault_in_mark, walk_cha
 
 COUNTED_BY_LIMITS = timedelta(hours=24)
 
-_OLDEST = """
-SELECT min(at) FROM (SELECT at FROM (SELECT at FROM journal ORDER BY sequence LIMIT 1) j
-    UNION ALL SELECT at FROM (SELECT at FROM packs ORDER BY first LIMIT 1) k) oldest
-"""
 _FIRST_YOUNG = """
 SELECT min(sequence) FROM (
     SELECT sequence FROM (SELECT sequence FROM journal WHERE at >= ?1 ORDER BY sequence LIMIT 1) j
@@ -101,7 +97,7 @@ def prune(conn: Db, now: datetime, keep: timedelta, seals: Seals) -> int:
 
 def _boundary(conn: Db, cutoff: datetime, approvals: datetime) -> int | None:
     """The first row that stays, None when all do."""
-    (oldest,) = conn.execute(_OLDEST).fetchone()
+    (oldest,) = conn.execute(packs.OLDEST).fetchone()
     if oldest is None or str(oldest) >= moment(cutoff):
         return None
     (young,) = conn.execute(_FIRST_YOUNG, (moment(cutoff),)).fetchone()

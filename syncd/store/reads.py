@@ -207,7 +207,7 @@ class StoreReads(ABC):
     ) -> Iterator[JournalEntry]:
         """See `ports.Store.journal_entries`."""
         while True:
-            with self._reading() as conn:
+            with self._reading() as conn, conn.one_moment():
                 page = entries.entries(conn, after=after, until=until, run_id=run_id, since=since)
             if not page:
                 return
@@ -216,7 +216,7 @@ class StoreReads(ABC):
 
     def last_changes(self, okta_id: str, *, limit: int) -> Sequence[JournalEntry]:
         """See `ports.Store.last_changes`."""
-        with self._reading() as conn:
+        with self._reading() as conn, conn.one_moment():
             return entries.last_outcomes(conn, okta_id, limit)
 
     def journal_head(self) -> tuple[int, str]:

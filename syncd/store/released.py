@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from syncd.model import KnownGroup, KnownUser
 from syncd.ports.deciding import Release
-from syncd.store import state
+from syncd.store import packs, state
 from syncd.store.db import Db
 from syncd.store.rows import at_moment
 
@@ -22,7 +22,6 @@ _TOLD = """
 SELECT at, body FROM journal
 WHERE entry = 'note' AND (instr(body, '"release":') OR instr(body, '"decision":"unlink"')) ORDER BY sequence
 """
-_OLDEST = "SELECT at FROM journal ORDER BY sequence LIMIT 1"
 
 
 def releases(conn: Db, now: datetime) -> list[Release]:
@@ -31,8 +30,8 @@ def releases(conn: Db, now: datetime) -> list[Release]:
     if not found:
         return []
     told = dict(_stories(conn))
-    oldest = conn.execute(_OLDEST).fetchone()
-    since = at_moment(oldest[0]) if oldest else now
+    (oldest,) = conn.execute(packs.OLDEST).fetchone()
+    since = now if oldest is None else at_moment(oldest)
     made = [_release(known, told.get(known.okta_id), since) for known in found]
     return sorted(made, key=lambda each: (each.since, each.object_key))
 

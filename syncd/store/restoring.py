@@ -16,7 +16,7 @@ from syncd.store import decisions, expected, state
 from syncd.store.decisions import Rulings
 from syncd.store.expecting import ExpectationActs
 from syncd.store.journal import next_sequence
-from syncd.store.packs import rows_at
+from syncd.store.packs import contents_at
 from syncd.store.rows import at_moment, moment
 
 Entries = Callable[[Pause], Mapping[str, str | None]]
@@ -59,7 +59,7 @@ class RestoreActs(ExpectationActs):
                 (json.dumps(sorted({each.hold_id for each in approved if each.hold_id})),),
             )
             revoked = sorted(each.id for each in self._expected.ahead(conn, now))
-            last = list(rows_at(conn, [next_sequence(conn) - 1]).values())
+            last = list(contents_at(conn, [next_sequence(conn) - 1]).values())
             copied = at_moment(last[0][1]) if last else None
             made = EndedByRestore(requests, len(over), len(revoked), _pause(by, now, copied, goes_on))
             for key, text in entries(made.pause).items():

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.core.balance import LEFT_LYING, RESTS, Charge, Handover, Worker, balance, share_of
+from syncd.core.balance import (
+    BEGUN_AT_ONCE,
+    LEFT_LYING,
+    ORPHANS_LIE,
+    RESTS,
+    Charge,
+    Handover,
+    Worker,
+    balance,
+    share_of,
+)
 from syncd.ports.fleet import WORK, ConnectionRecord, Fleet, LivingWorker
 
 A, B, C = Worker("a", 100), Worker("b", 100), Worker("c", 100)
@@ -67,6 +77,34 @@ def test_what_a_dead_worker_had_is_taken_as_soon_as_its_lease_is_over_though_nob
             "a", fleet.sharers, [each.charge for each in fleet.connections], busy=NOBODY_BUSY, moved_lately=0
         )
         assert (len(found.take), list(found.release)) == (taken, [])
+
+
+def orphans(count: int, *, since: float) -> list[Charge]:
+    return [replace(each, orphaned=True) for each in charges(count, since=since)]
+
+
+def test_no_more_is_taken_than_is_begun_soon_and_what_is_left_is_said() -> None:
+    free = charges(BEGUN_AT_ONCE + 10)
+    first = moves("a", [A], free)
+    assert (len(first.take), first.more) == (BEGUN_AT_ONCE, True)
+    for not_begun, taken in ((BEGUN_AT_ONCE, 0), (BEGUN_AT_ONCE + 5, 0), (BEGUN_AT_ONCE - 7, 7)):
+        found = balance("a", [A], free, busy=NOBODY_BUSY, moved_lately=0, not_begun=not_begun)
+        assert (len(found.take), found.more) == (taken, True)
+    assert not moves("a", [A], charges(BEGUN_AT_ONCE)).more
+
+
+def test_what_a_dead_worker_had_is_taken_by_all_who_live_as_soon_as_it_lies_for_two_seconds() -> None:
+    mine = [replace(each, connection=each.connection + 100, owner="a") for each in charges(20)]
+    for since, taken in ((ORPHANS_LIE - 0.1, 0), (ORPHANS_LIE, 20)):
+        found = moves("a", [A, B], [*mine, *orphans(20, since=since)])
+        assert len(found.take) == taken
+
+
+def test_of_orphans_each_worker_begins_with_others() -> None:
+    lying = orphans(60, since=ORPHANS_LIE)
+    workers = [A, B, C]
+    taken = {each.name: set(moves(each.name, workers, lying).take[:10]) for each in workers}
+    assert len(set().union(*taken.values())) > 20, "of thirty that are all different"
 
 
 def test_one_heavier_than_any_share_is_taken_too() -> None:

@@ -360,8 +360,8 @@ def test_what_a_silent_worker_had_lies_free_only_since_its_lease_ran_out(
     run_out(database, "one", seconds=2.0)
     fleet = registry.look()
     assert all(2 <= each.charge.since < LEFT_LYING for each in fleet.connections)
-    workers, charges = [each.worker for each in fleet.workers], [each.charge for each in fleet.connections]
-    found = balance("two", workers, charges, busy=frozenset(), moved_lately=0)
+    charges = [replace(each.charge, since=0.0) for each in fleet.connections]
+    found = balance("two", fleet.sharers, charges, busy=frozenset(), moved_lately=0)
     assert len(found.take) == 1, "the others take theirs"
 
 

@@ -69,6 +69,7 @@ def test_a_store_moves_there_and_back_with_the_same_chain_and_nothing_to_do(movi
     made, head = moving.made, moving.head(moving.in_file)
     there = document(*moving.there())
     assert there["head"] == head
+    assert there["rows"] == int(head.partition(":")[0])
     assert there["tables"]["users"] == 12
     assert there["tables"]["members"] == 5
     assert there["from"].startswith(f"the file {made.store} on ")
@@ -79,7 +80,7 @@ def test_a_store_moves_there_and_back_with_the_same_chain_and_nothing_to_do(movi
     assert "was moved to" in moving.said("sync", *moving.in_file, code=78)
 
     back = document(*moving.back())
-    assert (back["head"], back["tables"]) == (head, there["tables"])
+    assert (back["head"], back["rows"], back["tables"]) == (head, there["rows"], there["tables"])
     assert Path(back["kept"]).exists()
     assert moving.head(moving.in_file) == head
     assert document("plan", *moving.in_file)["changes"] == []

@@ -11,6 +11,9 @@ import pytest
 
 from syncd.errors import TemporaryError
 from syncd.ports.fleet import WATCH, Ownership
+from syncd.ports.permit import Permit
+from syncd.service.held_store import Held
+from syncd.settings import ConnectionSettings
 from syncd.store.postgres.registry import PostgresRegistry
 from tests.e2e.rig import Rig
 from tests.fleet.making import applicant, enrol
@@ -69,9 +72,32 @@ def test_a_worker_that_stops_hands_over_and_the_next_one_goes_on_with_a_delta(
     with working(Working(database, made.folder, "two")) as two:
         two.logs("owns a connection", connection="acme", clean=True, quiet=0.0, epoch=2)
         two.logs("applied", object="new@example.com")
+        eventually(lambda: two.daemon.not_begun() == 0, "more can be taken")
         assert lists_read(made) == []
         assert two.steward.moment().takeovers == {True: 1, False: 0}
         made.assert_exact()
+
+
+class Opener(Working):
+    """Whose stores are opened two at a time or not at all."""
+
+    def __post_init__(self) -> None:
+        self.both = threading.Barrier(2, timeout=30)
+        super().__post_init__()
+
+    def _opens(self, settings: ConnectionSettings, ownership: Ownership, permit: Permit) -> Held:
+        self.both.wait()
+        return super()._opens(settings, ownership, permit)
+
+
+def test_no_store_waits_for_another_one_to_be_opened(
+    database: str, registry: PostgresRegistry, made: Rig
+) -> None:
+    enrolled(registry, made)
+    enrolled(registry, made, "globex", target="https://split.example/globex")
+    with working(Opener(database, made.folder, "one")) as one:
+        one.logs("cycle done", connection="acme", cycle="full")
+        assert one.events("the store cannot be used") == []
 
 
 class SlowRegistry(PostgresRegistry):

@@ -133,8 +133,8 @@ def working(worker: Working) -> Iterator[Working]:
         assert worker.error is None, worker.error
 
 
-def enrolled(registry: PostgresRegistry, made: Rig, name: str = "acme") -> None:
-    """The settings file of the rig, in the fleet."""
-    text = made.config.read_text()
+def enrolled(registry: PostgresRegistry, made: Rig, name: str = "acme", *, target: str = "") -> None:
+    """The settings file of the rig, in the fleet; `target` stands for the key of another Split organisation."""
+    text = made.config.read_text().replace('name = "acme"', f'name = "{name}"')
     digest = hashlib.sha256(text.encode()).hexdigest()
-    registry.enrol([Enrolment(name, text, digest, made.okta.url, made.split.base_url)], "ada")
+    registry.enrol([Enrolment(name, text, digest, made.okta.url, target or made.split.base_url)], "ada")

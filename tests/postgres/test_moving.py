@@ -15,7 +15,7 @@ from syncd.store import journal, state
 from syncd.store.left_behind import leave_behind
 from syncd.store.postgres.connection import PostgresDb
 from syncd.store.postgres.dialect import IN_STORE
-from syncd.store.postgres.moving import move
+from syncd.store.postgres.moving import move, relocate
 from syncd.store.postgres.sessions import Session, connect
 from syncd.store.sqlite.connection import SqliteDb
 from syncd.store.sqlite.opening import open_for_reading
@@ -100,6 +100,16 @@ def test_there_and_back_is_the_same_chain(lived: Place, fleet: PostgresPlace, tm
     with fleet.open() as before, home.open() as after:
         assert known(after) == known(before)
         assert after.verify_journal().intact
+
+
+def test_rows_of_the_trail_are_counted_whether_or_not_they_are_in_packs(
+    lived: Place, fleet: PostgresPlace
+) -> None:
+    with in_file(lived) as source, in_fleet(fleet) as target:
+        moved = relocate(source, target, named="split-prod", place="the fleet", now=NOON)
+        again = relocate(source, target, named="split-prod", place="the fleet", now=NOON)
+    assert moved.counts["packs"] > 0
+    assert moved.rows == again.rows == moved.head.sequence
 
 
 def test_a_place_that_has_a_store_takes_no_other(lived: Place, fleet: PostgresPlace) -> None:

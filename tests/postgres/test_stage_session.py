@@ -10,10 +10,11 @@ import pytest
 
 from syncd.errors import TemporaryError
 from syncd.store.db import Given, Rows
-from syncd.store.postgres.connection import PostgresDb
+from syncd.store.postgres.connection import PostgresDb, Stream
 from syncd.store.postgres.sessions import connect
 from syncd.store.postgres.stage import PostgresStage
 from syncd.store.postgres.store import PostgresStore
+from syncd.store.stage.tables import MEMBER_CASES
 from tests.postgres.making import PostgresPlace
 from tests.store.making import absorb, fill, group, wanted
 
@@ -164,3 +165,23 @@ def test_what_a_large_stage_left_is_given_back_with_its_file(store: PostgresStor
 def test_what_small_stages_leave_behind_does_not_grow_without_end(store: PostgresStore) -> None:
     sizes = [_used(store, 200)[1] for _ in range(40)]
     assert max(sizes) <= 128 * 1024
+
+
+def test_the_order_of_joins_is_taken_as_it_stands_for_memberships_alone(
+    store: PostgresStore, stage: PostgresStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, str] = {}
+    ask = PostgresDb.stream
+
+    def noted(self: PostgresDb, sql: str, given: Given = (), /) -> Stream:
+        (limit,) = self.session.conn.execute("SHOW join_collapse_limit").fetchone() or ("",)
+        asked[sql] = str(limit)
+        return ask(self, sql, given)
+
+    monkeypatch.setattr(PostgresDb, "stream", noted)
+    assert list(stage.member_cases()) == []
+    assert list(stage.user_cases()) == []
+    assert asked.pop(MEMBER_CASES) == "1"
+    assert set(asked.values()) == {"8"}
+    with stage.tables.asking() as db:
+        assert db.execute("SHOW join_collapse_limit").fetchone() == ("8",)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -12,10 +13,12 @@ from typing import Any
 import pytest
 
 from syncd.core.change import Change, ChangeKind
-from syncd.model import PushedUser
+from syncd.core.plan import Hold
+from syncd.model import GroupState, PushedUser
 from syncd.ports import MemberPushed, Settled, Store, UserPushed
 from syncd.ports.history import Reach
-from syncd.store import packs
+from syncd.store import entries, open_for_reading, packs
+from syncd.store.db import Db
 from tests.store import making
 from tests.store.making import Clock, Place
 
@@ -187,3 +190,128 @@ def test_intents_in_a_pack_are_settled_after_an_interruption(place: Place) -> No
             assert store.settle([Settled(intent.sequence, intent.change, (), error="again", deferred=True)])
         assert store.open_intents() == []
         assert store.verify_journal().intact
+
+
+def names_of_a_crowd(store: Store) -> list[str]:
+    """Groups that are being made, so many that their intents are one pack, and of which nobody knows how it ended."""
+    names = [f"00g-{number:02}" for number in range(packs.FROM)]
+    making.absorb(store, groups=[making.group(each) for each in names])
+    changes = [making.change(ChangeKind.CREATE_GROUP, each, displayName=each) for each in names]
+    store.intend(store.begin_run("full"), changes, exempt={each.id for each in changes})
+    assert packed(store) == 1
+    return names
+
+
+def test_groups_whose_making_is_in_a_pack_are_not_forgotten_before_it_ended(store: Store) -> None:
+    names = names_of_a_crowd(store)
+    making.absorb(store, groups=[])
+    assert [each.okta_id for each in store.groups()] == names
+
+
+def test_groups_that_are_gone_are_not_forgotten_before_their_making_in_a_pack_ended(store: Store) -> None:
+    names = names_of_a_crowd(store)
+    making.absorb(store, groups=[making.group(each, GroupState.GONE) for each in names])
+    assert [each.okta_id for each in store.groups()] == names
+
+
+def test_a_page_of_the_trail_is_of_one_moment(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows beside packs and packs are asked for one after the other: nothing comes in between."""
+    ask, written = entries._found, list[int]()
+    with place.open() as store, another_reader(place) as reader:
+        crowd(store)
+
+        def asked(conn: Db, query: str, *rest: Any) -> list[Any]:
+            found = ask(conn, query, *rest)
+            if query == packs.ROWS and not written:
+                written.append(store.note({"decision": "noted"}))
+                making.push_crowd(store, "g1", packs.FROM + 1)
+            return found
+
+        monkeypatch.setattr(entries, "_found", asked)
+        found = [entry.sequence for entry in reader.journal_entries()]
+        assert written
+        assert found == list(range(1, store.journal_head()[0] + 1))
+
+
+@contextmanager
+def another_reader(place: Any) -> Iterator[Any]:
+    """As another process has it open."""
+    if isinstance(place, Place):
+        with open_for_reading(place.path, connection="split-prod", clock=place.clock) as reader:
+            yield reader
+    else:
+        with place.open() as reader:
+            yield reader
+
+
+def test_the_last_changes_of_a_group_are_found_in_packs_and_beside_them(store: Store) -> None:
+    crowd(store, 2 * packs.FROM)
+    making.push_member(store, "g1", "00u-ann")
+    told = [entry.sequence for entry in store.journal_entries() if entry.entry == "outcome"]
+    assert packed(store) > 1
+    for limit in (1, 2, packs.FROM + 3, 1000):
+        found = [entry.sequence for entry in store.last_changes("g1", limit=limit)]
+        assert found == sorted(told, reverse=True)[:limit]
+
+
+def test_whoever_was_let_go_before_the_trail_begins_was_so_when_its_oldest_row_was_written(
+    place: Place,
+) -> None:
+    with place.open() as store:
+        crowd(store)
+        store.release_group("g1", "eve@host")
+        place.clock.advance(KEEP + timedelta(days=1))
+        begins = place.clock()
+        changes = [
+            making.change(ChangeKind.ADD_MEMBER, f"00u-late{number}", group_id="g1", member=True)
+            for number in range(packs.FROM)
+        ]
+        sequences = store.intend("run", changes, exempt={each.id for each in changes})
+        place.clock.advance(MINUTE)
+        store.settle(
+            [Settled(sequence, change, ()) for sequence, change in zip(sequences, changes, strict=True)]
+        )
+        assert store.prune(KEEP) > 0
+        assert next(iter(store.journal_entries())).entry == "intent"
+        (release,) = store.releases()
+        assert release.since == begins
+
+
+def test_of_a_pack_no_more_is_unpacked_than_is_asked_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks for people by their names asks for rows that lie all over the trail."""
+    crowd(store)
+    read, line = list[str](), packs._line
+
+    def told(text: str) -> Any:
+        read.append(text)
+        return line(text)
+
+    monkeypatch.setattr(packs, "_line", told)
+    with store._reading() as conn:  # type: ignore[attr-defined]
+        first = conn.execute("SELECT min(first) FROM packs").fetchone()[0]
+        rows = packs.contents_at(conn, [first + 3, first + 5])
+    assert sorted(rows) == [first + 3, first + 5]
+    assert len(read) == 2
+
+
+def test_an_approval_is_used_up_by_what_is_written_down_in_a_pack(store: Store) -> None:
+    """A person decided after the intent was written down, and before its outcome."""
+    making.absorb(store, users=[making.wanted("00u-ann")], groups=[making.group("g1")], lists={"g1": []})
+    making.push_group(store, "g1")
+    changes = [
+        making.change(ChangeKind.ADD_MEMBER, f"00u-{number}", group_id="g1", member=True)
+        for number in range(packs.FROM + 2)
+    ]
+    store.raise_holds([(Hold("h1", "additions", "too many", "approve", {}, 3), changes[:3])], whole=True)
+    sequences = store.intend(store.begin_run("full"), changes, exempt={each.id for each in changes})
+    store.decide([changes[0].id, changes[1].id], "approve", "eve@host")
+    settled = [
+        Settled(sequence, change, effects_of(change), status=200)
+        for sequence, change in zip(sequences, changes, strict=True)
+        if change != changes[1]
+    ]
+    store.settle(settled)
+    assert packed(store) == 2
+    assert store.decided().approved == {changes[1].id}

@@ -47,6 +47,8 @@ class OwnedConnection(ServedConnection):
     ) -> None:
         super().__init__(settings, board, around)
         self.ownership = ownership
+        self.is_begun = False
+        """It had its first turn, or that is none that a takeover waits for."""
         self.current.opens = lambda settings, _wait: opens(settings, lambda: self.is_idle)
         self._opening = threading.Lock()
         self._turn = self._quiet = QuietTurn(ownership.quiet, around.stopping)
@@ -99,6 +101,7 @@ class OwnedConnection(ServedConnection):
             with suppress(SyncdError):  # the full cycle that tries too says why
                 self.open()
         super().delta()
+        self.is_begun = True
         with self._gate.place("second look") as mine, self._crash_proof("delta"):
             if mine:
                 self._look_again()

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -17,7 +18,7 @@ from syncd.ports.hook_events import HookEvents
 from syncd.redact import Redactor
 from syncd.service.board import CycleReport
 from syncd.service.connection import ServedConnection
-from syncd.service.daemon import Daemon, Hooks
+from syncd.service.daemon import Added, Daemon, Hooks
 from syncd.service.fleet import rereading
 from syncd.service.fleet.connection import OwnedConnection
 from syncd.service.fleet.hooked_orgs import HookedOrgs
@@ -39,6 +40,8 @@ _SWEEPS_EVERY = 15.0
 _ANOTHER_PORT = (
     'give fleet.listen another port, or "" to do without the status page; another worker may have this one'
 )
+_OPENED_AT_ONCE = 8
+"""Stores."""
 _LONG = 0.6
 """Part of the threads that is for full and drift cycles; the others are for deltas."""
 
@@ -87,6 +90,12 @@ class FleetDaemon(Daemon):
         retiring = {one.settings.name for one in self._retiring.copy() if not one.current.is_closed}
         busy = {name for name, one in self._served.copy().items() if name not in held or not _is_idle(one)}
         return frozenset(retiring | busy | self._waiting.keys())
+
+    def not_begun(self) -> int:
+        """See `steward.Serving`."""
+        begun = {one.ownership.connection for one in self._owned() if one.is_begun}
+        held = (each.ownership.connection for each in self._steward.holdings())
+        return sum(1 for number in held if number not in begun)
 
     def _begin(self) -> None:
         """Raises SyncdError: no port."""
@@ -184,23 +193,29 @@ class FleetDaemon(Daemon):
                 self._served[name].update(held.settings)
         self._add_waiting()
 
-    def _add(self, settings: ConnectionSettings, *, after: float = 0.0) -> SyncdError | None:
-        """Without a store, returns why; its full cycle tries again."""
-        del after
-        connection = self._owned_connection(settings)
-        self._served[settings.name] = connection
-        failure, first = None, None
-        try:
-            connection.open()
-            first = connection.full_due_in()
-        except SyncdError as error:
-            failure, first = error, RETRY[0]
-        self._schedule(connection, settings, first_full=first)
-        if failure is None and first != 0.0:
-            self._timetable.bring_forward(settings.name, "delta")
-        if failure is None:
-            self._hooked_orgs.taken_over(connection.ownership.connection)
-        return failure
+    def _add_all(self, ready: Sequence[ConnectionSettings]) -> Iterator[Added]:
+        """Stores are opened side by side: of hundreds that lost their worker the last would wait for as many times the
+        database's answers. What is open begins, whatever is not yet.
+        """
+        fresh = [self._owned_connection(settings) for settings in ready]
+        self._served.update((one.settings.name, one) for one in fresh)
+        with ThreadPoolExecutor(_OPENED_AT_ONCE, thread_name_prefix="opens") as pool:
+            for one, (failure, first) in zip(fresh, pool.map(_opened, fresh), strict=True):
+                self._plan(one, failure, first)
+                yield one.settings, failure
+
+    def _plan(self, connection: OwnedConnection, failure: SyncdError | None, first: float | None) -> None:
+        """`first`: seconds until its full cycle."""
+        name = connection.settings.name
+        goes_on = failure is None and first != 0.0
+        # A first full cycle may wait for hours, for the threads of the others.
+        connection.is_begun = not goes_on
+        self._schedule(connection, connection.settings, first_full=first)
+        if goes_on:
+            self._timetable.bring_forward(name, "delta")
+        if failure:
+            return
+        self._hooked_orgs.taken_over(connection.ownership.connection)
 
     def _owned_connection(self, settings: ConnectionSettings) -> OwnedConnection:
         holding, board = self._holdings[settings.name], self.board.connection(settings.name)
@@ -227,6 +242,15 @@ class FleetDaemon(Daemon):
             self._steward.weigh({holding.ownership.connection: store.population().users})
         if self._hooks.on_cycle is not None:
             self._hooks.on_cycle(settings, store, report)
+
+
+def _opened(connection: OwnedConnection) -> tuple[SyncdError | None, float | None]:
+    """Why it has no store, and in how many seconds its full cycle comes, which tries again."""
+    try:
+        connection.open()
+        return None, connection.full_due_in()
+    except SyncdError as error:
+        return error, RETRY[0]
 
 
 def _epoch_of(connection: ServedConnection) -> int | None:

@@ -25,7 +25,8 @@ from syncd.service.held_store import Held
 from syncd.service.telling import Event
 from syncd.settings import ConnectionSettings
 
-LOOKS_EVERY = 1.0
+LOOKS_EVERY, LOOKS_SOON = 1.0, 0.25
+"""Seconds; soon while there is more to take than can be begun at once."""
 _MINUTE = 60.0
 _ENDS_LOOKING_WITHIN = 1.0
 _ENDS_WITHIN = 9.0
@@ -63,6 +64,10 @@ class Serving(Protocol):
         """Names of connections of which a cycle runs, and of those that are not closed yet though nobody holds them."""
         ...
 
+    def not_begun(self) -> int:
+        """How many connections are owned for which nothing was done yet."""
+        ...
+
 
 class Steward:
     """`begin`, then `run` in a thread of its own until `end`. The rest may be called from any thread."""
@@ -82,6 +87,8 @@ class Steward:
         self._lost = 0
         self._seen: Fleet | None = None
         self._trouble = ""
+        self._more = False
+        """At the last look there was more to take than could be begun at once."""
         self._over = threading.Event()
         self._stopped = float("inf")
         self._looking = threading.Lock()
@@ -106,7 +113,7 @@ class Steward:
                 if not self._over.is_set():
                     self._look(serving)
             try:
-                if named := self._registry.woken(LOOKS_EVERY):
+                if named := self._registry.woken(LOOKS_SOON if self._more else LOOKS_EVERY):
                     serving.woken(named)
             except SyncdError:  # whoever looks says so
                 self._over.wait(LOOKS_EVERY)
@@ -226,7 +233,7 @@ class Steward:
             if self._myself.mode == WORK:
                 busy = serving.busy()
                 self._return_what_is_not_served(fleet, busy)
-                changed |= self._balance(fleet, busy)
+                changed |= self._balance(fleet, busy, serving.not_begun())
             else:
                 changed |= self._watch(fleet)
             self._seen, self._trouble = fleet, ""
@@ -341,7 +348,7 @@ class Steward:
             self._event("error", "settings not used", connection=name, **said)
             return None
 
-    def _balance(self, fleet: Fleet, busy: frozenset[str]) -> bool:
+    def _balance(self, fleet: Fleet, busy: frozenset[str], not_begun: int) -> bool:
         while self._moved and self._moved[0] < time.monotonic() - _MINUTE:
             self._moved.popleft()
         records = [each for each in fleet.connections if not self._is_refused(each) or each.owner]
@@ -352,7 +359,9 @@ class Steward:
             [each.charge for each in records],
             busy=frozenset(each.id for each in records if each.name in busy),
             moved_lately=len(self._moved),
+            not_begun=not_begun,
         )
+        self._more = found.more
         for number in found.release:
             self._give_up(by_number[number])
         return bool(self._take(found.take)) or bool(found.release)

@@ -13,7 +13,7 @@ from itertools import islice
 
 from syncd.errors import PermanentError, RefusedError
 from syncd.ports.trail import Head
-from syncd.store import journal, state, verifying
+from syncd.store import journal, packs, state, verifying
 from syncd.store.db import Db
 from syncd.store.left_behind import leave_behind, refuse_moved, take_up_again, went_to
 from syncd.store.postgres.tables import TABLES, Table
@@ -30,9 +30,10 @@ _PRUNED = str(2**62)
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What arrived: rows by table, and the head of the trail."""
+    """What arrived: rows by table, rows of the trail, and its head."""
 
     counts: Mapping[str, int]
+    rows: int
     head: Head
 
 
@@ -53,7 +54,7 @@ def relocate(source: Db, target: Db, *, named: str, place: str, now: datetime) -
     _make_room(source, target, now)
     counts = move(source, target, now)
     leave_behind(source, place)
-    return Moved(counts, journal.head(target))
+    return Moved(counts, _length(target), journal.head(target))
 
 
 def arrived_before(source: Db, there: Head, named: str) -> Moved:
@@ -65,7 +66,12 @@ def arrived_before(source: Db, there: Head, named: str) -> Moved:
         if table.name not in _NOT_MOVED:
             (counts[table.name],) = source.execute(f"SELECT count(*) FROM main.{table.name}").fetchone()
     counts["meta"] -= 1  # that it went has not come along
-    return Moved(counts, there)
+    return Moved(counts, _length(source), there)
+
+
+def _length(store: Db) -> int:
+    (rows,) = store.execute(packs.LENGTH).fetchone()
+    return int(rows)
 
 
 def _make_room(source: Db, target: Db, now: datetime) -> None:

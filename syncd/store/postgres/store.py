@@ -21,9 +21,10 @@ from syncd.closing import Closing
 from syncd.errors import LockHeld, LockLost, SyncdError
 from syncd.ports.stage import Stage
 from syncd.redact import Redactor
-from syncd.store import history, journal, lock, process
+from syncd.store import journal, lock, process
 from syncd.store.acts import StoreActs
 from syncd.store.db import Db, Rows
+from syncd.store.history_reads import PAGE
 from syncd.store.postgres.connection import PostgresDb
 from syncd.store.postgres.dialect import IN_STORE
 from syncd.store.postgres.faults import explained
@@ -173,14 +174,14 @@ class PostgresStore(StoreActs, Closing):
         )
 
     def _rows(
-        self, ask: Callable[[Db], Rows], tell: Callable[[Db, Sequence[Row]], Iterable[T]]
+        self, ask: Callable[[Db], Rows], tell: Callable[[Db, Sequence[Row]], Iterable[T]], page: int = PAGE
     ) -> Iterator[T]:
         """A long answer has a session for itself until its end, but within one moment."""
         if self._held is not None:
-            yield from _told(self._held, ask, tell)
+            yield from _told(self._held, ask, tell, page)
             return
         with self._sessions.borrow(self._connection) as session, explained(self._url):
-            yield from _told(PostgresDb(session, IN_STORE), ask, tell)
+            yield from _told(PostgresDb(session, IN_STORE), ask, tell, page)
 
     def rest(self) -> None:
         """See `ports.Store.rest`: idle sessions are the pool's."""
@@ -268,8 +269,11 @@ class PostgresStore(StoreActs, Closing):
 
 
 def _told(
-    db: PostgresDb, ask: Callable[[Db], Rows], tell: Callable[[Db, Sequence[Row]], Iterable[T]]
+    db: PostgresDb,
+    ask: Callable[[Db], Rows],
+    tell: Callable[[Db, Sequence[Row]], Iterable[T]],
+    page: int,
 ) -> Iterator[T]:
     cursor = ask(db)
-    while rows := cursor.fetchmany(history.PAGE):
+    while rows := cursor.fetchmany(page):
         yield from tell(db, rows)
