@@ -156,8 +156,8 @@ def _copies(checks: Checks, standbys: int, waits_for: str) -> None:
     elif standbys:
         checks.warn(
             COPIES,
-            f"{counted(standbys, 'standby')} may lag behind: after a failover to one of them, what was written last is"
-            " written twice, and the audit trail lacks it",
+            f"{counted(standbys, 'standby')} may lag behind: a failover to one of them loses what was written last, and"
+            " the audit trail lacks it",
             "Set synchronous_standby_names on the server.",
         )
     else:

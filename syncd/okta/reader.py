@@ -79,6 +79,7 @@ class OktaReader(Closing):
         self._origin = org_url.rstrip("/")
         self._app_id = app_id
         self._app_path = f"/api/v1/apps/{segment(app_id)}"
+        self._app_error = partial(app_error, app_id=app_id)
         self._parallel = parallel
         self._app_users = records.reading_app_users(user_profiles=user_profiles)
         self._clock = clock or Clock()
@@ -121,7 +122,7 @@ class OktaReader(Closing):
         answer = self._object(self._app_path)
         if answer.status == 404:
             raise self._app_error(answer) or unexplained(f"app {self._app_id}")
-        app = self._understood(records.checked(answer.body, records.application), f"the app {self._app_id}")
+        app = records.understood(records.checked(answer.body, records.application), f"the app {self._app_id}")
         if app.app_id != self._app_id:
             raise TemporaryError(f"Okta answered with another app than {self._app_id}")
         return app
@@ -199,7 +200,7 @@ class OktaReader(Closing):
         if answer.status == 404:
             return absent(answer, what)
         record = answer.body if isinstance(answer.body, dict) else {}
-        okta_id = self._understood(records.record_id(record, answer.reveals), what)
+        okta_id = records.understood(records.record_id(record, answer.reveals), what)
         if must_be is not None and okta_id != must_be:
             raise TemporaryError(f"Okta answered with another object than {what}")
         value = record.get(field)
@@ -214,7 +215,7 @@ class OktaReader(Closing):
         if answer.status == 404:
             return absent(answer, f"group {okta_id}")
         record = records.checked(answer.body, records.group, answer.reveals)
-        found = self._understood(record, f"group {okta_id}")
+        found = records.understood(record, f"group {okta_id}")
         if found.okta_id != okta_id:
             raise TemporaryError(f"Okta answered with another group than {okta_id}")
         return found
@@ -228,7 +229,7 @@ class OktaReader(Closing):
                 loop_thread.run(self._app_answers())
             return absent(answer, what)
         record = answer.body if isinstance(answer.body, dict) else {}
-        if self._understood(records.record_id(record), what) != okta_id:
+        if records.understood(records.record_id(record), what) != okta_id:
             raise TemporaryError(f"Okta answered with another object than {what}")
         return okta_id
 
@@ -366,8 +367,6 @@ class OktaReader(Closing):
         """Scopes of the access token; None with an API token or before the first request."""
         return self._client.granted_scopes()
 
-    # how it is done
-
     def _object(self, path: str) -> Answer:
         return loop_thread.run(self._get_object(path))
 
@@ -395,13 +394,5 @@ class OktaReader(Closing):
         convert: Callable[[object], T | BadRecord],
         decode: Decode = everything,
     ) -> Listing[T]:
-        walk = self._walk(what, path, self._app_error, decode)
-        return PagedListing(what, walk.pages(), convert, self._clock)
-
-    def _app_error(self, answer: Answer) -> SyncdError | None:
-        return app_error(answer, self._app_id)
-
-    def _understood(self, value: T | BadRecord, what: str) -> T:
-        if isinstance(value, BadRecord):
-            raise TemporaryError(f"Okta's answer about {what} cannot be understood: {value.problem}")
-        return value
+        pages = self._walk(what, path, self._app_error, decode).pages()
+        return PagedListing(what, pages, convert, self._clock)

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from syncd.errors import TemporaryError
 from syncd.model import Application, AppUser, BadRecord, GroupRule, OktaGroup, PushMapping
 
 T = TypeVar("T")
@@ -364,3 +365,10 @@ def _email(record: Mapping[str, object]) -> str | None:
     profile = record.get("profile")
     email = profile.get("email") if isinstance(profile, dict) else None
     return email.lower() if isinstance(email, str) else None
+
+
+def understood(value: T | BadRecord, what: str) -> T:
+    """Raises TemporaryError for what Okta answered about `what` and cannot be read."""
+    if isinstance(value, BadRecord):
+        raise TemporaryError(f"Okta's answer about {what} cannot be understood: {value.problem}")
+    return value
