@@ -50,9 +50,9 @@ COLUMNS = (
 ROWS = f"SELECT {', '.join(COLUMNS)}, hash FROM journal"  # noqa: S608  (constants)
 """Those of the trail that are in no pack."""
 _AT = f"{ROWS} WHERE sequence IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"  # noqa: S608  (constants)
-_PACK = "first, last, at, run_id, entry, kind, group_id, refers, previous, hash, rows"
+_PACK = "first, last, at, run_id, entry, kind, group_id, previous, hash, rows"
 SELECT = f"SELECT {_PACK} FROM packs"  # noqa: S608  (constants)
-_INSERT = f"INSERT INTO packs ({_PACK}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  (constants)
+_INSERT = f"INSERT INTO packs ({_PACK}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  (constants)
 _LARGEST = 1 << 28
 """Bytes: what somebody else put there may unpack to anything."""
 _DIGITS = 18
@@ -90,7 +90,7 @@ def row_hash(values: Sequence[Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """A row of `packs`. `refers`: the lowest that one of its rows refers to, of outcomes."""
+    """A row of `packs`."""
 
     first: int
     last: int
@@ -99,7 +99,6 @@ class Pack:
     entry: str
     kind: str | None
     group_id: str | None
-    refers: int | None
     previous: str
     hash: str
     rows: bytes
@@ -143,11 +142,7 @@ def _told_of(pack: Pack, sequences: Iterable[int]) -> list[_Line]:
 
 def told(pack: Pack) -> Sequence[_Line]:
     """A line for each number of the pack. Raises PermanentError for an unreadable one."""
-    found = _told_of(pack, range(pack.first, pack.last + 1))
-    lowest = min((refers for refers, _, _ in found if refers is not None), default=None)
-    if pack.refers != lowest:
-        raise unreadable(pack.first)
-    return found
+    return _told_of(pack, range(pack.first, pack.last + 1))
 
 
 def unreadable(sequence: int) -> PermanentError:
@@ -185,11 +180,7 @@ def insert(conn: Db, rows: Sequence[Row]) -> None:
     _, at, run_id, entry, _, kind, _, group_id, *_ = first
     lines = [f"{'null' if row[4] is None else row[4]}\t{quoted(row[6])}\t{row[9]}" for row in rows]
     packed = zlib.compress("\n".join(lines).encode("ascii"), _LEVEL)
-    refers = min((row[4] for row in rows if row[4] is not None), default=None)
-    conn.execute(
-        _INSERT,
-        (*(first[0], last[0], at, run_id, entry, kind, group_id, refers, first[10], last[11]), packed),
-    )
+    conn.execute(_INSERT, (first[0], last[0], at, run_id, entry, kind, group_id, first[10], last[11], packed))
     if entry == "outcome":
         conn.executemany(
             "INSERT INTO packed (okta_id, sequence, first) VALUES (?, ?, ?)",

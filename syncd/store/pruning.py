@@ -7,8 +7,10 @@ and nothing of the last 24 hours, which the safety limits count.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from heapq import merge
+from operator import itemgetter
 from typing import Any
 
 from syncd.errors import PermanentError
@@ -19,7 +21,14 @@ from syncd.store.holds import EXPIRES_AFTER
 from syncd.store.journal import append_note, head, next_sequence, open_intents
 from syncd.store.rows import moment
 from syncd.store.seals import Seals
-from syncd.store.verifying import CHECKPOINT_KEY, Fault, fault_in_mark, walk_chain, youngest_checkpoint
+from syncd.store.verifying import (
+    CHANGED,
+    CHECKPOINT_KEY,
+    Fault,
+    fault_in_mark,
+    walk_chain,
+    youngest_checkpoint,
+)
 
 COUNTED_BY_LIMITS = timedelta(hours=24)
 
@@ -34,16 +43,8 @@ SELECT min(sequence) FROM journal
 WHERE entry = 'note' AND sequence < ? AND at >= ? AND json_valid(body)
     AND json_extract(body, '$.decision') = 'approve'
 """
-_FIRST_UNSETTLED = """
-SELECT min(sequence) FROM (
-    SELECT sequence FROM open_intents WHERE sequence < ?1
-    UNION ALL SELECT i.sequence FROM journal i WHERE i.entry = 'intent' AND i.sequence < ?1 AND NOT EXISTS (
-        SELECT 1 FROM journal o WHERE o.entry = 'outcome' AND o.refers = i.sequence) AND NOT EXISTS (
-        SELECT 1 FROM packs k WHERE k.entry = 'outcome' AND k.refers <= i.sequence AND k.last > i.sequence)
-    UNION ALL SELECT refers FROM journal WHERE entry = 'outcome' AND sequence >= ?1 AND refers < ?1
-    UNION ALL SELECT refers FROM packs WHERE entry = 'outcome' AND last >= ?1 AND refers < ?1) unsettled
-"""
-_FIRST_OF_PACK = "SELECT first FROM packs WHERE first < ?1 AND last >= ?1"
+_SINGLE = "SELECT sequence, entry, refers FROM journal WHERE sequence < ? ORDER BY sequence"
+_PACKS = f"{packs.SELECT} WHERE first < ? ORDER BY first"
 _MORE_THAN_CHECKPOINTS = """
 SELECT EXISTS (SELECT 1 FROM packs WHERE last < ?1) OR EXISTS (SELECT 1 FROM journal WHERE sequence < ?1 AND NOT (
     entry = 'note' AND json_valid(body) AND json_extract(body, '$.checkpoint') IS NOT NULL))
@@ -104,15 +105,44 @@ def _boundary(conn: Db, cutoff: datetime, approvals: datetime) -> int | None:
     below: int = head(conn).sequence + 1 if young is None else young
     (approval,) = conn.execute(_FIRST_YOUNG_APPROVAL, (below, moment(approvals))).fetchone()
     below = below if approval is None else approval
-    while True:
-        inside = conn.execute(_FIRST_OF_PACK, (below,)).fetchone()
-        below = below if inside is None else inside[0]
-        (unsettled,) = conn.execute(_FIRST_UNSETTLED, (below,)).fetchone()
-        if unsettled is None:
-            break
-        below = unsettled
+    below = _settled_before(conn, below)
     (worth_it,) = conn.execute(_MORE_THAN_CHECKPOINTS, (below,)).fetchone()
     return below if worth_it else None
+
+
+def _settled_before(conn: Db, below: int) -> int:
+    """The highest number up to `below`, no pack's middle, before which each intent has its outcome. By the rows alone:
+    that nothing lists an intent as open is no outcome.
+    """
+    settled, opened = 0, set[int]()
+    for first, last, entry, refers in merge(_singles(conn, below), _packs(conn, below), key=itemgetter(0)):
+        if not opened:
+            settled = first
+        if last >= below:
+            return settled
+        if entry == "intent":
+            opened.update(range(first, last + 1))
+        elif entry == "outcome":
+            opened.difference_update(refers)
+    return settled if opened else below
+
+
+_Written = tuple[int, int, str, Sequence[int | None]]
+"""First and last number, what it is, and which intents it refers to."""
+
+
+def _singles(conn: Db, below: int) -> Iterator[_Written]:
+    for sequence, entry, refers in conn.stream(_SINGLE, (below,)):
+        yield sequence, sequence, entry, (refers,)
+
+
+def _packs(conn: Db, below: int) -> Iterator[_Written]:
+    for pack in map(packs.pack_of, conn.stream(_PACKS, (below,))):
+        try:
+            refers = [each for each, _, _ in packs.told(pack)]
+        except PermanentError:
+            raise _broken(pack.first, CHANGED) from None
+        yield pack.first, pack.last, pack.entry, refers
 
 
 def _checkpoint(conn: Db, below: int) -> dict[str, Any]:
@@ -120,7 +150,7 @@ def _checkpoint(conn: Db, below: int) -> dict[str, Any]:
     point = youngest_checkpoint(conn)
     walk, fault = walk_chain(conn, point, below=below)
     if fault is None and point is not None and not point.intact:
-        fault = Fault(point.row, "its content was changed")
+        fault = Fault(point.row, CHANGED)
     if fault is None and walk.last.sequence != below - 1:
         fault = Fault(walk.last.sequence + 1, "the row is missing")
     fault = fault or fault_in_mark(conn, point)

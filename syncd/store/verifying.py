@@ -24,6 +24,7 @@ from syncd.store.rows import Row, at_moment, searchable
 CHECKPOINT_KEY = "journal_checkpoint"
 """In `meta`: the first row that is not pruned; below it the trigger lets rows go."""
 
+CHANGED = "its content was changed"
 _LONGEST = 500
 
 
@@ -64,7 +65,7 @@ class Walk:
         if claimed != self.last.hash:
             return Fault(sequence, "it does not continue the row before it")
         if not _fits(row):
-            return Fault(sequence, "its content was changed")
+            return Fault(sequence, CHANGED)
         self.last, self.rows = Head(sequence, digest), self.rows + 1
         if self.noted is not None and sequence == self.noted.sequence:
             self.met = digest

@@ -315,3 +315,33 @@ def test_an_approval_is_used_up_by_what_is_written_down_in_a_pack(store: Store) 
     store.settle(settled)
     assert packed(store) == 2
     assert store.decided().approved == {changes[1].id}
+
+
+def test_an_intent_without_an_outcome_is_kept_though_nothing_lists_it_as_open(
+    store: Store, clock: Clock
+) -> None:
+    """That a pack of other outcomes follows it, and that `open_intents` lacks it, prove nothing."""
+    making.absorb(store, users=[making.wanted("00u-ann")], groups=[making.group("g1")], lists={"g1": []})
+    making.push_group(store, "g1")
+    *most, last = [
+        making.change(ChangeKind.ADD_MEMBER, f"00u-{number}", group_id="g1", member=True)
+        for number in range(packs.FROM + 2)
+    ]
+    exempt = {each.id for each in [*most, last]}
+    sequences = store.intend(store.begin_run("full"), most, exempt=exempt)
+    (unanswered,) = store.intend(store.begin_run("full"), [last], exempt=exempt)
+    store.settle(
+        [
+            Settled(sequence, change, effects_of(change), status=200)
+            for sequence, change in zip(sequences, most, strict=True)
+        ]
+    )
+    assert packed(store) == 2
+    with store._transaction() as conn:  # type: ignore[attr-defined]
+        conn.execute("DELETE FROM open_intents")
+    clock.advance(KEEP + timedelta(days=1))
+
+    store.prune(KEEP)
+
+    kept = {entry.sequence for entry in store.journal_entries()}
+    assert {*sequences, unanswered} <= kept

@@ -149,7 +149,7 @@ BREAKS_THE_CHAIN = {
     ),
     "packs": (
         (
-            "INSERT INTO packs SELECT 900, 900 + last - first, at, run_id, entry, kind, group_id, refers, previous,"
+            "INSERT INTO packs SELECT 900, 900 + last - first, at, run_id, entry, kind, group_id, previous,"
             " hash, rows FROM packs LIMIT 1"
         ),
     ),

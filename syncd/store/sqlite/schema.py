@@ -194,7 +194,6 @@ CREATE TABLE packs (
     entry TEXT NOT NULL CHECK (entry IN ('intent', 'outcome')),
     kind TEXT,
     group_id TEXT,
-    refers INTEGER,
     previous TEXT NOT NULL,
     hash TEXT NOT NULL,
     rows BLOB NOT NULL
