@@ -82,8 +82,7 @@ class OktaReader(Closing):
         self._app_error = partial(app_error, app_id=app_id)
         self._parallel = parallel
         self._app_users = records.reading_app_users(user_profiles=user_profiles)
-        self._clock = clock or Clock()
-        self._limits = limits or ListingLimits()
+        self._clock, self._limits = clock or Clock(), limits or ListingLimits()
         self._client = OktaClient(
             org_url=self._origin, credentials=credentials, timeout=timeout, redactor=redactor
         )
