@@ -59,15 +59,15 @@ def comes_in(name: str, connections: int) -> timedelta:
 
 
 def follow_history(
-    store: Store, now_in: str, now: datetime, comes: timedelta
+    store: Store, now_in: str, now: datetime, comes: timedelta, *, is_first: bool = False
 ) -> tuple[str, ComparisonDue] | None:
     """Notes in which course of the database the store is served from now on. Another one than before: what it was,
-    and the comparison that is due. "": nobody can tell.
+    and the comparison that is due. "": nobody can tell. `is_first`: this fleet never served it; another did.
     """
     before = HISTORY.of(store)
     if not now_in or before == now_in:
         return None
-    if before is None:
+    if before is None or is_first:
         HISTORY.remember(store, now_in)
         return None
     due = ComparisonDue(now, now + comes)
