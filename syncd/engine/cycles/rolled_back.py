@@ -16,8 +16,8 @@ from syncd.core.plan import timestamp
 from syncd.engine.facts import RESTORED, Fact
 from syncd.ports import Store
 
-SOON = timedelta(minutes=1)
-"""What is new, and what was under way, is looked at first."""
+SOON = timedelta(minutes=3)
+"""After what is new, and the second look: what these repair is nothing to tell a person."""
 APART = timedelta(seconds=4)
 """So much time each connection of a fleet adds to the time over which their comparisons are spread."""
 SPREAD_AT_MOST = timedelta(hours=1)
