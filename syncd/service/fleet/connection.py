@@ -102,7 +102,7 @@ class OwnedConnection(ServedConnection):
     def _follow_history(self, store: Store) -> None:
         seen, now = self.ownership.seen, self._around.clock()
         comes = comes_in(self.settings.name, seen.connections)
-        if found := follow_history(store, seen.history, now, comes):
+        if found := follow_history(store, seen.history, now, comes, is_first=self.ownership.is_first):
             before, due = found
             said = {"before": before, "now": seen.history, "compared_at": timestamp(due.at), "hint": _OTHER}
             self._voice.say("warning", "its database failed over, or was put back", "delta", **said)
