@@ -95,16 +95,23 @@ class Three:
         eventually(lambda: all(has(split, email) for split in self.splits.values()), f"{email} is everywhere")
 
 
-@pytest.fixture
-def three(made: Rig, database: str, registry: PostgresRegistry) -> Iterator[Three]:
+@contextmanager
+def enrolled(made: Rig, registry: PostgresRegistry) -> Iterator[Mapping[str, SplitSimulator]]:
+    """Three connections of one org; nobody has a delta by himself."""
     schedule(made, 'delta = "10m"\nfull = "12h"\ndrift = "24h"')
-    with sides(made, NAMES) as splits, ExitStack() as stack:
+    with sides(made, NAMES) as splits:
         enrolments = []
         for name, split in splits.items():
             text = (made.folder / f"{name}.toml").read_text()
             digest = hashlib.sha256(text.encode()).hexdigest()
             enrolments.append(Enrolment(name, text, digest, made.okta.url, split.base_url))
         registry.enrol(enrolments, "ada")
+        yield splits
+
+
+@pytest.fixture
+def three(made: Rig, database: str, registry: PostgresRegistry) -> Iterator[Three]:
+    with enrolled(made, registry) as splits, ExitStack() as stack:
         by_name = {
             name: stack.enter_context(working(Working(database, made.folder, name, capacity=1)))
             for name in ("one", "two", "three")
@@ -137,6 +144,22 @@ def test_whoever_takes_a_connection_over_goes_on_where_the_others_are(three: Thr
         three.come_together()
         three.arrives("new@example.com")
         assert heir.events("cycle done", cycle="full") == []
+
+
+def test_a_worker_that_has_all_connections_of_an_org_shares_nothing_with_the_database(
+    made: Rig, database: str, registry: PostgresRegistry
+) -> None:
+    with enrolled(made, registry) as splits, working(Working(database, made.folder, "one")) as one:
+        one.logs("cycle done", times=len(NAMES), cycle="full")
+        all_here = Three(made, database, dict.fromkeys(NAMES, one), splits)
+        made.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+        made.forget()
+        all_here.looks("acme")
+        all_here.arrives("new@example.com")
+        assert asked(made) == 1
+        assert one.trunks._session.process is None, "not even a session"
+        with psycopg.connect(database) as session:
+            assert session.execute("SELECT count(*) FROM syncd.org_log").fetchone() == (0,)
 
 
 def polls(port: int) -> float:
