@@ -225,6 +225,8 @@ class FleetDaemon(Daemon):
         if failure:
             return
         self._hooked_orgs.taken_over(connection.ownership.connection)
+        if connection.is_begun:
+            connection.look_for_requests()
 
     def _owned_connection(self, settings: ConnectionSettings) -> OwnedConnection:
         holding, board = self._holdings[settings.name], self.board.connection(settings.name)
