@@ -20,6 +20,7 @@ from syncd.ports import Store
 from syncd.ports.database import FleetDatabase
 from syncd.ports.fleet import FleetStores, Registry
 from syncd.ports.hook_events import HookEvents
+from syncd.ports.org_log import Trunks
 from syncd.ports.trail import Head
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings, Loaded, parse
@@ -57,6 +58,15 @@ def open_hook_events(database: Database) -> Iterator[HookEvents]:
     from syncd.store.postgres.hook_events import PostgresHookEvents  # noqa: PLC0415  (psycopg)
 
     with PostgresHookEvents(database.url) as rows:
+        yield rows
+
+
+@contextmanager
+def open_trunks(database: Database) -> Iterator[Trunks]:
+    """What workers share of System Logs."""
+    from syncd.store.postgres.org_log import PostgresTrunks  # noqa: PLC0415  (psycopg)
+
+    with PostgresTrunks(database.url) as rows:
         yield rows
 
 
