@@ -304,8 +304,9 @@ def _pull_member(conn: Db, group_id: str, user_id: str) -> None:
     conn.execute(f"UPDATE members SET pushed = 0 {where}", (group_id, user_id))  # noqa: S608  (constants)
 
 
-def record_failure(conn: Db, change: Change, message: str, now: datetime, redactor: Redactor) -> None:
+def record_failure(conn: Db, settled: Settled, now: datetime, redactor: Redactor) -> None:
     """Adds a failure, or lengthens that of the same wish; another wish for the object starts afresh."""
+    change, message = settled.change, settled.error or ""
     row = conn.execute(
         "SELECT attempts, first_failed FROM failures WHERE object_key = ? AND change_id = ?",
         (change.object_key, change.id),
@@ -330,8 +331,11 @@ def record_failure(conn: Db, change: Change, message: str, now: datetime, redact
     )
 
 
-def clear_failures(conn: Db, object_keys: Sequence[str]) -> None:
+def clear_failures(conn: Db, changes: Sequence[Change]) -> None:
     """As `clear_failure`, of many."""
+    if conn.execute("SELECT 1 FROM failures LIMIT 1").fetchone() is None:
+        return
+    object_keys = [change.object_key for change in changes]
     conn.execute(
         "DELETE FROM failures WHERE object_key IN (SELECT value FROM json_each(?))",
         (json.dumps(object_keys),),
