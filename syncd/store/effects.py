@@ -93,6 +93,8 @@ def take_over(conn: Db, found: Sequence[Effect]) -> None:
 def effect_document(effect: Effect) -> dict[str, Any]:
     """What the journal's outcome row says about an effect; attribute values stand in the change already."""
     match effect:
+        case MemberPushed(group_id, user_id, present):
+            return {"group": group_id, "user": user_id, "present": present}
         case UserPushed(okta_id, pushed):
             return {"user": okta_id, "scim_id": pushed.scim_id, "active": pushed.active}
         case UserForgotten(okta_id):
@@ -104,8 +106,6 @@ def effect_document(effect: Effect) -> dict[str, Any]:
             return document
         case GroupForgotten(okta_id):
             return {"group": okta_id, "scim_id": None}
-        case MemberPushed(group_id, user_id, present):
-            return {"group": group_id, "user": user_id, "present": present}
         case CreationUnproven(kind, okta_id, name, _, scim_id):
             return {"doubted": kind, "okta_id": okta_id, "scim_id": scim_id, "name": name}
         case _:

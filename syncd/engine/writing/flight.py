@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
-from queue import Empty, SimpleQueue
 
-from syncd.engine.writing.unit import Outcome
-
-Write = Future[Sequence[Outcome]]
+from syncd.engine.writing.crew import Crew, Written
+from syncd.engine.writing.unit import Outcome, Unit
 
 _AHEAD_SECONDS = 0.25
-_MOST = 16
+_MOST = 32
 """Times the number of workers."""
 _LINGERS = 0.05
 """Seconds that a finished write may wait for others to be stored with it; workers go on meanwhile. One that failed does
@@ -27,19 +24,19 @@ not wait: it counts at once.
 class Flight:
     """The writes of one phase. `patience`: seconds after which `finished` returns though nothing is."""
 
-    def __init__(self, workers: int, *, patience: float) -> None:
+    def __init__(self, crew: Crew, workers: int, *, patience: float) -> None:
+        self._crew = crew
         self._least = self._ahead = 2 * workers
         self._most = _MOST * workers
         self._patience = patience
-        self._done: SimpleQueue[Write] = SimpleQueue()
         self._under_way = 0
         self._since = time.monotonic()
         self._count = 0
 
-    def take_off(self, write: Write) -> None:
-        """One more write is under way until its future is done."""
+    def take_off(self, unit: Unit) -> None:
+        """One more write is under way until it is among the finished."""
         self._under_way += 1
-        write.add_done_callback(self._done.put)
+        self._crew.give(unit)
 
     def room(self) -> int:
         """How many more may take off now; 0 until enough places are free."""
@@ -51,21 +48,16 @@ class Flight:
         """So many share a transaction: a quarter of all, or a half where that still leaves every worker four more."""
         return self._ahead // 2 if self._ahead >= 4 * self._least else max(1, self._ahead // 4)
 
-    def finished(self) -> list[Write]:
-        """What has ended, in order; a few of them together where they end quickly."""
-        try:
-            found = [self._done.get(timeout=self._patience)]
-        except Empty:
-            return []
+    def finished(self) -> list[Written]:
+        """What has ended, in order; a few of them together where they end quickly. Raises what the work raised."""
+        done, found = self._crew.take(self._patience), list[Written]()
         ends = time.monotonic() + _LINGERS
-        enough = min(self._together, self._under_way)
-        while len(found) < enough and _went_well(found[-1]) and (left := ends - time.monotonic()) > 0:
-            try:
-                found.append(self._done.get(timeout=left))
-            except Empty:
-                break
-        while not self._done.empty():
-            found.append(self._done.get())
+        enough, well = min(self._together, self._under_way), True
+        while done is not None:
+            found.append(done)
+            well = well and _went_well(done[1])
+            waits = well and len(found) < enough
+            done = self._crew.take(ends - time.monotonic() if waits else 0.0)
         self._under_way -= len(found)
         self._count += len(found)
         return found
@@ -81,5 +73,5 @@ class Flight:
             self._since, self._count = time.monotonic(), 0
 
 
-def _went_well(write: Write) -> bool:
-    return write.exception() is None and all(outcome.error is None for outcome in write.result())
+def _went_well(outcomes: Sequence[Outcome]) -> bool:
+    return all(outcome.error is None for outcome in outcomes)

@@ -66,7 +66,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """What was sent for it (see `Target.sent`), be it for others of its batch too."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Unit:
     """Changes that travel together, with what the store knew about their objects when they were journalled."""
 
