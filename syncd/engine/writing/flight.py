@@ -1,7 +1,8 @@
 """How many writes are journalled ahead of the workers, and how many outcomes share one durable transaction.
 
-A transaction costs a flush of the disk, a few milliseconds: one for each write would be slower than a quick target. A
-slow target gets few writes ahead, so that a stop or a failure finds little under way.
+A transaction costs a flush of the disk, a few milliseconds: one for each write would be slower than a quick target. And
+rows of the audit trail that are written together take a third of the room, from so many on as are a `LOT`. A target
+that is slower gets few writes ahead, so that a stop or a failure finds little under way.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ from collections.abc import Sequence
 from syncd.engine.writing.crew import Crew, Written
 from syncd.engine.writing.unit import Outcome, Unit
 
+LOT = 32
+"""Writes; as many rows of the trail are a pack (`packs` of the store)."""
+_LOT_SECONDS = 3.0
+"""In which a lot has to be written, and what every worker is at."""
 _AHEAD_SECONDS = 0.25
 _MOST = 32
 """Times the number of workers."""
@@ -28,6 +33,7 @@ class Flight:
         self._crew = crew
         self._least = self._ahead = 2 * workers
         self._most = _MOST * workers
+        self._lot = workers + LOT
         self._patience = patience
         self._under_way = 0
         self._since = time.monotonic()
@@ -45,8 +51,11 @@ class Flight:
 
     @property
     def _together(self) -> int:
-        """So many share a transaction: a quarter of all, or a half where that still leaves every worker four more."""
-        return self._ahead // 2 if self._ahead >= 4 * self._least else max(1, self._ahead // 4)
+        """So many share a transaction: a lot, or a quarter of all, or a half where that still leaves every worker four
+        more.
+        """
+        share = self._ahead // 2 if self._ahead >= 4 * self._least else self._ahead // 4
+        return max(1, share, LOT if self._ahead >= self._lot else 0)
 
     def finished(self) -> list[Written]:
         """What has ended, in order; a few of them together where they end quickly. Raises what the work raised."""
@@ -68,8 +77,9 @@ class Flight:
         if not well:
             self._ahead = self._least
         elif elapsed >= _AHEAD_SECONDS:
-            wanted = int(self._count / elapsed * _AHEAD_SECONDS)
-            self._ahead = min(max(self._least, wanted), self._most)
+            rate = self._count / elapsed
+            lot = self._lot if rate * _LOT_SECONDS >= self._lot else 0
+            self._ahead = min(max(self._least, lot, int(rate * _AHEAD_SECONDS)), self._most)
             self._since, self._count = time.monotonic(), 0
 
 
