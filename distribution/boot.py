@@ -19,12 +19,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from distribution.booted.steps import STEPS
-from distribution.trial import Clean, debootstrapped, relabelled, told
+from distribution.roots import Clean, debootstrapped, told
+from distribution.trial import relabelled
 
 ROOT = Path(__file__).parents[1]
 PLACE = ROOT / "build" / "boot"
 KERNEL = "initramfs-tools,linux-image-cloud-amd64"
-PACKAGES = f"ca-certificates,dbus,{KERNEL},procps,python3,systemd,systemd-sysv,tzdata,udev"
+PACKAGES = f"ca-certificates,dbus,{KERNEL},postgresql,procps,python3,systemd,systemd-sysv,tzdata,udev"
 TOOLS = {"debootstrap": "debootstrap", "mkfs.ext4": "e2fsprogs", "qemu-system-x86_64": "qemu-system-x86"}
 DISK, MEMORY = "2G", "1G"
 WITHIN = 2 * 3600.0
@@ -41,10 +42,11 @@ WantedBy=multi-user.target
 """
 
 
-def machine(deb: Path) -> Path:
+def machine(deb: Path, fleet: Path) -> Path:
     """The root of it: the package is installed in there as in any chroot, before the machine ever ran."""
     root = Clean(debootstrapped(PLACE / "root", PACKAGES))
     shutil.copy(deb, root.path / "root" / "syncd.deb")
+    shutil.copy(fleet, root.path / "root" / "fleet.deb")
     root.run("dpkg", "-i", "/root/syncd.deb")
     relabelled(deb, "99", root.path / "root").rename(root.path / "root" / "next.deb")
     for part in ("__init__.py", "booted"):
@@ -127,7 +129,8 @@ def main(arguments: Sequence[str]) -> int:
         return 69
     [deb] = Path(arguments[0]).glob("syncd_*.deb")
     began = time.monotonic()
-    root = machine(deb)
+    [fleet] = Path(arguments[0]).glob("syncd-fleet_*.deb")
+    root = machine(deb, fleet)
     image = disk(root)
     told(
         f"a machine of Debian's packages with {deb.name}: {image.stat().st_blocks * 512 / 1e6:.0f} MB on disk",

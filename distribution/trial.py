@@ -15,123 +15,16 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from distribution.image import Image
+from distribution.roots import ROOT, ROOTS, Clean, base, clean, settle, sides, told, wheels
+from distribution.trial_fleet import try_fleet, try_image_of_a_fleet, try_worker
 
-ROOT = Path(__file__).parents[1]
-ROOTS = ROOT / "build" / "roots"
-PACKAGES = "ca-certificates,procps,python3,python3-venv,systemd,tzdata"
 UNITS = ("syncd.service", "syncd@split-prod.service", "syncd-sync.service", "syncd-sync.timer")
 OLD_STORE = ROOT / "tests" / "packaging" / "store-0.1.0.sql"
-SETTINGS = """name = "acme"
-state = "{state}"
-[okta]
-org_url = "{okta}"
-app_id = "{app}"
-token = {{ file = "/etc/syncd/okta-token" }}
-[split]
-base_url = "{split}"
-token = {{ file = "/etc/syncd/split-token" }}
-"""
-
-
-@dataclass(frozen=True)
-class Clean:
-    """One root. `run` raises SystemExit with the output of a command that ends otherwise than with `code`."""
-
-    path: Path
-
-    def run(self, *command: str, code: int = 0, user: str = "") -> str:
-        who = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--"] if user else []
-        done = subprocess.run(self._inside(*who, *command), capture_output=True, text=True, check=False)  # noqa: S603
-        if done.returncode != code:
-            raise SystemExit(f"✗ {' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
-        return done.stdout + done.stderr
-
-    def start(self, *command: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(  # noqa: S603
-            self._inside(*command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-
-    def _inside(self, *command: str) -> list[str]:
-        environment = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "HOME=/root"]
-        own = ["unshare", "--mount", f"--mount-proc={self.path}/proc"]
-        return [*own, "chroot", str(self.path), *environment, *command]
-
-
-def debootstrapped(path: Path, packages: str) -> Path:
-    """A root of this machine's own release, made once."""
-    if not (path / "etc" / "debian_version").exists():
-        release = re.search(r"VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text(encoding="utf-8"))
-        assert release is not None  # noqa: S101
-        path.parent.mkdir(parents=True, exist_ok=True)
-        command = ["debootstrap", "--variant=minbase", f"--include={packages}", release[1], str(path)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
-    return path
-
-
-def base() -> Path:
-    return debootstrapped(ROOTS / "base", PACKAGES)
-
-
-@contextmanager
-def clean(name: str) -> Iterator[Clean]:
-    """A copy that is gone afterwards."""
-    path = ROOTS / name
-    shutil.rmtree(path, ignore_errors=True)
-    subprocess.run(["cp", "-a", "--reflink=auto", str(base()), str(path)], check=True)  # noqa: S603, S607
-    try:
-        yield Clean(path)
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-@contextmanager
-def sides(root: Clean, syncd: str) -> Iterator[dict[str, str]]:
-    """Both simulators of the installed package, inside: their addresses, the app and the tokens."""
-    running = [root.start(syncd, "simulate", side, "--port", "0") for side in ("okta", "split")]
-    try:
-        said: dict[str, str] = {}
-        for side, process in zip(("okta", "split"), running, strict=True):
-            text = ""
-            while "token" not in text.lower():
-                line = process.stdout.readline() if process.stdout else ""
-                if not line:
-                    raise SystemExit(f"✗ simulate {side} ended: {text}")
-                text += line
-            url, token = re.search(r"http://\S+", text), re.search(r"(?i)token\W+(\S+)", text)
-            app = re.search(r"0oa\w+", text)
-            assert url is not None and token is not None  # noqa: S101, PT018
-            said |= {side: url[0].rstrip("."), f"{side}-token": token[1], **({"app": app[0]} if app else {})}
-        yield said
-    finally:
-        for process in running:
-            process.terminate()
-            process.wait()
-
-
-def told(what: str, began: float) -> None:
-    sys.stdout.write(f"✓ {what}  ({time.monotonic() - began:.0f} s)\n")
-    sys.stdout.flush()
-
-
-def settle(root: Clean, said: dict[str, str], state: str, owner: str) -> None:
-    """Settings and tokens of both simulators in /etc/syncd."""
-    place = root.path / "etc/syncd"
-    place.mkdir(exist_ok=True)
-    text = SETTINGS.format(state=state, okta=said["okta"], app=said.get("app", "0oa1"), split=said["split"])
-    for name, content in (
-        ("acme.toml", text),
-        ("okta-token", said["okta-token"]),
-        ("split-token", said["split-token"]),
-    ):
-        (place / name).write_text(content, encoding="ascii")
-        root.run("chown", owner, f"/etc/syncd/{name}")
-        root.run("chmod", "600", f"/etc/syncd/{name}")
 
 
 # the Debian package
@@ -221,55 +114,7 @@ def try_debian(deb: Path) -> None:
         told("removed (the stores stay) and purged (they go)", began)
 
 
-FLEET_CHECK = (
-    *("env", "DATABASE=postgresql://syncd@127.0.0.1:1/syncd", "/opt/syncd/bin/syncd"),
-    *("fleet", "check", "--fleet", "/etc/syncd/fleet.toml"),
-)
-
-
-def settle_fleet(root: Clean) -> None:
-    (root.path / "etc/syncd").mkdir(exist_ok=True)
-    (root.path / "etc/syncd/fleet.toml").write_text(
-        '[fleet]\ndatabase = { env = "DATABASE" }\n', encoding="ascii"
-    )
-
-
-def try_fleet(deb: Path, fleet: Path) -> None:
-    """Without a PostgreSQL: that it is asked for, and by whom."""
-    with clean("fleet") as root:
-        began = time.monotonic()
-        for each in (deb, fleet):
-            shutil.copy(each, root.path / "root")
-        settle_fleet(root)
-        root.run("dpkg", "-i", f"/root/{deb.name}")
-        said = root.run(*FLEET_CHECK, code=78)
-        assert "a fleet needs psycopg" in said, said  # noqa: S101
-        root.run("dpkg", "-i", f"/root/{fleet.name}")
-        said = root.run(*FLEET_CHECK, code=1)
-        assert "cannot be reached" in said, said  # noqa: S101
-        unit = "/usr/lib/systemd/system/syncd-worker.service"
-        root.run("systemd-analyze", "verify", "--man=no", unit)
-        root.run("dpkg", "--remove", "syncd-fleet")
-        root.run(*FLEET_CHECK, code=78)
-        root.run("dpkg", "--purge", "syncd-fleet", "syncd")
-        assert not (root.path / "opt/syncd").exists()  # noqa: S101
-        told(
-            f"deb of a fleet: {fleet.stat().st_size / 1e6:.1f} MB, asks for PostgreSQL, and is purged", began
-        )
-
-
 # the wheel, and the image
-
-
-def wheels() -> Path:
-    """Everything that constraints-fleet.txt pins, and so constraints.txt, to be installed without an index."""
-    place = ROOT / "build" / "wheels-fleet"
-    if not place.exists():
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
-        pinned = ["--only-binary", ":all:", "-r", str(ROOT / "constraints-fleet.txt"), "-d", f"{place}.new"]
-        subprocess.run([*pip, *pinned], check=True)  # noqa: S603
-        Path(f"{place}.new").rename(place)
-    return place
 
 
 def try_wheel(wheel: Path) -> None:
@@ -350,20 +195,6 @@ def try_image() -> None:
         told(f"as {image.user}, on a read-only root: healthy, and stopped within {seconds:.1f} s", began)
 
 
-def try_image_of_a_fleet() -> None:
-    """As far as it speaks to PostgreSQL, which nobody answers for."""
-    began = time.monotonic()
-    with clean("image-build") as build, clean("image") as last:
-        shutil.copytree(wheels(), build.path / "wheels")
-        file = ROOT / "distribution" / "container" / "Containerfile"
-        given = {"CONSTRAINTS": "constraints-fleet.txt"}
-        image = Image.made(ROOT, file, [build.path, last.path], [build.run, last.run], given)
-        settle_fleet(last)
-        said = last.run(*FLEET_CHECK, code=1)
-        assert "cannot be reached" in said, said  # noqa: S101
-        told(f"the image of a worker asks for PostgreSQL: {image.size / 1e6:.0f} MB of its own", began)
-
-
 def main(arguments: Sequence[str]) -> int:
     """0 when every step was seen."""
     if len(arguments) != 1:
@@ -379,6 +210,7 @@ def main(arguments: Sequence[str]) -> int:
     told("a clean root of Debian's packages", began)
     try_debian(deb)
     try_fleet(deb, fleet)
+    try_worker(deb, fleet)
     try_wheel(wheel)
     try_pipx(wheel)
     try_uv(wheel)

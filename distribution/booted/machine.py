@@ -167,11 +167,15 @@ listen = "{listen}"
 """
 
 
-def settle(listen: str = "127.0.0.1:9464") -> None:
+def settings_text(listen: str = "127.0.0.1:9464") -> str:
     app = control("okta", "GET", "state")["world"]["app"]["id"]
+    return SETTINGS.format(app=app, listen=listen)
+
+
+def settle(listen: str = "127.0.0.1:9464") -> None:
     place = Path("/etc/syncd/acme.toml")
     new = place.with_suffix(".new")
-    new.write_text(SETTINGS.format(app=app, listen=listen), encoding="ascii")
+    new.write_text(settings_text(listen), encoding="ascii")
     run("chown", "root:syncd", str(new))
     new.chmod(0o640)
     new.rename(place)

@@ -31,6 +31,7 @@ from distribution.booted.machine import (
     until,
     until_answered,
 )
+from distribution.booted.worker import worker
 
 LARGEST_EXPOSURE = 1.2
 STOPS_WITHIN = 10.0
@@ -285,6 +286,7 @@ STEPS: Mapping[str, Callable[[], str]] = {
     "stop": stop,
     "instance": instance,
     "timer": timer,
+    "worker of a fleet": worker,
     "upgrade": upgraded,
     "purge": purged,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +69,13 @@ def command(
         session.listen()
         if file is not None:
             return _saved(session, stop, file, detailed=detailed, no_wait=no_wait)
-        return _fresh(session, stop, selection, allow, yes=yes, detailed=detailed, no_wait=no_wait)
+        settings = session.only_connection("apply")
+        fresh = _Fresh(session, settings, stop, selection, allow, yes, detailed)
+        told = not yes and not session.as_json
+        shown = partial(shown_run, session, settings, detailed=detailed, plan_shown=told)
+        return session.one(
+            carried_out(session, settings, stop, fresh.asked, fresh.here, shown, no_wait=no_wait)
+        )
 
 
 def _saved(session: Session, stop: Stop, file: Path, *, detailed: bool, no_wait: bool) -> int:
@@ -115,58 +122,59 @@ def _named(session: Session, saved: SavedPlan) -> ConnectionSettings:
     )
 
 
-def _fresh(
-    session: Session,
-    stop: Stop,
-    selection: Selection,
-    allow: Mapping[str, int],
-    *,
-    yes: bool,
-    detailed: bool,
-    no_wait: bool,
-) -> int:
-    settings = session.only_connection("apply")
+@dataclass(frozen=True)
+class _Fresh:
+    """A plan that is made now, shown, asked about and applied: by the daemon that has the store, else here."""
 
-    def ask(planned: Planned, watcher: Watcher) -> None:
-        if not yes or not session.as_json:
-            watcher.rest()
-            session.show(shown_lines(planned))
-        if not yes and any(planned.header.summary.values()) and not session.confirm("Apply this plan?"):
-            raise RefusedError("the plan was not approved", hint="Nothing was written at either side.")
+    session: Session
+    settings: ConnectionSettings
+    stop: Stop
+    selection: Selection
+    allow: Mapping[str, int]
+    yes: bool
+    detailed: bool
 
-    def alone() -> Answer:
-        from syncd.engine.cycles.sync import apply_planned, not_planned, plan_to_apply  # noqa: PLC0415  (the engine)
-
-        plan_shown = False
-        with ExitStack() as stack:
-            job, watcher = stack.enter_context(session.writing(settings, stop))
-            try:
-                planned = stack.enter_context(plan_to_apply(job, selection, allow))
-            except UsageError:
-                raise
-            except SyncdError as error:
-                result = not_planned(job, selection.kind, error)
-            else:
-                ask(planned, watcher)
-                plan_shown = not session.as_json
-                result = apply_planned(job, planned)
-            session.tell(job, selection.kind, result.status, result.problems)
-        return run_answer(session, result, stop, detailed=detailed, plan_shown=plan_shown)
-
-    def seen() -> Request:
+    def asked(self) -> Request:
+        """Of the daemon. Unless `yes`, for a plan that was shown here and approved."""
         from syncd.engine.cycles.sync import plan  # noqa: PLC0415  (the engine)
         from syncd.wiring import open_job  # noqa: PLC0415
 
-        if yes:
-            return SyncRequest(selection.users, selection.groups, selection.full, allow)
+        chosen = self.selection
+        if self.yes:
+            return SyncRequest(chosen.users, chosen.groups, chosen.full, self.allow)
         with (
-            session.watcher(settings) as watcher,
-            open_job(settings, writing=False, observer=watcher, redactor=session.redactor) as job,
-            plan(job, selection, allow) as planned,
+            self.session.watcher(self.settings) as watcher,
+            open_job(self.settings, writing=False, observer=watcher, redactor=self.session.redactor) as job,
+            plan(job, chosen, self.allow) as planned,
         ):
-            ask(planned, watcher)
+            self._ask(planned, watcher)
             return ApplyRequest("".join(jsondoc.pieces(plan_document_of(planned))))
 
-    told = not yes and not session.as_json
-    shown = partial(shown_run, session, settings, detailed=detailed, plan_shown=told)
-    return session.one(carried_out(session, settings, stop, seen, alone, shown, no_wait=no_wait))
+    def here(self) -> Answer:
+        """By this process, which takes the store."""
+        from syncd.engine.cycles.sync import apply_planned, not_planned, plan_to_apply  # noqa: PLC0415  (the engine)
+
+        kind, plan_shown = self.selection.kind, False
+        with ExitStack() as stack:
+            job, watcher = stack.enter_context(self.session.writing(self.settings, self.stop))
+            try:
+                planned = stack.enter_context(plan_to_apply(job, self.selection, self.allow))
+            except UsageError:
+                raise
+            except SyncdError as error:
+                result = not_planned(job, kind, error)
+            else:
+                self._ask(planned, watcher)
+                plan_shown = not self.session.as_json
+                result = apply_planned(job, planned)
+            self.session.tell(job, kind, result.status, result.problems)
+        return run_answer(self.session, result, self.stop, detailed=self.detailed, plan_shown=plan_shown)
+
+    def _ask(self, planned: Planned, watcher: Watcher) -> None:
+        """Raises RefusedError for a no."""
+        if not self.yes or not self.session.as_json:
+            watcher.rest()
+            self.session.show(shown_lines(planned))
+        changes_something = any(planned.header.summary.values())
+        if not self.yes and changes_something and not self.session.confirm("Apply this plan?"):
+            raise RefusedError("the plan was not approved", hint="Nothing was written at either side.")

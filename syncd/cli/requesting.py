@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 ORPHANED_AFTER = 60.0
 """Seconds without a sign of anybody who carries requests out, until the command does it itself."""
+FOLLOWED_WITHIN = 15.0
+"""The same after one that ended by itself, as in a restart."""
 _LOOK_EVERY = 0.25
 _SILENT_AFTER = 30.0
 """Seconds without a renewal of a lock after which it is tried to take it: that judges whether its holder lives."""
@@ -214,6 +216,8 @@ class _Following:
     mark: object = None
     seen: float = field(default_factory=time.monotonic)
     """When somebody who carries requests out last gave a sign."""
+    ended: float | None = None
+    """When it was seen that nobody does any more, after one that ended by itself."""
     pause: threading.Event = field(default_factory=threading.Event)
     busy_at: float | None = field(default_factory=lambda: time.monotonic() + _BUSY_AFTER)
 
@@ -261,17 +265,22 @@ class _Following:
         """Nobody who carries requests out has given a sign for too long. In a fleet somebody always comes."""
         if self.settings.fleet is not None:
             return False
-        writer = self.store.writer()
-        if writer is not None and writer.serves and not writer.ended and writer.mark != self.mark:
-            self.mark, self.seen = writer.mark, time.monotonic()
-        return time.monotonic() - self.seen > ORPHANED_AFTER
+        now, writer = time.monotonic(), self.store.writer()
+        if writer is None or writer.ended:
+            if self.ended is None:
+                self.ended = now
+                self.session.note(f"it has ended; the next one is waited for, {FOLLOWED_WITHIN:.0f} s")
+            return now - self.ended > FOLLOWED_WITHIN
+        if writer.serves and writer.mark != self.mark:
+            self.mark, self.seen, self.ended = writer.mark, now, None
+        return now - self.seen > ORPHANED_AFTER
 
     def _here(self, found: RequestRecord) -> RequestResult | None:
         """Carries it out itself; None when somebody else has it after all."""
         from syncd.answers.requests import carry_out_once, error_outcome, request_in  # noqa: PLC0415
 
         self.session.note("nobody carries it out any more: this command does it itself", "warn")
-        self.seen = time.monotonic()
+        self.seen, self.ended = time.monotonic(), None
         try:
             with self.session.writing(self.settings, self.stop) as (job, _):
                 taken = job.store.take_request(found.id)

@@ -161,6 +161,8 @@ def _sort(item: Mapping[str, Any]) -> str:
         return ASIDE
     if item["kind"] in _MISSING and item["remembered"] is None:
         return NEVER_WRITTEN
+    if item["remembered"] is not None and item["remembered"] == item["found"]:
+        return NEVER_WRITTEN
     return TO_GIVE_BACK if item["repair"] else NOT_SYNCDS
 
 

@@ -70,6 +70,11 @@ def barred(pause: Pause | None, windows: Sequence[Window], now: datetime) -> Pau
     return None
 
 
+def ends_at(bar: Pause | Shut) -> datetime | None:
+    """None: when somebody resumes."""
+    return bar.until if isinstance(bar, Pause) else bar.opens
+
+
 def said_of(bar: Pause | Shut) -> str:
     """In a sentence, without its full stop."""
     if isinstance(bar, Pause):

@@ -1,5 +1,5 @@
-"""What connections of one process share that ask the same org with the same credentials: the System Log, and what is
-known of its rate limits.
+"""What connections of one process share that ask the same org with the same credentials: the System Log, the list of
+its groups, and what is known of its rate limits.
 
 Other credentials may be shown other events, and have limits of their own: nothing is shared with those.
 """
@@ -12,9 +12,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from syncd.model import OktaGroup
 from syncd.okta.pace import OrgRates
+from syncd.okta.shared_list import SharedList
 from syncd.okta.shared_log import Follower, SharedLog
-from syncd.ports import LogPage
+from syncd.ports import Listing, LogPage
 
 _KEPT_AT_MOST = 1_000
 """Orgs of which is known what their limits were, also while nobody asks them."""
@@ -24,6 +26,7 @@ _KEPT_AT_MOST = 1_000
 class _Org:
     log: SharedLog
     rates: OrgRates = field(default_factory=OrgRates)
+    groups: SharedList[OktaGroup] = field(default_factory=SharedList)
 
 
 class Orgs:
@@ -53,6 +56,10 @@ class Orgs:
     def rates(self, key: str) -> OrgRates:
         with self._lock:
             return self._at(key).rates
+
+    def groups(self, key: str) -> SharedList[OktaGroup]:
+        with self._lock:
+            return self._at(key).groups
 
     def log(self, key: str, member: Follower) -> SharedLog:
         """Of this org, which the connection follows from now on."""
@@ -100,6 +107,10 @@ class OrgSeat:
     @property
     def rates(self) -> OrgRates:
         return self._seat.orgs.rates(self._key)
+
+    def groups(self, own: Listing[OktaGroup]) -> Listing[OktaGroup]:
+        """See `SharedList.listing`."""
+        return self._seat.orgs.groups(self._key).listing(own)
 
     def begin(self, ask: Callable[[], LogPage]) -> LogPage:
         """See `SharedLog.begin`."""

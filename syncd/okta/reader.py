@@ -256,7 +256,7 @@ class OktaReader(Closing):
         pages = self._group_pages.pages(
             lambda size: self._walk("groups", f"/api/v1/groups?limit={size}", self._app_error)
         )
-        return PagedListing("groups", pages, records.group, self._clock)
+        return self._org.groups(PagedListing("groups", pages, records.group, self._clock))
 
     def group_rules(self) -> Listing[GroupRule]:
         """See `ports.Source.group_rules`."""

@@ -103,12 +103,23 @@ class ConnectionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetState:
+    """`history`: which course of its database this is, in words of the server; another one after a failover, after a
+    restore, and on another server. "": nobody can tell. `connections`: how many the fleet has.
+    """
+
+    history: str = ""
+    connections: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Ownership:
     """The right to serve one connection, until it is given back or the lease runs out. The store asks for `epoch` and
     `token` in each transaction that writes.
 
     `clean`: whoever had it before gave it back, or nobody had it. `quiet`: seconds, from the answer on, in which the
-    target is neither asked nor written: something of the owner before may still arrive there.
+    target is neither asked nor written: something of the owner before may still arrive there. `seen`: what the fleet
+    was like when it was claimed.
     """
 
     connection: int
@@ -119,6 +130,7 @@ class Ownership:
     token: str
     clean: bool
     quiet: float
+    seen: FleetState = FleetState()
 
     @classmethod
     def watching(cls, record: ConnectionRecord, toml: str) -> Self:
@@ -137,10 +149,15 @@ class Ownership:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What one look shows: living workers by name, all connections by name."""
+    """What one look shows: living workers by name, all connections by name. `history`: see `FleetState`."""
 
     workers: Sequence[LivingWorker]
     connections: Sequence[ConnectionRecord]
+    history: str = ""
+
+    @property
+    def course(self) -> FleetState:
+        return FleetState(self.history, len(self.connections))
 
     @property
     def sharers(self) -> Sequence[Worker]:

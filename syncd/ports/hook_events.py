@@ -13,18 +13,22 @@ from syncd.ports.fleet import Ownership
 
 @dataclass(frozen=True, slots=True)
 class WaitingEvents:
-    """Of one connection; `places` are those that `events` have in the database."""
+    """Of one connection; `places` are those that all of it has in the database. `left_out`: names for which there was
+    no room; `unreadable`: rows that nobody can read. What these named is left to the System Log.
+    """
 
     places: Sequence[int]
     events: Sequence[LogEvent]
+    left_out: int = 0
+    unreadable: int = 0
 
 
 class HookEvents(Protocol):
     """Every act is one transaction, and may raise TemporaryError: the database was not to be had."""
 
     def put(self, org: str, events: Sequence[LogEvent]) -> None:
-        """For each connection of this org that is not paused; their owners are told. Raises TemporaryError also where
-        no connection has room for more.
+        """For each connection of this org that is not paused; their owners are told, also of how many names had no room
+        there. Raises TemporaryError also where no connection has room for more.
         """
         ...
 

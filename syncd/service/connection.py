@@ -21,7 +21,7 @@ from syncd.engine.cycles.sync import sync
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
 from syncd.engine.writing import quarantine
-from syncd.engine.writing.permission import barred_now
+from syncd.engine.writing.permission import barred_for, barred_now
 from syncd.errors import LockLost, RefusedError, SyncdError
 from syncd.service.board import ConnectionBoard, CycleReport
 from syncd.service.connection_hooks import ConnectionHooks
@@ -206,13 +206,15 @@ class ServedConnection:
             case TurnStep.DRIFT_CYCLE:
                 self._run("drift", self._drift)
                 self.current.read_quarantine()
+        self._woken()
         if isinstance(self.current.state, Quarantined):  # what a person does about it is seen soon
             self._around.hurry(self.settings.name, "delta", _LOOKS_AGAIN)
 
     def _woken(self) -> None:
-        """What a pause kept waiting does not wait for the next delta once somebody has ended that."""
-        if self._waits and not self._is_barred():
-            self._around.hurry(self.settings.name, "delta", 0.0)
+        """What a pause kept waiting waits for its end, or for a person's word, and not for the next delta."""
+        left = barred_for(self.current.store, self.settings, self._around.clock()) if self._waits else None
+        if left is not None:
+            self._around.hurry(self.settings.name, "delta", left)
 
     def _is_barred(self) -> bool:
         store = self.current.store

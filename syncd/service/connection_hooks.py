@@ -146,6 +146,11 @@ class ConnectionHooks:
         self._remember(store)
         self._tell_of_strangers()
 
+    def left_out(self, names: int) -> None:
+        """So many names that hooks brought nobody can look at on their word."""
+        self.hooked.left_out(names)
+        self._tell_of_strangers()
+
     def restore(self, store: Store) -> None:
         """What was named before this process had the connection, and nobody has looked at."""
         self.hooked.restore(HOOKED.of(store))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from syncd.core.cron import Cron
 from syncd.engine.cycles.drift import repair
 from syncd.engine.cycles.drift_report import DriftReport
+from syncd.engine.cycles.rolled_back import COMPARISON_DUE
 from syncd.engine.facts import LAST_DRIFT
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
@@ -23,17 +25,34 @@ _FIRST = 600.0
 
 def due_in(store: Store | None, every: timedelta | Cron, now: datetime) -> float | None:
     """Seconds until the next one: what restarts put off would never come. None by a calendar, which no restart puts
-    off.
+    off. One that is due whatever the schedule says comes at its own time.
     """
+    last = _last(store)
+    asked = _asked_in(store, last, now)
     if isinstance(every, Cron):
-        return None
+        return asked
     seconds = every.total_seconds()
-    try:
+    ago = seconds if last is None else (now - last).total_seconds()
+    planned = seconds if last is None else min(max(seconds - ago, _FIRST), seconds)
+    return planned if asked is None else min(planned, asked)
+
+
+def _last(store: Store | None) -> datetime | None:
+    """When everything was compared last; None where nobody knows, for one that cannot be asked now ends no daemon."""
+    with suppress(ValueError, KeyError, TypeError, SyncdError):
         last = {} if store is None else LAST_DRIFT.of(store, {})
-        ago = (now - datetime.fromisoformat(last["created_at"])).total_seconds()
-    except (ValueError, KeyError, TypeError, SyncdError):  # one that cannot be asked now ends no daemon
-        return seconds
-    return min(max(seconds - ago, _FIRST), seconds)
+        found = datetime.fromisoformat(last["created_at"])
+        return found if found.tzinfo is not None else None
+    return None
+
+
+def _asked_in(store: Store | None, last: datetime | None, now: datetime) -> float | None:
+    """Seconds until a comparison that was asked for is due; None when none is."""
+    with suppress(TypeError, SyncdError):
+        asked = None if store is None else COMPARISON_DUE.of(store)
+        if asked is not None and (last is None or last < asked.since):
+            return max(0.0, (asked.at - now).total_seconds())
+    return None
 
 
 def first_turn(kind: str, full: float | None, drift: Callable[[], float | None]) -> float | None:

@@ -24,6 +24,7 @@ from syncd.simulators.split import SplitSimulator
 from syncd.store.postgres.connection import PostgresDb
 from syncd.store.postgres.fleet_stores import PostgresStores
 from syncd.store.postgres.opening import Pools, open_for_deciding, open_for_reading
+from syncd.store.postgres.sessions import Session
 from syncd.store.postgres.store import PostgresStore
 from tests.postgres.making import PostgresPlace
 
@@ -62,7 +63,8 @@ class Estate:
 
     @property
     def epoch(self) -> int:
-        return 0 if self.tenant is None else self.tenant.epoch
+        """The last one that began, also where its owner is dead."""
+        return 0 if self.place.claim is None else self.place.claim.epoch
 
     def take_over(self) -> Tenant:
         """Another worker has it from here on; the lease of the one before is over."""
@@ -87,19 +89,36 @@ class Estate:
     def rows_with(self, text: str) -> list[str]:
         """Tables of the store that hold it anywhere."""
         with self.pools.acts.borrow(self.place.number) as session:
-            asked = "SELECT tablename FROM pg_tables WHERE schemaname = 'syncd' AND tablename LIKE '%\\_t'"
-            tables = [str(name) for (name,) in session.conn.execute(asked).fetchall()]
             return [
                 table
-                for table in tables
+                for table in _tables(session)
                 if session.conn.execute(
                     f"SELECT 1 FROM syncd.{table} AS t WHERE t.connection = $1 AND t::text LIKE $2 LIMIT 1".encode(),  # noqa: S608
                     (self.place.number, f"%{text}%"),
                 ).fetchone()
             ]
 
+    def rows(self) -> dict[str, str]:
+        """Of each table of the store, a digest of what it holds."""
+        with self.pools.acts.borrow(self.place.number) as session:
+            return {
+                table: str(
+                    session.conn.execute(
+                        f"SELECT md5(string_agg(t::text, ';' ORDER BY t::text)) FROM syncd.{table} AS t"  # noqa: S608
+                        " WHERE t.connection = $1".encode(),
+                        (self.place.number,),
+                    ).fetchone()
+                )
+                for table in _tables(session)
+            }
+
     def decide(self) -> PostgresStore:
         return open_for_deciding(self.pools, self.place.number, clock=self.clock)
+
+
+def _tables(session: Session) -> list[str]:
+    asked = "SELECT tablename FROM pg_tables WHERE schemaname = 'syncd' AND tablename LIKE '%\\_t'"
+    return [str(name) for (name,) in session.conn.execute(asked.encode()).fetchall()]
 
 
 class Estates:

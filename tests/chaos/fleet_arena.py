@@ -20,7 +20,7 @@ from syncd.engine.cycles.second_look import is_due, look_again, take_over
 from syncd.engine.cycles.sync import sync
 from syncd.engine.reading.selection import Selection
 from syncd.engine.writing.quarantine import current
-from syncd.errors import SyncdError
+from syncd.errors import LockLost, SyncdError
 from syncd.ports import HoldRecord
 from syncd.redact import Redactor
 from syncd.scim.http import ScimHttp
@@ -47,6 +47,8 @@ class Frost:
     meanwhile: Callable[[], None] = lambda: None
     is_over: Callable[[], None] = lambda: None
     """Its lease is, from here on."""
+    then: Frost | None = None
+    """Freezes whoever took over, and a third one does."""
     calls: int = 0
     happened: bool = False
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -128,27 +130,59 @@ class FleetArena(Arena):
     def cycle(self, *, full: bool = False, death: Death | None = None) -> Cycle:
         """One cycle of the owner; of the one who took over, where somebody did."""
         frost, self.frost = self.frost, None
-        tenant = self.home.tenant or self.home.take_over()
+        return self._frozen(self.home.tenant or self.home.take_over(), full, death, frost)
+
+    def _frozen(self, tenant: Tenant, full: bool, death: Death | None, frost: Frost | None) -> Cycle:
+        """What it came to, or the owner who took over while it was frozen."""
         if frost is None:
             return self._cycle(tenant, full, death, None)
         after: list[Cycle] = []
 
         def meanwhile() -> None:
             self.took_over = True
-            after.append(self._cycle(self.home.take_over(), full, death, None))
+            after.append(self._frozen(self.home.take_over(), full, death, frost.then))
 
         frost.epoch, frost.meanwhile = tenant.epoch, meanwhile
         frost.is_over = lambda: setattr(tenant, "is_over", True)
-        mine = self._cycle(tenant, full, None if frost else death, frost)
+        mine = self._cycle(tenant, full, None, frost)
         self.notes.lines.append(f"the old owner: {mine}")
         self.old.append(mine)
         return after[0] if after else mine
 
-    def _cycle(self, tenant: Tenant, full: bool, death: Death | None, frost: Frost | None) -> Cycle:
-        store: PostgresStore | None = None
+    def taken_over(self) -> None:
+        """Between two cycles, of an owner who knows."""
+        self.home.take_over()
+        self.took_over = True
+
+    def goes_on_overtaken(self, *, full: bool = False) -> Cycle:
+        """Between two cycles another worker takes over; the owner before, who has its store open, begins one more. It
+        changes nothing.
+        """
+        tenant = self.home.tenant or self.home.take_over()
+        store = self.home.open(tenant)
+        self.taken_over()
+        rows, held = self.home.rows(), self.holdings()
+        found = self._cycle(tenant, full, None, None, store)
+        self.notes.lines.append(f"the old owner: {found}")
+        assert isinstance(found.error, LockLost), found
+        wrote = {table for table, digest in self.home.rows().items() if rows[table] != digest}
+        wrote.discard("writer_t")  # for people to see; who it names takes its own row away
+        assert not wrote, f"an old owner wrote into {wrote}"
+        assert self.holdings() == held, "an old owner wrote at the target"
+        self.old.append(found)
+        return found
+
+    def _cycle(
+        self,
+        tenant: Tenant,
+        full: bool,
+        death: Death | None,
+        frost: Frost | None,
+        store: PostgresStore | None = None,
+    ) -> Cycle:
         try:
             with _struck(death or frost, tenant.epoch):
-                store = self.home.open(tenant)
+                store = store or self.home.open(tenant)
                 with open_job(
                     self.settings,
                     writing=True,
@@ -157,7 +191,7 @@ class FleetArena(Arena):
                     clock=self.clock,
                     store=store,
                 ) as job:
-                    if self.took_over:
+                    if self.took_over and tenant is self.home.tenant:
                         take_over(store, self.clock())
                         self.took_over = False
                     if is_due(store, self.clock()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +203,45 @@ def test_a_held_create_is_told_with_its_hold(synced: Rig) -> None:
 
     assert len(reasons) == 61
     assert all(f"it is held by {hold['id']}" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize("narrowed", [(), ("--user", "p21@example.com")])
+def test_what_is_held_or_fails_of_a_linked_account_is_told_with_why_and_is_no_drift(
+    synced: Rig, narrowed: Sequence[str]
+) -> None:
+    synced.write_config(safety="max_deactivations = 0\nmax_member_removals = 0")
+    world = synced.okta.world
+    world.unassign("p21@example.com")
+    world.remove_member("Crew", "p01@example.com")
+    world.update_profile("p22@example.com", lastName="Wed")
+    for method in ("PATCH", "PUT"):
+        synced.split.faults.add("status", path=r"/Users/", method=method, count=-1, status=400)
+    holds = synced.sync(code=None)["holds"]
+    synced.split.reset_faults()
+
+    found = {(item["kind"], item["object"]["name"]): item for item in ours(drift(synced, *narrowed))}
+
+    left = found["wrongly_active_user", "p21@example.com"]
+    assert (left["wanted"], left["remembered"], left["found"]) == (
+        {"active": False},
+        {"active": True},
+        {"active": True},
+    )
+    assert any(f"it is held by {hold['id']}" in left["reason"] for hold in holds)
+    assert left["repair"] == ""
+    if narrowed:
+        return
+    renamed, member = found["changed_user", "p22@example.com"], found["extra_member", "p01@example.com"]
+    assert renamed["wanted"]["name.familyName"] == "Wed"
+    assert "it failed, and is tried again at" in renamed["reason"]
+    assert member["object"]["group"] == "Crew"
+    assert any(f"it is held by {hold['id']}" in member["reason"] for hold in holds)
+    status = synced.run("status", "--json").document["drift"]
+    assert (status["differs"], status["counts"]["never_written"]) == (0, 3)
+    rows = len(synced.run("audit", "export").stdout.splitlines())
+    synced.run("drift", "--fix", code=None)
+    told = synced.run("audit", "export").stdout.splitlines()[rows:]
+    assert not [line for line in told if "record_found" in line], "nothing was found to be taken over"
 
 
 def test_a_repair_obeys_the_limits(synced: Rig) -> None:

@@ -109,6 +109,41 @@ def test_no_more_waits_than_there_is_room_for(
     )
 
 
+def test_what_had_no_room_is_counted_for_the_owner_until_that_has_taken_it_up(
+    events: PostgresHookEvents,
+    registry: PostgresRegistry,
+    numbers: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hook_events, "WAITING_AT_MOST", 4)
+    events.put(ORG, EVENTS)
+    first, second = owner(registry, "one", numbers["a"]), owner(registry, "two", numbers["b"])
+    for _ in range(2):
+        events.taken(first, events.waiting([numbers["a"]])[numbers["a"]].places)
+        events.put(ORG, EVENTS)
+    crowded = events.waiting([numbers["b"]])[numbers["b"]]
+    assert (list(crowded.events), crowded.left_out) == (EVENTS, 6), "twice three names"
+    assert events.waiting([numbers["a"]])[numbers["a"]].left_out == 0
+    events.taken(second, crowded.places)
+    events.put(ORG, EVENTS)
+    again = events.waiting([numbers["b"]])[numbers["b"]]
+    assert (list(again.events), again.left_out) == (EVENTS, 0)
+
+
+@pytest.mark.parametrize("targets", ["{", "[1]", '[["User"]]', "7", '[["User", "00u1", "x"]]'])
+def test_a_row_that_nobody_can_read_is_counted_and_hides_no_other(
+    database: str, events: PostgresHookEvents, numbers: dict[str, int], targets: str
+) -> None:
+    events.put(ORG, EVENTS)
+    with connect(database) as session:
+        spoilt = "UPDATE syncd.hook_event SET targets = $1 WHERE connection = $2 AND uuid = 'uuid-1'"
+        session.execute(spoilt.encode(), (targets, numbers["a"]))
+    found = events.waiting(numbers.values())
+    spoilt_one, other = found[numbers["a"]], found[numbers["b"]]
+    assert (list(spoilt_one.events), spoilt_one.unreadable, len(spoilt_one.places)) == (EVENTS[1:], 1, 2)
+    assert (list(other.events), other.unreadable) == (EVENTS, 0)
+
+
 def test_what_stores_of_the_org_remember_is_found(
     database: str, events: PostgresHookEvents, numbers: dict[str, int]
 ) -> None:

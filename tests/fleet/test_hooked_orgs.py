@@ -32,6 +32,8 @@ class Kept:
     missed: threading.Event = field(default_factory=threading.Event)
     """Somebody tried meanwhile."""
     told: queue.SimpleQueue[int] = field(default_factory=queue.SimpleQueue)
+    left_out: int = 0
+    unreadable: int = 0
 
     def put(self, org: str, events: Sequence[LogEvent]) -> None:
         del org
@@ -49,7 +51,10 @@ class Kept:
     def waiting(self, connections: Iterable[int]) -> Mapping[int, WaitingEvents]:
         self._reach()
         kept = {number: self.events[number] for number in connections if self.events[number]}
-        return {number: WaitingEvents(range(len(each)), list(each)) for number, each in kept.items()}
+        return {
+            number: WaitingEvents(range(len(each)), list(each), self.left_out, self.unreadable)
+            for number, each in kept.items()
+        }
 
     def taken(self, ownership: Ownership, places: Sequence[int]) -> None:
         del self.events[ownership.connection][: len(places)]
@@ -71,6 +76,7 @@ class Owned:
     number: int
     says: Exception | None = None
     taken: list[LogEvent] = field(default_factory=list)
+    left: int = 0
 
     @property
     def ownership(self) -> Ownership:
@@ -84,6 +90,9 @@ class Owned:
         if self.says is not None:
             raise self.says
         self.taken.extend(events)
+
+    def left_out(self, names: int) -> None:
+        self.left += names
 
 
 @contextmanager
@@ -133,3 +142,17 @@ def test_what_nobody_heard_of_while_the_database_was_away_is_taken_up_when_it_is
         kept.events[1].append(EVENT)  # and nobody is told
         kept.away.clear()
         eventually(lambda: one.taken == [EVENT, EVENT], "it is looked for")
+
+
+def test_what_nobody_can_look_at_on_its_word_is_counted_once_and_said() -> None:
+    one, kept = Owned(1), Kept({1: []}, left_out=5, unreadable=2)
+    with taking_up(kept, one) as said:
+        kept.put("", [EVENT])
+        eventually(lambda: one.left == 7, "both are counted")
+        eventually(lambda: not kept.events[1], "they wait no more")
+        eventually(lambda: len(said) == 2, "both are said")
+    assert one.left == 7
+    assert "no room" in said[0]
+    assert "'names': 5" in said[0]
+    assert "cannot be read" in said[1]
+    assert "'rows': 2" in said[1]

@@ -16,6 +16,8 @@ from random import Random
 from typing import Any
 
 from syncd.demo.fleet.postgresql import USER
+from syncd.engine.cycles.rolled_back import comes_in
+from syncd.engine.cycles.second_look import AFTER
 from tests.fleet_long import ledger
 from tests.fleet_long.courses import Figures, all_served, changing, wait_until
 from tests.fleet_long.figures import UNIX, in_the_end, late_requests, of_ledger, polls, spread
@@ -177,11 +179,21 @@ def _failing_over(folder: Path, dice: Random, connections: int, count: int, *, s
 
 
 def _looked_for(folder: Path, made: Park) -> Mapping[str, object]:
-    """How many connections differ because rows were lost, and after `syncd drift --fix`, as docs/fleet.md has it."""
-    lost = made.wait_until_equal(60.0)
+    """How many connections differ because rows were lost: at once, after what was looked at a second time and compared
+    since, and after `syncd drift --fix`.
+    """
+    lost = made.wait_until_equal(10.0)
+    looked_at = made.wait_until_equal(AFTER.total_seconds() + 60.0)
+    compared = made.wait_until_equal(comes_in("", len(made.sites)).total_seconds() + len(made.sites) * 4.0)
     command = [sys.executable, "-m", "syncd", "drift", "--fix", "--fleet", str(folder / "fleet.toml")]
     done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, **TOKENS})
-    return {"differ": len(lost), "exit_code_of_drift": done.returncode, "said": done.stderr[-300:]}
+    return {
+        "differ": len(lost),
+        "looked_at": looked_at,
+        "compared": compared,
+        "exit_code_of_drift": done.returncode,
+        "said": done.stderr[-300:],
+    }
 
 
 def _said_of_copies(folder: Path, url: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from syncd.okta.credentials import Ssws
 from syncd.okta.listing import ListingLimits
+from syncd.okta.orgs import OrgSeat
 from syncd.okta.pace import Clock, RetryPolicy
 from syncd.okta.reader import OktaReader
 from tests.serving import Serving
@@ -172,6 +173,7 @@ def reader(
     ca_file: Path | None = None,
     app_id: str = APP,
     user_profiles: bool = False,
+    org: OrgSeat | None = None,
 ) -> OktaReader:
     return OktaReader(
         org_url=okta if isinstance(okta, str) else okta.url,
@@ -186,6 +188,7 @@ def reader(
         proxy=proxy,
         ca_file=ca_file,
         clock=(fake_time or FakeTime()).clock(),
+        org=org,
     )
 
 

@@ -122,6 +122,29 @@ def test_when_nobody_comes_the_command_carries_it_out_itself(
     made.assert_exact()
 
 
+def test_after_a_daemon_that_ended_by_itself_the_next_one_is_waited_for_shortly(
+    made: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requesting, "FOLLOWED_WITHIN", 1.0)
+    with supervised(made.folder, made.config) as daemon:
+        at_rest(made, daemon)
+        made.okta.world.add_user("ada@example.com", "Ada", "Byron", assign=True)
+        made.okta.faults.add("hold", path="/api/v1/apps", count=-1, latch="reading")
+
+        def stop() -> None:
+            made.okta.latches.wait_for("reading", seconds=30)
+            assert daemon.stop() == 0
+            made.okta.reset_faults()
+            made.okta.latches.release("reading")
+
+        answer = _synced_while(stop, made)
+
+    assert answer.document["status"] == "succeeded"
+    assert "it has ended; the next one is waited for, 1 s" in answer.stderr
+    assert "does it itself" in answer.stderr
+    assert_carried_out_once(made)
+
+
 def test_a_request_that_was_changed_by_hand_is_not_carried_out_by_its_command_either(
     made: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 
+from syncd.answers.decisions import pause
+from syncd.core.pausing import Pause
+from syncd.settings import load
+from syncd.wiring import open_for_deciding, utc_now
 from tests.e2e.rig import Rig
 from tests.service.connecting import FAST, schedule
 from tests.service.test_daemon import Inside, inside
@@ -24,6 +29,19 @@ def test_a_pause_counts_at_once_for_a_running_daemon_and_a_resume_brings_what_wa
 
         world.run("resume")
         made.logs("writing goes on")
+        made.logs("applied", object="new@example.com")
+    world.assert_exact()
+
+
+def test_a_pause_that_has_an_end_is_over_at_that_moment_and_not_with_the_next_delta(world: Rig) -> None:
+    schedule(world, 'delta = "1h"\nfull = "1h"\ndrift = "24h"')
+    world.sync()
+    world.okta.world.add_user("new@example.com", "New", "Hire", assign=True)
+    now = utc_now()
+    (settings,) = load([world.config], environ=os.environ).connections
+    with open_for_deciding(settings) as store:
+        pause(store, "acme", Pause("me", now, now + timedelta(seconds=6), "a test"))
+    with inside(Inside([world.config])) as made:
         made.logs("applied", object="new@example.com")
     world.assert_exact()
 

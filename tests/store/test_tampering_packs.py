@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -98,3 +99,14 @@ def test_whoever_is_told_of_in_another_pack_is_named_and_nobody_stumbles_over_it
     by_hand(lived, statement)
     assert named(lived) == {"packed"}
     asked(lived)
+
+
+def test_a_changed_row_of_a_pack_is_named_as_the_last_one_of_it(lived: Place) -> None:
+    """The one hash that stands in a pack is that of its last row."""
+    with closing(sqlite3.connect(lived.path)) as conn:
+        [(first, last, packed_rows), *_] = conn.execute("SELECT first, last, rows FROM packs ORDER BY first")
+    lines = zlib.decompress(packed_rows).decode("ascii").split("\n")
+    lines[1] = lines[1][:-1] + ',"by":"somebody else"}'
+    assert first + 1 < last
+    by_hand(lived, OPENED, packs(f"rows = {rows(*lines)}") + f" WHERE first = {first}")
+    assert checked(lived).broken_at == last

@@ -192,7 +192,7 @@ def _effects(job: Job, items: Sequence[DriftItem]) -> Iterator[Effect]:
     for item in items:
         if (
             item.okta_id is None
-            or item.remembered is None
+            or item.remembered in (None, item.found)
             or not _still_remembered(job, item, item.remembered)
         ):
             continue

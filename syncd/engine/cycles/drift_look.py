@@ -14,6 +14,7 @@ from syncd.core.drift import DriftItem, Member, Shown
 from syncd.core.flavors import exact_user_names, group_identifiers
 from syncd.core.match import Conflict, MatchedGroup, MatchedUser, counting_marks, match_group, match_user
 from syncd.core.match_rules import wanted_values
+from syncd.engine.cycles.account_views import carried_id, with_what_lists_show
 from syncd.engine.cycles.unwritten import Unwritten
 from syncd.engine.job import Job
 from syncd.engine.planning.match import list_into
@@ -27,19 +28,6 @@ STRANGERS_AT_MOST = 200
 """So many people are asked for by id only to name them."""
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-def _with_what_lists_show(alone: RemoteUser, listed: RemoteUser | None) -> RemoteUser:
-    """Some servers show by id less than in a list (Harness: names)."""
-    if listed is None:
-        return alone
-    return replace(alone, attributes={**listed.attributes, **alone.attributes})
-
-
-def _carried(remote: RemoteUser | None) -> str | None:
-    """The id of an Okta user that the account has as its externalId: somebody provisioned it, perhaps we did."""
-    external_id = remote.external_id if remote else None
-    return external_id if external_id and external_id.startswith("00u") else None
 
 
 class Look:
@@ -116,6 +104,7 @@ class Look:
         if remote is not None and core.judge_linked_user(case, remote, self.shown) is None:
             pushed = case.known.pushed if case.known else None
             if not (pushed and pushed.invited and pushed.active and remote.active):
+                self._add(self.unwritten.of_linked(case))
                 return []
         return [(case, scim_id)]
 
@@ -142,8 +131,8 @@ class Look:
         if self.narrowed or (remote is not None and listed is None):
             shown = Shown(frozenset(self.job.mapping.paths), habits=self.job.target.habits())
         elif remote is not None:
-            remote = _with_what_lists_show(remote, listed)
-        self._add(core.judge_linked_user(case, remote, shown))
+            remote = with_what_lists_show(remote, listed)
+        self._add(core.judge_linked_user(case, remote, shown) or self.unwritten.of_linked(case))
         if remote is not None and remote.active and pushed.active and pushed.invited:
             self.accepted.append(case.okta_id)
 
@@ -177,7 +166,7 @@ class Look:
         if core.judge_unlinked_user(case, remote, self.shown) is None:
             return
         if remote is not None:  # the list may be old or leave things out
-            remote = _with_what_lists_show(self.job.target.user(remote.scim_id), remote)
+            remote = with_what_lists_show(self.job.target.user(remote.scim_id), remote)
         self._add(core.judge_unlinked_user(case, remote, self.shown))
 
     def _strangers(self) -> None:
@@ -190,7 +179,7 @@ class Look:
         for remote in self.stage.remote_users():
             if remote.scim_id in ours or self.job.store.user_by_scim_id(remote.scim_id) is not None:
                 continue
-            carried = _carried(remote)
+            carried = carried_id(remote)
             if carried is None:
                 self.items.append(core.unmanaged_user(remote))
             elif remote.active is False:  # somebody who left: as it should be
@@ -253,6 +242,9 @@ class Look:
                     self._add(self.unwritten.member(known.pushed.name, known.okta_id, never))
                 if scim_id is None or not (there or remote.lacks(scim_id)):
                     continue  # there is no account, or not all members are shown
+                if there and okta_id in pushed and okta_id not in wanted:
+                    leaver = Member(scim_id, self._name(okta_id), okta_id)
+                    self._add(self.unwritten.leaving(known.pushed.name, known.okta_id, leaver))
                 if there is not (okta_id in pushed):
                     member = Member(scim_id, self._name(okta_id), okta_id)
                     self.items.append(
@@ -336,6 +328,11 @@ class Look:
                         found=False,
                     )
                 )
+        for okta_id in sorted(ids.keys() - wanted if linked else ()):
+            if ids[okta_id] in found:
+                self._add(
+                    self.unwritten.leaving(name, group_id, Member(ids[okta_id], self._name(okta_id), okta_id))
+                )
         for okta_id in sorted(wanted - expected - self._released.keys()):
             their = self._scim_id(okta_id)
             if their is None or remote.lacks(their):
@@ -346,14 +343,14 @@ class Look:
             owner = self.job.store.user_by_scim_id(scim_id)
             belongs_to = owner.okta_id if owner else owners.get(scim_id)
             stranger = None if belongs_to else self._stranger(scim_id)
-            if _carried(stranger) in self._released:
+            if carried_id(stranger) in self._released:
                 continue  # a person said so
             called = self._name(belongs_to) if belongs_to else stranger.user_name if stranger else scim_id
             self.items.append(
                 core.member_item(
                     name,
                     group_id,
-                    Member(scim_id, called, belongs_to, _carried(stranger)),
+                    Member(scim_id, called, belongs_to, carried_id(stranger)),
                     wanted=belongs_to in wanted,
                     remembered=False if linked else None,
                     found=True,

@@ -107,6 +107,11 @@ class Hooked:
             self.left_to_the_log += taken.count(False)
             return any(taken)
 
+    def left_out(self, names: int) -> None:
+        """So many that came never got as far as here."""
+        with self._lock:
+            self.left_to_the_log += names
+
     def _take(self, key: Key, name: HookNamed, *, is_stranger: bool) -> bool:
         known = self._pending.get(key)
         is_news = known is None or known.looks > 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,12 +17,15 @@ from syncd.core.change import GROUP_KINDS
 from syncd.core.nomination import Nominations
 from syncd.engine.cycles.drift import repair
 from syncd.engine.cycles.result import RunResult
+from syncd.engine.cycles.seen import Key
 from syncd.engine.facts import Fact
 from syncd.engine.job import Job
 from syncd.engine.reading.selection import Selection
 from syncd.ports import Intent, Store
 
 AFTER = timedelta(minutes=2)
+LOOKED_AT_AT_MOST = 200
+"""Objects, each of which is asked for by id at both sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,15 @@ def take_over(store: Store, now: datetime) -> Nominations:
     before = SECOND_LOOK.of(store) or SecondLook(now)
     SECOND_LOOK.remember(store, SecondLook(now + AFTER, before.users | users, before.groups | groups))
     return Nominations(users=users, groups=groups)
+
+
+def also_look_at(store: Store, named: AbstractSet[Key], now: datetime) -> None:
+    """A second look at these as well. Of too many it is left to the comparison of everything."""
+    before = SECOND_LOOK.of(store) or SecondLook(now)
+    users = before.users | {okta_id for kind, okta_id in named if kind == "user"}
+    groups = before.groups | {okta_id for kind, okta_id in named if kind == "group"}
+    if named and len(users) + len(groups) <= LOOKED_AT_AT_MOST:
+        SECOND_LOOK.remember(store, SecondLook(now + AFTER, users, groups))
 
 
 def _about(intents: Iterable[Intent]) -> tuple[frozenset[str], frozenset[str]]:

@@ -54,6 +54,8 @@ class Seen:
     leaving: set[Key] = field(default_factory=set)
     """Those pending of whom the log says that they lost access: they are looked at first."""
     owed: str = ""
+    heard: set[Key] | None = None
+    """Whoever is named, where somebody gathers them."""
     _asked: int = 0
     _told: int = 0
     _fulls: int = 0
@@ -122,6 +124,8 @@ class Seen:
         with self._lock:
             for key in keys(named.users, named.groups):
                 self.pending[key] = 0
+                if self.heard is not None:
+                    self.heard.add(key)
             self.left |= named.left
             self.leaving |= leaving & self.pending.keys()
 

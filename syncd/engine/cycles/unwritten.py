@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 
-from syncd.core.drift import DriftItem, DriftKind, Member, wanted_active
+from syncd.core.change import Json
+from syncd.core.drift import DriftItem, DriftKind, Member, member_item, wanted_active
 from syncd.core.plan import timestamp
 from syncd.engine.job import Job
 from syncd.engine.writing.permission import barred_now
-from syncd.model import GroupCase, GroupState, UserCase
+from syncd.model import GroupCase, GroupState, KnownUser, PushedUser, Standing, UserCase
 
 _NEXT = "no run has written it yet: the next one does, unless a check says no"
 _WAITS = "nothing is written for now (see syncd status)"
@@ -41,6 +43,23 @@ class Unwritten:
             f"{wish.reason}, and was never written: {why}",
             "create it" if why is _NEXT else "",
         )
+
+    def of_linked(self, case: UserCase) -> DriftItem | None:
+        """Of an account that is as it is remembered, where something keeps back what Okta wants. None as of `user`."""
+        why = self._of_an_object.get(f"user:{case.okta_id}")
+        if why is None or case.known is None or case.known.pushed is None or case.known.released:
+            return None
+        if case.wanted is not None and case.wanted.standing is Standing.FROZEN:
+            return None
+        return _waiting(case, case.known, case.known.pushed, why)
+
+    def leaving(self, group: str, group_id: str, member: Member) -> DriftItem | None:
+        """Of a member that is remembered and there, and that Okta does not want, where something keeps that back."""
+        why = self._of_an_object.get(f"member:{group_id}:{member.okta_id}")
+        if why is None:
+            return None
+        item = member_item(group, group_id, member, wanted=False, remembered=True, found=True)
+        return replace(item, reason=f"no member in Okta, which was never written: {why}", repair="")
 
     def group(self, case: GroupCase) -> DriftItem | None:
         wish = case.wanted
@@ -104,3 +123,33 @@ class Unwritten:
             for change in hold.changes:
                 found[change.object_key] = f"it is held by {hold.id}: {hold.reason}"
         return found
+
+
+def _waiting(case: UserCase, known: KnownUser, pushed: PushedUser, why: str) -> DriftItem | None:
+    """What Okta wants otherwise than the account is. None where that is nothing."""
+    wish, active = case.wanted, wanted_active(case.wanted)
+    values = wish.attributes if wish is not None and active else {}
+    wanted: dict[str, Json] = {
+        path: value for path, value in sorted(values.items()) if pushed.attributes.get(path) != value
+    }
+    there: dict[str, Json] = {path: pushed.attributes.get(path) for path in wanted}
+    kind = DriftKind.CHANGED_USER
+    if active is not pushed.active:
+        wanted["active"], there["active"] = active, pushed.active
+        kind = DriftKind.WRONGLY_INACTIVE_USER if active else DriftKind.WRONGLY_ACTIVE_USER
+    if not wanted:
+        return None
+    because = wish.reason if wish is not None else "not in Okta any more"
+    name = (wish or known.wanted).user_name or known.wanted.user_name
+    return DriftItem(
+        kind,
+        "user",
+        name,
+        case.okta_id,
+        pushed.scim_id,
+        wanted,
+        there,
+        dict(there),
+        f"{because}, and what Okta wants was never written: {why}",
+        "",
+    )

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from syncd.core.pausing import Pause, Shut, barred, said_of, way_out_of
+from syncd.core.pausing import Pause, Shut, barred, ends_at, said_of, way_out_of
 from syncd.engine.facts import PAUSE, readable
 from syncd.engine.job import Job
 from syncd.errors import WritingWaits
@@ -30,6 +30,15 @@ def paused(store: Store, now: datetime) -> Pause | None:
 def barred_now(store: Store, settings: ConnectionSettings, now: datetime) -> Pause | Shut | None:
     """Why nothing may be written now; None when it may."""
     return barred(paused(store, now), settings.schedule.windows, now)
+
+
+def barred_for(store: Store | None, settings: ConnectionSettings, now: datetime) -> float | None:
+    """Seconds, 0 where nothing bars it; None where nobody knows: until somebody resumes, or without a store."""
+    if store is None:
+        return None
+    bar = barred_now(store, settings, now)
+    ends = now if bar is None else ends_at(bar)
+    return None if ends is None else (ends - now).total_seconds()
 
 
 def refuse_while_barred(job: Job) -> None:

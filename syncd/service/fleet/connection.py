@@ -14,7 +14,9 @@ from datetime import UTC, datetime, timedelta
 from syncd.core.cron import Cron
 from syncd.core.lease import DELIVERED_WITHIN
 from syncd.core.nomination import ASKED
-from syncd.engine.cycles.second_look import is_due, look_again, take_over
+from syncd.core.plan import timestamp
+from syncd.engine.cycles.rolled_back import comes_in, follow_history
+from syncd.engine.cycles.second_look import also_look_at, is_due, look_again, take_over
 from syncd.engine.facts import COMPLETE_READ, CURSOR, LOG_ASKED
 from syncd.engine.job import Job
 from syncd.errors import SyncdError
@@ -30,6 +32,10 @@ from syncd.service.surroundings import Surroundings
 from syncd.settings import ConnectionSettings
 
 _RUNS_LOOKED_AT = 1_000
+_OTHER = (
+    "what was written last may be lost; if it was put back from a backup, stop the workers and run"
+    " syncd fleet restored"
+)
 Opening = Callable[[ConnectionSettings, Callable[[], bool]], Held]
 """Opens the store of a connection; the other argument says whether no cycle of it runs. Raises SyncdError."""
 
@@ -51,6 +57,8 @@ class OwnedConnection(ServedConnection):
         """It had its first turn, or that is none that a takeover waits for."""
         self.current.opens = lambda settings, _wait: opens(settings, lambda: self.is_idle)
         self._opening = threading.Lock()
+        self._has_gone_on = False
+        """What is done once with a store that was opened is done."""
         self._turn = self._quiet = QuietTurn(ownership.quiet, around.stopping)
         self._job_options = {"writing": True, "delivered_within": DELIVERED_WITHIN}
         # In the quiet time a delta only reads what is new, which stays pending: one that waited for the end of that
@@ -67,13 +75,21 @@ class OwnedConnection(ServedConnection):
         with self._opening:
             if not isinstance(self.current.state, NoStore):
                 return  # another turn was quicker
+            self._has_gone_on = False
             super().open(patient=patient)
             self._go_on()
+
+    def _take_turn(self, kind: str) -> None:
+        with self._opening:
+            if not self._has_gone_on:  # the database was away just after the store was opened
+                self._go_on()
+        super()._take_turn(kind)
 
     def _go_on(self) -> None:
         store = self.current.store
         if store is None:
             return
+        self._follow_history(store)
         self.hooks.restore(store)
         if _was_followed(store):
             self._log.state = SystemLog.FOLLOWED
@@ -81,6 +97,24 @@ class OwnedConnection(ServedConnection):
             self._seen.name(found)
             opened = {"users": len(found.users), "groups": len(found.groups)}
             self._voice.say("info", "takes over what was under way", "delta", **opened)
+        self._has_gone_on = True
+
+    def _follow_history(self, store: Store) -> None:
+        seen, now = self.ownership.seen, self._around.clock()
+        comes = comes_in(self.settings.name, seen.connections)
+        if found := follow_history(store, seen.history, now, comes):
+            before, due = found
+            said = {"before": before, "now": seen.history, "compared_at": timestamp(due.at), "hint": _OTHER}
+            self._voice.say("warning", "its database failed over, or was put back", "delta", **said)
+            self._seen.heard = set()
+
+    def _delta(self, job: Job) -> Ending:
+        """What happened since the place in the System Log that the store has may have been done, and forgotten."""
+        ending = super()._delta(job)
+        if self._seen.heard is not None:
+            also_look_at(job.store, self._seen.heard, job.clock())
+            self._seen.heard = None
+        return ending
 
     def full_due_in(self) -> float | None:
         """Seconds until the next full cycle, by the last one; None where its calendar says. 0 when there never was one,

@@ -23,7 +23,8 @@ from syncd.service.fleet import rereading
 from syncd.service.fleet.connection import OwnedConnection
 from syncd.service.fleet.hooked_orgs import HookedOrgs
 from syncd.service.fleet.rereading import HOOKS_LISTEN, HOOKS_ORG, FleetFile, Reread
-from syncd.service.fleet.steward import Holding, Steward
+from syncd.service.fleet.serving import Holding
+from syncd.service.fleet.steward import Steward
 from syncd.service.fleet.watched import WatchedConnection
 from syncd.service.full_turns import RETRY
 from syncd.service.held_store import Held
@@ -85,14 +86,14 @@ class FleetDaemon(Daemon):
         self._around = replace(self._around, on_cycle=self._after_cycle)
 
     def busy(self) -> frozenset[str]:
-        """See `steward.Serving`."""
+        """See `serving.Serving`."""
         held = {each.settings.name for each in self._steward.holdings()}
         retiring = {one.settings.name for one in self._retiring.copy() if not one.current.is_closed}
         busy = {name for name, one in self._served.copy().items() if name not in held or not _is_idle(one)}
         return frozenset(retiring | busy | self._waiting.keys())
 
     def not_begun(self) -> int:
-        """See `steward.Serving`."""
+        """See `serving.Serving`."""
         begun = {one.ownership.connection for one in self._owned() if one.is_begun}
         held = (each.ownership.connection for each in self._steward.holdings())
         return sum(1 for number in held if number not in begun)
@@ -110,7 +111,7 @@ class FleetDaemon(Daemon):
         self._event("info", "running", worker=self._steward.moment().worker)
 
     def woken(self, connections: AbstractSet[int]) -> None:
-        """See `steward.Serving`."""
+        """See `serving.Serving`."""
         for one in self._served.copy().values():
             if isinstance(one, OwnedConnection) and one.ownership.connection in connections:
                 one.requests.look()
@@ -141,7 +142,7 @@ class FleetDaemon(Daemon):
         return listening(address, self._hooked_orgs.receivers, self.board.hook_answered, self._event)
 
     def reload(self) -> None:
-        """See `steward.Serving`."""
+        """See `serving.Serving`."""
         self._commands.put(self._take_over)
 
     def _reread(self) -> None:

@@ -136,7 +136,20 @@ class HookedOrgs:
         try:
             one.hooks.take(found.events)
             self._waiting.taken(one.ownership, found.places)
+            self._left(one, found)
         except SyncdError:
             return
         except Exception as error:  # noqa: BLE001  (of others it is taken up all the same)
             self._say(error)
+
+    def _left(self, one: OwnedConnection, found: WaitingEvents) -> None:
+        """Once: these rows are gone."""
+        if not (found.left_out or found.unreadable):
+            return
+        one.hooks.left_out(found.left_out + found.unreadable)
+        name, said = one.ownership.name, "what they named is left to the System Log"
+        if found.left_out:
+            self._tell("warning", f"event hooks had no room: {said}", connection=name, names=found.left_out)
+        if found.unreadable:
+            event = f"rows of event hooks cannot be read: {said}"
+            self._tell("warning", event, connection=name, rows=found.unreadable)

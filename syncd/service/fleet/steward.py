@@ -10,16 +10,15 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 from syncd.core.balance import balance
 from syncd.errors import ConfigurationError, LockLost, SyncdError
-from syncd.ports.fleet import WORK, ConnectionRecord, Fleet, Ownership, Registry, WorkerRecord
+from syncd.ports.fleet import WORK, ConnectionRecord, Fleet, FleetState, Ownership, Registry, WorkerRecord
 from syncd.ports.permit import Permit
 from syncd.service.fleet.moment import FleetMoment
 from syncd.service.fleet.owned_store import GoesBack
+from syncd.service.fleet.serving import Holding, Serving
 from syncd.service.fleet.tenure import Tenure
 from syncd.service.held_store import Held
 from syncd.service.telling import Event
@@ -40,35 +39,6 @@ OpenStore = Callable[[ConnectionSettings, Ownership, Permit], Held]
 """Raises SyncdError."""
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """A connection that is to be served, as its settings are now. `permit` is of the lease that it was taken under."""
-
-    ownership: Ownership
-    settings: ConnectionSettings
-    permit: Permit
-
-
-class Serving(Protocol):
-    """Who serves what is owned."""
-
-    def reload(self) -> None:
-        """What is owned has changed."""
-        ...
-
-    def woken(self, connections: AbstractSet[int]) -> None:
-        """Somebody asked for something there."""
-        ...
-
-    def busy(self) -> frozenset[str]:
-        """Names of connections of which a cycle runs, and of those that are not closed yet though nobody holds them."""
-        ...
-
-    def not_begun(self) -> int:
-        """How many connections are owned for which nothing was done yet."""
-        ...
-
-
 class Steward:
     """`begin`, then `run` in a thread of its own until `end`. The rest may be called from any thread."""
 
@@ -87,6 +57,8 @@ class Steward:
         self._lost = 0
         self._seen: Fleet | None = None
         self._trouble = ""
+        self._history = ""
+        """Of the database, as it was at the last look."""
         self._more = False
         """At the last look there was more to take than could be begun at once."""
         self._over = threading.Event()
@@ -229,7 +201,7 @@ class Steward:
             if self._tenure.is_lost:
                 self._rejoin(serving)
             fleet = self._told(self._registry.look())
-            changed = self._keep(fleet)
+            changed = self._begins_anew(fleet) | self._keep(fleet)
             if self._myself.mode == WORK:
                 busy = serving.busy()
                 self._return_what_is_not_served(fleet, busy)
@@ -265,6 +237,22 @@ class Steward:
         if called:
             self._event("warning", "its name is used up: it goes on under a new one", worker=called)
         self.begin()
+
+    def _begins_anew(self, fleet: Fleet) -> bool:
+        """After a failover the stores may know less than was done, and less than this process remembers of them: it
+        gives all back, and whoever takes them begins with what they know. Whether anything changed.
+        """
+        before, self._history = self._history, fleet.history or self._history
+        if not before or before == self._history:
+            return False
+        holdings = self.holdings()
+        for holding in holdings:
+            self._drop(holding.ownership.name)
+        said = {"before": before, "now": self._history, "connections": len(holdings)}
+        self._event(
+            "warning", "the database failed over, or was put back: all connections begin anew", **said
+        )
+        return bool(holdings)
 
     def _keep(self, fleet: Fleet) -> bool:
         """Lets go of what is another's now, and reads settings that were changed. Whether anything did."""
@@ -364,16 +352,17 @@ class Steward:
         self._more = found.more
         for number in found.release:
             self._give_up(by_number[number])
-        return bool(self._take(found.take)) or bool(found.release)
+        return bool(self._take(found.take, fleet.course)) or bool(found.release)
 
     def _give_up(self, record: ConnectionRecord) -> None:
         self._moved.append(time.monotonic())
         self._drop(record.name)
         self._event("info", "gives a connection back", connection=record.name)
 
-    def _take(self, numbers: Sequence[int]) -> int:
+    def _take(self, numbers: Sequence[int], seen: FleetState) -> int:
         permit, taken = self._tenure.permit, 0
-        for ownership in self._registry.claim(self._tenure.name, numbers):
+        for claimed in self._registry.claim(self._tenure.name, numbers):
+            ownership = replace(claimed, seen=seen)
             settings = self._settings_of(
                 ownership.connection, ownership.name, ownership.toml, ownership.digest
             )

@@ -26,6 +26,7 @@ class WatchedConnection(OwnedConnection):
         self._job_options = {"writing": False}
         self.current.open_store(self.settings, patient=patient)
         self._log.state = SystemLog.DENIED  # the place in it is the owner's
+        self._has_gone_on = True  # nothing is remembered here
 
     def full_due_in(self) -> float | None:
         """At once: what this version would do has never been seen."""

@@ -44,7 +44,7 @@ class PostgresStores(Closing):
         redactor: Redactor,
     ) -> Store:
         """See `ports.fleet.FleetStores.open_owned`."""
-        claim = StoreClaim(ownership.epoch, ownership.token, permit)
+        claim = StoreClaim(ownership.epoch, ownership.token, permit, ownership.seen.history)
         store = open_store(
             self._pools,
             ownership.connection,

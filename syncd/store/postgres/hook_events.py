@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime
+from contextlib import suppress
+from typing import Any
 
 from syncd.closing import Closing
 from syncd.core.canonical import read_canonical
@@ -19,25 +20,37 @@ CHANNEL = "syncd_hooks"
 """Its notifications carry the id of a connection. Not the registry's: nobody else is to look because of a hook."""
 WAITING_AT_MOST = 20_000
 """Events, and names in them, that wait for one connection."""
+LEFT_OUT = "syncd.left_out"
+"""The kind of a row that names nobody: its size is how many names had no room."""
 # A paused connection needs none: whoever has it afterwards goes on with the System Log.
 _PUT = """
 WITH mine AS (
     SELECT c.id FROM connection c WHERE c.org_key = %(org)s AND NOT c.paused
 ), room AS (
     SELECT mine.id FROM mine
-     WHERE (SELECT coalesce(sum(h.size), 0) FROM hook_event h WHERE h.connection = mine.id) <= %(at_most)s
+     WHERE (SELECT coalesce(sum(h.size), 0) FROM hook_event h
+             WHERE h.connection = mine.id AND h.kind <> %(left_out)s) <= %(at_most)s
 ), put AS (
     INSERT INTO hook_event (connection, uuid, kind, targets, size, published)
     SELECT room.id, e.uuid, e.kind, e.targets, e.size, e.published
       FROM room CROSS JOIN unnest(%(uuid)s::text[], %(kind)s::text[], %(targets)s::text[], %(size)s::integer[],
                                   %(published)s::timestamptz[]) AS e(uuid, kind, targets, size, published)
+), crammed AS (
+    SELECT mine.id FROM mine WHERE mine.id NOT IN (SELECT id FROM room) AND EXISTS (SELECT 1 FROM room)
+), more AS (
+    UPDATE hook_event h SET size = least(h.size::bigint + %(names)s, 2000000000)::integer
+      FROM crammed WHERE h.connection = crammed.id AND h.kind = %(left_out)s
+), first AS (
+    INSERT INTO hook_event (connection, uuid, kind, targets, size)
+    SELECT crammed.id, '', %(left_out)s, '[]', %(names)s FROM crammed
+     WHERE NOT EXISTS (SELECT 1 FROM hook_event h WHERE h.connection = crammed.id AND h.kind = %(left_out)s)
 ), told AS (
     SELECT pg_notify(%(channel)s, room.id::text) FROM room
 )
 SELECT (SELECT count(*) FROM mine) AS connections, (SELECT count(*) FROM told) AS told
 """
 _WAITING = """
-SELECT connection, place, uuid, kind, targets, published FROM hook_event
+SELECT connection, place, uuid, kind, targets, size, published FROM hook_event
  WHERE connection = ANY(%(connections)s) ORDER BY connection, place
 """
 _TAKEN = """
@@ -70,6 +83,8 @@ class PostgresHookEvents(Closing):
             "org": org,
             "channel": CHANNEL,
             "at_most": WAITING_AT_MOST,
+            "left_out": LEFT_OUT,
+            "names": max(1, sum(len(each.targets) for each in events)),
             "uuid": [each.uuid for each in events],
             "kind": [each.kind for each in events],
             "targets": [json.dumps(list(each.targets)) for each in events],
@@ -87,13 +102,11 @@ class PostgresHookEvents(Closing):
 
     def waiting(self, connections: Iterable[int]) -> Mapping[int, WaitingEvents]:
         """See `ports.hook_events.HookEvents.waiting`."""
-        found: dict[int, tuple[list[int], list[LogEvent]]] = {}
+        found: dict[int, list[Mapping[str, Any]]] = {}
         with self._session.acting() as session:
             for row in session.execute(_WAITING, {"connections": list(connections)}):
-                places, events = found.setdefault(row["connection"], ([], []))
-                places.append(row["place"])
-                events.append(_event(row["uuid"], row["kind"], row["targets"], row["published"]))
-        return {connection: WaitingEvents(*each) for connection, each in found.items()}
+                found.setdefault(row["connection"], []).append(row)
+        return {connection: _told_by(rows) for connection, rows in found.items()}
 
     def taken(self, ownership: Ownership, places: Sequence[int]) -> None:
         """See `ports.hook_events.HookEvents.taken`."""
@@ -113,7 +126,16 @@ class PostgresHookEvents(Closing):
             return [str(read_canonical(row["value"])) for row in found]
 
 
-def _event(uuid: str, kind: str, targets: str, published: datetime | None) -> LogEvent:
-    return LogEvent(
-        uuid, kind, [(str(of_kind), str(okta_id)) for of_kind, okta_id in json.loads(targets)], published
-    )
+def _told_by(rows: Sequence[Mapping[str, Any]]) -> WaitingEvents:
+    left_out = sum(row["size"] for row in rows if row["kind"] == LEFT_OUT)
+    told = [_event(row) for row in rows if row["kind"] != LEFT_OUT]
+    events = [each for each in told if each is not None]
+    return WaitingEvents([row["place"] for row in rows], events, left_out, len(told) - len(events))
+
+
+def _event(row: Mapping[str, Any]) -> LogEvent | None:
+    """None for what was not written by a worker."""
+    with suppress(ValueError, TypeError, RecursionError):
+        targets = [(str(of_kind), str(okta_id)) for of_kind, okta_id in json.loads(row["targets"])]
+        return LogEvent(row["uuid"], row["kind"], targets, row["published"])
+    return None

@@ -17,7 +17,8 @@ import psycopg
 from syncd.closing import Closing
 from syncd.errors import NotFound, RefusedError, UsageError
 from syncd.ports.fleet import ConnectionRecord, Enrolment, Fleet, LivingWorker, Ownership, WorkerRecord
-from syncd.store.postgres.quick import Ear, QuickSession
+from syncd.store.postgres.course import history_of
+from syncd.store.postgres.quick import Connection, Ear, QuickSession
 from syncd.store.postgres.store import WRITERS
 
 CHANNEL = "syncd_wakes"
@@ -126,6 +127,8 @@ class PostgresRegistry(Closing):
         self._tell, self._ear = lost, Ear(url, name, CHANNEL)
         self._session = QuickSession(url, name, lost=self._was_lost)
         self._acting = self._session.acting
+        self._history: tuple[object, str] = (None, "")
+        """Of the server that this session is with; no session outlives a change of it."""
 
     def close(self) -> None:
         """May be called twice, and waits for no answer."""
@@ -168,7 +171,8 @@ class PostgresRegistry(Closing):
         """See `ports.fleet.Registry.look`."""
         with self._acting() as session:
             workers = [LivingWorker(**row) for row in session.execute(_LIVING)]
-            return Fleet(workers, [ConnectionRecord(**row) for row in session.execute(_CONNECTIONS)])
+            connections = [ConnectionRecord(**row) for row in session.execute(_CONNECTIONS)]
+            return Fleet(workers, connections, self._history_of(session))
 
     def text_of(self, connection: int) -> tuple[str, str]:
         """See `ports.fleet.Registry.text_of`."""
@@ -278,6 +282,16 @@ class PostgresRegistry(Closing):
         self._change(_MOVE, {"name": name, "worker": worker}, f"connection called {name}")
 
     # plumbing
+
+    def _history_of(self, session: Connection) -> str:
+        """Empty where the server does not tell."""
+        asked_of, told = self._history
+        if asked_of is session:
+            return told
+        found = history_of(session)
+        if found is not None:
+            self._history = session, found
+        return found or ""
 
     def _change(self, statement: str, given: Mapping[str, Any], what: str) -> None:
         with self._acting() as session, session.transaction():

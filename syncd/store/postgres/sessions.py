@@ -19,6 +19,7 @@ from psycopg.types.string import StrDumperUnknown
 
 from syncd.errors import ConfigurationError, TemporaryError
 from syncd.store.postgres.answering import Answering
+from syncd.store.postgres.course import history_of
 from syncd.store.postgres.faults import explain, named
 
 OLDEST_SERVER = 150000
@@ -119,8 +120,9 @@ def _prepare(conn: Connection, url: str) -> None:
 class Session:
     """One of a pool, with what was set in it."""
 
-    def __init__(self, conn: Connection) -> None:
-        self.conn = conn
+    def __init__(self, conn: Connection, history: str = "") -> None:
+        """`history`: see `course`."""
+        self.conn, self.history = conn, history
         self.about: int | None = None
         self.has_moves = False
         """Whether it has the temporary table that the seals are gathered in."""
@@ -179,7 +181,7 @@ class Sessions:
                     session.show(connection)
                 except psycopg.OperationalError:  # it was lost while it lay idle
                     session.conn.close()
-                    session = Session(connect(self.url, name=self._name))
+                    session = self._new()
                     session.show(connection)
         except psycopg.Error as error:
             self._room.release()
@@ -200,7 +202,15 @@ class Sessions:
                     return session
             if self._free:
                 return self._free.pop()
-        return Session(connect(self.url, name=self._name))
+        return self._new()
+
+    def _new(self) -> Session:
+        conn = connect(self.url, name=self._name)
+        try:
+            return Session(conn, history_of(conn) or "")
+        except BaseException:
+            conn.close()
+            raise
 
     def give_back(self, session: Session) -> None:
         """One that was left inside a transaction is closed. With one that was lost all go that lie idle: what ended it

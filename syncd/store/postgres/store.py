@@ -47,11 +47,14 @@ ANALYZE = b"ANALYZE (SKIP_LOCKED) syncd.users_t, syncd.groups_t, syncd.members_t
 
 @dataclass(frozen=True, slots=True)
 class StoreClaim:
-    """The right to write, as the row in `owner` has it. `permit` raises LockLost once it may have ended."""
+    """The right to write, as the row in `owner` has it. `permit` raises LockLost once it may have ended. `history`: the
+    course of the database in which it was given, where that is known.
+    """
 
     epoch: int
     token: str
     permit: Callable[[], None]
+    history: str = ""
 
 
 class PostgresStore(StoreActs, Closing):
@@ -137,6 +140,12 @@ class PostgresStore(StoreActs, Closing):
             return
         claim = self._claimed()
         with self._transaction() as db:
+            if claim.history and db.session.history not in ("", claim.history):
+                raise LockLost(
+                    "the database failed over, or was put back: its store may know less than this process, which"
+                    " writes nothing more",
+                    hint="whoever has the connection next begins with what the store knows",
+                )
             fence = (self._connection, claim.epoch, claim.token)
             if db.session.conn.execute(_FENCE, fence).fetchone() is None:
                 raise self._lost(db)
