@@ -20,6 +20,7 @@ from syncd.ports import Store
 from syncd.ports.database import FleetDatabase
 from syncd.ports.fleet import FleetStores, Registry
 from syncd.ports.hook_events import HookEvents
+from syncd.ports.org_log import Trunks
 from syncd.ports.trail import Head
 from syncd.redact import Redactor
 from syncd.settings import ConnectionSettings, Loaded, parse
@@ -57,6 +58,15 @@ def open_hook_events(database: Database) -> Iterator[HookEvents]:
     from syncd.store.postgres.hook_events import PostgresHookEvents  # noqa: PLC0415  (psycopg)
 
     with PostgresHookEvents(database.url) as rows:
+        yield rows
+
+
+@contextmanager
+def open_trunks(database: Database) -> Iterator[Trunks]:
+    """What workers share of System Logs."""
+    from syncd.store.postgres.org_log import PostgresTrunks  # noqa: PLC0415  (psycopg)
+
+    with PostgresTrunks(database.url) as rows:
         yield rows
 
 
@@ -116,16 +126,16 @@ def load_of(
     database, asked = fleet_database(fleet, redactor)
     asked.refuse_unprepared()
     with open_registry(database) as registry:
-        known = {each.name: each.id for each in registry.look().connections}
+        known = {each.name: each for each in registry.look().connections}
         for name in names:
             if name not in known:
                 raise UsageError(
                     f"there is no connection called {name} in this fleet", hint="syncd fleet status names all"
                 )
-        texts = {name: registry.text_of(known[name])[0] for name in (names or known)}
+        texts = {name: registry.text_of(known[name].id)[0] for name in (names or known)}
     found = [
         fleet.rule(parse(text, file=fleet.path.parent / f"{name}.toml", environ=environ)).in_fleet(
-            FleetPlace(database.url, database.shown, known[name]), fleet.path
+            FleetPlace(database.url, database.shown, known[name].id, known[name].paused), fleet.path
         )
         for name, text in texts.items()
     ]
@@ -175,6 +185,7 @@ def move_store(
         return moved, here, there, None
     with arriving(file, connection=name, clock=clock) as arrival:
         with alone as source:
+            _refuse_nothing(source, name)
             _refuse_elsewhere(source, settings)
             if arrival.there is not None:
                 return _found(source, arrival.there, file, here), there, here, None
@@ -195,6 +206,17 @@ def _found(source: Db, there: Head, file: Path, here: str) -> Moved:
             hint="name another file, or move that one away first if nobody works with it any more",
         )
     return arrived_before(source, there, "the store")
+
+
+def _refuse_nothing(source: Db, name: str) -> None:
+    """Else the file would be an empty store, and the connection's own place in the fleet refused from then on."""
+    from syncd.store import journal, state  # noqa: PLC0415
+
+    if not state.revision(source) and not journal.head(source).sequence:
+        raise UsageError(
+            f"{name} has no store in this fleet yet: nobody has served it there, and nothing is moved",
+            hint="to move one there: syncd store copy --from FILE --to fleet",
+        )
 
 
 def _refuse_elsewhere(source: Db, settings: ConnectionSettings) -> None:

@@ -116,6 +116,13 @@ def check_fleet(
                 f"{asked.shown}: {state.version} follows another server and takes no writes",
                 "Have `database` lead to the primary: target_session_attrs=read-write in its URL.",
             )
+        elif state.is_read_only:
+            checks.fail(
+                DATABASE,
+                f"{asked.shown}: {state.version} takes no writes: default_transaction_read_only is on",
+                "Where a provider did that, its disk may be full. Else turn it off for the role, the database or the"
+                " server.",
+            )
         else:
             checks.ok(DATABASE, f"{asked.shown}: {state.version}")
         _way(checks, database, encrypted=state.encrypted)

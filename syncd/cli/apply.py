@@ -118,7 +118,7 @@ def _named(session: Session, saved: SavedPlan) -> ConnectionSettings:
     names = ", ".join(one.name for one in loaded.connections)
     raise RefusedError(
         f"the plan was made for the connection {saved.connection}, and the settings are those of {names}",
-        hint="name its settings file with --config",
+        hint=f"name it with {session.naming}",
     )
 
 

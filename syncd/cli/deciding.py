@@ -63,7 +63,9 @@ def placed(
         if not those:
             raise UsageError(f"none of these connections knows {word}: {names}")
         if len(those) > 1:
-            raise UsageError(f"several connections know {word}: {names}", hint="name one with --config")
+            raise UsageError(
+                f"several connections know {word}: {names}", hint=f"name one with {session.naming}"
+            )
     return [
         (settings, asked)
         for settings in connections

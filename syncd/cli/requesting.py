@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from syncd.cli.progress import Watcher
     from syncd.ports import Store
     from syncd.settings import ConnectionSettings
+    from syncd.settings.place import FleetPlace
 
 ORPHANED_AFTER = 60.0
 """Seconds without a sign of anybody who carries requests out, until the command does it itself."""
@@ -176,7 +177,7 @@ def _told(session: Session, settings: ConnectionSettings, store: Store, record: 
     if writer is None or writer.ended or not writer.serves:
         nobody = "no `syncd run` has this store now: the next one that begins"
         if settings.fleet is not None:
-            nobody = f"no worker serves {settings.name} now: the next one that does"
+            nobody = f"{_unserved(settings.name, settings.fleet)}: the next one that does"
         session.note(f"{nobody} carries it out", "warn")
     said = line("Asked for: ", strong(record.id), f" ({record.kind}). syncd status shows what comes of it.")
     return Answer(request_document(record, settings.name), exits.DONE, [said])
@@ -190,8 +191,8 @@ def _followed(
         session.note(f"{writer.named} has the store, and was asked to do it (request {record.id})")
     elif settings.fleet is not None:
         session.note(
-            f"no worker serves {settings.name} now: request {record.id} waits until one does (syncd fleet status shows"
-            " the workers; Ctrl-C withdraws the request)",
+            f"{_unserved(settings.name, settings.fleet)}: request {record.id} waits until one does (syncd fleet status"
+            " shows the workers; Ctrl-C withdraws the request)",
             "warn",
         )
     with session.watcher(settings) as watcher:
@@ -199,6 +200,11 @@ def _followed(
         outcome = _Following(session, settings, stop, store, record, watcher).outcome()
     _tell_quarantine(session, store)
     return outcome
+
+
+def _unserved(name: str, place: FleetPlace) -> str:
+    why = f", for it is paused (syncd fleet pause {name} --off)" if place.paused else ""
+    return f"no worker serves {name} now{why}"
 
 
 @dataclass

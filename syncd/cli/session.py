@@ -233,6 +233,11 @@ class Session:
             raise configuration_error(loaded.problems)
         return loaded.connections
 
+    @property
+    def naming(self) -> str:
+        """The option that names a connection, as these were."""
+        return "--connection" if self.said.in_fleet else "--config and its settings file"
+
     def only_connection(self, command: str) -> ConnectionSettings:
         """The one connection of a command that takes no more. Raises ConfigurationError, UsageError."""
         connections = self.connections()
@@ -240,7 +245,7 @@ class Session:
             names = ", ".join(one.name for one in connections)
             raise UsageError(
                 f"{command} works on one connection, and there are {len(connections)}: {names}",
-                hint="name the settings file of one of them with --config",
+                hint=f"name one of them with {self.naming}",
             )
         return connections[0]
 

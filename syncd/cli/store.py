@@ -53,7 +53,9 @@ def copy(ctx: click.Context, source: str, target: str, *, as_json: bool) -> int:
         document = store_copy_document(
             settings, was, now_at, head=moved.head, rows=moved.rows, tables=moved.counts, kept=kept
         )
-        return session.one(Answer(document, exits.DONE, store_copy_lines(document)))
+        return session.one(
+            Answer(document, exits.DONE, store_copy_lines(document, into_fleet=target == _FLEET))
+        )
 
 
 def _file(source: str, target: str) -> Path:
@@ -61,6 +63,6 @@ def _file(source: str, target: str) -> Path:
     if len(files) != 1 or not files[0]:
         raise UsageError(
             "one of --from and --to is a file, and the other the word fleet",
-            hint="a file called fleet is ./fleet; a copy of a file is made by syncd backup",
+            hint="a file called fleet is ./fleet; a copy of a file is made by syncd -c SETTINGS backup",
         )
     return Path(files[0])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from syncd.ports import Store
     from syncd.ports.fleet import FleetStores, Ownership, Registry
     from syncd.ports.hook_events import HookEvents
+    from syncd.ports.org_log import Trunks
     from syncd.ports.permit import Permit
     from syncd.service.fleet.rereading import FleetFile
     from syncd.service.fleet.steward import Steward
@@ -55,6 +56,7 @@ def _work(session: Session, fleet: FleetSettings) -> None:
         open_fleet_stores,
         open_hook_events,
         open_registry,
+        open_trunks,
     )
     from syncd.service.descriptors import raise_limit  # noqa: PLC0415  (the engine)
     from syncd.service.memory import few_arenas  # noqa: PLC0415
@@ -74,8 +76,9 @@ def _work(session: Session, fleet: FleetSettings) -> None:
         open_fleet_stores(database, cycles=fleet.fleet.cycles) as stores,
         open_registry(database, lost=stores.doubt) as registry,
         open_hook_events(database) as hook_events,
+        open_trunks(database) as trunks,
     ):
-        _serve(session, _file_of(session, fleet), registry, stores, hook_events)
+        _serve(session, _file_of(session, fleet), registry, stores, hook_events, trunks)
 
 
 def _warn(session: Session, fleet: FleetSettings) -> None:
@@ -96,7 +99,12 @@ def _file_of(session: Session, fleet: FleetSettings) -> FleetFile:
 
 
 def _serve(
-    session: Session, file: FleetFile, registry: Registry, stores: FleetStores, hook_events: HookEvents
+    session: Session,
+    file: FleetFile,
+    registry: Registry,
+    stores: FleetStores,
+    hook_events: HookEvents,
+    trunks: Trunks,
 ) -> None:
     from syncd.ports.fleet import WorkerRecord  # noqa: PLC0415
     from syncd.service.fleet.daemon import FleetDaemon  # noqa: PLC0415  (the engine)
@@ -122,6 +130,7 @@ def _serve(
         steward,
         file=file,
         hook_events=hook_events,
+        trunks=trunks,
         event=session.event,
         redactor=session.redactor,
         notify=Notify.of(os.environ),

@@ -76,21 +76,21 @@ class LogBook:
             place = told.page.cursor
         return Onward(events, place, asked)
 
-    def note(self, place: str, page: LogPage, at: float) -> LogPage:
-        """Somebody asked there at this moment, and was told this. What the one who asked is handed."""
+    def note(self, place: str, page: LogPage, at: float, told: float) -> LogPage:
+        """Somebody asked there at this moment, and at that one was told this. What the one who asked is handed."""
         self._keep(place, _Told(page, at))
-        if not self._lives(at) and place != self._end:
+        if not self._lives(at) and place != self.end:
             self._trunk.clear()
             self._trunk.append((at, place))
-        if place == self._end:
+        if place == self.end:
             self._last = at
             if page.cursor != place:
-                self._trunk.append((at, page.cursor))
+                self._trunk.append((told, page.cursor))
             return page
         if page.full or any(page.cursor == known for _, known in self._trunk):
             return page
         behind = next((known for then, known in reversed(self._trunk) if then <= at - OVERLAP), None)
-        is_known = behind == self._end or behind in self._told
+        is_known = behind == self.end or behind in self._told
         return LogPage(page.events, behind, full=True) if behind is not None and is_known else page
 
     def begun(self, page: LogPage, at: float) -> None:
@@ -102,7 +102,7 @@ class LogBook:
 
     def beginning(self, now: float) -> str | None:
         """Where to begin as well as with a question of one's own: what came before was there when somebody asked."""
-        return self._end if self._lives(now) else None
+        return self.end if self._lives(now) else None
 
     def refused(self, place: str) -> None:
         """Okta takes this place no more, and so perhaps none of those that follow it."""
@@ -115,7 +115,8 @@ class LogBook:
             self._drop(place)
 
     @property
-    def _end(self) -> str | None:
+    def end(self) -> str | None:
+        """Of the trunk."""
         return self._trunk[-1][1] if self._trunk else None
 
     def _lives(self, now: float) -> bool:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 
 from syncd.model import OktaGroup
 from syncd.okta.pace import OrgRates
 from syncd.okta.shared_list import SharedList
-from syncd.okta.shared_log import Follower, SharedLog
+from syncd.okta.shared_log import Beyond, Follower, SharedLog
 from syncd.ports import Listing, LogPage
 
 _KEPT_AT_MOST = 1_000
@@ -29,11 +30,21 @@ class _Org:
     groups: SharedList[OktaGroup] = field(default_factory=SharedList)
 
 
-class Orgs:
-    """All of one process. Thread-safe. `clock` is a monotonic one."""
+def _nothing_beyond(_key: str, _names: Collection[str]) -> None:
+    """Of a process that is alone."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+
+class Orgs:
+    """All of one process. Thread-safe. `clock` is a monotonic one. `beyond`: what the org of this key shares with other
+    processes, for connections of these names.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        beyond: Callable[[str, Collection[str]], Beyond | None] = _nothing_beyond,
+    ) -> None:
+        self._clock, self._beyond = clock, beyond
         self._lock = threading.Lock()
         self._orgs: OrderedDict[str, _Org] = OrderedDict()
         self._follows: dict[str, str] = {}
@@ -71,10 +82,17 @@ class Orgs:
             log.join(member)
             return log
 
+    def heard(self, key: str) -> None:
+        """Another process was told of events of this org."""
+        with self._lock:
+            org = self._orgs.get(key)
+        if org is not None:
+            org.log.heard()
+
     def _at(self, key: str) -> _Org:
         org = self._orgs.get(key)
         if org is None:
-            org = self._orgs[key] = _Org(SharedLog(self._clock))
+            org = self._orgs[key] = _Org(SharedLog(self._clock, partial(self._beyond, key)))
         self._orgs.move_to_end(key)
         while len(self._orgs) > _KEPT_AT_MOST:
             followed = set(self._follows.values())

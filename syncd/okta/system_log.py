@@ -83,8 +83,10 @@ class LogPolls:
         return is_plain(url) and same_origin(url, self._origin) and urlsplit(url).path == _PATH
 
 
-_SMALLEST_CAP = 100
-"""Okta's default page: a server that caps pages may have more whenever one has that many events."""
+_SMALLEST_CAP = 10
+"""A server that caps pages, whatever was asked for, may have more whenever one has that many events. Were that not
+asked for at once, each poll would bring one page, and what happens faster than that would come ever later.
+"""
 
 
 def _event(record: object, reveals: Reveals | None) -> LogEvent | None:

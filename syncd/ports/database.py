@@ -11,6 +11,7 @@ from typing import Protocol
 class DatabaseState:
     """`version`: of the server, in words. `encrypted`: the way there, by TLS. `standbys`: servers that follow it now;
     `waits_for`: the setting synchronous_standby_names. `is_standby`: it follows another one and takes no writes.
+    `is_read_only`: nor does it then, or where somebody or a provider told it so (default_transaction_read_only).
     """
 
     version: str
@@ -18,6 +19,7 @@ class DatabaseState:
     standbys: int
     waits_for: str
     is_standby: bool
+    is_read_only: bool
 
 
 class FleetDatabase(Protocol):

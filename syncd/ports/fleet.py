@@ -166,6 +166,11 @@ class Fleet:
         """
         return [each.worker for each in self.workers if each.works]
 
+    def apart(self, worker: str) -> AbstractSet[str]:
+        """Names of the connections of orgs of which another worker than this one has connections."""
+        elsewhere = {each.org for each in self.connections if each.owner not in ("", worker)}
+        return {each.name for each in self.connections if each.org in elsewhere}
+
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:

@@ -37,7 +37,7 @@ def restore_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     yield line("  Next: syncd plan, syncd drift, then syncd resume")
 
 
-def store_copy_lines(document: Mapping[str, Any]) -> Iterator[Line]:
+def store_copy_lines(document: Mapping[str, Any], *, into_fleet: bool) -> Iterator[Line]:
     """A `syncd.store-copy/1` document."""
     tables = document["tables"]
     yield _done(document, "moved", f" from {safe(document['from'])} to {safe(document['to'])}.")
@@ -50,7 +50,9 @@ def store_copy_lines(document: Mapping[str, Any]) -> Iterator[Line]:
     if document["kept"] is not None:
         yield line(f"  What was left behind there before lies in {safe(document['kept'])}.")
     yield line("  ", faint("The place it came from refuses from now on, and says where it is."))
-    yield line("  Next: syncd plan there, which is empty when nothing changed meanwhile.")
+    # A file is worked with by its own settings, not through the fleet.
+    plan = "syncd plan there" if into_fleet else "syncd -c SETTINGS plan, with the settings of that file"
+    yield line(f"  Next: {plan}, which is empty when nothing changed meanwhile.")
 
 
 def _done(document: Mapping[str, Any], what: str, more: str) -> Line:

@@ -14,11 +14,14 @@ from syncd.settings.values import Origin
 
 @dataclass(frozen=True, slots=True)
 class FleetPlace:
-    """`url` leads to the database and holds the password, `shown` does not; `connection` is its number there."""
+    """`url` leads to the database and holds the password, `shown` does not; `connection` is its number there, `paused`
+    whether no worker was to serve it when the settings were read.
+    """
 
     url: str = field(repr=False)
     shown: str
     connection: int
+    paused: bool = False
 
 
 class Placed(BaseModel):

@@ -172,7 +172,9 @@ class Account:
 
 def _from_the_future(conn: Db) -> Iterator[Altered]:
     said = get_meta(conn, "revision")
-    if said is None or not (said.isascii() and said.isdigit()):
+    if said is None:
+        said = "0"  # in a fleet people decide before anybody opened the store to write
+    if not (said.isascii() and said.isdigit()):
         yield Altered("meta", "the store's revision was made unreadable")
         return
     for table, columns in _REVISIONS.items():

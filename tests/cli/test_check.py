@@ -201,6 +201,30 @@ def test_each_missing_scope_is_named(
     assert states(said.document)[f"scope {missing}"] == state
 
 
+@pytest.mark.parametrize(
+    ("hooks", "said"),
+    [
+        ("", "so there are no delta cycles"),
+        ('[hooks]\nlisten = "127.0.0.1:9465"\nsecret = { env = "HOOK" }\n', "look at what event hooks name"),
+    ],
+    ids=["no hooks", "hooks"],
+)
+def test_without_the_system_log_what_is_left_of_deltas_is_said(
+    syncd: Invoker,
+    okta: OktaSimulator,
+    config: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    hooks: str,
+    said: str,
+) -> None:
+    monkeypatch.setenv("HOOK", "a-secret-of-the-event-hook")
+    config.write_text(config.read_text() + hooks)
+    okta.set_knobs(ssws_scopes=("okta.apps.read", "okta.users.read", "okta.groups.read"))
+    lines = syncd("check", "--json").document["checks"]
+    [line] = [each for each in lines if each["name"] == "scope okta.logs.read"]
+    assert said in line["detail"]
+
+
 def test_two_writers_fail_unless_they_shall_coexist(
     syncd: Invoker, okta: OktaSimulator, split: SplitSimulator
 ) -> None:

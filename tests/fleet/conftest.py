@@ -10,7 +10,8 @@ import pytest
 from syncd.store.postgres.registry import PostgresRegistry
 from tests.e2e.rig import Rig
 from tests.postgres.fixtures import new_database
-from tests.postgres.fixtures import postgres as postgres  # noqa: PLC0414  (a fixture, for every test here)
+from tests.postgres.fixtures import postgres as postgres  # noqa: PLC0414  (fixtures, for every test here)
+from tests.postgres.fixtures import prepared as prepared  # noqa: PLC0414
 from tests.postgres.server import Server
 from tests.service.connecting import served
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from syncd.store.postgres import schema
 from syncd.store.postgres.registry import PostgresRegistry
@@ -237,6 +238,18 @@ def test_check_says_what_is_well_and_what_is_missing(
     said = fleet("check")
     assert said.exit_code == 0
     assert "2 connections, more than there is room for" in said.stdout
+
+
+@pytest.mark.usefixtures("registry")
+def test_check_says_that_a_database_takes_no_writes(fleet: Fleet, unprepared: str) -> None:
+    with psycopg.connect(unprepared, autocommit=True) as admin:
+        name = sql.Identifier(admin.info.dbname)
+        admin.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))
+    said = fleet("check", "--json")
+    assert said.exit_code == 1
+    found = said.document["checks"][0]
+    assert (found["name"], found["state"]) == ("database", "fail")
+    assert "takes no writes: default_transaction_read_only is on" in found["detail"]
 
 
 @pytest.mark.parametrize(

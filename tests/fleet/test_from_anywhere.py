@@ -6,15 +6,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from syncd.store.postgres.registry import PostgresRegistry
 from tests.e2e.rig import Rig
 from tests.fleet.machines import Machine, document, fleet, fleet_file, machine, syncd
+from tests.fleet.working import enrolled
 from tests.service.connecting import served as served_rig
 
 pytestmark = pytest.mark.timeout(300)
@@ -161,3 +163,41 @@ def test_the_status_of_a_connection_that_nobody_served_yet_is_told(tmp_path: Pat
         fleet(file, "apply", made.config, "--yes")
         found = Anywhere(made, file).document("status")
     assert found["last_complete_read"] is None
+
+
+def test_what_people_decide_before_anybody_served_it_is_a_whole_trail(tmp_path: Path, database: str) -> None:
+    with served_rig(tmp_path) as made:
+        file = fleet_file(tmp_path, database)
+        fleet(file, "apply", made.config, "--yes")
+        anywhere = Anywhere(made, file)
+        assert anywhere.document("pause")["decision"] == "pause"
+        found = anywhere.document("audit", "verify")
+    assert (found["rows"], found["intact"]) == (1, True)
+
+
+def test_whoever_asks_for_what_is_paused_in_the_fleet_is_told_what_ends_that(
+    tmp_path: Path, database: str
+) -> None:
+    with served_rig(tmp_path) as made:
+        file = fleet_file(tmp_path, database)
+        fleet(file, "apply", made.config, "--yes", "--paused")
+        asked = Anywhere(made, file).run("sync", "--no-wait").stderr
+    assert "no worker serves acme now, for it is paused (syncd fleet pause acme --off): the next one" in asked
+
+
+def test_whoever_has_to_name_one_connection_of_several_is_told_by_which_option(
+    tmp_path: Path, database: str
+) -> None:
+    with served_rig(tmp_path) as made:
+        file = fleet_file(tmp_path, database)
+        with closing(PostgresRegistry(database)) as registry:
+            enrolled(registry, made, "acme")
+            enrolled(registry, made, "globex", target="another one")
+        said = syncd("groups", "--fleet", file, code=0).stdout
+        assert "globex" in said
+        said = syncd(
+            "expect", "deactivations=3", "--on", "2100-01-01", "--reason", "why", "--fleet", file, code=64
+        ).stderr
+    assert "expect works on one connection, and there are 2: acme, globex" in said
+    assert "name one of them with --connection" in said
+    assert "--config" not in said

@@ -243,6 +243,20 @@ def test_who_drains_gets_nothing_more(registry: PostgresRegistry) -> None:
     assert len(registry.claim("one", numbers)) == 1
 
 
+def test_connections_are_apart_when_another_worker_has_some_of_their_org(registry: PostgresRegistry) -> None:
+    for name in ("one", "two"):
+        registry.join(applicant(name))
+    registry.enrol(
+        [enrolment(name) for name in ("a", "b")] + [enrolment("c", org="https://c.okta.com")], "ada"
+    )
+    numbers = ids(registry.look())
+    registry.claim("one", [numbers["a"], numbers["c"]])
+    assert registry.look().apart("one") == set()
+    registry.claim("two", [numbers["b"]])
+    assert registry.look().apart("one") == {"a", "b"}
+    assert registry.look().apart("two") == {"a", "b", "c"}
+
+
 def test_what_is_paused_nobody_gets(registry: PostgresRegistry) -> None:
     numbers = list(enrol(registry, ["acme"]).values())
     registry.join(applicant("one"))

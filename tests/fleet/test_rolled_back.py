@@ -102,6 +102,10 @@ def test_the_first_course_is_noted_and_the_same_one_changes_nothing(tmp_path: Pa
         assert HISTORY.of(store) == BEFORE
         assert follow_history(store, BEFORE, NOW, SOON) is None
         assert follow_history(store, "", NOW, SOON) is None
+        assert follow_history(store, AFTER, NOW, SOON, is_first=True) is None, (
+            "it moved here from another fleet"
+        )
+        assert HISTORY.of(store) == AFTER
         assert (COMPARISON_DUE.of(store), RESTORED.of(store)) == (None, None)
 
 

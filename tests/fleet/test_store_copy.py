@@ -105,6 +105,8 @@ def test_people_read_what_was_moved_and_what_comes_next(moving: Moving) -> None:
     assert "12 users, 1 group, 5 memberships" in said
     assert "Next: syncd --fleet " in said
     assert " --connection acme plan there, which is empty" in said
+    said = syncd(*moving.back()).stdout
+    assert "Next: syncd -c SETTINGS plan, with the settings of that file, which is empty" in said
 
 
 def test_what_was_interrupted_before_it_arrived_is_moved_by_the_next_try(moving: Moving) -> None:
@@ -222,6 +224,14 @@ def test_a_file_that_is_no_store_or_not_there_is_named(moving: Moving) -> None:
     for direction in (moving.there(text), moving.back(text)):
         assert "is not a store of syncd" in moving.said(*direction, code=78)
     assert text.read_text().startswith("Dear reader")
+
+
+def test_what_nobody_ever_served_in_the_fleet_is_no_store_that_moves(moving: Moving) -> None:
+    file = moving.made.folder / "nobodys.db"
+    said = moving.said(*moving.back(file), code=64)
+    assert "acme has no store in this fleet yet: nobody has served it there, and nothing is moved" in said
+    assert not file.exists()
+    assert document("status", *moving.in_fleet)["last_complete_read"] is None
 
 
 def test_a_store_of_another_app_or_another_connection_is_refused(moving: Moving) -> None:

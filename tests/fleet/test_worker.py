@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,12 +10,14 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
+from syncd.core.request import SyncRequest, arguments_of
 from syncd.errors import TemporaryError
 from syncd.ports.fleet import WATCH, Ownership
 from syncd.ports.permit import Permit
 from syncd.service.held_store import Held
-from syncd.settings import ConnectionSettings
+from syncd.settings import ConnectionSettings, load, scope_fingerprint
 from syncd.store.postgres.registry import PostgresRegistry
+from syncd.wiring import open_for_deciding
 from tests.e2e.rig import Rig
 from tests.fleet.making import applicant, enrol
 from tests.fleet.working import Working, enrolled, working
@@ -308,3 +311,21 @@ def test_a_database_that_comes_back_before_anybody_took_over_finds_everything_go
         one.logs("applied", object="new@example.com")
         assert one.steward.moment().worker == "one"
         assert registry.look().connections[0].epoch == 1
+
+
+def asked_for_a_sync(made: Rig) -> str:
+    """The id of a request that waits in the store."""
+    (settings,) = load([made.config], environ=os.environ).connections
+    with open_for_deciding(settings) as store:
+        scope = scope_fingerprint(settings)
+        return store.ask("sync", arguments_of(SyncRequest()), settings=scope, by="ada@host", reason="").id
+
+
+@pytest.mark.usefixtures("was_read")
+def test_what_was_asked_for_while_nobody_served_it_is_done_at_once_by_who_takes_it(
+    database: str, made: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syncd.service.fleet.daemon._SWEEPS_EVERY", 10_000.0)
+    asked = asked_for_a_sync(made)
+    with working(Working(database, made.folder, "two")) as two:
+        two.logs("request carried out", request=asked, exit_code=0)

@@ -26,6 +26,7 @@ from syncd.settings.fleet import FleetSettings, FleetTable
 from syncd.settings.fleet_hooks import FleetHooks
 from syncd.settings.secrets import SecretRef
 from syncd.store.postgres.hook_events import PostgresHookEvents
+from syncd.store.postgres.org_log import PostgresTrunks
 from syncd.store.postgres.registry import PostgresRegistry
 from syncd.wiring import open_for_status, utc_now
 from tests.e2e.rig import Rig
@@ -54,6 +55,7 @@ class Working:
         self._registry = self.registry or PostgresRegistry(self.database)
         self._hook_events = self.hook_events or PostgresHookEvents(self.database)
         self._read = ExitStack()
+        self.trunks = self._read.enter_context(PostgresTrunks(self.database))
         table = FleetTable.model_construct(
             database=SecretRef("env", "NOWHERE"), cycles=4, listen="", mode=self.mode
         )
@@ -70,6 +72,7 @@ class Working:
             self.steward,
             file=self._file,
             hook_events=self._hook_events,
+            trunks=self.trunks,
             event=self._event,
             redactor=Redactor(),
             hooks=Hooks(),

@@ -91,6 +91,29 @@ def test_a_log_whose_next_link_lost_its_filter_is_followed_with_it() -> None:
         assert "since" not in followed, "which a request with a cursor may not have"
 
 
+@pytest.mark.parametrize("cap", [10, 50, 100])
+def test_a_log_that_caps_its_pages_is_followed_to_its_end_at_once(cap: int) -> None:
+    """The next link is there always, so the number of events alone says that there may be more."""
+    events = [
+        {"uuid": f"e{number}", "eventType": "user.lifecycle.create", "target": []}
+        for number in range(2 * cap + 3)
+    ]
+
+    def script(seen: Seen, before: int) -> Reply:
+        start = int(parse_qs(urlsplit(seen.path).query).get("after", ["0"])[0])
+        page = events[start : start + cap]
+        return Reply(page, headers=[okta.link(f"/api/v1/logs?after={start + len(page)}")])
+
+    with (okta := FakeOkta(script)), reader(okta) as source:
+        page = source.log_cursor()
+        found = [*page.events]
+        while page.full:
+            page = source.log_page(page.cursor)
+            found += page.events
+
+    assert [event.uuid for event in found] == [event["uuid"] for event in events]
+
+
 def _members(source: OktaReader, *groups: str) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {group: set() for group in groups}
     for page in source.members(groups):

@@ -27,10 +27,15 @@ def event(number: int) -> LogEvent:
     return LogEvent(f"e{number}", "user.lifecycle.create", [("User", f"00u{number}")])
 
 
+def nothing() -> None:
+    """Happens."""
+
+
 @dataclass
 class Log:
     """Okta's own: whoever asks at a place is told what follows it. `sticky`: a place is one and the same for all who
-    are at it; else it is made up anew for each who asks. `lags`: seconds by which an answer may be behind.
+    are at it; else it is made up anew for each who asks. `lags`: seconds by which an answer may be behind. `meanwhile`:
+    what happens between question and answer.
     """
 
     sticky: bool = True
@@ -40,6 +45,7 @@ class Log:
     events: list[tuple[float, LogEvent]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     refuses: set[str] = field(default_factory=set)
+    meanwhile: Callable[[], None] = nothing
     dice: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311  (dice)
 
     def happen(self, number: int) -> None:
@@ -58,6 +64,7 @@ class Log:
 
     def ask(self, place: str) -> LogPage:
         self.asked.append(place)
+        self.meanwhile()
         if place in self.refuses:
             raise PermanentError("this place is not taken any more", status=400)
         start = int(place.partition("?")[0])
@@ -71,8 +78,10 @@ class Connection:
 
     def __init__(self, name: str, shared: SharedLog, log: Log) -> None:
         self.name, self.shared, self.log = name, shared, log
-        self.member = Follower(name, FRESH, lambda: None)
+        self.member = Follower(name, FRESH, nothing)
         self.seen: set[str] = set()
+        self.storms = 0
+        """Deltas that found no end, each of which has everything read."""
         shared.join(self.member)
         self.place = shared.begin(log.begin).cursor
         self.since = int(self.place.partition("?")[0])
@@ -90,6 +99,11 @@ class Connection:
             assert before <= self.seen, "what lies before its place it was shown"
             if not page.full:
                 return
+        self.storms += 1
+
+
+Joins = Callable[[], SharedLog]
+"""What the next connection shares with those before."""
 
 
 @pytest.fixture
@@ -101,9 +115,18 @@ def shared_of(log: Log) -> SharedLog:
     return SharedLog(lambda: log.now)
 
 
-def test_fifteen_connections_ask_as_often_as_one(log: Log) -> None:
+@pytest.fixture
+def joins(log: Log) -> Joins:
     shared = shared_of(log)
-    alike = [Connection(f"c{number}", shared, log) for number in range(15)]
+    return lambda: shared
+
+
+def two(joins: Joins, log: Log) -> tuple[Connection, Connection]:
+    return Connection("one", joins(), log), Connection("other", joins(), log)
+
+
+def test_fifteen_connections_ask_as_often_as_one(log: Log, joins: Joins) -> None:
+    alike = [Connection(f"c{number}", joins(), log) for number in range(15)]
     for round_ in range(10):
         log.happen(round_)
         for each in alike * 2:  # whoever was woken comes twice
@@ -138,11 +161,10 @@ def test_whoever_is_told_of_events_wakes_the_others_and_a_quiet_answer_nobody(lo
     assert (woken, other.seen) == (["other"], {"e1"})
 
 
-def test_those_whose_places_differ_come_together(log: Log) -> None:
+def test_those_whose_places_differ_come_together(log: Log, joins: Joins) -> None:
     """As after the start of a process, with stored places that are no two alike."""
     log.sticky = False
-    shared = shared_of(log)
-    alike = [Connection(f"c{number}", shared, log) for number in range(5)]
+    alike = [Connection(f"c{number}", joins(), log) for number in range(5)]
     for each in alike:
         each.place = log.begin().cursor
     for round_ in range(8):
@@ -155,9 +177,8 @@ def test_those_whose_places_differ_come_together(log: Log) -> None:
     assert all(each.seen == {f"e{number}" for number in range(7)} for each in alike)
 
 
-def test_a_place_that_okta_takes_no_more_is_not_handed_to_whoever_begins_anew(log: Log) -> None:
-    shared = shared_of(log)
-    one, other = (Connection(name, shared, log) for name in ("one", "other"))
+def test_a_place_that_okta_takes_no_more_is_not_handed_to_whoever_begins_anew(log: Log, joins: Joins) -> None:
+    one, other = two(joins, log)
     log.refuses.add(one.place)
     for each in (one, other):
         with pytest.raises(PermanentError):
@@ -169,10 +190,11 @@ def test_a_place_that_okta_takes_no_more_is_not_handed_to_whoever_begins_anew(lo
         each.delta()
 
 
-def test_who_is_led_to_the_others_is_shown_again_what_an_answer_that_lagged_did_not_show(log: Log) -> None:
+def test_who_is_led_to_the_others_is_shown_again_what_an_answer_that_lagged_did_not_show(
+    log: Log, joins: Joins
+) -> None:
     log.sticky = False
-    shared = shared_of(log)
-    one, other = (Connection(name, shared, log) for name in ("one", "other"))
+    one, other = two(joins, log)
     other.place = log.begin().cursor
     one.delta()
     log.now += 200
@@ -190,6 +212,30 @@ def test_who_is_led_to_the_others_is_shown_again_what_an_answer_that_lagged_did_
     assert len(log.asked) == 1, "they are at one place now"
 
 
+def test_who_is_led_to_the_others_is_shown_what_came_while_their_question_lasted(
+    log: Log, joins: Joins
+) -> None:
+    log.sticky = False
+    one, other = two(joins, log)
+    other.place = log.begin().cursor
+    one.delta()
+
+    def waits_for_its_turn() -> None:
+        log.now += 125
+        log.happen(1)
+
+    log.now += 60
+    log.meanwhile = waits_for_its_turn
+    one.delta()
+    log.meanwhile = nothing
+    log.now += 5
+    log.lags, log.dice = 100.0, Late()
+    other.delta()
+    log.lags, log.now = 0.0, log.now + 200
+    other.delta()
+    assert "e1" in other.seen
+
+
 class Late(random.Random):
     """Every answer is as late as it may be."""
 
@@ -197,10 +243,9 @@ class Late(random.Random):
         return max(a, b)
 
 
-def test_a_full_page_is_followed_by_the_next_one_whoever_asked_for_the_first(log: Log) -> None:
+def test_a_full_page_is_followed_by_the_next_one_whoever_asked_for_the_first(log: Log, joins: Joins) -> None:
     log.page = 2
-    shared = shared_of(log)
-    one, other = (Connection(name, shared, log) for name in ("one", "other"))
+    one, other = two(joins, log)
     for number in range(5):
         log.happen(number)
     one.delta(pages=1)

@@ -165,10 +165,16 @@ class OktaChecks:
         try:
             source.read_log_once()
         except SyncdError as error:
+            so, found = "there are no delta cycles", "changes are"
+            if self.settings.hooks.come:
+                so, found = (
+                    "deltas look at what event hooks name and at nothing else",
+                    "what no hook names is",
+                )
             self.checks.warn(
                 LOGS,
-                f"the System Log cannot be read, so there are no delta cycles: {error.message}",
-                "Grant okta.logs.read; without it changes are found by full cycles only.",
+                f"the System Log cannot be read, so {so}: {error.message}",
+                f"Grant okta.logs.read; without it {found} found by full cycles only.",
             )
         else:
             self.checks.ok(LOGS, "the System Log can be read")

@@ -16,8 +16,8 @@ from syncd.core.plan import timestamp
 from syncd.engine.facts import RESTORED, Fact
 from syncd.ports import Store
 
-SOON = timedelta(minutes=1)
-"""What is new, and what was under way, is looked at first."""
+SOON = timedelta(minutes=3)
+"""After what is new, and the second look: what these repair is nothing to tell a person."""
 APART = timedelta(seconds=4)
 """So much time each connection of a fleet adds to the time over which their comparisons are spread."""
 SPREAD_AT_MOST = timedelta(hours=1)
@@ -59,15 +59,15 @@ def comes_in(name: str, connections: int) -> timedelta:
 
 
 def follow_history(
-    store: Store, now_in: str, now: datetime, comes: timedelta
+    store: Store, now_in: str, now: datetime, comes: timedelta, *, is_first: bool = False
 ) -> tuple[str, ComparisonDue] | None:
     """Notes in which course of the database the store is served from now on. Another one than before: what it was,
-    and the comparison that is due. "": nobody can tell.
+    and the comparison that is due. "": nobody can tell. `is_first`: this fleet never served it; another did.
     """
     before = HISTORY.of(store)
     if not now_in or before == now_in:
         return None
-    if before is None:
+    if before is None or is_first:
         HISTORY.remember(store, now_in)
         return None
     due = ComparisonDue(now, now + comes)

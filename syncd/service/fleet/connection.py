@@ -102,7 +102,7 @@ class OwnedConnection(ServedConnection):
     def _follow_history(self, store: Store) -> None:
         seen, now = self.ownership.seen, self._around.clock()
         comes = comes_in(self.settings.name, seen.connections)
-        if found := follow_history(store, seen.history, now, comes):
+        if found := follow_history(store, seen.history, now, comes, is_first=self.ownership.is_first):
             before, due = found
             said = {"before": before, "now": seen.history, "compared_at": timestamp(due.at), "hint": _OTHER}
             self._voice.say("warning", "its database failed over, or was put back", "delta", **said)
@@ -129,13 +129,20 @@ class OwnedConnection(ServedConnection):
             return 0.0 if now - last > every.longest_gap(now.date()) else None
         return max(0.0, (last + every - now) / timedelta(seconds=1))
 
+    def look_for_requests(self) -> None:
+        """For what was asked for while nobody served it, of which no word comes any more; not before it may be done."""
+        if not self.ownership.only_watches and self._quiet.left <= 0:
+            self.requests.look()
+
     def delta(self) -> None:
         """A second look, too, once it is due. A store that was lost with the lease is opened again when that lives."""
         if isinstance(self.current.state, NoStore):
             with suppress(SyncdError):  # the full cycle that tries too says why
                 self.open()
         super().delta()
-        self.is_begun = True
+        if not self.is_begun:
+            self.is_begun = True
+            self.look_for_requests()
         with self._gate.place("second look") as mine, self._crash_proof("delta"):
             if mine:
                 self._look_again()

@@ -12,9 +12,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from syncd.errors import SyncdError
+from syncd.okta.orgs import Orgs
 from syncd.ports import Store
 from syncd.ports.fleet import WORK
 from syncd.ports.hook_events import HookEvents
+from syncd.ports.org_log import Trunks
 from syncd.redact import Redactor
 from syncd.service.board import CycleReport
 from syncd.service.connection import ServedConnection
@@ -24,6 +26,7 @@ from syncd.service.fleet.connection import OwnedConnection
 from syncd.service.fleet.hooked_orgs import HookedOrgs
 from syncd.service.fleet.rereading import HOOKS_LISTEN, HOOKS_ORG, FleetFile, Reread
 from syncd.service.fleet.serving import Holding
+from syncd.service.fleet.shared_logs import SharedLogs
 from syncd.service.fleet.steward import Steward
 from syncd.service.fleet.watched import WatchedConnection
 from syncd.service.full_turns import RETRY
@@ -62,6 +65,7 @@ class FleetDaemon(Daemon):
         *,
         file: FleetFile,
         hook_events: HookEvents,
+        trunks: Trunks,
         event: Event,
         redactor: Redactor,
         notify: Notify | None = None,
@@ -83,7 +87,9 @@ class FleetDaemon(Daemon):
         self._status_server = Listening("fleet.listen", self._serve_status, _ANOTHER_PORT)
         self.board.fleet_now = steward.moment
         self._holdings: dict[str, Holding] = {}
-        self._around = replace(self._around, on_cycle=self._after_cycle)
+        self._shared_logs = SharedLogs(trunks, steward.moment, self._around.stopping, event)
+        orgs = Orgs(beyond=self._shared_logs.beyond)
+        self._around = replace(self._around, on_cycle=self._after_cycle, orgs=orgs)
 
     def busy(self) -> frozenset[str]:
         """See `serving.Serving`."""
@@ -105,6 +111,8 @@ class FleetDaemon(Daemon):
         self._hear_hooks(self._file.hooks)
         self._timetable.start()
         self._hooked_orgs.start()
+        if self._file.table.mode == WORK:
+            self._shared_logs.start(self._around.orgs.heard)
         look_for_requests(self._lanes, self._around.stopping, _SWEEPS_EVERY)
         self._tell_state()
         self._notify.ready()
@@ -217,6 +225,8 @@ class FleetDaemon(Daemon):
         if failure:
             return
         self._hooked_orgs.taken_over(connection.ownership.connection)
+        if connection.is_begun:
+            connection.look_for_requests()
 
     def _owned_connection(self, settings: ConnectionSettings) -> OwnedConnection:
         holding, board = self._holdings[settings.name], self.board.connection(settings.name)
@@ -230,6 +240,8 @@ class FleetDaemon(Daemon):
     def _end(self) -> None:
         self._steward.stop()
         self._hooked_orgs.stop()
+        self._around.stopping.set()
+        self._shared_logs.stop()
         super()._end()
 
     def _listen(self, *_: object) -> None:

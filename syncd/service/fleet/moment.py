@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -12,7 +12,7 @@ class FleetMoment:
     `fenced` the writes that were stopped, by where ("store", "target"). `trouble`: why the database is not to be had.
     `lost`: leases of this worker that ran out and were taken; `renewal`: seconds that the last one took. Of the whole
     fleet, when this worker last looked: `workers` that work (None: it cannot look), `unowned` connections that are to
-    be served and that no living worker has.
+    be served and that no living worker has, `apart` those of an org of which another worker has connections too.
     """
 
     worker: str
@@ -26,6 +26,7 @@ class FleetMoment:
     renewal: float | None = None
     workers: int | None = None
     unowned: Sequence[str] = ()
+    apart: Collection[str] = ()
 
     @property
     def not_ready(self) -> str:

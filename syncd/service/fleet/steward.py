@@ -154,6 +154,7 @@ class Steward:
                 renewal=self._tenure.renewal,
                 workers=None if seen is None else sum(each.works for each in seen.workers),
                 unowned=[] if seen is None else [each.name for each in seen.connections if each.is_unowned],
+                apart=() if seen is None else seen.apart(self._tenure.name),
             )
 
     def open(self, holding: Holding, is_idle: Callable[[], bool]) -> Held:

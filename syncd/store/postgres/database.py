@@ -14,7 +14,8 @@ from syncd.store.postgres.sessions import Connection, connect
 _STATE = """
 SELECT current_setting('server_version'), pg_is_in_recovery(), current_setting('synchronous_standby_names'),
        (SELECT count(*) FROM pg_stat_replication),
-       coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)
+       coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false),
+       current_setting('transaction_read_only') = 'on'
 """
 
 
@@ -28,8 +29,8 @@ class PostgresDatabase:
         """See `ports.database.FleetDatabase.state`."""
         with self._session() as session:
             row = session.execute(_STATE).fetchone()
-        version, is_standby, waits_for, standbys, tls = row or ("", False, "", 0, False)
-        return DatabaseState(f"PostgreSQL {version}", tls, standbys, waits_for, is_standby)
+        version, is_standby, waits_for, standbys, tls, read_only = row or ("", False, "", 0, False, False)
+        return DatabaseState(f"PostgreSQL {version}", tls, standbys, waits_for, is_standby, read_only)
 
     def refuse_unprepared(self) -> None:
         """See `ports.database.FleetDatabase.refuse_unprepared`."""

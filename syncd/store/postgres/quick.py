@@ -68,6 +68,12 @@ class QuickSession(Closing):
         finally:
             self._lock.release()
 
+    @property
+    def process(self) -> int | None:
+        """Of the server, that carries out what is asked here now."""
+        session = self._session
+        return None if session is None or session.closed else session.info.backend_pid
+
     @contextmanager
     def acting(self) -> Iterator[Connection]:
         """In autocommit. What psycopg raises becomes a SyncdError."""
@@ -109,9 +115,10 @@ class Ear(Closing):
         """Its way may lead nowhere any more: who only listens does not notice that nobody speaks."""
         self._is_deaf = True
 
-    def heard(self, seconds: float) -> AbstractSet[int]:
+    def heard(self, seconds: float, but: int | None = None) -> AbstractSet[int]:
         """Which numbers were notified meanwhile; waits so long for the first. What is no number ends the waiting. What
-        was notified while there was no session nobody hears: it was lost when this raises SyncdError.
+        was notified while there was no session nobody hears: it was lost when this raises SyncdError. `but`: not what
+        the session of this process of the server says.
         """
         with explained(self._url):
             try:
@@ -127,4 +134,4 @@ class Ear(Closing):
                 if self._session is not None:
                     self._session.close()
                 raise
-        return {int(each.payload) for each in heard if each.payload.isdecimal()}
+        return {int(each.payload) for each in heard if each.payload.isdecimal() and each.pid != but}

@@ -69,3 +69,32 @@ HOOKS = (
     )""",
 )
 """What event hooks named, until the owner of the connection has it in its store. Their order counts for nothing."""
+
+ORG_LOGS = (
+    """CREATE UNLOGGED TABLE syncd.org_log (
+        org bigint PRIMARY KEY,
+        place text COLLATE "C" NOT NULL,
+        since timestamptz NOT NULL,
+        serial bigint NOT NULL DEFAULT 0,
+        events bigint NOT NULL DEFAULT 0,
+        asked timestamptz,
+        more boolean NOT NULL DEFAULT false,
+        asker uuid,
+        asking_from timestamptz,
+        asking_until timestamptz
+    ) WITH (fillfactor = 50)""",
+    """CREATE UNLOGGED TABLE syncd.org_log_page (
+        org bigint NOT NULL REFERENCES syncd.org_log ON DELETE CASCADE,
+        serial bigint NOT NULL,
+        place text COLLATE "C" NOT NULL,
+        cursor text COLLATE "C" NOT NULL,
+        told timestamptz NOT NULL,
+        before bigint NOT NULL,
+        events text NOT NULL,
+        PRIMARY KEY (org, serial)
+    )""",
+    "CREATE INDEX org_log_page_place ON syncd.org_log_page USING hash (place)",
+)
+"""The trunk of each org, and the pages that led to its end (see `ports.org_log`): `serial` and `events` count what was
+put there, `before` the events before a page. What is in them may go at any time.
+"""

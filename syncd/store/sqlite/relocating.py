@@ -28,7 +28,8 @@ def leaving(path: Path, place: str, *, connection: str, clock: Clock) -> Iterato
     """
     if not os.path.lexists(path):
         raise UsageError(
-            f"there is no store {path}", hint="name the store's file: syncd check says where it is"
+            f"there is no store {path}",
+            hint="name the store's file: syncd -c SETTINGS check says where it is",
         )
     with _alone_with(path, connection, clock):
         try:
