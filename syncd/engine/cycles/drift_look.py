@@ -341,21 +341,19 @@ class Look:
         owners = {scim_id: okta_id for okta_id, scim_id in self.scim_ids.items()}
         for scim_id in sorted(found - set(ids.values())):
             owner = self.job.store.user_by_scim_id(scim_id)
-            belongs_to = owner.okta_id if owner else owners.get(scim_id)
-            stranger = None if belongs_to else self._stranger(scim_id)
-            if carried_id(stranger) in self._released:
+            member = self._not_expected(scim_id, owner.okta_id if owner else owners.get(scim_id))
+            if member.carries in self._released:
                 continue  # a person said so
-            called = self._name(belongs_to) if belongs_to else stranger.user_name if stranger else scim_id
+            right, known = member.okta_id in wanted, False if linked else None
             self.items.append(
-                core.member_item(
-                    name,
-                    group_id,
-                    Member(scim_id, called, belongs_to, carried_id(stranger)),
-                    wanted=belongs_to in wanted,
-                    remembered=False if linked else None,
-                    found=True,
-                )
+                core.member_item(name, group_id, member, wanted=right, remembered=known, found=True)
             )
+
+    def _not_expected(self, scim_id: str, okta_id: str | None) -> Member:
+        if okta_id:
+            return Member(scim_id, self._name(okta_id), okta_id)
+        stranger = self._stranger(scim_id)
+        return Member(scim_id, stranger.user_name if stranger else scim_id, None, carried_id(stranger))
 
     def _stranger(self, scim_id: str) -> RemoteUser | None:
         """Whom we do not manage. Who is in no list (Harness: people from elsewhere) is asked for by id."""
