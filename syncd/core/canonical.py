@@ -54,12 +54,17 @@ def canonical_values(values: Mapping[str, object]) -> str:
     return canonical(given) if float in map(type, given.values()) else _plain(given)
 
 
-def _plain(value: Any) -> str:
+def canonical_ascii(value: Any) -> bytes:
+    """The bytes of `canonical_plain`, of what holds no float."""
     try:
         text = _quick(value)
     except ValueError:  # a lone surrogate
-        return canonical(value)
-    return text.decode("ascii") if text.isascii() and b"\x7f" not in text else canonical(value)
+        return canonical(value).encode("ascii")
+    return text if text.isascii() and b"\x7f" not in text else canonical(value).encode("ascii")
+
+
+def _plain(value: Any) -> str:
+    return canonical_ascii(value).decode("ascii")
 
 
 _read = msgspec.json.Decoder().decode

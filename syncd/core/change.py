@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any, get_type_hints
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -81,9 +80,8 @@ GROUP_KINDS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Change:
-    """One intended write.
+class Change(msgspec.Struct, frozen=True, dict=True):
+    """One intended write. A struct, which is made ten times as fast as a dataclass: there are hundreds of thousands.
 
     `okta_id` is the user's id for users and memberships, the group's for groups; memberships also carry
     `group_id` (Okta id of the group). `name` is userName or displayName; for memberships `group` and `user`
@@ -137,11 +135,10 @@ class Change:
         return (RANK[self.kind], self.group or "", self.name, self.id)
 
 
-@dataclass(frozen=True)
-class Removal(Change):
+class Removal(Change, frozen=True, dict=True, kw_only=True):
     """A change that takes something away; it cannot exist without a second witness."""
 
-    evidence: Evidence | Witnessed = field(kw_only=True)
+    evidence: Evidence | Witnessed
 
     def __post_init__(self) -> None:
         if self.kind not in REMOVALS:
@@ -149,6 +146,14 @@ class Removal(Change):
         if not isinstance(self.evidence, Evidence | Witnessed):
             raise TypeError(f"{self.kind} of {self.name} has no evidence")
         super().__post_init__()
+
+
+Some = TypeVar("Some", bound=Change)
+
+
+def revised(change: Some, **parts: Any) -> Some:
+    """The change with these fields otherwise."""
+    return msgspec.structs.replace(change, **parts)
 
 
 def change_document(change: Change) -> dict[str, Any]:
@@ -253,10 +258,9 @@ def change_from_document(document: Mapping[str, Any]) -> Change:
 
 def _document_type() -> type[Any]:
     """A document of `change_document`: the id, and every field of a `Change`, of the type that it has there."""
-    types = get_type_hints(Change)
     told = [
-        (each.name, types[each.name], *(() if each.default is MISSING else (each.default,)))
-        for each in fields(Change)
+        (each.name, each.type, *(() if each.default is msgspec.NODEFAULT else (each.default,)))
+        for each in msgspec.structs.fields(Change)
     ]
     return msgspec.defstruct("ChangeDocument", [("id", str), *told])
 

@@ -20,9 +20,9 @@ import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from syncd.core.change import GROUP_KINDS, Change, ChangeKind, Json
+from syncd.core.change import GROUP_KINDS, Change, ChangeKind, Json, revised
 from syncd.core.harness import group_identifier, group_identifiers
 from syncd.core.names import letter_case_key, look_alike_key
 from syncd.model import KnownGroup
@@ -317,7 +317,7 @@ def former_name(user_name: str) -> str | None:
 
 def by_way_of(change: Change, name: str) -> Change:
     """The change, saying that it goes by a temporary name. Its id stays."""
-    return replace(change, via=name, reason=f'{change.reason}, via the temporary name "{name}"')
+    return revised(change, via=name, reason=f'{change.reason}, via the temporary name "{name}"')
 
 
 def detour(change: Change) -> Change:
@@ -325,14 +325,14 @@ def detour(change: Change) -> Change:
     before, after = _named(change)
     names = dict.fromkeys(after, change.via)
     reason = f'on the way to "{_name_in(change.after)}", which is free only when this name is'
-    return replace(change, before=before, after=names, reason=reason, via=None)
+    return revised(change, before=before, after=names, reason=reason, via=None)
 
 
 def way_back(change: Change) -> Change:
     """Gives an object the name back that it had before this change."""
     before, after = _named(change)
     reason = "given back: the others of the ring could not be renamed"
-    return replace(change, before=after, after=before, reason=reason, via=None)
+    return revised(change, before=after, after=before, reason=reason, via=None)
 
 
 def _name_in(values: Mapping[str, Json]) -> Json:

@@ -1,10 +1,14 @@
-"""What is journalled before a write, and what is stored after it."""
+"""What is journalled before a write, and what is stored after it. Structs, which are made much faster than dataclasses,
+where a first sync makes hundreds of thousands.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from syncd.core.change import Change
 from syncd.model import PushedGroup, PushedUser
@@ -20,8 +24,7 @@ class Intent:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class UserPushed:
+class UserPushed(msgspec.Struct, frozen=True):
     """Effect: the target now holds this user like this."""
 
     okta_id: str
@@ -52,8 +55,7 @@ class GroupForgotten:
     okta_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class MemberPushed:
+class MemberPushed(msgspec.Struct, frozen=True):
     """Effect: this user (both by Okta id) is, or is no longer, a member at the target."""
 
     group_id: str
@@ -93,8 +95,7 @@ class Unproven:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """The outcome of one intent. `error` None: applied, with its effects; else failed (kept for retry)."""
 
     sequence: int

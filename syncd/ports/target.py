@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from syncd.core.change import Json
 from syncd.core.comparison import ServerHabits
 from syncd.core.match_rules import Sought
@@ -24,8 +26,7 @@ def nothing(_scim_id: str) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(msgspec.Struct, frozen=True):
     """A write that is known to have taken effect. `scim_id` is the object's id now (None: it is gone for good,
     e.g. Harness removes on deactivation). `note` is for the audit trail ("answer lost, found by search").
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from syncd.core.change import Json
 from syncd.core.comparison import Verdict, compare, is_letter_case

@@ -107,15 +107,15 @@ class StoreActs(RestoreActs):
             known = [outcome for outcome in mine if not outcome.unanswered]
             with waiting.waking(conn, [effect for outcome in mine for effect in outcome.effects], now):
                 effects.apply_effects(conn, mine, now)
-            counted = (outcome for outcome in mine if not (outcome.deferred or outcome.step))
+            counted = [outcome for outcome in mine if not (outcome.deferred or outcome.step)]
             for well, some in groupby(counted, key=lambda outcome: outcome.error is None):
-                changes = [(outcome.change, outcome.error or "") for outcome in some]
                 if well:
-                    effects.clear_failures(conn, [change.object_key for change, _ in changes])
-                    decisions.used(conn, [change.id for change, _ in changes])
+                    changes = [outcome.change for outcome in some]
+                    effects.clear_failures(conn, changes)
+                    decisions.used(conn, changes)
                 else:
-                    for change, error in changes:
-                        effects.record_failure(conn, change, error, now, self._redactor)
+                    for outcome in some:
+                        effects.record_failure(conn, outcome, now, self._redactor)
             documents = [[effects.effect_document(effect) for effect in each.effects] for each in known]
             journal.append_outcomes(
                 conn, list(zip(known, documents, strict=True)), now, self._redactor, self._seals.handed_over

@@ -14,6 +14,7 @@ from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from syncd.core.change import Change
 from syncd.errors import PermanentError
 from syncd.ports.deciding import Approval, Decided, Rejection
 from syncd.store.db import Db
@@ -82,12 +83,13 @@ def forget(conn: Db, change_ids: Iterable[str]) -> list[str]:
     return [each for each in change_ids if conn.execute(query, (each,)).rowcount > 0]
 
 
-def used(conn: Db, change_ids: Sequence[str]) -> None:
+def used(conn: Db, changes: Sequence[Change]) -> None:
     """An approval is good for one application."""
-    conn.execute(
-        "DELETE FROM decisions WHERE change_id IN (SELECT value FROM json_each(?)) AND decision = 'approve'",
-        (json.dumps(change_ids),),
-    )
+    if conn.execute("SELECT 1 FROM decisions LIMIT 1").fetchone() is not None:
+        conn.execute(
+            "DELETE FROM decisions WHERE change_id IN (SELECT value FROM json_each(?)) AND decision = 'approve'",
+            (json.dumps([change.id for change in changes]),),
+        )
 
 
 def said(decisions: Iterable[Ruling]) -> dict[str, Any]:

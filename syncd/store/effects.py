@@ -93,6 +93,8 @@ def take_over(conn: Db, found: Sequence[Effect]) -> None:
 def effect_document(effect: Effect) -> dict[str, Any]:
     """What the journal's outcome row says about an effect; attribute values stand in the change already."""
     match effect:
+        case MemberPushed(group_id, user_id, present):
+            return {"group": group_id, "user": user_id, "present": present}
         case UserPushed(okta_id, pushed):
             return {"user": okta_id, "scim_id": pushed.scim_id, "active": pushed.active}
         case UserForgotten(okta_id):
@@ -104,8 +106,6 @@ def effect_document(effect: Effect) -> dict[str, Any]:
             return document
         case GroupForgotten(okta_id):
             return {"group": okta_id, "scim_id": None}
-        case MemberPushed(group_id, user_id, present):
-            return {"group": group_id, "user": user_id, "present": present}
         case CreationUnproven(kind, okta_id, name, _, scim_id):
             return {"doubted": kind, "okta_id": okta_id, "scim_id": scim_id, "name": name}
         case _:
@@ -304,8 +304,9 @@ def _pull_member(conn: Db, group_id: str, user_id: str) -> None:
     conn.execute(f"UPDATE members SET pushed = 0 {where}", (group_id, user_id))  # noqa: S608  (constants)
 
 
-def record_failure(conn: Db, change: Change, message: str, now: datetime, redactor: Redactor) -> None:
+def record_failure(conn: Db, settled: Settled, now: datetime, redactor: Redactor) -> None:
     """Adds a failure, or lengthens that of the same wish; another wish for the object starts afresh."""
+    change, message = settled.change, settled.error or ""
     row = conn.execute(
         "SELECT attempts, first_failed FROM failures WHERE object_key = ? AND change_id = ?",
         (change.object_key, change.id),
@@ -330,8 +331,11 @@ def record_failure(conn: Db, change: Change, message: str, now: datetime, redact
     )
 
 
-def clear_failures(conn: Db, object_keys: Sequence[str]) -> None:
+def clear_failures(conn: Db, changes: Sequence[Change]) -> None:
     """As `clear_failure`, of many."""
+    if conn.execute("SELECT 1 FROM failures LIMIT 1").fetchone() is None:
+        return
+    object_keys = [change.object_key for change in changes]
     conn.execute(
         "DELETE FROM failures WHERE object_key IN (SELECT value FROM json_each(?))",
         (json.dumps(object_keys),),

@@ -12,11 +12,10 @@ import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 from syncd.core.canonical import canonical, canonical_plain
@@ -29,7 +28,7 @@ from syncd.store import packs
 from syncd.store.db import Db
 from syncd.store.packs import COLUMNS, contents_at, row_hash
 from syncd.store.recent import UNCOUNTED, counts, raised_for
-from syncd.store.rows import at_moment, change_of, moment
+from syncd.store.rows import Row, at_moment, change_of, moment
 
 _INSERT = f"INSERT INTO journal ({', '.join(COLUMNS)}, hash) VALUES ({', '.join('?' * 12)})"  # noqa: S608  (constants)
 # Whether a person, or what is only just being made, is the reason that no limit counts it.
@@ -42,29 +41,15 @@ _INTENDED_IN_PACKS = (
     "SELECT first, last, run_id FROM packs WHERE entry = 'intent' AND first <= ? AND last >= ?"
 )
 
+_OPENED = "INSERT INTO open_intents (sequence) SELECT CAST(value AS BIGINT) FROM json_each(?)"
+_SETTLED = "DELETE FROM open_intents WHERE sequence IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"
+
 Seal = Callable[[int], Mapping[str, Any]]
 """What the row with this sequence number carries besides (`seals`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    entry: str
-    run_id: str | None = None
-    refers: int | None = None
-    change: Change | None = None
-    applied: bool | None = None
-    body: Mapping[str, Any] = field(default_factory=dict)
-    written: str | None = None
-    """The body as canonical text, where that is at hand."""
-    packable: bool = False
-    """See `packs`."""
-
-    @property
-    def pack(self) -> tuple[object, ...] | None:
-        """What it shares with the rows with which it may be packed."""
-        if not self.packable or self.change is None:
-            return None
-        return self.entry, self.run_id, self.change.kind, self.change.group_id
+_Said = tuple[str | None, str, int | None, str | None, str | None, str | None, int | None, str]
+"""What a row says: `COLUMNS` from `run_id` to `body`."""
 
 
 def head(conn: Db) -> Head:
@@ -84,52 +69,40 @@ def next_sequence(conn: Db) -> int:
     return head(conn).sequence + 1
 
 
-def _append(conn: Db, at: datetime, drafts: Sequence[_Draft], seal: Seal | None = None) -> list[int]:
-    """Inside the caller's transaction; returns the sequence numbers. The last row carries what `seal` gives for it."""
+def _append(
+    conn: Db,
+    at: datetime,
+    said: Sequence[_Said],
+    packable: Sequence[bool],
+    sealed: tuple[Mapping[str, Any], Seal] | None = None,
+) -> Sequence[int]:
+    """Inside the caller's transaction; returns the sequence numbers. `packable`: of each row, see `packs`. `sealed`:
+    what the last row says, as a mapping, and what gives the seals that it carries besides.
+    """
     last = head(conn)
-    sequence, previous = last.sequence, last.hash
-    stamp = moment(at)
+    numbers = range(last.sequence + 1, last.sequence + 1 + len(said))
+    if sealed is not None:
+        body, seal = sealed
+        said = [*said[:-1], (*said[-1][:-1], canonical({**body, **seal(numbers[-1])}))]
+    previous, stamp = last.hash, moment(at)
     rows = []
-    for draft in drafts:
-        sequence += 1
-        change, body = draft.change, draft.body
-        if seal is not None and draft is drafts[-1]:
-            body = {**body, **seal(sequence)}
-        write = canonical_plain if draft.entry == "outcome" else canonical  # a note may hold a float
-        written = write(body) if draft.written is None else draft.written
-        values = (
-            sequence,
-            stamp,
-            draft.run_id,
-            draft.entry,
-            draft.refers,
-            str(change.kind) if change else None,
-            change.okta_id if change else None,
-            change.group_id if change else None,
-            None if draft.applied is None else int(draft.applied),
-            written,
-            previous,
-        )
+    for sequence, each in zip(numbers, said, strict=True):
+        values = (sequence, stamp, *each, previous)
         previous = row_hash(values)
         rows.append((*values, previous))
-    _store(conn, rows, [draft.pack for draft in drafts], sealed=seal is not None)
+    # The last row is asked for by its number when it carries seals: that one is in no pack.
+    _store(conn, rows, packable if sealed is None else [*packable[:-1], False])
     conn.execute(
         "INSERT INTO meta (key, value) VALUES ('journal_head', ?)"
         " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        (f"{sequence}:{previous}",),
+        (f"{numbers[-1]}:{previous}",),
     )
-    return [row[0] for row in rows]
+    return numbers
 
 
-def _store(
-    conn: Db, rows: Sequence[tuple[Any, ...]], alike: Sequence[object | None], *, sealed: bool
-) -> None:
-    """The last row is asked for by its number when it carries seals: that one is in no pack."""
-    single: list[tuple[Any, ...]] = []
-    numbered = list(zip(alike, rows, strict=True))
-    if sealed and numbered:
-        numbered[-1] = (None, numbered[-1][1])
-    for shared, some in groupby(numbered, key=itemgetter(0)):
+def _store(conn: Db, rows: Sequence[Row], packable: Sequence[bool]) -> None:
+    single: list[Row] = []
+    for shared, some in groupby(zip(packable, rows, strict=True), key=_shared):
         together = [row for _, row in some]
         if shared is None:
             single += together
@@ -141,6 +114,12 @@ def _store(
             else:
                 packs.insert(conn, part)
     conn.executemany(_INSERT, single)
+
+
+def _shared(row: tuple[bool, Row]) -> tuple[object, ...] | None:
+    """What it shares with the rows with which it is packed; None: with nobody."""
+    packable, (_, _, run_id, entry, _, kind, _, group_id, *_) = row
+    return (run_id, entry, kind, group_id) if packable else None
 
 
 def append_intents(
@@ -158,25 +137,22 @@ def append_intents(
     `{"exempt": true}`; and which one is not: `{"spared": [NAME, ...]}`.
     """
     allowed = {kind: raised_for(kind, allow) for kind in ChangeKind} if allow else {}
-    drafts = [
-        _Draft(
-            "intent",
-            run_id,
-            change=change,
-            packable=change.id in exempt and change.id not in approved,
-            written=change_text(
-                change,
-                allowed=allowed.get(change.kind, ()),
-                approved=approved.get(change.id),
-                exempt=change.id in exempt,
-                spared=sorted(name for name, ids in spared.items() if change.id in ids),
-            ),
+    said: list[_Said] = []
+    packable = []
+    for change in changes:
+        is_exempt, by = change.id in exempt, approved.get(change.id)
+        body = change_text(
+            change,
+            allowed=allowed.get(change.kind, ()),
+            approved=by,
+            exempt=is_exempt,
+            spared=sorted(name for name, ids in spared.items() if change.id in ids) if spared else (),
         )
-        for change in changes
-    ]
-    sequences = _append(conn, at, drafts)
-    conn.executemany("INSERT INTO open_intents (sequence) VALUES (?)", [(number,) for number in sequences])
-    return sequences
+        said.append((run_id, "intent", None, change.kind.value, change.okta_id, change.group_id, None, body))
+        packable.append(is_exempt and by is None)
+    sequences = _append(conn, at, said, packable)
+    conn.execute(_OPENED, (json.dumps(list(sequences)),))
+    return list(sequences)
 
 
 def settled_before(conn: Db, sequences: Sequence[int]) -> frozenset[int]:
@@ -207,31 +183,22 @@ def append_outcomes(
     """Each outcome, of an intent that is open, comes with the document of its effects, which are stored already."""
     if not outcomes:
         return
-    intents = _intended(conn, [settled.sequence for settled, _ in outcomes])
-    sent, said = cache(redactor.text), cache(redactor.kept)  # what travelled together has one request
-    _append(
-        conn,
-        at,
-        [
-            _Draft(
-                "outcome",
-                intents[settled.sequence].run_id,
-                refers=settled.sequence,
-                change=settled.change,
-                applied=settled.error is None and not settled.deferred,
-                body=_outcome_body(settled, effects, sent, said)
-                | ({UNCOUNTED: True} if intents[settled.sequence].is_uncounted or _is_free(settled) else {}),
-                packable=intents[settled.sequence].is_packable
-                and settled.error is None
-                and not (settled.deferred or settled.step),
-            )
-            for settled, effects in outcomes
-        ],
-        seal,
-    )
-    conn.executemany(
-        "DELETE FROM open_intents WHERE sequence = ?", [(settled.sequence,) for settled, _ in outcomes]
-    )
+    numbers = [settled.sequence for settled, _ in outcomes]
+    intents = _intended(conn, numbers)
+    sent, told = cache(redactor.text), cache(redactor.kept)  # what travelled together has one request
+    said: list[_Said] = []
+    packable, body = [], {}
+    for settled, effects in outcomes:
+        intent, change = intents[settled.sequence], settled.change
+        applied = settled.error is None and not settled.deferred
+        body = _outcome_body(settled, effects, sent, told)
+        if intent.is_uncounted or _is_free(settled):
+            body[UNCOUNTED] = True
+        about = settled.sequence, change.kind.value, change.okta_id, change.group_id
+        said.append((intent.run_id, "outcome", *about, int(applied), canonical_plain(body)))
+        packable.append(intent.is_packable and applied and not settled.step)
+    _append(conn, at, said, packable, (body, seal))
+    conn.execute(_SETTLED, (json.dumps(numbers),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +229,7 @@ def _intended(conn: Db, sequences: Sequence[int]) -> dict[int, _Intended]:
     if rest:
         for first, last, run_id in conn.execute(_INTENDED_IN_PACKS, (rest[-1], rest[0])).fetchall():
             inside = rest[bisect_left(rest, first) : bisect_right(rest, last)]
-            found.update((sequence, _Intended(run_id, approved=False, exempt=True)) for sequence in inside)
+            found.update(dict.fromkeys(inside, _Intended(run_id, approved=False, exempt=True)))
     return found
 
 
@@ -298,7 +265,8 @@ def append_note(
     run_id: str | None = None,
 ) -> int:
     """A free row: decisions of people, releases, checkpoints, seals."""
-    return _append(conn, at, [_Draft("note", run_id, body=body)], seal)[0]
+    said: _Said = (run_id, "note", None, None, None, None, None, canonical(body))
+    return _append(conn, at, [said], [False], None if seal is None else (body, seal))[0]
 
 
 def open_intents(conn: Db) -> list[Intent]:

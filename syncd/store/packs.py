@@ -24,7 +24,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from operator import itemgetter
 from typing import Any
 
-from syncd.core.canonical import canonical, canonical_plain
+from syncd.core.canonical import canonical, canonical_ascii
 from syncd.errors import PermanentError
 from syncd.store.db import Db
 from syncd.store.rows import Row
@@ -84,8 +84,8 @@ _Line = tuple[int | None, str, str]
 def row_hash(values: Sequence[Any]) -> str:
     """SHA-256 over the canonical JSON of the columns before `hash`, in their order. Raises TypeError for bytes."""
     as_written = _COLUMN_TYPES.issuperset(map(type, values))
-    text = canonical_plain(list(values)) if as_written else canonical(list(values))
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+    text = canonical_ascii(values) if as_written else canonical(list(values)).encode("ascii")
+    return hashlib.sha256(text).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.core.change import Change, ChangeKind
+from syncd.core.change import Change, ChangeKind, revised
 from syncd.core.order import (
     NAME_RULES,
     Move,
@@ -189,7 +189,7 @@ def test_a_temporary_name_of_a_group_fits_where_names_are_short(before: str, aft
 
 
 def test_a_detour_moves_what_bears_the_name_and_nothing_else() -> None:
-    change = replace(renaming("a@x.com", "b@x.com"), via="a+syncd-0@x.com")
+    change = revised(renaming("a@x.com", "b@x.com"), via="a+syncd-0@x.com")
     first = detour(change)
     assert first.before == {"userName": "a@x.com", "emails[work].value": "a@x.com"}
     assert first.after == {"userName": "a+syncd-0@x.com", "emails[work].value": "a+syncd-0@x.com"}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
-from syncd.core.change import Change, ChangeKind, Json
+from syncd.core.change import Change, ChangeKind, Json, revised
 from syncd.core.plan import Hold, hold_id
 from syncd.ports import Stage, Store
 from tests.store.making import Clock, Place, change
@@ -148,14 +147,14 @@ def test_a_stage_counts_what_waits_elsewhere(store: Store, clock: Clock) -> None
 def _renamed(okta_id: str, **after: Json) -> Change:
     before: dict[str, Json] = {"userName": "old@example.com", "title": "Dr"}
     made = change(ChangeKind.UPDATE_USER, okta_id)
-    return replace(made, before={path: before[path] for path in after}, after=after)
+    return revised(made, before={path: before[path] for path in after}, after=after)
 
 
 def test_a_change_counts_for_what_it_does(store: Store, clock: Clock) -> None:
     """Where it is planned as where it waits."""
     titled, emptied = _renamed("00u-a", title="Prof"), _renamed("00u-b", title=None)
     moved = _renamed("00u-c", userName="new@example.com")
-    tied = replace(change(ChangeKind.ADOPT_USER, "00u-d", externalId="00u-d"), before={"externalId": None})
+    tied = revised(change(ChangeKind.ADOPT_USER, "00u-d", externalId="00u-d"), before={"externalId": None})
     stage = staged(store, titled, emptied, moved, tied)
     kinds = (ChangeKind.UPDATE_USER, ChangeKind.ADOPT_USER)
 

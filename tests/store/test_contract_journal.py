@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from syncd.core.change import Change, ChangeKind
+from syncd.core.change import Change, ChangeKind, revised
 from syncd.core.plan import Hold
 from syncd.errors import LockLost, RefusedError
 from syncd.model import PushedUser
@@ -222,7 +221,7 @@ def test_what_is_not_a_removal_is_counted_by_what_it_does(store: Store) -> None:
         change(ChangeKind.CREATE_USER, "00u-a", userName="a@example.com"),
         change(ChangeKind.ADOPT_USER, "00u-b", externalId="00u-b"),
     )
-    moved = replace(
+    moved = revised(
         change(ChangeKind.UPDATE_USER, "00u-c", userName="c@example.com", title=None),
         before={"userName": "old@example.com", "title": "Dr"},
     )

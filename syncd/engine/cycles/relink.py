@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import msgspec
+
 from syncd.closing import Closing
 from syncd.core.change import MEMBERSHIPS, Change, ChangeKind
 from syncd.core.comparison import Verdict, compare
@@ -212,6 +214,6 @@ def _store(sides: Sides, run_id: str, effects: Sequence[tuple[Change, Effect]]) 
         for sequence, (change, effect) in zip(sequences, effects, strict=True)
     ]
     if untied:
-        settled[0] = replace(settled[0], effects=[*untied, *settled[0].effects])
+        settled[0] = msgspec.structs.replace(settled[0], effects=[*untied, *settled[0].effects])
     sides.store.settle(settled)
     sides.observer.advance(len(effects))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from syncd.core.change import GROUP_KINDS, Change, change_from_document
+from syncd.core.change import GROUP_KINDS, Change, change_from_document, revised
 from syncd.core.diff import Skipped
 from syncd.core.flavors import deactivation_note
 from syncd.core.plan import SavedPlan
@@ -156,7 +156,7 @@ def _give_back(planning: Planning, done: Sequence[Change], by: str) -> None:
             planning.skip(_left(change, found.reason))
             continue
         back += [
-            replace(each, note="; ".join(filter(None, (each.note, found.note)))) for each in found.changes
+            revised(each, note="; ".join(filter(None, (each.note, found.note)))) for each in found.changes
         ]
     moved = moved_since(job, back)
     for change in back:

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from syncd.core.change import A_MEMBER, GROUP_KINDS, NO_MEMBER, Change, ChangeKind, Removal
+from syncd.core.change import A_MEMBER, GROUP_KINDS, NO_MEMBER, Change, ChangeKind, Removal, revised
 from syncd.core.counting import counted
 from syncd.core.diff import (
     Decision,
@@ -189,7 +189,7 @@ def _who_loses(planning: Planning, decision: Decision | NeedsMatch) -> Decision 
         if change.kind is ChangeKind.DELETE_GROUP:
             losing = counted(planning.stage.pushed_count(change.okta_id), "member loses", "members lose")
             note = "; ".join(part for part in (change.note, f"{losing} the group") if part)
-            changes.append(replace(change, note=note))
+            changes.append(revised(change, note=note))
         else:
             changes.append(change)
     return replace(decision, changes=changes) if decision.changes else decision

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from itertools import islice
 
-from syncd.core.change import Change, ChangeKind
+from syncd.core.change import Change, ChangeKind, revised
 from syncd.core.counting import counted
 from syncd.core.diff import (
     NOTHING,
@@ -149,7 +149,7 @@ class UserFinder:
         match = MatchedUser(remote, "account, chosen by hand")
         [change] = adopt_user(wanted, match, self._planning.policy, self._target.habits()).changes
         reason = f"{wanted.reason}; tied by hand to {remote.user_name}, asked for by {tie.by}"
-        change = replace(change, reason=reason)
+        change = revised(change, reason=reason)
         right = min(MatchKind.BY_HAND, right_to(wanted.okta_id, wanted.user_name, remote))
         if found := self._accounts.taken(wanted, remote, right, change):
             return name_conflict(wanted, f"{chosen} is not to be theirs: {found}")

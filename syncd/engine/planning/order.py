@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from syncd.core.change import Change, ChangeKind
+from syncd.core.change import Change, ChangeKind, revised
 from syncd.core.diff import Skipped
 from syncd.core.order import (
     NAME_RULES,
@@ -230,4 +230,4 @@ def _from(change: Change, former: str) -> Change:
     before = {
         path: former if value == change.before["userName"] else value for path, value in change.before.items()
     }
-    return replace(change, before=before)
+    return revised(change, before=before)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -23,8 +22,9 @@ from syncd.engine.planning.keepers import LastMembers
 from syncd.engine.writing.batches import batches, units
 from syncd.engine.writing.breaking import Breaker, told
 from syncd.engine.writing.canary import Canary
+from syncd.engine.writing.crew import Crew
 from syncd.engine.writing.done_before import EarlierOutcomes
-from syncd.engine.writing.flight import Flight, Write
+from syncd.engine.writing.flight import Flight
 from syncd.engine.writing.in_order import NOT_LEFT, InOrder, name_not_left
 from syncd.engine.writing.measuring import measure
 from syncd.engine.writing.permission import Permission
@@ -117,39 +117,39 @@ class Applying:
         self.job.observer.phase("writing", sum(counts.values()))
         threads = ExitStack()
         allowed = self.job.settings.split.concurrency
-        pool = ThreadPoolExecutor(threads.enter_context(writers(allowed)), "write")
+        crew = Crew(threads.enter_context(writers(allowed)), self._execute)
         try:
             for turn in range(self.sequence.turns if self._may_write() else 0):
                 for kinds in PHASES:
                     if any(counts.get(kind) for kind in kinds) and not self.abandoned:
-                        self._steps(pool, stage, turn, kinds)
-            self._into_free_seats(pool, stage)
+                        self._steps(crew, stage, turn, kinds)
+            self._into_free_seats(crew, stage)
             self._count_what_waits(stage)
         finally:
-            pool.shutdown(wait=not self.abandoned, cancel_futures=True)
+            crew.dismiss(wait=not self.abandoned)
             threads.close()
             for cause in told(self.failures):
                 self.job.observer.event("warning", "not applied", **cause, run=self.run_id)
 
-    def _steps(self, pool: ThreadPoolExecutor, stage: Stage, turn: int, kinds: Sequence[ChangeKind]) -> None:
+    def _steps(self, crew: Crew, stage: Stage, turn: int, kinds: Sequence[ChangeKind]) -> None:
         """One phase of one turn. What waits for nobody goes first, and together; then whoever waited for that."""
         if turn == 0 and self.order.detours:
             detours = self.sequence.detours(stage.detours(kinds))
             for portion in self.canary.portions(kinds, detours, extra=True):
-                self._phase(pool, self._batches(portion))
+                self._phase(crew, self._batches(portion))
                 self.canary.judge(self.breaker.stopped.keys())
         for step in range(self.sequence.steps(turn, kinds)):
             if self.abandoned:
                 return
             changes = self._keeping_last_members(kinds, stage.changes_at(turn, step, kinds))
             for portion in self.canary.portions(kinds, changes):
-                self._phase(pool, self._batches(self._going_on(self._whose_turn_it_is(portion))))
+                self._phase(crew, self._batches(self._going_on(self._whose_turn_it_is(portion))))
                 self.canary.judge(self.breaker.stopped.keys())
                 if self.abandoned:
                     return
             self.canary.hold_back(stage)
         for back, undone in self.sequence.ways_back(stage, kinds):
-            self._phase(pool, iter([[back]]))
+            self._phase(crew, iter([[back]]))
             if undone is not None:
                 self.left.append(name_not_left(undone))
                 self.applied[undone.kind] -= 1
@@ -190,18 +190,18 @@ class Applying:
                 group_id=change.group_id,
             )
 
-    def _into_free_seats(self, pool: ThreadPoolExecutor, stage: Stage) -> None:
+    def _into_free_seats(self, crew: Crew, stage: Stage) -> None:
         """A licence may have been full until people left: who was refused gets one more try, and then the groups."""
         if self.abandoned or not self._may_write():
             return
         again = self.breaker.seats()
-        self._try_again(pool, again)
+        self._try_again(crew, again)
         seated = {change.okta_id for change in again if change.id not in self._failing()}
         if seated:
             memberships = stage.changes(kinds=(ChangeKind.ADD_MEMBER,))
-            self._try_again(pool, [each for each in memberships if each.okta_id in seated])
+            self._try_again(crew, [each for each in memberships if each.okta_id in seated])
 
-    def _try_again(self, pool: ThreadPoolExecutor, changes: Sequence[Change]) -> None:
+    def _try_again(self, crew: Crew, changes: Sequence[Change]) -> None:
         """Of these it counts what they come to now."""
         for change in changes:
             tally = self.failed if change.id in self._failing() else self.deferred
@@ -209,7 +209,7 @@ class Applying:
             self.unsent.pop(change.id, None)
         again = {change.id for change in changes}
         self.failures = [each for each in self.failures if each[0].id not in again]
-        self._phase(pool, self._batches(changes))
+        self._phase(crew, self._batches(changes))
 
     def _failing(self) -> AbstractSet[str]:
         return {change.id for change, _ in self.failures}
@@ -238,10 +238,10 @@ class Applying:
     def _batches(self, changes: Iterable[Change]) -> Iterator[list[Change]]:
         return batches(changes, self.job.settings.split.member_batch, self.outdated)
 
-    def _phase(self, pool: ThreadPoolExecutor, batches: Iterator[list[Change]]) -> None:
+    def _phase(self, crew: Crew, batches: Iterator[list[Change]]) -> None:
         """Keeps every worker busy and some batches ahead; journals intents and outcomes in shared transactions."""
-        flight = Flight(self.job.settings.split.concurrency, patience=_LOOKS_UP_EVERY)
-        running: dict[Write, Unit] = {}
+        flight = Flight(crew, self.job.settings.split.concurrency, patience=_LOOKS_UP_EVERY)
+        running: set[Unit] = set()
         more = True
         while more or running:
             more = more and self._may_write()
@@ -249,17 +249,17 @@ class Applying:
                 ahead = list(islice(batches, room))
                 more = bool(ahead)
                 for unit in self._journalled(ahead):
-                    write = pool.submit(self._execute, unit)
-                    running[write] = unit
-                    flight.take_off(write)
+                    running.add(unit)
+                    flight.take_off(unit)
             if not running:  # what was ahead was done already, or nothing was
                 continue
-            ended = [(running.pop(write).sequences, write.result()) for write in flight.finished()]
-            self._settle([each for pair in ended for each in zip(*pair, strict=True)])
-            self._give_way(running.values())
+            finished = flight.finished()
+            running.difference_update(unit for unit, _ in finished)
+            self._settle([each for unit, came in finished for each in zip(unit.sequences, came, strict=True)])
+            self._give_way(running)
             flight.adjust(well=not self.failed)
             if self._is_over():
-                self.abandoned = sum(len(unit.changes) for unit in running.values())
+                self.abandoned = sum(len(unit.changes) for unit in running)
                 return
 
     def _give_way(self, running: Iterable[Unit]) -> None:
@@ -320,27 +320,25 @@ class Applying:
         ties = Ties(self.job.store, [outcome for _, outcome in outcomes])
         settled = [self._tallied(sequence, ties.judged(outcome)) for sequence, outcome in outcomes]
         settle(self.job, settled)
+        if planned := sum(not each.step for each in settled):
+            self.job.observer.advance(planned)
 
     def _tallied(self, sequence: int, outcome: Outcome) -> Settled:
         change, error = outcome.change, outcome.error
         # What stopped the connection is no object's own failure; a refusal of one object is that object's.
-        deferred = outcome.deferred or isinstance(error, LockLost) or concerns_the_connection(error)
+        deferred = outcome.deferred or (
+            error is not None and (isinstance(error, LockLost) or concerns_the_connection(error))
+        )
         tally = self.applied if error is None else self.deferred if deferred else self.failed
         planned = self.sequence.ended(change, error, deferred=deferred)
         if planned:
             tally[change.kind] = tally.get(change.kind, 0) + 1
-            self.job.observer.advance()
-        fields = {"kind": str(change.kind), "object": change.name, "group": change.group, "run": self.run_id}
+        self._tell(outcome)
         if error is None:
             self.vanished += outcome.vanished
             measure(self.job, change, self.latencies)
-            why = change.reason or None
-            self.job.observer.event("info", "applied", **fields, reason=why, note=outcome.note or None)
-        else:
-            # The causes of the failures are said at the end, a line each.
-            self.job.observer.event("debug", "not applied", **fields, error=error.message)
-            if not deferred:
-                self.failures.append((change, error))
+        elif not deferred:
+            self.failures.append((change, error))
         if not deferred:
             self.canary.note(change, failed=error is not None)
             self.breaker.note(change, error)
@@ -356,9 +354,19 @@ class Applying:
             error=None if error is None else error.message,
             deferred=deferred,
             step=not planned,
-            unanswered=not deferred and is_unanswered(error),
+            unanswered=error is not None and not deferred and is_unanswered(error),
             request=outcome.request,
         )
+
+    def _tell(self, outcome: Outcome) -> None:
+        """The causes of the failures are said at the end, a line each."""
+        change, error = outcome.change, outcome.error
+        fields = {"kind": change.kind.value, "object": change.name, "group": change.group, "run": self.run_id}
+        if error is None:
+            why = change.reason or None
+            self.job.observer.event("info", "applied", **fields, reason=why, note=outcome.note or None)
+        else:
+            self.job.observer.event("debug", "not applied", **fields, error=error.message)
 
     def _judge_numbers(self) -> None:
         """Is the connection still well enough to go on writing?"""

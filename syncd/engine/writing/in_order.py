@@ -79,7 +79,8 @@ class InOrder:
             return True
         if change.id in self._order.detours and change.id not in self._left:
             return False
-        return all(each in self._left for each in self._order.waits.get(change.id, ()))
+        awaited = self._order.waits.get(change.id)
+        return awaited is None or all(each in self._left for each in awaited)
 
     def ended(self, change: Change, error: SyncdError | None, *, deferred: bool) -> bool:
         """Takes note of an outcome; False for a step that is no change of the plan."""

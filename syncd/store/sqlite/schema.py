@@ -224,6 +224,20 @@ def m014_packs(db: Database) -> None:
     _execute(db, _PACKS)
 
 
+_BY_USER = """
+DROP INDEX members_by_user;
+CREATE INDEX members_by_user ON members (user_id, group_id);
+"""
+
+
+@migrations()  # type: ignore[untyped-decorator]
+def m015_memberships_of_people(db: Database) -> None:
+    """The index says whose memberships there are, and not what became of them: each that was written moved an entry in
+    a page of its own.
+    """
+    _execute(db, _BY_USER)
+
+
 def _execute(db: Database, script: str) -> None:
     """One statement after the other: `executescript` would commit the migration's transaction."""
     pending = ""

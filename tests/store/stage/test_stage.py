@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
 
 import pytest
 
-from syncd.core.change import ChangeKind
+from syncd.core.change import ChangeKind, revised
 from syncd.core.diff import Skipped
 from syncd.core.order import NO_ORDER
 from syncd.engine.writing.in_order import InOrder
@@ -198,7 +197,7 @@ def test_members_of_a_remote_group_are_known_by_stored_ids_and_new_matches(settl
 
 def test_adoptions_of_one_account_by_two_people_are_named_and_never_sent(stage: Stage) -> None:
     ann, bob, cy = (
-        replace(change(ChangeKind.ADOPT_USER, user.okta_id), scim_id=scim_id)
+        revised(change(ChangeKind.ADOPT_USER, user.okta_id), scim_id=scim_id)
         for user, scim_id in ((ANN, "one"), (BOB, "one"), (CY, "two"))
     )
     for each in (ann, bob, cy):
@@ -397,7 +396,7 @@ def test_the_same_wish_planned_twice_is_one_change_the_later_one(
     stage: Stage, *, asked_between: bool
 ) -> None:
     wish = change(ChangeKind.CREATE_USER, ANN.okta_id, userName=ANN.user_name)
-    again = replace(wish, reason="said again")
+    again = revised(wish, reason="said again")
     other = change(ChangeKind.CREATE_USER, BOB.okta_id, userName=BOB.user_name)
 
     stage.add_change(wish)
