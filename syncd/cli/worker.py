@@ -16,7 +16,7 @@ from syncd.cli.fleet_settings import fleet_settings
 from syncd.cli.options import Command, globals_of
 from syncd.cli.run import hooks_of, is_journal, leave
 from syncd.cli.session import Session
-from syncd.errors import RefusedError
+from syncd.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
     from syncd.ports import Store
@@ -43,6 +43,11 @@ def command(ctx: click.Context) -> int:
     said = globals_of(ctx)
     if not said.log_format_given and is_journal(os.environ):
         said.log_format = "json"
+    if said.connections or said.configs:
+        raise UsageError(
+            "a worker serves whatever of its fleet is free, and nothing else that is named",
+            hint="leave out --connection and --config; syncd fleet move NAME WORKER gives it a connection",
+        )
     with Session(said, service=True) as session:
         session.listen()
         _work(session, fleet_settings(said.fleet))

@@ -25,6 +25,7 @@ from syncd.settings.unreadable import problem_in
 from syncd.settings.values import Origin, is_loopback
 
 SYSTEM_FILE = Path("/etc/syncd/config.toml")
+FLEET_FILE = "fleet.toml"
 _LARGEST = 1024 * 1024
 _HARNESS_ADMINS = "_fme_admins"
 
@@ -129,7 +130,8 @@ def _expand(paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:
         files = [path]
         try:
             if path.is_dir():
-                files = sorted(one for one in path.iterdir() if one.suffix == ".toml" and one.name[0] != ".")
+                every = sorted(one for one in path.iterdir() if one.suffix == ".toml" and one.name[0] != ".")
+                files = [one for one in every if not _is_of_a_fleet(one)]
         except OSError as error:
             problems.append(
                 Problem(path, f"the directory cannot be read ({error.strerror}); check its rights")
@@ -143,6 +145,16 @@ def _expand(paths: Sequence[Path]) -> tuple[list[Path], list[Problem]]:
         for file in files:
             found.setdefault(Path(os.path.realpath(file)), file)
     return list(found.values()), problems
+
+
+def _is_of_a_fleet(path: Path) -> bool:
+    """`fleet.toml` lies beside settings of connections, and is none. A connection may be called so all the same."""
+    if path.name != FLEET_FILE:
+        return False
+    with suppress(ConfigurationError, tomllib.TOMLDecodeError, RecursionError):
+        found = tomllib.loads(text_of(path))
+        return "fleet" in found and not {"okta", "split"} & found.keys()
+    return False
 
 
 def _read(path: Path, environ: Mapping[str, str]) -> _File:

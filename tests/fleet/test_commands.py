@@ -364,3 +364,12 @@ def test_a_worker_whose_name_was_used_before_is_refused(
     said = worker(syncd.directory, FLEET_DB=url_of(unprepared))
     assert said.returncode == 3
     assert "was in this fleet before" in said.stderr
+
+
+@pytest.mark.parametrize("named", [("--connection", "acme"), ("-c", "acme.toml")])
+def test_a_worker_is_given_no_connection_of_ones_choice(
+    fleet: Fleet, syncd: Invoker, named: tuple[str, str]
+) -> None:
+    said = syncd("worker", "--fleet", syncd.directory / "fleet.toml", *named)
+    assert said.exit_code == 64
+    assert "a worker serves whatever of its fleet is free" in said.stderr

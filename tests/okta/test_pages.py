@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncd.errors import PermanentError
 from syncd.okta.listing import carried_over
 from syncd.okta.reader import OktaReader
 from syncd.simulators.okta import OktaKnobs, OktaSimulator
@@ -112,6 +113,25 @@ def test_a_log_that_caps_its_pages_is_followed_to_its_end_at_once(cap: int) -> N
             found += page.events
 
     assert [event.uuid for event in found] == [event["uuid"] for event in events]
+
+
+def test_a_log_without_a_next_link_is_asked_again_at_the_same_place() -> None:
+    events: list[dict[str, object]] = []
+
+    def script(seen: Seen, before: int) -> Reply:
+        return Reply(list(events))
+
+    with FakeOkta(script) as okta, reader(okta) as source:
+        begun = source.log_cursor()
+        events.append({"uuid": "e1", "eventType": "user.lifecycle.create", "target": []})
+        page = source.log_page(begun.cursor)
+        events.extend([{"uuid": "e2", "eventType": "user.lifecycle.create", "target": []}] * 99)
+        with pytest.raises(PermanentError, match="no next page"):
+            source.log_page(page.cursor)  # what follows a whole page nobody can ask for
+
+    assert "since=" in begun.cursor
+    assert (page.cursor, page.full) == (begun.cursor, False)
+    assert [event.uuid for event in page.events] == ["e1"]
 
 
 def _members(source: OktaReader, *groups: str) -> dict[str, set[str]]:

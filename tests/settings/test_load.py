@@ -27,6 +27,26 @@ def test_a_directory_means_every_toml_in_it_sorted(tmp_path: Path) -> None:
     assert [one.name for one in loaded.connections] == ["a", "b"]
 
 
+def test_settings_of_a_fleet_lie_beside_those_of_connections_and_are_none(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(MINIMAL)
+    (tmp_path / "fleet.toml").write_text('[fleet]\ndatabase = { env = "DATABASE" }\n')
+    loaded = load([tmp_path], environ={})
+    assert not loaded.problems
+    assert [one.name for one in loaded.connections] == ["a"]
+    named = load([tmp_path / "fleet.toml"], environ={})
+    assert named.problems, "who names it is told that it is no connection"
+    assert not named.connections
+
+
+@pytest.mark.parametrize("text", [OTHER, f"{OTHER}\n[fleet]\n", "[fleet\n", ""])
+def test_a_connection_may_be_called_fleet_and_what_cannot_be_read_is_said(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.toml").write_text(MINIMAL)
+    (tmp_path / "fleet.toml").write_text(text)
+    loaded = load([tmp_path], environ={})
+    assert bool(loaded.problems) is (text != OTHER)
+    assert [one.name for one in loaded.connections] == (["a", "fleet"] if text == OTHER else ["a"])
+
+
 def test_a_bad_file_does_not_hide_the_good_ones(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text("[okta\n")
     (tmp_path / "b.toml").write_text(MINIMAL)

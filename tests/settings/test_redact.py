@@ -66,7 +66,7 @@ def test_no_text_keeps_a_known_secret(secret: str, around: str) -> None:
 @given(secret=st.text(min_size=4, max_size=30))
 @settings(max_examples=100, deadline=None)
 def test_nothing_that_a_server_says_keeps_even_a_short_secret_that_stands_by_itself(secret: str) -> None:
-    assume(secret not in ("scim", "User", "error"))
+    assume(secret not in VOCABULARY)
     assert secret not in Redactor([secret]).foreign(f"no ({secret})").replace(MASK, "\0")
 
 
