@@ -116,9 +116,7 @@ class FleetLog:
                 self._trunks.release(self._org, asker)
             raise
         with suppress(SyncdError):
-            if (
-                page.events and page.cursor == place
-            ):  # there is no place from which others would be shown them
+            if page.events and page.cursor == place:  # others could be shown them from no place
                 self._trunks.release(self._org, asker)
             else:
                 self._trunks.told(self._org, asker, place, page)

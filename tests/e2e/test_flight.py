@@ -46,19 +46,22 @@ def crews() -> Iterator[Callable[[Callable[[Unit], Sequence[Outcome]]], Crew]]:
         crew.dismiss(wait=True)
 
 
-def lots(crew: Crew, monkeypatch: pytest.MonkeyPatch, *, rate: float, seconds: float) -> list[int]:
-    """How many take off together, of a target that ends so many a second."""
+def lots(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch, *, rate: float, seconds: float
+) -> list[tuple[int, int]]:
+    """How many take off together, and how many are still under way then, of a target that ends so many a second."""
     now = [0.0]
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    flight, numbers, taken, waiting = Flight(crew, WORKERS, patience=SOON), 0, [], 0
+    flight, numbers, under_way = Flight(crew, WORKERS, patience=SOON), 0, 0
+    taken: list[tuple[int, int]] = []
     while now[0] < seconds:
         if room := flight.room():
-            taken.append(room)
+            taken.append((room, under_way))
             for _ in range(room):
                 flight.take_off(unit(numbers))
-                numbers, waiting = numbers + 1, waiting + 1
+                numbers, under_way = numbers + 1, under_way + 1
         ended = len(flight.finished())
-        waiting -= ended
+        under_way -= ended
         now[0] += ended / rate
         flight.adjust(well=True)
     return taken
@@ -75,19 +78,28 @@ def test_a_target_of_twenty_a_second_gets_its_intents_a_lot_at_a_time(
     crews: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = lots(one_at_a_time(crews(applied)), monkeypatch, rate=20.0, seconds=30.0)
-    assert set(taken[-10:]) == {LOT}
+    assert {together for together, _ in taken[-10:]} == {LOT}
+
+
+def test_workers_have_enough_to_do_until_the_next_lot_is_journalled(
+    crews: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outcomes wait a twentieth of a second for others before the next lot begins."""
+    taken = lots(one_at_a_time(crews(applied)), monkeypatch, rate=160.0, seconds=10.0)
+    assert {together for together, _ in taken[-10:]} == {LOT}
+    assert min(left for _, left in taken[-10:]) >= WORKERS + 160 / 20
 
 
 def test_a_target_of_five_a_second_has_few_intents_ahead(crews: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = lots(one_at_a_time(crews(applied)), monkeypatch, rate=5.0, seconds=30.0)
-    assert max(taken[1:]) < WORKERS
+    assert max(together for together, _ in taken[1:]) < WORKERS
 
 
 def test_a_quick_target_gets_half_of_what_is_ahead_at_a_time(
     crews: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = lots(one_at_a_time(crews(applied)), monkeypatch, rate=2000.0, seconds=3.0)
-    assert set(taken[-10:]) == {16 * WORKERS}
+    assert {together for together, _ in taken[-10:]} == {16 * WORKERS}
 
 
 def test_a_lot_is_a_pack_of_the_trail() -> None:

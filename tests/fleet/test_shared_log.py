@@ -4,6 +4,7 @@ meanwhile, each is shown what polling alone would have shown it.
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -55,7 +56,7 @@ __all__ = [
     "test_who_is_led_to_the_others_is_shown_again_what_an_answer_that_lagged_did_not_show",
     "test_who_is_led_to_the_others_is_shown_what_came_while_their_question_lasted",
 ]
-"""Those of one process, here with a worker for each connection."""
+"""Those of one process, here with several workers."""
 
 ORG = 4711
 _EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
@@ -105,11 +106,13 @@ def worker_of(log: Log, logs: PostgresTrunks, alone: Callable[[], bool] = lambda
     return SharedLog(lambda: log.now, lambda _names: None if alone() else shared)
 
 
-@pytest.fixture
-def joins(log: Log, timed: TimedLogs) -> Joins:
+@pytest.fixture(params=[15, 3])
+def joins(log: Log, timed: TimedLogs, request: pytest.FixtureRequest) -> Joins:
+    """So many workers serve what comes, in turns."""
     timed.log, timed.fails = log, 0
     empty(timed)
-    return lambda: worker_of(log, timed)
+    workers = itertools.cycle([worker_of(log, timed) for _ in range(request.param)])
+    return lambda: next(workers)
 
 
 def asks(log: Log, one: Connection) -> int:
@@ -149,10 +152,11 @@ def test_whoever_hears_of_events_wakes_all_here_who_are_handed_them_without_a_qu
         each.delta()
     assert woken == []
     log.happen(1)
-    log.now += 25
+    log.now += 6
+    there.member = Follower("there", 5.0, nothing)
     there.delta()
     here.heard()
-    assert woken == names
+    assert woken == names, "though what they know is fresh"
     assert sum(asks(log, each) for each in alike) == 0
     assert all("e1" in each.seen for each in alike)
 
@@ -206,6 +210,13 @@ def test_who_lost_the_asking_writes_nothing_down(log: Log, joins: Joins, timed: 
     assert timed.take(ORG, seen) is None, "somebody asked since it looked"
     found = timed.look(ORG, "0")
     assert found.follows == LogPage([event(1), event(2)], "2", full=False)
+
+    log.now += 1
+    seen = timed.look(ORG, "2")
+    third = timed.take(ORG, seen)
+    assert third is not None
+    assert timed.told(ORG, third, "2", LogPage([], "2", full=False))
+    assert timed.take(ORG, seen) is None, "somebody asked since, and nothing was new"
 
 
 def test_a_clock_that_went_back_keeps_nobody_waiting_and_nothing_fresh(

@@ -16,7 +16,7 @@ from syncd.engine.writing.unit import Outcome, Unit
 LOT = 32
 """Writes; as many rows of the trail are a pack (`packs` of the store)."""
 _LOT_SECONDS = 3.0
-"""In which a lot has to be written, and what every worker is at."""
+"""In which a lot has to be written, and what keeps the workers busy until it is journalled."""
 _AHEAD_SECONDS = 0.25
 _MOST = 32
 """Times the number of workers."""
@@ -33,7 +33,8 @@ class Flight:
         self._crew = crew
         self._least = self._ahead = 2 * workers
         self._most = _MOST * workers
-        self._lot = workers + LOT
+        self._workers = workers
+        self._by_the_lot = False
         self._patience = patience
         self._under_way = 0
         self._since = time.monotonic()
@@ -55,7 +56,7 @@ class Flight:
         more.
         """
         share = self._ahead // 2 if self._ahead >= 4 * self._least else self._ahead // 4
-        return max(1, share, LOT if self._ahead >= self._lot else 0)
+        return max(1, share, LOT if self._by_the_lot else 0)
 
     def finished(self) -> list[Written]:
         """What has ended, in order; a few of them together where they end quickly. Raises what the work raised."""
@@ -75,11 +76,13 @@ class Flight:
         """Looks further ahead the faster writes end; not at all further once some failed."""
         elapsed = time.monotonic() - self._since
         if not well:
-            self._ahead = self._least
+            self._ahead, self._by_the_lot = self._least, False
         elif elapsed >= _AHEAD_SECONDS:
             rate = self._count / elapsed
-            lot = self._lot if rate * _LOT_SECONDS >= self._lot else 0
-            self._ahead = min(max(self._least, lot, int(rate * _AHEAD_SECONDS)), self._most)
+            lot = LOT + self._workers + int(rate * 2 * _LINGERS)
+            self._by_the_lot = lot <= min(self._most, rate * _LOT_SECONDS)
+            wanted = max(self._least, int(rate * _AHEAD_SECONDS), lot if self._by_the_lot else 0)
+            self._ahead = min(wanted, self._most)
             self._since, self._count = time.monotonic(), 0
 
 
