@@ -13,7 +13,7 @@ from syncd.errors import TemporaryError
 from syncd.store.postgres import answering, quick
 from syncd.store.postgres.answering import Unanswered
 from syncd.store.postgres.registry import PostgresRegistry
-from syncd.store.postgres.sessions import Sessions, connect
+from syncd.store.postgres.sessions import Session, Sessions, connect
 from tests.postgres.fixtures import needs_a_server, new_database
 from tests.postgres.server import Server, running
 from tests.postgres.strait import Strait, strait
@@ -69,6 +69,35 @@ def test_on_a_way_in_doubt_nobody_waits_for_long_and_the_next_who_asks_gets_a_ne
     way.mend(forgetting=True)
     with sessions.borrow() as session:
         assert session.conn.execute("SELECT 1").fetchone() == (1,)
+    sessions.close()
+
+
+def test_on_a_way_in_doubt_nor_does_who_is_only_just_given_a_session(
+    way: Strait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "DOUBTED_FOR", 0.2)
+    asks, show = threading.Event(), Session.show
+
+    def shown(session: Session, connection: int) -> None:
+        asks.set()
+        show(session, connection)
+
+    monkeypatch.setattr(Session, "show", shown)
+    sessions = Sessions(over(way), at_most=1)
+    with sessions.borrow():
+        pass
+    way.cut()
+    with ThreadPoolExecutor() as pool:
+        asking = pool.submit(sessions.take, 1)
+        assert asks.wait(30)
+        sessions.doubt()
+        way.mend(forgetting=True)
+        try:
+            session = asking.result(30)
+        finally:
+            way.drop()
+    assert session.about == 1
+    sessions.give_back(session)
     sessions.close()
 
 

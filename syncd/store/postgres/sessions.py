@@ -18,7 +18,7 @@ from psycopg.rows import TupleRow
 from psycopg.types.string import StrDumperUnknown
 
 from syncd.errors import ConfigurationError, TemporaryError
-from syncd.store.postgres.answering import Answering
+from syncd.store.postgres.answering import DOUBTED_FOR, Answering
 from syncd.store.postgres.course import history_of
 from syncd.store.postgres.faults import explain, named
 
@@ -81,9 +81,10 @@ def connect(url: str, *, name: str = "syncd", answers_within: float = ANSWERS_WI
     except psycopg.Error as error:
         raise explain(url, error) from error
     conn.adapters.register_dumper(str, _Text)
-    conn.answers_within = answers_within
+    conn.answers_within = min(answers_within, DOUBTED_FOR)  # nobody can doubt it yet
     try:
         _prepare(conn, url)
+        conn.answers_within = answers_within
     except psycopg.Error as error:
         conn.close()
         raise explain(url, error) from error
@@ -120,9 +121,10 @@ def _prepare(conn: Connection, url: str) -> None:
 class Session:
     """One of a pool, with what was set in it."""
 
-    def __init__(self, conn: Connection, history: str = "") -> None:
-        """`history`: see `course`."""
-        self.conn, self.history = conn, history
+    def __init__(self, conn: Connection) -> None:
+        self.conn = conn
+        self.history = ""
+        """See `course`."""
         self.about: int | None = None
         self.has_moves = False
         """Whether it has the temporary table that the seals are gathered in."""
@@ -178,39 +180,52 @@ class Sessions:
             session = self._one(connection)
             if connection is not None:
                 try:
-                    session.show(connection)
+                    self._show(session, connection)
                 except psycopg.OperationalError:  # it was lost while it lay idle
-                    session.conn.close()
                     session = self._new()
-                    session.show(connection)
+                    self._show(session, connection)
         except psycopg.Error as error:
             self._room.release()
             raise explain(self.url, error) from error
         except BaseException:
             self._room.release()
             raise
-        with self._lock:
-            self._lent.add(session)
         return session
 
     def _one(self, connection: int | None) -> Session:
-        """The one that last showed this connection, before any other, before a new one."""
+        """The one that last showed this connection, before any other, before a new one. It is lent from now on: what is
+        asked of it is in doubt with all others.
+        """
         with self._lock:
-            for session in self._free:
-                if session.about == connection:
-                    self._free.remove(session)
-                    return session
             if self._free:
-                return self._free.pop()
+                session = next((each for each in self._free if each.about == connection), self._free[-1])
+                self._free.remove(session)
+                self._lent.add(session)
+                return session
         return self._new()
 
     def _new(self) -> Session:
-        conn = connect(self.url, name=self._name)
+        session = Session(connect(self.url, name=self._name))
+        with self._lock:
+            self._lent.add(session)
         try:
-            return Session(conn, history_of(conn) or "")
+            session.history = history_of(session.conn) or ""
         except BaseException:
-            conn.close()
+            self._drop(session)
             raise
+        return session
+
+    def _show(self, session: Session, connection: int) -> None:
+        try:
+            session.show(connection)
+        except BaseException:
+            self._drop(session)
+            raise
+
+    def _drop(self, session: Session) -> None:
+        with self._lock:
+            self._lent.discard(session)
+        session.conn.close()
 
     def give_back(self, session: Session) -> None:
         """One that was left inside a transaction is closed. With one that was lost all go that lie idle: what ended it
