@@ -275,7 +275,9 @@ class _Following:
         if writer is None or writer.ended:
             if self.ended is None:
                 self.ended = now
-                self.session.note(f"it has ended; the next one is waited for, {FOLLOWED_WITHIN:.0f} s")
+                self.session.note(
+                    f"who was asked has ended; the next one is waited for, {FOLLOWED_WITHIN:.0f} s"
+                )
             return now - self.ended > FOLLOWED_WITHIN
         if writer.serves and writer.mark != self.mark:
             self.mark, self.seen, self.ended = writer.mark, now, None

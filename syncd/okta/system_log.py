@@ -6,9 +6,9 @@ wake-up: what it says is not believed, only what it names is looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from syncd.core.moments import moment
 from syncd.core.nomination import ASKED
@@ -50,8 +50,7 @@ class LogPolls:
 
     def begin(self) -> LogPage:
         """Without the filter where a server refuses it: more events then, none of them needed."""
-        since = (self._now() - OVERLAP).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-        asked = {"since": since, "sortOrder": "ASCENDING", "limit": str(PAGE)}
+        asked = {"since": _since(self._now()), "sortOrder": "ASCENDING", "limit": str(PAGE)}
         try:
             return self.page(self._url({**asked, "filter": _FILTER}))
         except PermanentError as error:
@@ -74,9 +73,8 @@ class LogPolls:
             raise PermanentError("Okta has no System Log at this place", status=answer.status)
         events = [event for record in answer.body if (event := _event(record, answer.reveals)) is not None]
         if answer.next_url is None and len(answer.body) < DEFAULT_PAGE:
-            # Okta gives a link always; a proxy may drop it, and others end a log as they end a list. This place stays:
-            # what was told of it is known by its uuid, and what comes is behind it, too.
-            return LogPage(events, cursor, full=False)
+            # Okta gives a link always; a proxy may drop it, and others end a log as they end a list.
+            return LogPage(events, self._from_the_last(cursor, events), full=False)
         following = carried_over(answer.next_url or "", cursor, but=_NOT_WITH_A_CURSOR)
         if not self._leads_on(following):
             raise PermanentError("the System Log has no next page on its own origin", status=_REFUSED)
@@ -84,9 +82,25 @@ class LogPolls:
             raise PermanentError("the System Log's link to its next page repeats a secret", status=_REFUSED)
         return LogPage(events, following, full=len(answer.body) >= _SMALLEST_CAP)
 
+    def _from_the_last(self, cursor: str, events: Sequence[LogEvent]) -> str:
+        """The same question, from the last event on that was shown: nothing is taken for the end of the log, and what
+        is shown again is known by its uuid. A place that has no moment, or shows none, stays.
+        """
+        asked = dict(parse_qsl(urlsplit(cursor).query))
+        began = moment(asked.get("since"))
+        shown = [each.published for each in events if each.published is not None]
+        if began is None or not shown or "after" in asked:
+            return cursor
+        last = min(max(shown), self._now())
+        return self._url({**asked, "since": _since(last)}) if last - OVERLAP > began else cursor
+
     def _leads_on(self, url: str) -> bool:
         """Whether it may be stored and asked: a place in the System Log of this org."""
         return is_plain(url) and same_origin(url, self._origin) and urlsplit(url).path == _PATH
+
+
+def _since(at: datetime) -> str:
+    return (at - OVERLAP).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 _SMALLEST_CAP = 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -132,6 +133,42 @@ def test_a_log_without_a_next_link_is_asked_again_at_the_same_place() -> None:
     assert "since=" in begun.cursor
     assert (page.cursor, page.full) == (begun.cursor, False)
     assert [event.uuid for event in page.events] == ["e1"]
+
+
+@pytest.mark.parametrize("cap", [1000, 30])
+def test_a_log_that_never_has_a_next_link_is_followed_for_as_long_as_it_goes_on(cap: int) -> None:
+    """Also where its pages are cut and nothing says so: what was shown last is where the next question begins."""
+    began = datetime.now(UTC)
+    events: list[dict[str, object]] = []
+
+    def script(seen: Seen, before: int) -> Reply:
+        del before
+        since = parse_qs(urlsplit(seen.path).query)["since"][0]
+        return Reply([each for each in events if str(each["published"]) >= since][:cap], date=False)
+
+    fake_time = FakeTime()
+    with FakeOkta(script) as okta, reader(okta, fake_time=fake_time) as source:
+        place = source.log_cursor().cursor
+        found: set[str] = set()
+        for number in range(400):
+            fake_time.offset += 20
+            at = (began + timedelta(seconds=fake_time.offset)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+            kind = {"eventType": "user.lifecycle.create", "target": [], "published": at}
+            events.append({"uuid": f"e{number}", **kind})
+            if number % 10 == 9:
+                page = source.log_page(place)
+                found |= {event.uuid for event in page.events}
+                place = page.cursor
+
+    assert found == {f"e{number}" for number in range(400)}
+
+
+def test_a_log_without_a_next_link_is_never_asked_from_a_moment_that_is_still_to_come() -> None:
+    ahead = (datetime.now(UTC) + timedelta(days=300)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    event = {"uuid": "e1", "eventType": "user.lifecycle.create", "target": [], "published": ahead}
+    with FakeOkta(lambda _seen, _before: Reply([event])) as okta, reader(okta) as source:
+        place = source.log_page(source.log_cursor().cursor).cursor
+    assert parse_qs(urlsplit(place).query)["since"][0] < datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _members(source: OktaReader, *groups: str) -> dict[str, set[str]]:

@@ -140,7 +140,7 @@ def test_after_a_daemon_that_ended_by_itself_the_next_one_is_waited_for_shortly(
         answer = _synced_while(stop, made)
 
     assert answer.document["status"] == "succeeded"
-    assert "it has ended; the next one is waited for, 1 s" in answer.stderr
+    assert "who was asked has ended; the next one is waited for, 1 s" in answer.stderr
     assert "does it itself" in answer.stderr
     assert_carried_out_once(made)
 
