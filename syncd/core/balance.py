@@ -40,7 +40,8 @@ class Worker:
 class Charge:
     """A connection and who has it: `owner` "" is nobody, for `since` seconds. `weight`: more than 0, of the people that
     it manages. `org`: connections of one are best on one worker. `bound_for`: the worker that a person chose, or "".
-    `orphaned`: who had it died, `since` seconds ago.
+    `orphaned`: who had it died, `since` seconds ago; `turn`: its place among what that one had, from 1 on for what Okta
+    was not asked about for longest; 0 for what was only just taken then.
     """
 
     connection: int
@@ -51,6 +52,7 @@ class Charge:
     bound_for: str = ""
     paused: bool = False
     orphaned: bool = False
+    turn: int = 0
 
     @property
     def lies(self) -> bool:
@@ -191,15 +193,15 @@ def _somebody_has_room(hands: _Hands, workers: Sequence[Worker], charges: Sequen
 
 
 def _taken(hands: _Hands, free: Sequence[Charge], able: set[str]) -> list[Charge]:
-    """Those that a person sent here first, then those whose org is here, the heaviest first; the last one may weigh
-    more than what the share had room for, else a heavy one would lie for ever.
+    """Those that a person sent here first, then orphans, then those whose org is here, the heaviest first; the last one
+    may weigh more than what the share had room for, else a heavy one would lie for ever.
     """
     me = hands.me.name
     found = []
     order = sorted(
         free,
         key=lambda each: (
-            *(each.bound_for != me, -hands.orgs[each.org], -each.weight),
+            *(each.bound_for != me, _my_turn(me, each, able), -hands.orgs[each.org], -each.weight),
             *(_my_order(me, each), each.connection),
         ),
     )
@@ -212,7 +214,17 @@ def _taken(hands: _Hands, free: Sequence[Charge], able: set[str]) -> list[Charge
     return found
 
 
+def _my_turn(me: str, charge: Charge, able: set[str]) -> tuple[bool, bool, int]:
+    """Orphans first, and of them those that wait for longest. All take them at once: each begins with others of them,
+    as dealt out by turns.
+    """
+    if not charge.orphaned:
+        return True, False, 0
+    workers = sorted(able)
+    return False, workers[charge.turn % len(workers)] != me, charge.turn
+
+
 def _my_order(me: str, charge: Charge) -> bytes:
-    """Orphans are taken by all at once: each begins with others of them."""
+    """As long as nobody knows how long orphans wait, each begins with others of them all the same."""
     said = f"{me} {charge.connection}".encode()
     return blake2b(said, digest_size=8).digest() if charge.orphaned else b""

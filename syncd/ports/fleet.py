@@ -79,6 +79,8 @@ class ConnectionRecord:
     since: datetime | None
     seconds: float
     """From `since` till now; of what a silent owner has, since its lease ran out."""
+    turn: int
+    """See `Charge`."""
     updated_at: datetime
     updated_by: str
 
@@ -99,6 +101,7 @@ class ConnectionRecord:
             bound_for=self.bound_for,
             paused=self.paused,
             orphaned=self.silent,
+            turn=self.turn,
         )
 
 
@@ -223,9 +226,10 @@ class Registry(Protocol):
         """Raises RefusedError where the name was used before."""
         ...
 
-    def renew(self, worker: str) -> bool:
+    def renew(self, worker: str, waiting: Sequence[int] = ()) -> bool:
         """One heartbeat. False once the lease ran out and others were told so: this worker owns nothing any more, and
-        joins anew under another name.
+        joins anew under another name. `waiting`: its connections, in the order in which others are to look after them
+        should this be its last one.
         """
         ...
 

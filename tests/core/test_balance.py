@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 
 import pytest
 from hypothesis import given
@@ -63,7 +64,7 @@ def seen(*, left: float) -> Fleet:
     records = [
         ConnectionRecord(
             number, f"c{number}", "", "org", f"t{number}", 5, False, "", owner, owner == "b" and left <= 0,
-            1, at, 0.1, at, "ada",
+            1, at, 0.1, 0, at, "ada",
         )
         for number, owner in enumerate(["a", "b"] * 5)
     ]  # fmt: skip
@@ -105,6 +106,26 @@ def test_of_orphans_each_worker_begins_with_others() -> None:
     workers = [A, B, C]
     taken = {each.name: set(moves(each.name, workers, lying).take[:10]) for each in workers}
     assert len(set().union(*taken.values())) > 20, "of thirty that are all different"
+
+
+def test_of_orphans_those_that_wait_for_longest_are_taken_first_by_all_workers_together() -> None:
+    lying = [
+        replace(each, turn=61 - each.connection, weight=each.connection) for each in orphans(60, since=0.0)
+    ]
+    workers = [A, B, C]
+    turns = {each.connection: each.turn for each in lying}
+    taken = [[turns[one] for one in moves(each.name, workers, lying).take[:10]] for each in workers]
+    assert sorted(chain.from_iterable(taken)) == list(range(1, 31)), (
+        "each takes others, together the first thirty"
+    )
+
+
+def test_an_orphan_that_its_worker_had_only_just_taken_comes_before_all_others() -> None:
+    lying = [
+        replace(each, turn=0 if each.connection == 40 else each.connection) for each in orphans(60, since=0.0)
+    ]
+    free = [Charge(99, 5, since=LEFT_LYING), *lying]
+    assert moves("a", [A], free).take[:3] == [40, 1, 2], "and orphans before what was given back"
 
 
 def test_one_heavier_than_any_share_is_taken_too() -> None:

@@ -379,6 +379,22 @@ def test_what_a_silent_worker_had_lies_free_only_since_its_lease_ran_out(
     assert len(found.take) == 1, "the others take theirs"
 
 
+def test_what_a_silent_worker_had_is_known_in_the_order_in_which_it_waits(
+    database: str, registry: PostgresRegistry
+) -> None:
+    numbers, _ = crowd(registry, connections=4, workers=1)
+    registry.claim("w0", numbers[:3])
+    assert registry.renew("w0", [numbers[2], numbers[0], numbers[1]])
+    registry.claim("w0", numbers[3:])
+    assert {each.turn for each in registry.look().connections} == {0}, "as long as it lives"
+    run_out(database, "w0")
+    turns = {each.id: each.charge.turn for each in registry.look().connections}
+    assert [turns[number] for number in numbers] == [2, 3, 1, 0], "the last one was taken after its last sign"
+    registry.join(applicant("w1"))
+    registry.claim("w1", numbers)
+    assert {each.turn for each in registry.look().connections} == {0}
+
+
 def test_who_was_frozen_in_the_middle_of_a_statement_keeps_no_lock(
     database: str, registry: PostgresRegistry
 ) -> None:

@@ -19,7 +19,7 @@ from syncd.settings import ConnectionSettings, load, scope_fingerprint
 from syncd.store.postgres.registry import PostgresRegistry
 from syncd.wiring import open_for_deciding
 from tests.e2e.rig import Rig
-from tests.fleet.making import applicant, enrol
+from tests.fleet.making import applicant, enrol, ids
 from tests.fleet.working import Working, enrolled, working
 from tests.service.supervisor import eventually
 
@@ -101,6 +101,24 @@ def test_no_store_waits_for_another_one_to_be_opened(
     with working(Opener(database, made.folder, "one")) as one:
         one.logs("cycle done", connection="acme", cycle="full")
         assert one.events("the store cannot be used") == []
+
+
+def test_a_worker_tells_which_of_its_connections_others_are_to_look_after_first(
+    database: str, registry: PostgresRegistry, made: Rig
+) -> None:
+    enrolled(registry, made)
+    made.config.write_text(made.config.read_text().replace('delta = "1s"', 'delta = "1h"'))
+    enrolled(registry, made, "seldom", target="https://split.example/seldom")
+    number = ids(registry.look())
+
+    def told() -> list[list[int]]:
+        with psycopg.connect(database) as session:
+            return [waiting for (waiting,) in session.execute("SELECT waiting FROM syncd.worker")]
+
+    with working(Working(database, made.folder, "one")):
+        eventually(
+            lambda: told() == [[number["seldom"], number["acme"]]], "who is asked about every hour is first"
+        )
 
 
 class SlowRegistry(PostgresRegistry):
@@ -294,10 +312,10 @@ def test_a_database_that_comes_back_before_anybody_took_over_finds_everything_go
     renew = PostgresRegistry.renew
     gone = threading.Event()
 
-    def renewed(self: PostgresRegistry, worker: str) -> bool:
+    def renewed(self: PostgresRegistry, worker: str, waiting: Sequence[int] = ()) -> bool:
         if gone.is_set():
             raise TemporaryError("the database is gone")
-        return renew(self, worker)
+        return renew(self, worker, waiting)
 
     monkeypatch.setattr(PostgresRegistry, "renew", renewed)
     with read_once(database, registry, made) as one:

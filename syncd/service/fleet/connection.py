@@ -7,6 +7,7 @@ the last one: hundreds of connections that lost their worker are not read in ful
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -55,6 +56,8 @@ class OwnedConnection(ServedConnection):
         self.ownership = ownership
         self.is_begun = False
         """It had its first turn, or that is none that a takeover waits for."""
+        self.asked_at = 0.0
+        """When its last delta ended, by the monotonic clock; 0 before the first."""
         self.current.opens = lambda settings, _wait: opens(settings, lambda: self.is_idle)
         self._opening = threading.Lock()
         self._has_gone_on = False
@@ -140,6 +143,7 @@ class OwnedConnection(ServedConnection):
             with suppress(SyncdError):  # the full cycle that tries too says why
                 self.open()
         super().delta()
+        self.asked_at = time.monotonic()
         if not self.is_begun:
             self.is_begun = True
             self.look_for_requests()

@@ -98,6 +98,10 @@ class FleetDaemon(Daemon):
         busy = {name for name, one in self._served.copy().items() if name not in held or not _is_idle(one)}
         return frozenset(retiring | busy | self._waiting.keys())
 
+    def waiting(self) -> Sequence[int]:
+        """See `serving.Serving`."""
+        return [one.ownership.connection for one in sorted(self._owned(), key=lambda one: one.asked_at)]
+
     def not_begun(self) -> int:
         """See `serving.Serving`."""
         begun = {one.ownership.connection for one in self._owned() if one.is_begun}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
@@ -33,6 +34,10 @@ class Serving(Protocol):
 
     def busy(self) -> frozenset[str]:
         """Names of connections of which a cycle runs, and of those that are not closed yet though nobody holds them."""
+        ...
+
+    def waiting(self) -> Sequence[int]:
+        """Numbers of the connections that it serves, those first of which Okta was not asked for longest."""
         ...
 
     def not_begun(self) -> int:

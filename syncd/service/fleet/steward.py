@@ -67,10 +67,14 @@ class Steward:
         """Held while it looks, and claims."""
         self._begun: set[int] = set()
         """Connections whose store was opened under this lease: something of them may be under way."""
+        self._serving: Serving | None = None
         self._tenure = self._new_tenure()
 
     def _new_tenure(self) -> Tenure:
-        return Tenure(self._registry, self._myself, self._event)
+        return Tenure(self._registry, self._myself, self._event, waiting=self._waiting)
+
+    def _waiting(self) -> Sequence[int]:
+        return () if self._serving is None else self._serving.waiting()
 
     # life
 
@@ -80,6 +84,7 @@ class Steward:
         self._event("info", "joined the fleet", worker=self._tenure.name, mode=self._myself.mode)
 
     def run(self, serving: Serving) -> None:
+        self._serving = serving
         while not self._over.is_set():
             with self._looking:
                 if not self._over.is_set():

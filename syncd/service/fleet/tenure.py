@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from syncd.core.lease import HeldLease
@@ -30,10 +30,12 @@ class Tenure:
         worker: WorkerRecord,
         event: Event,
         *,
+        waiting: Callable[[], Sequence[int]] = tuple,
         clock: Callable[[], float] = elapsed,
     ) -> None:
-        """`clock` counts seconds, suspended ones too."""
+        """`waiting`: see `Registry.renew`. `clock` counts seconds, suspended ones too."""
         self._registry, self._worker, self._event, self._clock = registry, worker, event, clock
+        self._waiting = waiting
         self._terms = worker.terms
         self.name = ""
         self._lease: HeldLease | None = None
@@ -87,7 +89,7 @@ class Tenure:
         while not self._over.wait(self._terms.renewed_every):
             sent = self._clock()
             try:
-                alive = self._registry.renew(self.name)
+                alive = self._registry.renew(self.name, self._waiting())
                 self.renewal, self.trouble = self._clock() - sent, ""
             except SyncdError as error:
                 self.renewal, self.trouble = self._clock() - sent, error.message

@@ -30,7 +30,9 @@ INSERT INTO worker (id, host, version, mode, capacity, lasts, quiet, expires)
 VALUES (%(name)s, %(host)s, %(version)s, %(mode)s, %(capacity)s, %(lasts)s, %(quiet)s, clock_timestamp() + %(lasts)s)
 ON CONFLICT DO NOTHING
 """
-_RENEW = "UPDATE worker SET expires = clock_timestamp() + lasts WHERE id = %(worker)s AND ended IS NULL"
+_RENEW = """
+UPDATE worker SET expires = clock_timestamp() + lasts, waiting = %(waiting)s WHERE id = %(worker)s AND ended IS NULL
+"""
 BURY = "UPDATE worker SET ended = clock_timestamp() WHERE ended IS NULL AND expires <= clock_timestamp()"
 # Whoever was frozen between two parts of one statement is not idle in its transaction, as PostgreSQL sees it, and would
 # keep its locks: it is sent away once others were told that its lease ran out.
@@ -56,6 +58,8 @@ SELECT c.id, c.name, c.digest, c.org_key AS org, c.split_key AS target, c.weight
        greatest(0, extract(epoch FROM clock_timestamp() - CASE
            WHEN w.ended IS NOT NULL OR w.expires <= clock_timestamp() THEN least(w.ended, w.expires)
            ELSE coalesce(o.since, c.updated_at) END))::float8 AS seconds,
+       CASE WHEN w.ended IS NOT NULL OR w.expires <= clock_timestamp() THEN coalesce(array_position(w.waiting, c.id), 0)
+           ELSE 0 END AS turn,
        c.updated_at, c.updated_by
   FROM connection c JOIN owner o ON o.connection = c.id LEFT JOIN worker w ON w.id = o.worker
  ORDER BY c.name
@@ -155,9 +159,9 @@ class PostgresRegistry(Closing):
                 hint="leave fleet.worker empty for a new name at each start, or give this one another",
             )
 
-    def renew(self, worker: str) -> bool:
+    def renew(self, worker: str, waiting: Sequence[int] = ()) -> bool:
         """See `ports.fleet.Registry.renew`."""
-        return self._run(_RENEW, {"worker": worker}) == 1
+        return self._run(_RENEW, {"worker": worker, "waiting": list(waiting)}) == 1
 
     def resize(self, worker: str, capacity: int) -> None:
         """See `ports.fleet.Registry.resize`."""

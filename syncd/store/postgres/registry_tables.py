@@ -55,6 +55,9 @@ TABLES = (
 )
 """In this order. `wakes` is written and read by nobody any more: what event hooks name is in `hook_event`."""
 
+WAITING = ("ALTER TABLE syncd.worker ADD COLUMN waiting bigint[] NOT NULL DEFAULT '{}'",)
+"""Its connections, as of its last heartbeat; those first of which Okta was not asked for longest."""
+
 HOOKS = (
     """CREATE TABLE syncd.hook_event (
         connection bigint NOT NULL REFERENCES syncd.connection,

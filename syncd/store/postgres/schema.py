@@ -14,7 +14,7 @@ from syncd.store.postgres import append_only, registry_tables, sealing, tables
 from syncd.store.postgres.faults import named
 from syncd.store.postgres.sessions import SCHEMA, Connection
 
-VERSION = 3
+VERSION = 4
 """Of the schema that this version makes; it also works with any newer one whose `oldest_worker` is not above it."""
 OLDEST_WORKER = 2
 """A worker of the first schema, which no release had, would not find what is in packs."""
@@ -54,6 +54,7 @@ STEPS: tuple[tuple[str, Callable[[], Iterable[str]]], ...] = (
     ("003_hook_events", lambda: registry_tables.HOOKS),
     ("004_packs", _packs),
     ("005_org_logs", lambda: registry_tables.ORG_LOGS),
+    ("006_waiting", lambda: registry_tables.WAITING),
 )
 
 
