@@ -170,8 +170,12 @@ class Fleet:
         return [each.worker for each in self.workers if each.works]
 
     def apart(self, worker: str) -> AbstractSet[str]:
-        """Names of the connections of orgs of which another worker than this one has connections."""
-        elsewhere = {each.org for each in self.connections if each.owner not in ("", worker)}
+        """Names of the connections of orgs of which another worker than this one has connections. A dead one has none:
+        nobody would ask about what it had before others thought so, too.
+        """
+        elsewhere = {
+            each.org for each in self.connections if each.owner not in ("", worker) and not each.silent
+        }
         return {each.name for each in self.connections if each.org in elsewhere}
 
 

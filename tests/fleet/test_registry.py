@@ -243,7 +243,9 @@ def test_who_drains_gets_nothing_more(registry: PostgresRegistry) -> None:
     assert len(registry.claim("one", numbers)) == 1
 
 
-def test_connections_are_apart_when_another_worker_has_some_of_their_org(registry: PostgresRegistry) -> None:
+def test_connections_are_apart_when_another_worker_has_some_of_their_org(
+    database: str, registry: PostgresRegistry
+) -> None:
     for name in ("one", "two"):
         registry.join(applicant(name))
     registry.enrol(
@@ -255,6 +257,8 @@ def test_connections_are_apart_when_another_worker_has_some_of_their_org(registr
     registry.claim("two", [numbers["b"]])
     assert registry.look().apart("one") == {"a", "b"}
     assert registry.look().apart("two") == {"a", "b", "c"}
+    run_out(database, "one")
+    assert registry.look().apart("two") == set(), "what a dead one had is asked about at once"
 
 
 def test_what_is_paused_nobody_gets(registry: PostgresRegistry) -> None:
