@@ -21,7 +21,7 @@ LEFT_LYING = 10.0
 """Seconds after which a free connection is taken by whoever has room, share or not."""
 ORPHANS_LIE = 2.0
 """As `LEFT_LYING`, of what a dead worker had: nobody has looked after it since that one's last sign."""
-BEGUN_AT_ONCE = 50
+BEGUN_AT_ONCE = 20
 """Connections at most that a worker has taken and done nothing for yet. What it had beyond that would lie for another
 lease if it died now; what it leaves can be had by others at once.
 """
