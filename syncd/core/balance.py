@@ -40,8 +40,8 @@ class Worker:
 class Charge:
     """A connection and who has it: `owner` "" is nobody, for `since` seconds. `weight`: more than 0, of the people that
     it manages. `org`: connections of one are best on one worker. `bound_for`: the worker that a person chose, or "".
-    `orphaned`: who had it died, `since` seconds ago; `turn`: its place among what that one had, from 1 on for what Okta
-    was not asked about for longest; 0 for what was only just taken then.
+    `orphaned`: who had it died, `since` seconds ago; `turn`: its place among what that one had, from 1 on for the one
+    whose last delta lies longest ago; 0 for what was only just taken then.
     """
 
     connection: int
@@ -124,11 +124,13 @@ def balance(
     for charge in mine:
         hands.add(charge)
     able = {worker.name for worker in workers if not worker.draining}
+    roomy = _with_room(hands, workers, charges)
     release = _sent_away(hands, mine, able, busy)
-    release += _for_balance(hands, [each for each in mine if each not in release], workers, charges, busy)[
-        : _moves_left(len(mine), moved_lately)
-    ]
-    take = _taken(hands, [charge for charge in charges if not charge.owner and not charge.paused], able)
+    if roomy - {me}:
+        idle = _for_balance(hands, [each for each in mine if each not in release], busy)
+        release += idle[: _moves_left(len(mine), moved_lately)]
+    free = [charge for charge in charges if not charge.owner and not charge.paused]
+    take = _taken(hands, free, able, sorted(roomy or able))
     begins = take[: max(0, BEGUN_AT_ONCE - not_begun)]
     return Handover(
         [each.connection for each in begins],
@@ -158,16 +160,8 @@ def _bound_elsewhere(charge: Charge, me: str, able: set[str]) -> bool:
     return charge.bound_for in able and charge.bound_for != me
 
 
-def _for_balance(
-    hands: _Hands,
-    mine: Sequence[Charge],
-    workers: Sequence[Worker],
-    charges: Sequence[Charge],
-    busy: frozenset[int],
-) -> list[Charge]:
-    """As long as the share stays, those first whose org has least here; nothing where nobody else has room."""
-    if not _somebody_has_room(hands, workers, charges):
-        return []
+def _for_balance(hands: _Hands, mine: Sequence[Charge], busy: frozenset[int]) -> list[Charge]:
+    """As long as the share stays, those first whose org has least here."""
     found = []
     count, weight = hands.count, hands.weight
     for charge in sorted(mine, key=lambda each: (hands.orgs[each.org], -each.weight, each.connection)):
@@ -179,20 +173,23 @@ def _for_balance(
     return found
 
 
-def _somebody_has_room(hands: _Hands, workers: Sequence[Worker], charges: Sequence[Charge]) -> bool:
+def _with_room(hands: _Hands, workers: Sequence[Worker], charges: Sequence[Charge]) -> set[str]:
+    """Who has less than the share, and less than it takes."""
     weights: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     for charge in charges:
         weights[charge.owner] += charge.weight
         counts[charge.owner] += 1
-    return any(
-        weights[worker.name] < hands.share and counts[worker.name] < worker.capacity
+    return {
+        worker.name
         for worker in workers
-        if worker.name != hands.me.name and not worker.draining
-    )
+        if not worker.draining
+        and weights[worker.name] < hands.share
+        and counts[worker.name] < worker.capacity
+    }
 
 
-def _taken(hands: _Hands, free: Sequence[Charge], able: set[str]) -> list[Charge]:
+def _taken(hands: _Hands, free: Sequence[Charge], able: set[str], takers: Sequence[str]) -> list[Charge]:
     """Those that a person sent here first, then orphans, then those whose org is here, the heaviest first; the last one
     may weigh more than what the share had room for, else a heavy one would lie for ever.
     """
@@ -201,7 +198,7 @@ def _taken(hands: _Hands, free: Sequence[Charge], able: set[str]) -> list[Charge
     order = sorted(
         free,
         key=lambda each: (
-            *(each.bound_for != me, _my_turn(me, each, able), -hands.orgs[each.org], -each.weight),
+            *(each.bound_for != me, _my_turn(me, each, takers), -hands.orgs[each.org], -each.weight),
             *(_my_order(me, each), each.connection),
         ),
     )
@@ -214,14 +211,14 @@ def _taken(hands: _Hands, free: Sequence[Charge], able: set[str]) -> list[Charge
     return found
 
 
-def _my_turn(me: str, charge: Charge, able: set[str]) -> tuple[bool, bool, int]:
+def _my_turn(me: str, charge: Charge, takers: Sequence[str]) -> tuple[bool, bool, int]:
     """Orphans first, and of them those that wait for longest. All take them at once: each begins with others of them,
     as dealt out by turns.
     """
     if not charge.orphaned:
         return True, False, 0
-    workers = sorted(able)
-    return False, workers[charge.turn % len(workers)] != me, charge.turn
+    dealt = charge.turn or charge.connection
+    return False, takers[dealt % len(takers)] != me, charge.turn
 
 
 def _my_order(me: str, charge: Charge) -> bytes:

@@ -32,6 +32,10 @@ _PLAIN_HEAD = re.compile(
 _SIZE = re.compile("[0-9]{1,18}")
 _HEADERS = 99
 """As many as the standard library takes."""
+_AT_ONCE = 4096
+"""Bytes that go to an idle socket in one call, whatever its time-out. What takes several may be stopped between two of
+them, and nothing of it may leave the machine long after the permit (`core.lease`).
+"""
 _LENIENCE = 0.01
 """Seconds. Telling the socket of less than this costs more than it is worth."""
 
@@ -132,16 +136,18 @@ class _InOnePiece(HTTPConnection):
     """Seconds for the answer before; None before the first."""
 
     def request(self, *arguments: Any, **options: Any) -> None:
-        if (
-            self.sock is not None and self._patience is not None
-        ):  # what is open already need not be reached any more
+        until_sent = self.timeout
+        if self.sock is not None and self._patience is not None:
             self.timeout = self._patience
         held = self._held = []
         try:
             super().request(*arguments, **options)
         finally:
             self._held = None
-        self.write(b"".join(held))
+        data = b"".join(held)
+        if self.sock is not None and len(data) > _AT_ONCE:
+            self.sock.settimeout(until_sent)
+        self.write(data)
 
     def getresponse(self) -> Any:
         self._patience = self.timeout
@@ -186,7 +192,7 @@ def guard(manager: urllib3.PoolManager, permit: Permit | None, delivered_within:
 
 class _Socket(socket.socket):
     """To tell the system the same time-out again and again costs a thread its turn each time: of eight that write, a
-    twentieth of everything.
+    twentieth of everything. Over TLS the library has sockets of its own, which are told.
     """
 
     @classmethod

@@ -128,6 +128,21 @@ def test_an_orphan_that_its_worker_had_only_just_taken_comes_before_all_others()
     assert moves("a", [A], free).take[:3] == [40, 1, 2], "and orphans before what was given back"
 
 
+def test_orphans_that_were_only_just_taken_are_shared_out_too() -> None:
+    lying = orphans(30, since=0.0)
+    taken = [set(moves(me, [A, B, C], lying).take) for me in "abc"]
+    assert [len(each) for each in taken] == [10, 10, 10]
+    assert set().union(*taken) == set(range(1, 31))
+
+
+def test_nothing_waits_for_a_worker_that_is_full() -> None:
+    full = replace(A, capacity=5)
+    had = [replace(each, connection=each.connection + 100, owner="a") for each in charges(5)]
+    lying = [replace(each, turn=each.connection - 1) for each in orphans(10, since=0.0)]
+    assert moves("b", [full, B], [*had, *lying]).take[:5] == [1, 2, 3, 4, 5]
+    assert list(moves("a", [full, B], [*had, *lying]).take) == []
+
+
 def test_one_heavier_than_any_share_is_taken_too() -> None:
     free = [Charge(1, 1000, since=0.0), *[Charge(number, 1, since=0.0) for number in range(2, 12)]]
     assert 1 in moves("a", [A, B], free).take

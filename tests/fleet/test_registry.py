@@ -383,6 +383,11 @@ def test_what_a_silent_worker_had_lies_free_only_since_its_lease_ran_out(
     assert len(found.take) == 1, "the others take theirs"
 
 
+def told(database: str) -> dict[str, list[int]]:
+    with psycopg.connect(database) as session:
+        return dict(session.execute("SELECT id, waiting FROM syncd.worker").fetchall())
+
+
 def test_what_a_silent_worker_had_is_known_in_the_order_in_which_it_waits(
     database: str, registry: PostgresRegistry
 ) -> None:
@@ -395,8 +400,11 @@ def test_what_a_silent_worker_had_is_known_in_the_order_in_which_it_waits(
     turns = {each.id: each.charge.turn for each in registry.look().connections}
     assert [turns[number] for number in numbers] == [2, 3, 1, 0], "the last one was taken after its last sign"
     registry.join(applicant("w1"))
+    assert told(database)["w0"], "as long as others do not have them all"
     registry.claim("w1", numbers)
     assert {each.turn for each in registry.look().connections} == {0}
+    registry.join(applicant("w2"))
+    assert told(database)["w0"] == []
 
 
 def test_who_was_frozen_in_the_middle_of_a_statement_keeps_no_lock(

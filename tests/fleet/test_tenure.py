@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
@@ -18,6 +19,7 @@ from syncd.ports.fleet import WORK, WorkerRecord
 from syncd.service.fleet.tenure import Tenure
 from syncd.store.postgres.registry import PostgresRegistry
 from tests.fleet.making import enrol
+from tests.service.supervisor import eventually
 
 SHORT = LeaseTerms(lasts=3.0, renewed_every=0.3, margin=1.0)
 
@@ -124,6 +126,23 @@ def test_a_worker_is_permitted_until_the_margin_before_the_end_of_its_last_renew
             tenure.permit()
         assert tenure.left == 0
         assert not tenure.is_lost, "nobody was told yet"
+        tenure.end()
+
+
+def test_a_heartbeat_goes_on_whatever_goes_wrong_with_one(database: str) -> None:
+    broken = threading.Event()
+
+    def waiting() -> Sequence[int]:
+        return [1 // 0] if broken.is_set() else ()
+
+    with PostgresRegistry(database) as registry:
+        tenure = Tenure(registry, worker("one"), silent, waiting=waiting)
+        tenure.begin()
+        broken.set()
+        eventually(lambda: "ZeroDivisionError" in tenure.trouble, "one heartbeat went wrong")
+        broken.clear()
+        eventually(lambda: tenure.trouble == "", "the next one did not")
+        tenure.permit()
         tenure.end()
 
 

@@ -57,7 +57,7 @@ class OwnedConnection(ServedConnection):
         self.is_begun = False
         """It had its first turn, or that is none that a takeover waits for."""
         self.asked_at = 0.0
-        """When its last delta ended, by the monotonic clock; 0 before the first."""
+        """When its last delta had its answers, by the monotonic clock; 0 before the first."""
         self.current.opens = lambda settings, _wait: opens(settings, lambda: self.is_idle)
         self._opening = threading.Lock()
         self._has_gone_on = False
@@ -114,6 +114,7 @@ class OwnedConnection(ServedConnection):
     def _delta(self, job: Job) -> Ending:
         """What happened since the place in the System Log that the store has may have been done, and forgotten."""
         ending = super()._delta(job)
+        self.asked_at = time.monotonic()
         if self._seen.heard is not None:
             also_look_at(job.store, self._seen.heard, job.clock())
             self._seen.heard = None
@@ -143,7 +144,6 @@ class OwnedConnection(ServedConnection):
             with suppress(SyncdError):  # the full cycle that tries too says why
                 self.open()
         super().delta()
-        self.asked_at = time.monotonic()
         if not self.is_begun:
             self.is_begun = True
             self.look_for_requests()

@@ -37,7 +37,7 @@ class Serving(Protocol):
         ...
 
     def waiting(self) -> Sequence[int]:
-        """Numbers of the connections that it serves, those first of which Okta was not asked for longest."""
+        """Numbers of the connections that it serves, those first whose last delta lies longest ago."""
         ...
 
     def not_begun(self) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from syncd.core.lease import HeldLease
-from syncd.errors import LockLost, SyncdError
+from syncd.errors import LockLost, PermanentError, SyncdError
 from syncd.ports.fleet import Registry, WorkerRecord
 from syncd.service.telling import Event
 from syncd.store.lease import elapsed
@@ -91,11 +91,16 @@ class Tenure:
             try:
                 alive = self._registry.renew(self.name, self._waiting())
                 self.renewal, self.trouble = self._clock() - sent, ""
-            except SyncdError as error:
-                self.renewal, self.trouble = self._clock() - sent, error.message
+            except Exception as error:  # noqa: BLE001  (who stops beating never hears that its lease is over)
+                told = (
+                    error
+                    if isinstance(error, SyncdError)
+                    else PermanentError(f"{type(error).__name__}: {error}")
+                )
+                self.renewal, self.trouble = self._clock() - sent, told.message
                 if not failing:
                     failing = True
-                    said = {"left": round(self.left, 1), "error": error.message, "hint": error.hint}
+                    said = {"left": round(self.left, 1), "error": told.message, "hint": told.hint}
                     self._event("warning", "the lease cannot be renewed", worker=self.name, **said)
                 continue
             if self._over.is_set():

@@ -33,6 +33,11 @@ ON CONFLICT DO NOTHING
 _RENEW = """
 UPDATE worker SET expires = clock_timestamp() + lasts, waiting = %(waiting)s WHERE id = %(worker)s AND ended IS NULL
 """
+# The order of its connections counts until others have them all.
+_FORGET = """
+UPDATE worker SET waiting = DEFAULT WHERE ended IS NOT NULL AND waiting <> '{}'
+   AND NOT EXISTS (SELECT 1 FROM owner o WHERE o.worker = worker.id)
+"""
 BURY = "UPDATE worker SET ended = clock_timestamp() WHERE ended IS NULL AND expires <= clock_timestamp()"
 # Whoever was frozen between two parts of one statement is not idle in its transaction, as PostgreSQL sees it, and would
 # keep its locks: it is sent away once others were told that its lease ran out.
@@ -158,6 +163,7 @@ class PostgresRegistry(Closing):
                 f"a worker called {record.name} was in this fleet before, and its name stays its own",
                 hint="leave fleet.worker empty for a new name at each start, or give this one another",
             )
+        self._run(_FORGET, {})
 
     def renew(self, worker: str, waiting: Sequence[int] = ()) -> bool:
         """See `ports.fleet.Registry.renew`."""

@@ -56,7 +56,7 @@ TABLES = (
 """In this order. `wakes` is written and read by nobody any more: what event hooks name is in `hook_event`."""
 
 WAITING = ("ALTER TABLE syncd.worker ADD COLUMN waiting bigint[] NOT NULL DEFAULT '{}'",)
-"""Its connections, as of its last heartbeat; those first of which Okta was not asked for longest."""
+"""Its connections, as of its last heartbeat; those first whose last delta lies longest ago."""
 
 HOOKS = (
     """CREATE TABLE syncd.hook_event (
