@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import syncd
 from syncd.core.cron import Cron
@@ -135,6 +136,13 @@ def in_words(schedule: ScheduleSettings) -> str:
 
 def _turns(every: timedelta | Cron) -> str:
     return str(every) if isinstance(every, Cron) else f"every {duration(every.total_seconds())}"
+
+
+def said_of(error: Exception) -> dict[str, Any]:
+    """What an event says of it: `error` and `hint`; of a fault of ours where it comes from."""
+    if isinstance(error, SyncdError):
+        return {"error": error.message, "hint": error.hint}
+    return {"error": f"{type(error).__name__}: {error}", "exception": error}
 
 
 def in_a_line(error: SyncdError) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 
 import psycopg
@@ -12,7 +13,7 @@ import pytest
 
 from syncd.core.request import SyncRequest, arguments_of
 from syncd.errors import TemporaryError
-from syncd.ports.fleet import WATCH, Ownership
+from syncd.ports.fleet import WATCH, Fleet, Ownership
 from syncd.ports.permit import Permit
 from syncd.service.held_store import Held
 from syncd.settings import ConnectionSettings, load, scope_fingerprint
@@ -119,6 +120,43 @@ def test_a_worker_tells_which_of_its_connections_others_are_to_look_after_first(
         eventually(
             lambda: told() == [[number["seldom"], number["acme"]]], "who is asked about every hour is first"
         )
+
+
+class FaultyRegistry(PostgresRegistry):
+    """Two of whose acts go wrong in a way that nobody thought of."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.looks, self.hears = threading.Event(), threading.Event()
+
+    def look(self) -> Fleet:
+        if self.looks.is_set():
+            raise ZeroDivisionError("look")
+        return super().look()
+
+    def woken(self, seconds: float) -> AbstractSet[int]:
+        if self.hears.is_set():
+            raise ZeroDivisionError("hear")
+        return super().woken(seconds)
+
+
+def test_a_worker_looks_on_whatever_goes_wrong_with_one_look(
+    database: str, registry: PostgresRegistry, made: Rig
+) -> None:
+    faulty = FaultyRegistry(database)
+    with working(Working(database, made.folder, "one", registry=faulty)) as one:
+        for fault, event in (
+            (faulty.looks, "the fleet cannot be looked at"),
+            (faulty.hears, "what somebody asked for was not heard"),
+        ):
+            fault.set()
+            eventually(lambda event=event: one.events(event), event)  # type: ignore[misc]  # a default is no type
+            fault.clear()
+        enrolled(registry, made)
+        one.logs("owns a connection", connection="acme")
+    assert [each["error"] for each in one.events("the fleet cannot be looked at")] == [
+        "ZeroDivisionError: look"
+    ]
 
 
 class SlowRegistry(PostgresRegistry):

@@ -21,7 +21,7 @@ from syncd.service.fleet.owned_store import GoesBack
 from syncd.service.fleet.serving import Holding, Serving
 from syncd.service.fleet.tenure import Tenure
 from syncd.service.held_store import Held
-from syncd.service.telling import Event
+from syncd.service.telling import Event, said_of
 from syncd.settings import ConnectionSettings
 
 LOOKS_EVERY, LOOKS_SOON = 1.0, 0.25
@@ -93,6 +93,9 @@ class Steward:
                 if named := self._registry.woken(LOOKS_SOON if self._more else LOOKS_EVERY):
                     serving.woken(named)
             except SyncdError:  # whoever looks says so
+                self._over.wait(LOOKS_EVERY)
+            except Exception as error:  # noqa: BLE001  (who hears nothing more still has to look)
+                self._event("error", "what somebody asked for was not heard", **said_of(error))
                 self._over.wait(LOOKS_EVERY)
 
     def stop(self) -> None:
@@ -215,11 +218,11 @@ class Steward:
             else:
                 changed |= self._watch(fleet)
             self._seen, self._trouble = fleet, ""
-        except SyncdError as error:
+        except Exception as error:  # noqa: BLE001  (who looks no more neither takes over nor gives back)
+            said = said_of(error)
             if not self._trouble:
-                said = {"error": error.message, "hint": error.hint}
                 self._event("warning", "the fleet cannot be looked at", **said)
-            self._seen, self._trouble = None, error.message
+            self._seen, self._trouble = None, said["error"]
             return
         if changed:
             serving.reload()

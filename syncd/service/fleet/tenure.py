@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from syncd.core.lease import HeldLease
-from syncd.errors import LockLost, PermanentError, SyncdError
+from syncd.errors import LockLost
 from syncd.ports.fleet import Registry, WorkerRecord
-from syncd.service.telling import Event
+from syncd.service.telling import Event, said_of
 from syncd.store.lease import elapsed
 
 _LETTERS = 3
@@ -92,16 +92,12 @@ class Tenure:
                 alive = self._registry.renew(self.name, self._waiting())
                 self.renewal, self.trouble = self._clock() - sent, ""
             except Exception as error:  # noqa: BLE001  (who stops beating never hears that its lease is over)
-                told = (
-                    error
-                    if isinstance(error, SyncdError)
-                    else PermanentError(f"{type(error).__name__}: {error}")
-                )
-                self.renewal, self.trouble = self._clock() - sent, told.message
+                said = said_of(error)
+                self.renewal, self.trouble = self._clock() - sent, said["error"]
                 if not failing:
                     failing = True
-                    said = {"left": round(self.left, 1), "error": told.message, "hint": told.hint}
-                    self._event("warning", "the lease cannot be renewed", worker=self.name, **said)
+                    left = round(self.left, 1)
+                    self._event("warning", "the lease cannot be renewed", worker=self.name, left=left, **said)
                 continue
             if self._over.is_set():
                 return
